@@ -1,0 +1,87 @@
+"""Who the person is: a name to show, and a secret that makes every renewal of the token the same person."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from kizuna.errors import KizunaError, Unauthorized
+from kizuna.platform import Settings
+
+from chat.protocol import check_id, check_person_name
+
+NAME_KEY = "kizuna.name"
+LEFT_KEY = "kizuna.left"
+SECRET_KEY = "kizuna.secret."
+
+
+class TokenUnavailable(KizunaError):
+    """The token endpoint gave no token: unreachable, failing, or answering something else. Trying again may help."""
+
+
+#: Posts JSON; returns the HTTP status and the answer. Raises OSError when the server cannot be reached.
+PostJson = Callable[[str, Mapping[str, Any]], Awaitable[tuple[int, Any]]]
+
+
+class Identity:
+    """Responsible for the person's name, secret, user id and tokens. ``make_secret`` draws a new secret.
+
+    A secret is kept for each name: another name on the same machine is another person, and the old name is the
+    old person again.
+    """
+
+    def __init__(
+        self, settings: Settings, post_json: PostJson, token_url: str, make_secret: Callable[[], str]
+    ) -> None:
+        self._settings = settings
+        self._post_json = post_json
+        self._token_url = token_url
+        self._make_secret = make_secret
+        self.name: str | None = None
+        self.user_id: str | None = None
+
+    @property
+    def remembered_name(self) -> str | None:
+        """The name given last, on this machine."""
+        name = self._settings.get(NAME_KEY)
+        try:
+            return None if name is None else check_person_name("name", name)
+        except ValueError:
+            return None
+
+    @property
+    def has_left(self) -> bool:
+        """Whether the person left on purpose: nothing may join by itself then."""
+        return self._settings.get(LEFT_KEY) is not None
+
+    def enter(self, name: str) -> None:
+        """Be the person of this name. Raises protocol.InvalidField."""
+        name = check_person_name("name", name)
+        if name != self.name:
+            self.user_id = None
+        self.name = name
+        self._settings.set(NAME_KEY, name)
+        self._settings.delete(LEFT_KEY)
+        if self._settings.get(SECRET_KEY + name) is None:
+            self._settings.set(SECRET_KEY + name, self._make_secret())
+
+    def leave(self) -> None:
+        """Remember that the person left on purpose."""
+        self._settings.set(LEFT_KEY, "1")
+
+    async def get_token(self) -> str:
+        """A fresh token. Raises Unauthorized or TokenUnavailable; neither names the secret or a token."""
+        name = self.name or ""
+        secret = self._settings.get(SECRET_KEY + name)
+        try:
+            status, answer = await self._post_json(self._token_url, {"name": name, "clientSecret": secret})
+        except OSError as error:
+            raise TokenUnavailable(f"the token endpoint cannot be reached: {error}") from None
+        if status in (401, 403):
+            raise Unauthorized("the token endpoint refused the person")
+        if status != 200 or not isinstance(answer, dict) or not isinstance(answer.get("token"), str):
+            raise TokenUnavailable(f"the token endpoint answered {status} without a token")
+        if name == self.name:  # nobody else came meanwhile
+            self.user_id = check_id("userId", answer.get("userId"))
+        token: str = answer["token"]
+        return token

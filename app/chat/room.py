@@ -1,0 +1,106 @@
+"""One room as the page knows it: how far it has come, and what it shows."""
+
+from __future__ import annotations
+
+from kizuna.sequence import Sequence
+
+from chat.protocol import Ack, Batch, Message, RoomHead, RoomPosition
+from chat.timeline import Timeline
+
+
+class Room:
+    """Responsible for turning a room's frames into its timeline: each message once, in order, without gaps.
+
+    After each step ``needs_sync`` says whether something is known to be missing; ``position()`` is what to ask from.
+    """
+
+    def __init__(self, room_id: str, me: str | None) -> None:
+        self.room_id = room_id
+        self.timeline = Timeline(me=me)
+        self._sequence: Sequence[Message | Ack] = Sequence()
+        self._is_stale = False  # the server's history is another one: only a new page helps
+
+    @property
+    def needs_sync(self) -> bool:
+        """Whether something is missing."""
+        return self._is_stale or (self._sequence.epoch is not None and self._sequence.has_gap)
+
+    @property
+    def has_earlier(self) -> bool:
+        """Whether older messages exist than those shown."""
+        return (self.timeline.first_seq or 1) > 1
+
+    def position(self) -> RoomPosition:
+        """How far the page has come; ``after`` None asks for the newest page."""
+        if self._sequence.epoch is None or self._is_stale:
+            return RoomPosition(room_id=self.room_id)
+        return RoomPosition(room_id=self.room_id, after=self._sequence.watermark, epoch=self._sequence.epoch)
+
+    def identify(self, me: str) -> None:
+        """The person's user id is known now."""
+        self.timeline = self.timeline.identified(me)
+
+    def receive(self, message: Message) -> None:
+        """A message came by broadcast."""
+        if message.seq is None:  # a server without numbers: the article's
+            self.timeline = self.timeline.add(message)
+        elif self._belongs(message.epoch):
+            self._show(self._sequence.offer(message.seq, message))
+
+    def acknowledge(self, ack: Ack) -> None:
+        """One's own message is stored: it takes its place in the sequence like everybody's."""
+        if not self._belongs(ack.epoch):
+            return
+        if ack.seq > self._sequence.watermark:
+            self._show(self._sequence.offer(ack.seq, ack))
+        elif ack.seq >= (self.timeline.first_seq or ack.seq):
+            self.timeline = self.timeline.confirm(ack)
+        else:  # it lies in a part of the history that is not shown
+            self.timeline = self.timeline.discard(ack.client_message_id)
+
+    def note_head(self, head: RoomHead) -> None:
+        """The server says how far the room has come."""
+        if self._sequence.epoch is not None and self._belongs(head.epoch):
+            self._sequence.note_head(head.seq)
+
+    def absorb(self, batch: Batch) -> bool:
+        """What ``hello``, ``join`` or ``sync`` brought. True if an earlier history was dropped for another one."""
+        was_restored = self._sequence.epoch is not None and batch.epoch != self._sequence.epoch
+        if was_restored or batch.limited or self._is_stale or self._sequence.epoch is None:
+            if was_restored:
+                self._sequence.forget()
+            self.timeline = self.timeline.only_pending()
+            self._is_stale = False
+            first = next((message.seq for message in batch.messages if message.seq is not None), None)
+            self._show(self._sequence.start(batch.epoch, (first or batch.head + 1) - 1))
+        released: list[Message | Ack] = []
+        for message in batch.messages:
+            if message.seq is not None:
+                released += self._sequence.offer(message.seq, message)
+        self._show(released)
+        self._sequence.note_head(batch.head)
+        return was_restored
+
+    def prepend(self, batch: Batch) -> None:
+        """What ``history`` brought: older messages, which the sequence has nothing to do with."""
+        if batch.epoch == self._sequence.epoch:
+            self.timeline = self.timeline.add_many(batch.messages)
+
+    def _belongs(self, epoch: str | None) -> bool:
+        """Whether a frame belongs to the history shown. Before the first batch none does: the batch brings it."""
+        if self._sequence.epoch is None:
+            return False
+        if epoch != self._sequence.epoch:
+            self._is_stale = True
+            return False
+        return True
+
+    def _show(self, released: list[Message | Ack]) -> None:
+        messages: list[Message] = []
+        for item in released:
+            if isinstance(item, Message):
+                messages.append(item)
+                continue
+            self.timeline = self.timeline.add_many(messages).confirm(item)
+            messages = []
+        self.timeline = self.timeline.add_many(messages)

@@ -1,0 +1,487 @@
+"""The chat itself: says hello, catches up, sends what waits, and keeps the store true.
+
+Data moves in one circle: a frame comes to the session, the session changes the store, the views read the store,
+and what a person does comes back here. Nothing in this file touches a socket or the DOM.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from kizuna.connection import ConnectionState
+from kizuna.errors import ConnectionFailed, KizunaError, NotConnected
+from kizuna.outbox import Outbox, OutboxFull, Parcel
+from kizuna.platform import Platform, TimerHandle
+from kizuna.service import LinkHandle, WebSocketService
+from kizuna.states import Status
+
+from chat import protocol
+from chat.identity import Identity
+from chat.protocol import (
+    Ack,
+    Batch,
+    Hello,
+    History,
+    InvalidField,
+    Join,
+    Leave,
+    Message,
+    Nack,
+    SendMessage,
+    Sync,
+)
+from chat.requests import Request, Requests
+from chat.room import Room
+from chat.store import ChatState, ChatStore, Link, Notice, NoticeKind
+from chat.timeline import Delivery
+
+logger = logging.getLogger("kizuna.chat")
+
+#: Seconds between noticing a gap and asking for it: reordered frames of one broadcast arrive within this.
+GAP_PATIENCE = 0.2
+#: A room whose newest page is short (long messages fill a frame) is filled up to this many messages.
+FIRST_SIGHT = 30
+
+
+class ChatSession:
+    """Responsible for one person's chat: the actions of the views, and the frames of the server.
+
+    ``make_id`` draws a new client message id, different at every call on every page of the world.
+    """
+
+    def __init__(
+        self,
+        store: ChatStore,
+        service: WebSocketService,
+        identity: Identity,
+        platform: Platform,
+        make_id: Callable[[], str],
+    ) -> None:
+        self._store = store
+        self._service = service
+        self._identity = identity
+        self._platform = platform
+        self._make_id = make_id
+        self._rooms: dict[str, Room] = {}
+        self._outboxes: dict[str, Outbox] = {}  # by the person's name: nobody sends another's words
+        self._link: LinkHandle | None = None  # the newest link, from its opening on
+        self._requests = Requests(platform, self._send, self._on_unanswered)
+        self._gap_timer: TimerHandle | None = None
+        self._outbox_timer: TimerHandle | None = None
+        self._catching_up: set[str] = set()
+        self._caught_up: asyncio.Future[None] | None = None
+        self._joining: asyncio.Task[None] | None = None
+        self._notices = 0
+        self._bad_frames = 0
+        service.on_open(self._prepare)
+        service.on_message(self._on_frame)
+        service.on_malformed_frame(self._on_bad_frame)
+        service.subscribe(lambda state: state, self._on_connection)
+
+    # --- what a person does (ui.actions.Actions) ---
+
+    def start(self) -> None:
+        """Join by itself where a name is remembered and the person did not leave on purpose."""
+        name = self._identity.remembered_name
+        self._change(suggested_name=name or "")
+        if name is not None and not self._identity.has_left:
+            self.join(name)
+
+    def join(self, name: str) -> None:
+        """Enter under ``name`` and connect. A name that cannot be shown gives a notice."""
+        if self._store.state.name is not None:
+            return  # a double click, or two wishes at once
+        before = self._identity.name
+        try:
+            self._identity.enter(name)
+        except InvalidField as error:
+            self._notify(NoticeKind.NAME_REFUSED, problem=error.problem)
+            return
+        if before is not None and before != self._identity.name:
+            self._rooms.clear()  # another person: nothing shown is "own" any more
+        self._change(name=self._identity.name, suggested_name=self._identity.name, notice=None)
+        self._show_room()
+        self._joining = asyncio.get_running_loop().create_task(self._connect())
+
+    def leave(self) -> None:
+        """Close on purpose: nothing comes back, also after a reload, until join()."""
+        self._identity.leave()
+        self._service.disconnect()
+        self._change(name=None, notice=None)
+
+    def enter_room(self, name: str) -> None:
+        """Go to another room. A name that no room can have gives a notice and changes nothing."""
+        try:
+            room_id = protocol.check_room("room", name)
+        except InvalidField as error:
+            self._notify(NoticeKind.ROOM_REFUSED, room=name, problem=error.problem)
+            return
+        before = self._store.state.room_id
+        if room_id == before:
+            return
+        self._change(room_id=room_id, loading_earlier=False)
+        self._show_room()
+        if self._link is not None:
+            self._send(Leave(room_id=before))
+            self._change(caught_up=False, catching_up=True)
+            self._catching_up = {room_id}
+            self._ask_join(room_id)
+
+    def say(self, text: str) -> bool:
+        """Send ``text``, now or as soon as it can be. False: it was refused, a notice says why, the text stays
+        with the person."""
+        state = self._store.state
+        client_message_id = self._make_id()
+        try:
+            frame = SendMessage(
+                client_message_id=client_message_id,
+                room_id=state.room_id,
+                content=protocol.check_content("message", text),
+            )
+            self._outbox.add(client_message_id, state.room_id, protocol.to_object(frame))
+        except InvalidField as error:
+            self._notify(NoticeKind.MESSAGE_REFUSED, problem=error.problem)
+            return False
+        except OutboxFull as error:
+            self._notify(NoticeKind.OUTBOX_FULL, limit=error.limit)
+            return False
+        room = self._room(state.room_id)
+        now = round(self._platform.now().wall * 1000)
+        room.timeline = room.timeline.add_own(client_message_id, text, state.name or "", now)
+        if state.notice is not None and state.notice.kind is NoticeKind.MESSAGE_REFUSED:
+            self._change(notice=None)
+        self._show_room()
+        self._pump()
+        return True
+
+    def try_now(self) -> None:
+        """Attempt to connect at once."""
+        self._service.try_now()
+
+    def load_earlier(self) -> None:
+        """Fetch the page before the oldest message shown."""
+        room = self._room(self._store.state.room_id)
+        first = room.timeline.first_seq
+        if self._link is None or first is None or not room.has_earlier:
+            return
+        if self._requests.is_asking(History, room.room_id):
+            return
+        ref = self._requests.new_ref()
+        self._change(loading_earlier=True)
+        self._requests.ask(ref, room.room_id, History(room_id=room.room_id, before=first, ref=ref))
+
+    def retry(self, client_message_id: str) -> None:
+        """Send a failed message again, under the same id."""
+        room = self._room(self._store.state.room_id)
+        entry = room.timeline.own(client_message_id)
+        if entry is None or entry.state is not Delivery.FAILED:
+            return
+        frame = SendMessage(client_message_id=client_message_id, room_id=room.room_id, content=entry.content)
+        try:
+            self._outbox.add(client_message_id, room.room_id, protocol.to_object(frame))
+        except OutboxFull as error:
+            self._notify(NoticeKind.OUTBOX_FULL, limit=error.limit)
+            return
+        self._mark(room, client_message_id, Delivery.QUEUED)
+        self._pump()
+
+    def discard(self, client_message_id: str) -> None:
+        """Forget a message that failed."""
+        room = self._room(self._store.state.room_id)
+        self._outbox.acknowledge(client_message_id)
+        room.timeline = room.timeline.discard(client_message_id)
+        self._show_room()
+
+    def dismiss_notice(self) -> None:
+        """The notice was read."""
+        self._change(notice=None)
+
+    # --- the connection ---
+
+    async def _connect(self) -> None:
+        with contextlib.suppress(ConnectionFailed):  # the store's link says it all
+            await self._service.connect()
+
+    def _on_connection(self, state: ConnectionState) -> None:
+        stands = state.status in (Status.CONNECTED, Status.SUSPECT)
+        before = self._store.state
+        link = Link(
+            status=state.status,
+            attempt=state.attempt,
+            retry_at=state.retry_at,
+            reason=state.reason.kind if state.reason else None,
+            last_connected_at=self._platform.now().wall if stands else before.link.last_connected_at,
+        )
+        if replace(link, last_connected_at=before.link.last_connected_at) != before.link:
+            self._change(link=link)
+        self._store.set_connected(stands)
+        if not stands and (before.is_connected or state.status is not Status.CONNECTING):
+            self._forget_link()
+        if stands:
+            self._pump()
+
+    async def _prepare(self, link: LinkHandle) -> None:
+        """On every new link: say hello with how far we have come, and catch up before the link counts."""
+        self._forget_link()
+        self._link = link
+        if self._identity.user_id is not None:
+            self._identify(self._identity.user_id)
+        room = self._room(self._store.state.room_id)
+        self._catching_up = {room.room_id}
+        self._caught_up = asyncio.get_running_loop().create_future()
+        self._change(catching_up=True, caught_up=False)
+        self._send(Hello(v=protocol.PROTOCOL_VERSION, rooms=(room.position(),)))
+        # The hello's own answer may get lost on its way through a gateway: then the deadline asks again.
+        ref = self._requests.new_ref()
+        self._requests.ask_later(ref, room.room_id, Sync(**_fields(room), ref=ref))
+        await self._caught_up
+
+    def _forget_link(self) -> None:
+        """No answer will come over the old link any more."""
+        self._link = None
+        self._requests.clear()
+        self._catching_up.clear()
+        for timer in (self._gap_timer, self._outbox_timer):
+            if timer is not None:
+                timer.cancel()
+        self._gap_timer = self._outbox_timer = None
+        for client_message_id in self._outbox.link_lost():
+            for room in self._rooms.values():
+                room.timeline = room.timeline.mark(client_message_id, Delivery.QUEUED)
+        self._show_room()
+        self._change(caught_up=False, catching_up=False, loading_earlier=False)
+
+    def _send(self, frame: protocol.UpFrame) -> None:
+        """Send on the newest link. A link that is gone takes nothing: its end brings everything again."""
+        if self._link is None:
+            return
+        data = protocol.to_object(frame)
+        try:
+            self._link.send_message(data.pop("action"), data)
+        except NotConnected:
+            logger.info("%s was not sent: the link is gone", frame.action)
+
+    # --- frames ---
+
+    def _on_frame(self, data: Mapping[str, Any]) -> None:
+        try:
+            frame = protocol.parse_down(data)
+        except protocol.ProtocolError as error:
+            self._on_bad_frame(str(error))
+            return
+        match frame:
+            case Message():
+                self._on_message(frame)
+            case Ack():
+                self._on_ack(frame)
+            case Nack():
+                self._on_nack(frame)
+            case Batch():
+                self._on_batch(frame)
+            case protocol.Ready():
+                self._identify(frame.user_id)
+            case protocol.Pong():
+                for head in frame.heads:
+                    if head.room_id in self._rooms:
+                        self._rooms[head.room_id].note_head(head)
+                        self._watch_gap(self._rooms[head.room_id])
+            case protocol.Error():
+                self._on_error(frame)
+            case protocol.GatewayError():
+                self._notify(NoticeKind.SERVER_ERROR, message=frame.message)
+            case _:  # bye is the connection's; presence and typing are not shown yet
+                pass
+
+    def _on_message(self, message: Message) -> None:
+        room = self._rooms.get(message.room_id)
+        if room is None:
+            return
+        if message.sender_id == self._identity.user_id and message.client_message_id is not None:
+            self._outbox.acknowledge(message.client_message_id)
+        room.receive(message)
+        self._watch_gap(room)
+        self._show_room()
+        self._pump()
+
+    def _on_ack(self, ack: Ack) -> None:
+        self._outbox.acknowledge(ack.client_message_id)
+        room = self._rooms.get(ack.room_id)
+        if room is not None:
+            self._mark(room, ack.client_message_id, Delivery.SENT)
+            room.acknowledge(ack)
+            self._watch_gap(room)
+        self._show_room()
+        self._pump()
+
+    def _on_nack(self, nack: Nack) -> None:
+        if nack.retryable:
+            pause = max(nack.retry_after or 0.0, 1.0)
+            self._outbox.postpone(nack.client_message_id, self._platform.now().monotonic + pause)
+            self._mark_everywhere(nack.client_message_id, Delivery.QUEUED)
+        else:
+            self._outbox.acknowledge(nack.client_message_id)
+            self._mark_everywhere(nack.client_message_id, Delivery.FAILED, nack.message)
+        self._pump()
+
+    def _on_batch(self, batch: Batch) -> None:
+        request = self._requests.answered(batch.ref)
+        room = self._rooms.get(batch.room_id)
+        if room is None:
+            return
+        if request is not None and isinstance(request.frame, History):
+            room.prepend(batch)
+            self._change(loading_earlier=False)
+        else:
+            if room.absorb(batch):
+                self._notify(NoticeKind.HISTORY_RESTORED)
+            for message in batch.messages:
+                if message.sender_id == self._identity.user_id and message.client_message_id is not None:
+                    self._outbox.acknowledge(message.client_message_id)
+            self._go_on_catching_up(room, batch)
+        self._show_room()
+        self._pump()
+
+    def _go_on_catching_up(self, room: Room, batch: Batch) -> None:
+        if room.needs_sync:
+            if batch.complete:
+                self._watch_gap(room)
+            else:
+                self._ask_sync(room)
+            return
+        self._requests.drop(Sync, room.room_id)
+        self._catching_up.discard(room.room_id)
+        if not self._catching_up:
+            if not self._store.state.caught_up:
+                self._change(caught_up=True, catching_up=False)
+            if self._caught_up is not None and not self._caught_up.done():
+                self._caught_up.set_result(None)
+        if (
+            room.room_id == self._store.state.room_id
+            and len(room.timeline) < FIRST_SIGHT
+            and room.has_earlier
+        ):
+            self.load_earlier()
+
+    def _on_error(self, error: protocol.Error) -> None:
+        logger.warning("the server could not serve a request: %s (%s)", error.message, error.code)
+        self._notify(NoticeKind.SERVER_ERROR, message=error.message)
+
+    def _on_bad_frame(self, problem: str) -> None:
+        self._bad_frames += 1
+        logger.warning("a frame from the server was ignored: %s", problem)
+        self._notify(NoticeKind.BAD_FRAME, count=self._bad_frames)
+
+    # --- gaps and questions ---
+
+    def _watch_gap(self, room: Room) -> None:
+        """Ask for what is missing, once reordered frames have had their time to arrive."""
+        if not room.needs_sync or self._gap_timer is not None or self._link is None:
+            return
+        if self._requests.is_asking(Sync, room.room_id) or self._requests.is_asking(Join, room.room_id):
+            return  # its answer brings it
+
+        def ask() -> None:
+            self._gap_timer = None
+            for each in self._rooms.values():
+                if each.needs_sync:
+                    self._ask_sync(each)
+
+        self._gap_timer = self._platform.call_at(self._platform.now().monotonic + GAP_PATIENCE, ask)
+
+    def _ask_sync(self, room: Room) -> None:
+        self._requests.drop(Sync, room.room_id)
+        ref = self._requests.new_ref()
+        self._requests.ask(ref, room.room_id, Sync(**_fields(room), ref=ref))
+
+    def _ask_join(self, room_id: str) -> None:
+        ref = self._requests.new_ref()
+        self._requests.ask(ref, room_id, Join(**_fields(self._room(room_id)), ref=ref))
+
+    def _on_unanswered(self, request: Request) -> None:
+        """The server does not serve this question. Without its answer nothing here can be called caught up."""
+        logger.warning("the server left %s without an answer", request.frame.action)
+        if isinstance(request.frame, History):
+            self._change(loading_earlier=False)
+        elif self._caught_up is not None and not self._caught_up.done():
+            self._caught_up.set_exception(KizunaError("the server does not send what was missed"))
+
+    # --- sending ---
+
+    @property
+    def _outbox(self) -> Outbox:
+        return self._outboxes.setdefault(self._identity.name or "", Outbox())
+
+    def _pump(self) -> None:
+        """Send what is due, and come back when the next is."""
+        if self._outbox_timer is not None:
+            self._outbox_timer.cancel()
+            self._outbox_timer = None
+        outbox = self._outbox
+        if self._service.is_connected():
+            for parcel in outbox.take_due(self._platform.now().monotonic):
+                self._send_parcel(parcel)
+            due_at = outbox.next_due_at()
+            if due_at is not None:
+                self._outbox_timer = self._platform.call_at(due_at, self._pump)
+        if self._store.state.waiting != len(outbox):
+            self._change(waiting=len(outbox))
+
+    def _send_parcel(self, parcel: Parcel) -> None:
+        data = dict(parcel.data)
+        try:
+            self._service.send_message(data.pop("action"), data)
+        except NotConnected:
+            return  # the link's end makes it due again
+        except KizunaError as error:
+            self._outbox.acknowledge(parcel.id)
+            self._mark_everywhere(parcel.id, Delivery.FAILED, str(error))
+            return
+        self._mark_everywhere(parcel.id, Delivery.SENDING)
+
+    # --- the store ---
+
+    def _room(self, room_id: str) -> Room:
+        if room_id not in self._rooms:
+            self._rooms[room_id] = Room(room_id, self._identity.user_id)
+        return self._rooms[room_id]
+
+    def _identify(self, user_id: str) -> None:
+        for room in self._rooms.values():
+            room.identify(user_id)
+        self._identity.user_id = user_id
+        self._change(user_id=user_id)
+        self._show_room()
+
+    def _mark(self, room: Room, client_message_id: str, state: Delivery, failure: str | None = None) -> None:
+        room.timeline = room.timeline.mark(client_message_id, state, failure)
+        self._show_room()
+
+    def _mark_everywhere(self, client_message_id: str, state: Delivery, failure: str | None = None) -> None:
+        for room in self._rooms.values():
+            self._mark(room, client_message_id, state, failure)
+
+    def _show_room(self) -> None:
+        """Put the room's timeline before the views; the same timeline tells nobody."""
+        timeline = self._room(self._store.state.room_id).timeline
+        if timeline is not self._store.state.timeline:
+            self._change(timeline=timeline)
+
+    def _notify(self, kind: NoticeKind, **params: str | int) -> None:
+        self._notices += 1
+        self._change(notice=Notice(kind, self._notices, params))
+
+    def _change(self, **parts: Any) -> None:
+        def change(state: ChatState) -> ChatState:
+            return state if all(getattr(state, k) is v for k, v in parts.items()) else replace(state, **parts)
+
+        self._store.update(change)
+
+
+def _fields(room: Room) -> dict[str, Any]:
+    position = room.position()
+    return {"room_id": position.room_id, "after": position.after, "epoch": position.epoch}

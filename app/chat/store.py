@@ -1,0 +1,86 @@
+"""What the page shows, as one immutable value, and the store that holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from kizuna.states import Status
+from kizuna.store import Store
+
+from chat.protocol import Message
+from chat.timeline import EMPTY, Timeline
+
+
+class NoticeKind(StrEnum):
+    """What the page has to tell beside the connection's state; each has a text in static/i18n."""
+
+    MESSAGE_REFUSED = "message_refused"  #: what was typed cannot be sent; params: problem
+    OUTBOX_FULL = "outbox_full"  #: too much is waiting already; params: limit
+    NAME_REFUSED = "name_refused"  #: params: problem
+    ROOM_REFUSED = "room_refused"  #: the address names no valid room; params: room, problem
+    BAD_FRAME = "bad_frame"  #: the server sent something that cannot be read; params: count
+    SERVER_ERROR = "server_error"  #: the server could not serve a request; params: message
+    HISTORY_RESTORED = "history_restored"  #: the server's history is another one than before; reloaded
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One thing to tell. ``number`` makes two equal notices in a row different."""
+
+    kind: NoticeKind
+    number: int
+    params: Mapping[str, str | int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The connection as the page shows it. Times: ``retry_at`` on the monotonic clock of ``Platform.now()`` in
+    seconds; ``last_connected_at`` in seconds since 1970."""
+
+    status: Status = Status.IDLE
+    attempt: int = 0  #: which attempt since it was last connected; 0 while connected
+    retry_at: float | None = None
+    reason: str | None = None  #: machine-readable, such as "unreachable"; texts in static/i18n, reason.*
+    last_connected_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChatState:
+    """All that views read."""
+
+    link: Link = Link()
+    is_connected: bool = False
+    caught_up: bool = False  #: nothing that was said before the link opened is missing any more
+    catching_up: bool = False  #: the link is open and the batches are on their way
+    name: str | None = None  #: the person's name; None: the join form shows
+    suggested_name: str = ""  #: what the join form begins with: the name given last
+    user_id: str | None = None
+    room_id: str = "general"
+    timeline: Timeline = EMPTY
+    waiting: int = 0  #: own messages that are not acknowledged yet, in every room
+    loading_earlier: bool = False
+    notice: Notice | None = None
+
+
+class ChatStore(Store[ChatState]):
+    """Responsible for the chat's state: the article's actions in Python's spelling."""
+
+    def __init__(self) -> None:
+        super().__init__(ChatState())
+
+    def add_message(self, message: Message) -> None:
+        """Show ``message``. A duplicate returns the same state: no listener is told, nothing is rendered."""
+
+        def add(state: ChatState) -> ChatState:
+            timeline = state.timeline.add(message)
+            return state if timeline is state.timeline else replace(state, timeline=timeline)
+
+        self.update(add)
+
+    def set_connected(self, connected: bool) -> None:
+        """Note whether the link is open."""
+        self.update(
+            lambda state: state if state.is_connected == connected else replace(state, is_connected=connected)
+        )

@@ -1,0 +1,46 @@
+"""Kizuna: keeps one WebSocket alive through everything a network and a browser do to it.
+
+In a browser, begin with :class:`kizuna.browser.WebSocketService`. Tests begin with :mod:`kizuna.testing`.
+"""
+
+import logging
+
+from kizuna.connection import ConnectionState, Reason, ReasonKind
+from kizuna.errors import (
+    ConfigurationError,
+    ConnectionFailed,
+    Disconnected,
+    Exhausted,
+    FrameTooLarge,
+    KizunaError,
+    NotConnected,
+    Rejected,
+    Unauthorized,
+)
+from kizuna.options import Options
+from kizuna.service import WebSocketService
+from kizuna.states import Status
+from kizuna.wire import ARTICLE, KIZUNA, Wire
+
+__all__ = [
+    "ARTICLE",
+    "KIZUNA",
+    "ConfigurationError",
+    "ConnectionFailed",
+    "ConnectionState",
+    "Disconnected",
+    "Exhausted",
+    "FrameTooLarge",
+    "KizunaError",
+    "NotConnected",
+    "Options",
+    "Reason",
+    "ReasonKind",
+    "Rejected",
+    "Status",
+    "Unauthorized",
+    "WebSocketService",
+    "Wire",
+]
+
+logging.getLogger("kizuna").addHandler(logging.NullHandler())

@@ -1,0 +1,59 @@
+"""What the browser tells about the page: in front or not, on a network or not, put aside or taken up again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import js
+from kizuna.browser.proxies import ProxyOwner
+from kizuna.events import (
+    PageEvent,
+    PageHidden,
+    PageResumed,
+    PageShown,
+    PageSuspended,
+    WentOffline,
+    WentOnline,
+)
+from kizuna.platform import PageState
+
+
+def state() -> PageState:
+    """The page as it is now."""
+    return PageState(visible=js.document.visibilityState != "hidden", online=js.navigator.onLine)
+
+
+class PageWatch:
+    """Responsible for the seven page events, from its making until ``close()``.
+
+    ``pagehide`` and ``freeze`` announce a life without code; ``pageshow`` (of a page that was kept) and ``resume``
+    end it. None of them keeps a page out of the back/forward cache, as ``unload`` would.
+    """
+
+    def __init__(self, tell: Callable[[PageEvent], None]) -> None:
+        self._tell = tell
+        self._proxies = ProxyOwner()
+        self._listeners: list[tuple[Any, str, Any]] = []
+        self._listen(js.document, "visibilitychange", lambda event: self._on_visibility())
+        self._listen(js.document, "freeze", lambda event: tell(PageSuspended()))
+        self._listen(js.document, "resume", lambda event: tell(PageResumed()))
+        self._listen(js.window, "online", lambda event: tell(WentOnline()))
+        self._listen(js.window, "offline", lambda event: tell(WentOffline()))
+        self._listen(js.window, "pagehide", lambda event: tell(PageSuspended()))
+        self._listen(js.window, "pageshow", lambda event: tell(PageResumed()) if event.persisted else None)
+
+    def close(self) -> None:
+        """Listen no more."""
+        while self._listeners:
+            target, kind, proxy = self._listeners.pop()
+            target.removeEventListener(kind, proxy)
+        self._proxies.release()
+
+    def _listen(self, target: Any, kind: str, listener: Callable[[Any], object]) -> None:
+        proxy = self._proxies.hold(listener)
+        target.addEventListener(kind, proxy)
+        self._listeners.append((target, kind, proxy))
+
+    def _on_visibility(self) -> None:
+        self._tell(PageHidden() if js.document.visibilityState == "hidden" else PageShown())

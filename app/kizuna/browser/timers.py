@@ -1,0 +1,41 @@
+"""Timers and the two clocks of the browser."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import js
+from kizuna.browser.proxies import ProxyOwner
+from kizuna.platform import Instant
+
+#: setTimeout counts in 32 bits: a longer delay would fire at once.
+LONGEST_DELAY_MS = 2**31 - 1
+
+
+def now() -> Instant:
+    """This moment; in a browser ``time.monotonic()`` is ``performance.now()``."""
+    return Instant(time.monotonic(), time.time())
+
+
+class BrowserTimer:
+    """Responsible for one setTimeout and the proxy of its callback: asyncio's would keep both until the end."""
+
+    def __init__(self, when: float, callback: Callable[[], None]) -> None:
+        self._callback = callback
+        self._proxies = ProxyOwner()
+        delay = min(max(0.0, (when - time.monotonic()) * 1000), LONGEST_DELAY_MS)
+        self._id: int | None = js.setTimeout(self._proxies.hold(self._fire), delay)
+
+    def cancel(self) -> None:
+        """Disarm. Without effect on a timer that has fired."""
+        if self._id is not None:
+            js.clearTimeout(self._id)
+            self._id = None
+            self._proxies.release()
+
+    def _fire(self) -> None:
+        self._id = None
+        callback = self._callback
+        self._proxies.release()
+        callback()

@@ -1,0 +1,62 @@
+"""The native WebSocket, driven directly: ``pyscript.WebSocket`` cannot detach a handler and never frees one."""
+
+from __future__ import annotations
+
+import js
+from kizuna.browser.proxies import ProxyOwner
+from kizuna.platform import SocketListener
+from pyodide.ffi import JsException
+
+
+class BrowserSocket:
+    """Responsible for one native socket and for the proxies of its handlers.
+
+    Raises ValueError for a URL that the browser takes for no WebSocket's (syntax, or ws:// from an https page).
+    """
+
+    def __init__(self, url: str, listener: SocketListener) -> None:
+        try:
+            socket = js.WebSocket.new(url)
+        except JsException as error:
+            raise ValueError(
+                f"{error.name}: the browser opens no socket for this URL"
+            ) from None  # it holds a token
+        self._socket: js.WebSocket | None = socket
+        self._proxies = ProxyOwner()
+        self._listener = listener
+        socket.onopen = self._proxies.hold(lambda event: listener.on_open())
+        socket.onmessage = self._proxies.hold(self._on_message)
+        socket.onclose = self._proxies.hold(self._on_close)
+        # No onerror: a close follows every error, and an error says nothing that the close does not.
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the browser says OPEN."""
+        return self._socket is not None and self._socket.readyState == js.WebSocket.OPEN
+
+    def send(self, text: str) -> None:
+        """Send one text frame."""
+        if self._socket is not None:
+            self._socket.send(text)
+
+    def abandon(self, code: int, reason: str) -> None:
+        """Detach, close, forget: ``close()`` may take a minute to come to its end, and nobody waits for it."""
+        socket, self._socket = self._socket, None
+        if socket is None:
+            return
+        socket.onopen = socket.onmessage = socket.onclose = socket.onerror = None
+        self._proxies.release()
+        try:
+            socket.close(code, reason)
+        except JsException:  # a code or reason that browsers refuse; the socket must go all the same
+            socket.close()
+
+    def _on_message(self, event: js.MessageEvent) -> None:
+        data = event.data
+        if isinstance(data, str):
+            self._listener.on_text(data)
+        else:
+            self._listener.on_binary()
+
+    def _on_close(self, event: js.CloseEvent) -> None:
+        self._listener.on_close(event.code, event.reason)

@@ -1,0 +1,167 @@
+"""What happened: to a link, to the page, to a timer, or by the caller's wish. Past tense, immutable.
+
+``link`` is the number of the link that an event belongs to. Events of a link that is no longer known change
+nothing: that is how a late ``close`` of an old socket is harmless.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+
+class Timer(StrEnum):
+    """The kinds of timer; at most one of each is armed."""
+
+    CONNECT = "connect"  #: the attempt takes too long
+    RETRY = "retry"  #: the next attempt is due
+    HEARTBEAT = "heartbeat"  #: the next ping is due
+    SILENCE = "silence"  #: the ping should have been answered by now
+    STABLE = "stable"  #: the link has been up long enough for the delay to start again at its first step
+    TICK = "tick"  #: a second has passed; coming late reveals that the machine slept
+
+
+# --- the caller's wishes ---
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectRequested:
+    """``connect()`` was called."""
+
+
+@dataclass(frozen=True, slots=True)
+class DisconnectRequested:
+    """``disconnect()`` was called."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryRequested:
+    """The person pressed "Try now"."""
+
+
+# --- one link ---
+
+
+@dataclass(frozen=True, slots=True)
+class TokenObtained:
+    """The token provider answered. The token itself is never shown by ``repr``."""
+
+    link: int
+    token: str | None
+
+    def __repr__(self) -> str:
+        return f"TokenObtained(link={self.link})"
+
+
+@dataclass(frozen=True, slots=True)
+class TokenFailed:
+    """The token provider raised; ``unauthorized`` when it raised :class:`kizuna.errors.Unauthorized`."""
+
+    link: int
+    unauthorized: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SocketOpened:
+    """The WebSocket handshake succeeded."""
+
+    link: int
+
+
+@dataclass(frozen=True, slots=True)
+class FrameReceived:
+    """A frame that is one JSON object."""
+
+    link: int
+    frame: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class FrameMalformed:
+    """A frame that is none. It is life all the same, and is reported."""
+
+    link: int
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class SocketClosed:
+    """The socket is gone. ``code`` 1006: without a close frame, which is also how every failed handshake looks."""
+
+    link: int
+    code: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkPrepared:
+    """The application's ``prepare`` came to its end."""
+
+    link: int
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareFailed:
+    """The application's ``prepare`` raised."""
+
+    link: int
+    detail: str = ""
+
+
+# --- time and page ---
+
+
+@dataclass(frozen=True, slots=True)
+class TimerFired:
+    """A timer came due, perhaps late."""
+
+    timer: Timer
+
+
+@dataclass(frozen=True, slots=True)
+class PageShown:
+    """``visibilitychange`` to visible."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageHidden:
+    """``visibilitychange`` to hidden."""
+
+
+@dataclass(frozen=True, slots=True)
+class WentOnline:
+    """The browser says that there is a network."""
+
+
+@dataclass(frozen=True, slots=True)
+class WentOffline:
+    """The browser says that there is none. It may be wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageSuspended:
+    """``pagehide`` or ``freeze``: no code may run for long after this."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageResumed:
+    """``pageshow`` of a page that was kept, or ``resume``."""
+
+
+PageEvent: TypeAlias = PageShown | PageHidden | WentOnline | WentOffline | PageSuspended | PageResumed
+LinkEvent: TypeAlias = (
+    TokenObtained
+    | TokenFailed
+    | SocketOpened
+    | FrameReceived
+    | FrameMalformed
+    | SocketClosed
+    | LinkPrepared
+    | PrepareFailed
+)
+Event: TypeAlias = (
+    ConnectRequested | DisconnectRequested | RetryRequested | LinkEvent | TimerFired | PageEvent
+)

@@ -1,0 +1,35 @@
+"""What a ping and its silence mean.
+
+An answer must be provoked: a ping goes out every interval, also under constant traffic. Any inbound frame is life.
+"""
+
+from __future__ import annotations
+
+
+class Heartbeat:
+    """Responsible for remembering when one link was last asked and last heard. Seconds, monotonic."""
+
+    def __init__(self) -> None:
+        self._asked_at: float | None = None
+        self._answered = True
+        self.rtt: float | None = None  #: seconds from the last ping to its pong
+
+    def asked(self, now: float) -> None:
+        """A ping goes out."""
+        self._asked_at = now
+        self._answered = False
+
+    def heard(self) -> None:
+        """Something arrived."""
+        self._answered = True
+
+    def answered(self, now: float, asked_at: float | None) -> None:
+        """The pong arrived. ``asked_at`` is what it says that the ping carried; the round trip is measured only
+        for the last ping, so that an old answer does not pass for a fast one."""
+        if asked_at is not None and self._asked_at is not None and abs(asked_at - self._asked_at) < 0.001:
+            self.rtt = max(0.0, now - self._asked_at)
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether nothing has arrived since the last ping."""
+        return not self._answered

@@ -1,0 +1,85 @@
+"""The numbers of a connection, each with its reason."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from kizuna.errors import ConfigurationError
+from kizuna.wire import KIZUNA, Wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Seconds, unless the name says otherwise. Raises ConfigurationError for a number that cannot work."""
+
+    first_retry_delay: float = 1.0  #: doubles by each retry: 1, 2, 4, 8, 16 (the article)
+    max_retries: int = 5  #: after these, EXHAUSTED (the article)
+    jitter: float = 0.5  #: ±50 % around each delay, as socket.io
+    heartbeat_interval: float = 30.0  #: API Gateway closes after ten idle minutes (the article)
+    pong_timeout: float = 10.0  #: silence after a ping until the link is doubted
+    probe_timeout: float = 5.0  #: silence after a probe until the link is replaced
+    connect_timeout: float = 10.0  #: token, opening and ready; Chromium alone would wait far longer
+    prepare_timeout: float = 30.0  #: the application's preparation once the server is ready
+    stable_after: float = (
+        5.0  #: uptime after which the delay starts again (reconnecting-websocket's minUptime)
+    )
+    offline_interval: float = 30.0  #: free attempts while the browser claims to be offline: it may be wrong
+    impatience: float = 2.0  #: an attempt older than this is restarted when the page comes back
+    manual_interval: float = 1.0  #: "Try now" acts at most this often
+    rest: float = 0.0  #: one quiet attempt this often when exhausted and visible; 0: none (the article stops)
+    max_retry_after: float = 300.0  #: what a server may ask for at most
+    sleep_gap: float = 3.0  #: a tick this late, or clocks this far apart: the machine slept
+    max_frame_bytes: int = 32 * 1024  #: API Gateway's frame limit; a larger frame costs the connection
+    wire: Wire = KIZUNA
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            if item.name != "wire":
+                _check(_camel_case(item.name), getattr(self, item.name), whole=item.type == "int")
+        if self.jitter > 1:
+            raise ConfigurationError("jitter", "must be from 0 to 1")
+
+    @classmethod
+    def from_mapping(cls, numbers: Mapping[str, Any], *, prefix: str = "", wire: Wire = KIZUNA) -> Options:
+        """Options from a configuration file: camelCase keys, any of them. ``prefix`` goes before a key in errors."""
+        names = {_camel_case(item.name): item.name for item in fields(cls) if item.name != "wire"}
+        for key in numbers:
+            if key not in names:
+                raise ConfigurationError(f"{prefix}{key}", f"is not known; known are {', '.join(names)}")
+        try:
+            return cls(wire=wire, **{names[key]: value for key, value in numbers.items()})
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{prefix}{error.key}", error.problem) from None
+
+
+# None of these may be zero: a timer would spin, or nothing could ever succeed.
+_POSITIVE = {
+    "firstRetryDelay",
+    "heartbeatInterval",
+    "pongTimeout",
+    "probeTimeout",
+    "connectTimeout",
+    "prepareTimeout",
+    "offlineInterval",
+    "sleepGap",
+    "maxFrameBytes",
+}
+
+
+def _check(key: str, value: Any, *, whole: bool) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ConfigurationError(key, f"must be a number, not {value!r}")
+    if whole and value != int(value):
+        raise ConfigurationError(key, f"must be a whole number, not {value!r}")
+    if value < 0 or (value == 0 and key in _POSITIVE):
+        raise ConfigurationError(
+            key, f"must be {'more than' if key in _POSITIVE else 'at least'} 0, not {value!r}"
+        )
+
+
+def _camel_case(name: str) -> str:
+    head, *tail = name.split("_")
+    return head + "".join(word.capitalize() for word in tail)

@@ -1,0 +1,102 @@
+"""What is not acknowledged yet: kept, in order, under the same id at every try, until the server has it for good.
+
+One message per lane is on its way at a time, so that a lane's order survives servers that handle two frames of one
+connection at once. Pure: time comes in, what to send comes out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from kizuna.errors import KizunaError
+
+#: Bounded, because what waits without end is never read again; a person who types 1,000 messages offline is told.
+DEFAULT_LIMIT = 1_000
+#: Seconds without an answer until a message is sent again: far above any round trip, within a person's patience.
+ACK_TIMEOUT = 5.0
+#: Each further try waits twice as long, at most this many seconds.
+LONGEST_ACK_TIMEOUT = 60.0
+
+
+class OutboxFull(KizunaError):
+    """``limit`` messages are waiting already. Nothing was taken: the caller still has the message."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"{limit} messages are waiting already; the next one has to wait outside")
+        self.limit = limit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parcel:
+    """One message on its way. ``data`` is what is sent; ``due_at`` monotonic seconds."""
+
+    id: str
+    lane: str
+    data: Mapping[str, Any]
+    tries: int = 0
+    in_flight: bool = False
+    due_at: float = 0.0
+
+
+class Outbox:
+    """Responsible for every message between the person and the server's acknowledgement."""
+
+    def __init__(self, *, limit: int = DEFAULT_LIMIT, ack_timeout: float = ACK_TIMEOUT) -> None:
+        self._limit = limit
+        self._ack_timeout = ack_timeout
+        self._parcels: dict[str, Parcel] = {}  # in the order added
+
+    def __len__(self) -> int:
+        return len(self._parcels)
+
+    def __contains__(self, parcel_id: str) -> bool:
+        return parcel_id in self._parcels
+
+    def add(self, parcel_id: str, lane: str, data: Mapping[str, Any]) -> None:
+        """Take a message. Raises OutboxFull; an id that is here already is not taken twice."""
+        if parcel_id in self._parcels:
+            return
+        if len(self._parcels) >= self._limit:
+            raise OutboxFull(self._limit)
+        self._parcels[parcel_id] = Parcel(id=parcel_id, lane=lane, data=data)
+
+    def take_due(self, now: float) -> list[Parcel]:
+        """What to send now: the oldest of every lane, unless it waits for its answer or its time. They count as
+        sent, and come again with the same id if no answer comes."""
+        due = [parcel for parcel in self._heads() if parcel.due_at <= now]
+        for parcel in due:
+            patience = min(self._ack_timeout * 2**parcel.tries, LONGEST_ACK_TIMEOUT)
+            self._parcels[parcel.id] = replace(
+                parcel, tries=parcel.tries + 1, in_flight=True, due_at=now + patience
+            )
+        return due
+
+    def next_due_at(self) -> float | None:
+        """When take_due() will have something, monotonic seconds; None while nothing is here."""
+        return min((parcel.due_at for parcel in self._heads()), default=None)
+
+    def acknowledge(self, parcel_id: str) -> bool:
+        """The server has it, or will never take it: forget it. False if it was not here."""
+        return self._parcels.pop(parcel_id, None) is not None
+
+    def postpone(self, parcel_id: str, until: float) -> None:
+        """The server asks to try this one again at ``until`` (monotonic seconds); its lane waits with it."""
+        parcel = self._parcels.get(parcel_id)
+        if parcel is not None:
+            self._parcels[parcel_id] = replace(parcel, in_flight=False, due_at=until)
+
+    def link_lost(self) -> list[str]:
+        """No answer will come over this link any more: everything is due again. Returns what was in flight."""
+        in_flight = [parcel for parcel in self._parcels.values() if parcel.in_flight]
+        for parcel in in_flight:
+            self._parcels[parcel.id] = replace(parcel, in_flight=False, tries=0, due_at=0.0)
+        return [parcel.id for parcel in in_flight]
+
+    def _heads(self) -> list[Parcel]:
+        """The oldest parcel of every lane."""
+        heads: dict[str, Parcel] = {}
+        for parcel in self._parcels.values():
+            heads.setdefault(parcel.lane, parcel)
+        return list(heads.values())

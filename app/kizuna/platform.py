@@ -1,0 +1,100 @@
+"""What a platform gives to the library: instants, chance, sockets, timers, page events, small settings.
+
+The browser's is :class:`kizuna.browser.BrowserPlatform`; :class:`kizuna.testing.FakePlatform` obeys a test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from kizuna.events import PageEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """One moment on two clocks, in seconds. Deadlines are monotonic; the wall clock only reveals sleep."""
+
+    monotonic: float
+    wall: float
+
+
+class SocketListener(Protocol):
+    """Who is told what happens to a socket."""
+
+    def on_open(self) -> None:
+        """The handshake succeeded."""
+
+    def on_text(self, text: str) -> None:
+        """A text frame arrived."""
+
+    def on_binary(self) -> None:
+        """A binary frame arrived, which no wire of this library uses."""
+
+    def on_close(self, code: int, reason: str) -> None:
+        """The socket is gone; nothing follows."""
+
+
+class Socket(Protocol):
+    """One WebSocket."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the platform says that a frame could be sent now."""
+
+    def send(self, text: str) -> None:
+        """Send one text frame. The socket must be open."""
+
+    def abandon(self, code: int, reason: str) -> None:
+        """Tell the listener nothing any more, then close, then release everything. May be called twice."""
+
+
+class TimerHandle(Protocol):
+    """A timer that can be disarmed."""
+
+    def cancel(self) -> None:
+        """Disarm. Without effect on a timer that has fired."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageState:
+    """What the page is right now. Read as a level, because edges get lost."""
+
+    visible: bool = True
+    online: bool = True
+
+
+class Settings(Protocol):
+    """Small texts that outlive the page. A platform without room for them forgets; it never raises."""
+
+    def get(self, key: str) -> str | None:
+        """What was set last, or None."""
+
+    def set(self, key: str, value: str) -> None:
+        """Remember ``value``."""
+
+    def delete(self, key: str) -> None:
+        """Forget it."""
+
+
+class Platform(Protocol):
+    """Everything outside: no other part of the library knows where it runs."""
+
+    def now(self) -> Instant:
+        """This moment."""
+
+    def random(self) -> float:
+        """A number in [0, 1)."""
+
+    def open_socket(self, url: str, listener: SocketListener) -> Socket:
+        """Begin to open a socket. Raises ValueError for a URL that no socket takes."""
+
+    def call_at(self, when: float, callback: Callable[[], None]) -> TimerHandle:
+        """Call back at ``when`` (monotonic seconds), or as soon after it as the platform can."""
+
+    def page(self) -> PageState:
+        """The page as it is now."""
+
+    def watch_page(self, tell: Callable[[PageEvent], None]) -> Callable[[], None]:
+        """Tell every page event from now on; returns the function that ends it."""

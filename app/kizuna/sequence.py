@@ -1,0 +1,72 @@
+"""When to show, hold or drop what arrives numbered, over a network that loses, repeats and reorders.
+
+The watermark is contiguous: everything up to it has been released, in order, once. What lies at or below it is a
+duplicate; what lies beyond a gap is held until the gap is filled.
+"""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+
+
+class Sequence(Generic[Item]):
+    """Responsible for releasing numbered items in order. Numbers are dense from 1 within one ``epoch``.
+
+    >>> sequence = Sequence()
+    >>> sequence.start("e", 4)
+    []
+    >>> sequence.offer(6, "six"), sequence.has_gap
+    ([], True)
+    >>> sequence.offer(5, "five"), sequence.offer(5, "five again"), sequence.has_gap
+    (['five', 'six'], [], False)
+    """
+
+    def __init__(self) -> None:
+        self.epoch: str | None = None  #: which history the numbers belong to; None: none yet
+        self.watermark = 0  #: everything up to here is released
+        self._head = 0  # the highest number known to exist
+        self._held: dict[int, Item] = {}
+
+    def start(self, epoch: str, watermark: int) -> list[Item]:
+        """Begin after ``watermark``, in this or another history; returns what was held and fits now."""
+        if epoch != self.epoch:
+            self._held.clear()
+            self._head = 0
+        self.epoch = epoch
+        self.watermark = watermark
+        self._head = max(self._head, watermark)
+        for number in [number for number in self._held if number <= watermark]:
+            del self._held[number]
+        return self._release()
+
+    def forget(self) -> None:
+        """Begin from nothing: the history is another one."""
+        self.epoch = None
+        self.watermark = self._head = 0
+        self._held.clear()
+
+    def offer(self, number: int, item: Item) -> list[Item]:
+        """Take ``item``; returns what can be shown now, in order: nothing for a duplicate or beyond a gap."""
+        if number <= self.watermark:
+            return []
+        self._head = max(self._head, number)
+        self._held.setdefault(number, item)
+        return self._release()
+
+    def note_head(self, number: int) -> None:
+        """The server says that ``number`` exists. A stale word, below the watermark, means nothing."""
+        self._head = max(self._head, number)
+
+    @property
+    def has_gap(self) -> bool:
+        """Whether something is known to exist that has not been released."""
+        return self._head > self.watermark
+
+    def _release(self) -> list[Item]:
+        released = []
+        while (item := self._held.pop(self.watermark + 1, None)) is not None:
+            self.watermark += 1
+            released.append(item)
+        return released

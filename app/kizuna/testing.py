@@ -1,0 +1,237 @@
+"""A platform that obeys a test: virtual time, sockets without a network, a page that hides on command.
+
+platform = FakePlatform()
+service = WebSocketService("wss://example.org", platform=platform)
+connecting = asyncio.create_task(service.connect())
+await platform.settle()
+platform.socket.accept()                     # the handshake succeeds
+platform.socket.receive({"type": "ready"})   # the server accepts the link
+await connecting
+platform.socket.drop()                       # the connection breaks
+await platform.advance(1.5)                  # the first retry was due after 1 s
+assert len(platform.sockets) == 2
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from kizuna.events import (
+    PageEvent,
+    PageHidden,
+    PageResumed,
+    PageShown,
+    PageSuspended,
+    WentOffline,
+    WentOnline,
+)
+from kizuna.platform import Instant, PageState, SocketListener
+
+
+class VirtualClock:
+    """Responsible for time that passes only when told. Seconds."""
+
+    def __init__(self, *, monotonic: float = 1000.0, wall: float = 1_700_000_000.0) -> None:
+        self._now = Instant(monotonic, wall)
+        self._timers: list[tuple[float, int, _FakeTimer]] = []
+        self._numbers = itertools.count()
+
+    def now(self) -> Instant:
+        """This moment."""
+        return self._now
+
+    def call_at(self, when: float, callback: Callable[[], None]) -> _FakeTimer:
+        """Call back when time has come to ``when`` (monotonic)."""
+        timer = _FakeTimer(callback)
+        heapq.heappush(self._timers, (when, next(self._numbers), timer))
+        return timer
+
+    @property
+    def armed(self) -> int:
+        """How many timers are armed."""
+        return sum(not timer.cancelled for _, _, timer in self._timers)
+
+    def next_due(self) -> float | None:
+        """When the next timer is due, if any is armed."""
+        while self._timers and self._timers[0][2].cancelled:
+            heapq.heappop(self._timers)
+        return self._timers[0][0] if self._timers else None
+
+    def move_to(self, monotonic: float) -> None:
+        """Let time pass without calling anybody: as a page that is held up sees it."""
+        passed = max(0.0, monotonic - self._now.monotonic)
+        self._now = Instant(self._now.monotonic + passed, self._now.wall + passed)
+
+    def sleep(self, seconds: float) -> None:
+        """Let the machine sleep: the wall clock goes on, the monotonic one stands still."""
+        self._now = Instant(self._now.monotonic, self._now.wall + seconds)
+
+    def fire_next(self) -> bool:
+        """Call the next timer that is due by now; False if none is."""
+        due = self.next_due()
+        if due is None or due > self._now.monotonic:
+            return False
+        _, _, timer = heapq.heappop(self._timers)
+        timer.cancelled = True
+        timer.callback()
+        return True
+
+
+class _FakeTimer:
+    def __init__(self, callback: Callable[[], None]) -> None:
+        self.callback = callback
+        self.cancelled = False
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
+class FakeSocket:
+    """Responsible for one socket without a network: the test plays the server."""
+
+    def __init__(self, url: str, listener: SocketListener) -> None:
+        self.url = url
+        self.sent: list[dict[str, Any]] = []  #: frames that the page sent
+        self.closed_with: int | None = None  #: the page's close code, once it gave the socket up
+        self.is_open = False
+        self._listener: SocketListener | None = listener
+
+    @property
+    def actions(self) -> list[str]:
+        """The actions of the frames that the page sent."""
+        return [frame["action"] for frame in self.sent]
+
+    # what the page does
+
+    def send(self, text: str) -> None:
+        """Send a frame."""
+        assert self.is_open, "sent on a socket that is not open"
+        self.sent.append(json.loads(text))
+
+    def abandon(self, code: int, reason: str) -> None:
+        """Give the socket up."""
+        self._listener = None
+        self.is_open = False
+        if self.closed_with is None:
+            self.closed_with = code
+
+    # what the test does
+
+    def accept(self) -> None:
+        """Let the handshake succeed."""
+        self.is_open = True
+        if self._listener:
+            self._listener.on_open()
+
+    def receive(self, frame: Mapping[str, Any] | str) -> None:
+        """Let a frame arrive: an object, or any text."""
+        if self._listener:
+            self._listener.on_text(frame if isinstance(frame, str) else json.dumps(frame))
+
+    def drop(self, code: int = 1006, reason: str = "") -> None:
+        """Let the connection break, or the server close it."""
+        self.is_open = False
+        if self._listener:
+            listener, self._listener = self._listener, None
+            listener.on_close(code, reason)
+
+
+class FakePlatform:
+    """Responsible for being all of the outside, as the test wishes it. ``chance`` is what random() returns."""
+
+    def __init__(self, *, chance: float = 0.5) -> None:
+        self.clock = VirtualClock()
+        self.chance = chance
+        self.sockets: list[FakeSocket] = []
+        self.watchers: list[Callable[[PageEvent], None]] = []
+        self._page = PageState()
+
+    @property
+    def socket(self) -> FakeSocket:
+        """The newest socket."""
+        return self.sockets[-1]
+
+    @property
+    def live_sockets(self) -> list[FakeSocket]:
+        """The sockets that the page has not given up and the network has not dropped."""
+        return [socket for socket in self.sockets if socket._listener is not None]
+
+    # what the library asks for
+
+    def now(self) -> Instant:
+        """This moment."""
+        return self.clock.now()
+
+    def random(self) -> float:
+        """No chance at all."""
+        return self.chance
+
+    def open_socket(self, url: str, listener: SocketListener) -> FakeSocket:
+        """A new socket, opening until the test accepts it."""
+        self.sockets.append(FakeSocket(url, listener))
+        return self.sockets[-1]
+
+    def call_at(self, when: float, callback: Callable[[], None]) -> _FakeTimer:
+        """A timer on the virtual clock."""
+        return self.clock.call_at(when, callback)
+
+    def page(self) -> PageState:
+        """The page as the test set it."""
+        return self._page
+
+    def watch_page(self, tell: Callable[[PageEvent], None]) -> Callable[[], None]:
+        """Tell page events until the returned function is called."""
+        self.watchers.append(tell)
+        return lambda: self.watchers.remove(tell)
+
+    # what the test does
+
+    async def settle(self) -> None:
+        """Let every task that can run come to its next wait."""
+        for _ in range(20):
+            await asyncio.sleep(0)
+
+    async def advance(self, seconds: float) -> None:
+        """Let time pass, with every timer called when it is due."""
+        end = self.clock.now().monotonic + seconds
+        await self.settle()
+        while (due := self.clock.next_due()) is not None and due <= end:
+            self.clock.move_to(due)
+            self.clock.fire_next()
+            await self.settle()
+        self.clock.move_to(end)
+        await self.settle()
+
+    def show(self) -> None:
+        """The tab comes to the front."""
+        self._become(PageState(True, self._page.online), PageShown())
+
+    def hide(self) -> None:
+        """The tab goes to the back."""
+        self._become(PageState(False, self._page.online), PageHidden())
+
+    def go_online(self) -> None:
+        """The browser says online."""
+        self._become(PageState(self._page.visible, True), WentOnline())
+
+    def go_offline(self) -> None:
+        """The browser says offline."""
+        self._become(PageState(self._page.visible, False), WentOffline())
+
+    def suspend(self) -> None:
+        """pagehide or freeze."""
+        self._become(self._page, PageSuspended())
+
+    def resume(self) -> None:
+        """pageshow or resume."""
+        self._become(self._page, PageResumed())
+
+    def _become(self, page: PageState, event: PageEvent) -> None:
+        self._page = page
+        for tell in tuple(self.watchers):
+            tell(event)

@@ -1,0 +1,55 @@
+"""How ping, pong, ready and bye look on one kind of server: an option of the library, not literals in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+
+class Meaning(Enum):
+    """What a frame means to the connection; to the application every frame is delivered."""
+
+    READY = "ready"  #: the server has accepted this link
+    PONG = "pong"  #: answer to a ping
+    BYE = "bye"  #: the server ends the connection
+    OTHER = "other"  #: the application's
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wire:
+    """Responsible for the words of the connection itself. None: this server has no such word.
+
+    Without ``ready`` an open socket counts at once, but only uptime proves it. Without ``pong`` silence proves
+    nothing, so a doubted link is replaced, not probed.
+    """
+
+    name: str
+    ping: str = "ping"  #: action of the heartbeat
+    ready: str | None = None
+    pong: str | None = None
+    bye: str | None = None
+
+    def meaning(self, frame: Mapping[str, Any]) -> Meaning:
+        """What ``frame`` means to the connection."""
+        match frame.get("type"):
+            case None:
+                return Meaning.OTHER
+            case self.ready:
+                return Meaning.READY
+            case self.pong:
+                return Meaning.PONG
+            case self.bye:
+                return Meaning.BYE
+        return Meaning.OTHER
+
+    def ping_data(self, t: float) -> dict[str, Any]:
+        """What a ping carries besides its action; ``t`` monotonic seconds."""
+        return {"t": round(t * 1000)} if self.pong else {}
+
+
+#: This project's server.
+KIZUNA = Wire(name="kizuna", ready="ready", pong="pong", bye="bye")
+#: The article's server: it answers neither the opening nor a ping.
+ARTICLE = Wire(name="article")
