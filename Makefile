@@ -1,0 +1,100 @@
+# Kizuna: set up, run, check, test. `make help` lists what there is to do.
+#
+# The set-up is a chain of stamp files, each written last by its step: a step is done again when an input of it
+# changes, and one that was interrupted starts over. Each stamp lies inside the folder that it vouches for.
+
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?= 8000
+DATA ?= data/kizuna.sqlite3
+export HOST PORT DATA
+
+# Node, unlike pip, knows no certificates but its own; a company's network needs those that the machine trusts.
+NODE_EXTRA_CA_CERTS ?= $(wildcard /etc/ssl/certs/ca-certificates.crt)
+export NODE_EXTRA_CA_CERTS
+
+VENV_PYTHON := .venv/bin/python
+STEP := $(PYTHON) tools/step.py
+PIP := $(VENV_PYTHON) -m pip --disable-pip-version-check --no-input --retries 2 install
+# Never the machine's own Node, and deaf to the settings of the user's own npm. A mirror: npm_config_registry=...
+NPM := .venv/bin/npm --userconfig=/dev/null --cache=.venv/npm-cache --loglevel=error --fetch-retries=1 --fetch-retry-mintimeout=1000
+
+PACKAGES := .venv/.packages
+PROJECT := .venv/.project
+TEST_PACKAGES := .venv/.test-packages
+RUNTIME := static/vendor/.stamp
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check fix coverage unit e2e setup setup-test browsers lock clean doctor
+
+help:  ## List the targets
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
+	@echo "Settable: PORT=$(PORT) HOST=$(HOST) DATA=$(DATA) PYTHON=$(PYTHON); for unit and e2e also ARGS=\"-k name\""
+
+run: setup  ## Set up what is missing, then serve the page
+	@exec $(VENV_PYTHON) -m backend.server
+
+test: check browsers  ## Set up, then checks, unit tests and end-to-end tests
+	@$(VENV_PYTHON) -m pytest $(ARGS)
+
+check: setup-test  ## Lint, formatting, types
+	@$(VENV_PYTHON) -m ruff check
+	@$(VENV_PYTHON) -m ruff format --check
+	@$(VENV_PYTHON) -m mypy
+
+fix: setup-test  ## Let ruff mend what it can: imports, formatting
+	@$(VENV_PYTHON) -m ruff check --fix --quiet || true
+	@$(VENV_PYTHON) -m ruff format
+
+coverage: setup-test  ## Which lines and branches the unit tests reach
+	@$(VENV_PYTHON) -m coverage run -m pytest -m "not e2e" $(ARGS)
+	@$(VENV_PYTHON) -m coverage report
+
+unit: setup-test  ## The tests that need no browser
+	@$(VENV_PYTHON) -m pytest -m "not e2e" $(ARGS)
+
+e2e: setup-test browsers  ## The tests in real browsers
+	@$(VENV_PYTHON) -m pytest -m e2e $(ARGS)
+
+setup: $(PROJECT) $(RUNTIME)  ## What `make run` needs: packages, PyScript, Pyodide
+
+setup-test: setup $(TEST_PACKAGES)
+
+browsers: setup-test  ## Install the browsers that are missing, where that is allowed
+	@$(VENV_PYTHON) -m tools.browsers
+
+lock:  ## Pin anew what requirements/*.in and package.json ask for (UPGRADE=--upgrade: the newest of all)
+	@$(STEP) "Making a virtual environment in .venv-lock" $(PYTHON) -m venv --clear .venv-lock
+	@$(STEP) "Installing uv" .venv-lock/bin/python -m pip install uv==0.13.8
+	@for list in run build test; do \
+	  $(STEP) "Pinning requirements/$$list.txt" .venv-lock/bin/uv pip compile --universal --python-version 3.11 \
+	    --generate-hashes --no-header --no-annotate $(UPGRADE) requirements/$$list.in -o requirements/$$list.txt || exit; \
+	done
+	@$(STEP) "Pinning package-lock.json" $(NPM) install --package-lock-only --ignore-scripts --no-audit --no-fund
+	@rm -rf .venv-lock
+
+clean:  ## Delete all that the set-up and the tests made (not the data)
+	@rm -rf .venv .venv-lock node_modules static/vendor .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage htmlcov test-results
+
+doctor:
+	@command -v "$(PYTHON)" >/dev/null || { echo "make: no $(PYTHON) here: install Python 3.11 or newer, or say make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) tools/doctor.py
+
+$(PACKAGES): requirements/run.txt requirements/build.txt | doctor
+	@$(STEP) "Making a virtual environment in .venv" $(PYTHON) -m venv --clear .venv
+	@pwd -P >.venv/.made-for
+	@$(STEP) "Installing the server's packages" $(PIP) --require-hashes -r requirements/run.txt -r requirements/build.txt
+	@touch $@
+
+$(PROJECT): pyproject.toml $(PACKAGES)
+	@$(STEP) "Installing Kizuna, editable" $(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(TEST_PACKAGES): requirements/test.txt $(PACKAGES)
+	@$(STEP) "Installing the tools for checks and tests" $(PIP) --require-hashes -r requirements/test.txt
+	@touch $@
+
+$(RUNTIME): package.json package-lock.json .npmrc tools/vendor.py $(PACKAGES)
+	@$(STEP) "Fetching PyScript and Pyodide" $(NPM) ci --ignore-scripts --no-audit --no-fund
+	@$(STEP) "Copying the runtime into static/vendor" $(VENV_PYTHON) -m tools.vendor
+	@touch $@

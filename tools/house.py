@@ -1,0 +1,274 @@
+"""The rules of the house, each a function from source text to complaints. tests/test_house.py applies them.
+
+A rule reads syntax trees and text, and never imports what it judges: half of it runs only in a browser.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+LONGEST_FILE = 600
+LONG_FUNCTION = 40
+
+#: Folder -> which of the project's own modules it may import; the most particular first. Tests and tools are not
+#: named here, they may import all. The arrows point one way: ui -> chat -> kizuna.
+ARROWS = {
+    "app/kizuna": {"kizuna"},
+    "app/chat/protocol.py": set[str](),
+    "app/chat": {"chat", "kizuna"},
+    "app/ui": {"ui", "chat", "kizuna"},
+    "app/main.py": {"main", "ui", "chat", "kizuna"},
+    "backend": {"backend", "chat.protocol"},
+}
+OURS = {"app", "backend", "chat", "kizuna", "main", "tests", "tools", "ui"}
+
+#: What exists only in a browser, and the places that may know of it.
+BROWSER_MODULES = {"js", "pyodide", "pyodide_js", "kizuna.browser"}
+BROWSER_PLACES = ("app/kizuna/browser", "app/ui", "app/main.py")
+
+#: Modules of which a call at import would be frozen into the start snapshot, the same for every visitor.
+CLOCKS_AND_DICE = {
+    "time",
+    "random",
+    "secrets",
+    "uuid",
+    "datetime.datetime.now",
+    "datetime.date.today",
+    "os.urandom",
+}
+
+#: In pieces, so that this file passes its own rules.
+REGISTRY_HOSTS = (
+    "pypi" + ".org",
+    "pythonhosted" + ".org",
+    "npmjs" + ".org",
+    "npmjs" + ".com",
+    "debian" + ".org",
+)
+MACHINE_PATH = re.compile(
+    r"(?<![\w.~-])/(?:" + "ro" + r"ot|wo" + r"rk|Us" + r"ers/\w+|ho" + r"me/(?!pyodide\b)\w+)/"
+)
+MARKUP_SINKS = re.compile(
+    r"\b(?:innerHTML|outerHTML|insertAdjacentHTML|document\.write|setHTMLUnsafe|srcdoc)\b"
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file: where it lies, from the root and with slashes, and what it says."""
+
+    path: str
+    text: str
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        """The syntax tree, of a Python file."""
+        return ast.parse(self.text, self.path)
+
+    def inside(self, *places: str) -> bool:
+        """Whether this is one of the places, or lies in one."""
+        return any(PurePosixPath(self.path).is_relative_to(place) for place in places)
+
+    def at(self, line: int, complaint: str) -> str:
+        """The complaint, with the place where it arises."""
+        return f"{self.path}:{line}: {complaint}"
+
+
+Rule = Callable[[Source], Iterator[str]]
+
+
+def sources(root: Path) -> list[Source]:
+    """Every text file that git tracks or would track. What it ignores was made by a tool and is not ours."""
+    listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(listing, cwd=root, stdout=subprocess.PIPE, check=True).stdout.decode().split("\0")
+    found = []
+    for name in sorted({name for name in names if name and (root / name).is_file()}):
+        try:
+            found.append(Source(name, (root / name).read_text(encoding="utf-8")))
+        except UnicodeDecodeError:
+            continue  # an image or a font
+    return found
+
+
+def arrows(source: Source) -> Iterator[str]:
+    """Imports between the project's own packages point one way."""
+    place = next((place for place in ARROWS if source.inside(place)), None)
+    if place is None:
+        return
+    for line, module in imports(source.tree):
+        if _is_in(module, OURS) and not _is_in(module, ARROWS[place]):
+            allowed = ", ".join(sorted(ARROWS[place])) or "nothing of the project"
+            yield source.at(
+                line, f"{place} may import {allowed}; move what it wants of {module}, or pass it in"
+            )
+
+
+def browser_only(source: Source) -> Iterator[str]:
+    """What exists only in a browser is imported in few places, whole; PyScript's own package nowhere."""
+    for line, module in imports(source.tree):
+        if _is_in(module, {"pyscript"}):
+            yield source.at(line, "use js and pyodide.ffi: nothing here imports pyscript")
+        if _is_in(module, BROWSER_MODULES) and source.inside("app", "backend", "tools"):
+            if not source.inside(*BROWSER_PLACES):
+                yield source.at(line, f"{module} exists only in a browser: reach it through kizuna.platform")
+            elif module.startswith("js."):
+                yield source.at(line, "say `import js`: names taken from it fail where the snapshot is made")
+
+
+def standard_library_only(source: Source) -> Iterator[str]:
+    """The page has no packages to install: app/ imports the standard library, the browser and itself."""
+    for line, module in imports(source.tree):
+        if source.inside("app") and not _is_in(
+            module, sys.stdlib_module_names | OURS | BROWSER_MODULES | {"pyscript"}
+        ):
+            yield source.at(line, f"app/ runs on the standard library alone: do without {module}")
+
+
+def no_path_tricks(source: Source) -> Iterator[str]:
+    """Imports work by the editable install and PyScript's files, never by changing where Python looks."""
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Attribute) and ast.unparse(node) in ("sys.path", "site.addsitedir"):
+            yield source.at(node.lineno, f"import by the full name instead of changing {ast.unparse(node)}")
+    for line, module in imports(source.tree):
+        if module in ("sys.path", "site.addsitedir"):
+            yield source.at(line, f"import by the full name instead of changing {module}")
+
+
+def clean_at_import(source: Source) -> Iterator[str]:
+    """Importing a module of the page draws no time and no random number, and touches no JavaScript object."""
+    if not source.inside("app"):
+        return
+    known = dict(_local_names(source.tree))
+    for node in _run_at_import(source.tree):
+        name = _full_name(node.func if isinstance(node, ast.Call) else node, known)
+        if isinstance(node, ast.Call) and _is_in(name, CLOCKS_AND_DICE | {"pyodide"}):
+            yield source.at(
+                node.lineno, f"{name}() at import would be frozen into the snapshot: call it in a function"
+            )
+        if isinstance(node, ast.Attribute) and name.startswith("js."):
+            yield source.at(
+                node.lineno,
+                f"{name} at import does not exist where the snapshot is made: use it in a function",
+            )
+
+
+def short_file(source: Source) -> Iterator[str]:
+    """A file can be read in one sitting."""
+    lines = source.text.count("\n")
+    if lines > LONGEST_FILE and source.path.endswith((".py", ".pyi", ".js", ".mjs", ".css", ".html")):
+        yield source.at(
+            lines, f"{lines} lines, at most {LONGEST_FILE}: find the second concept in it, give it a file"
+        )
+
+
+def mostly_short_functions(files: Iterable[Source]) -> Iterator[str]:
+    """Nine functions in ten are under forty lines; if not, the long ones are named."""
+    functions = [
+        (source, node)
+        for source in files
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    long = [(source, node) for source, node in functions if _length(node) >= LONG_FUNCTION]
+    if len(long) * 10 > len(functions):
+        for source, node in sorted(long, key=lambda pair: -_length(pair[1])):
+            yield source.at(
+                node.lineno, f"{node.name} has {_length(node)} lines: name a part of it, move it out"
+            )
+
+
+def no_registry_host(source: Source) -> Iterator[str]:
+    """Which mirror packages come from is the machine's business; names, versions and hashes are ours."""
+    for line, text in enumerate(source.text.splitlines(), 1):
+        for host in REGISTRY_HOSTS:
+            if host in text:
+                yield source.at(line, f"do not name {host}: lock files here hold hashes, not addresses")
+
+
+def no_machine_path(source: Source) -> Iterator[str]:
+    """Nothing here knows whose machine it is on."""
+    for line, text in enumerate(source.text.splitlines(), 1):
+        if found := MACHINE_PATH.search(text):
+            yield source.at(
+                line, f"{found[0]} is a path of one machine: say it from the root of the repository"
+            )
+
+
+def no_waiting_by_the_clock(source: Source) -> Iterator[str]:
+    """A test waits for what it wants to see; a fixed pause is too short here and too long there."""
+    if not source.inside("tests"):
+        return
+    known = dict(_local_names(source.tree))
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Call):
+            name = _full_name(node.func, known)
+            if name == "time.sleep" or name.endswith(".wait_for_timeout"):
+                yield source.at(node.lineno, f"wait for the state you want to see, not by {name}")
+
+
+def no_markup_from_text(source: Source) -> Iterator[str]:
+    """What people write reaches the page as text nodes only."""
+    if source.inside("app", "static", "index.html"):
+        for line, text in enumerate(source.text.splitlines(), 1):
+            if found := MARKUP_SINKS.search(text):
+                yield source.at(
+                    line, f"use <template> and textContent: {found[0]} can turn words into markup"
+                )
+
+
+def imports(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Each import, wherever it stands: its line, and the full name of what it brings (chat.protocol.Frame)."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+
+
+def _local_names(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """What an imported name stands for: `from time import sleep as nap` gives (nap, time.sleep)."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.asname, alias.name) for alias in node.names if alias.asname)
+        elif isinstance(node, ast.ImportFrom):
+            yield from ((alias.asname or alias.name, f"{node.module}.{alias.name}") for alias in node.names)
+
+
+def _full_name(node: ast.AST, known: dict[str, str]) -> str:
+    """`nap` -> time.sleep, if it was imported so; a name that was not imported stands for itself."""
+    if isinstance(node, ast.Attribute):
+        return f"{_full_name(node.value, known)}.{node.attr}"
+    return known.get(node.id, node.id) if isinstance(node, ast.Name) else ""
+
+
+def _run_at_import(node: ast.AST) -> Iterator[ast.AST]:
+    """What runs when the module is imported: all but function bodies, annotations and `if TYPE_CHECKING`."""
+    if isinstance(node, ast.Lambda) or (
+        isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+    ):
+        return
+    skipped: list[ast.AST | None] = []
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        skipped = [*node.body, node.returns]
+    elif isinstance(node, ast.AnnAssign | ast.arg):
+        skipped = [node.annotation]
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if child not in skipped:
+            yield from _run_at_import(child)
+
+
+def _length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    return (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+def _is_in(module: str, packages: Iterable[str]) -> bool:
+    """Whether the module is one of the packages, or lies in one."""
+    return any(module == package or module.startswith(f"{package}.") for package in packages)
