@@ -1,0 +1,241 @@
+"""Who is connected and in which rooms: the records of connections, both ways.
+
+    CONNECTION#<id>  METADATA           who it is, and whether it is pending or active
+    CONNECTION#<id>  ROOM#<room>        one for each room it is in
+    USER#<uid>       CONNECTION#<id>    a person's connections
+    ROOM#<room>      CONNECTION#<id>    a room's connections, whom a broadcast reaches
+
+A connection begins as *pending*: while ``$connect`` runs, its socket does not exist yet, and posting to it answers
+Gone. Its first frame, ``hello``, makes it *active*. Gone removes active connections only.
+
+The rule that leaves no ghosts: nothing is written for a connection except in a transaction that checks that its
+METADATA record still exists, and removal deletes METADATA first. Whatever was written before that is seen by the
+consistent read that follows it; whatever comes later fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from backend.retry import Retry
+from backend.store.base import (
+    MAX_ACTIONS,
+    Action,
+    AttributeEquals,
+    Check,
+    Condition,
+    ConditionFailed,
+    Delete,
+    Exists,
+    Item,
+    Put,
+    Store,
+)
+from backend.tokens import Identity
+from chat.protocol import MAX_ROOMS_PER_HELLO
+
+# The article's last net against zombie records. API Gateway itself ends a connection after 2 h.
+EXPIRY_SECONDS = 24 * 3600
+# A pong names the head of each room and holds at most this many (chat.protocol).
+MAX_ROOMS = MAX_ROOMS_PER_HELLO
+
+CONNECTION_PREFIX = "CONNECTION#"
+_METADATA = "METADATA"
+_ROOM_PREFIX = "ROOM#"
+_PENDING = "pending"
+_ACTIVE = "active"
+
+
+class UnknownConnection(Exception):
+    """There is no record of this connection: it was removed, or it never was."""
+
+
+class TooManyRooms(Exception):
+    """The connection would be in more than 50 rooms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One connection's record. ``token_expires_at`` and ``expires_at`` are epoch seconds."""
+
+    connection_id: str
+    user_id: str
+    name: str
+    active: bool
+    token_expires_at: int
+    expires_at: int
+
+
+class Connections:
+    """Responsible for the records of connections. ``clock`` gives epoch seconds."""
+
+    def __init__(self, store: Store, *, clock: Callable[[], float], retry: Retry | None = None) -> None:
+        self._store = store
+        self._clock = clock
+        self._retry = retry or Retry()
+
+    def open(self, connection_id: str, identity: Identity) -> None:
+        """Record a connection whose socket is about to exist: pending."""
+        expires_at = int(self._clock()) + EXPIRY_SECONDS
+        connection = Connection(
+            connection_id, identity.user_id, identity.name, False, identity.expires_at, expires_at
+        )
+        self._write([Put(_metadata(connection)), Put(_of_user(connection))])
+
+    def get(self, connection_id: str) -> Connection | None:
+        """The connection, pending or active, or None."""
+        item = self._store.get(_partition(connection_id), _METADATA)
+        return None if item is None else _connection(item)
+
+    def activate(self, connection: Connection, rooms: Iterable[str]) -> None:
+        """Let a connection's first frame make it active, in ``rooms``. Again is no error and leaves no room.
+
+        Raises UnknownConnection if it was removed meanwhile, TooManyRooms.
+        """
+        self._enter(connection, rooms, Put(_metadata(replace(connection, active=True)), Exists()))
+
+    def join(self, connection: Connection, room_id: str) -> None:
+        """Enter one room. Raises UnknownConnection, TooManyRooms."""
+        self._enter(connection, [room_id], _still_there(connection))
+
+    def leave(self, connection_id: str, room_id: str) -> None:
+        """Leave one room; being elsewhere is no error."""
+        self._write(list(_leaving(connection_id, room_id)))
+
+    def rooms_of(self, connection_id: str) -> list[str]:
+        """The rooms that a connection is in."""
+        items = self._store.query(_partition(connection_id), prefix=_ROOM_PREFIX)
+        return [item["roomId"] for item in items]
+
+    def members(self, room_id: str) -> list[str]:
+        """The ids of the connections in a room."""
+        items = self._store.query(_ROOM_PREFIX + room_id, prefix=CONNECTION_PREFIX)
+        return [item["connectionId"] for item in items]
+
+    def remove(self, connection_id: str) -> None:
+        """Delete every record of a connection. Again, or from several sides at once, is no error."""
+        self._remove(connection_id, None)
+
+    def remove_gone(self, connection_id: str) -> bool:
+        """The same after posting answered Gone; False, and nothing deleted, if the connection is pending."""
+        return self._remove(connection_id, AttributeEquals("state", _ACTIVE))
+
+    def purge(self, connection_ids: Iterable[str]) -> None:
+        """Delete the records of an earlier life of this server, in few large transactions: they have no rivals."""
+        records = (self._store.query(_partition(connection_id)) for connection_id in connection_ids)
+        actions = (action for items in records for action in _deletions(items, None))
+        while chunk := list(islice(actions, MAX_ACTIONS)):
+            self._write(chunk)
+
+    # --- inside ---
+
+    def _enter(self, connection: Connection, rooms: Iterable[str], first: Put | Check) -> None:
+        present = set(self.rooms_of(connection.connection_id))
+        wanted = list(dict.fromkeys(rooms))
+        if len(present.union(wanted)) > MAX_ROOMS:
+            raise TooManyRooms(f"a connection can be in at most {MAX_ROOMS} rooms")
+        puts: Iterator[Action] = (put for room in wanted for put in _entering(connection, room))
+        guard: Action = first
+        # One action of each transaction is the guard that the connection is still there.
+        while (chunk := list(islice(puts, MAX_ACTIONS - 2))) or guard is first:
+            try:
+                self._write([guard, *chunk])
+            except ConditionFailed:
+                raise UnknownConnection(connection.connection_id) from None
+            guard = _still_there(connection)
+
+    def _remove(self, connection_id: str, condition: Condition | None) -> bool:
+        # Usually once: whatever a racing join wrote between the read and METADATA's deletion is found by the second.
+        while items := self._store.query(_partition(connection_id)):
+            actions = _deletions(items, condition)
+            while chunk := list(islice(actions, MAX_ACTIONS)):
+                try:
+                    self._write(chunk)
+                except ConditionFailed:
+                    if self.get(connection_id) is not None:
+                        return False
+                    break  # somebody else removed METADATA first; see what is left
+        return True
+
+    def _write(self, actions: Sequence[Action]) -> None:
+        self._retry.run(lambda: self._store.transact(actions))
+
+
+def connection_id_of(partition: str) -> str:
+    """The connection id in a partition key that begins with ``CONNECTION#``."""
+    return partition.removeprefix(CONNECTION_PREFIX)
+
+
+def _partition(connection_id: str) -> str:
+    return CONNECTION_PREFIX + connection_id
+
+
+def _still_there(connection: Connection) -> Check:
+    return Check(_partition(connection.connection_id), _METADATA, Exists())
+
+
+def _metadata(connection: Connection) -> Item:
+    return {
+        "pk": _partition(connection.connection_id),
+        "sk": _METADATA,
+        "connectionId": connection.connection_id,
+        "userId": connection.user_id,
+        "name": connection.name,
+        "state": _ACTIVE if connection.active else _PENDING,
+        "tokenExpiresAt": connection.token_expires_at,
+        "expiresAt": connection.expires_at,
+    }
+
+
+def _connection(item: Item) -> Connection:
+    return Connection(
+        connection_id=item["connectionId"],
+        user_id=item["userId"],
+        name=item["name"],
+        active=item["state"] == _ACTIVE,
+        token_expires_at=item["tokenExpiresAt"],
+        expires_at=item["expiresAt"],
+    )
+
+
+def _of_user(connection: Connection) -> Item:
+    return {
+        "pk": f"USER#{connection.user_id}",
+        "sk": _partition(connection.connection_id),
+        "connectionId": connection.connection_id,
+        "expiresAt": connection.expires_at,
+    }
+
+
+def _entering(connection: Connection, room_id: str) -> tuple[Action, Action]:
+    here, room = _partition(connection.connection_id), _ROOM_PREFIX + room_id
+    common = {"expiresAt": connection.expires_at}
+    return (
+        Put({"pk": here, "sk": room, "roomId": room_id, **common}),
+        Put(
+            {
+                "pk": room,
+                "sk": here,
+                "connectionId": connection.connection_id,
+                "userId": connection.user_id,
+                **common,
+            }
+        ),
+    )
+
+
+def _leaving(connection_id: str, room_id: str) -> tuple[Action, Action]:
+    here, room = _partition(connection_id), _ROOM_PREFIX + room_id
+    return Delete(here, room), Delete(room, here)
+
+
+def _deletions(items: Sequence[Item], condition: Condition | None) -> Iterator[Action]:
+    """What undoes a connection's partition, METADATA first because it sorts before the rooms."""
+    for item in items:
+        if item["sk"] == _METADATA:
+            yield Delete(item["pk"], item["sk"], condition)
+            yield Delete(f"USER#{item['userId']}", item["pk"])
+        else:
+            yield from _leaving(connection_id_of(item["pk"]), item["roomId"])

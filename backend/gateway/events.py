@@ -1,0 +1,97 @@
+"""The events that API Gateway's WebSocket APIs hand to a function, key for key.
+
+Which keys are there depends on the kind: headers and query come with CONNECT alone, the body with MESSAGE alone,
+the close code with DISCONNECT alone. Handlers that pass on one machine because the local gateway was generous
+would fail on AWS, so it is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qsl
+
+API_ID = "local"
+STAGE = "local"
+
+
+class Handshake:
+    """What is known about a connection from its handshake, and comes back in all of its events.
+
+    ``scope`` is the ASGI scope; ``now`` epoch seconds.
+    """
+
+    def __init__(self, connection_id: str, scope: Mapping[str, Any], now: float) -> None:
+        self.connection_id = connection_id
+        self.connected_at = int(now * 1000)
+        self.headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
+        self.query = parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
+        self.source_ip = (scope.get("client") or ("127.0.0.1", 0))[0]
+        self.host = self.header("host") or "localhost"
+
+    def header(self, name: str) -> str | None:
+        """A header by its lower-case name, the last one if it was sent twice."""
+        return next((value for key, value in reversed(self.headers) if key.lower() == name), None)
+
+
+def connect_event(handshake: Handshake, request_id: str, now: float) -> dict[str, Any]:
+    """The event of ``$connect``."""
+    event = {
+        "headers": dict(handshake.headers),
+        "multiValueHeaders": _grouped(handshake.headers),
+        "requestContext": _context(handshake, "$connect", "CONNECT", request_id, now),
+        "isBase64Encoded": False,
+    }
+    if handshake.query:
+        event["queryStringParameters"] = dict(handshake.query)
+        event["multiValueQueryStringParameters"] = _grouped(handshake.query)
+    return event
+
+
+def message_event(handshake: Handshake, request_id: str, now: float, route: str, body: str) -> dict[str, Any]:
+    """The event of one text frame."""
+    context = _context(handshake, route, "MESSAGE", request_id, now)
+    return {"requestContext": {**context, "messageId": request_id}, "body": body, "isBase64Encoded": False}
+
+
+def disconnect_event(
+    handshake: Handshake, request_id: str, now: float, code: int, reason: str
+) -> dict[str, Any]:
+    """The event of ``$disconnect``; ``code`` and ``reason`` as the close frame had them."""
+    headers = {"Host": handshake.host, "x-api-key": "", "X-Forwarded-For": "", "x-restapi": ""}
+    context = _context(handshake, "$disconnect", "DISCONNECT", request_id, now)
+    return {
+        "headers": headers,
+        "multiValueHeaders": _grouped(list(headers.items())),
+        "requestContext": {**context, "disconnectStatusCode": code, "disconnectReason": reason},
+        "isBase64Encoded": False,
+    }
+
+
+def _context(handshake: Handshake, route: str, kind: str, request_id: str, now: float) -> dict[str, Any]:
+    identity = {"sourceIp": handshake.source_ip}
+    if (user_agent := handshake.header("user-agent")) is not None:
+        identity["userAgent"] = user_agent
+    return {
+        "routeKey": route,
+        "eventType": kind,
+        "messageDirection": "IN",
+        "connectionId": handshake.connection_id,
+        "connectedAt": handshake.connected_at,
+        "requestId": request_id,
+        "extendedRequestId": request_id,
+        "requestTime": datetime.fromtimestamp(now, UTC).strftime("%d/%b/%Y:%H:%M:%S +0000"),
+        "requestTimeEpoch": int(now * 1000),
+        "identity": identity,
+        "stage": STAGE,
+        "apiId": API_ID,
+        "domainName": handshake.host,
+    }
+
+
+def _grouped(pairs: list[tuple[str, str]]) -> dict[str, list[str]]:
+    grouped: dict[str, list[str]] = {}
+    for name, value in pairs:
+        grouped.setdefault(name, []).append(value)
+    return grouped

@@ -1,0 +1,385 @@
+"""A gateway on one machine that behaves as API Gateway's WebSocket APIs do.
+
+The facts it imitates, with their sources, are in AWS's documentation and in issues of its users: identifiers of
+AWS's shape, events with AWS's keys, a socket that does not exist yet while ``$connect`` runs (posting answers
+Gone), frames of one client handled concurrently, text frames alone (a binary one closes with 1003), 10 minutes
+idle and 2 hours in all (1001), ``Forbidden`` and ``Internal server error`` frames, and a buffer for each connection
+that, once full, fails the post (429) and delays nobody else.
+
+Frames of more than 32 KiB are refused by the WebSocket protocol below (1009): see ``ws_max_size`` in
+:mod:`backend.server`.
+
+Two worlds meet here. Handlers run in threads and call :meth:`LocalGateway.post_many`; sockets belong to the event
+loop. Between them stands one lock and a queue for each connection; no thread ever waits for a socket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import secrets
+import threading
+import time
+from base64 import urlsafe_b64encode
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor
+from typing import Any
+
+from starlette.responses import PlainTextResponse
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from backend.gateway.base import Delivery
+from backend.gateway.events import Handshake, connect_event, disconnect_event, message_event
+
+log = logging.getLogger(__name__)
+
+# API Gateway's fixed limits, in seconds. Any frame in either direction ends the idle time.
+IDLE_SECONDS = 10 * 60
+DURATION_SECONDS = 2 * 60 * 60
+INTEGRATION_TIMEOUT_SECONDS = 29.0
+# The largest payload of @connections.
+MAX_POST_BYTES = 128 * 1024
+# What waits for one slow reader. It holds the answer to a hello with 50 rooms, 32 KiB each (1.6 MiB).
+BUFFER_BYTES = 2 * 1024 * 1024
+BUFFER_FRAMES = 1_000
+# Frames of one client that are handled at the same time. More wait in TCP, so one client cannot take every thread.
+MAX_IN_FLIGHT = 8
+# How long a closing socket may take to swallow what is left for it.
+CLOSE_SECONDS = 2.0
+# 11 bytes give the 16 characters of AWS's ids: "BFaT_fALIAMCKug=".
+ID_BYTES = 11
+
+NORMAL, GOING_AWAY, UNSUPPORTED = 1000, 1001, 1003
+# No status came with the close frame, and none came at all (RFC 6455, 7.4.1).
+NO_STATUS, ABNORMAL = 1005, 1006
+
+Invoke = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+
+
+def new_aws_id() -> str:
+    """An identifier of the shape that API Gateway gives to connections and requests."""
+    return urlsafe_b64encode(secrets.token_bytes(ID_BYTES)).decode()
+
+
+class LocalGateway:
+    """Responsible for all WebSocket connections of this process.
+
+    ``workers`` runs handlers; ``monotonic`` (seconds) measures idle time and age, ``wall`` (epoch seconds) goes into
+    events. :meth:`attach` names the handlers before the first connection is served.
+    """
+
+    def __init__(
+        self,
+        workers: Executor,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+        new_id: Callable[[], str] = new_aws_id,
+        idle_seconds: float = IDLE_SECONDS,
+        duration_seconds: float = DURATION_SECONDS,
+        integration_timeout: float = INTEGRATION_TIMEOUT_SECONDS,
+    ) -> None:
+        self._workers = workers
+        self._monotonic = monotonic
+        self._wall = wall
+        self._new_id = new_id
+        self._idle_seconds = idle_seconds
+        self._duration_seconds = duration_seconds
+        self._integration_timeout = integration_timeout
+        self._invoke: Invoke = _not_attached
+        self._routes: frozenset[str] = frozenset()
+        self._lock = threading.Lock()  # guards _sockets and every socket's queue
+        self._sockets: dict[str, _Socket] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._draining = False
+
+    def attach(self, invoke: Invoke, routes: Iterable[str]) -> None:
+        """``invoke`` answers events; ``routes`` are the keys that a frame's action can select."""
+        self._invoke = invoke
+        self._routes = frozenset(routes)
+
+    # --- what handlers call, from their threads ---
+
+    def post_many(self, connection_ids: Iterable[str], frame: str) -> dict[str, Delivery]:
+        """Put a frame into each connection's buffer. Waits for no socket."""
+        size = len(frame.encode())
+        results: dict[str, Delivery] = {}
+        taken = []
+        with self._lock:
+            for connection_id in connection_ids:
+                socket = self._sockets.get(connection_id)
+                if socket is None or socket.closing is not None:
+                    results[connection_id] = Delivery.GONE
+                elif size > MAX_POST_BYTES or not socket.offer(frame, size):
+                    results[connection_id] = Delivery.FAILED
+                else:
+                    results[connection_id] = Delivery.DELIVERED
+                    taken.append(socket)
+        self._wake(taken)
+        return results
+
+    def close(self, connection_id: str) -> None:
+        """Close a connection with 1000 after what waits for it, as DELETE @connections does."""
+        with self._lock:
+            socket = self._sockets.get(connection_id)
+            if socket is not None:
+                socket.close(NORMAL, "Connection Closed Normally")
+        self._wake([socket] if socket else [])
+
+    # --- what the server calls, in the event loop ---
+
+    def connection_ids(self) -> list[str]:
+        """The connections that exist now."""
+        with self._lock:
+            return list(self._sockets)
+
+    def sweep(self) -> None:
+        """Close what has been idle for 10 minutes or open for 2 hours. Called every few seconds."""
+        now = self._monotonic()
+        cut = []
+        with self._lock:
+            for socket in self._sockets.values():
+                if (
+                    now - socket.opened_at >= self._duration_seconds
+                    or now - socket.active_at >= self._idle_seconds
+                ):
+                    socket.close(GOING_AWAY, "Going away")
+                    cut.append(socket)
+        self._wake(cut)
+
+    async def shut_down(self, farewell: str, within: float) -> None:
+        """Refuse newcomers, say ``farewell`` to all, close with 1001. Returns after at most ``within`` seconds."""
+        self._draining = True
+        with self._lock:
+            leaving = list(self._sockets.values())
+            for socket in leaving:
+                socket.say_last(farewell)
+                socket.close(GOING_AWAY, "The server restarts")
+        self._wake(leaving)
+        ends = [asyncio.ensure_future(socket.ended.wait()) for socket in leaving]
+        if ends:
+            _, late = await asyncio.wait(ends, timeout=within)
+            for end in late:
+                end.cancel()
+
+    async def serve(self, websocket: WebSocket) -> None:
+        """One connection's whole life, from its handshake to its $disconnect."""
+        self._loop = asyncio.get_running_loop()
+        if self._draining:
+            await websocket.send_denial_response(PlainTextResponse("The server restarts", 503))
+            return
+        handshake = Handshake(self._new_id(), websocket.scope, self._wall())
+        if not await self._admitted(websocket, handshake):
+            return
+        code, reason = ABNORMAL, "Lost during the handshake"
+        try:
+            await websocket.accept()
+            code, reason = await self._live(websocket, handshake)
+        except (WebSocketDisconnect, RuntimeError, OSError) as error:
+            log.info("connection %s was lost: %s", handshake.connection_id, type(error).__name__)
+        finally:
+            await self._disconnected(handshake, code, reason)
+
+    # --- a connection's life ---
+
+    async def _admitted(self, websocket: WebSocket, handshake: Handshake) -> bool:
+        """Whether $connect lets it in; if not, the handshake has been answered with its status."""
+        response = await self._run(connect_event(handshake, self._new_id(), self._wall()))
+        if response is None:
+            response = {"statusCode": 500, "body": "Internal server error"}
+        if 200 <= response["statusCode"] < 300:
+            return True
+        await websocket.send_denial_response(
+            PlainTextResponse(response.get("body", ""), response["statusCode"])
+        )
+        return False
+
+    async def _live(self, websocket: WebSocket, handshake: Handshake) -> tuple[int, str]:
+        """Read and write until one of both ends; the close code and reason."""
+        socket = _Socket(websocket, self._monotonic)
+        with self._lock:
+            self._sockets[handshake.connection_id] = socket
+            if self._draining:
+                socket.close(GOING_AWAY, "The server restarts")
+        reader = asyncio.create_task(self._read(socket, handshake))
+        writer = socket.start_writing(self._lock)
+        try:
+            await asyncio.wait({reader, writer}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            with self._lock:
+                del self._sockets[handshake.connection_id]
+            reader.cancel()
+            writer.cancel()
+            await asyncio.gather(reader, writer, return_exceptions=True)
+            socket.ended.set()
+        if reader.cancelled() or reader.exception() is not None:
+            return socket.closing or (ABNORMAL, "Connection lost")
+        return reader.result()
+
+    async def _read(self, socket: _Socket, handshake: Handshake) -> tuple[int, str]:
+        slots = asyncio.Semaphore(MAX_IN_FLIGHT)
+        while True:
+            received = await socket.receive()
+            if received["type"] == "websocket.disconnect":
+                return received.get("code") or NO_STATUS, received.get("reason") or ""
+            if (text := received.get("text")) is None:
+                with self._lock:
+                    socket.close(UNSUPPORTED, "Binary frames are not supported")
+                self._wake([socket])
+                continue
+            await slots.acquire()
+            task = asyncio.create_task(self._answer(handshake, text))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+            task.add_done_callback(lambda _: slots.release())
+
+    async def _answer(self, handshake: Handshake, text: str) -> None:
+        """Run the handler of one frame and send back what it answers."""
+        request_id = self._new_id()
+        route = select_route(text, self._routes)
+        if route is None:
+            self._post_own(handshake.connection_id, request_id, "Forbidden")
+            return
+        response = await self._run(message_event(handshake, request_id, self._wall(), route, text))
+        if response is None:
+            self._post_own(handshake.connection_id, request_id, "Internal server error")
+        elif body := response.get("body"):
+            self.post_many([handshake.connection_id], body)
+
+    async def _disconnected(self, handshake: Handshake, code: int, reason: str) -> None:
+        await self._run(disconnect_event(handshake, self._new_id(), self._wall(), code, reason))
+
+    async def _run(self, event: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """What the handler answers; None if it failed or took too long.
+
+        Logged without the event, which may hold a token or what somebody wrote.
+        """
+        where = f"{event['requestContext']['routeKey']} of {event['requestContext']['connectionId']}"
+        try:
+            running = asyncio.get_running_loop().run_in_executor(self._workers, self._invoke, event)
+            return await asyncio.wait_for(running, self._integration_timeout)
+        except TimeoutError:
+            log.error("%s took more than %g s", where, self._integration_timeout)
+        except Exception:
+            if self._draining:
+                log.info("%s did not finish before the end", where)
+            else:
+                log.exception("%s failed", where)
+        return None
+
+    def _post_own(self, connection_id: str, request_id: str, message: str) -> None:
+        words = {"message": message, "connectionId": connection_id, "requestId": request_id}
+        self.post_many([connection_id], json.dumps(words))
+
+    def _wake(self, sockets: Sequence[_Socket]) -> None:
+        """Let the event loop see what was queued: one hop for a whole broadcast."""
+        if sockets and self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop ended while this thread still worked
+                self._loop.call_soon_threadsafe(_wake_all, sockets)
+
+
+class _Socket:
+    """Responsible for one connection's outgoing side: its buffer, and the task that empties it into the socket.
+
+    ``offer``, ``say_last`` and ``close`` are called under the gateway's lock from any thread; everything else in
+    the event loop.
+    """
+
+    def __init__(self, websocket: WebSocket, monotonic: Callable[[], float]) -> None:
+        self.opened_at = self.active_at = monotonic()
+        self.closing: tuple[int, str] | None = None
+        self.ended = asyncio.Event()
+        self._websocket = websocket
+        self._monotonic = monotonic
+        self._queue: deque[tuple[str, int]] = deque()
+        self._queued_bytes = 0
+        self._wakened = asyncio.Event()
+        self._writer: asyncio.Task[None] | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def offer(self, frame: str, size: int) -> bool:
+        """Queue a frame of ``size`` bytes; False if the buffer is full."""
+        if self._queued_bytes + size > BUFFER_BYTES or len(self._queue) >= BUFFER_FRAMES:
+            return False
+        self._queue.append((frame, size))
+        self._queued_bytes += size
+        return True
+
+    def say_last(self, frame: str) -> None:
+        """Queue a frame however full the buffer is."""
+        self._queue.append((frame, 0))
+
+    def close(self, code: int, reason: str) -> None:
+        """Close after what is queued. The first reason counts."""
+        self.closing = self.closing or (code, reason)
+
+    def wake(self) -> None:
+        """Look at the queue again; a close has 2 s from here."""
+        self._wakened.set()
+        if self.closing is not None and self._deadline is None and self._writer is not None:
+            self._deadline = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._writer.cancel)
+
+    async def receive(self) -> Mapping[str, Any]:
+        """The next ASGI message. A frame counts as life."""
+        received = await self._websocket.receive()
+        self.active_at = self._monotonic()
+        return received
+
+    def start_writing(self, lock: threading.Lock) -> asyncio.Task[None]:
+        """The task that sends what is queued, and ends with the close frame or the connection."""
+        self._writer = asyncio.create_task(self._write(lock))
+        self.wake()
+        return self._writer
+
+    async def _write(self, lock: threading.Lock) -> None:
+        try:
+            while True:
+                await self._wakened.wait()
+                self._wakened.clear()
+                while (frame := self._next(lock)) is not None:
+                    await self._websocket.send_text(frame)
+                    self.active_at = self._monotonic()
+                if self.closing is not None:
+                    await self._websocket.close(*self.closing)
+                    return
+        except (WebSocketDisconnect, RuntimeError, OSError):
+            return  # the other side is gone; the reader says how
+        finally:
+            if self._deadline is not None:
+                self._deadline.cancel()
+
+    def _next(self, lock: threading.Lock) -> str | None:
+        with lock:
+            if not self._queue:
+                return None
+            frame, size = self._queue.popleft()
+            self._queued_bytes -= size
+            return frame
+
+
+def select_route(body: str, routes: frozenset[str]) -> str | None:
+    """The route key that ``$request.body.action`` selects: an exact match, else ``$default``, else None.
+
+    Keys that begin with ``$`` are API Gateway's own; a frame cannot name them.
+    """
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        value = None
+    action = value.get("action") if isinstance(value, dict) else None
+    if isinstance(action, str) and action in routes and not action.startswith("$"):
+        return action
+    return "$default" if "$default" in routes else None
+
+
+def _wake_all(sockets: Sequence[_Socket]) -> None:
+    for socket in sockets:
+        socket.wake()
+
+
+def _not_attached(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    raise RuntimeError("LocalGateway.attach was not called")

@@ -1,0 +1,301 @@
+"""What was said in which room, in which order: the log that never loses an acknowledged message.
+
+    ROOM#<room>#LOG    <seq, 16 digits>      one message
+    ROOM#<room>#HEAD   HEAD                  the newest seq, and the epoch
+    DEDUPE#<uid>       <clientMessageId>     what that person's message became
+
+``seq`` is dense from 1 in each room. One transaction takes the next seq (compare-and-set on the head), writes the
+dedupe record and the message; so a message that is sent again gets its first answer again, whatever broke in
+between. Dedupe records live as long as their messages. An ``epoch`` names one history: after a backup is restored
+under a new one, pages drop what they remember.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from backend.retry import Retry
+from backend.store.base import (
+    AttributeEquals,
+    ConditionFailed,
+    Conflict,
+    Item,
+    Key,
+    NotExists,
+    Put,
+    Store,
+)
+from chat.protocol import MAX_FRAME_BYTES, Ack, Batch, Message, RoomHead, SendMessage, encode
+
+# The digits of the largest integer that JavaScript keeps exactly, so that text order is number order.
+SEQ_DIGITS = 16
+# A page of messages: at most so many, and with its envelope (batch fields, the longest room name and ref: measured
+# under 700 bytes) at most one frame of 32 KiB.
+PAGE_MESSAGES = 100
+PAGE_BYTES = MAX_FRAME_BYTES - 1024
+# A larger gap is not replayed: the page gets the newest messages, and scrolling fills the hole.
+MAX_GAP = 500
+
+_HEAD = "HEAD"
+
+
+class ReusedId(Exception):
+    """A clientMessageId that already stands for another message of this person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who says it, from the verified token."""
+
+    user_id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """A stored message: the answer to its sender, and what the room shall hear.
+
+    ``message`` is None for a duplicate: the room has heard it, or learns of it from ``pong.heads``.
+    """
+
+    ack: Ack
+    message: Message | None
+
+
+def may_join(user_id: str, room_id: str) -> bool:
+    """The one place that decides who gets into a room, to read or to write: so far everybody, into every room."""
+    return True
+
+
+class Rooms:
+    """Responsible for the logs of all rooms. ``clock`` gives epoch seconds, ``new_id`` a fresh identifier."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        clock: Callable[[], float],
+        new_id: Callable[[], str],
+        retry: Retry | None = None,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._new_id = new_id
+        self._retry = retry or Retry()
+
+    def append(self, sender: Sender, frame: SendMessage) -> Appended:
+        """Store a message for good. Raises ReusedId, and Conflict if the room stays too busy."""
+        return self._retry.run(lambda: self._append_once(sender, frame))
+
+    def head(self, room_id: str) -> RoomHead:
+        """The newest seq and the epoch of a room, which begins to exist by being asked for."""
+        key = _head_key(room_id)
+        if (item := self._store.get(*key)) is None:
+            fresh: Item = {"pk": key.pk, "sk": key.sk, "seq": 0, "epoch": self._new_id()}
+            item = fresh
+            try:
+                self._retry.run(lambda: self._store.put(fresh, NotExists()))
+            except ConditionFailed:  # somebody else was first, and their epoch counts
+                item = self._store.get(*key) or fresh
+        return RoomHead(room_id=room_id, epoch=item["epoch"], seq=item["seq"])
+
+    def heads(self, rooms: Iterable[str]) -> list[RoomHead]:
+        """The heads of those rooms that exist, read at once."""
+        keys = {_head_key(room_id): room_id for room_id in rooms}
+        items = self._store.get_many(keys)
+        return [
+            RoomHead(room_id=keys[key], epoch=item["epoch"], seq=item["seq"])
+            for key, item in sorted(items.items())
+        ]
+
+    def read_after(self, room_id: str, after: int | None, epoch: str | None, ref: str | None = None) -> Batch:
+        """What follows ``after``, one page.
+
+        ``after`` None, another epoch, or an ``after`` beyond the head (a history that was restored) give the newest
+        page. So does a gap of more than 500, marked ``limited``.
+        """
+        head = self.head(room_id)
+        if after is None or after > head.seq or epoch not in (None, head.epoch):
+            return self._newest(head, ref, limited=False)
+        if head.seq - after > MAX_GAP:
+            return self._newest(head, ref, limited=True)
+        items = self._store.query(_log(room_id), after=_sort_key(after), limit=PAGE_MESSAGES)
+        messages = _fitting(head, items)
+        last = messages[-1].seq if messages and messages[-1].seq else after
+        newest = max(head.seq, last)
+        complete = last == newest
+        return _batch(
+            head, messages, ref, newest=newest, following=None if complete else last, complete=complete
+        )
+
+    def read_before(self, room_id: str, before: int, limit: int, ref: str | None = None) -> Batch:
+        """At most ``limit`` messages older than ``before``, the newest of them, one page."""
+        head = self.head(room_id)
+        items = self._store.query(
+            _log(room_id), before=_sort_key(before), limit=min(limit, PAGE_MESSAGES), reverse=True
+        )
+        messages = _fitting(head, items)[::-1]
+        first = messages[0].seq if messages and messages[0].seq else 1
+        complete = first == 1
+        return _batch(
+            head, messages, ref, newest=head.seq, following=None if complete else first, complete=complete
+        )
+
+    # --- inside ---
+
+    def _append_once(self, sender: Sender, frame: SendMessage) -> Appended:
+        head = self.head(frame.room_id)
+        head_key, dedupe_key = (
+            _head_key(frame.room_id),
+            Key(f"DEDUPE#{sender.user_id}", frame.client_message_id),
+        )
+        ack = Ack(
+            client_message_id=frame.client_message_id,
+            room_id=frame.room_id,
+            epoch=head.epoch,
+            message_id=self._new_id(),
+            seq=head.seq + 1,
+            timestamp=int(self._clock() * 1000),
+        )
+        new_head: Item = {"pk": head_key.pk, "sk": head_key.sk, "seq": ack.seq, "epoch": head.epoch}
+        try:
+            self._store.transact(
+                [
+                    Put(_dedupe_item(dedupe_key, ack, frame.content), NotExists()),
+                    Put(new_head, AttributeEquals("seq", head.seq)),
+                    Put(_log_item(ack, sender, frame.content), NotExists()),
+                ]
+            )
+        except ConditionFailed as error:
+            if dedupe_key in error.failed:
+                return Appended(self._first_ack(dedupe_key, frame, head), None)
+            raise Conflict(f"somebody else wrote into {frame.room_id} first") from error
+        return Appended(ack, _message(ack, sender, frame.content))
+
+    def _first_ack(self, dedupe_key: Key, frame: SendMessage, head: RoomHead) -> Ack:
+        item = self._store.get(*dedupe_key)
+        if item is None:
+            raise Conflict("the dedupe record vanished while it was read")
+        if item["roomId"] != frame.room_id or item["contentHash"] != _hash(frame.content):
+            raise ReusedId("clientMessageId: was used before, for another message")
+        return Ack(
+            client_message_id=frame.client_message_id,
+            room_id=frame.room_id,
+            epoch=head.epoch,  # the room's own: a restored backup shows old messages under a new epoch
+            message_id=item["messageId"],
+            seq=item["seq"],
+            timestamp=item["timestamp"],
+            duplicate=True,
+        )
+
+    def _newest(self, head: RoomHead, ref: str | None, *, limited: bool) -> Batch:
+        items = self._store.query(_log(head.room_id), limit=PAGE_MESSAGES, reverse=True)
+        messages = _fitting(head, items)[::-1]
+        newest = max(head.seq, messages[-1].seq or 0) if messages else head.seq
+        return _batch(head, messages, ref, newest=newest, complete=True, limited=limited)
+
+
+def _head_key(room_id: str) -> Key:
+    return Key(f"ROOM#{room_id}#HEAD", _HEAD)
+
+
+def _log(room_id: str) -> str:
+    return f"ROOM#{room_id}#LOG"
+
+
+def _sort_key(seq: int) -> str:
+    return f"{seq:0{SEQ_DIGITS}d}"
+
+
+def _hash(content: str) -> str:
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def _dedupe_item(key: Key, ack: Ack, content: str) -> Item:
+    return {
+        "pk": key.pk,
+        "sk": key.sk,
+        "roomId": ack.room_id,
+        "contentHash": _hash(content),
+        "messageId": ack.message_id,
+        "seq": ack.seq,
+        "timestamp": ack.timestamp,
+    }
+
+
+def _log_item(ack: Ack, sender: Sender, content: str) -> Item:
+    return {
+        "pk": _log(ack.room_id),
+        "sk": _sort_key(ack.seq),
+        "messageId": ack.message_id,
+        "clientMessageId": ack.client_message_id,
+        "senderId": sender.user_id,
+        "senderName": sender.name,
+        "content": content,
+        "timestamp": ack.timestamp,
+    }
+
+
+def _message(ack: Ack, sender: Sender, content: str) -> Message:
+    return Message(
+        room_id=ack.room_id,
+        message_id=ack.message_id,
+        sender_id=sender.user_id,
+        sender_name=sender.name,
+        content=content,
+        timestamp=ack.timestamp,
+        epoch=ack.epoch,
+        seq=ack.seq,
+        client_message_id=ack.client_message_id,
+    )
+
+
+def _stored(head: RoomHead, item: Item) -> Message:
+    return Message(
+        room_id=head.room_id,
+        message_id=item["messageId"],
+        sender_id=item["senderId"],
+        sender_name=item["senderName"],
+        content=item["content"],
+        timestamp=item["timestamp"],
+        epoch=head.epoch,
+        seq=int(item["sk"]),
+        client_message_id=item["clientMessageId"],
+    )
+
+
+def _fitting(head: RoomHead, items: Sequence[Item]) -> list[Message]:
+    """The first of ``items`` that fit into one frame; the first always does (see MAX_ESCAPED_CONTENT_BYTES)."""
+    messages: list[Message] = []
+    size = 0
+    for item in items:
+        message = _stored(head, item)
+        size += len(encode(message).encode()) + 1  # and a comma
+        if messages and size > PAGE_BYTES:
+            break
+        messages.append(message)
+    return messages
+
+
+def _batch(
+    head: RoomHead,
+    messages: Sequence[Message],
+    ref: str | None,
+    *,
+    newest: int,
+    complete: bool,
+    following: int | None = None,
+    limited: bool = False,
+) -> Batch:
+    return Batch(
+        room_id=head.room_id,
+        epoch=head.epoch,
+        messages=tuple(messages),
+        next=following,
+        head=newest,
+        complete=complete,
+        limited=limited,
+        ref=ref,
+    )

@@ -1,0 +1,255 @@
+"""The server process: ``python -m backend.server``.
+
+Settings come from flags, or from the environment: HOST, PORT, DATA (the SQLite file), ALLOWED_ORIGINS (separated
+by commas or spaces), TOKEN_LIFETIME, IDLE_SECONDS, DURATION_SECONDS.
+
+SIGTERM or SIGINT: everybody is told ``bye`` and closed with 1001, newcomers are refused, and the process ends with
+exit code 0 within 5 seconds even if handlers hang or clients never answer. A second signal ends it at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import errno
+import logging
+import os
+import re
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import uvicorn
+from starlette.applications import Starlette
+
+from backend.gateway.local import MAX_POST_BYTES
+from backend.pages import origin_of
+from backend.service import Options, Service
+from backend.store.base import StoreError
+from backend.web import create_app
+from chat.protocol import MAX_FRAME_BYTES, Bye, encode
+
+log = logging.getLogger(__name__)
+
+# A stop takes at most 5 s: 1 s for farewells, 1 s for uvicorn, 0.5 s for handlers (backend.web), and the rest for
+# a machine under load. Whatever hangs beyond that is cut off: every acknowledged message is already on disk.
+FAREWELL_SECONDS = 1.0
+GRACE_SECONDS = 1
+WATCHDOG_SECONDS = 4.0
+# Connections that wait to be accepted: a restart brings everyone back within seconds.
+BACKLOG = 2048
+MAX_PORT = 65_535
+
+
+class Unusable(Exception):
+    """A setting, a port or a file that the server cannot start with; the text is one line for a person."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until a signal. Returns the exit code: 0, or 1 after one line on stderr."""
+    try:
+        options = read_options(sys.argv[1:] if arguments is None else arguments, os.environ)
+        listener = bind(options.host, options.port)
+        set_up_logging()
+        app = create_app(options)
+    except (Unusable, StoreError) as error:
+        print(f"Kizuna cannot start: {error}", file=sys.stderr)
+        return 1
+    asyncio.run(serve(app, listener))
+    if app.state.hung:
+        # Threads that hang would keep the interpreter from ending.
+        _end_now()
+    return 0
+
+
+# --- settings ---
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise Unusable(message)
+
+
+def read_options(arguments: Sequence[str], environment: Mapping[str, str]) -> Options:
+    """The settings in flags, else in the environment, else their defaults. Raises Unusable."""
+    default = Options()
+    parser = _Parser(prog="python -m backend.server", description="Serve Kizuna: the page and its backend.")
+
+    def add(
+        flag: str, variable: str, parse: Callable[[str, str], object], fallback: object, text: str
+    ) -> None:
+        def named(value: str) -> object:
+            return parse(variable, value)
+
+        from_environment = environment.get(variable) or None
+        parser.add_argument(
+            flag, type=named, default=from_environment or fallback, help=f"{text} ({variable})"
+        )
+
+    add("--host", "HOST", lambda _, value: value, default.host, "address to listen on")
+    add("--port", "PORT", _port, default.port, "port to listen on; 0 takes a free one")
+    add("--data", "DATA", lambda _, value: Path(value), default.data, "SQLite file; its folder is made")
+    add(
+        "--allowed-origins",
+        "ALLOWED_ORIGINS",
+        _origins,
+        default.allowed_origins,
+        "other hosts' pages that may connect",
+    )
+    add("--token-lifetime", "TOKEN_LIFETIME", _seconds, default.token_lifetime, "seconds")
+    add("--idle-seconds", "IDLE_SECONDS", _seconds, default.idle_seconds, "idle connections are closed")
+    add(
+        "--duration-seconds",
+        "DURATION_SECONDS",
+        _seconds,
+        default.duration_seconds,
+        "all connections are closed",
+    )
+    return Options(**vars(parser.parse_args(arguments)))
+
+
+def _port(name: str, value: str) -> int:
+    if not value.isdecimal() or int(value) > MAX_PORT:
+        raise Unusable(f"{name} must be a number from 0 to {MAX_PORT}, not {value!r}")
+    return int(value)
+
+
+def _seconds(name: str, value: str) -> int:
+    if not value.isdecimal() or int(value) < 1:
+        raise Unusable(f"{name} must be a number of seconds, at least 1, not {value!r}")
+    return int(value)
+
+
+def _origins(name: str, value: str) -> frozenset[str]:
+    origins = value.replace(",", " ").split()
+    for origin in origins:
+        if origin_of(origin) != origin:
+            raise Unusable(f"{name} must list origins like https://chat.example.org, not {origin!r}")
+    return frozenset(origins)
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises Unusable, naming the address, if there cannot be one."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise Unusable(f"HOST {host!r} is no address of this machine: {error.strerror}") from None
+    try:
+        # Without this a restart would wait a minute for the old connections' TIME_WAIT.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+        listener.setblocking(False)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise Unusable(f"port {port} on {host} is taken; choose another one with PORT") from None
+        raise Unusable(f"cannot listen on {host} port {port}: {error.strerror}") from None
+    return listener
+
+
+# --- logging ---
+
+
+class _Discreet(logging.Filter):
+    """Keeps tokens out of every line, whoever writes it, and drops what is only the noise of an orderly end."""
+
+    _TOKEN = re.compile(r"(token=)[^&\s\"']+")
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is written."""
+        if record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError):
+            return False
+        message = record.getMessage()
+        record.msg, record.args = self._TOKEN.sub(r"\1***", message), ()
+        # uvicorn says so of every handshake that was answered with a status; the access log has it already.
+        return not message.startswith("ASGI callable returned without completing handshake")
+
+
+def set_up_logging() -> None:
+    """Everything to stderr. Of uvicorn only warnings: its own lines print URLs with their tokens."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.addFilter(_Discreet())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+
+
+# --- running ---
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, but it leaves signals to us and says when it listens."""
+
+    def __init__(self, config: uvicorn.Config, on_started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_started = on_started
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Do not: uvicorn would send 1012 and no farewell."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then tell."""
+        await super().startup(sockets=sockets)
+        self._on_started()
+
+
+async def serve(app: Starlette, listener: socket.socket) -> None:
+    """Serve on ``listener`` until a signal, then end in an orderly way."""
+    host, port = listener.getsockname()[:2]
+    name = f"[{host}]" if ":" in host else host
+    config = uvicorn.Config(
+        app,
+        ws="websockets-sansio",
+        # A message and a frame, as API Gateway has it. uvicorn passes the pair on to websockets, which its
+        # documentation does not say: the version is pinned, and a test sends 40 KiB.
+        ws_max_size=(MAX_POST_BYTES, MAX_FRAME_BYTES),  # type: ignore[arg-type]
+        ws_ping_interval=None,  # API Gateway sends no pings that anyone could rely on
+        ws_per_message_deflate=False,  # nor does it compress
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        backlog=BACKLOG,
+    )
+    server = _Server(config, lambda: print(f"Kizuna is at http://{name}:{port}", flush=True))
+    loop = asyncio.get_running_loop()
+    ending: list[asyncio.Task[None]] = []
+
+    def on_signal() -> None:
+        if ending:
+            _end_now()
+        ending.append(loop.create_task(_end(app.state.service, server)))
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+    await server.serve(sockets=[listener])
+
+
+async def _end(service: Service, server: _Server) -> None:
+    print("Kizuna stops", flush=True)
+    watchdog = threading.Timer(WATCHDOG_SECONDS, _end_now)
+    watchdog.daemon = True
+    watchdog.start()
+    await service.gateway.shut_down(encode(Bye(reason="restart")), FAREWELL_SECONDS)
+    server.should_exit = True
+
+
+def _end_now() -> NoReturn:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,80 @@
+"""The backend of one machine, put together: SQLite, the local gateway, and the handlers between them."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from backend.connections import CONNECTION_PREFIX, connection_id_of
+from backend.gateway.local import DURATION_SECONDS, IDLE_SECONDS, LocalGateway
+from backend.handlers import Backend
+from backend.store.sqlite import SqliteStore
+from backend.tokens import DEFAULT_LIFETIME_SECONDS, Tokens, load_secret
+
+# Handlers that run at the same time: "Lambda instances". They mostly wait for the disk.
+WORKERS = 32
+# How exactly the gateway's limits of minutes and hours are kept.
+SWEEP_SECONDS = 5.0
+# Expired rows are invisible anyway; deleting them only frees the space.
+PURGE_SECONDS = 10 * 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What can be set from outside. Times are in seconds; ``port`` 0 takes any free one.
+
+    ``root`` is the folder with index.html. ``allowed_origins`` may use the server from pages on other hosts.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    data: Path = Path("data/kizuna.sqlite3")
+    root: Path = Path(__file__).resolve().parent.parent
+    allowed_origins: frozenset[str] = frozenset()
+    token_lifetime: int = DEFAULT_LIFETIME_SECONDS
+    idle_seconds: float = IDLE_SECONDS
+    duration_seconds: float = DURATION_SECONDS
+
+
+class Service:
+    """Responsible for the parts' order of birth and death. Raises StoreUnavailable if the data cannot be used."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.store = SqliteStore(options.data)
+        self.workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="handler")
+        self.gateway = LocalGateway(
+            self.workers, idle_seconds=options.idle_seconds, duration_seconds=options.duration_seconds
+        )
+        self.tokens = Tokens(load_secret(self.store), clock=time.time, lifetime=options.token_lifetime)
+        self.backend = Backend(self.store, self.gateway, self.tokens)
+        self.gateway.attach(self.backend.handle, self.backend.routes)
+        # No socket outlives its process, so every record of a connection is one of an earlier life.
+        self.backend.connections.purge(map(connection_id_of, self.store.partitions(CONNECTION_PREFIX)))
+
+    async def keep_house(self) -> None:
+        """Until cancelled: keep the gateway's limits, delete expired rows."""
+        loop = asyncio.get_running_loop()
+        purge_at = loop.time()
+        while True:
+            self.gateway.sweep()
+            if loop.time() >= purge_at:
+                purge_at = loop.time() + PURGE_SECONDS
+                await loop.run_in_executor(self.workers, self.store.purge_expired)
+            await asyncio.sleep(SWEEP_SECONDS)
+
+    def close(self, within: float) -> bool:
+        """Let handlers finish, then the file go. False, and it stays open, if one hangs for ``within`` seconds."""
+        self.backend.close()
+        # A pool cannot be waited for with a limit, a thread can.
+        waiting = threading.Thread(target=self.workers.shutdown, kwargs={"cancel_futures": True}, daemon=True)
+        waiting.start()
+        waiting.join(within)
+        if waiting.is_alive():
+            return False
+        self.store.close()
+        return True

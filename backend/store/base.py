@@ -1,0 +1,213 @@
+"""The Store protocol: the few operations that DynamoDB has, so that every rule is written once above it.
+
+An item is a plain dict: ``pk`` and ``sk`` (not empty), an optional ``expiresAt`` (whole epoch seconds), and any
+other attributes made of text, whole numbers, booleans, None, lists and dicts. Floats are refused because
+DynamoDB has none.
+
+What every store promises, and the contract suite in tests/backend checks:
+
+- Reads are consistent: what a finished write stored is seen by every read that begins later.
+- Sort keys are ordered by their UTF-8 bytes.
+- An expired item (``expiresAt`` not later than now) is absent everywhere: in reads, and for conditions.
+  Databases delete it whenever they come to it; AWS says "within a few days".
+- ``transact`` applies all of its actions or none.
+
+    StoreError
+    ├── ConditionFailed    a condition did not hold; ``failed`` says at which keys. Nothing was written
+    ├── Conflict           somebody else wrote at the same time. Nothing was written; the same again may succeed
+    └── StoreUnavailable   the database cannot be opened, read or written at all; the text names it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+Item = dict[str, Any]
+
+# DynamoDB's limits, checked by every store so that what runs on one machine also runs on AWS.
+MAX_ACTIONS = 100
+MAX_PARTITION_KEY_BYTES = 2048
+MAX_SORT_KEY_BYTES = 1024
+
+
+class Key(NamedTuple):
+    """Where an item lives."""
+
+    pk: str
+    sk: str
+
+
+class StoreError(Exception):
+    """Base of everything that a store raises on purpose."""
+
+
+class ConditionFailed(StoreError):
+    """At least one condition did not hold. ``failed`` lists the keys where, in the order of the actions."""
+
+    def __init__(self, failed: Sequence[Key]) -> None:
+        super().__init__("condition failed at " + ", ".join(f"{key.pk}/{key.sk}" for key in failed))
+        self.failed = tuple(failed)
+
+
+class Conflict(StoreError):
+    """Another writer was in the way for too long."""
+
+
+class StoreUnavailable(StoreError):
+    """The database cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotExists:
+    """There is no item at this key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exists:
+    """There is an item at this key."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeEquals:
+    """There is an item at this key, and its attribute ``name`` is ``value``."""
+
+    name: str
+    value: str | int | bool
+
+
+Condition = NotExists | Exists | AttributeEquals
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Write an item, replacing what is there."""
+
+    item: Item
+    condition: Condition | None = None
+
+    @property
+    def key(self) -> Key:
+        """Where it acts."""
+        return Key(self.item["pk"], self.item["sk"])
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Remove an item; removing what is not there is no error."""
+
+    pk: str
+    sk: str
+    condition: Condition | None = None
+
+    @property
+    def key(self) -> Key:
+        """Where it acts."""
+        return Key(self.pk, self.sk)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Write nothing, but let the transaction fail unless the condition holds."""
+
+    pk: str
+    sk: str
+    condition: Condition
+
+    @property
+    def key(self) -> Key:
+        """Where it acts."""
+        return Key(self.pk, self.sk)
+
+
+Action = Put | Delete | Check
+
+
+class Store(Protocol):
+    """Responsible for keeping items. Every method may be called from any thread."""
+
+    def get(self, pk: str, sk: str) -> Item | None:
+        """The item at a key, or None."""
+
+    def get_many(self, keys: Iterable[Key]) -> dict[Key, Item]:
+        """Those of at most 100 items that exist."""
+
+    def query(
+        self,
+        pk: str,
+        *,
+        prefix: str = "",
+        after: str | None = None,
+        before: str | None = None,
+        limit: int | None = None,
+        reverse: bool = False,
+    ) -> list[Item]:
+        """The items of a partition in order of their sort keys.
+
+        ``prefix`` keeps those whose sort key begins so, ``after`` and ``before`` those strictly between; prefix
+        and bounds do not go together. ``limit`` counts live items from the front, or from the end if ``reverse``.
+        """
+
+    def put(self, item: Item, condition: Condition | None = None) -> None:
+        """Write one item. Raises ConditionFailed."""
+
+    def delete(self, pk: str, sk: str, condition: Condition | None = None) -> None:
+        """Remove one item if it is there. Raises ConditionFailed."""
+
+    def transact(self, actions: Sequence[Action]) -> None:
+        """Do 1 to 100 actions at different keys, all or none. Raises ConditionFailed or Conflict."""
+
+    def close(self) -> None:
+        """Let go of the database."""
+
+
+def check_actions(actions: Sequence[Action]) -> None:
+    """Raise ValueError or TypeError for what a caller must not hand to a store."""
+    if not 1 <= len(actions) <= MAX_ACTIONS:
+        raise ValueError(f"a transaction takes 1 to {MAX_ACTIONS} actions, not {len(actions)}")
+    seen: set[Key] = set()
+    for action in actions:
+        if isinstance(action, Put):
+            _check_values(action.item)
+            if type(action.item.get("expiresAt", 0)) is not int:
+                raise TypeError("expiresAt must be whole epoch seconds")
+        _check_key(action.key)
+        if action.key in seen:
+            raise ValueError(f"two actions at {action.key.pk}/{action.key.sk}")
+        seen.add(action.key)
+
+
+def check_keys(keys: Sequence[Key]) -> None:
+    """Raise ValueError for more keys than one read may name."""
+    if len(keys) > MAX_ACTIONS:
+        raise ValueError(f"at most {MAX_ACTIONS} keys at once, not {len(keys)}")
+
+
+def check_query(prefix: str, after: str | None, before: str | None, limit: int | None) -> None:
+    """Raise ValueError for a query that DynamoDB could not answer."""
+    if prefix and (after is not None or before is not None):
+        raise ValueError("a query takes a prefix or bounds, not both")
+    if limit is not None and limit < 1:
+        raise ValueError(f"limit must be at least 1, not {limit}")
+
+
+def _check_key(key: Key) -> None:
+    for value, most in ((key.pk, MAX_PARTITION_KEY_BYTES), (key.sk, MAX_SORT_KEY_BYTES)):
+        if not 1 <= len(value.encode()) <= most:
+            raise ValueError(f"a key part takes 1 to {most} bytes: {value[:80]!r}")
+
+
+def _check_values(value: Any) -> None:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if not isinstance(name, str):
+                raise TypeError(f"attribute names are text, not {type(name).__name__}")
+            _check_values(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            _check_values(inner)
+    elif value is not None and not isinstance(value, str | int):
+        raise TypeError(
+            f"items hold text, whole numbers, booleans, None, lists and dicts, not {type(value).__name__}"
+        )

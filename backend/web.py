@@ -1,0 +1,212 @@
+"""The web application of one machine: the page, ``/token``, ``/health`` and the WebSocket at ``/ws``."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+from urllib.parse import quote
+
+from starlette.applications import Starlette
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware import Middleware
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocket
+
+from backend.pages import Pages, Policy, origin_of
+from backend.service import Options, Service
+from backend.store.base import StoreError
+from chat.protocol import InvalidField, MalformedFrame, decode
+
+log = logging.getLogger(__name__)
+access_log = logging.getLogger("backend.access")
+
+# A name and a secret take under 1 KiB.
+MAX_TOKEN_BODY_BYTES = 4 * 1024
+HEALTH_SECONDS = 2.0
+# What the application waits for handlers when it ends; part of the 5 s that a stop may take (backend.server).
+CLOSE_SECONDS = 0.5
+# How long a browser may remember that a page of another host is allowed.
+PREFLIGHT_SECONDS = 600
+
+
+def create_app(options: Options) -> Starlette:
+    """The application. Its :class:`Service` is ``app.state.service``; the application's lifespan ends it.
+
+    Raises StoreUnavailable if the data cannot be used.
+    """
+    service = Service(options)
+    origins = Origins(options.allowed_origins)
+    app = Starlette(
+        routes=[
+            Route("/token", TokenEndpoint(service, origins).answer, methods=["POST", "OPTIONS"]),
+            Route("/health", _health(service)),
+            WebSocketRoute("/ws", _websocket(service, origins)),
+            Mount("/", Pages(options.root)),
+        ],
+        middleware=[Middleware(Envelope, policy=Policy(options.root))],
+        lifespan=_lifespan,
+    )
+    app.state.service = service
+    app.state.hung = False
+    return app
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: Starlette) -> AsyncIterator[None]:
+    service: Service = app.state.service
+    housekeeping = asyncio.create_task(service.keep_house())
+    try:
+        yield
+    finally:
+        housekeeping.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await housekeeping
+        app.state.hung = not service.close(CLOSE_SECONDS)
+
+
+class Envelope:
+    """Responsible for what every HTTP answer gets: security headers, and one log line without the query string."""
+
+    def __init__(self, app: ASGIApp, policy: Policy) -> None:
+        self._app = app
+        self._policy = policy
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and its answer back with the headers."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        headers = self._policy.headers(Headers(scope=scope).get("host"))
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(headers)
+                took = (time.perf_counter() - began) * 1000
+                access_log.info(
+                    "%s %s %d %.0f ms", scope["method"], quote(scope["path"]), message["status"], took
+                )
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+
+class Origins:
+    """Responsible for which pages may use this server: its own, and those of the listed origins.
+
+    What sends no Origin is no page of a browser, and nothing that this check could protect.
+    """
+
+    def __init__(self, allowed: frozenset[str]) -> None:
+        self._allowed = allowed
+
+    def admit(self, connection: HTTPConnection) -> bool:
+        """Whether the request comes from an allowed page, or from none."""
+        origin = connection.headers.get("origin")
+        if origin is None:
+            return True
+        if origin in self._allowed:
+            return True
+        # Behind a proxy that speaks TLS this server sees http: the host alone is compared.
+        scheme, _, host = (origin_of(origin) or "").partition("://")
+        own = origin_of(f"{scheme}://{connection.headers.get('host', '')}") if scheme else None
+        return own is not None and own == f"{scheme}://{host}"
+
+    def headers(self, request: Request) -> dict[str, str]:
+        """What tells a browser that a page of another host may read the answer."""
+        origin = request.headers.get("origin")
+        if origin in self._allowed and origin is not None:
+            return {"Access-Control-Allow-Origin": origin, "Vary": "Origin"}
+        return {"Vary": "Origin"}
+
+
+class TokenEndpoint:
+    """Responsible for ``POST /token {name, clientSecret}``, the local stand-in for an identity provider."""
+
+    def __init__(self, service: Service, origins: Origins) -> None:
+        self._tokens = service.tokens
+        self._origins = origins
+
+    async def answer(self, request: Request) -> Response:
+        """``{token, userId, expiresIn}``, or ``{code, field, message}`` that says what is wrong."""
+        if not self._origins.admit(request):
+            return _problem(403, "forbidden_origin", None, "pages of this origin may not use this server")
+        headers = {**self._origins.headers(request), "Cache-Control": "no-store"}
+        if request.method == "OPTIONS":
+            allowed = {
+                "Access-Control-Allow-Methods": "POST",
+                "Access-Control-Allow-Headers": "content-type",
+                "Access-Control-Max-Age": str(PREFLIGHT_SECONDS),
+            }
+            return Response(status_code=204, headers={**headers, **allowed})
+        response = await self._issue(request)
+        response.headers.update(headers)
+        return response
+
+    async def _issue(self, request: Request) -> Response:
+        content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if content_type != "application/json":
+            return _problem(415, "unsupported_media_type", None, "the body must be application/json")
+        body = await _limited_body(request)
+        if body is None:
+            return _problem(
+                413, "too_large", None, f"the body may have at most {MAX_TOKEN_BODY_BYTES:,} bytes"
+            )
+        try:
+            data = decode(body)
+            issued = self._tokens.issue(data.get("name"), data.get("clientSecret"))
+        except MalformedFrame as error:
+            return _problem(400, "malformed_body", None, f"the body is {error}")
+        except InvalidField as error:
+            return _problem(400, error.code, error.field, str(error))
+        return JSONResponse({"token": issued.token, "userId": issued.user_id, "expiresIn": issued.expires_in})
+
+
+async def _limited_body(request: Request) -> bytes | None:
+    """The body, or None once it is too large; a length that is announced is not waited for."""
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > MAX_TOKEN_BODY_BYTES:
+        return None
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_TOKEN_BODY_BYTES:
+            return None
+    return body
+
+
+def _problem(status: int, code: str, field: str | None, message: str) -> JSONResponse:
+    return JSONResponse({"code": code, "field": field, "message": message}, status_code=status)
+
+
+def _health(service: Service) -> Callable[[Request], Any]:
+    async def health(request: Request) -> Response:
+        """Whether the data can be read, by a thread that handlers use too."""
+        loop = asyncio.get_running_loop()
+        try:
+            reading = loop.run_in_executor(service.workers, service.store.get, "CONFIG", "TOKEN_SECRET")
+            await asyncio.wait_for(reading, HEALTH_SECONDS)
+        except (StoreError, TimeoutError, RuntimeError) as error:
+            log.error("unhealthy: %s %s", type(error).__name__, error)
+            return JSONResponse({"status": "unavailable"}, status_code=503)
+        return JSONResponse({"status": "ok"}, headers={"Cache-Control": "no-store"})
+
+    return health
+
+
+def _websocket(service: Service, origins: Origins) -> Callable[[WebSocket], Any]:
+    async def websocket(socket: WebSocket) -> None:
+        """The WebSocket API: ``/ws?token=...``."""
+        if not origins.admit(socket):
+            await socket.send_denial_response(PlainTextResponse("Forbidden", 403))
+            return
+        await service.gateway.serve(socket)
+
+    return websocket
