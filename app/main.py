@@ -1,0 +1,65 @@
+"""Builds the parts and connects them; nothing else. ``index.html`` runs ``import main; main.start()``."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import secrets
+import time
+
+import js
+
+from chat.config import CONFIG_FILE, Config, parse_config
+from chat.identity import Identity
+from chat.session import ChatSession
+from chat.store import ChatStore
+from kizuna.browser import BrowserPlatform, LocalSettings, get_websocket_service
+from kizuna.browser.http import NoJson, get_json, post_json
+from kizuna.errors import ConfigurationError
+from ui.catalogues import page_texts
+from ui.page import Page
+from ui.splash import show_failure
+
+_tasks: set[asyncio.Task[None]] = set()  # asyncio itself holds tasks weakly
+
+
+def start() -> None:
+    """Begin. What goes wrong is shown on the page, with the file or key that it comes from."""
+    logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
+    random.seed()  # a start from a snapshot would give every page the same jitter
+    task = asyncio.get_running_loop().create_task(_start())
+    _tasks.add(task)
+    task.add_done_callback(_tasks.discard)
+
+
+async def _start() -> None:
+    try:
+        _open_page(await _load_config())
+    except ConfigurationError as error:
+        show_failure(str(error), cause="config")
+    except OSError as error:
+        show_failure(f"{CONFIG_FILE}: {error}", cause="network")
+    except Exception as error:
+        show_failure(f"{type(error).__name__}: {error}")
+        raise
+
+
+def _open_page(config: Config) -> None:
+    platform = BrowserPlatform()
+    identity = Identity(LocalSettings(), post_json, config.token_url, lambda: secrets.token_urlsafe(32))
+    service = get_websocket_service(config.web_socket_url, identity.get_token, options=config.options)
+    store = ChatStore()
+    session = ChatSession(store, service, identity, platform, lambda: secrets.token_urlsafe(16))
+    Page(store, session, page_texts(), time.monotonic).open()
+    session.start()
+
+
+async def _load_config() -> Config:
+    try:
+        status, data = await get_json(CONFIG_FILE)
+    except NoJson as error:
+        raise ConfigurationError(CONFIG_FILE, str(error)) from None
+    if status != 200:
+        raise ConfigurationError(CONFIG_FILE, f"cannot be read: the host answered HTTP {status}")
+    return parse_config(data, js.location.origin)

@@ -1,0 +1,55 @@
+"""What others said while one was here: not the history that loads at the start, not what one says oneself."""
+
+from __future__ import annotations
+
+from collections import deque
+from itertools import islice
+
+from chat.store import ChatState
+from chat.timeline import Entry, Timeline
+
+REMEMBERED = 500
+
+
+class Arrivals:
+    """Responsible for counting new messages of others, once each. Who wants to know how many came since a moment
+    remembers ``total`` of that moment. ``update`` may be called as often as one likes."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self._recent: deque[Entry] = deque(maxlen=REMEMBERED)
+        self._room: str | None = None
+        self._timeline: Timeline | None = None
+        self._primed = False  #: the room was up to date once; from then on what comes is new
+
+    def update(self, state: ChatState) -> None:
+        """Take note of ``state``."""
+        if state.room_id != self._room or state.name is None:
+            self._room, self._timeline, self._primed = state.room_id, None, False
+        before, self._timeline = self._timeline, state.timeline
+        if self._primed and before is not None and before is not state.timeline:
+            new = _new_of_others(before, state.timeline)
+            self.total += len(new)
+            self._recent.extend(new)
+        if state.caught_up and state.name is not None:
+            self._primed = True
+
+    def since(self, total: int) -> list[Entry]:
+        """What came after ``total``, as far as it is remembered, oldest first."""
+        count = min(self.total - total, len(self._recent))
+        return list(islice(self._recent, len(self._recent) - count, None))
+
+
+def _new_of_others(before: Timeline, now: Timeline) -> list[Entry]:
+    """Entries of others beyond the newest of ``before``. What comes before that is history, loaded later."""
+    newest = before.confirmed[-1] if before.confirmed else None
+    last_seq = before.last_seq
+    new: list[Entry] = []
+    for entry in reversed(now.confirmed):
+        if newest is not None and entry.key == newest.key:
+            break
+        if entry.seq is not None and last_seq is not None and entry.seq <= last_seq:
+            break
+        if not entry.own:
+            new.append(entry)
+    return new[::-1]

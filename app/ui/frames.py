@@ -1,0 +1,99 @@
+"""When views draw: all of them together, once per animation frame, and only those with something new."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+from chat.store import ChatState
+
+logger = logging.getLogger("ui")
+
+_SOONEST = 0.01  # seconds: a view that asks to be drawn again in the past must not keep the page busy
+
+
+class View(Protocol):
+    """A part of the page."""
+
+    def draw(self, state: ChatState, now: float) -> float | None:
+        """Make the DOM show ``state``; returns when to be drawn again though nothing changes."""
+
+
+class FrameHost(Protocol):
+    """What calls back: the browser, or a test."""
+
+    def start(self, on_frame: Callable[[], None], on_wake: Callable[[], None]) -> None:
+        """Use these from now on."""
+
+    def request_frame(self) -> None:
+        """Call ``on_frame`` once, before the next paint; soon, when the page is hidden and nothing is painted."""
+
+    def wake_in(self, seconds: float | None) -> None:
+        """Call ``on_wake`` after ``seconds`` instead of any earlier appointment; None: not at all."""
+
+    def close(self) -> None:
+        """Call nothing any more."""
+
+
+class Frames:
+    """Responsible for drawing marked views together, and for waking those that wait for a time."""
+
+    def __init__(self, host: FrameHost, read: Callable[[], ChatState], now: Callable[[], float]) -> None:
+        self._host = host
+        self._read = read
+        self.now = now
+        self._views: list[View] = []
+        self._marked: set[View] = set()
+        self._wakes: dict[View, float] = {}
+        self._requested = False
+        host.start(self._draw, self._wake)
+
+    def add(self, view: View) -> None:
+        """Draw ``view`` from now on, after those that were added before it."""
+        self._views.append(view)
+        self.mark(view)
+
+    def mark(self, view: View) -> None:
+        """``view`` has something new to show."""
+        self._marked.add(view)
+        if not self._requested:
+            self._requested = True
+            self._host.request_frame()
+
+    def mark_all(self) -> None:
+        """Every view has, such as when the page becomes visible or hidden."""
+        for view in self._views:
+            self.mark(view)
+
+    def close(self) -> None:
+        """Draw nothing any more."""
+        self._host.close()
+        self._views.clear()
+
+    def _draw(self) -> None:
+        self._requested = False
+        marked, self._marked = self._marked, set()
+        state, now = self._read(), self.now()
+        for view in [view for view in self._views if view in marked]:
+            wake = None
+            try:
+                wake = view.draw(state, now)
+            except Exception:
+                logger.exception("a view failed; the others go on")
+            if wake is None:
+                self._wakes.pop(view, None)
+            else:
+                self._wakes[view] = wake
+        self._appoint()
+
+    def _wake(self) -> None:
+        now = self.now()
+        for view in [view for view, wake in self._wakes.items() if wake <= now]:
+            del self._wakes[view]
+            self.mark(view)
+        self._appoint()  # a timer may come early
+
+    def _appoint(self) -> None:
+        earliest = min(self._wakes.values(), default=None)
+        self._host.wake_in(None if earliest is None else max(_SOONEST, earliest - self.now()))

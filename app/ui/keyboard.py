@@ -1,0 +1,52 @@
+"""Walking through the messages with the keyboard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import js
+
+from ui.dom import Listeners
+
+_KEYS = {"ArrowUp", "ArrowDown", "Home", "End", "Escape"}
+
+
+class MessageKeys:
+    """Responsible for the keys of the list: one stop for Tab, then Up, Down, Home, End; Escape goes back to writing."""
+
+    def __init__(
+        self, box: js.Element, rows: js.Element, listeners: Listeners, leave: Callable[[], None]
+    ) -> None:
+        self._box = box
+        self._rows = rows
+        self._leave = leave
+        listeners.on(box, "keydown", self._key)
+
+    def _key(self, event: js.KeyboardEvent) -> None:
+        key = event.key
+        if key not in _KEYS or event.shiftKey or event.ctrlKey or event.altKey or event.metaKey:
+            return
+        if key == "Escape":
+            self._leave()
+            return
+        target = event.target
+        article = target if target.matches("article") else None
+        if article is None and target.js_id != self._box.js_id:  # a button or a link has its own use for keys
+            return
+        wanted = self._wanted(key, article)
+        if wanted:
+            event.preventDefault()
+            wanted.focus()
+
+    def _wanted(self, key: str, article: Any) -> Any:
+        if key == "Home":
+            return self._rows.querySelector("article")
+        if key == "End" or article is None:
+            return self._rows.querySelector("article:last-of-type")
+        element = article
+        while element:
+            element = element.previousElementSibling if key == "ArrowUp" else element.nextElementSibling
+            if element and element.matches("article"):
+                return element
+        return None

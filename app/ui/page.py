@@ -1,0 +1,93 @@
+"""The page as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import js
+
+from chat.store import ChatState, ChatStore
+from ui.actions import Actions
+from ui.address import room_of
+from ui.announcer_view import AnnouncerView
+from ui.arrivals import Arrivals
+from ui.browser_frames import BrowserFrames
+from ui.composer_view import ComposerView
+from ui.connection_view import ConnectionView
+from ui.document_view import DocumentView
+from ui.dom import Listeners, by_id, fill
+from ui.formats import Formats
+from ui.frames import Frames, View
+from ui.keyboard import MessageKeys
+from ui.messages_view import MessagesView
+from ui.notice_view import NoticeView
+from ui.outage import Outage
+from ui.screen_view import ScreenView
+from ui.texts import Texts
+
+
+class Page:
+    """Responsible for making the views, telling each when its part of the state changed, and letting go of all."""
+
+    def __init__(self, store: ChatStore, actions: Actions, texts: Texts, now: Callable[[], float]) -> None:
+        """``now``: monotonic seconds, on the clock of ``Link.retry_at``."""
+        self._store = store
+        self._actions = actions
+        self._texts = texts
+        self._now = now
+        self._closers: list[Callable[[], None]] = []
+        self._outage = Outage()
+
+    def open(self) -> None:
+        """Show the page. The room in the address is entered before anything is drawn."""
+        fill(js.document, self._texts)
+        listeners, arrivals = Listeners(), Arrivals()
+        self._frames = Frames(BrowserFrames(), lambda: self._store.state, self._now)
+        self._closers += [self._frames.close, listeners.close]
+        self._enter_room()
+        self._make_views(listeners, arrivals)
+        listeners.on(js.window, "hashchange", lambda _: self._enter_room())
+        listeners.on(js.document, "visibilitychange", lambda _: self._visibility_changed())
+        js.document.documentElement.setAttribute("data-page", "live")
+
+    def close(self) -> None:
+        """Leave no listener, timer or proxy behind."""
+        for close in reversed(self._closers):
+            close()
+        self._closers.clear()
+
+    def _make_views(self, listeners: Listeners, arrivals: Arrivals) -> None:
+        actions, texts, outage, frames = self._actions, self._texts, self._outage, self._frames
+        formats = Formats(texts)
+        document = DocumentView(self._store, texts, outage, arrivals)
+        messages = MessagesView(actions, texts, formats, arrivals, frames, listeners)
+        composer = ComposerView(actions, texts, listeners)
+        MessageKeys(by_id("messages"), by_id("rows"), listeners, composer.focus)
+        self._closers += [document.close, messages.close]
+        self._add(ScreenView(actions, texts, listeners), lambda s: (s.name, s.user_id, s.room_id))
+        self._add(ConnectionView(actions, texts, formats, outage, frames, listeners), _connection)
+        self._add(document, lambda s: (_connection(s), s.timeline, s.room_id, s.caught_up))
+        self._add(NoticeView(actions, texts, listeners), lambda s: s.notice)
+        self._add(composer, lambda s: (s.room_id, s.notice))
+        self._add(messages, lambda s: (s.timeline, s.room_id, s.caught_up, s.loading_earlier, s.name))
+        self._add(
+            AnnouncerView(texts, formats, outage, arrivals),
+            lambda s: (_connection(s), s.timeline, s.caught_up),
+        )
+
+    def _add(self, view: View, part: Callable[[ChatState], object]) -> None:
+        """Draw ``view`` when ``part`` of the state changes."""
+        self._frames.add(view)
+        self._closers.append(self._store.subscribe(part, lambda _: self._frames.mark(view)))
+
+    def _enter_room(self) -> None:
+        self._actions.enter_room(room_of(js.location.hash))
+
+    def _visibility_changed(self) -> None:
+        if not js.document.hidden:
+            self._outage.seen_again(self._now())
+        self._frames.mark_all()
+
+
+def _connection(state: ChatState) -> tuple[object, ...]:
+    return (state.link, state.catching_up, state.waiting, state.name)

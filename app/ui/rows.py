@@ -1,0 +1,101 @@
+"""Entries become rows: messages, grouped by author, with a line where a day begins and where unread ones begin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from chat.timeline import Entry
+
+#: Messages of one author that are no further apart stand in one group.
+GROUP_WITHIN_MS = 5 * 60 * 1000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MessageRow:
+    """A message. ``continues``: it belongs to the group of the one before."""
+
+    key: str
+    entry: Entry
+    continues: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DayRow:
+    """Where a day (an ISO date) begins."""
+
+    key: str
+    day: str
+    timestamp: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UnreadRow:
+    """Where the unread messages begin."""
+
+    key: str = "unread"
+
+
+Row = MessageRow | DayRow | UnreadRow
+
+
+def same_row(old: Row, new: Row) -> bool:
+    """Whether both look the same. Entries are compared by identity: a timeline keeps what did not change."""
+    if isinstance(old, MessageRow) and isinstance(new, MessageRow):
+        return old.entry is new.entry and old.continues == new.continues
+    if isinstance(old, DayRow) and isinstance(new, DayRow):
+        return old.day == new.day
+    return type(old) is type(new)
+
+
+def shared_prefix(old: Sequence[object], new: Sequence[object]) -> int:
+    """How many items at the beginning are the very same objects."""
+    count = 0
+    for ours, theirs in zip(old, new, strict=False):
+        if ours is not theirs:
+            break
+        count += 1
+    return count
+
+
+class Layout:
+    """Responsible for the rows of a list of entries; rows before the first changed entry are used again."""
+
+    def __init__(self, day_of: Callable[[int], str]) -> None:
+        """``day_of``: the local day, as ISO date, of milliseconds since 1970."""
+        self._day_of = day_of
+        self._entries: Sequence[Entry] = ()
+        self._unread: str | None = None
+        self._rows: list[Row] = []
+        self._ends: list[int] = []  #: how many rows there are after each entry
+
+    def rows(self, entries: Sequence[Entry], unread_from: str | None) -> tuple[Row, ...]:
+        """The rows for ``entries``; a line stands before the entry with the key ``unread_from``."""
+        kept = shared_prefix(self._entries, entries) if unread_from == self._unread else 0
+        del self._ends[kept:]
+        del self._rows[self._ends[-1] if self._ends else 0 :]
+        self._entries, self._unread = entries, unread_from
+        before = entries[kept - 1] if kept else None
+        for entry in islice(entries, kept, None):
+            self._append(entry, before)
+            before = entry
+        return tuple(self._rows)
+
+    def _append(self, entry: Entry, before: Entry | None) -> None:
+        day = self._day_of(entry.timestamp)
+        new_day = before is None or self._day_of(before.timestamp) != day
+        if new_day:
+            self._rows.append(DayRow(f"day {entry.key}", day, entry.timestamp))
+        new_unread = entry.key == self._unread
+        if new_unread:
+            self._rows.append(UnreadRow())
+        continues = (
+            not new_day
+            and not new_unread
+            and before is not None
+            and before.sender_id == entry.sender_id
+            and abs(entry.timestamp - before.timestamp) <= GROUP_WITHIN_MS
+        )
+        self._rows.append(MessageRow(entry.key, entry, continues))
+        self._ends.append(len(self._rows))

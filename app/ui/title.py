@@ -1,0 +1,12 @@
+"""The title of the tab."""
+
+from __future__ import annotations
+
+BRAND = "Kizuna"
+
+
+def page_title(room: str | None, unread: int, trouble: str) -> str:
+    """The unread count first, where a narrow tab still shows it; ``trouble`` in words, or empty."""
+    words = [trouble, f"#{room}" if room else "", BRAND]
+    title = " · ".join(word for word in words if word)
+    return f"({unread}) {title}" if unread else title

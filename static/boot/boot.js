@@ -1,0 +1,70 @@
+// What cannot wait for Python: the language of the first words, honest progress, and a clear message when the start
+// fails. It stands in <head> as an ordinary script, so that it runs before the first paint and before anything can fail.
+(() => {
+  const root = document.documentElement;
+  const part = (id) => document.getElementById(id);
+
+  const asked = new URLSearchParams(location.search).get("lang");
+  const spoken = asked ? [asked] : [...(navigator.languages ?? []), navigator.language ?? "en"];
+  const known = spoken.map((tag) => tag.toLowerCase().split("-")[0]).find((tag) => tag === "en" || tag === "ja");
+  root.lang = known ?? "en";
+  root.dataset.boot = "ran"; // without it, shell.css says after ten seconds that this browser cannot run the page
+
+  const loading = () => root.dataset.page === "loading";
+  let timer;
+
+  function fail(cause, detail) {
+    if (!loading()) return;
+    clearTimeout(timer);
+    root.dataset.cause = cause;
+    root.dataset.page = "failed";
+    const tell = () => { part("splash-detail").textContent = String(detail ?? "").slice(0, 500); };
+    part("splash-detail") ? tell() : addEventListener("DOMContentLoaded", tell);
+  }
+
+  function words(phase, patience, then) {
+    part("splash")?.querySelector("[data-phase]").setAttribute("data-phase", phase);
+    clearTimeout(timer);
+    timer = setTimeout(() => loading() && then(), patience);
+  }
+
+  // Silence is no failure: on a slow network Python's own files take long. After 30 s the words say so.
+  const slow = () => words("slow", 60_000, slow);
+  const phases = { "Loading files": "files", "Loaded interpreter": "files", "Loaded Pyodide": "run" };
+  addEventListener("py:progress", ({ detail }) => words(phases[detail] ?? "download", 30_000, slow));
+  addEventListener("DOMContentLoaded", () => {
+    part("splash-reload").addEventListener("click", (event) => { event.preventDefault(); location.reload(); });
+    if (loading()) words("start", 30_000, slow);
+  });
+  // Python is done with the first line of the program, yet the page is not alive: it raised, or waits in vain.
+  addEventListener("py:done", () => words("run", 8_000, () => fail("error", part("error-words")?.textContent)));
+
+  // Failures that announce themselves.
+  addEventListener("error", ({ target, message }) => {
+    if (target?.tagName === "SCRIPT") fail("network", target.src);
+    else if (message) fail("error", message);
+  }, true);
+  addEventListener("unhandledrejection", ({ reason }) => {
+    const text = String(reason?.message ?? reason);
+    fail(/fetch|\[\d{3}\]|import|network|load failed/i.test(text) ? "network" : "error", text);
+  });
+  // PyScript puts what Python or its configuration raised into a box at the end of the page.
+  const boxes = new MutationObserver((changes) => {
+    for (const { addedNodes } of changes)
+      for (const node of addedNodes) if (node.className === "py-error") fail("error", node.textContent.trim().split("\n").pop());
+  });
+  // A runtime file that is missing makes Pyodide wait for ever; the browser knows how its request ended.
+  const requests = new PerformanceObserver((list) => {
+    for (const { name, responseStatus } of list.getEntries())
+      if (responseStatus >= 400 && /\/vendor\/|\.(js|toml|py)(\?|$)/.test(name)) fail("network", `${responseStatus} ${name}`);
+  });
+  addEventListener("DOMContentLoaded", () => boxes.observe(document.body, { childList: true }));
+  requests.observe({ type: "resource", buffered: true });
+  new MutationObserver((_, self) => {
+    if (root.dataset.page !== "live") return;
+    for (const watcher of [self, boxes, requests]) watcher.disconnect();
+    clearTimeout(timer);
+  }).observe(root, { attributeFilter: ["data-page"] });
+
+  if (typeof WebAssembly !== "object" || !CSS.supports("color", "light-dark(#000, #fff)")) fail("old", navigator.userAgent);
+})();

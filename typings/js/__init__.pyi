@@ -1,0 +1,173 @@
+"""The browser's globals, as far as Kizuna uses them. Names and shapes are JavaScript's.
+
+Keyword arguments of a call reach JavaScript as one options object, the last argument:
+``fetch(url, method="POST")`` is ``fetch(url, {method: "POST"})``.
+"""
+
+from typing import Any, Protocol, TypeAlias
+
+from js import Intl as Intl
+from js._dom import CustomEvent as CustomEvent
+from js._dom import Document as Document
+from js._dom import DocumentFragment as DocumentFragment
+from js._dom import DOMRect as DOMRect
+from js._dom import DOMTokenList as DOMTokenList
+from js._dom import Element as Element
+from js._dom import Event as Event
+from js._dom import EventTarget as EventTarget
+from js._dom import HashChangeEvent as HashChangeEvent
+from js._dom import HTMLButtonElement as HTMLButtonElement
+from js._dom import HTMLFormElement as HTMLFormElement
+from js._dom import HTMLInputElement as HTMLInputElement
+from js._dom import HTMLTemplateElement as HTMLTemplateElement
+from js._dom import HTMLTextAreaElement as HTMLTextAreaElement
+from js._dom import InputEvent as InputEvent
+from js._dom import KeyboardEvent as KeyboardEvent
+from js._dom import MediaQueryList as MediaQueryList
+from js._dom import Node as Node
+from js._dom import PageTransitionEvent as PageTransitionEvent
+from js._dom import PointerEvent as PointerEvent
+from js._dom import ResizeObserver as ResizeObserver
+from js._dom import Text as Text
+from js._dom import Window as Window
+from js._net import URL as URL
+from js._net import AbortController as AbortController
+from js._net import AbortSignal as AbortSignal
+from js._net import Blob as Blob
+from js._net import CloseEvent as CloseEvent
+from js._net import Headers as Headers
+from js._net import MessageEvent as MessageEvent
+from js._net import Response as Response
+from js._net import URLSearchParams as URLSearchParams
+from js._net import WebSocket as WebSocket
+from js._net import Worker as Worker
+from pyodide.ffi import JsDoubleProxy, JsNull, JsPromise, JsProxy
+
+Callback: TypeAlias = JsDoubleProxy[Any]
+
+class Location(JsProxy):
+    href: str
+    hash: str
+    search: str
+    @property
+    def origin(self) -> str: ...
+    @property
+    def protocol(self) -> str: ...
+    @property
+    def host(self) -> str: ...
+    @property
+    def hostname(self) -> str: ...
+    @property
+    def pathname(self) -> str: ...
+    def reload(self) -> None: ...
+    def replace(self, url: str) -> None: ...
+
+class Navigator(JsProxy):
+    @property
+    def onLine(self) -> bool: ...
+    @property
+    def language(self) -> str: ...
+    @property
+    def userAgent(self) -> str: ...
+
+class Performance(JsProxy):
+    def now(self) -> float: ...
+    def mark(self, name: str) -> None: ...
+    @property
+    def timeOrigin(self) -> float: ...
+
+class Storage(JsProxy):
+    """localStorage, sessionStorage. Every call may raise JsException (SecurityError, QuotaExceededError)."""
+
+    @property
+    def length(self) -> int: ...
+    def key(self, index: int) -> str | JsNull: ...
+    def getItem(self, key: str) -> str | JsNull: ...
+    def setItem(self, key: str, value: str) -> None: ...
+    def removeItem(self, key: str) -> None: ...
+
+class Crypto(JsProxy):
+    def randomUUID(self) -> str:
+        """Only in a secure context (https, localhost)."""
+
+class Console(JsProxy):
+    def debug(self, *values: object) -> None: ...
+    def log(self, *values: object) -> None: ...
+    def info(self, *values: object) -> None: ...
+    def warn(self, *values: object) -> None: ...
+    def error(self, *values: object) -> None: ...
+
+class History(JsProxy):
+    def pushState(self, state: object, unused: str, url: str) -> None: ...
+    def replaceState(self, state: object, unused: str, url: str) -> None: ...
+
+class _JSON(Protocol):
+    def parse(self, text: str) -> Any: ...
+    def stringify(self, value: object) -> str: ...
+
+class _CSS(Protocol):
+    def supports(self, property: str, value: str) -> bool: ...
+
+class _Object(Protocol):
+    def new(self) -> JsProxy: ...
+    def fromEntries(self, entries: object) -> JsProxy: ...
+
+class Date(JsProxy):
+    @classmethod
+    def new(cls, year_or_milliseconds: float = ..., month: int = ..., day: int = ...) -> Date: ...
+    @staticmethod
+    def now() -> float: ...
+    def getFullYear(self) -> int: ...
+    def getMonth(self) -> int: ...
+    def getDate(self) -> int: ...
+    def getTime(self) -> float: ...
+    def toISOString(self) -> str: ...
+
+window: Window
+document: Document
+globalThis: Window
+location: Location
+navigator: Navigator
+performance: Performance
+localStorage: Storage
+sessionStorage: Storage
+crypto: Crypto
+console: Console
+history: History
+CSS: _CSS
+JSON: _JSON
+Object: _Object
+
+def setTimeout(callback: Callback, milliseconds: float = ..., /) -> int: ...
+def clearTimeout(timer: int, /) -> None: ...
+def setInterval(callback: Callback, milliseconds: float = ..., /) -> int: ...
+def clearInterval(timer: int, /) -> None: ...
+def requestAnimationFrame(callback: Callback, /) -> int: ...
+def cancelAnimationFrame(frame: int, /) -> None: ...
+def queueMicrotask(callback: Callback, /) -> None: ...
+def matchMedia(query: str, /) -> MediaQueryList: ...
+def encodeURIComponent(text: str, /) -> str: ...
+def decodeURIComponent(text: str, /) -> str: ...
+def fetch(
+    url: str,
+    /,
+    *,
+    method: str = ...,
+    headers: Headers | JsProxy = ...,
+    body: str = ...,
+    cache: str = ...,
+    credentials: str = ...,
+    redirect: str = ...,
+    signal: AbortSignal = ...,
+) -> JsPromise[Response]: ...
+def addEventListener(
+    type: str,
+    listener: Callback,
+    /,
+    *,
+    capture: bool = ...,
+    once: bool = ...,
+    passive: bool = ...,
+    signal: AbortSignal = ...,
+) -> None: ...
+def removeEventListener(type: str, listener: Callback, /, *, capture: bool = ...) -> None: ...
