@@ -1,0 +1,59 @@
+"""config.json: empty means the page's own origin; anything wrong names the file and the key."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chat.config import parse_config
+from kizuna.errors import ConfigurationError
+from kizuna.wire import ARTICLE
+
+
+def test_empty_urls_mean_the_pages_own_origin() -> None:
+    config = parse_config({"webSocketUrl": "", "tokenUrl": ""}, "https://chat.example.org")
+    assert config.web_socket_url == "wss://chat.example.org/ws"
+    assert config.token_url == "https://chat.example.org/token"
+    assert parse_config({}, "http://127.0.0.1:8000").web_socket_url == "ws://127.0.0.1:8000/ws"
+
+
+def test_named_urls_are_taken_as_they_are() -> None:
+    urls = {"webSocketUrl": "wss://a.example.org/prod", "tokenUrl": "https://b.example.org/token"}
+    config = parse_config(urls, "https://page.example.org")
+    assert (config.web_socket_url, config.token_url) == (urls["webSocketUrl"], urls["tokenUrl"])
+
+
+def test_connection_numbers_become_options() -> None:
+    options = parse_config({"connection": {"firstRetryDelay": 0.1, "maxRetries": 3}}, "http://x").options
+    assert (options.first_retry_delay, options.max_retries) == (0.1, 3)
+    assert parse_config({"wire": "article"}, "http://x").options.wire is ARTICLE
+
+
+@pytest.mark.parametrize(
+    ("data", "key"),
+    [
+        ([], "static/config.json"),
+        ({"webSocketURL": ""}, "webSocketURL"),
+        ({"webSocketUrl": "https://example.org"}, "webSocketUrl"),
+        ({"webSocketUrl": "wss://"}, "webSocketUrl"),
+        ({"webSocketUrl": "wss://[broken"}, "webSocketUrl"),
+        ({"webSocketUrl": "wss://example.org/#part"}, "webSocketUrl"),
+        ({"webSocketUrl": 3}, "webSocketUrl"),
+        ({"tokenUrl": "ftp://example.org"}, "tokenUrl"),
+        ({"wire": "carrier pigeon"}, "wire"),
+        ({"connection": []}, "connection"),
+        ({"connection": {"maxRetrys": 3}}, "connection.maxRetrys"),
+        ({"connection": {"maxRetries": "five"}}, "connection.maxRetries"),
+        ({"connection": {"maxRetries": 2.5}}, "connection.maxRetries"),
+        ({"connection": {"heartbeatInterval": 0}}, "connection.heartbeatInterval"),
+        ({"connection": {"firstRetryDelay": -1}}, "connection.firstRetryDelay"),
+        ({"connection": {"jitter": 2}}, "connection.jitter"),
+        ({"connection": {"rest": True}}, "connection.rest"),
+    ],
+)
+def test_what_is_wrong_is_named(data: Any, key: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        parse_config(data, "http://x")
+    assert "static/config.json" in str(caught.value)
+    assert key in str(caught.value)

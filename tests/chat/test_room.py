@@ -1,0 +1,134 @@
+"""A room turns frames into its timeline: each message once, in order, without gaps."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chat.protocol import Ack, Batch, Message, RoomHead
+from chat.room import Room
+
+
+def message(seq: int, epoch: str = "e", **parts: object) -> Message:
+    fields: dict[str, object] = {
+        "room_id": "general",
+        "message_id": f"{epoch}-{seq}",
+        "sender_id": "her",
+        "sender_name": "Mika",
+        "content": f"words {seq}",
+        "timestamp": seq,
+        "epoch": epoch,
+        "seq": seq,
+        "client_message_id": f"{epoch}-c{seq}",
+    }
+    return Message(**{**fields, **parts})  # type: ignore[arg-type]
+
+
+def page(first: int, last: int, *, head: int | None = None, epoch: str = "e", limited: bool = False) -> Batch:
+    messages = tuple(message(seq, epoch) for seq in range(first, last + 1))
+    head = last if head is None else head
+    return Batch(
+        room_id="general", epoch=epoch, messages=messages, next=last, head=head, complete=last == head, limited=limited
+    )
+
+
+def shown(room: Room) -> list[int | None]:
+    return [entry.seq for entry in room.timeline.entries]
+
+
+def room_at(first: int, last: int) -> Room:
+    room = Room("general", "me")
+    room.absorb(page(first, last))
+    return room
+
+
+def test_a_new_room_asks_for_the_newest_page() -> None:
+    assert Room("general", None).position().after is None
+
+
+def test_a_room_that_has_come_somewhere_asks_from_there() -> None:
+    position = room_at(5, 9).position()
+    assert (position.after, position.epoch) == (9, "e")
+
+
+def test_an_empty_room_begins_at_its_beginning() -> None:
+    room = Room("general", "me")
+    room.absorb(Batch(room_id="general", epoch="e", head=0, complete=True))
+    room.receive(message(1))
+    assert shown(room) == [1]
+
+
+def test_a_broadcast_before_the_first_page_comes_with_the_page() -> None:
+    room = Room("general", "me")
+    room.receive(message(3))
+    assert shown(room) == []
+    room.absorb(page(1, 3))
+    assert shown(room) == [1, 2, 3]
+
+
+def test_an_incomplete_batch_leaves_something_to_ask_for() -> None:
+    room = Room("general", "me")
+    room.absorb(page(1, 3, head=5))
+    assert room.needs_sync
+    room.absorb(page(4, 5))
+    assert not room.needs_sync
+    assert shown(room) == [1, 2, 3, 4, 5]
+
+
+def test_a_broadcast_of_another_epoch_asks_for_the_newest_page() -> None:
+    room = room_at(1, 3)
+    room.receive(message(1, epoch="restored"))
+    assert room.needs_sync
+    assert room.position().after is None
+    assert room.absorb(page(1, 1, epoch="restored"))
+    assert [entry.message_id for entry in room.timeline.entries] == ["restored-1"]
+    assert not room.needs_sync
+
+
+def test_after_going_back_to_an_older_backup_the_words_on_their_way_are_kept() -> None:
+    room = room_at(1, 3)
+    room.timeline = room.timeline.add_own("c9", "mine", "Me", 5)
+    room.absorb(page(1, 1, epoch="restored"))
+    assert [entry.content for entry in room.timeline.entries] == ["words 1", "mine"]
+
+
+def test_a_head_of_another_epoch_is_noticed_even_when_nothing_is_said() -> None:
+    room = room_at(1, 3)
+    room.note_head(RoomHead(room_id="general", epoch="restored", seq=1))
+    assert room.needs_sync
+
+
+def test_an_own_message_acknowledged_in_a_part_that_is_not_shown_does_not_stay_at_the_end() -> None:
+    room = room_at(100, 110)
+    room.timeline = room.timeline.add_own("c9", "mine", "Me", 5)
+    room.acknowledge(
+        Ack(client_message_id="c9", room_id="general", epoch="e", message_id="m", seq=50, timestamp=1, duplicate=True)
+    )
+    assert shown(room) == list(range(100, 111))
+
+
+def test_history_goes_before_what_is_shown() -> None:
+    room = room_at(5, 9)
+    assert room.has_earlier
+    room.prepend(page(1, 4, head=9))
+    assert shown(room) == list(range(1, 10))
+    assert not room.has_earlier
+
+
+def test_history_of_another_epoch_is_not_mixed_in() -> None:
+    room = room_at(5, 9)
+    room.prepend(page(1, 4, head=9, epoch="restored"))
+    assert shown(room) == [5, 6, 7, 8, 9]
+
+
+@given(st.permutations(range(1, 9)), st.lists(st.integers(1, 8), max_size=12))
+def test_in_whatever_order_and_however_often_frames_come_each_shows_once_in_order(
+    order: list[int], repeats: list[int]
+) -> None:
+    room = Room("general", "me")
+    room.absorb(Batch(room_id="general", epoch="e", head=0, complete=True))
+    for seq in [*order, *repeats]:
+        room.receive(message(seq))
+        assert shown(room) == sorted(shown(room), key=lambda number: number or 0)
+    assert shown(room) == list(range(1, 9))
+    assert not room.needs_sync

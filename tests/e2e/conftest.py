@@ -1,0 +1,200 @@
+"""What the end-to-end tests are given: browsers, a server, people, and a look at what went wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any, Never
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Playwright, expect, sync_playwright
+
+from tests.e2e import browsers
+from tests.e2e.cast import Cast
+from tests.e2e.peer import Peer
+from tests.e2e.person import Person
+from tests.e2e.pictures import account_of, keep_picture
+from tests.e2e.server import KizunaServer
+from tests.e2e.waiting import PATIENCE
+from tools.browsers import Browsers, find_browsers, missing_packages
+
+FAILED = pytest.StashKey[bool]()
+PRESENT = pytest.StashKey[list[Person]]()
+
+
+def pytest_configure() -> None:
+    """Playwright's own five seconds are too few for two busy cores."""
+    expect.set_options(timeout=PATIENCE * 1000)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    """A failure shows what was on the pages, while they are still open; fixtures learn of it."""
+    if call.excinfo is not None and not call.excinfo.errisinstance(pytest.skip.Exception):
+        item.stash[FAILED] = True
+        describe(item)
+    return (yield)
+
+
+def describe(item: pytest.Item) -> None:
+    """Pictures and accounts of everybody who is present, once."""
+    for person in item.stash.get(PRESENT, []):
+        picture = keep_picture(person, "failed-" + re.sub(r"\W+", "-", item.name))
+        item.add_report_section("call", f"{person.name}'s page, {picture}", account_of(person))
+    item.stash[PRESENT] = []
+
+
+@contextlib.contextmanager
+def present(request: pytest.FixtureRequest, people: list[Person], server: KizunaServer) -> Iterator[None]:
+    """While a test lasts, these people are watched; it fails for what their pages did wrong unseen."""
+    item: pytest.Item = request.node
+    item.stash.setdefault(PRESENT, []).extend(people)
+    try:
+        yield
+    except BaseException:  # it did not even begin
+        item.stash[FAILED] = True
+        describe(item)
+        raise
+    wrong = [f"{person.name}: {problem}" for person in people for problem in person.watch.problems]
+    wrong += [
+        f"the server printed {person.name}'s token"
+        for person in people
+        if person.watch.tokens_in(server.output)
+    ]
+    if wrong and not item.stash.get(FAILED, False):
+        item.stash[FAILED] = True
+        describe(item)
+        pytest.fail("\n".join(wrong), pytrace=False)
+
+
+def has_failed(request: pytest.FixtureRequest) -> bool:
+    """Whether the test has, so far."""
+    return bool(request.node.stash.get(FAILED, False))
+
+
+# --- browsers ---
+
+
+@pytest.fixture(scope="session")
+def installed() -> Browsers:
+    """The browsers of this machine."""
+    return find_browsers()
+
+
+def skip_without(browser: str, installed: Browsers) -> Never:
+    """The one reason for which an end-to-end test may be skipped."""
+    packages = " ".join(missing_packages(installed)[browser])
+    pytest.skip(f"{browser} is missing (on Debian: apt install {packages})")
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="session")
+def chromium(playwright: Playwright, installed: Browsers) -> Iterator[Browser]:
+    """One Chromium for all tests."""
+    if installed.chromium is None:
+        skip_without("Chromium", installed)
+    with browsers.chromium(playwright, installed.chromium) as browser:
+        yield browser
+
+
+@pytest.fixture
+def chromium_that_hides(playwright: Playwright, installed: Browsers) -> Iterator[BrowserContext]:
+    """A Chromium whose hidden tabs are hidden."""
+    if installed.chromium is None:
+        skip_without("Chromium", installed)
+    with browsers.chromium_that_hides(playwright, installed.chromium) as context:
+        yield context
+
+
+# --- the server, and people without a browser ---
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KizunaServer]:
+    """The server of all tests; a test may restart it, never leave it stopped."""
+    with KizunaServer(tmp_path_factory.mktemp("data") / "kizuna.sqlite3") as server:
+        yield server
+
+
+@pytest.fixture
+def room(server: KizunaServer) -> str:
+    """A room that nobody has been in."""
+    if not server.is_running:  # a test failed in the middle
+        server.start()
+    return f"room-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def peer(server: KizunaServer, room: str) -> Iterator[Peer]:
+    """Somebody without a browser in the same room."""
+    with Peer(server, room) as peer:
+        yield peer
+
+
+# --- people with a browser ---
+
+
+@pytest.fixture(scope="session")
+def cast(chromium: Browser, server: KizunaServer) -> Iterator[Cast]:
+    cast = Cast(chromium, server)
+    yield cast
+    cast.dismiss_all()
+
+
+@pytest.fixture
+def people(
+    request: pytest.FixtureRequest, cast: Cast, server: KizunaServer, room: str
+) -> Iterator[dict[str, Person]]:
+    """Those of the warmed people whom the test names, in its room. Who was in a failed test is replaced."""
+    called = cast.invite([name for name in ("Ada", "Ben", "Quinn") if name.lower() in request.fixturenames])
+    try:
+        with present(request, called, server):
+            cast.bring(called, room)
+            yield {person.name: person for person in called}
+    finally:
+        if has_failed(request):
+            for person in called:
+                cast.dismiss(person)
+
+
+@pytest.fixture
+def ada(people: dict[str, Person]) -> Person:
+    """Has the page as everybody gets it."""
+    return people["Ada"]
+
+
+@pytest.fixture
+def ben(people: dict[str, Person]) -> Person:
+    """Has the page as everybody gets it, in another browser."""
+    return people["Ben"]
+
+
+@pytest.fixture
+def quinn(people: dict[str, Person]) -> Person:
+    """Has a connection whose times are short (cast.QUICK)."""
+    return people["Quinn"]
+
+
+@pytest.fixture
+def hire(request: pytest.FixtureRequest, cast: Cast, server: KizunaServer) -> Iterator[Callable[..., Person]]:
+    """Makes people for one test, whose page is not open yet."""
+    hired: list[Person] = []
+
+    def hire(name: str = "Newcomer", **options: Any) -> Person:
+        hired.append(cast.hire(name, **options))
+        request.node.stash.setdefault(PRESENT, []).append(hired[-1])
+        return hired[-1]
+
+    try:
+        with present(request, hired, server):
+            yield hire
+    finally:
+        for person in hired:
+            cast.dismiss(person)

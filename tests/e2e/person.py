@@ -1,0 +1,207 @@
+"""A person in front of the page, by the roles and names of docs/contract.md."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from playwright.sync_api import CDPSession, Error, Locator, Page, expect
+
+from tests.e2e.server import ROOT
+from tests.e2e.waiting import PATIENCE, eventually, throughout
+from tests.e2e.watch import Watch
+from tests.faults.proxy import FaultProxy
+
+READ_ARTICLES = """articles => articles.map(article => ({
+    text: article.querySelector('[data-part="content"]').textContent,
+    state: article.dataset.state,
+    seq: article.dataset.seq || null,
+    message_id: article.dataset.messageId || null,
+    client_message_id: article.dataset.clientMessageId || null,
+    time: article.querySelector("time").dateTime,
+}))"""
+
+COUNT_ALIVE = "function () { return this.filter((socket) => socket.readyState !== WebSocket.CLOSED).length }"
+
+COUNT_CHANGES = """log => {
+    window.changesOfLog = {added: 0, removed: 0};
+    new MutationObserver(changes => changes.forEach(change => {
+        window.changesOfLog.added += change.addedNodes.length;
+        window.changesOfLog.removed += change.removedNodes.length;
+    })).observe(log, {childList: true, subtree: true});
+}"""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A message as it stands on the screen."""
+
+    text: str
+    state: str
+    seq: str | None
+    message_id: str | None
+    client_message_id: str | None
+    time: str
+
+
+class Person:
+    """Responsible for using one page as a person does, and for reading it as a person does."""
+
+    def __init__(self, page: Page, network: FaultProxy, name: str) -> None:
+        self.page = page
+        self.network = network
+        self.name = name
+        self.watch = Watch(page, network.url)
+        self.root = page.locator("html")
+        self.name_box = page.get_by_role("textbox", name="Your name")
+        self.join_button = page.get_by_role("button", name="Join", exact=True)
+        self.leave_button = page.get_by_role("button", name="Leave", exact=True)
+        self.try_now_button = page.get_by_role("button", name="Try now", exact=True)
+        self.message_box = page.get_by_role("textbox", name="Message", exact=True)
+        self.send_button = page.get_by_role("button", name="Send", exact=True)
+        self.log = page.get_by_role("log", name="Messages")
+        self.status_region = page.get_by_role("status")
+        self._cdp: CDPSession | None = None
+
+    # --- doing ---
+
+    def begin_to_open(self, room: str, query: str = "") -> None:
+        """Ask for the page, and wait for no more than its first byte: several can start Python at once."""
+        self.page.goto(f"{self.network.url}/{query}#/{room}", wait_until="commit")
+
+    def wait_until_started(self) -> None:
+        """Python runs, and the page can be used."""
+        expect(self.root).not_to_have_attribute("data-page", "loading", timeout=PATIENCE * 2000)
+        if self.root.get_attribute("data-page") != "live":
+            raise AssertionError(f"the page did not start: {self.page.locator('#splash').inner_text()}")
+
+    def open(self, room: str, query: str = "") -> None:
+        """Open the page in a room."""
+        self.begin_to_open(room, query)
+        self.wait_until_started()
+
+    def reload(self) -> None:
+        """Load the page again."""
+        self.page.reload(wait_until="commit")
+        self.wait_until_started()
+
+    def join(self) -> None:
+        """Give a name, press Join, and be in the room with everything that was said there."""
+        self.name_box.fill(self.name)
+        self.join_button.click()
+        self.wait_until_in()
+
+    def wait_until_in(self, within: float = PATIENCE) -> None:
+        """Connected and caught up."""
+        self.wait_for_status("connected", within=within)
+        expect(self.root).to_have_attribute("data-caught-up", "true", timeout=within * 1000)
+
+    def come_back(self) -> None:
+        """Connected again, whatever the test before has done."""
+        if self.status in ("closed", "idle"):
+            self.join()
+        self.try_now_if_shown()
+        self.wait_until_in()
+
+    def try_now_if_shown(self) -> None:
+        """Press the button, unless the page was quicker."""
+        if self.try_now_button.is_visible():
+            with contextlib.suppress(Error):
+                self.try_now_button.click(timeout=1000)
+
+    def enter(self, room: str) -> None:
+        """Go to another room by the address, without loading the page again."""
+        self.page.goto(f"{self.page.url.partition('#')[0]}#/{room}")
+        expect(self.page.locator("#room-name")).to_have_text(room)
+        expect(self.root).to_have_attribute("data-caught-up", "true")
+
+    def say(self, *texts: str) -> None:
+        """Type each of these and press Enter, as soon as the one before has left the composer."""
+        for text in texts:
+            self.message_box.fill(text)
+            self.message_box.press("Enter")
+            expect(self.message_box).to_have_value("")
+
+    def leave(self) -> None:
+        """Leave on purpose."""
+        self.leave_button.click()
+        self.wait_for_status("closed")
+
+    # --- reading ---
+
+    @property
+    def status(self) -> str:
+        """The connection's status now."""
+        return self.root.get_attribute("data-status") or ""
+
+    def wait_for_status(self, *statuses: str, within: float = PATIENCE) -> None:
+        """The status is one of these."""
+        one_of = re.compile(f"^({'|'.join(statuses)})$")
+        expect(self.root).to_have_attribute("data-status", one_of, timeout=within * 1000)
+
+    def stays_as(self, *statuses: str, seconds: float) -> None:
+        """The status is one of these all the time."""
+        throughout(lambda: self.status in statuses, seconds, what=f"the status stays {' or '.join(statuses)}")
+
+    def article(self, text: str) -> Locator:
+        """The messages that say exactly this."""
+        content = self.page.locator('[data-part="content"]', has_text=re.compile(f"^{re.escape(text)}$"))
+        return self.log.get_by_role("article").filter(has=content)
+
+    def wait_for_text(self, text: str, within: float = PATIENCE, state: str | None = None) -> None:
+        """The message stands there once, in this state if one is named."""
+        expect(self.article(text)).to_have_count(1, timeout=within * 1000)
+        if state is not None:
+            expect(self.article(text)).to_have_attribute("data-state", state, timeout=within * 1000)
+
+    @property
+    def messages(self) -> list[Shown]:
+        """All messages on the screen, from top to bottom."""
+        return [Shown(**shown) for shown in self.log.get_by_role("article").evaluate_all(READ_ARTICLES)]
+
+    @property
+    def texts(self) -> list[str]:
+        """What the messages say, from top to bottom."""
+        return [shown.text for shown in self.messages]
+
+    def wait_for_texts(self, *texts: str, within: float = PATIENCE) -> None:
+        """The messages say exactly these, in this order, each once."""
+        eventually(lambda: self.texts == list(texts), within, what=f"{list(texts)} on {self.name}'s screen")
+
+    def count_changes_of_log(self) -> Callable[[], dict[str, int]]:
+        """From now on count the nodes that come to and go from the log; the result tells how many."""
+        self.log.evaluate(COUNT_CHANGES)
+        return lambda: dict(self.page.evaluate("window.changesOfLog"))
+
+    def sockets_alive(self) -> int:
+        """How many WebSockets of the page are not CLOSED, asked of the browser itself. Chromium only."""
+        cdp = self.cdp
+        prototype = cdp.send("Runtime.evaluate", {"expression": "WebSocket.prototype"})["result"]["objectId"]
+        sockets = cdp.send("Runtime.queryObjects", {"prototypeObjectId": prototype})["objects"]["objectId"]
+        alive = cdp.send(
+            "Runtime.callFunctionOn",
+            {
+                "objectId": sockets,
+                "functionDeclaration": COUNT_ALIVE,
+                "returnByValue": True,
+            },
+        )
+        return int(alive["result"]["value"])
+
+    @property
+    def cdp(self) -> CDPSession:
+        """A line to Chromium's own tools for this page."""
+        if self._cdp is None:
+            self._cdp = self.page.context.new_cdp_session(self.page)
+        return self._cdp
+
+
+def give_config(page: Page, **connection: float) -> None:
+    """Serve the page a static/config.json with these connection numbers in it."""
+    config: dict[str, Any] = json.loads((ROOT / "static" / "config.json").read_text())
+    config["connection"] = {**config.get("connection", {}), **connection}
+    page.route("**/static/config.json", lambda route: route.fulfill(json=config))

@@ -1,0 +1,85 @@
+"""A heartbeat while the link is open, and what it is for: links that are dead without saying so."""
+
+from __future__ import annotations
+
+import json
+import time
+
+from tests.e2e.cast import QUICK
+from tests.e2e.peer import Peer
+from tests.e2e.person import Person
+from tests.e2e.waiting import eventually
+from tests.faults.proxy import Way
+
+
+def frames_of(person: Person, kind: str) -> list[str]:
+    """The pings that the page has sent, or the pongs that came."""
+    person.page.title()  # lets events arrive
+    frames = [json.loads(text) for text in (*person.watch.frames_sent, *person.watch.frames_received)]
+    return [frame for frame in frames if kind in (frame.get("action"), frame.get("type"))]
+
+
+def test_pings_go_out_in_their_interval_and_are_answered(quinn: Person) -> None:
+    eventually(lambda: len(frames_of(quinn, "ping")) == 1)
+    began = time.monotonic()
+    eventually(lambda: len(frames_of(quinn, "ping")) == 3)
+    took = time.monotonic() - began
+    assert 2 * QUICK["heartbeatInterval"] - 0.5 < took < 2 * QUICK["heartbeatInterval"] + 2
+    eventually(lambda: len(frames_of(quinn, "pong")) >= 3)
+    assert quinn.status == "connected"
+
+
+def test_nobody_pings_after_leaving(quinn: Person) -> None:
+    eventually(lambda: frames_of(quinn, "ping"))
+    quinn.leave()
+    sent = len(frames_of(quinn, "ping"))
+    quinn.stays_as("closed", seconds=QUICK["heartbeatInterval"] + 1)
+    assert len(frames_of(quinn, "ping")) == sent
+
+
+def test_a_link_that_died_in_silence_is_noticed_and_replaced_and_nothing_is_lost(
+    quinn: Person, peer: Peer
+) -> None:
+    peer.say("before")
+    quinn.wait_for_text("before")
+    before = quinn.network.counts.websockets
+    assert quinn.network.strand(only_websockets=True) == 1
+    silent_since = time.monotonic()
+    quinn.say("into the void")
+    peer.say("unheard")
+    quinn.wait_for_text("into the void")
+    quinn.network.wait_until(lambda seen: seen.websockets == before + 1)
+    noticed_after = time.monotonic() - silent_since
+    print(f"replaced {noticed_after:.1f} s after the silence began")
+    assert noticed_after < QUICK["heartbeatInterval"] + QUICK["pongTimeout"] + QUICK["probeTimeout"] + 2
+    quinn.wait_until_in()
+    quinn.wait_for_text("into the void", state="sent")
+    quinn.wait_for_texts("before", "unheard", "into the void")
+    peer.wait_to_hear("into the void")
+    assert peer.heard.count("into the void") == 1
+    assert quinn.sockets_alive() == 1
+    quinn.watch.allow_network_trouble()
+    quinn.network.reset()  # the dead one too, for the test after this
+
+
+def test_words_that_the_server_has_but_whose_ack_was_lost_are_not_said_twice(
+    quinn: Person, peer: Peer
+) -> None:
+    quinn.watch.allow_network_trouble()
+    quinn.network.strand(Way.DOWN, only_websockets=True)
+    quinn.say("heard, but not confirmed")
+    peer.wait_to_hear("heard, but not confirmed")
+    assert quinn.messages[0].state == "sending"
+    quinn.network.reset(only_websockets=True)
+    quinn.wait_for_text("heard, but not confirmed", state="sent")
+    peer.say("and on it goes")
+    quinn.wait_for_texts("heard, but not confirmed", "and on it goes")
+    assert peer.heard == ["heard, but not confirmed", "and on it goes"]
+
+
+def test_a_frame_that_was_cut_in_the_middle_arrives_whole_after_all(quinn: Person, peer: Peer) -> None:
+    quinn.watch.allow_network_trouble()
+    quinn.network.cut_mid_frame()
+    peer.say("cut in the middle " * 20)
+    quinn.wait_for_text(("cut in the middle " * 20), state="received")
+    quinn.wait_until_in()

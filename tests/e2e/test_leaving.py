@@ -1,0 +1,85 @@
+"""Who leaves on purpose stays away, and who never came is not there: no socket, no request, no heartbeat."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from playwright.sync_api import expect
+
+from tests.e2e.peer import Peer
+from tests.e2e.person import Person
+from tests.e2e.test_exhausted import attempts_of
+
+WAKE_UP_CALLS = """() => {
+    for (const [target, name] of [[document, "visibilitychange"], [window, "online"], [window, "pageshow"],
+                                  [window, "focus"], [document, "resume"]])
+        target.dispatchEvent(new Event(name));
+}"""
+
+
+def test_leaving_closes_the_connection_for_good_until_join(quinn: Person, peer: Peer) -> None:
+    quinn.say("so long")
+    peer.wait_to_hear("so long")
+    quinn.leave()
+    quinn.network.wait_until(lambda seen: seen.open_websockets == 0)  # the server has closed its side too
+    assert quinn.sockets_alive() == 0
+    assert_stays_away(quinn)
+
+    quinn.reload()
+    expect(quinn.name_box).to_be_visible()
+    assert_stays_away(quinn)
+
+    peer.say("while Quinn was away")
+    quinn.join()
+    quinn.wait_for_texts("so long", "while Quinn was away")
+    assert quinn.sockets_alive() == 1
+    quinn.reload()  # a remembered name joins by itself again
+    quinn.wait_until_in()
+
+
+def assert_stays_away(person: Person) -> None:
+    """Neither time nor what wakes other pages brings this one back."""
+    seen, asked, sent = person.network.counts.websockets, attempts_of(person), len(person.watch.frames_sent)
+    person.page.evaluate(WAKE_UP_CALLS)
+    person.page.context.set_offline(True)
+    person.page.context.set_offline(False)
+    # Quinn's retries would come after 0.1 s, the heartbeat after 2 s.
+    person.stays_as("closed", "idle", seconds=3)
+    assert person.network.counts.websockets == seen
+    assert attempts_of(person) == asked
+    assert len(person.watch.frames_sent) == sent
+
+
+def test_leaving_while_the_page_waits_for_its_next_attempt_cancels_the_attempt(quinn: Person) -> None:
+    quinn.watch.allow_network_trouble()
+    with quinn.network.down():
+        quinn.wait_for_status("waiting")
+        quinn.leave()
+    assert_stays_away(quinn)
+
+
+def test_a_page_that_never_joined_opens_nothing_and_joining_twice_leaves_one_socket(
+    hire: Callable[..., Person],
+) -> None:
+    newcomer = hire("Nora")
+    newcomer.page.goto(newcomer.network.url, wait_until="commit")  # no room in the address
+    newcomer.wait_until_started()
+    assert newcomer.status == "idle"
+    assert_stays_away(newcomer)
+    assert newcomer.sockets_alive() == 0
+    assert attempts_of(newcomer) == 0
+
+    newcomer.name_box.fill("Nora")
+    with newcomer.network.slow(0.2):
+        newcomer.join_button.dblclick()
+        newcomer.page.evaluate(WAKE_UP_CALLS)
+        newcomer.page.evaluate(WAKE_UP_CALLS)
+        newcomer.wait_until_in()
+    expect(newcomer.page.locator("#room-name")).to_have_text("general")
+    assert newcomer.sockets_alive() == 1
+    newcomer.network.wait_until(lambda seen: seen.open_websockets == 1)
+
+    newcomer.reload()
+    newcomer.wait_until_in()
+    assert newcomer.sockets_alive() == 1
+    newcomer.network.wait_until(lambda seen: seen.open_websockets == 1)

@@ -1,0 +1,89 @@
+"""The page in Firefox and in WebKit: join, send, receive, and get over the server's restart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Playwright
+
+from tests.e2e import browsers
+from tests.e2e.cast import Cast
+from tests.e2e.conftest import present, skip_without
+from tests.e2e.peer import Peer
+from tests.e2e.person import Person
+from tests.e2e.server import KizunaServer
+from tests.e2e.webkit_person import WebKitPerson
+from tests.faults.proxy import FaultProxy
+from tools.browsers import Browsers
+
+
+@pytest.fixture
+def fiona(
+    request: pytest.FixtureRequest, playwright: Playwright, installed: Browsers, server: KizunaServer
+) -> Iterator[Person]:
+    """Uses Firefox."""
+    if installed.firefox is None:
+        skip_without("Firefox", installed)
+    with browsers.firefox(playwright, installed.firefox) as browser:
+        cast = Cast(browser, server)
+        fiona = cast.hire("Fiona")
+        with present(request, [fiona], server):
+            yield fiona
+        cast.dismiss(fiona)
+
+
+@pytest.fixture
+def willow(installed: Browsers, server: KizunaServer) -> Iterator[WebKitPerson]:
+    """Uses WebKit."""
+    if installed.webkit_driver is None or installed.minibrowser is None or not installed.webkit:
+        skip_without("WebKit", installed)
+    with (
+        FaultProxy(server.port) as network,
+        browsers.webkit(installed.webkit_driver, installed.minibrowser) as browser,
+    ):
+        yield WebKitPerson(browser, network.url, "Willow")
+
+
+def test_firefox(fiona: Person, peer: Peer, server: KizunaServer, room: str) -> None:
+    fiona.open(room)
+    fiona.join()
+    fiona.say("from Firefox")
+    peer.wait_to_hear("from Firefox")
+    peer.say("to Firefox")
+    fiona.wait_for_texts("from Firefox", "to Firefox")
+    fiona.wait_for_text("from Firefox", state="sent")
+
+    fiona.watch.allow_network_trouble()
+    server.stop()
+    fiona.wait_for_status("waiting", "connecting")
+    fiona.say("typed meanwhile")
+    server.start()
+    with Peer(server, room) as another:
+        another.say("said meanwhile")
+        fiona.try_now_if_shown()
+        fiona.wait_until_in()
+        another.wait_to_hear("typed meanwhile")
+        fiona.wait_for_text("typed meanwhile", state="sent")
+        assert sorted(fiona.texts) == sorted(another.heard)
+        assert fiona.texts[:2] == ["from Firefox", "to Firefox"]
+    fiona.leave()
+    fiona.network.wait_until(lambda seen: seen.open_websockets == 0)
+
+
+def test_webkit(willow: WebKitPerson, peer: Peer, server: KizunaServer, room: str) -> None:
+    willow.open(room)
+    willow.join()
+    willow.say("from WebKit")
+    peer.wait_to_hear("from WebKit")
+    peer.say("to WebKit")
+    willow.wait_for_messages(("from WebKit", "sent"), ("to WebKit", "received"))
+
+    server.stop()
+    willow.wait_for_status("waiting", "connecting")
+    willow.say("typed meanwhile")
+    server.start()
+    with Peer(server, room) as another:
+        willow.wait_until_in()
+        another.wait_to_hear("typed meanwhile")
+    willow.wait_for_messages(("from WebKit", "sent"), ("to WebKit", "received"), ("typed meanwhile", "sent"))

@@ -1,0 +1,90 @@
+"""The server goes away and comes back: nobody loses a word, and everybody is told what happens."""
+
+from __future__ import annotations
+
+import re
+import time
+
+from playwright.sync_api import expect
+
+from tests.e2e.peer import Peer
+from tests.e2e.person import Person
+from tests.e2e.server import KizunaServer
+from tests.e2e.waiting import eventually
+
+OUTAGE = 10.0
+
+
+def test_words_typed_while_the_server_was_away_for_ten_seconds_arrive_once_and_in_order(
+    ada: Person, ben: Person, server: KizunaServer
+) -> None:
+    for person in (ada, ben):
+        person.watch.allow_network_trouble()
+    ada.say("before")
+    ben.wait_for_text("before")
+
+    server.stop()
+    stopped_at = time.monotonic()
+    for person in (ada, ben):
+        person.wait_for_status("waiting")
+        expect(person.page.get_by_text(re.compile(r"in \d+ s")).first).to_be_visible()  # when it tries again
+        expect(person.try_now_button).to_be_visible()
+        expect(person.root).to_have_attribute("data-caught-up", "false")
+    ada.say("Ada's first", "Ada's second")
+    ben.say("Ben's first")
+    ada.say("Ada's third")
+    for text in ("Ada's first", "Ada's second", "Ada's third"):
+        ada.wait_for_text(text, state="queued")
+    assert ben.texts == ["before", "Ben's first"]
+
+    eventually(lambda: time.monotonic() - stopped_at > OUTAGE, what="ten seconds of outage")
+    for person in (ada, ben):
+        assert person.status in ("waiting", "connecting")
+    server.start()
+    for person in (ada, ben):
+        person.wait_until_in()
+        expect(person.try_now_button).to_be_hidden()
+        eventually(lambda: len(person.texts) == 5)  # noqa: B023
+    assert ada.texts == ben.texts
+    assert ada.texts[0] == "before"
+    assert [text for text in ada.texts if "Ada" in text] == ["Ada's first", "Ada's second", "Ada's third"]
+    assert ada.texts.count("Ben's first") == 1
+    assert [message.seq for message in ada.messages] == ["1", "2", "3", "4", "5"]
+    eventually(lambda: {message.state for message in ada.messages} == {"sent", "received"})
+
+    # The same file: what was said before is there, also for a page that begins anew; and the name is remembered.
+    before_the_reload = ada.messages
+    ada.reload()
+    ada.wait_until_in()
+    eventually(lambda: ada.messages == before_the_reload, what="the same timeline after a reload")
+
+
+def test_a_server_that_is_killed_loses_nothing_either(quinn: Person, server: KizunaServer, room: str) -> None:
+    quinn.watch.allow_network_trouble()
+    quinn.say("before")
+    quinn.wait_for_text("before", state="sent")
+    server.kill()
+    quinn.say("while it is dead")
+    server.start()
+    quinn.try_now_if_shown()
+    quinn.wait_for_text("while it is dead", state="sent")
+    with Peer(server, room) as peer:
+        assert peer.heard == ["before", "while it is dead"]
+    quinn.wait_for_texts("before", "while it is dead")
+
+
+def test_what_others_said_during_an_interruption_of_ones_own_network_is_there_afterwards(
+    quinn: Person, peer: Peer
+) -> None:
+    quinn.watch.allow_network_trouble()
+    peer.say("before")
+    quinn.wait_for_text("before")
+    with quinn.network.down():
+        quinn.wait_for_status("waiting", "connecting", "exhausted")
+        quinn.say("mine")
+        peer.say("theirs, one", "theirs, two")
+    quinn.try_now_if_shown()
+    quinn.wait_until_in()
+    quinn.wait_for_text("mine", state="sent")
+    quinn.wait_for_texts("before", "theirs, one", "theirs, two", "mine")
+    peer.wait_to_hear("mine")

@@ -1,0 +1,91 @@
+"""What people type is text: never markup, never too much for the page, never half a message."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import expect
+
+from tests.e2e.peer import Peer
+from tests.e2e.person import Person
+from tests.e2e.server import KizunaServer
+from tests.e2e.waiting import eventually
+
+MARKUP = (
+    """<img src=x onerror="alert('from a message')">""",
+    "<script>alert(1)</script>",
+    "<svg onload=alert(1)>&lt;b&gt; &amp; &quot;",
+    "javascript:alert(1) [x](javascript:alert(1)) ${alert(1)} {{alert(1)}}",
+)
+BAD_NAME = "<img src=x onerror=alert(1)>"
+
+
+def test_markup_is_shown_as_the_text_that_it_is(ada: Person, server: KizunaServer, room: str) -> None:
+    ada.say(*MARKUP)
+    with Peer(server, room, name=BAD_NAME) as stranger:
+        stranger.say(*MARKUP)
+        ada.wait_for_texts(*MARKUP, *MARKUP)
+    expect(ada.log.get_by_text(BAD_NAME).first).to_be_visible()
+    expect(ada.log.locator("img, script, iframe, a")).to_have_count(0)
+    assert [url for url in ada.watch.requests if url.endswith("/x")] == []
+
+
+def test_a_message_of_5000_characters_is_shown_whole_and_breaks_no_layout(ada: Person, ben: Person) -> None:
+    sentence = ("long text, " * 460)[:4990] + " the end."
+    one_word = "絆" + "W" * 4999
+    for text in (sentence, one_word):
+        ada.say(text)
+    for person in (ada, ben):
+        person.wait_for_texts(sentence, one_word)
+        assert fits(person)
+
+
+def fits(person: Person) -> bool:
+    """Whether nothing needs scrolling to the side, in the page or in the log."""
+    return bool(
+        person.page.evaluate(
+            """() => [document.documentElement, document.querySelector('[role="log"]')]
+                .every(element => element.scrollWidth <= element.clientWidth)"""
+        )
+    )
+
+
+def test_line_breaks_and_spaces_stay(ada: Person, ben: Person) -> None:
+    text = "first line\n    indented\n\nlast line"
+    ada.message_box.fill(text)
+    ada.message_box.press("Enter")
+    for person in (ada, ben):
+        eventually(lambda: person.texts == [text])  # noqa: B023
+        shown = person.log.locator('[data-part="content"]').inner_text()
+        assert shown.split() == text.split()
+        assert shown.count("\n") == 3
+
+
+def test_40_kib_are_refused_with_a_reason_and_nothing_else_suffers(ada: Person, peer: Peer) -> None:
+    before = ada.network.counts.websockets
+    huge = "絆 " * 10_240  # four bytes each
+    ada.message_box.fill(huge)
+    ada.message_box.press("Enter")
+    complaint = ada.page.get_by_role("alert").filter(visible=True)
+    expect(complaint).to_contain_text(re.compile("16|40,960|large|long"))
+    expect(ada.message_box).to_have_value(huge)
+    assert ada.texts == []
+
+    ada.say("something shorter")
+    ada.wait_for_text("something shorter", state="sent")
+    expect(complaint).to_have_count(0)
+    peer.wait_to_hear("something shorter")
+    assert peer.heard == ["something shorter"]
+    assert ada.status == "connected"
+    assert ada.network.counts.websockets == before
+
+
+def test_16_kib_are_the_most_and_are_delivered(ada: Person, peer: Peer) -> None:
+    most = "é" * 8192
+    ada.message_box.fill(most + "!")
+    ada.message_box.press("Enter")
+    expect(ada.page.get_by_role("alert").filter(visible=True)).to_have_count(1)
+    ada.say(most)
+    ada.wait_for_text(most, state="sent")
+    peer.wait_to_hear(most)
+    assert peer.heard == [most]

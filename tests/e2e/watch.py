@@ -1,0 +1,105 @@
+"""What a page must not do: complain, ask other origins, or say a token aloud."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import parse_qs, urlsplit
+
+from playwright.sync_api import ConsoleMessage, Dialog, Page, Request, WebSocket
+
+#: A browser writes an error of its own for each WebSocket and each request that fails. Tests that break the
+#: network allow these; a page cannot prevent them.
+NETWORK_TROUBLE = (
+    r"WebSocket connection to '.*' failed",
+    r"can.t establish a connection to the server at ws:",  # Firefox
+    r"connection to ws:.* was interrupted while the page was loading",  # Firefox
+    r"Failed to load resource: (net::ERR_|the server responded with a status of 50[234])",
+)
+
+#: Chromium tells of refused content in the console too; other engines only by this event.
+REPORT_VIOLATIONS = """
+document.addEventListener("securitypolicyviolation", (event) =>
+    console.error(`CSP violation: ${event.violatedDirective} refused ${event.blockedURI}`));
+"""
+
+
+class Watch:
+    """Responsible for remembering what one page did, in all its reloads, and which of it was wrong."""
+
+    def __init__(self, page: Page, origin: str) -> None:
+        self.console: list[str] = []
+        self.requests: list[str] = []
+        self.frames_sent: list[str] = []
+        self.frames_received: list[str] = []
+        self.sockets_opened: list[str] = []
+        self._problems: list[str] = []
+        self._allowed: list[str] = []
+        self._tokens: set[str] = set()
+        self._page = page
+        self._origin = origin
+        page.add_init_script(REPORT_VIOLATIONS)
+        page.on("pageerror", lambda error: self._problems.append(f"uncaught error: {error}"))
+        page.on("crash", lambda _: self._problems.append("the page crashed"))
+        page.on("dialog", self._on_dialog)
+        page.on("console", self._on_console)
+        page.on("request", self._on_request)
+        page.on("websocket", self._on_websocket)
+
+    def allow(self, *patterns: str) -> None:
+        """Until the next `forget`, problems that these regular expressions find are none."""
+        self._allowed += patterns
+
+    def allow_network_trouble(self) -> None:
+        """For tests that break the network."""
+        self.allow(*NETWORK_TROUBLE)
+
+    @property
+    def problems(self) -> list[str]:
+        """What went wrong and was not allowed. PyScript shows errors in elements of class py-error."""
+        noted = [
+            text for text in self._problems if not any(re.search(allowed, text) for allowed in self._allowed)
+        ]
+        shown = [] if self._page.is_closed() else self._page.locator(".py-error").all_inner_texts()
+        elsewhere = [
+            f"asked another origin: {url}"
+            for url in (*self.requests, *self.sockets_opened)
+            if urlsplit(url).netloc != urlsplit(self._origin).netloc
+            and not url.startswith(("data:", "blob:"))
+        ]
+        aloud = ["a token in the console" for token in self._tokens if token in "\n".join(self.console)]
+        return noted + shown + elsewhere + aloud
+
+    def tokens_in(self, text: str) -> int:
+        """How many of the tokens that the page has used stand in a text."""
+        return sum(token in text for token in self._tokens)
+
+    def forget(self) -> None:
+        """For the next test on the same page. Tokens are remembered: they stay secret."""
+        for memory in (
+            self.console,
+            self.requests,
+            self.frames_sent,
+            self.frames_received,
+            self.sockets_opened,
+            self._problems,
+            self._allowed,
+        ):
+            memory.clear()
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        self.console.append(message.text)
+        if message.type == "error":
+            self._problems.append(f"console error: {message.text}")
+
+    def _on_dialog(self, dialog: Dialog) -> None:
+        self._problems.append(f"a dialog: {dialog.message}")
+        dialog.dismiss()
+
+    def _on_request(self, request: Request) -> None:
+        self.requests.append(request.url)
+
+    def _on_websocket(self, socket: WebSocket) -> None:
+        self.sockets_opened.append(socket.url)
+        self._tokens |= {token for token in parse_qs(urlsplit(socket.url).query).get("token", []) if token}
+        socket.on("framesent", lambda frame: self.frames_sent.append(str(frame)))
+        socket.on("framereceived", lambda frame: self.frames_received.append(str(frame)))

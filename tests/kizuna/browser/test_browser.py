@@ -1,0 +1,220 @@
+"""The edge to the browser: everything attached is detached, everything made is destroyed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from kizuna.events import (
+    PageEvent,
+    PageHidden,
+    PageResumed,
+    PageShown,
+    PageSuspended,
+    WentOffline,
+    WentOnline,
+)
+from kizuna.platform import PageState
+
+
+class Ear:
+    """Responsible for remembering what a socket said."""
+
+    def __init__(self) -> None:
+        self.heard: list[Any] = []
+
+    def on_open(self) -> None:
+        self.heard.append("open")
+
+    def on_text(self, text: str) -> None:
+        self.heard.append(text)
+
+    def on_binary(self) -> None:
+        self.heard.append("binary")
+
+    def on_close(self, code: int, reason: str) -> None:
+        self.heard.append((code, reason))
+
+
+def test_a_socket_tells_what_happens(js: Any) -> None:
+    from kizuna.browser.websocket import BrowserSocket
+
+    ear = Ear()
+    socket = BrowserSocket("ws://127.0.0.1/ws", ear)
+    native = js.WebSocket.made[0]
+    assert not socket.is_open
+    native.readyState = native.OPEN
+    native.onopen(None)
+    native.onmessage(SimpleNamespace(data="text"))
+    native.onmessage(SimpleNamespace(data=object()))
+    assert socket.is_open
+    socket.send("frame")
+    native.onclose(SimpleNamespace(code=1006, reason=""))
+    assert ear.heard == ["open", "text", "binary", (1006, "")]
+    assert ("send", "frame") in native.log
+    socket.abandon(1000, "")
+
+
+def test_an_abandoned_socket_is_detached_before_it_is_closed(js: Any) -> None:
+    from kizuna.browser import proxies
+    from kizuna.browser.websocket import BrowserSocket
+
+    ear = Ear()
+    socket = BrowserSocket("ws://127.0.0.1/ws", ear)
+    native = js.WebSocket.made[0]
+    assert proxies.alive() == 3
+    socket.abandon(1000, "")
+    detached = {("onopen", False), ("onmessage", False), ("onclose", False), ("onerror", False)}
+    assert set(native.log[-5:-1]) == detached
+    assert native.log[-1] == ("close", 1000)
+    assert proxies.alive() == 0
+    assert not socket.is_open
+    socket.abandon(1000, "")
+    socket.send("into the void")
+    assert native.log[-1] == ("close", 1000)
+    assert ear.heard == []
+
+
+def test_a_close_code_that_browsers_refuse_still_closes(js: Any) -> None:
+    from kizuna.browser.websocket import BrowserSocket
+
+    socket = BrowserSocket("ws://127.0.0.1/ws", Ear())
+    socket.abandon(1001, "")
+    assert js.WebSocket.made[0].log[-1] == ("close", 1005)
+
+
+def test_a_url_that_the_browser_takes_for_no_sockets_raises_without_naming_the_token(js: Any) -> None:
+    from kizuna.browser.websocket import BrowserSocket
+
+    with pytest.raises(ValueError, match="SyntaxError") as caught:
+        BrowserSocket("http://127.0.0.1/ws?token=secret", Ear())
+    assert "secret" not in str(caught.value)
+
+
+def test_a_timer_calls_back_once_and_lets_go(js: Any) -> None:
+    from kizuna.browser.timers import BrowserTimer, now
+
+    calls: list[int] = []
+    timer = BrowserTimer(now().monotonic + 2, lambda: calls.append(1))
+    ((number, (_, delay)),) = js.timeouts.items()
+    assert 1900 < delay <= 2000
+    js.fire(number)
+    timer.cancel()
+    assert calls == [1]
+
+
+def test_a_cancelled_timer_is_cleared_and_lets_go(js: Any) -> None:
+    from kizuna.browser.timers import BrowserTimer, now
+
+    timer = BrowserTimer(now().monotonic + 2, lambda: pytest.fail("called after cancel"))
+    timer.cancel()
+    timer.cancel()
+    assert js.timeouts == {}
+
+
+def test_a_deadline_beyond_what_browsers_count_does_not_fire_at_once(js: Any) -> None:
+    from kizuna.browser.timers import LONGEST_DELAY_MS, BrowserTimer, now
+
+    timer = BrowserTimer(now().monotonic + 10**9, lambda: None)
+    ((_, delay),) = js.timeouts.values()
+    assert delay == LONGEST_DELAY_MS
+    timer.cancel()
+
+
+def test_every_page_event_is_told_until_the_watch_is_closed(js: Any) -> None:
+    from kizuna.browser.page import PageWatch, state
+
+    told: list[PageEvent] = []
+    watch = PageWatch(told.append)
+    assert state() == PageState(visible=True, online=True)
+    js.document.visibilityState = "hidden"
+    js.document.dispatch("visibilitychange")
+    js.document.visibilityState = "visible"
+    js.document.dispatch("visibilitychange")
+    js.window.dispatch("offline")
+    js.window.dispatch("online")
+    js.window.dispatch("pagehide", persisted=True)
+    js.document.dispatch("freeze")
+    js.document.dispatch("resume")
+    js.window.dispatch("pageshow", persisted=False)  # the page's first showing, nothing to come back from
+    js.window.dispatch("pageshow", persisted=True)
+    kinds = [type(event) for event in told]
+    assert kinds == [
+        PageHidden,
+        PageShown,
+        WentOffline,
+        WentOnline,
+        PageSuspended,
+        PageSuspended,
+        PageResumed,
+        PageResumed,
+    ]
+    watch.close()
+    assert js.document.listeners == []
+    assert js.window.listeners == []
+
+
+def test_nothing_listens_to_unload_which_would_keep_the_page_out_of_the_back_forward_cache(js: Any) -> None:
+    from kizuna.browser.page import PageWatch
+
+    watch = PageWatch(lambda event: None)
+    kinds = {kind for kind, _ in js.document.listeners + js.window.listeners}
+    assert kinds.isdisjoint({"unload", "beforeunload"})
+    watch.close()
+
+
+def test_settings_are_kept_in_the_browser(js: Any) -> None:
+    from kizuna.browser.storage import LocalSettings
+
+    settings = LocalSettings()
+    assert settings.get("name") is None
+    settings.set("name", "Mika")
+    assert LocalSettings().get("name") == "Mika"
+    settings.delete("name")
+    assert settings.get("name") is None
+
+
+def test_settings_without_room_live_as_long_as_the_page(js: Any) -> None:
+    from kizuna.browser.storage import LocalSettings
+
+    js.localStorage.error = js.JsException("SecurityError")
+    settings = LocalSettings()
+    settings.set("name", "Mika")
+    assert settings.get("name") == "Mika"
+    settings.delete("name")
+    assert settings.get("name") is None
+
+
+async def test_the_service_leaves_nothing_behind_after_a_thousand_drops(js: Any) -> None:
+    from kizuna.browser import disconnect_websocket, get_websocket_service, proxies
+
+    service = get_websocket_service("ws://127.0.0.1/ws", lambda: "token")
+    assert get_websocket_service() is service
+    connecting = asyncio.get_running_loop().create_task(service.connect())
+    await asyncio.sleep(0)
+    alive_after_ten = 0
+    for number in range(1000):
+        native = js.WebSocket.made[-1]
+        native.readyState = native.OPEN
+        native.onopen(None)
+        for _ in range(3):
+            await asyncio.sleep(0)  # prepare runs
+        native.onmessage(SimpleNamespace(data=json.dumps({"type": "ready"})))
+        assert service.is_connected()
+        native.readyState = native.CLOSED
+        native.onclose(SimpleNamespace(code=1006, reason=""))
+        service._connection._tried_by_hand_at = None  # the test is faster than a person
+        service.try_now()
+        if number == 9:
+            alive_after_ten = proxies.alive()
+    await connecting
+    assert len(js.WebSocket.made) == 1001
+    assert proxies.alive() == alive_after_ten
+    disconnect_websocket()
+    await asyncio.sleep(0)
+    assert proxies.alive() == 0
+    assert js.timeouts == {}
