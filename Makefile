@@ -17,7 +17,8 @@ VENV_PYTHON := .venv/bin/python
 STEP := $(PYTHON) tools/step.py
 PIP := $(VENV_PYTHON) -m pip --disable-pip-version-check --no-input --retries 2 install
 # Never the machine's own Node, and deaf to the settings of the user's own npm. A mirror: npm_config_registry=...
-NPM := .venv/bin/npm --userconfig=/dev/null --cache=.venv/npm-cache --loglevel=error --fetch-retries=1 --fetch-retry-mintimeout=1000
+NPM := .venv/bin/npm --userconfig=/dev/null --cache=.venv/npm-cache --loglevel=error \
+  --fetch-retries=1 --fetch-retry-mintimeout=1000
 
 PACKAGES := .venv/.packages
 PROJECT := .venv/.project
@@ -25,7 +26,8 @@ TEST_PACKAGES := .venv/.test-packages
 RUNTIME := static/vendor/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fix coverage unit e2e setup setup-test browsers lock clean doctor
+.NOTPARALLEL:
+.PHONY: help run test check fix coverage unit e2e setup setup-test browsers wheel lock clean doctor
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
@@ -38,7 +40,7 @@ test: check browsers  ## Set up, then checks, unit tests and end-to-end tests
 	@$(VENV_PYTHON) -m pytest $(ARGS)
 
 check: setup-test  ## Lint, formatting, types
-	@$(VENV_PYTHON) -m ruff check
+	@$(VENV_PYTHON) -m ruff check --output-format concise
 	@$(VENV_PYTHON) -m ruff format --check
 	@$(VENV_PYTHON) -m mypy
 
@@ -63,7 +65,10 @@ setup-test: setup $(TEST_PACKAGES)
 browsers: setup-test  ## Install the browsers that are missing, where that is allowed
 	@$(VENV_PYTHON) -m tools.browsers
 
-lock:  ## Pin anew what requirements/*.in and package.json ask for (UPGRADE=--upgrade: the newest of all)
+wheel: setup  ## Build the library's wheel in dist/
+	@$(STEP) "Building the wheel in dist" $(VENV_PYTHON) -m hatchling build --target wheel
+
+lock: $(PACKAGES)  ## Pin anew what requirements/*.in and package.json ask for (UPGRADE=--upgrade: the newest of all)
 	@$(STEP) "Making a virtual environment in .venv-lock" $(PYTHON) -m venv --clear .venv-lock
 	@$(STEP) "Installing uv" .venv-lock/bin/python -m pip install uv==0.13.8
 	@for list in run build test; do \
@@ -74,10 +79,12 @@ lock:  ## Pin anew what requirements/*.in and package.json ask for (UPGRADE=--up
 	@rm -rf .venv-lock
 
 clean:  ## Delete all that the set-up and the tests made (not the data)
-	@rm -rf .venv .venv-lock node_modules static/vendor .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage htmlcov test-results
+	@rm -rf .venv .venv-lock node_modules static/vendor dist
+	@rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage htmlcov test-results
 
 doctor:
-	@command -v "$(PYTHON)" >/dev/null || { echo "make: no $(PYTHON) here: install Python 3.11 or newer, or say make PYTHON=/path/to/python3" >&2; exit 1; }
+	@command -v "$(PYTHON)" >/dev/null || { \
+	  echo "make: no $(PYTHON) here: install Python 3.11 or newer, or say make PYTHON=/path/to/python3" >&2; exit 1; }
 	@$(PYTHON) tools/doctor.py
 
 $(PACKAGES): requirements/run.txt requirements/build.txt | doctor
