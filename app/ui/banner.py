@@ -23,26 +23,13 @@ def banner_words(
     state: ChatState, outage: Outage, texts: Texts, time_of: Callable[[float], str]
 ) -> Words | None:
     """The banner's words, or None for no banner. ``time_of`` writes a time of day, from milliseconds since 1970."""
+    if outage.phase is Phase.NONE:
+        return None
     if outage.phase is Phase.SUCCESS:
         sent = outage.sent
         return Words(texts("banner.back"), texts("banner.sent", count=sent) if sent else "")
-    if outage.phase is Phase.NONE:
-        return None
-    status = state.link.status
-    if status is Status.REJECTED:
-        return Words(
-            texts("banner.rejected"), _join(reason_text(state, texts), texts("banner.rejected_action"))
-        )
-    safe = texts("banner.safe")
-    if status is Status.EXHAUSTED:
-        return Words(
-            texts("banner.exhausted"),
-            _join(reason_text(state, texts), texts("banner.exhausted_action"), safe),
-        )
-    if status is Status.OFFLINE:
-        return Words(texts("banner.offline"), _join(safe, _last_connected(state, texts, time_of)))
-    title = texts("banner.lost" if state.link.last_connected_at is not None else "banner.not_yet")
-    return Words(title, _join(reason_text(state, texts), safe, _last_connected(state, texts, time_of)))
+    title, sentences = _trouble(state, texts, time_of)
+    return Words(title, texts("sentences.between").join(sentence for sentence in sentences if sentence))
 
 
 def reason_text(state: ChatState, texts: Texts) -> str:
@@ -54,10 +41,14 @@ def reason_text(state: ChatState, texts: Texts) -> str:
     return texts(key if texts.has(key) else "reason.unknown")
 
 
-def _last_connected(state: ChatState, texts: Texts, time_of: Callable[[float], str]) -> str:
-    at = state.link.last_connected_at
-    return "" if at is None else texts("banner.last_connected", time=time_of(at * 1000))
-
-
-def _join(*sentences: str) -> str:
-    return " ".join(sentence for sentence in sentences if sentence)
+def _trouble(state: ChatState, texts: Texts, time_of: Callable[[float], str]) -> tuple[str, tuple[str, ...]]:
+    status, at = state.link.status, state.link.last_connected_at
+    reason, safe = reason_text(state, texts), texts("banner.safe")
+    last = "" if at is None else texts("banner.last_connected", time=time_of(at * 1000))
+    if status is Status.REJECTED:
+        return texts("banner.rejected"), (reason, texts("banner.rejected_action"))
+    if status is Status.EXHAUSTED:
+        return texts("banner.exhausted"), (reason, texts("banner.exhausted_action"), safe)
+    if status is Status.OFFLINE:
+        return texts("banner.offline"), (safe, last)
+    return texts("banner.not_yet" if at is None else "banner.lost"), (reason, safe, last)

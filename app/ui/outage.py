@@ -29,7 +29,7 @@ class Phase(StrEnum):
 
 
 class Outage:
-    """Responsible for when trouble begins and ends to be worth telling; ``update`` may be called any number of times."""
+    """Responsible for when trouble begins and ends to be worth telling; ``update`` may be called at any time."""
 
     def __init__(self) -> None:
         self.phase = Phase.NONE

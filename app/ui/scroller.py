@@ -14,7 +14,7 @@ from ui.scroll import NEAR_TOP, first_visible, follows
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """A row and where on the screen it stood."""
+    """A message and where on the screen it stood."""
 
     row: Any
     y: float
@@ -39,7 +39,7 @@ class Scroller:
         self._observer.observe(rows)
 
     def anchor(self) -> Anchor | None:
-        """The first row in sight, to be given to ``restore`` after the list has changed; None when following."""
+        """The first message in sight, to be given to ``restore`` after the list has changed; None when following."""
         if self.following:
             return None
         rows = self._rows.children
@@ -53,7 +53,9 @@ class Scroller:
         if index is None:
             return None
         row: Any = rows.item(index)
-        return Anchor(row, row.getBoundingClientRect().top)
+        while row and not row.matches("article"):  # what separates messages goes when others come before it
+            row = row.nextElementSibling
+        return Anchor(row, row.getBoundingClientRect().top) if row else None
 
     def restore(self, anchor: Anchor | None) -> None:
         """Bring the reader back to where the anchor stood, or to the end when following."""

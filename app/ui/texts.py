@@ -47,7 +47,7 @@ class Texts:
 
     def __call__(self, key: str, **params: str | int) -> str:
         """The text of ``key`` with ``params`` in their places; ``count`` chooses the plural form."""
-        text = self._catalogue.get(key) or self._fallback.get(key)
+        text = self._catalogue.get(key, self._fallback.get(key))
         if text is None:
             return key  # the tests find this; a person is better served by a strange word than by no page
         if not isinstance(text, str):

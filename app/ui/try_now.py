@@ -5,7 +5,8 @@ from __future__ import annotations
 from chat.store import Link
 from kizuna.states import Status
 
-BUSY_FOR = 0.5  #: seconds: a try that fails at once must not look like a button that does nothing
+#: Seconds: a try that fails at once must not look like a button that does nothing, and more often is not served.
+BUSY_FOR = 1.0
 
 _OFFERED = (Status.WAITING, Status.OFFLINE, Status.EXHAUSTED)
 

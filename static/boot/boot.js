@@ -37,7 +37,7 @@
     if (loading()) words("start", 30_000, slow);
   });
   // Python is done with the first line of the program, yet the page is not alive: it raised, or waits in vain.
-  addEventListener("py:done", () => words("run", 8_000, () => fail("error", part("error-words")?.textContent)));
+  addEventListener("py:done", () => words("run", 15_000, () => fail("error", "Python ran, but the page did not open")));
 
   // Failures that announce themselves.
   addEventListener("error", ({ target, message }) => {

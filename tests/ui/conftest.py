@@ -1,0 +1,80 @@
+"""What the tests of the views share."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from chat.protocol import Message
+from chat.timeline import Delivery, Entry, Timeline
+from ui.texts import Texts
+
+DAY = 24 * 60 * 60 * 1000
+NOON = 20_000 * DAY + DAY // 2  #: some day's noon, in UTC
+
+
+@pytest.fixture
+def entry() -> Callable[..., Entry]:
+    """Makes entries: ``entry("a", sender="Ada", at=3)`` says something three minutes after noon."""
+
+    def make(key: str, sender: str = "Ada", at: float = 0, **fields: Any) -> Entry:
+        values: dict[str, Any] = {
+            "content": f"words {key}",
+            "sender_id": f"u-{sender}",
+            "sender_name": sender,
+            "timestamp": NOON + int(at * 60_000),
+            "state": Delivery.RECEIVED,
+            "own": False,
+        }
+        return Entry(key=key, **{**values, **fields})
+
+    return make
+
+
+@pytest.fixture
+def message() -> Callable[..., Message]:
+    """Makes messages of a room: ``message(7)`` is the seventh."""
+
+    def make(seq: int, sender: str = "Ada") -> Message:
+        return Message(
+            room_id="general",
+            message_id=f"m-{seq}",
+            sender_id=f"u-{sender}",
+            sender_name=sender,
+            content=f"words {seq}",
+            timestamp=NOON + seq,
+            epoch="e",
+            seq=seq,
+            client_message_id=f"c-{seq}",
+        )
+
+    return make
+
+
+@pytest.fixture
+def timeline(message: Callable[..., Message]) -> Callable[..., Timeline]:
+    """Makes the timeline of a room for the person ``u-me``: ``timeline(1, 2, 3)``."""
+
+    def make(*seqs: int, sender: str = "Ada") -> Timeline:
+        return Timeline(me="u-me").add_many(message(seq, sender) for seq in seqs)
+
+    return make
+
+
+class KeyTexts(Texts):
+    """Texts that show their key and parameters, so that a test reads like a sentence."""
+
+    def __init__(self) -> None:
+        super().__init__({}, "en")
+
+    def __call__(self, key: str, **params: str | int) -> str:
+        words = [key, *(f"{name}={value}" for name, value in params.items())]
+        return "" if key == "sentences.between" else f"<{' '.join(words)}>"
+
+    def has(self, key: str) -> bool:
+        return key != "reason.made_up"
+
+
+@pytest.fixture
+def keys() -> Texts:
+    return KeyTexts()

@@ -1,0 +1,89 @@
+"""A screen reader hears little, and what it hears is true."""
+
+from collections.abc import Callable
+
+import pytest
+
+from chat.timeline import Entry
+from ui.announcer import MESSAGES_EVERY, STATUS_EVERY, Announcer, Utterance
+from ui.texts import Texts
+
+Make = Callable[..., Entry]
+
+
+@pytest.fixture
+def announcer(keys: Texts) -> Announcer:
+    return Announcer(keys)
+
+
+def said(announcer: Announcer, now: float) -> list[str]:
+    return [utterance.text for utterance in announcer.due(now)]
+
+
+def test_one_message_is_read_out(announcer: Announcer, entry: Make):
+    announcer.hear([entry("a", content="hello")])
+    assert said(announcer, 0.0) == ["<announce.message name=Ada text=hello>"]
+    assert announcer.next_due() is None
+
+
+def test_many_messages_are_counted_once_a_second(announcer: Announcer, entry: Make):
+    announcer.hear([entry("a")])
+    announcer.due(10.0)
+    announcer.hear([entry("b")])
+    announcer.hear([entry("c", sender="Grace")])
+    assert said(announcer, 10.5) == []
+    assert announcer.next_due() == 10.0 + MESSAGES_EVERY
+    assert said(announcer, 10.0 + MESSAGES_EVERY) == ["<announce.messages count=2>"]
+
+
+def test_messages_of_one_person_are_counted_by_name(announcer: Announcer, entry: Make):
+    announcer.hear([entry("a"), entry("b"), entry("c")])
+    assert said(announcer, 0.0) == ["<announce.messages_from count=3 name=Ada>"]
+
+
+def test_a_long_message_is_cut(announcer: Announcer, entry: Make):
+    announcer.hear([entry("a", content="x" * 5_000)])
+    assert len(said(announcer, 0.0)[0]) < 300
+
+
+def test_the_connection_is_told_once_per_change(announcer: Announcer):
+    announcer.status("lost")
+    assert said(announcer, 0.0) == ["lost"]
+    announcer.status("lost")
+    assert said(announcer, 60.0) == []
+    assert announcer.next_due() is None
+
+
+def test_the_connection_is_told_at_most_every_five_seconds_and_then_as_it_is(announcer: Announcer):
+    announcer.status("lost")
+    announcer.due(0.0)
+    announcer.status("back")
+    assert said(announcer, 1.0) == []
+    assert announcer.next_due() == STATUS_EVERY
+    announcer.status("lost again")
+    assert said(announcer, STATUS_EVERY) == ["lost again"]
+
+
+def test_failure_is_said_at_once(announcer: Announcer):
+    announcer.status("lost")
+    announcer.due(0.0)
+    announcer.status("failed", at_once=True)
+    assert announcer.due(0.1) == [Utterance("failed", at_once=True)]
+
+
+def test_what_is_over_before_it_was_said_is_not_said(announcer: Announcer):
+    announcer.status("lost")
+    announcer.due(0.0)
+    announcer.status("back")
+    announcer.status("")
+    assert said(announcer, 60.0) == []
+    assert announcer.next_due() is None
+
+
+def test_the_same_words_again_are_made_different_for_the_reader(announcer: Announcer, entry: Make):
+    announcer.hear([entry("a", content="ok")])
+    first = said(announcer, 0.0)[0]
+    announcer.hear([entry("b", content="ok")])
+    second = said(announcer, 10.0)[0]
+    assert first != second
+    assert second.rstrip("\u200b") == first

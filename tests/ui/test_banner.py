@@ -1,0 +1,67 @@
+"""The banner says what happened, what is safe, and what to do."""
+
+from collections.abc import Callable
+
+import pytest
+
+from chat.store import ChatState, Link
+from kizuna.states import Status
+from ui.banner import Words, banner_words, reason_text
+from ui.outage import Outage, Phase
+from ui.texts import Texts
+
+Say = Callable[..., Words | None]
+
+
+@pytest.fixture
+def say(keys: Texts) -> Say:
+    def words(phase: Phase, status: Status, **link: object) -> Words | None:
+        outage = Outage()
+        outage.phase = phase
+        state = ChatState(name="Mika", link=Link(status, **link))  # type: ignore[arg-type]
+        return banner_words(state, outage, keys, lambda milliseconds: f"at {milliseconds:.0f}")
+
+    return words
+
+
+def test_no_trouble_no_banner(say: Say):
+    assert say(Phase.NONE, Status.WAITING) is None
+
+
+def test_a_lost_connection_is_told_with_reason_safety_and_last_time(say: Say):
+    assert say(Phase.TROUBLE, Status.WAITING, reason="silence", last_connected_at=7.0) == Words(
+        "<banner.lost>", "<reason.silence><banner.safe><banner.last_connected time=at 7000>"
+    )
+
+
+def test_who_was_never_connected_lost_nothing(say: Say):
+    assert say(Phase.TROUBLE, Status.CONNECTING) == Words("<banner.not_yet>", "<banner.safe>")
+
+
+def test_offline_blames_no_server(say: Say):
+    words = say(Phase.TROUBLE, Status.OFFLINE, reason="unreachable")
+    assert words == Words("<banner.offline>", "<banner.safe>")
+
+
+def test_exhausted_says_what_to_do(say: Say):
+    assert say(Phase.FAILED, Status.EXHAUSTED, reason="unreachable") == Words(
+        "<banner.exhausted>", "<reason.unreachable><banner.exhausted_action><banner.safe>"
+    )
+
+
+def test_rejected_promises_no_delivery(say: Say):
+    assert say(Phase.FAILED, Status.REJECTED, reason="unauthorized") == Words(
+        "<banner.rejected>", "<reason.unauthorized><banner.rejected_action>"
+    )
+
+
+def test_the_return_counts_what_was_sent_if_anything_was(keys: Texts):
+    outage = Outage()
+    outage.phase = Phase.SUCCESS
+    state = ChatState(name="Mika", link=Link(Status.CONNECTED))
+    assert banner_words(state, outage, keys, str) == Words("<banner.back>", "")
+
+
+def test_a_reason_without_words_is_admitted(keys: Texts):
+    assert reason_text(ChatState(link=Link(reason="made_up")), keys) == "<reason.unknown>"
+    assert reason_text(ChatState(), keys) == ""

@@ -1,0 +1,110 @@
+"""Both languages say everything, and the page asks for nothing else."""
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chat.store import NoticeKind
+from chat.timeline import Delivery
+from kizuna.connection import ReasonKind
+from ui.texts import LANGUAGES, Texts, placeholders, read_catalogue
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "static" / "i18n"
+CATALOGUES = {language: read_catalogue(FOLDER, language) for language in LANGUAGES}
+ENGLISH = CATALOGUES["en"]
+#: Plural categories that each language has.
+FORMS = {"en": {"one", "other"}, "ja": {"other"}}
+
+
+def keys_in_code() -> Iterator[str]:
+    """Keys that app/ui and index.html ask for by name."""
+    for path in (ROOT / "app" / "ui").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            value = node.value if isinstance(node, ast.Constant) else None
+            if isinstance(value, str) and re.fullmatch(r"[a-z_]+(\.[a-z_]+)+", value):
+                yield value
+    html = (ROOT / "index.html").read_text(encoding="utf-8")
+    yield from re.findall(r'data-(?:text|label|placeholder)="([^"]+)"', html)
+
+
+def keys_made_up() -> Iterator[str]:
+    """Keys that are put together from the members of an enumeration."""
+    yield from (f"notice.{kind}" for kind in NoticeKind)
+    yield from (f"reason.{kind}" for kind in ReasonKind)
+    yield from (f"delivery.{state}" for state in Delivery if state is not Delivery.RECEIVED)
+
+
+NOT_KEYS = {"kizuna.draft"}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_language_has_the_same_keys(language: str):
+    assert CATALOGUES[language].keys() == ENGLISH.keys()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("key", ENGLISH)
+def test_every_text_leaves_the_same_names_open(language: str, key: str):
+    text, english = CATALOGUES[language][key], ENGLISH[key]
+    assert isinstance(text, str) == isinstance(english, str)
+    forms = [text] if isinstance(text, str) else [*text.values()]
+    # "1 message" may say "a message": a plural form may leave its number out, but nothing else.
+    for form in forms:
+        assert placeholders(form) - {"count"} == placeholders(english) - {"count"}
+    assert placeholders(text) == placeholders(english)
+    if not isinstance(text, str):
+        assert text.keys() == FORMS[language]
+
+
+@pytest.mark.parametrize("key", sorted({*keys_in_code(), *keys_made_up()} - NOT_KEYS))
+def test_every_key_the_page_asks_for_exists(key: str):
+    assert key in ENGLISH
+
+
+def test_no_key_is_left_over():
+    reasons = {
+        key for key in ENGLISH if key.startswith("reason.")
+    }  # the library may tell more than it does today
+    assert ENGLISH.keys() - reasons <= {*keys_in_code(), *keys_made_up()}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_catalogues_are_plain_json_without_duplicates(language: str):
+    def pairs(items: list[tuple[str, object]]) -> dict[str, object]:
+        assert len(items) == len(dict(items))
+        return dict(items)
+
+    json.loads((FOLDER / f"{language}.json").read_text(encoding="utf-8"), object_pairs_hook=pairs)
+
+
+def test_parameters_take_their_places():
+    texts = Texts({"greet": "Hello {name}, {name}!"}, "en")
+    assert texts("greet", name="{name}") == "Hello {name}, {name}!"
+    assert texts("greet", name="Ada") == "Hello Ada, Ada!"
+    assert texts("greet") == "Hello {name}, {name}!"
+
+
+def test_what_a_stranger_wrote_is_no_pattern():
+    assert (
+        Texts({"say": "{text}"}, "en")("say", text="{0.__class__} {count} %s") == "{0.__class__} {count} %s"
+    )
+
+
+def test_the_number_chooses_the_form():
+    texts = Texts({"new": {"one": "{count} thing", "other": "{count} things"}}, "en")
+    assert [texts("new", count=count) for count in (0, 1, 2)] == ["0 things", "1 thing", "2 things"]
+
+
+def test_a_form_that_a_language_lacks_is_the_other_one():
+    assert Texts({"new": {"other": "{count}件"}}, "ja", plural=lambda number: "few")("new", count=3) == "3件"
+
+
+def test_a_missing_text_is_the_english_one_and_then_the_key():
+    texts = Texts({"a": ""}, "ja", fallback={"a": "A", "b": "B"})
+    assert [texts(key) for key in "abc"] == ["", "B", "c"]
+    assert [texts.has(key) for key in "abc"] == [True, True, False]
