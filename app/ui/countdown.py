@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from math import ceil
 
-#: A shorter wait is told in words: numbers that flash by tell nobody anything.
-SHOWN_FROM_SECONDS = 5.0
+#: Who waits is told for how long; only a number that would flash by within a second tells nobody anything.
+SHOWN_FROM_SECONDS = 1.0
 
 
 def seconds_left(deadline: float, now: float) -> int:

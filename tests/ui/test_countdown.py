@@ -37,14 +37,14 @@ def test_a_long_wait_is_counted_to_the_end():
 
 def test_a_short_wait_has_no_number_until_it_is_over():
     countdown = Countdown()
-    assert [countdown.seconds(104.0, now) for now in (100.0, 103.9, 104.0)] == [None, None, 0]
+    assert [countdown.seconds(100.9, now) for now in (100.0, 100.8, 100.9)] == [None, None, 0]
 
 
 def test_whether_a_number_shows_is_decided_once_per_wait():
     countdown = Countdown()
     assert countdown.seconds(106.0, 100.0) == 6
     assert countdown.seconds(106.0, 104.0) == 2
-    assert countdown.seconds(108.0, 105.0) is None
+    assert countdown.seconds(105.9, 105.0) is None
     assert countdown.seconds(None, 106.0) is None
     assert countdown.seconds(120.0, 106.0) == 14
 
