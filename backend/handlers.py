@@ -263,7 +263,7 @@ class Backend:
         return Pong(t=frame.t, heads=tuple(self.rooms.heads(rooms)))
 
     def _typing(self, connection: Connection, frame: Typing) -> None:
-        """Accepted and not relayed: soft state comes with presence (issue 4)."""
+        """Accepted and not relayed: typing and presence come together, as soft state."""
 
     # --- delivery ---
 

@@ -16,6 +16,7 @@ import errno
 import logging
 import os
 import re
+import resource
 import signal
 import socket
 import sys
@@ -56,6 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = read_options(sys.argv[1:] if arguments is None else arguments, os.environ)
         listener = bind(options.host, options.port)
         set_up_logging()
+        allow_many_connections()
         app = create_app(options)
     except (Unusable, StoreError) as error:
         print(f"Kizuna cannot start: {error}", file=sys.stderr)
@@ -152,6 +154,15 @@ def bind(host: str, port: int) -> socket.socket:
             raise Unusable(f"port {port} on {host} is taken; choose another one with PORT") from None
         raise Unusable(f"cannot listen on {host} port {port}: {error.strerror}") from None
     return listener
+
+
+def allow_many_connections() -> None:
+    """Open as many files as the system lets this process: the usual first limit is 1,024, a socket each."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        # Systems that name no hard limit may still refuse "infinity"; what we had is good enough then.
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 # --- logging ---

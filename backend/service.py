@@ -60,12 +60,13 @@ class Service:
         """Until cancelled: keep the gateway's limits, delete expired rows."""
         loop = asyncio.get_running_loop()
         purge_at = loop.time()
+        pause = min(SWEEP_SECONDS, self.options.idle_seconds / 5, self.options.duration_seconds / 5)
         while True:
             self.gateway.sweep()
             if loop.time() >= purge_at:
                 purge_at = loop.time() + PURGE_SECONDS
                 await loop.run_in_executor(self.workers, self.store.purge_expired)
-            await asyncio.sleep(SWEEP_SECONDS)
+            await asyncio.sleep(pause)
 
     def close(self, within: float) -> bool:
         """Let handlers finish, then the file go. False, and it stays open, if one hangs for ``within`` seconds."""

@@ -15,7 +15,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
@@ -48,14 +48,23 @@ def create_app(options: Options) -> Starlette:
             Route("/token", TokenEndpoint(service, origins).answer, methods=["POST", "OPTIONS"]),
             Route("/health", _health(service)),
             WebSocketRoute("/ws", _websocket(service, origins)),
-            Mount("/", Pages(options.root)),
         ],
         middleware=[Middleware(Envelope, policy=Policy(options.root))],
         lifespan=_lifespan,
     )
+    app.router.default = _pages_or_nothing(Pages(options.root), app.router.not_found)
     app.state.service = service
     app.state.hung = False
     return app
+
+
+def _pages_or_nothing(pages: ASGIApp, not_found: ASGIApp) -> ASGIApp:
+    """Pages for every path without a route. A Mount at ``/`` would also swallow wrong methods and WebSockets."""
+
+    async def rest(scope: Scope, receive: Receive, send: Send) -> None:
+        await (pages if scope["type"] == "http" else not_found)(scope, receive, send)
+
+    return rest
 
 
 @contextlib.asynccontextmanager

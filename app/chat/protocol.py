@@ -131,7 +131,8 @@ def check_person_name(name: str, value: Any) -> str:
     """A name to show: one line, trimmed, without characters that are invisible or turn the text around."""
     if not isinstance(value, str):
         raise InvalidField(name, f"must be text, not {_kind(value)}")
-    trimmed = " ".join(value.split())
+    # Composed first, because that can make a name longer: what is measured is what is shown.
+    trimmed = " ".join(unicodedata.normalize("NFC", value).split())
     byte_length(name, trimmed)
     if not 1 <= len(trimmed) <= MAX_NAME_CHARACTERS:
         raise InvalidField(name, f"must have 1 to {MAX_NAME_CHARACTERS} characters")
@@ -143,7 +144,7 @@ def check_person_name(name: str, value: Any) -> str:
         for c in trimmed
     ):
         raise InvalidField(name, "must contain a visible character")
-    return unicodedata.normalize("NFC", trimmed)
+    return trimmed
 
 
 def check_integer(name: str, value: Any, *, low: int = 0, high: int = MAX_INTEGER) -> int:

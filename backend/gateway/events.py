@@ -25,14 +25,14 @@ class Handshake:
     def __init__(self, connection_id: str, scope: Mapping[str, Any], now: float) -> None:
         self.connection_id = connection_id
         self.connected_at = int(now * 1000)
-        self.headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
+        self.headers = [(_canonical(name), value.decode("latin-1")) for name, value in scope["headers"]]
         self.query = parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
         self.source_ip = (scope.get("client") or ("127.0.0.1", 0))[0]
-        self.host = self.header("host") or "localhost"
+        self.host = self.header("Host") or "localhost"
 
     def header(self, name: str) -> str | None:
-        """A header by its lower-case name, the last one if it was sent twice."""
-        return next((value for key, value in reversed(self.headers) if key.lower() == name), None)
+        """A header by its usual name, the last one if it was sent twice."""
+        return dict(self.headers).get(name)
 
 
 def connect_event(handshake: Handshake, request_id: str, now: float) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def disconnect_event(
 
 def _context(handshake: Handshake, route: str, kind: str, request_id: str, now: float) -> dict[str, Any]:
     identity = {"sourceIp": handshake.source_ip}
-    if (user_agent := handshake.header("user-agent")) is not None:
+    if (user_agent := handshake.header("User-Agent")) is not None:
         identity["userAgent"] = user_agent
     return {
         "routeKey": route,
@@ -88,6 +88,12 @@ def _context(handshake: Handshake, route: str, kind: str, request_id: str, now: 
         "apiId": API_ID,
         "domainName": handshake.host,
     }
+
+
+def _canonical(name: bytes) -> str:
+    """A header's name as browsers spell it and API Gateway passes it on; uvicorn has made it lower case."""
+    words = name.decode("latin-1").lower().split("-")
+    return "-".join("WebSocket" if word == "websocket" else word.capitalize() for word in words)
 
 
 def _grouped(pairs: list[tuple[str, str]]) -> dict[str, list[str]]:

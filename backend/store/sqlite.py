@@ -92,7 +92,7 @@ class SqliteStore:
         self._readers: list[sqlite3.Connection] = []
         self._readers_lock = threading.Lock()
         self._closed = False
-        _make_folder(self.path)
+        _make_file(self.path)
         self._owner = Lock(self.path)
         try:
             self._writer = _open(self.path)
@@ -140,7 +140,12 @@ class SqliteStore:
     def partitions(self, prefix: str) -> list[str]:
         """The partition keys that begin with ``prefix``. Not in the protocol: DynamoDB would have to scan."""
         with self._reader() as reader:
-            return [pk for (pk,) in reader.execute(_PARTITIONS, (prefix, end_of_prefix(prefix))).fetchall()]
+            return [
+                pk
+                for (pk,) in reader.execute(
+                    _PARTITIONS, (prefix, end_of_prefix(prefix) or _AFTER_ALL_TEXT)
+                ).fetchall()
+            ]
 
     # --- writing ---
 
@@ -261,15 +266,16 @@ class Lock:
             self._file = None
 
 
-def _make_folder(path: Path) -> None:
+def _make_file(path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreUnavailable(f"cannot make the folder {path.parent}: {_reason(error)}") from None
-    if path.is_dir():
-        raise StoreUnavailable(f"{path} is a folder, not a database file")
-    if path.exists() and not os.access(path, os.R_OK | os.W_OK):
-        raise StoreUnavailable(f"cannot read and write {path}: Permission denied")
+    try:
+        # Its owner's alone: it holds the secret that signs tokens. SQLite gives its other files the same mode.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise StoreUnavailable(f"cannot read and write {path}: {_reason(error)}") from None
 
 
 def _open(path: Path) -> sqlite3.Connection:

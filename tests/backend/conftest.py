@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from backend.handlers import Backend
 from backend.retry import Retry
 from backend.store.base import Store
 from backend.store.sqlite import SqliteStore
 from backend.tokens import Tokens
-
 from tests.backend.fakes import FakeClock, FakeGateway, Ids
 from tests.backend.person import Person
 from tests.backend.process import ServerProcess
@@ -24,7 +24,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture(params=["sqlite"])
 def store(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> Iterator[Store]:
-    """Every kind of store that the contract holds for; DynamoDB joins this list (issue 5)."""
+    """Every kind of store that the contract holds for; DynamoDB joins this list."""
     assert request.param == "sqlite"
     sqlite = SqliteStore(tmp_path / "store.sqlite3", clock=clock)
     yield sqlite
@@ -68,6 +68,11 @@ def person(backend: Backend, gateway: FakeGateway, tokens: Tokens) -> Callable[.
         return someone
 
     return connect
+
+
+@pytest.fixture
+def ann(person: Callable[..., Person]) -> Person:
+    return person("Ann")
 
 
 @pytest.fixture

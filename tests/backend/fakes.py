@@ -82,7 +82,9 @@ class FakeGateway:
         return Delivery.FAILED if connection_id in self.failing else Delivery.DELIVERED
 
 
-def event(kind: str, connection_id: str, body: Any = None, query: dict[str, str] | None = None) -> dict[str, Any]:
+def event(
+    kind: str, connection_id: str, body: Any = None, query: dict[str, str] | None = None
+) -> dict[str, Any]:
     """An event with the keys that handlers use. ``body``: text, or an object that becomes JSON."""
     routes = {"CONNECT": "$connect", "DISCONNECT": "$disconnect", "MESSAGE": "$default"}
     context = {"eventType": kind, "routeKey": routes[kind], "connectionId": connection_id, "requestId": "r="}

@@ -5,7 +5,6 @@ from typing import Any
 
 from backend.handlers import Backend, Response
 from backend.tokens import Tokens
-
 from tests.backend.fakes import FakeGateway, event
 
 
@@ -45,7 +44,12 @@ class Person:
 
     def send(self, text: str, client_message_id: str = "c-1", room: str = "general") -> dict[str, Any] | None:
         """Say something; None is the answer of a message that was stored, its ack is among the frames."""
-        frame = {"action": "sendMessage", "clientMessageId": client_message_id, "roomId": room, "content": text}
+        frame = {
+            "action": "sendMessage",
+            "clientMessageId": client_message_id,
+            "roomId": room,
+            "content": text,
+        }
         return self.say(frame)
 
     def got(self, kind: str | None = None) -> list[dict[str, Any]]:

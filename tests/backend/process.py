@@ -80,7 +80,9 @@ class ServerProcess:
 
     def token(self, name: str) -> str:
         """A token for somebody whose secret follows from the name."""
-        status, body = self.post("/token", {"name": name, "clientSecret": f"the secret of {name}".ljust(20, ".")})
+        status, body = self.post(
+            "/token", {"name": name, "clientSecret": f"the secret of {name}".ljust(20, ".")}
+        )
         assert status == 200
         token: str = body["token"]
         return token

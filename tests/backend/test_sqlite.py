@@ -5,15 +5,17 @@ import threading
 from pathlib import Path
 
 import pytest
-from backend.store import sqlite
-from backend.store.base import Conflict, StoreUnavailable
-from backend.store.sqlite import SqliteStore, end_of_prefix
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backend.store import sqlite
+from backend.store.base import Conflict, StoreUnavailable
+from backend.store.sqlite import SqliteStore, end_of_prefix
 from tests.backend.fakes import FakeClock
 
-TEXT = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("\ud7ff\ue000\U0010ffff"), max_size=5)
+TEXT = st.text(
+    st.characters(exclude_categories=["Cs"]) | st.sampled_from("\ud7ff\ue000\U0010ffff"), max_size=5
+)
 
 
 @pytest.fixture
@@ -82,8 +84,16 @@ def test_a_path_that_cannot_be_made_names_the_folder(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(StoreUnavailable, match=r"cannot make the folder .*file/deep"):
         SqliteStore(tmp_path / "file" / "deep" / "k.sqlite3")
-    with pytest.raises(StoreUnavailable, match="is a folder"):
+    with pytest.raises(StoreUnavailable, match="cannot read and write .*: Is a directory"):
         SqliteStore(tmp_path)
+
+
+def test_only_its_owner_can_read_the_file_because_it_holds_a_secret(path):
+    store = SqliteStore(path)
+    store.put({"pk": "p", "sk": "s"})
+    files = [path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")]
+    assert [file.stat().st_mode & 0o777 for file in files] == [0o600] * 3
+    store.close()
 
 
 def test_a_folder_that_cannot_be_written_names_the_path():
@@ -112,7 +122,11 @@ def test_after_closing_every_call_says_so(path):
     store = SqliteStore(path)
     store.close()
     store.close()
-    for call in (lambda: store.get("p", "s"), lambda: store.put({"pk": "p", "sk": "s"}), lambda: store.query("p")):
+    for call in (
+        lambda: store.get("p", "s"),
+        lambda: store.put({"pk": "p", "sk": "s"}),
+        lambda: store.query("p"),
+    ):
         with pytest.raises(StoreUnavailable, match=r"k\.sqlite3 was closed"):
             call()
 
@@ -159,6 +173,7 @@ def test_partitions_by_prefix(path):
         store.put({"pk": pk, "sk": "1"})
         store.put({"pk": pk, "sk": "2"})
     assert store.partitions("CONNECTION#") == ["CONNECTION#a", "CONNECTION#b"]
+    assert store.partitions("") == ["CONNECTION", "CONNECTION#a", "CONNECTION#b", "ROOM#a"]
     store.close()
 
 

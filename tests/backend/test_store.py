@@ -4,6 +4,9 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from backend.store.base import (
     AttributeEquals,
     Check,
@@ -15,9 +18,6 @@ from backend.store.base import (
     Put,
     Store,
 )
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-
 from tests.backend.fakes import FakeClock
 
 KEYS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=6)

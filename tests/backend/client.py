@@ -1,0 +1,114 @@
+"""A WebSocket client without a network: the ASGI server's side of a socket, played by the test."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.types import Message
+from starlette.websockets import WebSocket
+
+from backend.gateway.local import LocalGateway
+
+# Far beyond what any test waits for on purpose; it only keeps a mistake from hanging.
+PATIENCE_SECONDS = 10.0
+HEADERS = [
+    (b"host", b"chat.example:8000"),
+    (b"user-agent", b"test/1"),
+    (b"sec-websocket-key", b"x"),
+    (b"cookie", b"a=1"),
+    (b"cookie", b"b=2"),
+]
+
+
+class Client:
+    """Responsible for one connection to a LocalGateway.
+
+    :meth:`stall` plays a reader that stops reading: the gateway's next write does not come back. With ``breaks``
+    it raises.
+    """
+
+    def __init__(self, gateway: LocalGateway, query: str = "token=t") -> None:
+        self.id = ""
+        self.breaks = False
+        self.sent: asyncio.Queue[Message] = asyncio.Queue()
+        self._to_server: asyncio.Queue[Message] = asyncio.Queue()
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+        self._gateway = gateway
+        self._scope = {
+            "type": "websocket",
+            "path": "/ws",
+            "query_string": query.encode(),
+            "headers": HEADERS,
+            "client": ("192.0.2.7", 5000),
+            "subprotocols": [],
+            "extensions": {"websocket.http.response": {}},
+        }
+        self.task: asyncio.Task[None] | None = None
+
+    async def connect(self) -> str:
+        """Finish the handshake; the connection's id."""
+        before = set(self._gateway.connection_ids())
+        self.begin()
+        accepted = await self.next()
+        assert accepted["type"] == "websocket.accept", accepted
+        await asyncio.sleep(0)  # the gateway registers the connection in the step after its accept
+        (self.id,) = set(self._gateway.connection_ids()) - before
+        return self.id
+
+    def begin(self) -> None:
+        """Start the handshake and wait for nothing."""
+        self._to_server.put_nowait({"type": "websocket.connect"})
+        socket = WebSocket(self._scope, self._to_server.get, self._send)
+        self.task = asyncio.create_task(self._gateway.serve(socket))
+
+    async def next(self) -> Message:
+        """What the server sent next."""
+        return await asyncio.wait_for(self.sent.get(), PATIENCE_SECONDS)
+
+    async def frame(self) -> Mapping[str, Any]:
+        """The next text frame, decoded."""
+        message = await self.next()
+        assert message["type"] == "websocket.send", message
+        decoded: Mapping[str, Any] = json.loads(message["text"])
+        return decoded
+
+    async def closed(self) -> tuple[int, str]:
+        """The close frame that must come next."""
+        message = await self.next()
+        assert message["type"] == "websocket.close", message
+        # As uvicorn does: the application reads its own close back.
+        self._to_server.put_nowait({"type": "websocket.disconnect", "code": message["code"]})
+        return message["code"], message["reason"]
+
+    def text(self, text: str) -> None:
+        """Send a text frame."""
+        self._to_server.put_nowait({"type": "websocket.receive", "text": text})
+
+    def binary(self, data: bytes) -> None:
+        """Send a binary frame."""
+        self._to_server.put_nowait({"type": "websocket.receive", "bytes": data})
+
+    def leave(self, code: int = 1005, reason: str = "") -> None:
+        """Close from this side."""
+        self._to_server.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
+
+    async def ended(self) -> None:
+        """Wait until the server has let go of the connection, $disconnect and all."""
+        assert self.task is not None
+        await asyncio.wait_for(asyncio.shield(self.task), PATIENCE_SECONDS)
+
+    def stall(self) -> None:
+        """Stop reading."""
+        self._flowing.clear()
+
+    def flow(self) -> None:
+        """Read again."""
+        self._flowing.set()
+
+    async def _send(self, message: Message) -> None:
+        if self.breaks:
+            raise OSError("the network is gone")
+        await self._flowing.wait()
+        await self.sent.put(message)

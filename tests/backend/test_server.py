@@ -1,0 +1,496 @@
+"""The real process: what it prints, how it chats over real sockets, and how it ends."""
+
+import asyncio
+import http.client
+import json
+import logging
+import os
+import re
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.typing import Origin
+
+from backend import server as server_module
+from backend.server import Unusable, allow_many_connections, bind, read_options, set_up_logging
+from tests.backend.process import LOOPBACK, ROOT, ServerProcess
+
+PATIENCE_SECONDS = 10.0
+STOP_SECONDS = 5.0
+
+
+class Page:
+    """Responsible for one page's socket to the real server."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self._socket = socket
+        self.ready: dict[str, Any] = {}
+        self.batch: dict[str, Any] = {}
+
+    @classmethod
+    async def open(cls, server: ServerProcess, name: str, room: str = "general", **more) -> "Page":
+        """Connect, say hello, read ready and the batch."""
+        page = cls(await connect(server.socket_url(name), proxy=None, **more))
+        await page.send(action="hello", v=1, rooms=[{"roomId": room, "after": None}])
+        page.ready = await page.read("ready")
+        page.batch = await page.read("batch")
+        return page
+
+    async def send(self, **frame) -> None:
+        """Send a frame."""
+        await self._socket.send(json.dumps(frame, ensure_ascii=False))
+
+    async def say(self, content: str, client_message_id: str, room: str = "general") -> dict[str, Any]:
+        """Send a message and wait for its ack."""
+        await self.send(action="sendMessage", clientMessageId=client_message_id, roomId=room, content=content)
+        return await self.read("ack")
+
+    async def raw(self, data) -> None:
+        """Send something that is no frame of ours."""
+        await self._socket.send(data)
+
+    async def read(self, kind: str | None = None) -> dict[str, Any]:
+        """The next frame, of one type if it matters."""
+        while True:
+            frame: dict[str, Any] = json.loads(await asyncio.wait_for(self._socket.recv(), PATIENCE_SECONDS))
+            if kind is None or frame.get("type") == kind:
+                return frame
+
+    async def closed(self) -> tuple[int, str]:
+        """The close code and reason that the server sends; frames before it are skipped."""
+        try:
+            while True:
+                await asyncio.wait_for(self._socket.recv(), PATIENCE_SECONDS)
+        except ConnectionClosed as error:
+            close = error.rcvd
+        assert close is not None, "it broke without a close frame"
+        return close.code, close.reason
+
+    async def leave(self) -> None:
+        """Close."""
+        await self._socket.close()
+
+
+@pytest.fixture
+def running(server):
+    """A server of the test's own, which it may stop."""
+    return server.start()
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """A server that tests chat through and leave running."""
+    process = ServerProcess(tmp_path_factory.mktemp("shared") / "kizuna.sqlite3").start()
+    yield process
+    assert process.stop() == 0
+
+
+# --- start ---
+
+
+def test_it_says_exactly_where_it_is_and_answers_there(shared):
+    assert shared.output.startswith(f"Kizuna is at http://127.0.0.1:{shared.port}\n")
+    connection = http.client.HTTPConnection(LOOPBACK, shared.port, timeout=PATIENCE_SECONDS)
+    connection.request("GET", "/health")
+    assert json.load(connection.getresponse()) == {"status": "ok"}
+    connection.close()
+
+
+def refused(**environment: str) -> str:
+    """What it prints instead of starting, with exit code 1."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "backend.server"],
+        cwd=ROOT,
+        env={**os.environ, "HOST": LOOPBACK, "PORT": "0", **environment},
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout) == (1, "")
+    return ended.stderr
+
+
+def test_a_taken_port_is_one_clear_line(shared, tmp_path):
+    said = refused(PORT=str(shared.port), DATA=str(tmp_path / "other.sqlite3"))
+    assert said == (
+        f"Kizuna cannot start: port {shared.port} on 127.0.0.1 is taken; choose another one with PORT\n"
+    )
+
+
+@pytest.mark.parametrize("port", ["http", "-1", "65536", "80.5"])
+def test_a_port_that_is_none_is_one_clear_line(port):
+    with pytest.raises(Unusable, match=f"PORT must be a number from 0 to 65535, not '{re.escape(port)}'"):
+        read_options([], {"PORT": port})
+
+
+def test_a_bad_setting_ends_the_process_with_one_line():
+    assert refused(PORT="http") == "Kizuna cannot start: PORT must be a number from 0 to 65535, not 'http'\n"
+
+
+def test_data_that_cannot_be_written_is_one_clear_line(tmp_path):
+    (tmp_path / "file").touch()
+    said = refused(DATA=str(tmp_path / "file" / "k.sqlite3"))
+    assert said.startswith("Kizuna cannot start: cannot make the folder ")
+    assert said.count("\n") == 1
+    (tmp_path / "letter.txt").write_text("x" * 5000)
+    said = refused(DATA=str(tmp_path / "letter.txt"))
+    assert said == f"Kizuna cannot start: {tmp_path}/letter.txt is not a SQLite database\n"
+
+
+def test_a_second_server_on_the_same_data_is_one_clear_line(shared):
+    said = refused(DATA=str(shared.data))
+    assert said == f"Kizuna cannot start: {shared.data} is in use by another running server\n"
+
+
+def test_an_address_that_is_not_ours_is_one_clear_line():
+    with pytest.raises(Unusable, match=r"cannot listen on 192\.0\.2\.1 port 0: "):
+        bind("192.0.2.1", 0)
+    with pytest.raises(Unusable, match="HOST 'no such host' is no address"):
+        bind("no such host", 0)
+
+
+def test_settings_come_from_flags_then_from_the_environment_then_from_defaults():
+    options = read_options(["--port", "5"], {"PORT": "6", "HOST": "", "DATA": "x/y", "TOKEN_LIFETIME": "60"})
+    assert (options.port, options.host, options.data, options.token_lifetime) == (
+        5,
+        LOOPBACK,
+        Path("x/y"),
+        60,
+    )
+    options = read_options([], {"ALLOWED_ORIGINS": "https://a.example, http://b.example:8000"})
+    assert options.allowed_origins == {"https://a.example", "http://b.example:8000"}
+    assert read_options([], {}).allowed_origins == frozenset()
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"TOKEN_LIFETIME": "0"},
+        {"TOKEN_LIFETIME": "soon"},
+        {"IDLE_SECONDS": "-5"},
+        {"ALLOWED_ORIGINS": "*"},
+        {"ALLOWED_ORIGINS": "https://a.example/"},
+        {"ALLOWED_ORIGINS": "a.example"},
+    ],
+)
+def test_other_settings_that_make_no_sense_name_themselves(environment):
+    (name,) = environment
+    with pytest.raises(Unusable, match=f"^{name} must "):
+        read_options([], environment)
+
+
+def test_an_unknown_flag_is_named():
+    with pytest.raises(Unusable, match="--prot"):
+        read_options(["--prot", "5"], {})
+
+
+def test_it_may_open_as_many_files_as_the_system_allows():
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(512, hard), hard))
+        allow_many_connections()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+# --- chat ---
+
+
+async def test_two_people_chat(shared):
+    ann, bob = await Page.open(shared, "Ann"), await Page.open(shared, "Bob")
+    ack = await ann.say("こんにちは", "c-1")
+    own, others = await ann.read("message"), await bob.read("message")
+    assert own == others
+    assert (others["content"], others["senderName"], others["seq"]) == ("こんにちは", "Ann", ack["seq"])
+    assert others["senderId"] == ann.ready["userId"] != bob.ready["userId"]
+    await bob.say("やあ", "c-1")
+    assert (await ann.read("message"))["seq"] == 2
+    await ann.send(action="ping", t=1)
+    assert (await ann.read("pong"))["heads"][0]["seq"] == 2
+    await ann.leave()
+    await bob.leave()
+
+
+async def test_a_frame_of_40_kib_closes_with_1009(shared):
+    page = await Page.open(shared, "Ann")
+    await page.raw(json.dumps({"action": "ping", "x": "y" * 40_000}))
+    assert (await page.closed())[0] == 1009
+
+
+async def test_a_frame_of_just_32_kib_is_handled(shared):
+    page = await Page.open(shared, "Ann")
+    frame = json.dumps({"action": "ping", "t": 5, "x": ""})
+    await page.raw(frame[:-2] + "y" * (32 * 1024 - len(frame)) + '"}')
+    assert (await page.read())["t"] == 5
+    await page.leave()
+
+
+async def test_a_binary_frame_closes_with_1003(shared):
+    page = await Page.open(shared, "Ann")
+    await page.raw(b"\x00")
+    assert (await page.closed())[0] == 1003
+
+
+async def test_bad_frames_are_answered_and_the_connection_lives(shared):
+    page = await Page.open(shared, "Ann")
+    for text, code in (("{", "malformed_frame"), ('{"action":"dance"}', "unknown_frame")):
+        await page.raw(text)
+        assert (await page.read())["code"] == code
+    await page.send(action="sendMessage", clientMessageId="c-1", roomId="general", content="")
+    nack = await page.read()
+    assert (nack["type"], nack["clientMessageId"]) == ("nack", "c-1")
+    assert nack["message"].startswith("content: ")
+    await page.leave()
+
+
+async def test_before_hello_only_hello_and_ping_count(shared):
+    async with connect(shared.socket_url("Ann"), proxy=None) as early:
+        await early.send('{"action":"sync","roomId":"general"}')
+        assert json.loads(await early.recv())["code"] == "hello_first"
+        await early.send('{"action":"ping","t":1}')
+        assert json.loads(await early.recv())["heads"] == []
+
+
+@pytest.mark.parametrize("query", ["", "?token=", "?token=nonsense", "?other=1"])
+async def test_without_a_good_token_there_is_no_handshake(shared, query):
+    with pytest.raises(InvalidStatus) as caught:
+        await connect(f"ws://{LOOPBACK}:{shared.port}/ws{query}", proxy=None)
+    assert caught.value.response.status_code == 401
+
+
+async def test_a_page_of_another_origin_gets_no_handshake_unless_listed(server):
+    server.start(ALLOWED_ORIGINS="https://page.example")
+    url = server.socket_url("Ann")
+    with pytest.raises(InvalidStatus) as caught:
+        await connect(url, origin=Origin("https://evil.example"), proxy=None)
+    assert caught.value.response.status_code == 403
+    for origin in (f"http://127.0.0.1:{server.port}", "https://page.example"):
+        async with connect(url, origin=Origin(origin), proxy=None):
+            pass
+
+
+async def test_there_is_one_socket_path(shared):
+    with pytest.raises(InvalidStatus):
+        await connect(f"ws://{LOOPBACK}:{shared.port}/other", proxy=None)
+
+
+async def test_idle_and_old_connections_are_closed_with_1001(server):
+    server.start(IDLE_SECONDS="1", DURATION_SECONDS="3600")
+    page = await Page.open(server, "Ann")
+    assert await page.closed() == (1001, "Going away")
+
+
+async def test_nothing_that_is_printed_holds_a_token_or_what_was_said(running):
+    page = await Page.open(running, "Ann")
+    await page.say("a very private thought", "c-1")
+    await page.raw('{"action":"sendMessage","content":"another private thought"')
+    await page.read("error")
+    token = running.token("Ann")
+    for bad in (token + "x", token[:-2]):
+        with pytest.raises(InvalidStatus):
+            await connect(f"ws://{LOOPBACK}:{running.port}/ws?token={bad}", proxy=None)
+    with pytest.raises(InvalidStatus):
+        await connect(f"ws://{LOOPBACK}:{running.port}/elsewhere?token={token}", proxy=None)
+    connection = http.client.HTTPConnection(LOOPBACK, running.port, timeout=PATIENCE_SECONDS)
+    connection.request("GET", f"/?token={token}")
+    connection.getresponse().read()
+    connection.close()
+    await page.leave()
+    assert running.stop() == 0
+    assert "refused" in running.output
+    assert "GET / " in running.output
+    assert "token=" not in running.output
+    assert token.split(".")[1][:30] not in running.output
+    assert "private" not in running.output
+    assert "the secret of Ann" not in running.output
+
+
+def test_a_token_in_anybodys_log_line_is_struck_out(capsys):
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    root.handlers.clear()
+    try:
+        set_up_logging()
+        logging.getLogger("uvicorn.error").warning('"WebSocket /ws?%s&x=1" [accepted]', "token=abc.def")
+        logging.getLogger("uvicorn.error").error("ASGI callable returned without completing handshake.")
+        try:
+            raise asyncio.CancelledError
+        except asyncio.CancelledError:
+            logging.getLogger("uvicorn.error").exception("Exception in ASGI application")
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith('uvicorn.error: "WebSocket /ws?token=***&x=1" [accepted]')
+
+
+# --- end ---
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_says_bye_closes_with_1001_and_ends_with_0(running, number):
+    ann, bob = await Page.open(running, "Ann"), await Page.open(running, "Bob")
+    began = time.monotonic()
+    running.signal(number)
+    for page in (ann, bob):
+        assert await page.read() == {
+            "type": "bye",
+            "reason": "restart",
+            "reconnect": True,
+            "retryAfter": None,
+        }
+        assert (await page.closed())[0] == 1001
+    assert await asyncio.to_thread(running.wait, STOP_SECONDS) == 0
+    assert time.monotonic() - began < STOP_SECONDS
+    assert "Traceback" not in running.output
+    assert "ERROR" not in running.output
+    assert running.output.count("Kizuna stops") == 1
+
+
+async def test_clients_that_never_answer_and_never_read_do_not_delay_the_end(running):
+    with raw_socket(running, "Mute") as mute, raw_socket(running, "Deaf", receive_buffer=4096) as deaf:
+        for joining, room in ((mute, "quiet"), (deaf, "general")):
+            hello = json.dumps({"action": "hello", "v": 1, "rooms": [{"roomId": room}]}).encode()
+            assert joining.recv(12) == b"HTTP/1.1 101"
+            joining.sendall(bytes([0x81, 0x80 | len(hello), 0, 0, 0, 0]) + hello)
+        ann = await Page.open(running, "Ann")
+        # The system takes several MB for a deaf socket, the gateway 2 MiB, and then it gives up on this one.
+        for number in range(3000):
+            await ann.say("x" * 16_000, f"c-{number}")
+            if "1 are too slow" in running.output:
+                break
+        running.signal()
+        assert await asyncio.to_thread(running.wait, STOP_SECONDS) == 0
+        assert (await ann.closed())[0] == 1001
+    assert "1 are too slow" in running.output
+    assert "Traceback" not in running.output
+
+
+def raw_socket(server, name, receive_buffer=None):
+    """A connection whose handshake was sent; what comes back is read by the test, or by nobody."""
+    made = socket.socket()
+    if receive_buffer:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    made.connect((LOOPBACK, server.port))
+    path = server.socket_url(name).partition("/ws")[2]
+    made.sendall(
+        f"GET /ws{path} HTTP/1.1\r\nHost: {LOOPBACK}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+    )
+    return made
+
+
+def test_a_handler_that_hangs_does_not_delay_the_end(server, tmp_path):
+    # A lock on the database that nobody releases: the handler waits for it inside SQLite.
+    server.start()
+    script = (
+        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], isolation_level=None); "
+        "c.execute('BEGIN IMMEDIATE'); print('locked', flush=True); sys.stdin.read()"
+    )
+    locker = subprocess.Popen(
+        [sys.executable, "-c", script, str(server.data)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert locker.stdout is not None
+    assert locker.stdin is not None
+    assert locker.stdout.readline() == b"locked\n"
+    with raw_socket(server, "Ann"):
+        health = http.client.HTTPConnection(LOOPBACK, server.port, timeout=PATIENCE_SECONDS)
+        health.request("GET", "/health")  # the handshake's $connect has begun by now
+        assert health.getresponse().status == 200
+        health.close()
+        server.signal()
+        assert server.wait(STOP_SECONDS) == 0
+    assert "Traceback" not in server.output
+    locker.stdin.close()
+    locker.wait()
+    locker.stdout.close()
+
+
+def test_a_second_signal_ends_it_at_once(server):
+    server.start()
+    server.signal()
+    server.signal()
+    assert server.wait(STOP_SECONDS) == 0
+
+
+async def test_a_restart_on_the_same_file_and_port_loses_nothing(running):
+    ann = await Page.open(running, "Ann")
+    token_before = running.token("Ann")
+    acks = [await ann.say(f"m{number}", f"c-{number}") for number in range(1, 4)]
+    port = running.port
+    assert running.stop() == 0
+    running.start()
+    assert running.port == port
+    again = await Page.open(running, "Ann")
+    assert [message["content"] for message in again.batch["messages"]] == ["m1", "m2", "m3"]
+    assert again.batch["epoch"] == acks[0]["epoch"]
+    assert again.ready["userId"] == ann.ready["userId"]
+    duplicate = await again.say("m3", "c-3")
+    assert (duplicate["duplicate"], duplicate["seq"]) == (True, 3)
+    assert (await again.say("m4", "c-4"))["seq"] == 4
+    async with connect(f"ws://{LOOPBACK}:{port}/ws?token={token_before}", proxy=None):
+        pass  # tokens survive as well
+    await again.leave()
+
+
+async def test_killed_in_the_middle_of_writing_it_opens_again_with_every_acknowledged_message(server):
+    acknowledged: dict[str, int] = {}
+    for life in range(5):
+        server.start()
+        page = await Page.open(server, "Ann")
+        told = asyncio.Event()
+
+        async def write(page=page, life=life, told=told):
+            for number in range(10_000):
+                client_message_id = f"c-{life}-{number}"
+                ack = await page.say("x" * 200, client_message_id)
+                acknowledged[client_message_id] = ack["seq"]
+                if number == 20 + life * 7:
+                    told.set()
+
+        writing = asyncio.create_task(write())
+        await asyncio.wait_for(told.wait(), PATIENCE_SECONDS)
+        server.kill()
+        with pytest.raises(ConnectionClosed):
+            await writing
+    server.start()
+    page = await Page.open(server, "Bob")
+    stored: dict[str, int] = {}
+    after = 0
+    while after is not None:
+        await page.send(action="sync", roomId="general", after=after, ref="r")
+        batch = await page.read("batch")
+        assert not batch["limited"] or not stored
+        stored.update({message["clientMessageId"]: message["seq"] for message in batch["messages"]})
+        if batch["limited"]:
+            after = await older(page, batch["messages"][0]["seq"], stored)
+        else:
+            after = batch["next"]
+    assert sorted(stored.values()) == list(range(1, len(stored) + 1))
+    assert {key: stored.get(key) for key in acknowledged} == acknowledged
+    assert len(acknowledged) > 150
+    await page.leave()
+
+
+async def older(page, before, stored):
+    """Fill the hole that a limited batch leaves, by history."""
+    while before is not None:
+        await page.send(action="history", roomId="general", before=before, limit=100, ref="h")
+        batch = await page.read("batch")
+        stored.update({message["clientMessageId"]: message["seq"] for message in batch["messages"]})
+        before = batch["next"]
+
+
+def test_the_watchdog_leaves_room_within_the_five_seconds():
+    assert server_module.WATCHDOG_SECONDS < STOP_SECONDS
