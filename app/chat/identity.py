@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from chat.protocol import check_id, check_person_name
 from kizuna.errors import KizunaError, Unauthorized
 from kizuna.platform import Settings
-
-from chat.protocol import check_id, check_person_name
 
 NAME_KEY = "kizuna.name"
 LEFT_KEY = "kizuna.left"

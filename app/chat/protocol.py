@@ -427,11 +427,14 @@ class RoomHead(Part):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pong(DownFrame):
-    """Answer to ``ping``, with the heads of the connection's rooms: how a lost last message is noticed."""
+    """Answer to ``ping``, with the heads of the rooms that the connection is in: how a lost last message, or a
+    lost join, is noticed. None: this server does not say."""
 
     type = "pong"
     t: float | None = _checked(_nullable(check_number), default=None)
-    heads: tuple[RoomHead, ...] = _checked(_many(_part(RoomHead), MAX_ROOMS_PER_HELLO), default=())
+    heads: tuple[RoomHead, ...] | None = _checked(
+        _nullable(_many(_part(RoomHead), MAX_ROOMS_PER_HELLO)), default=None
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

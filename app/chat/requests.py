@@ -6,9 +6,8 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kizuna.platform import Platform, TimerHandle
-
 from chat.protocol import UpFrame
+from kizuna.platform import Platform, TimerHandle
 
 #: Seconds until a question is asked again: an answer takes a round trip and a read of the store.
 REQUEST_TIMEOUT = 5.0

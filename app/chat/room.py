@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from kizuna.sequence import Sequence
-
 from chat.protocol import Ack, Batch, Message, RoomHead, RoomPosition
 from chat.timeline import Timeline
+from kizuna.sequence import Sequence
 
 
 class Room:
@@ -63,9 +62,12 @@ class Room:
         if self._sequence.epoch is not None and self._belongs(head.epoch):
             self._sequence.note_head(head.seq)
 
-    def absorb(self, batch: Batch) -> bool:
-        """What ``hello``, ``join`` or ``sync`` brought. True if an earlier history was dropped for another one."""
-        was_restored = self._sequence.epoch is not None and batch.epoch != self._sequence.epoch
+    def absorb(self, batch: Batch, asked_after: int | None = None) -> bool:
+        """What ``hello``, ``join`` or ``sync`` brought. True if an earlier history was dropped for another one:
+        another epoch, or a head before ``asked_after``, which the server had reached when it was asked."""
+        was_restored = self._sequence.epoch is not None and (
+            batch.epoch != self._sequence.epoch or batch.head < (asked_after or 0)
+        )
         if was_restored or batch.limited or self._is_stale or self._sequence.epoch is None:
             if was_restored:
                 self._sequence.forget()

@@ -13,13 +13,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from kizuna.connection import ConnectionState
-from kizuna.errors import ConnectionFailed, KizunaError, NotConnected
-from kizuna.outbox import Outbox, OutboxFull, Parcel
-from kizuna.platform import Platform, TimerHandle
-from kizuna.service import LinkHandle, WebSocketService
-from kizuna.states import Status
-
 from chat import protocol
 from chat.identity import Identity
 from chat.protocol import (
@@ -32,6 +25,8 @@ from chat.protocol import (
     Leave,
     Message,
     Nack,
+    RoomHead,
+    RoomPosition,
     SendMessage,
     Sync,
 )
@@ -39,6 +34,12 @@ from chat.requests import Request, Requests
 from chat.room import Room
 from chat.store import ChatState, ChatStore, Link, Notice, NoticeKind
 from chat.timeline import Delivery
+from kizuna.connection import ConnectionState
+from kizuna.errors import ConnectionFailed, KizunaError, NotConnected
+from kizuna.outbox import Outbox, OutboxFull, Parcel
+from kizuna.platform import Platform, TimerHandle
+from kizuna.service import LinkHandle, WebSocketService
+from kizuna.states import Status
 
 logger = logging.getLogger("kizuna.chat")
 
@@ -73,6 +74,7 @@ class ChatSession:
         self._requests = Requests(platform, self._send, self._on_unanswered)
         self._gap_timer: TimerHandle | None = None
         self._outbox_timer: TimerHandle | None = None
+        self._joined: RoomPosition | None = None  # the room that the link is in, and from where it asked
         self._catching_up: set[str] = set()
         self._caught_up: asyncio.Future[None] | None = None
         self._joining: asyncio.Task[None] | None = None
@@ -126,11 +128,7 @@ class ChatSession:
             return
         self._change(room_id=room_id, loading_earlier=False)
         self._show_room()
-        if self._link is not None:
-            self._send(Leave(room_id=before))
-            self._change(caught_up=False, catching_up=True)
-            self._catching_up = {room_id}
-            self._ask_join(room_id)
+        self._follow_room()
 
     def say(self, text: str) -> bool:
         """Send ``text``, now or as soon as it can be. False: it was refused, a notice says why, the text stays
@@ -223,7 +221,18 @@ class ChatSession:
         if not stands and (before.is_connected or state.status is not Status.CONNECTING):
             self._forget_link()
         if stands:
+            self._follow_room()
             self._pump()
+
+    def _follow_room(self) -> None:
+        """Be in the room that is shown. Before ``ready`` nothing but hello may be sent: then this waits for it."""
+        room_id = self._store.state.room_id
+        if not self._service.is_connected() or self._joined is None or self._joined.room_id == room_id:
+            return
+        self._send(Leave(room_id=self._joined.room_id))
+        self._change(caught_up=False, catching_up=True)
+        self._catching_up = {room_id}
+        self._ask_join(room_id)
 
     async def _prepare(self, link: LinkHandle) -> None:
         """On every new link: say hello with how far we have come, and catch up before the link counts."""
@@ -232,10 +241,11 @@ class ChatSession:
         if self._identity.user_id is not None:
             self._identify(self._identity.user_id)
         room = self._room(self._store.state.room_id)
+        self._joined = room.position()
         self._catching_up = {room.room_id}
         self._caught_up = asyncio.get_running_loop().create_future()
         self._change(catching_up=True, caught_up=False)
-        self._send(Hello(v=protocol.PROTOCOL_VERSION, rooms=(room.position(),)))
+        self._send(Hello(v=protocol.PROTOCOL_VERSION, rooms=(self._joined,)))
         # The hello's own answer may get lost on its way through a gateway: then the deadline asks again.
         ref = self._requests.new_ref()
         self._requests.ask_later(ref, room.room_id, Sync(**_fields(room), ref=ref))
@@ -244,6 +254,7 @@ class ChatSession:
     def _forget_link(self) -> None:
         """No answer will come over the old link any more."""
         self._link = None
+        self._joined = None
         self._requests.clear()
         self._catching_up.clear()
         for timer in (self._gap_timer, self._outbox_timer):
@@ -285,11 +296,8 @@ class ChatSession:
                 self._on_batch(frame)
             case protocol.Ready():
                 self._identify(frame.user_id)
-            case protocol.Pong():
-                for head in frame.heads:
-                    if head.room_id in self._rooms:
-                        self._rooms[head.room_id].note_head(head)
-                        self._watch_gap(self._rooms[head.room_id])
+            case protocol.Pong(heads=heads) if heads is not None:
+                self._on_heads(heads)
             case protocol.Error():
                 self._on_error(frame)
             case protocol.GatewayError():
@@ -337,7 +345,7 @@ class ChatSession:
             room.prepend(batch)
             self._change(loading_earlier=False)
         else:
-            if room.absorb(batch):
+            if room.absorb(batch, self._asked_after(request, room)):
                 self._notify(NoticeKind.HISTORY_RESTORED)
             for message in batch.messages:
                 if message.sender_id == self._identity.user_id and message.client_message_id is not None:
@@ -345,6 +353,14 @@ class ChatSession:
             self._go_on_catching_up(room, batch)
         self._show_room()
         self._pump()
+
+    def _asked_after(self, request: Request | None, room: Room) -> int | None:
+        """From where the question went that a batch answers; hello's answers carry no reference."""
+        if request is not None and isinstance(request.frame, Sync | Join):
+            return request.frame.after
+        if self._joined is not None and room.room_id in self._catching_up & {self._joined.room_id}:
+            return self._joined.after
+        return None
 
     def _go_on_catching_up(self, room: Room, batch: Batch) -> None:
         if room.needs_sync:
@@ -366,6 +382,16 @@ class ChatSession:
             and room.has_earlier
         ):
             self.load_earlier()
+
+    def _on_heads(self, heads: tuple[RoomHead, ...]) -> None:
+        """The rooms that the server has us in, and how far each has come."""
+        for head in heads:
+            if head.room_id in self._rooms:
+                self._rooms[head.room_id].note_head(head)
+                self._watch_gap(self._rooms[head.room_id])
+        room_id = self._store.state.room_id
+        if self._store.state.caught_up and all(head.room_id != room_id for head in heads):
+            self._ask_join(room_id)  # frames of one connection may run at once: a leave overtook our join
 
     def _on_error(self, error: protocol.Error) -> None:
         logger.warning("the server could not serve a request: %s (%s)", error.message, error.code)
@@ -399,6 +425,9 @@ class ChatSession:
         self._requests.ask(ref, room.room_id, Sync(**_fields(room), ref=ref))
 
     def _ask_join(self, room_id: str) -> None:
+        if self._requests.is_asking(Join, room_id):
+            return
+        self._joined = self._room(room_id).position()
         ref = self._requests.new_ref()
         self._requests.ask(ref, room_id, Join(**_fields(self._room(room_id)), ref=ref))
 

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from kizuna.states import Status
-from kizuna.store import Store
-
 from chat.protocol import Message
 from chat.timeline import EMPTY, Timeline
+from kizuna.states import Status
+from kizuna.store import Store
 
 
 class NoticeKind(StrEnum):

@@ -39,7 +39,9 @@ class Endpoint:
 
 def identity(endpoint: Endpoint, settings: MemorySettings | None = None) -> Identity:
     secrets = iter(f"secret-{number}" for number in range(100))
-    return Identity(settings if settings is not None else MemorySettings(), endpoint, "/token", lambda: next(secrets))
+    return Identity(
+        settings if settings is not None else MemorySettings(), endpoint, "/token", lambda: next(secrets)
+    )
 
 
 async def test_a_token_is_asked_for_with_the_name_and_its_secret() -> None:

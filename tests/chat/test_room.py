@@ -28,7 +28,13 @@ def page(first: int, last: int, *, head: int | None = None, epoch: str = "e", li
     messages = tuple(message(seq, epoch) for seq in range(first, last + 1))
     head = last if head is None else head
     return Batch(
-        room_id="general", epoch=epoch, messages=messages, next=last, head=head, complete=last == head, limited=limited
+        room_id="general",
+        epoch=epoch,
+        messages=messages,
+        next=last,
+        head=head,
+        complete=last == head,
+        limited=limited,
     )
 
 
@@ -102,7 +108,15 @@ def test_an_own_message_acknowledged_in_a_part_that_is_not_shown_does_not_stay_a
     room = room_at(100, 110)
     room.timeline = room.timeline.add_own("c9", "mine", "Me", 5)
     room.acknowledge(
-        Ack(client_message_id="c9", room_id="general", epoch="e", message_id="m", seq=50, timestamp=1, duplicate=True)
+        Ack(
+            client_message_id="c9",
+            room_id="general",
+            epoch="e",
+            message_id="m",
+            seq=50,
+            timestamp=1,
+            duplicate=True,
+        )
     )
     assert shown(room) == list(range(100, 111))
 

@@ -37,12 +37,14 @@ class Stage:
         self.store = ChatStore()
         self.tokens_asked: list[Mapping[str, Any]] = []
         numbers = itertools.count(1)
-        self.identity = Identity(self.settings, self.post_json, "/token", lambda: f"secret-{next(numbers)}-0123456789")
-        self.service = WebSocketService(
-            "ws://127.0.0.1/ws", self.identity.get_token, platform=self.platform
+        self.identity = Identity(
+            self.settings, self.post_json, "/token", lambda: f"secret-{next(numbers)}-0123456789"
         )
+        self.service = WebSocketService("ws://127.0.0.1/ws", self.identity.get_token, platform=self.platform)
         ids = itertools.count(1)
-        self.session = ChatSession(self.store, self.service, self.identity, self.platform, lambda: f"c{next(ids)}")
+        self.session = ChatSession(
+            self.store, self.service, self.identity, self.platform, lambda: f"c{next(ids)}"
+        )
         self.seen_states: list[ChatState] = []
         self.store.subscribe(lambda state: state, self.seen_states.append)
 
@@ -64,7 +66,9 @@ class Stage:
     def entries(self) -> list[tuple[str, Delivery]]:
         return [(entry.content, entry.state) for entry in self.state.timeline.entries]
 
-    async def open_link(self, head: int = 0, messages: list[dict[str, Any]] | None = None, **parts: Any) -> None:
+    async def open_link(
+        self, head: int = 0, messages: list[dict[str, Any]] | None = None, **parts: Any
+    ) -> None:
         """The server accepts, says ready, and sends the room's newest page."""
         await self.platform.settle()
         self.socket.accept()
@@ -96,7 +100,14 @@ def message(seq: int, **parts: Any) -> dict[str, Any]:
 
 
 def batch(head: int, messages: list[dict[str, Any]], **parts: Any) -> dict[str, Any]:
-    frame = {"type": "batch", "roomId": "general", "epoch": "e", "messages": messages, "head": head, "next": head}
+    frame = {
+        "type": "batch",
+        "roomId": "general",
+        "epoch": "e",
+        "messages": messages,
+        "head": head,
+        "next": head,
+    }
     return {**frame, "complete": True, **parts}
 
 
@@ -272,7 +283,13 @@ async def test_a_refused_message_fails_visibly_and_lets_the_next_through(stage: 
     stage.session.say("bad")
     stage.session.say("good")
     stage.socket.receive(
-        {"type": "nack", "clientMessageId": "c1", "code": "forbidden", "message": "not here", "retryable": False}
+        {
+            "type": "nack",
+            "clientMessageId": "c1",
+            "code": "forbidden",
+            "message": "not here",
+            "retryable": False,
+        }
     )
     stage.socket.receive(ack("c2", 1))
     assert stage.entries() == [("good", Delivery.SENT), ("bad", Delivery.FAILED)]
@@ -366,7 +383,9 @@ async def test_ones_own_ack_beyond_a_gap_is_held_until_the_gap_is_filled(stage: 
 
 async def test_a_lost_last_message_of_a_quiet_room_is_found_by_the_heartbeat(stage: Stage) -> None:
     await stage.join(head=1, messages=[message(1)])
-    stage.socket.receive({"type": "pong", "t": None, "heads": [{"roomId": "general", "epoch": "e", "seq": 2}]})
+    stage.socket.receive(
+        {"type": "pong", "t": None, "heads": [{"roomId": "general", "epoch": "e", "seq": 2}]}
+    )
     await stage.platform.advance(0.21)
     assert stage.sent("sync")[0]["after"] == 1
 
@@ -454,6 +473,53 @@ async def test_going_to_another_room_leaves_the_first_and_catches_up_in_the_seco
     stage.socket.receive(batch(1, [message(1, roomId="tea")], roomId="tea", ref=question["ref"]))
     assert stage.state.caught_up
     assert len(stage.state.timeline) == 1
+
+
+async def test_a_room_entered_while_the_link_is_being_prepared_is_joined_once_it_stands(stage: Stage) -> None:
+    stage.session.join("Mika")
+    await stage.platform.settle()
+    stage.socket.accept()
+    await stage.platform.settle()
+    stage.session.enter_room("tea")
+    assert stage.socket.actions == ["hello"]
+    stage.socket.receive({"type": "ready", "connectionId": "x=", "userId": "id-of-Mika", "serverTime": 1})
+    stage.socket.receive(batch(0, []))
+    await stage.platform.settle()
+    assert [frame["roomId"] for frame in stage.sent("leave") + stage.sent("join")] == ["general", "tea"]
+
+
+async def test_a_join_that_the_server_lost_is_noticed_by_the_heartbeat(stage: Stage) -> None:
+    await stage.join(head=1, messages=[message(1)])
+    stage.socket.receive({"type": "pong", "heads": []})
+    stage.socket.receive({"type": "pong", "heads": []})
+    (question,) = stage.sent("join")
+    assert (question["roomId"], question["after"]) == ("general", 1)
+
+
+async def test_a_pong_that_names_no_heads_means_nothing(stage: Stage) -> None:
+    await stage.join()
+    stage.socket.receive({"type": "pong", "t": 1})
+    assert stage.sent("join") == []
+
+
+async def test_a_server_that_fell_back_behind_what_was_shown_has_another_history(stage: Stage) -> None:
+    await stage.join(head=3, messages=[message(1), message(2), message(3)])
+    stage.socket.drop()
+    await stage.platform.advance(2)
+    await stage.open_link(head=1, messages=[message(1, content="another first")])
+    assert stage.entries() == [("another first", Delivery.RECEIVED)]
+    stage.socket.receive(message(2, content="another second"))
+    assert len(stage.entries()) == 2
+
+
+async def test_a_late_answer_from_before_a_broadcast_drops_nothing(stage: Stage) -> None:
+    await stage.join(head=1, messages=[message(1)])
+    stage.socket.receive(message(3))
+    await stage.platform.advance(0.21)
+    (question,) = stage.sent("sync")
+    stage.socket.receive(message(2))
+    stage.socket.receive(batch(1, [], ref=question["ref"]))
+    assert len(stage.entries()) == 3
 
 
 async def test_a_room_that_cannot_be_is_refused_and_nothing_changes(stage: Stage) -> None:

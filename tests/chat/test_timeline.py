@@ -129,7 +129,10 @@ def test_without_client_ids_ones_own_broadcast_meets_the_optimistic_entry() -> N
     (entry,) = confirmed.entries
     assert (entry.message_id, entry.client_message_id, entry.state) == ("server-1", "c9", Delivery.SENT)
     assert entry.key == timeline.entries[0].key
-    assert confirmed.add(message(message_id="server-1", sender_id="me", content="ok", timestamp=10_300)) is confirmed
+    assert (
+        confirmed.add(message(message_id="server-1", sender_id="me", content="ok", timestamp=10_300))
+        is confirmed
+    )
 
 
 def test_without_client_ids_the_same_words_typed_twice_wait_for_two_broadcasts() -> None:
