@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from chat import protocol
+from chat.courier import Courier
 from chat.identity import Identity
 from chat.protocol import (
     Ack,
@@ -36,7 +37,7 @@ from chat.store import ChatState, ChatStore, Link, Notice, NoticeKind
 from chat.timeline import Delivery
 from kizuna.connection import ConnectionState
 from kizuna.errors import ConnectionFailed, KizunaError, NotConnected
-from kizuna.outbox import Outbox, OutboxFull, Parcel
+from kizuna.outbox import OutboxFull
 from kizuna.platform import Platform, TimerHandle
 from kizuna.service import LinkHandle, WebSocketService
 from kizuna.states import Status
@@ -69,11 +70,10 @@ class ChatSession:
         self._platform = platform
         self._make_id = make_id
         self._rooms: dict[str, Room] = {}
-        self._outboxes: dict[str, Outbox] = {}  # by the person's name: nobody sends another's words
         self._link: LinkHandle | None = None  # the newest link, from its opening on
+        self._courier = Courier(service, platform, self._mark, lambda count: self._change(waiting=count))
         self._requests = Requests(platform, self._send, self._on_unanswered)
         self._gap_timer: TimerHandle | None = None
-        self._outbox_timer: TimerHandle | None = None
         self._joined: RoomPosition | None = None  # the room that the link is in, and from where it asked
         self._catching_up: set[str] = set()
         self._caught_up: asyncio.Future[None] | None = None
@@ -107,6 +107,7 @@ class ChatSession:
         if before is not None and before != self._identity.name:
             self._rooms.clear()  # another person: nothing shown is "own" any more
         self._change(name=self._identity.name, suggested_name=self._identity.name, notice=None)
+        self._courier.serve(self._identity.name or "")
         self._show_room()
         self._joining = asyncio.get_running_loop().create_task(self._connect())
 
@@ -141,7 +142,7 @@ class ChatSession:
                 room_id=state.room_id,
                 content=protocol.check_content("message", text),
             )
-            self._outbox.add(client_message_id, state.room_id, protocol.to_object(frame))
+            self._courier.take(frame)
         except InvalidField as error:
             self._notify(NoticeKind.MESSAGE_REFUSED, problem=error.problem)
             return False
@@ -154,7 +155,7 @@ class ChatSession:
         if state.notice is not None and state.notice.kind is NoticeKind.MESSAGE_REFUSED:
             self._change(notice=None)
         self._show_room()
-        self._pump()
+        self._courier.pump()
         return True
 
     def try_now(self) -> None:
@@ -181,17 +182,17 @@ class ChatSession:
             return
         frame = SendMessage(client_message_id=client_message_id, room_id=room.room_id, content=entry.content)
         try:
-            self._outbox.add(client_message_id, room.room_id, protocol.to_object(frame))
+            self._courier.take(frame)
         except OutboxFull as error:
             self._notify(NoticeKind.OUTBOX_FULL, limit=error.limit)
             return
-        self._mark(room, client_message_id, Delivery.QUEUED)
-        self._pump()
+        self._mark(client_message_id, Delivery.QUEUED)
+        self._courier.pump()
 
     def discard(self, client_message_id: str) -> None:
         """Forget a message that failed."""
         room = self._room(self._store.state.room_id)
-        self._outbox.acknowledge(client_message_id)
+        self._courier.settle(client_message_id)
         room.timeline = room.timeline.discard(client_message_id)
         self._show_room()
 
@@ -222,7 +223,7 @@ class ChatSession:
             self._forget_link()
         if stands:
             self._follow_room()
-            self._pump()
+            self._courier.pump()
 
     def _follow_room(self) -> None:
         """Be in the room that is shown. Before ``ready`` nothing but hello may be sent: then this waits for it."""
@@ -257,13 +258,10 @@ class ChatSession:
         self._joined = None
         self._requests.clear()
         self._catching_up.clear()
-        for timer in (self._gap_timer, self._outbox_timer):
-            if timer is not None:
-                timer.cancel()
-        self._gap_timer = self._outbox_timer = None
-        for client_message_id in self._outbox.link_lost():
-            for room in self._rooms.values():
-                room.timeline = room.timeline.mark(client_message_id, Delivery.QUEUED)
+        if self._gap_timer is not None:
+            self._gap_timer.cancel()
+            self._gap_timer = None
+        self._courier.link_lost()
         self._show_room()
         self._change(caught_up=False, catching_up=False, loading_earlier=False)
 
@@ -291,7 +289,8 @@ class ChatSession:
             case Ack():
                 self._on_ack(frame)
             case Nack():
-                self._on_nack(frame)
+                self._courier.refuse(frame)
+                self._courier.pump()
             case Batch():
                 self._on_batch(frame)
             case protocol.Ready():
@@ -309,32 +308,26 @@ class ChatSession:
         room = self._rooms.get(message.room_id)
         if room is None:
             return
-        if message.sender_id == self._identity.user_id and message.client_message_id is not None:
-            self._outbox.acknowledge(message.client_message_id)
+        self._settle_own(message)
         room.receive(message)
         self._watch_gap(room)
         self._show_room()
-        self._pump()
+        self._courier.pump()
 
     def _on_ack(self, ack: Ack) -> None:
-        self._outbox.acknowledge(ack.client_message_id)
+        self._courier.settle(ack.client_message_id)
+        self._mark(ack.client_message_id, Delivery.SENT)
         room = self._rooms.get(ack.room_id)
         if room is not None:
-            self._mark(room, ack.client_message_id, Delivery.SENT)
             room.acknowledge(ack)
             self._watch_gap(room)
         self._show_room()
-        self._pump()
+        self._courier.pump()
 
-    def _on_nack(self, nack: Nack) -> None:
-        if nack.retryable:
-            pause = max(nack.retry_after or 0.0, 1.0)
-            self._outbox.postpone(nack.client_message_id, self._platform.now().monotonic + pause)
-            self._mark_everywhere(nack.client_message_id, Delivery.QUEUED)
-        else:
-            self._outbox.acknowledge(nack.client_message_id)
-            self._mark_everywhere(nack.client_message_id, Delivery.FAILED, nack.message)
-        self._pump()
+    def _settle_own(self, message: Message) -> None:
+        """One's own words come back from the server: they are stored, ack or not."""
+        if message.sender_id == self._identity.user_id:
+            self._courier.settle(message.client_message_id)
 
     def _on_batch(self, batch: Batch) -> None:
         request = self._requests.answered(batch.ref)
@@ -348,11 +341,10 @@ class ChatSession:
             if room.absorb(batch, self._asked_after(request, room)):
                 self._notify(NoticeKind.HISTORY_RESTORED)
             for message in batch.messages:
-                if message.sender_id == self._identity.user_id and message.client_message_id is not None:
-                    self._outbox.acknowledge(message.client_message_id)
+                self._settle_own(message)
             self._go_on_catching_up(room, batch)
         self._show_room()
-        self._pump()
+        self._courier.pump()
 
     def _asked_after(self, request: Request | None, room: Room) -> int | None:
         """From where the question went that a batch answers; hello's answers carry no reference."""
@@ -439,39 +431,6 @@ class ChatSession:
         elif self._caught_up is not None and not self._caught_up.done():
             self._caught_up.set_exception(KizunaError("the server does not send what was missed"))
 
-    # --- sending ---
-
-    @property
-    def _outbox(self) -> Outbox:
-        return self._outboxes.setdefault(self._identity.name or "", Outbox())
-
-    def _pump(self) -> None:
-        """Send what is due, and come back when the next is."""
-        if self._outbox_timer is not None:
-            self._outbox_timer.cancel()
-            self._outbox_timer = None
-        outbox = self._outbox
-        if self._service.is_connected():
-            for parcel in outbox.take_due(self._platform.now().monotonic):
-                self._send_parcel(parcel)
-            due_at = outbox.next_due_at()
-            if due_at is not None:
-                self._outbox_timer = self._platform.call_at(due_at, self._pump)
-        if self._store.state.waiting != len(outbox):
-            self._change(waiting=len(outbox))
-
-    def _send_parcel(self, parcel: Parcel) -> None:
-        data = dict(parcel.data)
-        try:
-            self._service.send_message(data.pop("action"), data)
-        except NotConnected:
-            return  # the link's end makes it due again
-        except KizunaError as error:
-            self._outbox.acknowledge(parcel.id)
-            self._mark_everywhere(parcel.id, Delivery.FAILED, str(error))
-            return
-        self._mark_everywhere(parcel.id, Delivery.SENDING)
-
     # --- the store ---
 
     def _room(self, room_id: str) -> Room:
@@ -486,13 +445,10 @@ class ChatSession:
         self._change(user_id=user_id)
         self._show_room()
 
-    def _mark(self, room: Room, client_message_id: str, state: Delivery, failure: str | None = None) -> None:
-        room.timeline = room.timeline.mark(client_message_id, state, failure)
-        self._show_room()
-
-    def _mark_everywhere(self, client_message_id: str, state: Delivery, failure: str | None = None) -> None:
+    def _mark(self, client_message_id: str, delivery: Delivery, failure: str | None = None) -> None:
         for room in self._rooms.values():
-            self._mark(room, client_message_id, state, failure)
+            room.timeline = room.timeline.mark(client_message_id, delivery, failure)
+        self._show_room()
 
     def _show_room(self) -> None:
         """Put the room's timeline before the views; the same timeline tells nobody."""
