@@ -14,7 +14,7 @@ class Policy(StrEnum):
 
     RETRY = "retry"  #: within the budget
     RETRY_LATER = "retry later"  #: within the budget, after RETRY_LATER_SECONDS at least
-    RENEW_TOKEN = "renew the token"  #: once, at once; a second time in a row is a rejection
+    RENEW_TOKEN = "renew the token"  #: as every attempt does; refused twice in a row is a rejection
     STOP = "stop"  #: do not come back
 
 

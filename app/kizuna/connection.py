@@ -7,7 +7,6 @@ there is a method here.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -27,7 +26,8 @@ from kizuna.commands import (
     SendPing,
     SetTimer,
 )
-from kizuna.events import Event, Timer
+from kizuna.events import Event, LinkEvent, PageEvent, Timer, Wish
+from kizuna.frame_text import NotAFrame, read_frame
 from kizuna.heartbeat import Heartbeat
 from kizuna.link import Link
 from kizuna.options import Options
@@ -36,6 +36,8 @@ from kizuna.states import LinkSignal, LinkState, Status, Trigger
 from kizuna.wire import Meaning
 
 TICK_SECONDS = 1.0
+#: How late a tick of a hidden page may come: Chromium lets the timers of such a page run once a minute.
+THROTTLE_SECONDS = 60.0
 
 
 class ReasonKind(StrEnum):
@@ -94,6 +96,7 @@ class Connection:
         self._commands: list[Command] = []
         self._now = Instant(0.0, 0.0)
         self._clock_offset: float | None = None
+        self._tick_throttled = False  # the page was hidden at some time since the tick was armed
         self._visible = True
         self._online = True
         self._not_before: float | None = None  # the server asked not to come back earlier
@@ -131,26 +134,38 @@ class Connection:
         self._commands = []
         self._now = now
         if isinstance(event, events.TimerFired):
-            due = self._timers.pop(event.timer, None)
-            if self._slept(due if event.timer is Timer.TICK else None):
+            self._on_timer_fired(event.timer)
+        elif isinstance(event, events.LinkEvent):
+            if self._link is None or event.link != self._link.number:
+                return []
+            slept = self._slept()
+            self._on_link_event(event, self._link)
+            if slept:  # afterwards: what arrives first was often sent before the sleep, and proves nothing
                 self._fire(Trigger.WOKE)
-            if due is not None:
-                self._on_timer(event.timer, late=now.monotonic - due)
         else:
-            if self._slept(None):
+            if self._slept():
                 self._fire(Trigger.WOKE)
             self._on_event(event)
         return self._commands
 
-    def _slept(self, tick_due: float | None) -> bool:
-        """Whether the machine slept: the monotonic clock stood still meanwhile, or a tick comes far too late."""
+    def _slept(self, late: float = 0.0) -> bool:
+        """Whether the machine slept: the monotonic clock stood still meanwhile, or a tick is too ``late``."""
         offset = self._now.wall - self._now.monotonic
         drift = 0.0 if self._clock_offset is None else offset - self._clock_offset
         self._clock_offset = offset
-        late = 0.0 if tick_due is None else self._now.monotonic - tick_due
-        return max(drift, late) > self._options.sleep_gap
+        allowed = THROTTLE_SECONDS if self._tick_throttled else 0.0
+        return max(drift, late - allowed) > self._options.sleep_gap
 
-    def _on_event(self, event: Event) -> None:
+    def _on_timer_fired(self, timer: Timer) -> None:
+        due = self._timers.get(timer)
+        late = 0.0 if due is None else self._now.monotonic - due
+        if self._slept(late if timer is Timer.TICK else 0.0):
+            self._fire(Trigger.WOKE)
+        if due is not None and self._timers.get(timer) == due:  # else waking disarmed it, or armed it anew
+            del self._timers[timer]
+            self._on_timer(timer, late)
+
+    def _on_event(self, event: Wish | PageEvent) -> None:
         match event:
             case events.ConnectRequested():
                 self._fire(Trigger.CONNECT)
@@ -163,6 +178,7 @@ class Connection:
                 self._fire(Trigger.SHOWN)
             case events.PageHidden():
                 self._visible = False
+                self._tick_throttled = True
             case events.WentOnline():
                 self._online = True
                 self._fire(Trigger.ONLINE)
@@ -171,25 +187,21 @@ class Connection:
                 self._fire(Trigger.OFFLINE)
             case events.PageSuspended():
                 self._fire(Trigger.SUSPENDED)
-            case events.PageResumed():
+            case events.PageResumed():  # pragma: no branch
                 self._fire(Trigger.RESUMED)
-            case events.TimerFired():
-                pass
-            case _ if self._link is not None and event.link == self._link.number:
-                self._on_link_event(event, self._link)
 
-    def _on_link_event(self, event: events.LinkEvent, link: Link) -> None:
+    def _on_link_event(self, event: LinkEvent, link: Link) -> None:
         match event:
             case events.TokenObtained(token=token):
-                if link.state is LinkState.OPENING:
+                if link.note_token():
                     self._do(OpenSocket(link.number, token))
             case events.TokenFailed(unauthorized=True):
                 self._refuse(Reason(ReasonKind.UNAUTHORIZED, "the identity provider refused a token"))
             case events.TokenFailed(detail=detail):
                 self._lose(Reason(ReasonKind.TOKEN_UNAVAILABLE, detail or "no token could be fetched"))
             case events.SocketOpened():
-                link.apply(LinkSignal.OPENED)
-                self._do(PrepareLink(link.number))
+                if link.note_opened(self._now.monotonic):
+                    self._on_opened(link)
             case events.FrameReceived(frame=frame):
                 self._on_frame(frame, link)
             case events.FrameMalformed(problem=problem):
@@ -200,10 +212,15 @@ class Connection:
             case events.LinkPrepared():
                 if link.note_prepared():
                     self._fire(Trigger.PROVEN)
-            case events.PrepareFailed(detail=detail):
+            case events.PrepareFailed(detail=detail):  # pragma: no branch
                 self._lose(
                     Reason(ReasonKind.PREPARE_FAILED, detail or "the application could not prepare the link")
                 )
+
+    def _on_opened(self, link: Link) -> None:
+        if link.is_ready:  # this wire has no ready: the application's preparation is all that is awaited
+            self._arm(Timer.CONNECT, self._options.prepare_timeout)
+        self._do(PrepareLink(link.number))
 
     def _on_frame(self, frame: Mapping[str, Any], link: Link) -> None:
         self._hear(link)
@@ -219,64 +236,77 @@ class Connection:
                 link.heartbeat.answered(self._now.monotonic, None if t is None else t / 1000)
                 self._change(rtt=link.heartbeat.rtt)
             case Meaning.BYE:
-                self._on_word(frame, Reason(ReasonKind.SERVER_RESTARTING, _text(frame.get("reason"))))
-            case Meaning.OTHER:
+                words = _text(frame.get("reason")) or "the server said goodbye"
+                self._on_farewell(
+                    Reason(ReasonKind.SERVER_RESTARTING, words), frame, close_codes.Policy.RETRY
+                )
+            case Meaning.OTHER:  # pragma: no branch
                 pass
 
     def _on_closed(self, code: int, text: str, link: Link) -> None:
         if not link.is_open:
             self._lose(Reason(ReasonKind.UNREACHABLE, "the server cannot be reached", code))
             return
-        reason = Reason(ReasonKind.CLOSED_BY_SERVER, close_codes.words(code), code)
         word = _parse_word(text)
-        if word is not None:
-            self._on_word(word, reason)
-            return
-        match close_codes.policy(code):
-            case close_codes.Policy.STOP:
-                self._refuse(replace(reason, kind=ReasonKind.REJECTED))
-            case close_codes.Policy.RENEW_TOKEN if self._token_renewals > 0:
-                self._refuse(replace(reason, kind=ReasonKind.UNAUTHORIZED))
-            case close_codes.Policy.RENEW_TOKEN:
-                self._token_renewals += 1
-                self._lose(reason)
-            case close_codes.Policy.RETRY_LATER:
-                self._hold_back(close_codes.RETRY_LATER_SECONDS)
-                self._lose(reason)
-            case close_codes.Policy.RETRY:
-                self._lose(reason)
+        kind = ReasonKind.SERVER_RESTARTING if word else ReasonKind.CLOSED_BY_SERVER
+        words = _text(word.get("reason")) or close_codes.words(code)
+        self._on_farewell(Reason(kind, words, code), word, close_codes.policy(code))
 
-    def _on_word(self, word: Mapping[str, Any], reason: Reason) -> None:
-        """The server said bye: whether to come back, and when at the earliest."""
-        if word.get("reconnect") is False:
-            self._refuse(Reason(ReasonKind.REJECTED, _text(word.get("reason")), reason.code))
+    def _on_farewell(self, reason: Reason, word: Mapping[str, Any], policy: close_codes.Policy) -> None:
+        """The server ended the link. Whether to come back, and when at the earliest, is for its word to say; what
+        the word leaves open is for the policy."""
+        match word.get("reconnect"):
+            case False:
+                policy = close_codes.Policy.STOP
+            case True:
+                policy = close_codes.Policy.RETRY
+        if policy is close_codes.Policy.STOP:
+            self._refuse(replace(reason, kind=ReasonKind.REJECTED))
             return
+        if policy is close_codes.Policy.RENEW_TOKEN:
+            self._token_renewals += 1
+            if self._token_renewals > 1:
+                self._refuse(replace(reason, kind=ReasonKind.UNAUTHORIZED))
+                return
         retry_after = _number(word.get("retryAfter"))
-        if retry_after is not None and retry_after > 0:
+        if retry_after is None and policy is close_codes.Policy.RETRY_LATER:
+            retry_after = close_codes.RETRY_LATER_SECONDS
+        if retry_after is not None:
             self._hold_back(min(retry_after, self._options.max_retry_after))
         self._lose(reason)
 
-    def _on_timer(self, timer: Timer, *, late: float) -> None:
-        link = self._link
+    def _on_timer(self, timer: Timer, late: float) -> None:
         match timer:
             case Timer.RETRY:
                 self._fire(Trigger.RETRY_DUE)
             case Timer.CONNECT:
-                self._lose(Reason(ReasonKind.TIMEOUT, "the server did not answer in time"))
-            case Timer.HEARTBEAT if link is not None:
-                self._ping(link, self._options.pong_timeout if self.status is Status.CONNECTED else None)
-                self._arm(Timer.HEARTBEAT, self._options.heartbeat_interval)
-            case Timer.SILENCE if link is not None and link.heartbeat.is_silent:
+                self._on_connect_deadline()
+            case Timer.HEARTBEAT:
+                self._on_heartbeat()
+            case Timer.SILENCE:
                 self._on_silence(late)
             case Timer.STABLE:
                 self._backoff.start_again()
-                self._backoff.refill()
-            case Timer.TICK:
-                self._arm(Timer.TICK, TICK_SECONDS)
-            case _:
-                pass
+                self._note_served()
+            case Timer.TICK:  # pragma: no branch
+                self._arm_tick()
+
+    def _on_connect_deadline(self) -> None:
+        link = self._standing_link
+        if link.is_open and link.is_ready:
+            self._lose(Reason(ReasonKind.PREPARE_FAILED, "the application was not prepared in time"))
+        else:
+            self._lose(Reason(ReasonKind.TIMEOUT, "the server did not answer in time"))
+
+    def _on_heartbeat(self) -> None:
+        link = self._standing_link
+        # The deadline of an earlier question stands: else pings more frequent than it would put it off for ever.
+        self._ping(link, None if link.heartbeat.is_silent else self._options.pong_timeout)
+        self._arm(Timer.HEARTBEAT, self._options.heartbeat_interval)
 
     def _on_silence(self, late: float) -> None:
+        if not self._standing_link.heartbeat.is_silent:
+            return
         if self.status is Status.CONNECTED:
             self._fire(Trigger.DOUBTED)
         elif late > self._options.sleep_gap and not self._probed_again:
@@ -319,20 +349,23 @@ class Connection:
             self._rest()
 
     def _hurry(self) -> None:
-        if self._link is None or self._now.monotonic - self._link.started_at > self._options.impatience:
+        if self._now.monotonic - self._standing_link.active_at > self._options.impatience:
             self._open_link()
+
+    def _restart(self) -> None:
+        self._open_link()
 
     def _come_back(self) -> None:
         if self._not_before is not None and self._now.monotonic < self._not_before:
             self._enter(Status.WAITING)
-            self._arm_at(Timer.RETRY, self._not_before)
+            self._arm_retry(0.0)
             return
         self._backoff.refill()
         self._attempt()
 
     def _rearm(self) -> None:
         self._backoff.start_again()
-        self._come_back_now()
+        self._come_back()
 
     def _try_now(self) -> None:
         now = self._now.monotonic
@@ -342,33 +375,24 @@ class Connection:
         ):
             return
         self._tried_by_hand_at = now
-        self._backoff.start_again()
-        self._come_back_now()
-
-    def _come_back_now(self) -> None:
         self._not_before = None
-        self._backoff.refill()
-        self._attempt()
+        self._rearm()
 
     def _settle(self) -> None:
-        link = self._link
-        assert link is not None
-        self._token_renewals = 0
         self._probed_again = False
-        self._not_before = None
         if self._options.wire.ready is not None:  # elsewhere only uptime proves that the server serves
-            self._backoff.refill()
+            self._note_served()
         self._enter(Status.CONNECTED)
         self._change(attempt=0, reason=None, connected_since=self._now.wall)
-        self._ping(link, self._options.pong_timeout)
+        self._ping(self._standing_link, self._options.pong_timeout)
         self._arm(Timer.HEARTBEAT, self._options.heartbeat_interval)
         self._arm(Timer.STABLE, self._options.stable_after)
-        self._arm(Timer.TICK, TICK_SECONDS)
+        self._arm_tick()
 
     def _probe(self) -> None:
-        link = self._link
-        if link is None or self._options.wire.pong is None:  # nothing would answer
+        if self._options.wire.pong is None:  # nothing would answer
             return
+        link = self._standing_link
         link.apply(LinkSignal.DOUBT)
         self._enter(Status.SUSPECT)
         self._ping(link, self._options.probe_timeout)
@@ -398,18 +422,17 @@ class Connection:
             self._enter(Status.EXHAUSTED)
             self._rest()
         else:
-            at = self._now.monotonic + self._backoff.next_delay()
             self._enter(Status.WAITING)
-            self._arm_at(Timer.RETRY, max(at, self._not_before or at))
+            self._arm_retry(self._backoff.next_delay())
 
     def _rest(self) -> None:
         if self._options.rest > 0:
-            self._arm(Timer.RETRY, self._backoff.spread(self._options.rest))
+            self._arm_retry(self._backoff.spread(self._options.rest))
 
     def _go_offline(self) -> None:
         self._abandon()
         self._enter(Status.OFFLINE)
-        self._arm(Timer.RETRY, self._options.offline_interval)
+        self._arm_retry(self._options.offline_interval)
 
     def _suspend(self) -> None:
         self._abandon()
@@ -424,6 +447,12 @@ class Connection:
         self._change(attempt=0, reason=None)
 
     # --- what actions are made of ---
+
+    @property
+    def _standing_link(self) -> Link:
+        """The link, in a status that cannot be without one."""
+        assert self._link is not None
+        return self._link
 
     def _open_link(self) -> None:
         self._abandon()
@@ -456,9 +485,7 @@ class Connection:
         self._fire(Trigger.REFUSED)
 
     def _hear(self, link: Link) -> None:
-        link.heartbeat.heard()
-        if link.state is LinkState.DOUBTED:
-            link.apply(LinkSignal.HEARD)
+        if link.note_heard(self._now.monotonic):
             self._fire(Trigger.TRUSTED)
 
     def _ping(self, link: Link, patience: float | None) -> None:
@@ -467,6 +494,11 @@ class Connection:
         self._do(SendPing(link.number, self._now.monotonic))
         if patience is not None and self._options.wire.pong is not None:
             self._arm(Timer.SILENCE, patience)
+
+    def _note_served(self) -> None:
+        """The server serves us: the budget is whole again, and the token is a good one."""
+        self._backoff.refill()
+        self._token_renewals = 0
 
     def _hold_back(self, seconds: float) -> None:
         self._not_before = self._now.monotonic + self._backoff.spread_up(seconds)
@@ -484,6 +516,15 @@ class Connection:
 
     def _arm(self, timer: Timer, seconds: float) -> None:
         self._arm_at(timer, self._now.monotonic + seconds)
+
+    def _arm_tick(self) -> None:
+        self._tick_throttled = not self._visible
+        self._arm(Timer.TICK, TICK_SECONDS)
+
+    def _arm_retry(self, seconds: float) -> None:
+        """Attempt in ``seconds``, but not before the time that the server asked for."""
+        at = self._now.monotonic + seconds
+        self._arm_at(Timer.RETRY, at if self._not_before is None else max(at, self._not_before))
 
     def _arm_at(self, timer: Timer, at: float) -> None:
         self._timers[timer] = at
@@ -503,7 +544,7 @@ class Connection:
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) and value else "the server said goodbye"
+    return value if isinstance(value, str) else ""
 
 
 def _number(value: Any) -> float | None:
@@ -513,12 +554,9 @@ def _number(value: Any) -> float | None:
     return value
 
 
-def _parse_word(text: str) -> Mapping[str, Any] | None:
-    """The server's word in a close reason, if it is one: a JSON object as in a ``bye`` frame."""
-    if not text.startswith("{"):
-        return None
+def _parse_word(text: str) -> Mapping[str, Any]:
+    """The server's word in a close reason: a JSON object as in a ``bye`` frame; empty if it is none."""
     try:
-        word = json.loads(text)
-    except ValueError:
-        return None
-    return word if isinstance(word, dict) else None
+        return read_frame(text)
+    except NotAFrame:
+        return {}

@@ -162,6 +162,5 @@ LinkEvent: TypeAlias = (
     | LinkPrepared
     | PrepareFailed
 )
-Event: TypeAlias = (
-    ConnectRequested | DisconnectRequested | RetryRequested | LinkEvent | TimerFired | PageEvent
-)
+Wish: TypeAlias = ConnectRequested | DisconnectRequested | RetryRequested
+Event: TypeAlias = Wish | LinkEvent | TimerFired | PageEvent

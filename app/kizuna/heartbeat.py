@@ -28,6 +28,7 @@ class Heartbeat:
         for the last ping, so that an old answer does not pass for a fast one."""
         if asked_at is not None and self._asked_at is not None and abs(asked_at - self._asked_at) < 0.001:
             self.rtt = max(0.0, now - self._asked_at)
+            self._asked_at = None  # a repeated pong measures nothing
 
     @property
     def is_silent(self) -> bool:

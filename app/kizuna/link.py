@@ -11,9 +11,10 @@ class Link:
 
     def __init__(self, number: int, started_at: float, heartbeat: Heartbeat, *, needs_ready: bool) -> None:
         self.number = number
-        self.started_at = started_at
+        self.active_at = started_at  #: when it was begun, opened or heard last
         self.heartbeat = heartbeat
         self.state = LinkState.OPENING
+        self._has_token = False
         self._ready = not needs_ready
         self._prepared = False
 
@@ -30,6 +31,29 @@ class Link:
     def is_ready(self) -> bool:
         """Whether the server has accepted it."""
         return self._ready
+
+    def note_token(self) -> bool:
+        """The token is here. True the first time: one link opens one socket."""
+        is_first = self.state is LinkState.OPENING and not self._has_token
+        self._has_token = True
+        return is_first
+
+    def note_opened(self, now: float) -> bool:
+        """The handshake succeeded. True if that was awaited."""
+        if self.state is not LinkState.OPENING:
+            return False
+        self.active_at = now
+        self.apply(LinkSignal.OPENED)
+        return True
+
+    def note_heard(self, now: float) -> bool:
+        """Something arrived, and whatever it is, it is life. True if that ends a doubt."""
+        self.active_at = now
+        self.heartbeat.heard()
+        if self.state is not LinkState.DOUBTED:
+            return False
+        self.apply(LinkSignal.HEARD)
+        return True
 
     def note_ready(self) -> bool:
         """The server accepts the link. True if that completes the proof."""

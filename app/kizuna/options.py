@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -70,7 +69,7 @@ _POSITIVE = {
 
 
 def _check(key: str, value: Any, *, whole: bool) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 2**53:
         raise ConfigurationError(key, f"must be a number, not {value!r}")
     if whole and value != int(value):
         raise ConfigurationError(key, f"must be a whole number, not {value!r}")

@@ -67,7 +67,7 @@ class Outbox:
         sent, and come again with the same id if no answer comes."""
         due = [parcel for parcel in self._heads() if parcel.due_at <= now]
         for parcel in due:
-            patience = min(self._ack_timeout * 2**parcel.tries, LONGEST_ACK_TIMEOUT)
+            patience = min(self._ack_timeout * 2 ** min(parcel.tries, 16), LONGEST_ACK_TIMEOUT)
             self._parcels[parcel.id] = replace(
                 parcel, tries=parcel.tries + 1, in_flight=True, due_at=now + patience
             )

@@ -66,7 +66,7 @@ class Sequence(Generic[Item]):
 
     def _release(self) -> list[Item]:
         released = []
-        while (item := self._held.pop(self.watermark + 1, None)) is not None:
+        while self.watermark + 1 in self._held:
             self.watermark += 1
-            released.append(item)
+            released.append(self._held.pop(self.watermark))
         return released

@@ -15,7 +15,8 @@ import inspect
 import json
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, TypeAlias, TypeVar
 from urllib.parse import quote, urlsplit
@@ -28,11 +29,13 @@ from kizuna.errors import (
     Disconnected,
     Exhausted,
     FrameTooLarge,
+    KizunaError,
     NotConnected,
     Rejected,
     Unauthorized,
 )
 from kizuna.events import Timer
+from kizuna.frame_text import NotAFrame, read_frame
 from kizuna.options import Options
 from kizuna.platform import PageState, Platform, Socket, TimerHandle
 from kizuna.states import Status
@@ -53,10 +56,14 @@ class LinkHandle:
     """Responsible for letting ``prepare`` speak on a link that does not count as connected yet."""
 
     def __init__(self, send: Callable[[str, Frame], None]) -> None:
-        self.send_message = send  #: as WebSocketService.send_message, on this link
+        self._send = send
+
+    def send_message(self, action: str, data: Frame | None = None) -> None:
+        """As WebSocketService.send_message, on this link. Raises NotConnected once it is gone."""
+        self._send(action, data or {})
 
 
-Prepare: TypeAlias = Callable[[LinkHandle], Awaitable[None]]
+Prepare: TypeAlias = Callable[[LinkHandle], Awaitable[None] | None]
 
 
 class WebSocketService:
@@ -82,11 +89,11 @@ class WebSocketService:
         self._store = Store(self._connection.state)
         self._messages: Subscribers[Frame] = Subscribers()
         self._malformed: Subscribers[str] = Subscribers()
-        self._prepares: list[Prepare] = []
+        self._prepares: dict[object, Prepare] = {}
         self._socket: Socket | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers: dict[Timer, TimerHandle] = {}
-        self._waiters: set[asyncio.Future[None]] = set()
+        self._waiters: set[asyncio.Future[ConnectionFailed | None]] = set()
         self._events: deque[events.Event] = deque()
         self._is_dispatching = False
         self._unwatch: Callable[[], None] | None = None
@@ -99,14 +106,23 @@ class WebSocketService:
 
         Raises Exhausted, Rejected or Disconnected. Cancelling the wait stops nothing.
         """
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self._is_dispatching:  # an eager task that a handler started: the wish would only be queued
+            await asyncio.sleep(0)
+        if self._unwatch is None:
+            self._unwatch = self._platform.watch_page(self._on_page_event)
+        self._read_page()
+        self._dispatch(events.ConnectRequested())
+        is_over, failure = _outcome(self._connection.state)
+        if not is_over:
+            failure = await self._wait()
+        if failure is not None:
+            raise failure
+
+    async def _wait(self) -> ConnectionFailed | None:
+        waiter: asyncio.Future[ConnectionFailed | None] = asyncio.get_running_loop().create_future()
         self._waiters.add(waiter)
         try:
-            if self._unwatch is None:
-                self._unwatch = self._platform.watch_page(self._on_page_event)
-            self._read_page()
-            self._dispatch(events.ConnectRequested())
-            await waiter
+            return await waiter
         finally:
             self._waiters.discard(waiter)
 
@@ -122,7 +138,11 @@ class WebSocketService:
         self._dispatch(events.RetryRequested())
 
     async def __aenter__(self) -> WebSocketService:
-        await self.connect()
+        try:
+            await self.connect()
+        except BaseException:  # Exhausted, or cancelled: nobody will leave a block that was not entered
+            self.disconnect()
+            raise
         return self
 
     async def __aexit__(
@@ -150,8 +170,13 @@ class WebSocketService:
     def on_open(self, prepare: Prepare) -> Callable[[], None]:
         """Await ``prepare(link)`` on each new link before it counts as connected: the place to say hello and to
         catch up. If it raises, the link is given up and tried again. Returns the unsubscribe."""
-        self._prepares.append(prepare)
-        return lambda: self._prepares.remove(prepare) if prepare in self._prepares else None
+        key = object()
+        self._prepares[key] = prepare
+
+        def unsubscribe() -> None:
+            self._prepares.pop(key, None)
+
+        return unsubscribe
 
     # --- looking ---
 
@@ -193,35 +218,37 @@ class WebSocketService:
             logger.info(
                 "%s -> %s (%s)", before, state.status, state.reason.words if state.reason else "no reason"
             )
+            if state.status is Status.CLOSED:
+                self._messages.drop_waiting()
+                self._malformed.drop_waiting()
         self._store.update(lambda _: state)
-        outcome = _outcome(state)
-        if outcome is None:
-            return
         for waiter in tuple(self._waiters):
-            if waiter.done():
-                continue
-            if isinstance(outcome, ConnectionFailed):
-                waiter.set_exception(outcome)
-            else:
-                waiter.set_result(None)
+            is_over, failure = _outcome(state)
+            if is_over and not waiter.done():
+                waiter.set_result(failure)
 
     def _on_page_event(self, event: events.PageEvent) -> None:
-        self._page = self._platform.page()
-        self._dispatch(event)
+        if isinstance(event, events.PageSuspended):
+            self._read_page()  # before, since nothing may wake what is put aside
+            self._dispatch(event)
+        else:
+            self._page = _page_after(event, self._page)
+            self._dispatch(event)
+            self._read_page()
 
     def _on_timer(self, timer: Timer) -> None:
         self._timers.pop(timer, None)
         self._read_page()
-        self._dispatch(events.TimerFired(timer))
+        if timer not in self._timers:  # else what the page told has armed it anew
+            self._dispatch(events.TimerFired(timer))
 
     def _read_page(self) -> None:
         """Levels, because browsers lose edges."""
-        page = self._platform.page()
-        if page.visible != self._page.visible:
-            self._dispatch(events.PageShown() if page.visible else events.PageHidden())
-        if page.online != self._page.online:
-            self._dispatch(events.WentOnline() if page.online else events.WentOffline())
-        self._page = page
+        before, self._page = self._page, self._platform.page()
+        if self._page.visible != before.visible:
+            self._dispatch(events.PageShown() if self._page.visible else events.PageHidden())
+        if self._page.online != before.online:
+            self._dispatch(events.WentOnline() if self._page.online else events.WentOffline())
 
     # --- commands out ---
 
@@ -236,9 +263,7 @@ class WebSocketService:
             case commands.AbandonLink(code=code, reason=reason):
                 self._abandon(code, reason)
             case commands.SendPing(t=t):
-                wire = self._options.wire
-                if self._socket is not None and self._socket.is_open:
-                    self._send(wire.ping, wire.ping_data(t))
+                self._send_ping(t)
             case commands.Deliver(frame=frame):
                 self._messages.tell(frame)
             case commands.ReportMalformed(problem=problem):
@@ -247,7 +272,7 @@ class WebSocketService:
             case commands.SetTimer(timer=timer, at=at):
                 self._cancel_timer(timer)
                 self._timers[timer] = self._platform.call_at(at, lambda: self._on_timer(timer))
-            case commands.CancelTimer(timer=timer):
+            case commands.CancelTimer(timer=timer):  # pragma: no branch
                 self._cancel_timer(timer)
 
     def _fetch_token(self, link: int) -> None:
@@ -260,27 +285,23 @@ class WebSocketService:
             self._dispatch(_token_failure(link, error))
             return
         if inspect.isawaitable(token):
-            self._spawn(self._await_token(link, token))
+            self._spawn(self._await_token(link, token), token)
         else:
-            self._dispatch(events.TokenObtained(link, token))
+            self._dispatch(_token_event(link, token))
 
     async def _await_token(self, link: int, token: Awaitable[str | None]) -> None:
         try:
-            event: events.Event = events.TokenObtained(link, await token)
+            event = _token_event(link, await token)
         except Exception as error:  # noqa: BLE001 - as above
             event = _token_failure(link, error)
         self._dispatch(event)
 
     def _open_socket(self, link: int, token: str | None) -> None:
-        url = (
-            self._url
-            if token is None
-            else f"{self._url}{'&' if '?' in self._url else '?'}token={quote(token, safe='')}"
-        )
         try:
+            url = _with_token(self._url, token)
             self._socket = self._platform.open_socket(url, _Listener(link, self._dispatch))
-        except ValueError:
-            logger.exception("the platform takes no socket for this URL")
+        except Exception as error:  # noqa: BLE001 - a failed attempt; its message may hold the URL, and so the token
+            logger.warning("the platform opens no socket: %s", type(error).__name__)
             self._dispatch(events.SocketClosed(link, 1006))
 
     async def _prepare(self, link: int) -> None:
@@ -292,8 +313,10 @@ class WebSocketService:
 
         handle = LinkHandle(send)
         try:
-            for prepare in tuple(self._prepares):
-                await prepare(handle)
+            for prepare in tuple(self._prepares.values()):
+                preparing = prepare(handle)
+                if preparing is not None:
+                    await preparing
         except Exception as error:
             logger.exception("prepare failed")
             self._dispatch(events.PrepareFailed(link, str(error)))
@@ -301,27 +324,39 @@ class WebSocketService:
             self._dispatch(events.LinkPrepared(link))
 
     def _abandon(self, code: int, reason: str) -> None:
-        for task in tuple(self._tasks):
-            if task is not asyncio.current_task():
-                task.cancel()
+        for task in tuple(self._tasks):  # also the one that we may be called from: it ends at its next await
+            task.cancel()
         self._tasks.clear()
-        if self._socket is not None:
-            self._socket.abandon(code, reason)
-            self._socket = None
+        socket, self._socket = self._socket, None
+        if socket is not None:
+            socket.abandon(code, reason)
+
+    def _send_ping(self, t: float) -> None:
+        wire = self._options.wire
+        try:
+            self._send(wire.ping, wire.ping_data(t))
+        except KizunaError as error:  # the link is on its way out: its close, or the silence, will tell
+            logger.warning("no ping was sent: %s", error)
 
     def _send(self, action: str, data: Frame) -> None:
         text = json.dumps({"action": action, **data}, ensure_ascii=False, separators=(",", ":"))
-        size = len(text.encode())
+        # Half a surrogate pair goes out as U+FFFD, which has three bytes as well.
+        size = len(text.encode(errors="surrogatepass"))
         if size > self._options.max_frame_bytes:
             raise FrameTooLarge(size, self._options.max_frame_bytes)
         if self._socket is None or not self._socket.is_open:
             raise NotConnected("the socket is not open")
-        self._socket.send(text)
+        try:
+            self._socket.send(text)
+        except Exception as error:
+            raise NotConnected("the socket took no frame") from error
 
-    def _spawn(self, work: Any) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None], awaited: object = None) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        if inspect.iscoroutine(awaited):  # a task that is cancelled before it began would leave it to warn
+            task.add_done_callback(lambda _: awaited.close())
 
     def _cancel_timer(self, timer: Timer) -> None:
         handle = self._timers.pop(timer, None)
@@ -341,14 +376,10 @@ class _Listener:
 
     def on_text(self, text: str) -> None:
         try:
-            frame = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            self._dispatch(events.FrameMalformed(self._link, f"not valid JSON: {error}"))
-            return
-        if isinstance(frame, dict):
-            self._dispatch(events.FrameReceived(self._link, frame))
-        else:
-            self._dispatch(events.FrameMalformed(self._link, "not a JSON object"))
+            event: events.Event = events.FrameReceived(self._link, read_frame(text))
+        except NotAFrame as error:
+            event = events.FrameMalformed(self._link, str(error))
+        self._dispatch(event)
 
     def on_binary(self) -> None:
         self._dispatch(events.FrameMalformed(self._link, "a binary frame"))
@@ -360,6 +391,7 @@ class _Listener:
 def _checked_url(url: str) -> str:
     try:
         parts = urlsplit(url)
+        parts.port  # noqa: B018 - raises for one that is no number
     except ValueError as error:
         raise ConfigurationError("url", f"is no URL: {error}") from None
     if parts.scheme not in ("ws", "wss") or not parts.hostname:
@@ -369,22 +401,49 @@ def _checked_url(url: str) -> str:
     return url
 
 
+def _with_token(url: str, token: str | None) -> str:
+    if token is None:
+        return url
+    return f"{url}{'&' if '?' in url else '?'}token={quote(token, safe='')}"
+
+
+def _token_event(link: int, token: Any) -> events.TokenObtained | events.TokenFailed:
+    if token is None or isinstance(token, str):
+        return events.TokenObtained(link, token)
+    return _token_failure(link, TypeError())
+
+
 def _token_failure(link: int, error: Exception) -> events.TokenFailed:
-    if not isinstance(error, Unauthorized):
-        logger.warning("no token: %s", type(error).__name__)
-    return events.TokenFailed(link, isinstance(error, Unauthorized), str(error))
+    """Only the error's kind goes further: its words may hold an address with a secret in it."""
+    kind = type(error).__name__
+    logger.warning("no token: %s", kind)
+    return events.TokenFailed(link, isinstance(error, Unauthorized), f"no token could be fetched ({kind})")
 
 
-def _outcome(state: ConnectionState) -> ConnectionFailed | bool | None:
-    """What connect() ends with in this state: an error, success, or nothing yet."""
+def _page_after(event: events.PageEvent, page: PageState) -> PageState:
+    """What is known of the page once ``event`` is told."""
+    match event:
+        case events.PageShown():
+            return replace(page, visible=True)
+        case events.PageHidden():
+            return replace(page, visible=False)
+        case events.WentOnline():
+            return replace(page, online=True)
+        case events.WentOffline():
+            return replace(page, online=False)
+    return page
+
+
+def _outcome(state: ConnectionState) -> tuple[bool, ConnectionFailed | None]:
+    """Whether connect() ends in this state, and the error that it ends with, if any."""
     words = state.reason.words if state.reason else ""
     match state.status:
         case Status.CONNECTED | Status.SUSPECT:
-            return True
+            return True, None
         case Status.EXHAUSTED:
-            return Exhausted(words)
+            return True, Exhausted(words)
         case Status.REJECTED:
-            return Rejected(words)
+            return True, Rejected(words)
         case Status.CLOSED:
-            return Disconnected("disconnect() was called")
-    return None
+            return True, Disconnected("disconnect() was called")
+    return False, None

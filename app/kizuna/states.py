@@ -68,17 +68,21 @@ IGNORED = Row("ignore", ())
 _BEGIN = Row("begin", (Status.CONNECTING,))
 _CLOSE = Row("close", (Status.CLOSED,))
 _HURRY = Row("hurry", (Status.CONNECTING,))
+_RESTART = Row("restart", (Status.CONNECTING,))  # whatever was begun before the sleep is dead
 _PROBE = Row("probe", (Status.SUSPECT, Status.CONNECTED))  # CONNECTED: this wire answers no probe
 _PROBE_OR_REPLACE = Row("probe_or_replace", (Status.SUSPECT, Status.CONNECTING))
 _COME_BACK = Row("come_back", (Status.CONNECTING, Status.WAITING))
-_TRY_NOW = Row(
-    "try_now", (Status.CONNECTING, Status.WAITING, Status.OFFLINE, Status.SUSPENDED, Status.EXHAUSTED)
-)
-_REARM = Row("rearm", (Status.CONNECTING,))
+_PROBE_AGAIN = Row("probe", (Status.SUSPECT,))
+_REARM = Row("rearm", (Status.CONNECTING, Status.WAITING))
 _RETREAT = Row("retreat", (Status.WAITING, Status.OFFLINE, Status.EXHAUSTED))
 _REJECT = Row("reject", (Status.REJECTED,))
 _GO_OFFLINE = Row("go_offline", (Status.OFFLINE,))
 _SUSPEND = Row("suspend", (Status.SUSPENDED,))
+
+
+def _try_now(status: Status) -> Row:
+    return Row("try_now", (Status.CONNECTING, status))  # the status itself: it was tried a moment ago
+
 
 STATUS_TABLE: Mapping[Status, Mapping[Trigger, Row]] = {
     Status.IDLE: {
@@ -94,7 +98,7 @@ STATUS_TABLE: Mapping[Status, Mapping[Trigger, Row]] = {
         Trigger.SHOWN: _HURRY,
         Trigger.ONLINE: _HURRY,
         Trigger.RESUMED: _HURRY,
-        Trigger.WOKE: _HURRY,
+        Trigger.WOKE: _RESTART,
         Trigger.OFFLINE: _GO_OFFLINE,
         Trigger.SUSPENDED: _SUSPEND,
     },
@@ -115,14 +119,14 @@ STATUS_TABLE: Mapping[Status, Mapping[Trigger, Row]] = {
         Trigger.TRUSTED: Row("trust", (Status.CONNECTED,)),
         Trigger.LOST: Row("replace", (Status.CONNECTING, Status.WAITING, Status.OFFLINE, Status.EXHAUSTED)),
         Trigger.REFUSED: _REJECT,
-        Trigger.RESUMED: _PROBE_OR_REPLACE,
-        Trigger.WOKE: _PROBE_OR_REPLACE,
+        Trigger.RESUMED: _PROBE_AGAIN,
+        Trigger.WOKE: _PROBE_AGAIN,
         Trigger.SUSPENDED: _SUSPEND,
     },
     Status.WAITING: {
-        Trigger.CONNECT: _TRY_NOW,
+        Trigger.CONNECT: _try_now(Status.WAITING),
         Trigger.DISCONNECT: _CLOSE,
-        Trigger.TRY_NOW: _TRY_NOW,
+        Trigger.TRY_NOW: _try_now(Status.WAITING),
         Trigger.RETRY_DUE: Row("retry", (Status.CONNECTING,)),
         Trigger.SHOWN: _COME_BACK,
         Trigger.ONLINE: _COME_BACK,
@@ -132,9 +136,9 @@ STATUS_TABLE: Mapping[Status, Mapping[Trigger, Row]] = {
         Trigger.SUSPENDED: _SUSPEND,
     },
     Status.OFFLINE: {
-        Trigger.CONNECT: _TRY_NOW,
+        Trigger.CONNECT: _try_now(Status.OFFLINE),
         Trigger.DISCONNECT: _CLOSE,
-        Trigger.TRY_NOW: _TRY_NOW,
+        Trigger.TRY_NOW: _try_now(Status.OFFLINE),
         Trigger.RETRY_DUE: Row("attempt", (Status.CONNECTING,)),
         Trigger.SHOWN: _COME_BACK,
         Trigger.ONLINE: _COME_BACK,
@@ -143,18 +147,18 @@ STATUS_TABLE: Mapping[Status, Mapping[Trigger, Row]] = {
         Trigger.SUSPENDED: _SUSPEND,
     },
     Status.SUSPENDED: {
-        Trigger.CONNECT: _TRY_NOW,
+        Trigger.CONNECT: _try_now(Status.SUSPENDED),
         Trigger.DISCONNECT: _CLOSE,
-        Trigger.TRY_NOW: _TRY_NOW,
+        Trigger.TRY_NOW: _try_now(Status.SUSPENDED),
         Trigger.SHOWN: _COME_BACK,
         Trigger.ONLINE: _COME_BACK,
         Trigger.RESUMED: _COME_BACK,
         Trigger.WOKE: _COME_BACK,
     },
     Status.EXHAUSTED: {
-        Trigger.CONNECT: _REARM,
+        Trigger.CONNECT: _BEGIN,
         Trigger.DISCONNECT: _CLOSE,
-        Trigger.TRY_NOW: _TRY_NOW,
+        Trigger.TRY_NOW: _try_now(Status.EXHAUSTED),
         Trigger.RETRY_DUE: Row("attempt_quietly", (Status.EXHAUSTED,)),
         Trigger.PROVEN: Row("settle", (Status.CONNECTED,)),
         Trigger.LOST: Row("rest", (Status.EXHAUSTED,)),

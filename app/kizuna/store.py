@@ -79,11 +79,11 @@ class _Subscription(Generic[State]):
     def notify(self, store: Store[State]) -> None:
         if not self.active:  # unsubscribed by a listener that was told before it
             return
-        part = self._selector(store.state)
-        if part is self._seen or part == self._seen:
-            return
-        self._seen = part
         try:
+            part = self._selector(store.state)
+            if part is self._seen or part == self._seen:
+                return
+            self._seen = part
             self._listener(part)
         except Exception:
             logger.exception("a listener failed; the others go on")

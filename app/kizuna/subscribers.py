@@ -7,7 +7,7 @@ import inspect
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 logger = logging.getLogger("kizuna.subscribers")
 
@@ -38,45 +38,57 @@ class Subscribers(Generic[Item]):
         for delivery in tuple(self._deliveries):
             delivery.tell(item)
 
+    def drop_waiting(self) -> None:
+        """Forget what async handlers have not come to, and stop those that are at work."""
+        for delivery in self._deliveries:
+            delivery.drop_waiting()
+
 
 class _Delivery(Generic[Item]):
     """Responsible for one handler. What an async handler has not come to yet waits, so that items never interleave;
-    its task lives only while something waits."""
+    a task lives only while the handler is at work."""
 
     def __init__(self, handler: Handler[Item]) -> None:
         self._handler = handler
         self._waiting: deque[Item] = deque()
-        self._is_async = inspect.iscoroutinefunction(handler)
-        self._task: asyncio.Task[None] | None = None
+        self._work: asyncio.Future[Any] | None = None
         self._active = True
 
     def cancel(self) -> None:
         self._active = False
+        self.drop_waiting()
+
+    def drop_waiting(self) -> None:
         self._waiting.clear()
-        if self._task is not None and self._task is not asyncio.current_task():
-            self._task.cancel()
+        if self._work is not None and self._work is not _current_task():
+            self._work.cancel()
 
     def tell(self, item: Item) -> None:
-        if not self._active:
-            return
-        if self._is_async:
+        if self._active:
             self._waiting.append(item)
-            if self._task is None:
-                self._task = asyncio.get_running_loop().create_task(self._drain())
-            return
-        try:
-            self._handler(item)
-        except Exception:
-            logger.exception("a handler failed; the others go on")
+            self._serve()
 
-    async def _drain(self) -> None:
-        try:
-            while self._waiting:
-                try:
-                    outcome = self._handler(self._waiting.popleft())
-                    if inspect.isawaitable(outcome):
-                        await outcome
-                except Exception:
-                    logger.exception("an async handler failed; it is served the next frame")
-        finally:
-            self._task = None
+    def _serve(self) -> None:
+        while self._waiting and self._work is None:
+            try:
+                outcome = self._handler(self._waiting.popleft())
+            except Exception:
+                logger.exception("a handler failed; the others go on")
+                continue
+            if inspect.isawaitable(outcome):
+                self._work = asyncio.ensure_future(outcome)
+                self._work.add_done_callback(self._on_served)
+
+    def _on_served(self, work: asyncio.Future[Any]) -> None:
+        self._work = None
+        error = None if work.cancelled() else work.exception()
+        if error is not None:
+            logger.error("an async handler failed; it is served the next frame", exc_info=error)
+        self._serve()
+
+
+def _current_task() -> asyncio.Task[Any] | None:
+    try:
+        return asyncio.current_task()
+    except RuntimeError:  # outside of any loop
+        return None

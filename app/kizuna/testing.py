@@ -124,8 +124,8 @@ class FakeSocket:
 
     def accept(self) -> None:
         """Let the handshake succeed."""
-        self.is_open = True
         if self._listener:
+            self.is_open = True
             self._listener.on_open()
 
     def receive(self, frame: Mapping[str, Any] | str) -> None:

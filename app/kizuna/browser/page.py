@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import js
+
 from kizuna.browser.proxies import ProxyOwner
 from kizuna.events import (
     PageEvent,

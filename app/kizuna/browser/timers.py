@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 import js
+
 from kizuna.browser.proxies import ProxyOwner
 from kizuna.platform import Instant
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import js
+from pyodide.ffi import JsException
+
 from kizuna.browser.proxies import ProxyOwner
 from kizuna.platform import SocketListener
-from pyodide.ffi import JsException
 
 
 class BrowserSocket:

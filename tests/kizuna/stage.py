@@ -1,0 +1,97 @@
+"""A service on a platform that obeys: what the tests of the public face stand on."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from kizuna.options import Options
+from kizuna.platform import SocketListener
+from kizuna.service import WebSocketService
+from kizuna.testing import FakePlatform, FakeSocket
+
+READY = {"type": "ready"}
+URL = "wss://example.org/prod"
+
+
+class Stage:
+    """Responsible for a service, its platform, and the test's hand on both.
+
+    ``listeners`` keeps what each socket would tell, so that a test can speak for a socket that was given up.
+    """
+
+    def __init__(self, get_access_token: Any = None, *, chance: float = 0.5, **options: Any) -> None:
+        self.platform = EavesdroppingPlatform(chance=chance)
+        self.service = WebSocketService(
+            URL, get_access_token, platform=self.platform, options=Options(**options)
+        )
+
+    @property
+    def socket(self) -> FakeSocket:
+        """The newest socket."""
+        return self.platform.socket
+
+    @property
+    def status(self) -> str:
+        """Where the connection stands."""
+        return self.service.state.status.value
+
+    async def begin(self) -> asyncio.Task[None]:
+        """Call connect() in a task, and wait until it waits."""
+        connecting = asyncio.create_task(self.service.connect())
+        await self.platform.settle()
+        return connecting
+
+    async def serve(self) -> None:
+        """Let the newest socket come up for good."""
+        self.socket.accept()
+        self.socket.receive(READY)
+        await self.platform.settle()
+
+    async def connect(self) -> FakeSocket:
+        """Connect, and return the socket."""
+        connecting = await self.begin()
+        await self.serve()
+        await connecting
+        return self.socket
+
+    async def exhaust(self) -> None:
+        """Let every attempt fail until the budget is spent."""
+        while self.status != "exhausted":
+            if self.platform.live_sockets:
+                self.socket.drop()
+            await self.platform.advance(16)
+
+    def assert_nothing_is_left(self) -> None:
+        """No timer, no listener to the page, no socket, no task but the test's own."""
+        assert self.platform.clock.armed == 0
+        assert self.platform.watchers == []
+        assert self.platform.live_sockets == []
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+class EavesdroppingPlatform(FakePlatform):
+    """Responsible for keeping each socket's listener. ``problem`` is raised instead of opening a socket."""
+
+    def __init__(self, *, chance: float = 0.5) -> None:
+        super().__init__(chance=chance)
+        self.listeners: list[SocketListener] = []
+        self.problem: Exception | None = None
+
+    def open_socket(self, url: str, listener: SocketListener) -> FakeSocket:
+        if self.problem is not None:
+            raise self.problem
+        self.listeners.append(listener)
+        return super().open_socket(url, listener)
+
+
+def calls(into: list[Any]) -> Callable[[Any], None]:
+    """A handler that keeps what it is called with."""
+    return into.append
+
+
+def text(frame: Mapping[str, Any]) -> str:
+    """A frame as it comes over the wire."""
+    return json.dumps(frame)

@@ -1,0 +1,59 @@
+"""Numbers that cannot work are refused by the name that the user wrote."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from kizuna.errors import ConfigurationError
+from kizuna.options import Options
+from kizuna.wire import ARTICLE, KIZUNA
+
+
+def test_the_defaults_are_the_designs():
+    options = Options()
+    assert (options.first_retry_delay, options.max_retries, options.jitter) == (1.0, 5, 0.5)
+    assert (options.heartbeat_interval, options.pong_timeout, options.probe_timeout) == (30, 10, 5)
+    assert (options.connect_timeout, options.stable_after, options.offline_interval) == (10, 5, 30)
+    assert (options.impatience, options.manual_interval, options.rest) == (2, 1, 0)
+    assert (options.max_retry_after, options.sleep_gap, options.max_frame_bytes) == (300, 3, 32_768)
+    assert options.wire is KIZUNA
+
+
+def test_options_are_read_from_a_configuration():
+    options = Options.from_mapping({"rest": 60, "maxRetries": 3, "firstRetryDelay": 0.1}, wire=ARTICLE)
+    assert options == Options(rest=60, max_retries=3, first_retry_delay=0.1, wire=ARTICLE)
+
+
+@pytest.mark.parametrize("value", ["5", None, True, [], float("nan"), float("inf"), -float("inf"), 10**400])
+def test_what_is_no_number_is_refused(value: Any):
+    with pytest.raises(ConfigurationError, match="^rest: must be a number") as caught:
+        Options(rest=value)
+    assert caught.value.key == "rest"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "problem"),
+    [
+        ("rest", -1, "at least 0"),
+        ("connectTimeout", 0, "more than 0"),
+        ("firstRetryDelay", 0, "more than 0"),
+        ("maxRetries", 2.5, "a whole number"),
+        ("jitter", 1.1, "from 0 to 1"),
+        ("colour", 1, "is not known; known are .*maxRetries"),
+        ("wire", 1, "is not known"),
+        ("max_retries", 1, "is not known"),
+    ],
+)
+def test_a_key_of_a_configuration_is_named_with_its_place(key: str, value: Any, problem: str):
+    with pytest.raises(ConfigurationError, match=f"^config.json: {key}: .*{problem}") as caught:
+        Options.from_mapping({key: value}, prefix="config.json: ")
+    assert caught.value.key == f"config.json: {key}"
+
+
+@pytest.mark.parametrize(
+    "key", ["maxRetries", "rest", "jitter", "stableAfter", "impatience", "manualInterval"]
+)
+def test_zero_is_a_number_where_it_can_work(key: str):
+    Options.from_mapping({key: 0})

@@ -1,0 +1,85 @@
+"""The names that users rely on, the errors that they catch, and the examples that they copy."""
+
+from __future__ import annotations
+
+import dataclasses
+import doctest
+import importlib
+import inspect
+import logging
+import pkgutil
+from typing import get_args
+
+import pytest
+
+import kizuna
+from kizuna import commands, errors, events
+from kizuna.service import WebSocketService
+
+
+def test_the_names_of_the_package_are_these():
+    assert set(kizuna.__all__) == {
+        *("ARTICLE", "KIZUNA", "Wire", "Options", "Status", "WebSocketService"),
+        *("ConnectionState", "Reason", "ReasonKind"),
+        *("KizunaError", "ConfigurationError", "NotConnected", "FrameTooLarge", "Unauthorized"),
+        *("ConnectionFailed", "Exhausted", "Rejected", "Disconnected"),
+    }
+    assert all(hasattr(kizuna, name) for name in kizuna.__all__)
+
+
+def test_the_articles_names_survive_in_pythons_spelling():
+    for name in ("connect", "disconnect", "send_message", "on_message", "is_connected"):
+        assert callable(getattr(WebSocketService, name))
+    assert inspect.iscoroutinefunction(WebSocketService.connect)
+
+
+def test_every_status_has_its_name_in_the_contract_of_the_page():
+    assert [status.value for status in kizuna.Status] == [
+        *("idle", "connecting", "connected", "suspect", "waiting"),
+        *("offline", "suspended", "exhausted", "rejected", "closed"),
+    ]
+
+
+@pytest.mark.parametrize("error", [errors.Exhausted, errors.Rejected, errors.Disconnected])
+def test_every_ending_of_connect_is_one_kind_of_error(error: type[Exception]):
+    assert issubclass(error, errors.ConnectionFailed)
+    assert issubclass(error, errors.KizunaError)
+
+
+def test_an_error_says_what_was_wrong_in_words_and_as_data():
+    wrong = errors.ConfigurationError("rest", "must be a number")
+    assert (str(wrong), wrong.key, wrong.problem) == ("rest: must be a number", "rest", "must be a number")
+    assert isinstance(wrong, ValueError)
+    large = errors.FrameTooLarge(40_000, 32_768)
+    assert (large.size, large.limit) == (40_000, 32_768)
+    assert "40,000" in str(large)
+
+
+def test_the_tree_drawn_at_the_top_of_the_errors_is_the_tree():
+    drawn = [line.strip("│├└─ ").split()[0] for line in (errors.__doc__ or "").splitlines() if "─" in line]
+    real = [name for name, thing in vars(errors).items() if inspect.isclass(thing) and name != "KizunaError"]
+    assert sorted(drawn) == sorted(real)
+
+
+@pytest.mark.parametrize("kind", [*get_args(events.Event), *get_args(commands.Command)])
+def test_events_and_commands_are_frozen_and_small(kind: type):
+    assert dataclasses.is_dataclass(kind)
+    assert kind.__dataclass_params__.frozen  # type: ignore[attr-defined]
+    assert not hasattr(kind, "__dict__") or "__slots__" in vars(kind)
+
+
+def test_nothing_that_carries_a_token_shows_it():
+    assert repr(events.TokenObtained(3, "SECRET")) == "TokenObtained(link=3)"
+    assert repr(commands.OpenSocket(3, "SECRET")) == "OpenSocket(link=3)"
+
+
+def test_the_library_is_silent_by_default():
+    assert any(isinstance(handler, logging.NullHandler) for handler in logging.getLogger("kizuna").handlers)
+
+
+MODULES = [name for _, name, is_package in pkgutil.iter_modules(kizuna.__path__, "kizuna.") if not is_package]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_examples_in_the_docstrings_are_true(name: str):
+    assert doctest.testmod(importlib.import_module(name)).failed == 0

@@ -1,0 +1,120 @@
+"""The platform that users test on obeys, and its own example is true."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from kizuna import WebSocketService
+from kizuna.events import PageShown
+from kizuna.platform import Instant, PageState
+from kizuna.testing import FakePlatform, VirtualClock
+from tests.kizuna.stage import Stage
+
+
+async def test_a_reconnect_is_tested_in_a_few_lines():
+    platform = FakePlatform()
+    service = WebSocketService("wss://example.org", platform=platform)
+    connecting = asyncio.create_task(service.connect())
+    await platform.settle()
+    platform.socket.accept()
+    platform.socket.receive({"type": "ready"})
+    await connecting
+    platform.socket.drop()
+    await platform.advance(1.5)
+    assert len(platform.sockets) == 2
+    service.disconnect()
+
+
+def test_timers_fire_in_the_order_in_which_they_are_due_and_only_when_told():
+    clock = VirtualClock(monotonic=0)
+    fired: list[str] = []
+    clock.call_at(2, lambda: fired.append("second"))
+    clock.call_at(1, lambda: fired.append("first"))
+    clock.call_at(2, lambda: fired.append("third"))
+    cancelled = clock.call_at(1.5, lambda: fired.append("never"))
+    cancelled.cancel()
+    assert (clock.armed, clock.next_due()) == (3, 1)
+    assert not clock.fire_next()
+    clock.move_to(5)
+    while clock.fire_next():
+        pass
+    assert fired == ["first", "second", "third"]
+    assert (clock.armed, clock.next_due()) == (0, None)
+
+
+def test_a_cancelled_timer_at_the_head_hides_no_other():
+    clock = VirtualClock(monotonic=0)
+    clock.call_at(1, lambda: None).cancel()
+    clock.call_at(2, lambda: None)
+    assert clock.next_due() == 2
+
+
+def test_sleep_moves_the_wall_alone_and_time_never_goes_back():
+    clock = VirtualClock(monotonic=10, wall=100)
+    clock.sleep(5)
+    assert clock.now() == Instant(10, 105)
+    clock.move_to(12)
+    clock.move_to(3)
+    assert clock.now() == Instant(12, 107)
+
+
+async def test_a_socket_that_was_given_up_tells_nothing_and_does_not_open():
+    stage = Stage()
+    connecting = await stage.begin()
+    socket = stage.socket
+    stage.service.disconnect()
+    socket.accept()
+    socket.receive({"type": "ready"})
+    socket.drop()
+    socket.abandon(1001, "")
+    assert not socket.is_open
+    assert socket.closed_with == 1000
+    await asyncio.gather(connecting, return_exceptions=True)
+
+
+async def test_a_socket_that_is_not_open_takes_no_frame():
+    stage = Stage()
+    socket = await stage.connect()
+    socket.drop()
+    with pytest.raises(AssertionError, match="not open"):
+        socket.send("{}")
+
+
+async def test_a_page_tells_whoever_watches_and_shows_its_levels():
+    platform = FakePlatform()
+    told: list[object] = []
+    unwatch = platform.watch_page(told.append)
+    platform.hide()
+    platform.go_offline()
+    assert platform.page() == PageState(visible=False, online=False)
+    platform.show()
+    platform.go_online()
+    platform.suspend()
+    platform.resume()
+    assert platform.page() == PageState()
+    assert len(told) == 6
+    unwatch()
+    platform.show()
+    assert told[2] == PageShown()
+    assert len(told) == 6
+
+
+async def test_time_that_is_let_pass_fires_also_what_is_armed_meanwhile():
+    platform = FakePlatform()
+    fired: list[float] = []
+
+    def again() -> None:
+        fired.append(platform.now().monotonic)
+        if len(fired) < 3:
+            platform.call_at(platform.now().monotonic + 1, again)
+
+    platform.call_at(1001, again)
+    await platform.advance(10)
+    assert fired == [1001, 1002, 1003]
+    assert platform.now().monotonic == 1010
+
+
+def test_chance_is_what_the_test_says():
+    assert FakePlatform(chance=0.25).random() == 0.25
