@@ -15,7 +15,7 @@ SECRET_KEY = "kizuna.secret."
 
 
 class TokenUnavailable(KizunaError):
-    """The token endpoint gave no token: unreachable, failing, or answering something else. Trying again may help."""
+    """The token endpoint answered, but gave no token. Trying again may help."""
 
 
 #: Posts JSON; returns the HTTP status and the answer. Raises OSError when the server cannot be reached.
@@ -69,13 +69,11 @@ class Identity:
         self._settings.set(LEFT_KEY, "1")
 
     async def get_token(self) -> str:
-        """A fresh token. Raises Unauthorized or TokenUnavailable; neither names the secret or a token."""
+        """A fresh token. Raises Unauthorized, TokenUnavailable, or OSError when the endpoint cannot be reached;
+        none of them names the secret or a token."""
         name = self.name or ""
         secret = self._settings.get(SECRET_KEY + name)
-        try:
-            status, answer = await self._post_json(self._token_url, {"name": name, "clientSecret": secret})
-        except OSError as error:
-            raise TokenUnavailable(f"the token endpoint cannot be reached: {error}") from None
+        status, answer = await self._post_json(self._token_url, {"name": name, "clientSecret": secret})
         if status in (401, 403):
             raise Unauthorized("the token endpoint refused the person")
         if status != 200 or not isinstance(answer, dict) or not isinstance(answer.get("token"), str):

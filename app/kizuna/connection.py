@@ -197,6 +197,8 @@ class Connection:
                     self._do(OpenSocket(link.number, token))
             case events.TokenFailed(unauthorized=True):
                 self._refuse(Reason(ReasonKind.UNAUTHORIZED, "the identity provider refused a token"))
+            case events.TokenFailed(unreachable=True):
+                self._lose(Reason(ReasonKind.UNREACHABLE, "the server cannot be reached"))
             case events.TokenFailed(detail=detail):
                 self._lose(Reason(ReasonKind.TOKEN_UNAVAILABLE, detail or "no token could be fetched"))
             case events.SocketOpened():

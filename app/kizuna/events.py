@@ -57,11 +57,13 @@ class TokenObtained:
 
 @dataclass(frozen=True, slots=True)
 class TokenFailed:
-    """The token provider raised; ``unauthorized`` when it raised :class:`kizuna.errors.Unauthorized`."""
+    """The token provider raised: ``unauthorized`` when it raised :class:`kizuna.errors.Unauthorized`,
+    ``unreachable`` when it raised OSError, as whatever talks to a network does when there is none."""
 
     link: int
     unauthorized: bool
     detail: str = ""
+    unreachable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,8 @@ from kizuna.subscribers import Handler, Subscribers
 logger = logging.getLogger("kizuna.service")
 
 Frame: TypeAlias = Mapping[str, Any]
-#: Gives the token for one attempt, or None for a server that wants none. Raises Unauthorized to end it all.
+#: Gives the token for one attempt, or None for a server that wants none. Raises Unauthorized to end it all,
+#: OSError when its endpoint cannot be reached.
 GetAccessToken: TypeAlias = Callable[[], "Awaitable[str | None] | str | None"]
 Part = TypeVar("Part")
 
@@ -416,8 +417,13 @@ def _token_event(link: int, token: Any) -> events.TokenObtained | events.TokenFa
 def _token_failure(link: int, error: Exception) -> events.TokenFailed:
     """Only the error's kind goes further: its words may hold an address with a secret in it."""
     kind = type(error).__name__
-    logger.warning("no token: %s", kind)
-    return events.TokenFailed(link, isinstance(error, Unauthorized), f"no token could be fetched ({kind})")
+    logger.info("no token: %s", kind)
+    return events.TokenFailed(
+        link,
+        isinstance(error, Unauthorized),
+        f"no token could be fetched ({kind})",
+        unreachable=isinstance(error, OSError),
+    )
 
 
 def _page_after(event: events.PageEvent, page: PageState) -> PageState:

@@ -110,7 +110,6 @@ async def test_a_refused_person_is_unauthorized(status: int) -> None:
         Endpoint(500, {"error": "broken"}),
         Endpoint(200, {"no": "token"}),
         Endpoint(200, ["token"]),
-        Endpoint(answer=OSError("refused")),
     ],
 )
 async def test_an_endpoint_that_gives_none_may_be_asked_again(endpoint: Endpoint) -> None:
@@ -119,3 +118,10 @@ async def test_an_endpoint_that_gives_none_may_be_asked_again(endpoint: Endpoint
     with pytest.raises(TokenUnavailable) as caught:
         await person.get_token()
     assert "secret-" not in str(caught.value)
+
+
+async def test_an_endpoint_that_cannot_be_reached_says_so_in_its_own_words() -> None:
+    person = identity(Endpoint(answer=OSError("refused")))
+    person.enter("Mika")
+    with pytest.raises(OSError, match="refused"):
+        await person.get_token()

@@ -66,7 +66,7 @@ def raising(error: Exception) -> list[Any]:
     return [plain, later]
 
 
-@pytest.mark.parametrize("provider", raising(OSError("https://id.example.org/?refresh=SECRET is away")))
+@pytest.mark.parametrize("provider", raising(KeyError("https://id.example.org/?refresh=SECRET")))
 async def test_a_provider_that_raises_costs_the_attempt_and_its_words_go_nowhere(
     provider: Any, caplog: pytest.LogCaptureFixture
 ):
@@ -76,9 +76,24 @@ async def test_a_provider_that_raises_costs_the_attempt_and_its_words_go_nowhere
     assert stage.status == "waiting"
     assert stage.platform.sockets == []
     assert stage.service.state.reason is not None
-    assert stage.service.state.reason.words == "no token could be fetched (OSError)"
-    assert "OSError" in caplog.text
+    assert stage.service.state.reason.words == "no token could be fetched (KeyError)"
+    assert "KeyError" in caplog.text
     assert "SECRET" not in caplog.text + repr(stage.service.state)
+    stage.service.disconnect()
+    with pytest.raises(Disconnected):
+        await connecting
+
+
+@pytest.mark.parametrize(
+    "provider", raising(ConnectionRefusedError("https://id.example.org/?refresh=SECRET"))
+)
+async def test_a_provider_that_cannot_be_reached_says_that_the_server_cannot(provider: Any):
+    stage = Stage(provider)
+    connecting = await stage.begin()
+    assert stage.status == "waiting"
+    assert stage.service.state.reason is not None
+    assert stage.service.state.reason.kind == "unreachable"
+    assert "SECRET" not in repr(stage.service.state)
     stage.service.disconnect()
     with pytest.raises(Disconnected):
         await connecting
