@@ -364,6 +364,14 @@ def test_a_provider_that_fails_costs_an_attempt():
     assert machine.connection.state.reason.words == "the token endpoint is away"
 
 
+def test_a_provider_that_reaches_nobody_is_a_server_that_cannot_be_reached():
+    machine = machine_in(Status.CONNECTING)
+    machine.tell(events.TokenFailed(1, unauthorized=False, unreachable=True))
+    assert machine.status is Status.WAITING
+    assert machine.connection.state.reason is not None
+    assert machine.connection.state.reason.kind is ReasonKind.UNREACHABLE
+
+
 def test_a_provider_that_is_unauthorized_ends_it_all():
     machine = machine_in(Status.CONNECTING)
     machine.tell(events.TokenFailed(1, unauthorized=True))

@@ -27,6 +27,7 @@ def test_one_link_takes_one_token():
 
 def test_a_link_opens_once():
     it = link()
+    assert (it.number, it.active_at) == (1, 100.0)
     assert not it.is_open
     assert [it.note_opened(101.0), it.note_opened(102.0)] == [True, False]
     assert it.is_open
@@ -60,8 +61,10 @@ def test_whatever_is_heard_ends_a_doubt_and_is_a_sign_of_life():
     it.note_prepared()
     assert not it.note_heard(110.0)
     it.apply(LinkSignal.DOUBT)
+    it.heartbeat.asked(115.0)
     assert it.is_open
     assert it.note_heard(120.0)
+    assert not it.heartbeat.is_silent
     assert (it.state, it.active_at) == (LinkState.LIVE, 120.0)
 
 

@@ -22,6 +22,13 @@ def test_what_comes_in_order_is_released_at_once():
     assert sequence.watermark == 7
 
 
+def test_before_any_start_numbers_begin_at_one():
+    sequence: Sequence[str] = Sequence()
+    assert (sequence.watermark, sequence.has_gap) == (0, False)
+    assert sequence.offer(2, "b") == []
+    assert sequence.offer(1, "a") == ["a", "b"]
+
+
 def test_what_lies_beyond_a_gap_is_held_until_the_gap_is_filled():
     sequence = started()
     assert sequence.offer(3, "c") == sequence.offer(2, "b") == []
@@ -78,7 +85,12 @@ def test_a_history_that_is_forgotten_leaves_nothing():
     sequence.offer(11, "old")
     sequence.forget()
     assert (sequence.epoch, sequence.watermark, sequence.has_gap) == (None, 0, False)
-    assert sequence.start("g", 10) == []
+    assert sequence.offer(10, "new") == []
+    assert sequence.start("g", 9) == []
+    sequence.offer(2, "old")
+    sequence.offer(12, "old")
+    sequence.forget()
+    assert [item for number in range(1, 13) for item in sequence.offer(number, "new")] == ["new"] * 12
 
 
 @given(st.data(), st.integers(0, 50), st.integers(1, 30))

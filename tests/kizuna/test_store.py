@@ -66,6 +66,7 @@ def test_whoever_unsubscribed_is_told_no_more_even_in_the_same_round():
     store.update(lambda state: 1)
     store.update(lambda state: 2)
     assert told == ["first", "third", "third"]
+    assert len(store._subscriptions) == 1
 
 
 def test_an_error_in_a_listener_or_its_selector_stops_no_other(caplog: pytest.LogCaptureFixture):
