@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from playwright.sync_api import Browser, BrowserContext, Playwright
+from playwright.sync_api import TimeoutError as TimedOut
 from selenium.webdriver import WebKitGTK
 from selenium.webdriver.webkitgtk.options import Options
 from selenium.webdriver.webkitgtk.service import Service
@@ -59,12 +60,23 @@ def chromium_that_hides(playwright: Playwright, program: Path) -> Iterator[Brows
         try:
             announced = Path(profile) / "DevToolsActivePort"  # its first line, once it listens
             port = eventually(lambda: announced.exists() and announced.read_text().partition("\n")[0])
-            browser = playwright.chromium.connect_over_cdp(f"http://127.0.0.1:{port}", no_defaults=True)
+            browser = _attach(playwright, f"http://127.0.0.1:{port}")
             yield browser.contexts[0]
             browser.close()
         finally:
             process.terminate()
             process.wait(10)
+
+
+def _attach(playwright: Playwright, address: str, attempts: int = 3) -> Browser:
+    """Take over a running Chromium. One that has just started sometimes leaves the first attempt unanswered."""
+    while True:
+        attempts -= 1
+        try:
+            return playwright.chromium.connect_over_cdp(address, no_defaults=True, timeout=10_000)
+        except TimedOut:
+            if not attempts:
+                raise
 
 
 @contextlib.contextmanager

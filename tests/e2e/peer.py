@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import threading
 from collections.abc import Callable
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 from urllib.parse import quote
 
 from websockets.exceptions import ConnectionClosed
@@ -40,18 +41,18 @@ class Peer:
         self.name = name
         self.frames: list[DownFrame] = []
         self._arrived = threading.Condition()
-        issued: dict[str, Any] = server.post("/token", {"name": name, "clientSecret": secrets.token_hex(32)})
-        self.user_id: str = issued["userId"]
-        self._link: ClientConnection = connect(
-            f"ws://{server.url.removeprefix('http://')}/ws?token={quote(issued['token'])}",
-            origin=Origin(server.url),
-            ping_interval=None,
-            close_timeout=1,
-            proxy=None,
-        )
-        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._server = server
+        self._leaving = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
+        issued = self._server.post("/token", {"name": self.name, "clientSecret": secrets.token_hex(32)})
+        self.user_id: str = issued["userId"]
+        url = f"ws://{self._server.url.removeprefix('http://')}/ws?token={quote(issued['token'])}"
+        opening = connect(
+            url, origin=Origin(self._server.url), ping_interval=None, close_timeout=1, proxy=None
+        )
+        self._link: ClientConnection = self._leaving.enter_context(opening)
+        self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         self.send(Hello(v=PROTOCOL_VERSION, rooms=(RoomPosition(room_id=self.room),)))
         self.wait_for(Ready)
@@ -63,7 +64,7 @@ class Peer:
 
     def leave(self) -> None:
         """Close the connection."""
-        self._link.close()
+        self._leaving.close()
         self._reader.join(5)
 
     def send(self, frame: UpFrame) -> None:

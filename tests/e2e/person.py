@@ -25,15 +25,42 @@ READ_ARTICLES = """articles => articles.map(article => ({
     time: article.querySelector("time").dateTime,
 }))"""
 
-COUNT_ALIVE = "function () { return this.filter((socket) => socket.readyState !== WebSocket.CLOSED).length }"
-
-COUNT_CHANGES = """log => {
-    window.changesOfLog = {added: 0, removed: 0};
-    new MutationObserver(changes => changes.forEach(change => {
-        window.changesOfLog.added += change.addedNodes.length;
-        window.changesOfLog.removed += change.removedNodes.length;
-    })).observe(log, {childList: true, subtree: true});
+#: Remembers every WebSocket that the page makes, without keeping any alive. The browser's own way of counting,
+#: Runtime.queryObjects, crashes pages that run Pyodide (Chromium 156).
+REMEMBER_SOCKETS = """{
+    const made = [];
+    window.WebSocket = new Proxy(WebSocket, {construct(target, given, newTarget) {
+        const socket = Reflect.construct(target, given, newTarget);
+        made.push(new WeakRef(socket));
+        return socket;
+    }});
+    const isHeard = (socket) => socket.onopen || socket.onmessage || socket.onerror || socket.onclose;
+    window.countSocketsAlive = () => made.map((reference) => reference.deref()).filter((socket) =>
+        socket && (socket.readyState <= WebSocket.OPEN || socket.readyState === WebSocket.CLOSING && isHeard(socket))
+    ).length;
 }"""
+
+WATCH_LOG = """log => {
+    const seen = window.changesOfLog = {added: 0, removed: 0, touched: []};
+    const text = (article) => article.querySelector('[data-part="content"]').textContent;
+    const articles = (nodes) => [...nodes].flatMap((node) => node.nodeType !== Node.ELEMENT_NODE ? []
+        : [...(node.matches("article") ? [node] : []), ...node.querySelectorAll("article")]);
+    new MutationObserver((changes) => changes.forEach((change) => {
+        seen.added += articles(change.addedNodes).length;
+        seen.removed += articles(change.removedNodes).length;
+        const target = change.target.nodeType === Node.ELEMENT_NODE ? change.target : change.target.parentElement;
+        if (target?.closest("article")) seen.touched.push(text(target.closest("article")));
+    })).observe(log, {childList: true, subtree: true, attributes: true, characterData: true});
+}"""
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What happened to the log since it was last asked about."""
+
+    added: int  #: articles
+    removed: int  #: articles
+    touched: tuple[str, ...]  #: texts of articles that stayed and changed in any way
 
 
 @dataclass(frozen=True)
@@ -56,6 +83,7 @@ class Person:
         self.network = network
         self.name = name
         self.watch = Watch(page, network.url)
+        page.add_init_script(REMEMBER_SOCKETS)
         self.root = page.locator("html")
         self.name_box = page.get_by_role("textbox", name="Your name")
         self.join_button = page.get_by_role("button", name="Join", exact=True)
@@ -172,25 +200,25 @@ class Person:
         """The messages say exactly these, in this order, each once."""
         eventually(lambda: self.texts == list(texts), within, what=f"{list(texts)} on {self.name}'s screen")
 
-    def count_changes_of_log(self) -> Callable[[], dict[str, int]]:
-        """From now on count the nodes that come to and go from the log; the result tells how many."""
-        self.log.evaluate(COUNT_CHANGES)
-        return lambda: dict(self.page.evaluate("window.changesOfLog"))
+    def watch_log(self) -> Callable[[], Changes]:
+        """From now on notice every change of the log; the result tells of those since it was last called."""
+        self.log.evaluate(WATCH_LOG)
+
+        def changes() -> Changes:
+            seen = self.page.evaluate(
+                """() => {
+                    const seen = {...window.changesOfLog};
+                    Object.assign(window.changesOfLog, {added: 0, removed: 0, touched: []});
+                    return seen;
+                }"""
+            )
+            return Changes(seen["added"], seen["removed"], tuple(dict.fromkeys(seen["touched"])))
+
+        return changes
 
     def sockets_alive(self) -> int:
-        """How many WebSockets of the page are not CLOSED, asked of the browser itself. Chromium only."""
-        cdp = self.cdp
-        prototype = cdp.send("Runtime.evaluate", {"expression": "WebSocket.prototype"})["result"]["objectId"]
-        sockets = cdp.send("Runtime.queryObjects", {"prototypeObjectId": prototype})["objects"]["objectId"]
-        alive = cdp.send(
-            "Runtime.callFunctionOn",
-            {
-                "objectId": sockets,
-                "functionDeclaration": COUNT_ALIVE,
-                "returnByValue": True,
-            },
-        )
-        return int(alive["result"]["value"])
+        """How many WebSockets of the page are connecting, open, or closing while the page still listens to them."""
+        return int(self.page.evaluate("countSocketsAlive()"))
 
     @property
     def cdp(self) -> CDPSession:

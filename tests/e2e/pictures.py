@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from playwright.sync_api import Error
@@ -15,7 +16,8 @@ ARTIFACTS = ROOT / "test-results"
 
 def keep_picture(person: Person, name: str) -> Path:
     """A screenshot of the page as it is."""
-    path = ARTIFACTS / f"{name}-{person.name}.png"
+    file = re.sub(r"[^\w-]+", "-", f"{name}-{person.name}")
+    path = ARTIFACTS / f"{file}.png"
     try:
         person.page.screenshot(path=path, animations="disabled")
     except Error as error:  # a page that has crashed

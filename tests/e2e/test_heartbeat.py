@@ -20,11 +20,12 @@ def frames_of(person: Person, kind: str) -> list[str]:
 
 
 def test_pings_go_out_in_their_interval_and_are_answered(quinn: Person) -> None:
-    eventually(lambda: len(frames_of(quinn, "ping")) == 1)
+    sent = len(frames_of(quinn, "ping"))
+    eventually(lambda: len(frames_of(quinn, "ping")) > sent)
     began = time.monotonic()
-    eventually(lambda: len(frames_of(quinn, "ping")) == 3)
+    eventually(lambda: len(frames_of(quinn, "ping")) >= sent + 3)
     took = time.monotonic() - began
-    assert 2 * QUICK["heartbeatInterval"] - 0.5 < took < 2 * QUICK["heartbeatInterval"] + 2
+    assert 2 * QUICK["heartbeatInterval"] - 0.5 < took < 2 * QUICK["heartbeatInterval"] + 4
     eventually(lambda: len(frames_of(quinn, "pong")) >= 3)
     assert quinn.status == "connected"
 
@@ -51,7 +52,7 @@ def test_a_link_that_died_in_silence_is_noticed_and_replaced_and_nothing_is_lost
     quinn.network.wait_until(lambda seen: seen.websockets == before + 1)
     noticed_after = time.monotonic() - silent_since
     print(f"replaced {noticed_after:.1f} s after the silence began")
-    assert noticed_after < QUICK["heartbeatInterval"] + QUICK["pongTimeout"] + QUICK["probeTimeout"] + 2
+    assert noticed_after < QUICK["heartbeatInterval"] + QUICK["pongTimeout"] + QUICK["probeTimeout"] + 3
     quinn.wait_until_in()
     quinn.wait_for_text("into the void", state="sent")
     quinn.wait_for_texts("before", "unheard", "into the void")

@@ -11,9 +11,10 @@ from tests.e2e.person import Person
 from tests.e2e.test_exhausted import attempts_of
 
 WAKE_UP_CALLS = """() => {
-    for (const [target, name] of [[document, "visibilitychange"], [window, "online"], [window, "pageshow"],
-                                  [window, "focus"], [document, "resume"]])
+    for (const [target, name] of [[document, "visibilitychange"], [window, "online"], [window, "focus"],
+                                  [document, "resume"]])
         target.dispatchEvent(new Event(name));
+    window.dispatchEvent(new PageTransitionEvent("pageshow", {persisted: true}));
 }"""
 
 

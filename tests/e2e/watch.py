@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from urllib.parse import parse_qs, urlsplit
 
-from playwright.sync_api import ConsoleMessage, Dialog, Page, Request, WebSocket
+from playwright.sync_api import ConsoleMessage, Dialog, Error, Page, Request, WebSocket
 
 #: A browser writes an error of its own for each WebSocket and each request that fails. Tests that break the
-#: network allow these; a page cannot prevent them.
+#: network allow these; a page cannot prevent them, nor that the first shows the whole address, token included.
 NETWORK_TROUBLE = (
     r"WebSocket connection to '.*' failed",
     r"can.t establish a connection to the server at ws:",  # Firefox
     r"connection to ws:.* was interrupted while the page was loading",  # Firefox
+    r"kizuna\.service: no token: TokenUnavailable",  # a warning of the page, which Python writes as an error
     r"Failed to load resource: (net::ERR_|the server responded with a status of 50[234])",
 )
 
@@ -59,15 +60,15 @@ class Watch:
         noted = [
             text for text in self._problems if not any(re.search(allowed, text) for allowed in self._allowed)
         ]
-        shown = [] if self._page.is_closed() else self._page.locator(".py-error").all_inner_texts()
         elsewhere = [
             f"asked another origin: {url}"
             for url in (*self.requests, *self.sockets_opened)
             if urlsplit(url).netloc != urlsplit(self._origin).netloc
             and not url.startswith(("data:", "blob:"))
         ]
-        aloud = ["a token in the console" for token in self._tokens if token in "\n".join(self.console)]
-        return noted + shown + elsewhere + aloud
+        own_words = "\n".join(text for text in self.console if not re.match(NETWORK_TROUBLE[0], text))
+        aloud = ["a token in the console"] * self.tokens_in(own_words)
+        return noted + self._shown_errors() + elsewhere + aloud
 
     def tokens_in(self, text: str) -> int:
         """How many of the tokens that the page has used stand in a text."""
@@ -85,6 +86,14 @@ class Watch:
             self._allowed,
         ):
             memory.clear()
+
+    def _shown_errors(self) -> list[str]:
+        if self._page.is_closed():
+            return []
+        try:
+            return self._page.locator(".py-error").all_inner_texts()
+        except Error as error:
+            return [f"the page does not answer: {error.message}"]
 
     def _on_console(self, message: ConsoleMessage) -> None:
         self.console.append(message.text)

@@ -102,7 +102,7 @@ class FaultProxy:
         """What has been seen so far."""
         return self._counts
 
-    def wait_until(self, holds: Callable[[Counts], bool], within: float = 10.0) -> Counts:
+    def wait_until(self, holds: Callable[[Counts], bool], within: float = 15.0) -> Counts:
         """Wait for the counts to become as asked for; AssertionError when they do not in time."""
         with self._changed:
             if not self._changed.wait_for(lambda: holds(self._counts), within):
