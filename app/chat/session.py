@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from chat import protocol
@@ -35,12 +35,13 @@ from chat.requests import Request, Requests
 from chat.room import Room
 from chat.store import ChatState, ChatStore, Link, Notice, NoticeKind
 from chat.timeline import Delivery
-from kizuna.connection import ConnectionState
+from kizuna.connection_state import ConnectionState
 from kizuna.errors import ConnectionFailed, KizunaError, NotConnected
 from kizuna.outbox import OutboxFull
 from kizuna.platform import Platform, TimerHandle
-from kizuna.service import LinkHandle, WebSocketService
+from kizuna.service import WebSocketService
 from kizuna.states import Status
+from kizuna.transport import LinkHandle
 
 logger = logging.getLogger("kizuna.chat")
 
@@ -48,6 +49,19 @@ logger = logging.getLogger("kizuna.chat")
 GAP_PATIENCE = 0.2
 #: A room whose newest page is short (long messages fill a frame) is filled up to this many messages.
 FIRST_SIGHT = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Successor:
+    """A link on its way to replace the one in use: from where its hello asked, and whether that is answered."""
+
+    position: RoomPosition
+    answered: asyncio.Future[None]
+
+    def note_answer(self) -> None:
+        """The room's batch is here."""
+        if not self.answered.done():
+            self.answered.set_result(None)
 
 
 class ChatSession:
@@ -70,7 +84,9 @@ class ChatSession:
         self._platform = platform
         self._make_id = make_id
         self._rooms: dict[str, Room] = {}
-        self._link: LinkHandle | None = None  # the newest link, from its opening on
+        self._preparing: LinkHandle | None = None  # a first link on which we catch up before it counts
+        self._successor: Successor | None = None  # a link that is to replace the one in use, unnoticed
+        self._carrier: int | None = None  # number of the link in use
         self._courier = Courier(service, platform, self._mark, lambda count: self._change(waiting=count))
         self._requests = Requests(platform, self._send, self._on_unanswered)
         self._gap_timer: TimerHandle | None = None
@@ -166,7 +182,7 @@ class ChatSession:
         """Fetch the page before the oldest message shown."""
         room = self._room(self._store.state.room_id)
         first = room.timeline.first_seq
-        if self._link is None or first is None or not room.has_earlier:
+        if not self._can_ask or first is None or not room.has_earlier:
             return
         if self._requests.is_asking(History, room.room_id):
             return
@@ -222,8 +238,16 @@ class ChatSession:
         if not stands and (before.is_connected or state.status is not Status.CONNECTING):
             self._forget_link()
         if stands:
+            self._note_carrier(state.link)
             self._follow_room()
             self._courier.pump()
+
+    def _note_carrier(self, link: int | None) -> None:
+        """A replaced link leaves us in the room that its successor said hello for."""
+        if self._carrier is not None and self._carrier != link and self._successor is not None:
+            self._joined = self._successor.position
+            self._successor = None
+        self._carrier = link
 
     def _follow_room(self) -> None:
         """Be in the room that is shown. Before ``ready`` nothing but hello may be sent: then this waits for it."""
@@ -237,8 +261,11 @@ class ChatSession:
 
     async def _prepare(self, link: LinkHandle) -> None:
         """On every new link: say hello with how far we have come, and catch up before the link counts."""
+        if link.replaces:
+            await self._take_over(link)
+            return
         self._forget_link()
-        self._link = link
+        self._preparing = link
         if self._identity.user_id is not None:
             self._identify(self._identity.user_id)
         room = self._room(self._store.state.room_id)
@@ -251,10 +278,25 @@ class ChatSession:
         ref = self._requests.new_ref()
         self._requests.ask_later(ref, room.room_id, Sync(**_fields(room), ref=ref))
         await self._caught_up
+        self._preparing = None
+
+    async def _take_over(self, link: LinkHandle) -> None:
+        """Say hello on a link that replaces the one in use, and wait for its answer. Nothing of it is shown, and
+        where it fails nothing is lost: the old link goes on."""
+        position = self._room(self._store.state.room_id).position()
+        successor = self._successor = Successor(position, asyncio.get_running_loop().create_future())
+        hello = protocol.to_object(Hello(v=protocol.PROTOCOL_VERSION, rooms=(position,)))
+        try:
+            link.send_message(hello.pop("action"), hello)
+            await successor.answered
+        except BaseException:
+            self._successor = None
+            raise
 
     def _forget_link(self) -> None:
         """No answer will come over the old link any more."""
-        self._link = None
+        self._preparing = None
+        self._carrier = None
         self._joined = None
         self._requests.clear()
         self._catching_up.clear()
@@ -265,13 +307,17 @@ class ChatSession:
         self._show_room()
         self._change(caught_up=False, catching_up=False, loading_earlier=False)
 
+    @property
+    def _can_ask(self) -> bool:
+        """Whether there is a link that answers questions."""
+        return self._preparing is not None or self._service.is_connected()
+
     def _send(self, frame: protocol.UpFrame) -> None:
-        """Send on the newest link. A link that is gone takes nothing: its end brings everything again."""
-        if self._link is None:
-            return
+        """Send on the link in use. One that is gone takes nothing: its end brings everything again."""
         data = protocol.to_object(frame)
+        link = self._preparing or self._service
         try:
-            self._link.send_message(data.pop("action"), data)
+            link.send_message(data.pop("action"), data)
         except NotConnected:
             logger.info("%s was not sent: the link is gone", frame.action)
 
@@ -331,6 +377,9 @@ class ChatSession:
 
     def _on_batch(self, batch: Batch) -> None:
         request = self._requests.answered(batch.ref)
+        successor = self._successor
+        if successor is not None and batch.ref is None and batch.room_id == successor.position.room_id:
+            successor.note_answer()
         room = self._rooms.get(batch.room_id)
         if room is None:
             return
@@ -398,7 +447,7 @@ class ChatSession:
 
     def _watch_gap(self, room: Room) -> None:
         """Ask for what is missing, once reordered frames have had their time to arrive."""
-        if not room.needs_sync or self._gap_timer is not None or self._link is None:
+        if not room.needs_sync or self._gap_timer is not None or not self._can_ask:
             return
         if self._requests.is_asking(Sync, room.room_id) or self._requests.is_asking(Join, room.room_id):
             return  # its answer brings it

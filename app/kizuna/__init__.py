@@ -5,7 +5,7 @@ In a browser, begin with :class:`kizuna.browser.WebSocketService`. Tests begin w
 
 import logging
 
-from kizuna.connection import ConnectionState, Reason, ReasonKind
+from kizuna.connection_state import ConnectionState, Reason, ReasonKind
 from kizuna.errors import (
     ConfigurationError,
     ConnectionFailed,

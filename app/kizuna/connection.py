@@ -8,12 +8,12 @@ there is a method here.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from typing import Any
 
-from kizuna import close_codes, events, states
+from kizuna import events, farewell, rollover, states
 from kizuna.backoff import Backoff
+from kizuna.close_codes import Policy
 from kizuna.commands import (
     AbandonLink,
     CancelTimer,
@@ -26,8 +26,9 @@ from kizuna.commands import (
     SendPing,
     SetTimer,
 )
+from kizuna.connection_state import ConnectionState, Reason, ReasonKind
 from kizuna.events import Event, LinkEvent, PageEvent, Timer, Wish
-from kizuna.frame_text import NotAFrame, read_frame
+from kizuna.farewell import Farewell
 from kizuna.heartbeat import Heartbeat
 from kizuna.link import Link
 from kizuna.options import Options
@@ -38,41 +39,6 @@ from kizuna.wire import Meaning
 TICK_SECONDS = 1.0
 #: How late a tick of a hidden page may come: Chromium lets the timers of such a page run once a minute.
 THROTTLE_SECONDS = 60.0
-
-
-class ReasonKind(StrEnum):
-    """Why a connection does not stand, for programs; :attr:`Reason.words` is for a person."""
-
-    UNREACHABLE = "unreachable"  #: the socket never opened
-    TIMEOUT = "timeout"  #: token, opening and ready took too long
-    CLOSED_BY_SERVER = "closed_by_server"
-    SERVER_RESTARTING = "server_restarting"  #: it said bye and that we may come back
-    SILENCE = "silence"  #: no answer to a probe
-    TOKEN_UNAVAILABLE = "token_unavailable"
-    UNAUTHORIZED = "unauthorized"
-    REJECTED = "rejected"
-    PREPARE_FAILED = "prepare_failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """Why a connection does not stand. ``code`` is the WebSocket close code, where there was one."""
-
-    kind: ReasonKind
-    words: str
-    code: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionState:
-    """What may be shown. ``retry_at`` monotonic seconds; ``rtt`` seconds; ``connected_since`` seconds since 1970."""
-
-    status: Status = Status.IDLE
-    attempt: int = 0  #: attempts since the connection last stood
-    retry_at: float | None = None
-    rtt: float | None = None
-    reason: Reason | None = None
-    connected_since: float | None = None
 
 
 class Connection:
@@ -89,7 +55,10 @@ class Connection:
             jitter=options.jitter,
             random=random,
         )
+        self._random = random
         self._link: Link | None = None
+        self._candidate: Link | None = None  # the next link, while a replacement is prepared
+        self._retiring: Link | None = None  # the old link, while its last frames may still come
         self._link_count = 0
         self._state = ConnectionState()
         self._timers: dict[Timer, float] = {}
@@ -118,8 +87,13 @@ class Connection:
 
     @property
     def link(self) -> Link | None:
-        """The one link, if there is any."""
+        """The link that carries the application's frames, or is to carry them; None: there is none."""
         return self._link
+
+    @property
+    def links(self) -> list[Link]:
+        """Every link that is not forgotten: two while one replaces the other, else one or none."""
+        return [link for link in (self._link, self._candidate, self._retiring) if link is not None]
 
     @property
     def timers(self) -> Mapping[Timer, float]:
@@ -136,10 +110,11 @@ class Connection:
         if isinstance(event, events.TimerFired):
             self._on_timer_fired(event.timer)
         elif isinstance(event, events.LinkEvent):
-            if self._link is None or event.link != self._link.number:
+            link = next((link for link in self.links if link.number == event.link), None)
+            if link is None:
                 return []
             slept = self._slept()
-            self._on_link_event(event, self._link)
+            self._on_link_event(event, link)
             if slept:  # afterwards: what arrives first was often sent before the sleep, and proves nothing
                 self._fire(Trigger.WOKE)
         else:
@@ -196,11 +171,11 @@ class Connection:
                 if link.note_token():
                     self._do(OpenSocket(link.number, token))
             case events.TokenFailed(unauthorized=True):
-                self._refuse(Reason(ReasonKind.UNAUTHORIZED, "the identity provider refused a token"))
+                self._refuse(link, Reason(ReasonKind.UNAUTHORIZED, "the identity provider refused a token"))
             case events.TokenFailed(unreachable=True):
-                self._lose(Reason(ReasonKind.UNREACHABLE, "the server cannot be reached"))
+                self._lose(link, Reason(ReasonKind.UNREACHABLE, "the server cannot be reached"))
             case events.TokenFailed(detail=detail):
-                self._lose(Reason(ReasonKind.TOKEN_UNAVAILABLE, detail or "no token could be fetched"))
+                self._lose(link, Reason(ReasonKind.TOKEN_UNAVAILABLE, detail or "no token could be fetched"))
             case events.SocketOpened():
                 if link.note_opened(self._now.monotonic):
                     self._on_opened(link)
@@ -209,19 +184,20 @@ class Connection:
             case events.FrameMalformed(problem=problem):
                 self._hear(link)
                 self._do(ReportMalformed(problem))
-            case events.SocketClosed(code=code, reason=reason):
-                self._on_closed(code, reason, link)
+            case events.SocketClosed(code=code, reason=reason) if link.is_open:
+                self._on_farewell(link, farewell.from_close(code, reason))
+            case events.SocketClosed(code=code):
+                self._lose(link, Reason(ReasonKind.UNREACHABLE, "the server cannot be reached", code))
             case events.LinkPrepared():
                 if link.note_prepared():
-                    self._fire(Trigger.PROVEN)
+                    self._on_proven(link)
             case events.PrepareFailed(detail=detail):  # pragma: no branch
-                self._lose(
-                    Reason(ReasonKind.PREPARE_FAILED, detail or "the application could not prepare the link")
-                )
+                words = detail or "the application could not prepare the link"
+                self._lose(link, Reason(ReasonKind.PREPARE_FAILED, words))
 
     def _on_opened(self, link: Link) -> None:
         if link.is_ready:  # this wire has no ready: the application's preparation is all that is awaited
-            self._arm(Timer.CONNECT, self._options.prepare_timeout)
+            self._arm(self._deadline_of(link), self._options.prepare_timeout)
         self._do(PrepareLink(link.number))
 
     def _on_frame(self, frame: Mapping[str, Any], link: Link) -> None:
@@ -229,53 +205,44 @@ class Connection:
         self._do(Deliver(link.number, frame))
         match self._options.wire.meaning(frame):
             case Meaning.READY:
-                if link.state is LinkState.PROVING and not link.is_ready:
-                    self._arm(Timer.CONNECT, self._options.prepare_timeout)
-                if link.note_ready():
-                    self._fire(Trigger.PROVEN)
+                self._on_ready(frame, link)
             case Meaning.PONG:
-                t = _number(frame.get("t"))
+                t = farewell.number(frame.get("t"))
                 link.heartbeat.answered(self._now.monotonic, None if t is None else t / 1000)
-                self._change(rtt=link.heartbeat.rtt)
+                if link is self._link:
+                    self._change(rtt=link.heartbeat.rtt)
             case Meaning.BYE:
-                words = _text(frame.get("reason")) or "the server said goodbye"
-                self._on_farewell(
-                    Reason(ReasonKind.SERVER_RESTARTING, words), frame, close_codes.Policy.RETRY
-                )
+                self._on_farewell(link, farewell.from_bye(frame))
             case Meaning.OTHER:  # pragma: no branch
                 pass
 
-    def _on_closed(self, code: int, text: str, link: Link) -> None:
-        if not link.is_open:
-            self._lose(Reason(ReasonKind.UNREACHABLE, "the server cannot be reached", code))
+    def _on_ready(self, frame: Mapping[str, Any], link: Link) -> None:
+        if link.is_ready or link.state is not LinkState.PROVING:
             return
-        word = _parse_word(text)
-        kind = ReasonKind.SERVER_RESTARTING if word else ReasonKind.CLOSED_BY_SERVER
-        words = _text(word.get("reason")) or close_codes.words(code)
-        self._on_farewell(Reason(kind, words, code), word, close_codes.policy(code))
+        link.expires_in = farewell.number(frame.get("expiresIn"))
+        self._arm(self._deadline_of(link), self._options.prepare_timeout)
+        if link.note_ready():
+            self._on_proven(link)
 
-    def _on_farewell(self, reason: Reason, word: Mapping[str, Any], policy: close_codes.Policy) -> None:
-        """The server ended the link. Whether to come back, and when at the earliest, is for its word to say; what
-        the word leaves open is for the policy."""
-        match word.get("reconnect"):
-            case False:
-                policy = close_codes.Policy.STOP
-            case True:
-                policy = close_codes.Policy.RETRY
-        if policy is close_codes.Policy.STOP:
-            self._refuse(replace(reason, kind=ReasonKind.REJECTED))
+    def _on_proven(self, link: Link) -> None:
+        self._fire(Trigger.PROMOTED if link is self._candidate else Trigger.PROVEN)
+
+    def _on_farewell(self, link: Link, end: Farewell) -> None:
+        """The server ended the link. A link beside the one that carries has no say in what becomes of us."""
+        if link is not self._link:
+            self._lose(link, end.reason)
             return
-        if policy is close_codes.Policy.RENEW_TOKEN:
+        if end.policy is Policy.STOP:
+            self._refuse(link, replace(end.reason, kind=ReasonKind.REJECTED))
+            return
+        if end.policy is Policy.RENEW_TOKEN:
             self._token_renewals += 1
             if self._token_renewals > 1:
-                self._refuse(replace(reason, kind=ReasonKind.UNAUTHORIZED))
+                self._refuse(link, replace(end.reason, kind=ReasonKind.UNAUTHORIZED))
                 return
-        retry_after = _number(word.get("retryAfter"))
-        if retry_after is None and policy is close_codes.Policy.RETRY_LATER:
-            retry_after = close_codes.RETRY_LATER_SECONDS
-        if retry_after is not None:
-            self._hold_back(min(retry_after, self._options.max_retry_after))
-        self._lose(reason)
+        if end.retry_after is not None:
+            self._hold_back(min(end.retry_after, self._options.max_retry_after))
+        self._lose(link, end.reason)
 
     def _on_timer(self, timer: Timer, late: float) -> None:
         match timer:
@@ -290,15 +257,21 @@ class Connection:
             case Timer.STABLE:
                 self._backoff.start_again()
                 self._note_served()
+            case Timer.ROLLOVER:
+                self._fire(Trigger.ROLLOVER_DUE)
+            case Timer.CANDIDATE:
+                self._drop_candidate()
+            case Timer.RETIRE:
+                self._end_retiring()
             case Timer.TICK:  # pragma: no branch
                 self._arm_tick()
 
     def _on_connect_deadline(self) -> None:
         link = self._standing_link
         if link.is_open and link.is_ready:
-            self._lose(Reason(ReasonKind.PREPARE_FAILED, "the application was not prepared in time"))
+            self._lose(link, Reason(ReasonKind.PREPARE_FAILED, "the application was not prepared in time"))
         else:
-            self._lose(Reason(ReasonKind.TIMEOUT, "the server did not answer in time"))
+            self._lose(link, Reason(ReasonKind.TIMEOUT, "the server did not answer in time"))
 
     def _on_heartbeat(self) -> None:
         link = self._standing_link
@@ -316,7 +289,7 @@ class Connection:
             self._probed_again = True
             self._fire(Trigger.WOKE)
         else:
-            self._lose(Reason(ReasonKind.SILENCE, "the server does not answer any more"))
+            self._lose(self._standing_link, Reason(ReasonKind.SILENCE, "the server does not answer any more"))
 
     # --- the actions named in states.STATUS_TABLE ---
 
@@ -386,10 +359,36 @@ class Connection:
             self._note_served()
         self._enter(Status.CONNECTED)
         self._change(attempt=0, reason=None, connected_since=self._now.wall)
-        self._ping(self._standing_link, self._options.pong_timeout)
-        self._arm(Timer.HEARTBEAT, self._options.heartbeat_interval)
+        self._begin_heartbeat()
         self._arm(Timer.STABLE, self._options.stable_after)
         self._arm_tick()
+
+    def _begin_rollover(self) -> None:
+        self._end_retiring()
+        self._candidate = self._new_link()
+        self._arm(Timer.CANDIDATE, self._options.connect_timeout)
+        self._do(FetchToken(self._candidate.number))
+
+    def _promote(self) -> None:
+        """The candidate carries from now on; the old link may still deliver what is on its way."""
+        self._retiring, self._link, self._candidate = self._link, self._candidate, None
+        self._disarm(Timer.CANDIDATE)
+        self._disarm(Timer.SILENCE)
+        self._probed_again = False
+        self._arm(Timer.RETIRE, self._options.retire_after)
+        self._enter(Status.CONNECTED)
+        self._begin_heartbeat()
+
+    def _inherit(self) -> None:
+        """The old link died while its successor was being prepared: that is the attempt, and it goes on."""
+        candidate, self._candidate = self._candidate, None
+        assert candidate is not None
+        deadline = self._timers[Timer.CANDIDATE]
+        self._end_retiring()
+        self._link = candidate
+        self._enter(Status.CONNECTING)
+        self._change(attempt=1)
+        self._arm_at(Timer.CONNECT, deadline)
 
     def _probe(self) -> None:
         if self._options.wire.pong is None:  # nothing would answer
@@ -458,37 +457,83 @@ class Connection:
 
     def _open_link(self) -> None:
         self._abandon()
-        self._link_count += 1
-        self._link = Link(
-            self._link_count,
-            self._now.monotonic,
-            Heartbeat(),
-            needs_ready=self._options.wire.ready is not None,
-        )
+        self._link = self._new_link()
         self._change(attempt=self._state.attempt + 1)
         self._arm(Timer.CONNECT, self._options.connect_timeout)
-        self._do(FetchToken(self._link_count))
+        self._do(FetchToken(self._link.number))
+
+    def _new_link(self) -> Link:
+        self._link_count += 1
+        needs_ready = self._options.wire.ready is not None
+        return Link(self._link_count, self._now.monotonic, Heartbeat(), needs_ready=needs_ready)
+
+    def _deadline_of(self, link: Link) -> Timer:
+        return Timer.CANDIDATE if link is self._candidate else Timer.CONNECT
 
     def _abandon(self) -> None:
+        """Give up every link."""
+        self._end_candidate()
+        self._end_retiring()
         if self._link is not None:
-            self._link.apply(LinkSignal.ENDED)
-            self._do(AbandonLink(self._link.number))
+            self._end(self._link)
             self._link = None
             self._disarm(Timer.CONNECT)
 
-    def _lose(self, reason: Reason) -> None:
-        self._abandon()
-        self._change(reason=reason)
-        self._fire(Trigger.LOST)
+    def _drop_candidate(self) -> None:
+        """The next link failed. That costs nothing: the old one carries on, and another try follows."""
+        self._end_candidate()
+        self._arm(Timer.ROLLOVER, self._backoff.spread(rollover.RETRY_AFTER))
 
-    def _refuse(self, reason: Reason) -> None:
+    def _end_candidate(self) -> None:
+        if self._candidate is not None:
+            self._end(self._candidate)
+            self._candidate = None
+            self._disarm(Timer.CANDIDATE)
+
+    def _end_retiring(self) -> None:
+        if self._retiring is not None:
+            self._end(self._retiring)
+            self._retiring = None
+            self._disarm(Timer.RETIRE)
+
+    def _end(self, link: Link) -> None:
+        link.apply(LinkSignal.ENDED)
+        self._do(AbandonLink(link.number))
+
+    def _lose(self, link: Link, reason: Reason) -> None:
+        if link is self._candidate:
+            self._drop_candidate()
+        elif link is self._retiring:
+            self._end_retiring()
+        elif self._candidate is not None:
+            self._end(link)
+            self._change(reason=reason)
+            self._fire(Trigger.INHERITED)
+        else:
+            self._abandon()
+            self._change(reason=reason)
+            self._fire(Trigger.LOST)
+
+    def _refuse(self, link: Link, reason: Reason) -> None:
+        if link is not self._link:  # a candidate cannot reject: the next attempt hears it again, if it is so
+            self._lose(link, reason)
+            return
         self._abandon()
         self._change(reason=reason)
         self._fire(Trigger.REFUSED)
 
     def _hear(self, link: Link) -> None:
-        if link.note_heard(self._now.monotonic):
+        if link.note_heard(self._now.monotonic) and link is self._link:
             self._fire(Trigger.TRUSTED)
+
+    def _begin_heartbeat(self) -> None:
+        """The link has just begun to carry: ask at once, and from now on; and know when it is to be replaced."""
+        link = self._standing_link
+        self._ping(link, self._options.pong_timeout)
+        self._arm(Timer.HEARTBEAT, self._options.heartbeat_interval)
+        due_in = rollover.due_in(self._options, link.expires_in, self._random)
+        if due_in is not None:
+            self._arm(Timer.ROLLOVER, due_in)
 
     def _ping(self, link: Link, patience: float | None) -> None:
         """Ask for an answer; ``patience`` seconds until silence means something, None: that is running already."""
@@ -511,6 +556,7 @@ class Connection:
         stands = status in (Status.CONNECTED, Status.SUSPECT)
         self._change(
             status=status,
+            link=self._link.number if stands and self._link is not None else None,
             retry_at=None,
             rtt=self._state.rtt if stands else None,
             connected_since=self._state.connected_since if stands else None,
@@ -543,22 +589,3 @@ class Connection:
 
     def _change(self, **parts: Any) -> None:
         self._state = replace(self._state, **parts)
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _number(value: Any) -> float | None:
-    """``value`` if it is a finite number that a float can hold; servers may send anything."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 2**53:
-        return None
-    return value
-
-
-def _parse_word(text: str) -> Mapping[str, Any]:
-    """The server's word in a close reason: a JSON object as in a ``bye`` frame; empty if it is none."""
-    try:
-        return read_frame(text)
-    except NotAFrame:
-        return {}

@@ -20,6 +20,9 @@ class Timer(StrEnum):
     HEARTBEAT = "heartbeat"  #: the next ping is due
     SILENCE = "silence"  #: the ping should have been answered by now
     STABLE = "stable"  #: the link has been up long enough for the delay to start again at its first step
+    ROLLOVER = "rollover"  #: the link should be replaced before it ends by itself
+    CANDIDATE = "candidate"  #: the next link takes too long
+    RETIRE = "retire"  #: what the replaced link had to deliver has come
     TICK = "tick"  #: a second has passed; coming late reveals that the machine slept
 
 

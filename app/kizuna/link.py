@@ -14,6 +14,9 @@ class Link:
         self.active_at = started_at  #: when it was begun, opened or heard last
         self.heartbeat = heartbeat
         self.state = LinkState.OPENING
+        self.expires_in: float | None = (
+            None  #: seconds from ready until its token expires, where ready says so
+        )
         self._has_token = False
         self._ready = not needs_ready
         self._prepared = False

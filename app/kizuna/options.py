@@ -28,6 +28,11 @@ class Options:
     offline_interval: float = 30.0  #: free attempts while the browser claims to be offline: it may be wrong
     impatience: float = 2.0  #: an attempt older than this is restarted when the page comes back
     manual_interval: float = 1.0  #: "Try now" acts at most this often
+    rollover_after: float = (
+        6600.0  #: a link is replaced at this age (110 min; API Gateway cuts at 2 h); 0: never
+    )
+    rollover_spread: float = 300.0  #: earlier or later by up to this much, so that not all move at once
+    retire_after: float = 5.0  #: a replaced link may still deliver for this long
     rest: float = 0.0  #: one quiet attempt this often when exhausted and visible; 0: none (the article stops)
     max_retry_after: float = 300.0  #: what a server may ask for at most
     sleep_gap: float = 3.0  #: a tick this late, or clocks this far apart: the machine slept

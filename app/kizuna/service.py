@@ -11,60 +11,39 @@ In a browser ``kizuna.browser.WebSocketService`` brings its platform along. Deci
 from __future__ import annotations
 
 import asyncio
-import inspect
-import json
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, TypeAlias, TypeVar
-from urllib.parse import quote, urlsplit
+from typing import TypeVar
+from urllib.parse import urlsplit
 
 from kizuna import commands, events
-from kizuna.connection import Connection, ConnectionState
+from kizuna.connection import Connection
+from kizuna.connection_state import ConnectionState
 from kizuna.errors import (
     ConfigurationError,
     ConnectionFailed,
     Disconnected,
     Exhausted,
-    FrameTooLarge,
     KizunaError,
     NotConnected,
     Rejected,
-    Unauthorized,
 )
 from kizuna.events import Timer
-from kizuna.frame_text import NotAFrame, read_frame
 from kizuna.options import Options
-from kizuna.platform import PageState, Platform, Socket, TimerHandle
+from kizuna.platform import PageState, Platform, TimerHandle
 from kizuna.states import Status
 from kizuna.store import Store
 from kizuna.subscribers import Handler, Subscribers
+from kizuna.transport import Frame, GetAccessToken, Prepare, Transport
 
 logger = logging.getLogger("kizuna.service")
 
-Frame: TypeAlias = Mapping[str, Any]
-#: Gives the token for one attempt, or None for a server that wants none. Raises Unauthorized to end it all,
-#: OSError when its endpoint cannot be reached.
-GetAccessToken: TypeAlias = Callable[[], "Awaitable[str | None] | str | None"]
 Part = TypeVar("Part")
 
 _CONNECTED = (Status.CONNECTED, Status.SUSPECT)
-
-
-class LinkHandle:
-    """Responsible for letting ``prepare`` speak on a link that does not count as connected yet."""
-
-    def __init__(self, send: Callable[[str, Frame], None]) -> None:
-        self._send = send
-
-    def send_message(self, action: str, data: Frame | None = None) -> None:
-        """As WebSocketService.send_message, on this link. Raises NotConnected once it is gone."""
-        self._send(action, data or {})
-
-
-Prepare: TypeAlias = Callable[[LinkHandle], Awaitable[None] | None]
 
 
 class WebSocketService:
@@ -91,8 +70,7 @@ class WebSocketService:
         self._messages: Subscribers[Frame] = Subscribers()
         self._malformed: Subscribers[str] = Subscribers()
         self._prepares: dict[object, Prepare] = {}
-        self._socket: Socket | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._transports: dict[int, Transport] = {}
         self._timers: dict[Timer, TimerHandle] = {}
         self._waiters: set[asyncio.Future[ConnectionFailed | None]] = set()
         self._events: deque[events.Event] = deque()
@@ -156,9 +134,10 @@ class WebSocketService:
     def send_message(self, action: str, data: Frame | None = None) -> None:
         """Send ``{"action": action, **data}`` now. Raises NotConnected or FrameTooLarge; nothing is kept for later,
         that is the outbox's work."""
-        if not self.is_connected():
+        carrier = self._carrier
+        if carrier is None or not self.is_connected():
             raise NotConnected("there is no open connection to send on")
-        self._send(action, data or {})
+        carrier.send(action, data or {})
 
     def on_message(self, handler: Handler[Frame]) -> Callable[[], None]:
         """Call ``handler(frame)``, def or async def, for every frame; returns the unsubscribe."""
@@ -194,7 +173,7 @@ class WebSocketService:
 
     def is_connected(self) -> bool:
         """Whether a frame can be sent now."""
-        return self._connection.status in _CONNECTED and self._socket is not None and self._socket.is_open
+        return self._connection.status in _CONNECTED and self._carrier is not None and self._carrier.is_open
 
     # --- events in ---
 
@@ -253,18 +232,29 @@ class WebSocketService:
 
     # --- commands out ---
 
+    @property
+    def _carrier(self) -> Transport | None:
+        """The transport of the link that carries the application's frames."""
+        link = self._connection.link
+        return None if link is None else self._transports.get(link.number)
+
     def _execute(self, command: commands.Command) -> None:
         match command:
             case commands.FetchToken(link=link):
-                self._fetch_token(link)
+                self._transports[link] = Transport(
+                    link, self._platform, self._dispatch, self._options.max_frame_bytes
+                )
+                self._transports[link].fetch_token(self._get_access_token)
             case commands.OpenSocket(link=link, token=token):
-                self._open_socket(link, token)
+                self._transports[link].open(self._url, token)
             case commands.PrepareLink(link=link):
-                self._spawn(self._prepare(link))
-            case commands.AbandonLink(code=code, reason=reason):
-                self._abandon(code, reason)
-            case commands.SendPing(t=t):
-                self._send_ping(t)
+                carries = self._connection.link
+                replaces = carries is not None and carries.number != link
+                self._transports[link].prepare(self._prepares.values(), replaces=replaces)
+            case commands.AbandonLink(link=link, code=code, reason=reason):
+                self._transports.pop(link).abandon(code, reason)
+            case commands.SendPing(link=link, t=t):
+                self._send_ping(link, t)
             case commands.Deliver(frame=frame):
                 self._messages.tell(frame)
             case commands.ReportMalformed(problem=problem):
@@ -276,117 +266,17 @@ class WebSocketService:
             case commands.CancelTimer(timer=timer):  # pragma: no branch
                 self._cancel_timer(timer)
 
-    def _fetch_token(self, link: int) -> None:
-        if self._get_access_token is None:
-            self._dispatch(events.TokenObtained(link, None))
-            return
-        try:
-            token = self._get_access_token()
-        except Exception as error:  # noqa: BLE001 - a provider may raise anything; it becomes the attempt's reason
-            self._dispatch(_token_failure(link, error))
-            return
-        if inspect.isawaitable(token):
-            self._spawn(self._await_token(link, token), token)
-        else:
-            self._dispatch(_token_event(link, token))
-
-    async def _await_token(self, link: int, token: Awaitable[str | None]) -> None:
-        try:
-            event = _token_event(link, await token)
-        except Exception as error:  # noqa: BLE001 - as above
-            event = _token_failure(link, error)
-        self._dispatch(event)
-
-    def _open_socket(self, link: int, token: str | None) -> None:
-        try:
-            url = _with_token(self._url, token)
-            self._socket = self._platform.open_socket(url, _Listener(link, self._dispatch))
-        except Exception as error:  # noqa: BLE001 - a failed attempt; its message may hold the URL, and so the token
-            logger.warning("the platform opens no socket: %s", type(error).__name__)
-            self._dispatch(events.SocketClosed(link, 1006))
-
-    async def _prepare(self, link: int) -> None:
-        def send(action: str, data: Frame) -> None:
-            current = self._connection.link
-            if current is None or current.number != link:
-                raise NotConnected("this link is gone")
-            self._send(action, data)
-
-        handle = LinkHandle(send)
-        try:
-            for prepare in tuple(self._prepares.values()):
-                preparing = prepare(handle)
-                if preparing is not None:
-                    await preparing
-        except Exception as error:
-            logger.exception("prepare failed")
-            self._dispatch(events.PrepareFailed(link, str(error)))
-        else:
-            self._dispatch(events.LinkPrepared(link))
-
-    def _abandon(self, code: int, reason: str) -> None:
-        for task in tuple(self._tasks):  # also the one that we may be called from: it ends at its next await
-            task.cancel()
-        self._tasks.clear()
-        socket, self._socket = self._socket, None
-        if socket is not None:
-            socket.abandon(code, reason)
-
-    def _send_ping(self, t: float) -> None:
+    def _send_ping(self, link: int, t: float) -> None:
         wire = self._options.wire
         try:
-            self._send(wire.ping, wire.ping_data(t))
+            self._transports[link].send(wire.ping, wire.ping_data(t))
         except KizunaError as error:  # the link is on its way out: its close, or the silence, will tell
             logger.warning("no ping was sent: %s", error)
-
-    def _send(self, action: str, data: Frame) -> None:
-        text = json.dumps({"action": action, **data}, ensure_ascii=False, separators=(",", ":"))
-        # Half a surrogate pair goes out as U+FFFD, which has three bytes as well.
-        size = len(text.encode(errors="surrogatepass"))
-        if size > self._options.max_frame_bytes:
-            raise FrameTooLarge(size, self._options.max_frame_bytes)
-        if self._socket is None or not self._socket.is_open:
-            raise NotConnected("the socket is not open")
-        try:
-            self._socket.send(text)
-        except Exception as error:
-            raise NotConnected("the socket took no frame") from error
-
-    def _spawn(self, work: Coroutine[Any, Any, None], awaited: object = None) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        if inspect.iscoroutine(awaited):  # a task that is cancelled before it began would leave it to warn
-            task.add_done_callback(lambda _: awaited.close())
 
     def _cancel_timer(self, timer: Timer) -> None:
         handle = self._timers.pop(timer, None)
         if handle is not None:
             handle.cancel()
-
-
-class _Listener:
-    """Responsible for turning what one socket says into events of its link."""
-
-    def __init__(self, link: int, dispatch: Callable[[events.Event], None]) -> None:
-        self._link = link
-        self._dispatch = dispatch
-
-    def on_open(self) -> None:
-        self._dispatch(events.SocketOpened(self._link))
-
-    def on_text(self, text: str) -> None:
-        try:
-            event: events.Event = events.FrameReceived(self._link, read_frame(text))
-        except NotAFrame as error:
-            event = events.FrameMalformed(self._link, str(error))
-        self._dispatch(event)
-
-    def on_binary(self) -> None:
-        self._dispatch(events.FrameMalformed(self._link, "a binary frame"))
-
-    def on_close(self, code: int, reason: str) -> None:
-        self._dispatch(events.SocketClosed(self._link, code, reason))
 
 
 def _checked_url(url: str) -> str:
@@ -400,30 +290,6 @@ def _checked_url(url: str) -> str:
     if parts.fragment:
         raise ConfigurationError("url", "must have no fragment (#...): no WebSocket takes one")
     return url
-
-
-def _with_token(url: str, token: str | None) -> str:
-    if token is None:
-        return url
-    return f"{url}{'&' if '?' in url else '?'}token={quote(token, safe='')}"
-
-
-def _token_event(link: int, token: Any) -> events.TokenObtained | events.TokenFailed:
-    if token is None or isinstance(token, str):
-        return events.TokenObtained(link, token)
-    return _token_failure(link, TypeError())
-
-
-def _token_failure(link: int, error: Exception) -> events.TokenFailed:
-    """Only the error's kind goes further: its words may hold an address with a secret in it."""
-    kind = type(error).__name__
-    logger.info("no token: %s", kind)
-    return events.TokenFailed(
-        link,
-        isinstance(error, Unauthorized),
-        f"no token could be fetched ({kind})",
-        unreachable=isinstance(error, OSError),
-    )
 
 
 def _page_after(event: events.PageEvent, page: PageState) -> PageState:

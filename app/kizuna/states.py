@@ -8,7 +8,7 @@ The status table says what a person may be told. Its triggers are wishes of the 
 outcomes of links. A row names one action and every status that the action may lead to: most lead to one, some
 decide by the budget or by what the server said.
 
-The link table is the life of one socket. A connection has one link at a time.
+The link table is the life of one socket. A connection has one link at a time, and two while one replaces the other.
 """
 
 from __future__ import annotations
@@ -47,6 +47,9 @@ class Trigger(StrEnum):
     TRUSTED = "link trusted"
     LOST = "link lost"
     REFUSED = "link refused"
+    ROLLOVER_DUE = "rollover due"
+    PROMOTED = "next link proven"
+    INHERITED = "link lost, the next one goes on"
     SHOWN = "page shown"
     ONLINE = "online"
     OFFLINE = "offline"
@@ -74,6 +77,8 @@ _PROBE_OR_REPLACE = Row("probe_or_replace", (Status.SUSPECT, Status.CONNECTING))
 _COME_BACK = Row("come_back", (Status.CONNECTING, Status.WAITING))
 _PROBE_AGAIN = Row("probe", (Status.SUSPECT,))
 _REARM = Row("rearm", (Status.CONNECTING, Status.WAITING))
+_PROMOTE = Row("promote", (Status.CONNECTED,))
+_INHERIT = Row("inherit", (Status.CONNECTING,))
 _RETREAT = Row("retreat", (Status.WAITING, Status.OFFLINE, Status.EXHAUSTED))
 _REJECT = Row("reject", (Status.REJECTED,))
 _GO_OFFLINE = Row("go_offline", (Status.OFFLINE,))
@@ -105,6 +110,9 @@ STATUS_TABLE: Mapping[Status, Mapping[Trigger, Row]] = {
     Status.CONNECTED: {
         Trigger.DISCONNECT: _CLOSE,
         Trigger.DOUBTED: _PROBE,
+        Trigger.ROLLOVER_DUE: Row("begin_rollover", (Status.CONNECTED,)),
+        Trigger.PROMOTED: _PROMOTE,
+        Trigger.INHERITED: _INHERIT,
         Trigger.LOST: _RETREAT,
         Trigger.REFUSED: _REJECT,
         Trigger.SHOWN: _PROBE,
@@ -117,6 +125,9 @@ STATUS_TABLE: Mapping[Status, Mapping[Trigger, Row]] = {
     Status.SUSPECT: {
         Trigger.DISCONNECT: _CLOSE,
         Trigger.TRUSTED: Row("trust", (Status.CONNECTED,)),
+        Trigger.ROLLOVER_DUE: Row("begin_rollover", (Status.SUSPECT,)),
+        Trigger.PROMOTED: _PROMOTE,
+        Trigger.INHERITED: _INHERIT,
         Trigger.LOST: Row("replace", (Status.CONNECTING, Status.WAITING, Status.OFFLINE, Status.EXHAUSTED)),
         Trigger.REFUSED: _REJECT,
         Trigger.RESUMED: _PROBE_AGAIN,
@@ -179,12 +190,24 @@ STATUS_TABLE: Mapping[Status, Mapping[Trigger, Row]] = {
     },
 }
 
+_STANDING = frozenset(
+    {
+        Timer.HEARTBEAT,
+        Timer.SILENCE,
+        Timer.STABLE,
+        Timer.TICK,
+        Timer.ROLLOVER,
+        Timer.CANDIDATE,
+        Timer.RETIRE,
+    }
+)
+
 #: Which timers may run in a status. Entering a status disarms all others.
 TIMERS: Mapping[Status, frozenset[Timer]] = {
     Status.IDLE: frozenset(),
     Status.CONNECTING: frozenset({Timer.CONNECT}),
-    Status.CONNECTED: frozenset({Timer.HEARTBEAT, Timer.SILENCE, Timer.STABLE, Timer.TICK}),
-    Status.SUSPECT: frozenset({Timer.HEARTBEAT, Timer.SILENCE, Timer.STABLE, Timer.TICK}),
+    Status.CONNECTED: _STANDING,
+    Status.SUSPECT: _STANDING,
     Status.WAITING: frozenset({Timer.RETRY}),
     Status.OFFLINE: frozenset({Timer.RETRY}),
     Status.SUSPENDED: frozenset(),

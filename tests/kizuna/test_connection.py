@@ -8,7 +8,7 @@ import pytest
 
 from kizuna import events
 from kizuna.commands import AbandonLink, FetchToken, OpenSocket
-from kizuna.connection import ConnectionState, ReasonKind
+from kizuna.connection_state import ConnectionState, ReasonKind
 from kizuna.events import Timer
 from kizuna.states import Status
 from tests.kizuna.machine import Machine, machine_in, only, without_timers

@@ -8,7 +8,7 @@ import pytest
 
 from kizuna import events
 from kizuna.commands import AbandonLink, Deliver, FetchToken, PrepareLink, ReportMalformed, SendPing
-from kizuna.connection import ReasonKind
+from kizuna.connection_state import ReasonKind
 from kizuna.events import Timer
 from kizuna.states import TIMERS, LinkState, Status
 from kizuna.wire import ARTICLE, KIZUNA, Wire

@@ -6,7 +6,7 @@ import pytest
 
 from kizuna import events
 from kizuna.commands import AbandonLink, Deliver, FetchToken
-from kizuna.connection import ReasonKind
+from kizuna.connection_state import ReasonKind
 from kizuna.events import Timer
 from kizuna.states import Status
 from tests.kizuna.machine import machine_in, only, without_timers

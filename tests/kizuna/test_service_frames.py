@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kizuna.service import LinkHandle
+from kizuna.transport import LinkHandle
 from tests.kizuna.stage import Stage
 
 

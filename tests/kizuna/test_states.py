@@ -10,6 +10,7 @@ import pytest
 
 from kizuna import events, states
 from kizuna.connection import Connection
+from kizuna.events import Timer
 from kizuna.states import LINK_TABLE, STATUS_TABLE, TIMERS, LinkSignal, LinkState, Status, Trigger
 from kizuna.wire import ARTICLE, KIZUNA
 from tests.kizuna.machine import Machine
@@ -122,6 +123,15 @@ class Walk:
                 machine.hang(draw.choice([0.0, 5.0]))
             case 3:
                 machine.tell(events.TokenFailed(machine.link, unauthorized=draw.random() < 0.1))
+            case 5 if Timer.ROLLOVER in machine.connection.timers and draw.random() < 0.7:
+                old = machine.connection.state.link or 0
+                machine.fire(Timer.ROLLOVER)
+                if draw.random() < 0.3:
+                    machine.tell(events.WentOffline())
+                if draw.random() < 0.5:
+                    machine.settle()
+                else:
+                    machine.tell(events.SocketClosed(old, 1006))
             case 5:
                 machine.open()
                 machine.drop(draw.choice([1006, 1006, 1006, 1008, 1013, 4401]))

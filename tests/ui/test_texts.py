@@ -10,7 +10,7 @@ import pytest
 
 from chat.store import NoticeKind
 from chat.timeline import Delivery
-from kizuna.connection import ReasonKind
+from kizuna.connection_state import ReasonKind
 from ui.texts import LANGUAGES, Texts, placeholders, read_catalogue
 
 ROOT = Path(__file__).resolve().parents[2]

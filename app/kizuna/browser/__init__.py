@@ -21,8 +21,8 @@ from kizuna.browser.websocket import BrowserSocket
 from kizuna.events import PageEvent
 from kizuna.options import Options
 from kizuna.platform import Instant, PageState, SocketListener
-from kizuna.service import GetAccessToken
 from kizuna.singleton import disconnect_websocket
+from kizuna.transport import GetAccessToken
 
 __all__ = [
     "BrowserPlatform",

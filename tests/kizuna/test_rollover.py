@@ -1,0 +1,315 @@
+"""A link is replaced before it ends by itself: unnoticed, without a budget, and never at the price of the old one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from kizuna import events, rollover
+from kizuna.commands import AbandonLink, Deliver, FetchToken, SendPing
+from kizuna.connection_state import ReasonKind
+from kizuna.events import Timer
+from kizuna.options import Options
+from kizuna.states import Status
+from kizuna.transport import LinkHandle
+from kizuna.wire import ARTICLE
+from tests.kizuna.machine import READY, Machine, machine_in, only
+from tests.kizuna.stage import Stage
+
+
+def connected(**options: object) -> Machine:
+    return machine_in(Status.CONNECTED, **options)
+
+
+def rolling(**options: object) -> Machine:
+    """Connected over link 1, with link 2 begun."""
+    machine = connected(**options)
+    machine.pong()
+    machine.fire(Timer.ROLLOVER)
+    assert machine.link == 2
+    return machine
+
+
+def promoted(**options: object) -> Machine:
+    machine = rolling(**options)
+    machine.settle()
+    assert machine.connection.state.link == 2
+    return machine
+
+
+# --- when ---
+
+
+@pytest.mark.parametrize(("chance", "minutes"), [(0.0, 105), (0.5, 110), (1.0, 115)])
+def test_a_link_is_replaced_at_110_minutes_give_or_take_five(chance: float, minutes: float) -> None:
+    assert rollover.due_in(Options(), None, lambda: chance) == minutes * 60
+
+
+def test_a_link_is_replaced_before_its_token_expires() -> None:
+    for chance in (0.0, 0.5, 0.99):
+        due_in = rollover.due_in(Options(), 3600, lambda: chance)  # noqa: B023 - called at once
+        assert due_in is not None
+        assert 3300 <= due_in < 3600
+
+
+def test_a_short_lived_token_is_renewed_in_the_last_quarter_of_its_life() -> None:
+    due_in = rollover.due_in(Options(), 20, lambda: 0.0)
+    assert due_in == 15
+
+
+@pytest.mark.parametrize("expires_in", [None, 0, -5])
+def test_without_an_age_and_an_expiry_nothing_is_replaced(expires_in: float | None) -> None:
+    assert rollover.due_in(Options(rollover_after=0), expires_in, lambda: 0.5) is None
+
+
+def test_ready_says_when_the_token_expires() -> None:
+    machine = machine_in(Status.CONNECTING)
+    machine.open()
+    machine.receive({**READY, "expiresIn": 100})
+    machine.tell(events.LinkPrepared(machine.link))
+    assert machine.armed(Timer.ROLLOVER) == 100 - 25 * 0.75
+
+
+@pytest.mark.parametrize("expires_in", ["soon", None, True, [], 10**400])
+def test_an_expiry_that_is_no_number_means_nothing(expires_in: object) -> None:
+    machine = machine_in(Status.CONNECTING)
+    machine.open()
+    machine.receive({**READY, "expiresIn": expires_in})
+    machine.tell(events.LinkPrepared(machine.link))
+    assert machine.armed(Timer.ROLLOVER) == 6600
+
+
+# --- how ---
+
+
+def test_the_next_link_is_opened_while_the_old_one_carries_and_nothing_shows() -> None:
+    machine = rolling()
+    before = machine.connection.state
+    assert [link.number for link in machine.connection.links] == [1, 2]
+    machine.open()
+    machine.receive(READY)
+    assert machine.connection.state == before
+    given = machine.tell(events.LinkPrepared(2))
+    assert machine.status is Status.CONNECTED
+    assert machine.connection.state.link == 2
+    assert machine.connection.state.connected_since == before.connected_since
+    assert only(given, SendPing)[0].link == 2
+
+
+def test_the_old_link_delivers_for_five_seconds_more_and_is_closed() -> None:
+    machine = promoted()
+    machine.pong()
+    assert only(machine.tell(events.FrameReceived(1, {"type": "late"})), Deliver)
+    assert only(machine.wait(4.9), AbandonLink) == []
+    assert only(machine.wait(0.2), AbandonLink) == [AbandonLink(1)]
+    assert machine.tell(events.FrameReceived(1, {"type": "too late"})) == []
+
+
+def test_an_old_link_that_closes_by_itself_is_forgotten() -> None:
+    machine = promoted()
+    assert only(machine.tell(events.SocketClosed(1, 1001)), AbandonLink) == [AbandonLink(1)]
+    assert machine.status is Status.CONNECTED
+    assert machine.armed(Timer.RETIRE) is None
+
+
+def test_a_replaced_link_is_replaced_again_when_its_time_comes() -> None:
+    machine = promoted()
+    assert machine.armed(Timer.ROLLOVER) == 6600
+
+
+def test_the_heartbeat_moves_to_the_new_link() -> None:
+    machine = promoted()
+    machine.pong()
+    assert {ping.link for ping in only(machine.wait(31), SendPing)} == {2}
+
+
+def test_a_doubted_link_that_is_replaced_is_doubted_no_more() -> None:
+    machine = rolling()
+    machine.tell(events.WentOnline())
+    assert machine.status is Status.SUSPECT
+    machine.settle()
+    assert machine.status is Status.CONNECTED
+    machine.pong()
+    machine.wait(20)
+    assert machine.status is Status.CONNECTED
+
+
+def test_an_answer_on_the_next_link_does_not_end_the_doubt_about_the_old_one() -> None:
+    machine = rolling()
+    machine.tell(events.WentOnline())
+    machine.open()
+    machine.receive(READY)
+    assert machine.status is Status.SUSPECT
+
+
+def test_a_server_without_ready_is_rolled_over_too() -> None:
+    machine = machine_in(Status.CONNECTED, wire=ARTICLE)
+    machine.fire(Timer.ROLLOVER)
+    machine.settle()
+    assert machine.connection.state.link == 2
+
+
+# --- what goes wrong ---
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        events.TokenFailed(2, unauthorized=False),
+        events.TokenFailed(2, unauthorized=True),
+        events.SocketClosed(2, 1006),
+        events.SocketClosed(2, 1008),
+        events.SocketClosed(2, 4401),
+        events.FrameReceived(2, {"type": "bye", "reconnect": False}),
+        events.PrepareFailed(2),
+    ],
+    ids=lambda event: type(event).__name__,
+)
+@pytest.mark.parametrize("is_open", [False, True])
+def test_a_next_link_that_fails_costs_nothing_and_rejects_nobody(
+    failure: events.Event, is_open: bool
+) -> None:
+    machine = rolling()
+    if is_open:
+        machine.open()
+    before = machine.connection.state
+    assert AbandonLink(2) in machine.tell(failure)
+    assert machine.connection.state == before
+    assert machine.armed(Timer.ROLLOVER) == 30
+    assert machine.armed(Timer.CANDIDATE) is None
+    for _ in range(20):  # far more than the budget
+        machine.fire(Timer.ROLLOVER)
+        machine.drop()
+    assert machine.status is Status.CONNECTED
+    assert machine.connection.links[0].number == 1
+
+
+def test_a_next_link_that_hangs_is_given_up_after_the_connect_timeout() -> None:
+    machine = rolling()
+    given = machine.wait(10)
+    assert AbandonLink(2) in given
+    assert machine.status is Status.CONNECTED
+
+
+def test_preparing_the_next_link_has_its_own_time() -> None:
+    machine = rolling()
+    machine.open()
+    machine.receive(READY)
+    machine.fire(Timer.HEARTBEAT)
+    machine.tell(events.FrameReceived(1, {"type": "pong"}))
+    assert AbandonLink(2) not in machine.wait(29)
+    assert AbandonLink(2) in machine.wait(1.5)
+
+
+def test_if_the_old_link_dies_first_the_next_one_is_the_attempt() -> None:
+    machine = rolling()
+    given = machine.tell(events.SocketClosed(1, 1006))
+    assert only(given, FetchToken) == []
+    assert machine.status is Status.CONNECTING
+    assert machine.connection.state.reason is not None
+    assert machine.connection.state.reason.kind is ReasonKind.CLOSED_BY_SERVER
+    assert machine.armed(Timer.CONNECT) == 10
+    machine.settle()
+    assert machine.status is Status.CONNECTED
+    assert machine.connection.state.link == 2
+
+
+def test_a_doubted_link_that_dies_hands_over_too() -> None:
+    machine = rolling()
+    machine.tell(events.WentOnline())
+    machine.wait(5)
+    assert machine.status is Status.CONNECTING
+    assert machine.attempts == 2
+
+
+def test_a_successor_that_fails_after_the_old_link_died_is_a_drop_like_any_other() -> None:
+    machine = rolling()
+    machine.tell(events.SocketClosed(1, 1006))
+    machine.drop()
+    assert machine.status is Status.WAITING
+    assert machine.armed(Timer.RETRY) == 1
+
+
+@pytest.mark.parametrize(
+    ("event", "status"),
+    [
+        (events.DisconnectRequested(), Status.CLOSED),
+        (events.PageSuspended(), Status.SUSPENDED),
+        (events.SocketClosed(1, 1008), Status.REJECTED),
+    ],
+)
+@pytest.mark.parametrize("make", [rolling, promoted])
+def test_leaving_gives_up_both_links(
+    make: Callable[[], Machine], event: events.Event, status: Status
+) -> None:
+    machine = make()
+    if isinstance(event, events.SocketClosed):
+        event = events.SocketClosed(machine.connection.state.link, event.code)
+    given = machine.tell(event)
+    assert {command.link for command in only(given, AbandonLink)} == {1, 2}
+    assert machine.status is status
+    assert machine.connection.links == []
+    assert machine.connection.timers == {}
+
+
+# --- the public face ---
+
+
+async def test_messages_go_over_the_new_link_from_its_promotion_on() -> None:
+    stage = Stage(rollover_after=60, rollover_spread=0)
+    first = await stage.connect()
+    prepared: list[LinkHandle] = []
+
+    async def prepare(link: LinkHandle) -> None:
+        prepared.append(link)
+        link.send_message("hello")
+
+    stage.service.on_open(prepare)
+    heard: list[object] = []
+    stage.service.on_message(heard.append)
+    for _ in range(2):
+        first.receive({"type": "pong"})
+        await stage.platform.advance(30)
+    second = stage.socket
+    assert second is not first
+    stage.service.send_message("before", {})
+    second.accept()
+    await stage.platform.settle()
+    assert prepared[0].replaces
+    assert second.actions == ["hello"]
+    stage.service.send_message("meanwhile", {})
+    second.receive(READY)
+    await stage.platform.settle()
+    stage.service.send_message("after", {})
+    first.receive({"type": "late"})
+    assert first.actions[-2:] == ["before", "meanwhile"]
+    assert second.actions == ["hello", "ping", "after"]
+    assert {"type": "late"} in heard
+    await stage.platform.advance(5.1)
+    assert first.closed_with == 1000
+    assert stage.platform.live_sockets == [second]
+    stage.service.disconnect()
+    await asyncio.sleep(0)
+    stage.assert_nothing_is_left()
+
+
+async def test_a_first_link_replaces_nothing() -> None:
+    stage = Stage()
+    handles: list[LinkHandle] = []
+    stage.service.on_open(handles.append)
+    await stage.connect()
+    assert [handle.replaces for handle in handles] == [False]
+    stage.service.disconnect()
+
+
+async def test_a_page_that_leaves_while_a_link_is_replaced_leaves_nothing_behind() -> None:
+    stage = Stage(rollover_after=20, rollover_spread=0)
+    first = await stage.connect()
+    first.receive({"type": "pong"})
+    await stage.platform.advance(20)
+    assert len(stage.platform.live_sockets) == 2
+    stage.service.disconnect()
+    await asyncio.sleep(0)
+    stage.assert_nothing_is_left()
