@@ -244,8 +244,11 @@ class ChatSession:
 
     def _note_carrier(self, link: int | None) -> None:
         """A replaced link leaves us in the room that its successor said hello for."""
-        if self._carrier is not None and self._carrier != link and self._successor is not None:
+        if self._carrier != link and self._successor is not None:
             self._joined = self._successor.position
+            self._requests.drop(
+                Join, self._store.state.room_id
+            )  # what was asked on the old link joined only that
             self._successor = None
         self._carrier = link
 

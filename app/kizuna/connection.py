@@ -331,12 +331,11 @@ class Connection:
         self._open_link()
 
     def _come_back(self) -> None:
-        if self._not_before is not None and self._now.monotonic < self._not_before:
-            self._enter(Status.WAITING)
-            self._arm_retry(0.0)
-            return
         self._backoff.refill()
-        self._attempt()
+        if self._is_held_back:
+            self._wait(0.0)
+        else:
+            self._attempt()
 
     def _rearm(self) -> None:
         self._backoff.start_again()
@@ -419,12 +418,15 @@ class Connection:
     def _retreat(self) -> None:
         if not self._online:
             self._go_offline()
-        elif self._visible and self._backoff.exhausted:
+        elif self._visible and self._backoff.exhausted and not self._is_held_back:
             self._enter(Status.EXHAUSTED)
             self._rest()
-        else:
-            self._enter(Status.WAITING)
-            self._arm_retry(self._backoff.next_delay())
+        else:  # also a spent budget, when the server itself said when to come back: it is alive
+            self._wait(self._backoff.next_delay())
+
+    def _wait(self, seconds: float) -> None:
+        self._enter(Status.WAITING)
+        self._arm_retry(seconds)
 
     def _rest(self) -> None:
         if self._options.rest > 0:
@@ -448,6 +450,11 @@ class Connection:
         self._change(attempt=0, reason=None)
 
     # --- what actions are made of ---
+
+    @property
+    def _is_held_back(self) -> bool:
+        """Whether the server asked us to stay away for longer."""
+        return self._not_before is not None and self._now.monotonic < self._not_before
 
     @property
     def _standing_link(self) -> Link:

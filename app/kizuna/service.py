@@ -32,9 +32,12 @@ from kizuna.errors import (
     Rejected,
 )
 from kizuna.events import Timer
+from kizuna.frame_stream import FrameStream
+from kizuna.journal import Journal
 from kizuna.options import Options
 from kizuna.platform import PageState, Platform, TimerHandle
 from kizuna.states import Status
+from kizuna.statistics import Meter, Statistics
 from kizuna.store import Store
 from kizuna.subscribers import Handler, Subscribers
 from kizuna.transport import Frame, GetAccessToken, Prepare, Transport
@@ -43,6 +46,7 @@ logger = logging.getLogger("kizuna.service")
 
 Part = TypeVar("Part")
 
+_TICK = events.TimerFired(Timer.TICK)
 _CONNECTED = (Status.CONNECTED, Status.SUSPECT)
 
 
@@ -71,6 +75,9 @@ class WebSocketService:
         self._malformed: Subscribers[str] = Subscribers()
         self._prepares: dict[object, Prepare] = {}
         self._transports: dict[int, Transport] = {}
+        self._meter = Meter()
+        self._streams: list[FrameStream] = []
+        self.journal = Journal()  #: what happened lately: as data, and as JSON to send along with a question
         self._timers: dict[Timer, TimerHandle] = {}
         self._waiters: set[asyncio.Future[ConnectionFailed | None]] = set()
         self._events: deque[events.Event] = deque()
@@ -143,6 +150,13 @@ class WebSocketService:
         """Call ``handler(frame)``, def or async def, for every frame; returns the unsubscribe."""
         return self._messages.add(handler)
 
+    def frames(self, limit: int = 1000) -> FrameStream:
+        """The frames from now on, as an async iterator that ends with disconnect(): ``async for frame in
+        service.frames()``. It keeps at most ``limit`` unread ones, and says how many it ``dropped``."""
+        stream = FrameStream(self._messages.add, limit)
+        self._streams = [other for other in self._streams if not other.is_closed] + [stream]
+        return stream
+
     def on_malformed_frame(self, handler: Handler[str]) -> Callable[[], None]:
         """Call ``handler(problem)`` for every frame that is not one JSON object; returns the unsubscribe."""
         return self._malformed.add(handler)
@@ -165,6 +179,10 @@ class WebSocketService:
         """The state now: frozen."""
         return self._store.state
 
+    def statistics(self) -> Statistics:
+        """How the connection has fared since this service was made."""
+        return self._meter.read(self._platform.now())
+
     def subscribe(
         self, selector: Callable[[ConnectionState], Part], listener: Callable[[Part], object]
     ) -> Callable[[], None]:
@@ -185,12 +203,20 @@ class WebSocketService:
         self._is_dispatching = True
         try:
             while self._events:
-                before = self._connection.status
-                for command in self._connection.handle(self._events.popleft(), self._platform.now()):
-                    self._execute(command)
-                self._publish(before)
+                self._handle(self._events.popleft())
         finally:
             self._is_dispatching = False
+
+    def _handle(self, event: events.Event) -> None:
+        before, now = self._connection.state, self._platform.now()
+        given = self._connection.handle(event, now)
+        after = self._connection.state
+        self._meter.note(event, before, after, now)
+        if event != _TICK:  # once a second nothing happened
+            self.journal.note(event, now, after.status)
+        for command in given:
+            self._execute(command)
+        self._publish(before.status)
 
     def _publish(self, before: Status) -> None:
         state = self._connection.state
@@ -201,6 +227,8 @@ class WebSocketService:
             if state.status is Status.CLOSED:
                 self._messages.drop_waiting()
                 self._malformed.drop_waiting()
+                while self._streams:
+                    self._streams.pop().close()
         self._store.update(lambda _: state)
         for waiter in tuple(self._waiters):
             is_over, failure = _outcome(state)
@@ -241,6 +269,7 @@ class WebSocketService:
     def _execute(self, command: commands.Command) -> None:
         match command:
             case commands.FetchToken(link=link):
+                self._meter.note_attempt()
                 self._transports[link] = Transport(
                     link, self._platform, self._dispatch, self._options.max_frame_bytes
                 )

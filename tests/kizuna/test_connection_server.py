@@ -54,7 +54,8 @@ def test_page_events_respect_the_servers_word(event: events.Event):
 
 @pytest.mark.parametrize("event", PAGE_RETURNS, ids=lambda event: type(event).__name__)
 def test_page_events_respect_the_servers_word_also_when_the_budget_is_spent(event: events.Event):
-    machine = machine_in(Status.CONNECTING, chance=0.0, max_retries=0)
+    machine = machine_in(Status.EXHAUSTED, chance=0.0, rest=60)
+    machine.retry()
     machine.open()
     machine.receive({"type": "bye", "retryAfter": 40})
     assert machine.status is Status.EXHAUSTED
@@ -68,7 +69,8 @@ def test_the_free_attempts_of_an_offline_page_and_the_quiet_ones_respect_it_too(
     machine.receive({"type": "bye", "retryAfter": 200})
     machine.tell(events.WentOffline())
     assert machine.armed(Timer.RETRY) == 200
-    machine = machine_in(Status.CONNECTING, chance=0.0, max_retries=0, rest=60)
+    machine = machine_in(Status.EXHAUSTED, chance=0.0, rest=60)
+    machine.retry()
     machine.open()
     machine.receive({"type": "bye", "retryAfter": 200})
     assert (machine.status, machine.armed(Timer.RETRY)) == (Status.EXHAUSTED, 200)
@@ -237,3 +239,20 @@ def test_a_failed_handshake_is_retried_whatever_it_says():
     assert machine.status is Status.WAITING
     assert machine.connection.state.reason is not None
     assert machine.connection.state.reason.kind is ReasonKind.UNREACHABLE
+
+
+def test_a_page_that_comes_back_while_it_is_held_back_has_its_whole_budget():
+    machine = machine_in(Status.CONNECTING)
+    for _ in range(5):
+        machine.drop()
+        machine.retry()
+    machine.open()
+    machine.receive({"type": "bye", "retryAfter": 60})
+    assert machine.status is Status.WAITING  # the server speaks, so it is alive
+    machine.tell(events.PageShown())
+    assert machine.status is Status.WAITING
+    for _ in range(5):
+        assert machine.status is Status.WAITING
+        machine.retry()
+        machine.drop()
+    assert machine.status is Status.EXHAUSTED

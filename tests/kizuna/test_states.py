@@ -136,6 +136,7 @@ class Walk:
                 machine.open()
                 machine.drop(draw.choice([1006, 1006, 1006, 1008, 1013, 4401]))
             case 6 if draw.random() < 0.3:
+                machine.open()
                 machine.receive(draw.choice([{"type": "pong"}, {"type": "bye", "retryAfter": 20}]))
             case _:
                 machine.tell(*draw.choices(EVERYTHING_ELSE, [3, 1, 6, 6, 2, 6, 3, 2, 2]))
