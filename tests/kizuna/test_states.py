@@ -135,6 +135,8 @@ class Walk:
             case 5:
                 machine.open()
                 machine.drop(draw.choice([1006, 1006, 1006, 1008, 1013, 4401]))
+            case 4 if Timer.RETRY in machine.connection.timers and draw.random() < 0.5:
+                machine.retry()
             case 6 if draw.random() < 0.3:
                 machine.open()
                 machine.receive(draw.choice([{"type": "pong"}, {"type": "bye", "retryAfter": 20}]))
