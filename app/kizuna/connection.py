@@ -33,12 +33,11 @@ from kizuna.heartbeat import Heartbeat
 from kizuna.link import Link
 from kizuna.options import Options
 from kizuna.platform import Instant
+from kizuna.sleep import SleepDetector
 from kizuna.states import LinkSignal, LinkState, Status, Trigger
 from kizuna.wire import Meaning
 
 TICK_SECONDS = 1.0
-#: How late a tick of a hidden page may come: Chromium lets the timers of such a page run once a minute.
-THROTTLE_SECONDS = 60.0
 
 
 class Connection:
@@ -64,8 +63,7 @@ class Connection:
         self._timers: dict[Timer, float] = {}
         self._commands: list[Command] = []
         self._now = Instant(0.0, 0.0)
-        self._clock_offset: float | None = None
-        self._tick_throttled = False  # the page was hidden at some time since the tick was armed
+        self._sleep = SleepDetector(options.sleep_gap)
         self._visible = True
         self._online = True
         self._not_before: float | None = None  # the server asked not to come back earlier
@@ -113,28 +111,20 @@ class Connection:
             link = next((link for link in self.links if link.number == event.link), None)
             if link is None:
                 return []
-            slept = self._slept()
+            slept = self._sleep.slept(now)
             self._on_link_event(event, link)
             if slept:  # afterwards: what arrives first was often sent before the sleep, and proves nothing
                 self._fire(Trigger.WOKE)
         else:
-            if self._slept():
+            if self._sleep.slept(now):
                 self._fire(Trigger.WOKE)
             self._on_event(event)
         return self._commands
 
-    def _slept(self, late: float = 0.0) -> bool:
-        """Whether the machine slept: the monotonic clock stood still meanwhile, or a tick is too ``late``."""
-        offset = self._now.wall - self._now.monotonic
-        drift = 0.0 if self._clock_offset is None else offset - self._clock_offset
-        self._clock_offset = offset
-        allowed = THROTTLE_SECONDS if self._tick_throttled else 0.0
-        return max(drift, late - allowed) > self._options.sleep_gap
-
     def _on_timer_fired(self, timer: Timer) -> None:
         due = self._timers.get(timer)
         late = 0.0 if due is None else self._now.monotonic - due
-        if self._slept(late if timer is Timer.TICK else 0.0):
+        if self._sleep.slept(self._now, tick_late=late if timer is Timer.TICK else 0.0):
             self._fire(Trigger.WOKE)
         if due is not None and self._timers.get(timer) == due:  # else waking disarmed it, or armed it anew
             del self._timers[timer]
@@ -153,7 +143,7 @@ class Connection:
                 self._fire(Trigger.SHOWN)
             case events.PageHidden():
                 self._visible = False
-                self._tick_throttled = True
+                self._sleep.page_hidden()
             case events.WentOnline():
                 self._online = True
                 self._fire(Trigger.ONLINE)
@@ -228,21 +218,23 @@ class Connection:
         self._fire(Trigger.PROMOTED if link is self._candidate else Trigger.PROVEN)
 
     def _on_farewell(self, link: Link, end: Farewell) -> None:
-        """The server ended the link. A link beside the one that carries has no say in what becomes of us."""
-        if link is not self._link:
-            self._lose(link, end.reason)
+        """The server ended the link. One beside that which carries has no say in whether we come back."""
+        if link is self._link and self._is_refusal(end.policy):
+            unauthorized = end.policy is Policy.RENEW_TOKEN
+            kind = ReasonKind.UNAUTHORIZED if unauthorized else ReasonKind.REJECTED
+            self._refuse(link, replace(end.reason, kind=kind))
             return
-        if end.policy is Policy.STOP:
-            self._refuse(link, replace(end.reason, kind=ReasonKind.REJECTED))
-            return
-        if end.policy is Policy.RENEW_TOKEN:
-            self._token_renewals += 1
-            if self._token_renewals > 1:
-                self._refuse(link, replace(end.reason, kind=ReasonKind.UNAUTHORIZED))
-                return
         if end.retry_after is not None:
             self._hold_back(min(end.retry_after, self._options.max_retry_after))
-        self._lose(link, end.reason)
+            if self._candidate is not None:  # it is not to come yet, either
+                self._drop_candidate()
+        if link in self.links:
+            self._lose(link, end.reason)
+
+    def _is_refusal(self, policy: Policy) -> bool:
+        """Whether there is no coming back: the server said so, or refuses our token for the second time in a row."""
+        self._token_renewals += policy is Policy.RENEW_TOKEN
+        return policy is Policy.STOP or self._token_renewals > 1
 
     def _on_timer(self, timer: Timer, late: float) -> None:
         match timer:
@@ -332,7 +324,7 @@ class Connection:
 
     def _come_back(self) -> None:
         self._backoff.refill()
-        if self._is_held_back:
+        if self._held_back_for > 0:
             self._wait(0.0)
         else:
             self._attempt()
@@ -382,12 +374,11 @@ class Connection:
         """The old link died while its successor was being prepared: that is the attempt, and it goes on."""
         candidate, self._candidate = self._candidate, None
         assert candidate is not None
-        deadline = self._timers[Timer.CANDIDATE]
         self._end_retiring()
         self._link = candidate
         self._enter(Status.CONNECTING)
         self._change(attempt=1)
-        self._arm_at(Timer.CONNECT, deadline)
+        self._arm(Timer.CONNECT, self._options.connect_timeout)
 
     def _probe(self) -> None:
         if self._options.wire.pong is None:  # nothing would answer
@@ -418,10 +409,10 @@ class Connection:
     def _retreat(self) -> None:
         if not self._online:
             self._go_offline()
-        elif self._visible and self._backoff.exhausted and not self._is_held_back:
+        elif self._visible and self._backoff.exhausted:
             self._enter(Status.EXHAUSTED)
             self._rest()
-        else:  # also a spent budget, when the server itself said when to come back: it is alive
+        else:
             self._wait(self._backoff.next_delay())
 
     def _wait(self, seconds: float) -> None:
@@ -452,9 +443,9 @@ class Connection:
     # --- what actions are made of ---
 
     @property
-    def _is_held_back(self) -> bool:
-        """Whether the server asked us to stay away for longer."""
-        return self._not_before is not None and self._now.monotonic < self._not_before
+    def _held_back_for(self) -> float:
+        """Seconds for which the server still asks us to stay away."""
+        return 0.0 if self._not_before is None else max(0.0, self._not_before - self._now.monotonic)
 
     @property
     def _standing_link(self) -> Link:
@@ -489,7 +480,7 @@ class Connection:
     def _drop_candidate(self) -> None:
         """The next link failed. That costs nothing: the old one carries on, and another try follows."""
         self._end_candidate()
-        self._arm(Timer.ROLLOVER, self._backoff.spread(rollover.RETRY_AFTER))
+        self._arm(Timer.ROLLOVER, max(self._backoff.spread(rollover.RETRY_AFTER), self._held_back_for))
 
     def _end_candidate(self) -> None:
         if self._candidate is not None:
@@ -555,6 +546,8 @@ class Connection:
         self._token_renewals = 0
 
     def _hold_back(self, seconds: float) -> None:
+        """The server asks us to stay away: it is alive, and a wait that it names is no end."""
+        self._backoff.refill()
         self._not_before = self._now.monotonic + self._backoff.spread_up(seconds)
 
     def _enter(self, status: Status) -> None:
@@ -573,13 +566,12 @@ class Connection:
         self._arm_at(timer, self._now.monotonic + seconds)
 
     def _arm_tick(self) -> None:
-        self._tick_throttled = not self._visible
+        self._sleep.tick_armed(visible=self._visible)
         self._arm(Timer.TICK, TICK_SECONDS)
 
     def _arm_retry(self, seconds: float) -> None:
         """Attempt in ``seconds``, but not before the time that the server asked for."""
-        at = self._now.monotonic + seconds
-        self._arm_at(Timer.RETRY, at if self._not_before is None else max(at, self._not_before))
+        self._arm(Timer.RETRY, max(seconds, self._held_back_for))
 
     def _arm_at(self, timer: Timer, at: float) -> None:
         self._timers[timer] = at

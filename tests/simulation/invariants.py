@@ -18,8 +18,8 @@ from kizuna.options import Options
 from kizuna.platform import Instant
 from kizuna.states import TIMERS, Status
 
-#: At most one link lives; with rollover, two while one takes the other's place.
-MOST_LIVE_LINKS = 1
+#: At most one link lives, and two only while one of these is armed: the next link is coming, or the old one going.
+ROLLOVER = frozenset({Timer.CANDIDATE, Timer.RETIRE})
 QUIET = frozenset({Status.IDLE, Status.CLOSED, Status.REJECTED})
 STANDS = frozenset({Status.CONNECTED, Status.SUSPECT})
 #: The longest nominal delay, in first delays: 1, 2, 4, 8, 16.
@@ -147,7 +147,8 @@ class Invariants:
     # --- what must hold ---
 
     def _check_links(self) -> None:
-        self._require(len(self._links) <= MOST_LIVE_LINKS, f"{len(self._links)} links live: {self._links}")
+        most = 2 if ROLLOVER & self._timers.keys() else 1
+        self._require(len(self._links) <= most, f"{len(self._links)} links live: {self._links}")
         self._require(Stage.CLOSED not in self._links.values(), "a closed link was not abandoned")
 
     def _check_timers(self, after: Status) -> None:
@@ -223,6 +224,7 @@ class Invariants:
             was_heard = any(isinstance(command, commands.AbandonLink) for command in answer)
             if was_heard and after not in QUIET:
                 self._held_until = self._now + min(asked, self._options.max_retry_after)
+                self._spent = 0  # a server that names a time is alive
 
 
 def _delay_bounds(options: Options) -> dict[Timer, tuple[float, float]]:

@@ -102,6 +102,8 @@ def options_of(random: Random) -> Options:
         max_retries=random.choice((5, 5, 5, 1, 0)),
         jitter=random.choice((0.5, 0.5, 0.0, 1.0)),
         wire=random.choice((KIZUNA, KIZUNA, KIZUNA, ARTICLE)),
+        rollover_after=random.choice((6600.0, 20.0, 0.0)),  # 20 s: a link is replaced again and again
+        rollover_spread=0.0,
     )
 
 

@@ -40,7 +40,7 @@ def test_one_that_does_not_come_back_is_noticed(monkeypatch: pytest.MonkeyPatch)
     """With no invariant but liveness looking."""
     monkeypatch.setattr(Invariants, "observe", lambda *_: None)
     with pytest.raises(soak.SoakFailed, match=r"still \w+, \d+ s after all was well"):
-        soak.soak(steps=40_000, seed=SEED, make=broken.NeverDoubts)
+        soak.soak(steps=40_000, seed=SEED, make=broken.NeverRetries)
 
 
 def test_a_failure_can_be_seen_again_by_what_it_says():

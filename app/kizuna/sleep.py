@@ -1,0 +1,37 @@
+"""Noticing that the machine slept: nothing tells a page so, but its clocks betray it."""
+
+from __future__ import annotations
+
+from kizuna.platform import Instant
+
+#: How late a tick of a hidden page may come: Chromium lets the timers of such a page run once a minute.
+THROTTLE_SECONDS = 60.0
+
+
+class SleepDetector:
+    """Responsible for telling sleep from mere lateness. ``gap`` seconds are what two clocks may disagree by.
+
+    The monotonic clock of some systems stands still in sleep while the wall clock goes on; on others a tick that
+    was due every second comes far too late.
+    """
+
+    def __init__(self, gap: float) -> None:
+        self._gap = gap
+        self._offset: float | None = None
+        self._throttled = False  # the page was hidden at some time since the tick was armed
+
+    def slept(self, now: Instant, tick_late: float = 0.0) -> bool:
+        """Whether the machine slept since this was asked last. ``tick_late``: by how many seconds a tick is late."""
+        offset = now.wall - now.monotonic
+        drift = 0.0 if self._offset is None else offset - self._offset
+        self._offset = offset
+        allowed = THROTTLE_SECONDS if self._throttled else 0.0
+        return max(drift, tick_late - allowed) > self._gap
+
+    def page_hidden(self) -> None:
+        """From now on the browser may hold timers back."""
+        self._throttled = True
+
+    def tick_armed(self, *, visible: bool) -> None:
+        """A new tick is on its way."""
+        self._throttled = not visible
