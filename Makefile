@@ -27,7 +27,7 @@ RUNTIME := static/vendor/.stamp
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test check fix coverage unit e2e setup setup-test browsers wheel lock clean doctor
+.PHONY: help run test check fix coverage unit e2e soak week storm screenshot setup setup-test browsers wheel lock clean doctor
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
@@ -57,6 +57,19 @@ unit: setup-test  ## The tests that need no browser
 
 e2e: setup-test browsers  ## The tests in real browsers
 	@$(VENV_PYTHON) -m pytest -m e2e $(ARGS)
+
+soak: setup-test  ## 200,000 random steps through the connection's core (ARGS="--seed N": the same again)
+	@$(VENV_PYTHON) -m tests.simulation.soak $(ARGS)
+
+week: setup-test  ## A simulated week under each profile, into docs/simulations.md (minutes)
+	@$(VENV_PYTHON) -m tests.simulation.week --write
+	@$(VENV_PYTHON) -m tests.simulation.week --options library --write
+
+storm: setup-test  ## 100,000 simulated clients come back at once, into docs/ (many minutes; ARGS="--clients 2000 ...")
+	@$(VENV_PYTHON) -m tests.simulation.storm --write $(ARGS)
+
+screenshot: setup-test browsers  ## Take the README's picture anew
+	@$(VENV_PYTHON) -m tools.screenshot
 
 setup: $(PROJECT) $(RUNTIME)  ## What `make run` needs: packages, PyScript, Pyodide
 

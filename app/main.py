@@ -15,6 +15,7 @@ from chat.identity import Identity
 from chat.session import ChatSession
 from chat.store import ChatStore
 from kizuna.browser import BrowserPlatform, LocalSettings, get_websocket_service
+from kizuna.browser.console import ConsoleHandler
 from kizuna.browser.http import NoJson, get_json, post_json
 from kizuna.errors import ConfigurationError
 from ui.catalogues import page_texts
@@ -26,7 +27,7 @@ _tasks: set[asyncio.Task[None]] = set()  # asyncio itself holds tasks weakly
 
 def start() -> None:
     """Begin. What goes wrong is shown on the page, with the file or key that it comes from."""
-    logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
+    logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s", handlers=[ConsoleHandler()])
     random.seed()  # a start from a snapshot would give every page the same jitter
     task = asyncio.get_running_loop().create_task(_start())
     _tasks.add(task)

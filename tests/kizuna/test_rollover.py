@@ -246,7 +246,7 @@ def test_leaving_gives_up_both_links(
 ) -> None:
     machine = make()
     if isinstance(event, events.SocketClosed):
-        event = events.SocketClosed(machine.connection.state.link, event.code)
+        event = events.SocketClosed(machine.connection.state.link or 0, event.code)
     given = machine.tell(event)
     assert {command.link for command in only(given, AbandonLink)} == {1, 2}
     assert machine.status is status

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -63,6 +64,7 @@ class WebSocket:
 
     CONNECTING, OPEN, CLOSING, CLOSED = range(4)
     made: list[WebSocket]
+    log: list[tuple[str, Any]]
 
     def __init__(self, url: str) -> None:
         self.__dict__["log"] = []
@@ -135,11 +137,18 @@ class Browser(ModuleType):
         self.window = Target()
         self.navigator = SimpleNamespace(onLine=True)
         self.localStorage = Storage()
+        self.said: list[tuple[str, str]] = []
+        self.console = SimpleNamespace(
+            **{level: partial(self._say, level) for level in ("info", "warn", "error")}
+        )
         self.JsException = JsException
         WebSocket.made = []
         self.WebSocket = WebSocket
         self.timeouts: dict[int, tuple[Proxy, float]] = {}
         self._numbers = iter(range(1, 10_000))
+
+    def _say(self, level: str, text: str) -> None:
+        self.said.append((level, text))
 
     def setTimeout(self, callback: Proxy, milliseconds: float) -> int:
         number = next(self._numbers)

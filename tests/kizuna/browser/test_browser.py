@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from types import SimpleNamespace
 from typing import Any
 
@@ -218,3 +219,15 @@ async def test_the_service_leaves_nothing_behind_after_a_thousand_drops(js: Any)
     await asyncio.sleep(0)
     assert proxies.alive() == 0
     assert js.timeouts == {}
+
+
+def test_log_records_reach_the_console_at_their_level(js: Any) -> None:
+    from kizuna.browser.console import ConsoleHandler
+
+    log = logging.getLogger("kizuna.test.console")
+    log.setLevel(logging.INFO)
+    log.addHandler(ConsoleHandler())
+    log.info("one %s", "more")
+    log.warning("careful")
+    log.error("broken")
+    assert js.said == [("info", "one more"), ("warn", "careful"), ("error", "broken")]

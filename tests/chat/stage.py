@@ -1,0 +1,116 @@
+"""One chat page on a platform that obeys, with the test as its server."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from typing import Any
+
+from chat.identity import Identity
+from chat.session import ChatSession
+from chat.store import ChatState, ChatStore
+from chat.timeline import Delivery
+from kizuna.options import Options
+from kizuna.service import WebSocketService
+from kizuna.states import Status
+from kizuna.testing import FakePlatform, FakeSocket
+
+
+class MemorySettings(dict[str, str]):
+    """Settings that live as long as the test."""
+
+    def set(self, key: str, value: str) -> None:
+        self[key] = value
+
+    def delete(self, key: str) -> None:
+        self.pop(key, None)
+
+
+class Stage:
+    """Responsible for one page and for playing its server, frame by frame."""
+
+    def __init__(self, settings: MemorySettings | None = None, options: Options | None = None) -> None:
+        self.platform = FakePlatform()
+        self.settings = settings if settings is not None else MemorySettings()
+        self.store = ChatStore()
+        self.tokens_asked: list[Mapping[str, Any]] = []
+        numbers = itertools.count(1)
+        self.identity = Identity(
+            self.settings, self.post_json, "/token", lambda: f"secret-{next(numbers)}-0123456789"
+        )
+        self.service = WebSocketService(
+            "ws://127.0.0.1/ws", self.identity.get_token, platform=self.platform, options=options
+        )
+        ids = itertools.count(1)
+        self.session = ChatSession(
+            self.store, self.service, self.identity, self.platform, lambda: f"c{next(ids)}"
+        )
+        self.seen_states: list[ChatState] = []
+        self.store.subscribe(lambda state: state, self.seen_states.append)
+
+    async def post_json(self, url: str, body: Mapping[str, Any]) -> tuple[int, Any]:
+        self.tokens_asked.append(body)
+        return 200, {"token": "t", "userId": f"id-of-{body['name']}", "expiresIn": 3600}
+
+    @property
+    def state(self) -> ChatState:
+        return self.store.state
+
+    @property
+    def socket(self) -> FakeSocket:
+        return self.platform.socket
+
+    def sent(self, action: str) -> list[dict[str, Any]]:
+        return [frame for frame in self.socket.sent if frame["action"] == action]
+
+    def entries(self) -> list[tuple[str, Delivery]]:
+        return [(entry.content, entry.state) for entry in self.state.timeline.entries]
+
+    async def open_link(
+        self, head: int = 0, messages: list[dict[str, Any]] | None = None, **parts: Any
+    ) -> None:
+        """The server accepts, says ready, and sends the room's newest page."""
+        await self.platform.settle()
+        self.socket.accept()
+        await self.platform.settle()
+        self.socket.receive({"type": "ready", "connectionId": "x=", "userId": "id-of-Mika", "serverTime": 1})
+        self.socket.receive(batch(head, messages or [], **parts))
+        await self.platform.settle()
+
+    async def join(self, **page: Any) -> None:
+        self.session.join("Mika")
+        await self.open_link(**page)
+        assert self.state.link.status is Status.CONNECTED
+
+
+def message(seq: int, **parts: Any) -> dict[str, Any]:
+    return {
+        "type": "message",
+        "roomId": "general",
+        "epoch": "e",
+        "seq": seq,
+        "messageId": f"m{seq}",
+        "clientMessageId": f"his-{seq}",
+        "senderId": "id-of-Ren",
+        "senderName": "Ren",
+        "content": f"words {seq}",
+        "timestamp": 1_700_000_000_000 + seq,
+        **parts,
+    }
+
+
+def batch(head: int, messages: list[dict[str, Any]], **parts: Any) -> dict[str, Any]:
+    frame = {
+        "type": "batch",
+        "roomId": "general",
+        "epoch": "e",
+        "messages": messages,
+        "head": head,
+        "next": head,
+    }
+    return {**frame, "complete": True, **parts}
+
+
+def ack(client_message_id: str, seq: int, **parts: Any) -> dict[str, Any]:
+    frame = {"type": "ack", "clientMessageId": client_message_id, "roomId": "general", "epoch": "e"}
+    return {**frame, "messageId": f"m{seq}", "seq": seq, "timestamp": 1_700_000_000_000 + seq, **parts}

@@ -1,0 +1,109 @@
+"""A link that is replaced while people talk: nothing shows, nothing is lost."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from chat.timeline import Delivery
+from kizuna.options import Options
+from kizuna.states import Status
+from kizuna.testing import FakeSocket
+from tests.chat.stage import Stage, ack, batch, message
+
+
+async def roll_over(stage: Stage) -> FakeSocket:
+    """Let the time of the link come; returns the old socket. The new one has been accepted."""
+    old = stage.socket
+    for _ in range(4):
+        old.receive({"type": "pong"})
+        await stage.platform.advance(30)
+    assert stage.socket is not old
+    stage.socket.accept()
+    await stage.platform.settle()
+    return old
+
+
+@pytest.fixture
+async def short_lived() -> AsyncIterator[Stage]:
+    stage = Stage(options=Options(rollover_after=110, rollover_spread=0, connect_timeout=60))
+    yield stage
+    stage.session.leave()
+    await stage.platform.settle()
+    assert stage.platform.clock.armed == 0
+
+
+async def test_a_replaced_link_shows_nothing_and_loses_nothing(short_lived: Stage) -> None:
+    stage = short_lived
+    await stage.join(head=1, messages=[message(1)])
+    old = await roll_over(stage)
+    changes = len(stage.seen_states)
+    assert stage.sent("hello")[0]["rooms"] == [{"roomId": "general", "after": 1, "epoch": "e"}]
+    stage.socket.receive({"type": "ready", "connectionId": "y=", "userId": "id-of-Mika", "serverTime": 1})
+    stage.socket.receive(batch(1, []))
+    await stage.platform.settle()
+    assert len(stage.seen_states) == changes
+    assert stage.session.say("over the new link")
+    assert [frame["content"] for frame in stage.sent("sendMessage")] == ["over the new link"]
+    old.receive(message(2))
+    stage.socket.receive(message(2))
+    stage.socket.receive(ack("c1", 3))
+    assert [content for content, _ in stage.entries()] == ["words 1", "words 2", "over the new link"]
+
+
+async def test_a_message_on_its_way_over_the_old_link_is_answered_there(short_lived: Stage) -> None:
+    stage = short_lived
+    await stage.join()
+    old = await roll_over(stage)
+    stage.session.say("just before")
+    assert [frame["action"] for frame in old.sent][-1] == "sendMessage"
+    stage.socket.receive({"type": "ready", "connectionId": "y=", "userId": "id-of-Mika", "serverTime": 1})
+    stage.socket.receive(batch(0, []))
+    await stage.platform.settle()
+    old.receive(ack("c1", 1))
+    await stage.platform.advance(6)
+    assert stage.entries() == [("just before", Delivery.SENT)]
+    assert stage.sent("sendMessage") == []
+
+
+async def test_a_replacement_that_fails_changes_nothing(short_lived: Stage) -> None:
+    stage = short_lived
+    await stage.join(head=1, messages=[message(1)])
+    old = await roll_over(stage)
+    changes = len(stage.seen_states)
+    stage.socket.drop()
+    await stage.platform.settle()
+    assert len(stage.seen_states) == changes
+    assert stage.session.say("still over the old link")
+    assert old.sent[-1]["content"] == "still over the old link"
+
+
+async def test_a_room_entered_while_the_link_is_replaced_is_joined_on_the_new_one_too(
+    short_lived: Stage,
+) -> None:
+    stage = short_lived
+    await stage.join()
+    old = await roll_over(stage)
+    stage.session.enter_room("tea")
+    assert old.sent[-1]["action"] == "join"
+    stage.socket.receive({"type": "ready", "connectionId": "y=", "userId": "id-of-Mika", "serverTime": 1})
+    stage.socket.receive(batch(0, []))
+    await stage.platform.settle()
+    assert [frame["roomId"] for frame in stage.sent("join")] == ["tea"]
+
+
+async def test_the_old_link_may_die_while_the_new_one_says_hello(short_lived: Stage) -> None:
+    stage = short_lived
+    await stage.join(head=1, messages=[message(1)])
+    old = await roll_over(stage)
+    stage.session.say("on its way")
+    old.drop()
+    await stage.platform.settle()
+    assert stage.state.link.status is Status.CONNECTING
+    stage.socket.receive({"type": "ready", "connectionId": "y=", "userId": "id-of-Mika", "serverTime": 1})
+    stage.socket.receive(batch(1, []))
+    await stage.platform.settle()
+    assert stage.state.link.status is Status.CONNECTED
+    assert stage.state.caught_up
+    assert [frame["content"] for frame in stage.sent("sendMessage")] == ["on its way"]
