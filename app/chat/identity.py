@@ -36,6 +36,7 @@ class Identity:
         self._post_json = post_json
         self._token_url = token_url
         self._make_secret = make_secret
+        self._secret = ""
         self.name: str | None = None
         self.user_id: str | None = None
 
@@ -61,8 +62,9 @@ class Identity:
         self.name = name
         self._settings.set(NAME_KEY, name)
         self._settings.delete(LEFT_KEY)
-        if self._settings.get(SECRET_KEY + name) is None:
-            self._settings.set(SECRET_KEY + name, self._make_secret())
+        # Kept here too: storage that is cleared under a page must not make somebody else of the person.
+        self._secret = self._settings.get(SECRET_KEY + name) or self._make_secret()
+        self._settings.set(SECRET_KEY + name, self._secret)
 
     def leave(self) -> None:
         """Remember that the person left on purpose."""
@@ -72,8 +74,7 @@ class Identity:
         """A fresh token. Raises Unauthorized, TokenUnavailable, or OSError when the endpoint cannot be reached;
         none of them names the secret or a token."""
         name = self.name or ""
-        secret = self._settings.get(SECRET_KEY + name)
-        status, answer = await self._post_json(self._token_url, {"name": name, "clientSecret": secret})
+        status, answer = await self._post_json(self._token_url, {"name": name, "clientSecret": self._secret})
         if status in (401, 403):
             raise Unauthorized("the token endpoint refused the person")
         if status != 200 or not isinstance(answer, dict) or not isinstance(answer.get("token"), str):

@@ -59,9 +59,9 @@ class Requests:
             if type(request.frame) is kind and request.room_id == room_id:
                 self.answered(request.ref)
 
-    def is_asking(self, kind: type[UpFrame], room_id: str) -> bool:
-        """Whether such a question about the room is open already."""
-        return any(type(r.frame) is kind and r.room_id == room_id for r in self._open.values())
+    def is_asking(self, kind: type[UpFrame], room_id: str | None = None) -> bool:
+        """Whether such a question about the room, or about any, is open."""
+        return any(type(r.frame) is kind and room_id in (None, r.room_id) for r in self._open.values())
 
     def answered(self, ref: str | None) -> Request | None:
         """The question that ``ref`` answers, now closed; None if there is none."""

@@ -50,7 +50,9 @@ class Room:
         """One's own message is stored: it takes its place in the sequence like everybody's."""
         if not self._belongs(ack.epoch):
             return
-        if ack.seq > self._sequence.watermark:
+        if self.timeline.own(ack.client_message_id) is None:
+            self._sequence.note_head(ack.seq)  # not shown yet: its broadcast, or a sync, brings the words
+        elif ack.seq > self._sequence.watermark:
             self._show(self._sequence.offer(ack.seq, ack))
         elif ack.seq >= (self.timeline.first_seq or ack.seq):
             self.timeline = self.timeline.confirm(ack)

@@ -83,7 +83,8 @@ class ChatSession:
         self._identity = identity
         self._platform = platform
         self._make_id = make_id
-        self._rooms: dict[str, Room] = {}
+        self._rooms: dict[str, Room] = {}  # of the person of the moment
+        self._rooms_of: dict[str, dict[str, Room]] = {}  # by the person's name, with what waits in them
         self._preparing: LinkHandle | None = None  # a first link on which we catch up before it counts
         self._successor: Successor | None = None  # a link that is to replace the one in use, unnoticed
         self._carrier: int | None = None  # number of the link in use
@@ -91,7 +92,6 @@ class ChatSession:
         self._requests = Requests(platform, self._send, self._on_unanswered)
         self._gap_timer: TimerHandle | None = None
         self._joined: RoomPosition | None = None  # the room that the link is in, and from where it asked
-        self._catching_up: set[str] = set()
         self._caught_up: asyncio.Future[None] | None = None
         self._joining: asyncio.Task[None] | None = None
         self._notices = 0
@@ -114,16 +114,16 @@ class ChatSession:
         """Enter under ``name`` and connect. A name that cannot be shown gives a notice."""
         if self._store.state.name is not None:
             return  # a double click, or two wishes at once
-        before = self._identity.name
         try:
             self._identity.enter(name)
         except InvalidField as error:
             self._notify(NoticeKind.NAME_REFUSED, problem=error.problem)
             return
-        if before is not None and before != self._identity.name:
-            self._rooms.clear()  # another person: nothing shown is "own" any more
-        self._change(name=self._identity.name, suggested_name=self._identity.name, notice=None)
-        self._courier.serve(self._identity.name or "")
+        name = self._identity.name or ""
+        self._rooms = self._rooms_of.setdefault(name, {})
+        self._change(name=name, suggested_name=name)
+        self._unnotify(NoticeKind.NAME_REFUSED)
+        self._courier.serve(name)
         self._show_room()
         self._joining = asyncio.get_running_loop().create_task(self._connect())
 
@@ -140,8 +140,8 @@ class ChatSession:
         except InvalidField as error:
             self._notify(NoticeKind.ROOM_REFUSED, room=name, problem=error.problem)
             return
-        before = self._store.state.room_id
-        if room_id == before:
+        self._unnotify(NoticeKind.ROOM_REFUSED)
+        if room_id == self._store.state.room_id:
             return
         self._change(room_id=room_id, loading_earlier=False)
         self._show_room()
@@ -168,8 +168,7 @@ class ChatSession:
         room = self._room(state.room_id)
         now = round(self._platform.now().wall * 1000)
         room.timeline = room.timeline.add_own(client_message_id, text, state.name or "", now)
-        if state.notice is not None and state.notice.kind is NoticeKind.MESSAGE_REFUSED:
-            self._change(notice=None)
+        self._unnotify(NoticeKind.MESSAGE_REFUSED)
         self._show_room()
         self._courier.pump()
         return True
@@ -249,18 +248,21 @@ class ChatSession:
             self._requests.drop(
                 Join, self._store.state.room_id
             )  # what was asked on the old link joined only that
-            self._successor = None
+            room, self._successor = self._room(self._joined.room_id), None
+            if not room.needs_sync:  # else its sync says so
+                self._note_caught_up(room)
         self._carrier = link
 
     def _follow_room(self) -> None:
-        """Be in the room that is shown. Before ``ready`` nothing but hello may be sent: then this waits for it."""
+        """Be in the room that is shown. One step at a time: before ``ready`` nothing but hello may be sent, and the
+        server handles frames of one connection at once, so a leave that follows a join too closely may overtake it."""
         room_id = self._store.state.room_id
         if not self._service.is_connected() or self._joined is None or self._joined.room_id == room_id:
             return
-        self._send(Leave(room_id=self._joined.room_id))
         self._change(caught_up=False, catching_up=True)
-        self._catching_up = {room_id}
-        self._ask_join(room_id)
+        if not self._requests.is_asking(Join):
+            self._send(Leave(room_id=self._joined.room_id))
+            self._ask_join(room_id)
 
     async def _prepare(self, link: LinkHandle) -> None:
         """On every new link: say hello with how far we have come, and catch up before the link counts."""
@@ -273,7 +275,6 @@ class ChatSession:
             self._identify(self._identity.user_id)
         room = self._room(self._store.state.room_id)
         self._joined = room.position()
-        self._catching_up = {room.room_id}
         self._caught_up = asyncio.get_running_loop().create_future()
         self._change(catching_up=True, caught_up=False)
         self._send(Hello(v=protocol.PROTOCOL_VERSION, rooms=(self._joined,)))
@@ -302,7 +303,6 @@ class ChatSession:
         self._carrier = None
         self._joined = None
         self._requests.clear()
-        self._catching_up.clear()
         if self._gap_timer is not None:
             self._gap_timer.cancel()
             self._gap_timer = None
@@ -395,6 +395,9 @@ class ChatSession:
             for message in batch.messages:
                 self._settle_own(message)
             self._go_on_catching_up(room, batch)
+            if request is not None and isinstance(request.frame, Join):
+                self._send(protocol.Ping())  # the answer names our rooms: an older leave may have come last
+                self._follow_room()
         self._show_room()
         self._courier.pump()
 
@@ -402,9 +405,9 @@ class ChatSession:
         """From where the question went that a batch answers; hello's answers carry no reference."""
         if request is not None and isinstance(request.frame, Sync | Join):
             return request.frame.after
-        if self._joined is not None and room.room_id in self._catching_up & {self._joined.room_id}:
-            return self._joined.after
-        return None
+        if self._successor is not None:
+            return self._successor.position.after
+        return self._joined.after if self._joined is not None and self._preparing is not None else None
 
     def _go_on_catching_up(self, room: Room, batch: Batch) -> None:
         if room.needs_sync:
@@ -414,18 +417,20 @@ class ChatSession:
                 self._ask_sync(room)
             return
         self._requests.drop(Sync, room.room_id)
-        self._catching_up.discard(room.room_id)
-        if not self._catching_up:
-            if not self._store.state.caught_up:
-                self._change(caught_up=True, catching_up=False)
-            if self._caught_up is not None and not self._caught_up.done():
-                self._caught_up.set_result(None)
+        if self._joined is not None and self._joined.room_id == room.room_id:
+            self._note_caught_up(room)
         if (
             room.room_id == self._store.state.room_id
             and len(room.timeline) < FIRST_SIGHT
             and room.has_earlier
         ):
             self.load_earlier()
+
+    def _note_caught_up(self, room: Room) -> None:
+        if self._caught_up is not None and not self._caught_up.done():
+            self._caught_up.set_result(None)
+        if room.room_id == self._store.state.room_id:
+            self._change(caught_up=True, catching_up=False)
 
     def _on_heads(self, heads: tuple[RoomHead, ...]) -> None:
         """The rooms that the server has us in, and how far each has come."""
@@ -507,6 +512,12 @@ class ChatSession:
         timeline = self._room(self._store.state.room_id).timeline
         if timeline is not self._store.state.timeline:
             self._change(timeline=timeline)
+
+    def _unnotify(self, kind: NoticeKind) -> None:
+        """What this notice complained of is mended."""
+        notice = self._store.state.notice
+        if notice is not None and notice.kind is kind:
+            self._change(notice=None)
 
     def _notify(self, kind: NoticeKind, **params: str | int) -> None:
         self._notices += 1

@@ -102,6 +102,50 @@ async def test_another_name_is_another_person_and_never_sends_the_firsts_words(s
     assert stage.entries() == []
 
 
+async def test_who_comes_back_finds_what_was_left_waiting(stage: Stage) -> None:
+    await stage.join()
+    stage.socket.drop()
+    assert stage.session.say("for later")
+    stage.session.leave()
+    stage.session.join("Ren")
+    stage.session.leave()
+    assert stage.entries() == []
+    stage.session.join("Mika")
+    assert stage.entries() == [("for later", Delivery.QUEUED)]
+    await stage.open_link()
+    stage.socket.receive(ack("c1", 1))
+    stage.socket.receive(message(1, clientMessageId="c1", senderId="id-of-Mika", content="for later"))
+    assert stage.entries() == [("for later", Delivery.SENT)]
+
+
+async def test_an_ack_for_words_that_are_not_shown_does_not_swallow_their_broadcast(stage: Stage) -> None:
+    await stage.join(head=1, messages=[message(1)])
+    stage.socket.receive(ack("from-another-tab", 2))
+    stage.socket.receive(message(2, clientMessageId="from-another-tab", senderId="id-of-Mika"))
+    assert [content for content, _ in stage.entries()] == ["words 1", "words 2"]
+    stage.socket.receive(ack("from-another-tab-too", 3))
+    await stage.platform.advance(0.21)
+    assert stage.sent("sync")[0]["after"] == 2
+
+
+async def test_a_secret_that_is_cleared_under_the_page_leaves_the_person_who_they_are(stage: Stage) -> None:
+    await stage.join()
+    stage.settings.clear()
+    stage.socket.drop()
+    await stage.platform.advance(2)
+    await stage.open_link()
+    assert len({body["clientSecret"] for body in stage.tokens_asked}) == 1
+
+
+async def test_a_notice_about_the_address_outlives_joining_and_ends_with_a_good_room(stage: Stage) -> None:
+    stage.session.enter_room("no spaces allowed")
+    stage.session.join("Mika")
+    assert stage.state.notice is not None
+    assert stage.state.notice.kind is NoticeKind.ROOM_REFUSED
+    stage.session.enter_room("general")
+    assert stage.state.notice is None
+
+
 # --- sending ---
 
 
@@ -417,6 +461,34 @@ async def test_a_late_answer_from_before_a_broadcast_drops_nothing(stage: Stage)
     stage.socket.receive(message(2))
     stage.socket.receive(batch(1, [], ref=question["ref"]))
     assert len(stage.entries()) == 3
+
+
+async def test_rooms_switched_quickly_end_in_the_one_shown_step_by_step(stage: Stage) -> None:
+    await stage.join()
+    for room_id in ("tea", "general", "tea", "general", "tea"):
+        stage.session.enter_room(room_id)
+    assert stage.socket.actions == ["hello", "ping", "leave", "join"]
+    (question,) = stage.sent("join")
+    assert not stage.state.caught_up
+    stage.session.enter_room("general")
+    stage.socket.receive(batch(0, [], roomId="tea", ref=question["ref"]))
+    assert not stage.state.caught_up
+    assert stage.sent("leave")[-1]["roomId"] == "tea"
+    question = stage.sent("join")[-1]
+    assert question["roomId"] == "general"
+    stage.socket.receive(batch(0, [], ref=question["ref"]))
+    assert stage.state.caught_up
+    assert len(stage.sent("join")) == 2
+
+
+async def test_after_a_join_the_server_is_asked_where_it_has_us(stage: Stage) -> None:
+    await stage.join()
+    stage.session.enter_room("tea")
+    (question,) = stage.sent("join")
+    stage.socket.receive(batch(0, [], roomId="tea", ref=question["ref"]))
+    assert stage.socket.actions[-1] == "ping"
+    stage.socket.receive({"type": "pong", "heads": []})
+    assert len(stage.sent("join")) == 2
 
 
 async def test_a_room_that_cannot_be_is_refused_and_nothing_changes(stage: Stage) -> None:

@@ -88,3 +88,7 @@ def test_no_rows_no_visible_one():
 )
 def test_the_title_says_what_a_narrow_tab_must_show(room: str | None, unread: int, trouble: str, title: str):
     assert page_title(room, unread, trouble) == title
+
+
+def test_a_room_whose_name_was_pasted_decomposed_is_the_composed_one():
+    assert room_of("#/caf%65%CC%81") == "caf\u00e9"
