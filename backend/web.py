@@ -172,7 +172,7 @@ class TokenEndpoint:
             data = decode(body)
             issued = self._tokens.issue(data.get("name"), data.get("clientSecret"))
         except MalformedFrame as error:
-            return _problem(400, "malformed_body", None, f"the body is {error}")
+            return _problem(400, "malformed_body", None, f"the body: {error}")
         except InvalidField as error:
             return _problem(400, error.code, error.field, str(error))
         return JSONResponse({"token": issued.token, "userId": issued.user_id, "expiresIn": issued.expires_in})

@@ -104,10 +104,12 @@ class ChatSession:
     # --- what a person does (ui.actions.Actions) ---
 
     def start(self) -> None:
-        """Join by itself where a name is remembered and the person did not leave on purpose."""
+        """Join by itself where a name is remembered. Who left on purpose stays away, and is told so."""
         name = self._identity.remembered_name
         self._change(suggested_name=name or "")
-        if name is not None and not self._identity.has_left:
+        if self._identity.has_left:
+            self._service.disconnect()
+        elif name is not None:
             self.join(name)
 
     def join(self, name: str) -> None:
@@ -445,6 +447,9 @@ class ChatSession:
     def _on_error(self, error: protocol.Error) -> None:
         logger.warning("the server could not serve a request: %s (%s)", error.message, error.code)
         self._notify(NoticeKind.SERVER_ERROR, message=error.message)
+        request = self._requests.answered(error.ref)
+        if request is not None:
+            self._on_unanswered(request)
 
     def _on_bad_frame(self, problem: str) -> None:
         self._bad_frames += 1
@@ -487,6 +492,8 @@ class ChatSession:
             self._change(loading_earlier=False)
         elif self._caught_up is not None and not self._caught_up.done():
             self._caught_up.set_exception(KizunaError("the server does not send what was missed"))
+        else:
+            self._change(catching_up=False)
 
     # --- the store ---
 

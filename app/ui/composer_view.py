@@ -15,14 +15,16 @@ _DRAFT = "kizuna.draft."
 
 
 class ComposerView:
-    """Responsible for the field, its draft per room, and its size."""
+    """Responsible for the field, its draft per person and room, and its size."""
 
     def __init__(self, actions: Actions, texts: Texts, listeners: Listeners) -> None:
         self._actions = actions
         self._texts = texts
         self._field = by_id("composer-text")
         self._count = by_id("composer-count")
-        self._room: str | None = None
+        self._place: tuple[str | None, str] | None = (
+            None  #: the person and the room that the draft belongs to
+        )
         self._refused = False  #: a notice about what is in the field is showing
         # Where CSS sizes the field by its content (field-sizing), nothing is left to do.
         self._sizes_itself = js.CSS.supports("field-sizing", "content")
@@ -31,15 +33,15 @@ class ComposerView:
         listeners.on(self._field, "input", lambda _: self._changed())
 
     def draw(self, state: ChatState, now: float) -> float | None:
-        """The draft of the room that one is in; what is typed belongs to the person and is never drawn."""
+        """The person's draft of the room that they are in; what is typed is never drawn over."""
         notice = state.notice
         self._refused = notice is not None and notice.kind in (
             NoticeKind.MESSAGE_REFUSED,
             NoticeKind.OUTBOX_FULL,
         )
         self._field.setAttribute("aria-invalid", "true" if self._refused else "false")
-        if state.room_id != self._room:
-            self._room = state.room_id
+        if (state.name, state.room_id) != self._place:
+            self._place = (state.name, state.room_id)
             self._field.value = self._load_draft()
             self._measure(self._field.value)
         return None
@@ -88,17 +90,27 @@ class ComposerView:
             self._count.textContent = self._texts(key, count=abs(left))
             self._count.toggleAttribute("data-over", left < 0)
 
+    @property
+    def _key_of_draft(self) -> str | None:
+        """Nobody's draft is kept before somebody has joined."""
+        name, room_id = self._place or (None, "")
+        return None if name is None else f"{_DRAFT}{room_id}/{name}"
+
     def _load_draft(self) -> str:
+        key = self._key_of_draft
         try:
-            return js.sessionStorage.getItem(f"{_DRAFT}{self._room}") or ""
+            return (js.sessionStorage.getItem(key) or "") if key else ""
         except JsException:  # storage may be forbidden; then a draft lives as long as the page
             return ""
 
     def _save_draft(self, text: str) -> None:
+        key = self._key_of_draft
+        if key is None:
+            return
         try:
             if text:
-                js.sessionStorage.setItem(f"{_DRAFT}{self._room}", text)
+                js.sessionStorage.setItem(key, text)
             else:
-                js.sessionStorage.removeItem(f"{_DRAFT}{self._room}")
+                js.sessionStorage.removeItem(key)
         except JsException:
             return

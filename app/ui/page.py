@@ -64,7 +64,9 @@ class Page:
         composer = ComposerView(actions, texts, listeners)
         MessageKeys(by_id("messages"), by_id("rows"), listeners, composer.focus)
         self._closers += [document.close, messages.close]
-        self._add(ScreenView(actions, texts, listeners), lambda s: (s.name, s.user_id, s.room_id))
+        self._add(
+            ScreenView(actions, texts, listeners), lambda s: (s.name, s.user_id, s.room_id, s.suggested_name)
+        )
         self._add(ConnectionView(actions, texts, formats, outage, frames, listeners), _connection)
         self._add(document, lambda s: (_connection(s), s.timeline, s.room_id, s.caught_up))
         self._add(NoticeView(actions, texts, listeners), lambda s: s.notice)

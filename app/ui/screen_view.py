@@ -28,7 +28,7 @@ class ScreenView:
 
     def draw(self, state: ChatState, now: float) -> float | None:
         """Names, and the screen."""
-        wanted = (state.name, state.user_id, state.room_id)
+        wanted = (state.name, state.user_id, state.room_id, state.suggested_name)
         if wanted == self._drawn:
             return None
         before, self._drawn = self._drawn, wanted
@@ -37,6 +37,8 @@ class ScreenView:
         self._join.hidden = name is not None
         by_id("room-name").textContent = state.room_id
         by_id("join-lead").textContent = self._texts("join.lead", room=state.room_id)
+        if name is None and not self._name_field.value:
+            self._name_field.value = state.suggested_name
         if name is not None:
             by_id("own-name").textContent = name
             avatar = by_id("own-avatar")

@@ -81,7 +81,7 @@ async def test_a_bad_body_is_400_and_names_the_field(client, body, code, field):
     answer = await client.post("/token", content=content, headers={"Content-Type": "application/json"})
     assert answer.status_code == 400
     assert (answer.json()["code"], answer.json()["field"]) == (code, field)
-    assert answer.json()["message"].startswith(field or "the body is ")
+    assert answer.json()["message"].startswith(field or "the body: ")
     assert answer.headers["cache-control"] == "no-store"
 
 

@@ -74,6 +74,7 @@ async def test_who_left_stays_away_across_reloads_until_joining(stage: Stage) ->
     assert len(stage.platform.sockets) == 1
     again = Stage(stage.settings)
     again.session.start()
+    assert again.state.link.status is Status.CLOSED
     await again.platform.advance(120)
     assert again.platform.sockets == []
     assert again.state.suggested_name == "Mika"
@@ -528,6 +529,24 @@ async def test_the_gateways_own_error_is_told(stage: Stage) -> None:
     stage.socket.receive({"message": "Internal server error", "connectionId": "x=", "requestId": "r"})
     assert stage.state.notice is not None
     assert stage.state.notice.kind is NoticeKind.SERVER_ERROR
+
+
+async def test_a_question_that_the_server_refuses_is_closed_and_told_once(stage: Stage) -> None:
+    await stage.join()
+    stage.session.enter_room("secret")
+    (question,) = stage.sent("join")
+    stage.socket.receive(
+        {"type": "error", "code": "forbidden", "message": "not for you", "ref": question["ref"]}
+    )
+    assert stage.state.notice is not None
+    assert stage.state.notice.params == {"message": "not for you"}
+    assert not stage.state.catching_up
+    assert not stage.state.caught_up
+    await stage.platform.advance(4)
+    stage.session.dismiss_notice()
+    await stage.platform.advance(20)
+    assert len(stage.sent("join")) == 1
+    assert stage.state.notice is None
 
 
 async def test_the_page_knows_where_the_person_stands(stage: Stage) -> None:

@@ -28,6 +28,7 @@ def test_leaving_closes_the_connection_for_good_until_join(quinn: Person, peer: 
 
     quinn.reload()
     expect(quinn.name_box).to_be_visible()
+    quinn.wait_for_status("closed")
     assert_stays_away(quinn)
 
     peer.say("while Quinn was away")
@@ -40,12 +41,14 @@ def test_leaving_closes_the_connection_for_good_until_join(quinn: Person, peer: 
 
 def assert_stays_away(person: Person) -> None:
     """Neither time nor what wakes other pages brings this one back."""
+    asleep = person.status
+    assert asleep in ("closed", "idle")
     seen, asked, sent = person.network.counts.websockets, attempts_of(person), len(person.watch.frames_sent)
     person.page.evaluate(WAKE_UP_CALLS)
     person.page.context.set_offline(True)
     person.page.context.set_offline(False)
     # Quinn's retries would come after 0.1 s, the heartbeat after 2 s.
-    person.stays_as("closed", "idle", seconds=3)
+    person.stays_as(asleep, seconds=3)
     assert person.network.counts.websockets == seen
     assert attempts_of(person) == asked
     assert len(person.watch.frames_sent) == sent
