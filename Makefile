@@ -27,7 +27,7 @@ RUNTIME := static/vendor/.stamp
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test check fix coverage unit e2e soak week storm screenshot setup setup-test browsers wheel lock clean doctor
+.PHONY: help run test check fix coverage unit e2e soak week storm bench mutation diagrams screenshot setup setup-test browsers wheel lock clean doctor
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
@@ -67,6 +67,15 @@ week: setup-test  ## A simulated week under each profile, into docs/simulations.
 
 storm: setup-test  ## 100,000 simulated clients come back at once, into docs/ (many minutes; ARGS="--clients 2000 ...")
 	@$(VENV_PYTHON) -m tests.simulation.storm --write $(ARGS)
+
+diagrams: setup-test  ## Draw the README's state diagrams anew from the tables
+	@$(VENV_PYTHON) -m tools.diagrams
+
+bench: setup-test  ## What one event costs, in Pyodide and on CPython, into docs/benchmarks.md
+	@$(VENV_PYTHON) -m tests.bench.event_cost --write $(ARGS)
+
+mutation: setup-test  ## Are the tests of the pure core good enough? (many minutes; ARGS="--module backoff --sample 50")
+	@$(VENV_PYTHON) -m tests.mutation $(ARGS)
 
 screenshot: setup-test browsers  ## Take the README's picture anew
 	@$(VENV_PYTHON) -m tools.screenshot

@@ -51,12 +51,17 @@ def test_jitter_has_mean_one_and_reaches_half_to_both_sides():
     assert (min(drawn), max(drawn)) == (pytest.approx(0.5, abs=0.01), pytest.approx(1.5, abs=0.01))
 
 
+def test_a_large_draw_waits_longer_a_small_one_shorter():
+    assert [backoff(jitter=0.5, chance=chance).spread(40) for chance in (0.0, 0.25, 0.75)] == [20, 30, 50]
+
+
 def test_a_minimum_is_jittered_upwards_only():
     assert [backoff(jitter=0.5, chance=chance).spread_up(40) for chance in (0.0, 0.5)] == [40, 50]
 
 
 def test_the_budget_is_spent_and_given_back_without_touching_the_delay():
     it = backoff(max_retries=2)
+    assert it.spent == 0
     it.next_delay()
     it.spend()
     assert not it.exhausted

@@ -29,3 +29,31 @@ def test_every_code_has_words_for_a_person():
         assert close_codes.words(code)
     assert close_codes.words(1006) == "the connection broke"
     assert "4999" in close_codes.words(4999)
+
+
+@pytest.mark.parametrize(
+    ("code", "part"),
+    [
+        (1000, "closed the connection"),
+        (1001, "going away"),
+        (1003, "kind of frame"),
+        (1006, "broke"),
+        (1008, "refused"),
+        (1009, "too large"),
+        (1011, "failed"),
+        (1012, "restarting"),
+        (1013, "busy"),
+        (3000, "token"),
+        (3003, "forbids"),
+        (4401, "token"),
+        (4403, "forbids"),
+        (4429, "patience"),
+    ],
+)
+def test_a_code_that_is_known_is_told_in_words_without_its_number(code: int, part: str):
+    assert part in close_codes.words(code)
+    assert str(code) not in close_codes.words(code)
+
+
+def test_a_server_that_names_no_time_is_given_five_seconds():
+    assert close_codes.RETRY_LATER_SECONDS == 5.0

@@ -1,9 +1,15 @@
-"""Whatever happens, in whatever order: what must always hold of a connection, and that it always comes back."""
+"""Whatever happens, in whatever order: what must always hold of a connection, and that it always comes back.
+
+`KIZUNA_EXAMPLES=20000 make unit ARGS="-k TestWorld"` tries harder; a smaller number is for the impatient.
+"""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -24,9 +30,12 @@ from kizuna.states import TIMERS, Status
 from kizuna.wire import ARTICLE, KIZUNA
 from tests.kizuna.machine import READY, Machine
 
+EXAMPLES = int(os.environ.get("KIZUNA_EXAMPLES", "2000"))
 UNWANTED = {Status.IDLE, Status.REJECTED, Status.CLOSED}
 #: No delay is longer: what a server may ask for at most, jittered.
 LONGEST_DELAY = 300 * 1.5
+#: Which of two links: min is the old one, max is the next.
+Which = Callable[[set[int]], int]
 PAGE: list[Event] = [
     events.PageShown(),
     events.PageHidden(),
@@ -41,12 +50,15 @@ class World(RuleBasedStateMachine):
     """Responsible for a model of the network, the server and the page around one Connection."""
 
     @initialize(
+        is_up=st.booleans(),
         wire=st.sampled_from([KIZUNA, KIZUNA, ARTICLE]),
         rest=st.sampled_from([0.0, 60.0]),
         max_retries=st.sampled_from([0, 1, 5]),
         chance=st.sampled_from([0.0, 0.3, 0.999]),
+        rollover_after=st.sampled_from([6600.0, 6600.0, 20.0, 3.0]),
+        rollover_spread=st.sampled_from([0.0, 2.0]),
     )
-    def begin(self, **options: Any) -> None:
+    def begin(self, *, is_up: bool, **options: Any) -> None:
         self.machine = Machine(**options)
         self.fetching: set[int] = set()
         self.opening: set[int] = set()
@@ -54,6 +66,9 @@ class World(RuleBasedStateMachine):
         self.preparing: set[int] = set()
         self.armed: dict[Timer, float] = {}
         self.visible = self.online = True
+        if is_up:
+            self.tell(events.ConnectRequested())
+            self.serve()
 
     # --- what happens ---
 
@@ -80,7 +95,8 @@ class World(RuleBasedStateMachine):
     @precondition(lambda self: self.fetching)
     @rule(outcome=st.sampled_from(["token", "token", "token", "failure", "unauthorized"]))
     def token(self, outcome: str) -> None:
-        link = self.fetching.pop()
+        link = min(self.fetching)
+        self.fetching.remove(link)
         if outcome == "token":
             self.tell(events.TokenObtained(link, "t"))
         else:
@@ -89,14 +105,16 @@ class World(RuleBasedStateMachine):
     @precondition(lambda self: self.opening)
     @rule()
     def handshake(self) -> None:
-        link = self.opening.pop()
+        link = min(self.opening)
+        self.opening.remove(link)
         self.open.add(link)
         self.tell(events.SocketOpened(link))
 
     @precondition(lambda self: self.preparing)
     @rule(fails=st.sampled_from([False, False, True]))
     def prepared(self, fails: bool) -> None:
-        link = self.preparing.pop()
+        link = min(self.preparing)
+        self.preparing.remove(link)
         self.tell(events.PrepareFailed(link) if fails else events.LinkPrepared(link))
 
     @precondition(lambda self: self.open)
@@ -111,15 +129,18 @@ class World(RuleBasedStateMachine):
                 {"type": "bye", "retryAfter": 9e9},
                 {"type": "bye", "reconnect": False},
             ]
-        )
+        ),
+        which=st.sampled_from([min, max]),
     )
-    def frame(self, frame: dict[str, object]) -> None:
-        self.tell(events.FrameReceived(min(self.open), frame))
+    def frame(self, frame: dict[str, object], which: Which) -> None:
+        self.tell(events.FrameReceived(which(self.open), frame))
 
     @precondition(lambda self: self.opening | self.open)
-    @rule(code=st.sampled_from([1006, 1006, 1001, 1013, 4401, 1008]))
-    def drop(self, code: int) -> None:
-        link = (self.opening | self.open).pop()
+    @rule(code=st.sampled_from([1006, 1006, 1001, 1013, 4401, 1008]), which=st.sampled_from([min, max]))
+    def drop(self, code: int, which: Which) -> None:
+        self.close(which(self.opening | self.open), code)
+
+    def close(self, link: int, code: int) -> None:
         self.opening.discard(link)
         self.open.discard(link)
         self.tell(events.SocketClosed(link, code))
@@ -127,8 +148,8 @@ class World(RuleBasedStateMachine):
     @precondition(lambda self: self.machine.link > 0)
     @rule(data=st.data())
     def unknown_link(self, data: st.DataObject) -> None:
-        known = self.machine.connection.link
-        links = [number for number in range(self.machine.link + 2) if known is None or number != known.number]
+        known = {link.number for link in self.machine.connection.links}
+        links = [number for number in range(self.machine.link + 2) if number not in known]
         link = data.draw(st.sampled_from(links))
         kinds: list[Event] = [
             events.TokenObtained(link, "t"),
@@ -143,6 +164,50 @@ class World(RuleBasedStateMachine):
         state = self.machine.connection.state
         assert self.machine.tell(data.draw(st.sampled_from(kinds))) == []
         assert self.machine.connection.state is state
+
+    @precondition(lambda self: Timer.ROLLOVER in self.armed)
+    @rule(
+        steps=st.sampled_from([4, 4, 3, 2, 1, 0]),
+        then=st.sampled_from(["goes on", "goes on", "next lost", "old lost"]),
+    )
+    def the_link_is_replaced(self, steps: int, then: str) -> None:
+        """The next link gets so far; then the world goes on, or one of the two dies."""
+        self.fire(Timer.ROLLOVER)
+        if Timer.CANDIDATE not in self.armed:
+            return  # the machine had slept, and this wire begins anew then
+        old, following = self.machine.connection.state.link, self.machine.link
+        assert old is not None
+        assert old < following
+        before, spent = self.machine.status, self.machine.connection._backoff.spent
+        for step in range(steps):
+            self.bring_up(following, step)
+        assert self.machine.connection.state.link == (following if steps == 4 else old)
+        assert self.machine.status is (Status.CONNECTED if steps == 4 else before)
+        if then == "next lost" and 0 < steps < 4:
+            self.close(following, 1008)
+            assert self.machine.connection.state.link == old
+            assert self.machine.status is before, "what fails beside the link that carries costs nothing"
+            assert Timer.ROLLOVER in self.armed, "and is tried again"
+        elif then == "old lost" and old in self.open:
+            self.close(old, 1006)
+            assert self.machine.connection.links[0].number == following
+            assert self.machine.status is (Status.CONNECTED if steps == 4 else Status.CONNECTING)
+        assert self.machine.connection._backoff.spent <= spent, "a replacement spends no budget"
+
+    def bring_up(self, link: int, step: int) -> None:
+        match step:
+            case 0:
+                self.fetching.remove(link)
+                self.tell(events.TokenObtained(link, "t"))
+            case 1:
+                self.opening.remove(link)
+                self.open.add(link)
+                self.tell(events.SocketOpened(link))
+            case 2:
+                self.tell(events.FrameReceived(link, READY))
+            case 3:
+                self.preparing.remove(link)
+                self.tell(events.LinkPrepared(link))
 
     @rule(seconds=st.sampled_from([0.1, 1.0, 5.0, 11.0, 31.0, 400.0]))
     def time_passes(self, seconds: float) -> None:
@@ -196,11 +261,13 @@ class World(RuleBasedStateMachine):
     # --- what must hold ---
 
     @invariant()
-    def one_link_at_most(self) -> None:
+    def one_link_at_most_and_two_only_while_one_replaces_the_other(self) -> None:
         if hasattr(self, "machine"):
             link = self.machine.connection.link
-            alive = self.fetching | self.opening | self.open
-            assert alive <= ({link.number} if link else set())
+            assert self.alive <= {known.number for known in self.machine.connection.links}
+            assert len(self.alive) <= 2
+            if len(self.alive) == 2:
+                assert self.armed.keys() & {Timer.CANDIDATE, Timer.RETIRE}
             assert self.preparing <= self.open
             assert link is None or self.machine.status not in UNWANTED | {Status.WAITING, Status.SUSPENDED}
 
@@ -226,6 +293,10 @@ class World(RuleBasedStateMachine):
 
     # --- the model ---
 
+    @property
+    def alive(self) -> set[int]:
+        return self.fetching | self.opening | self.open
+
     def next_timer(self) -> Timer | None:
         return min(self.armed, key=lambda timer: self.armed[timer], default=None)
 
@@ -235,21 +306,25 @@ class World(RuleBasedStateMachine):
 
     def serve(self) -> None:
         """A good network, a server that works, an application that prepares."""
-        if self.fetching:
+        while self.fetching:
             self.token("token")
-        if self.opening:
+        while self.opening:
             self.handshake()
-        if self.open:
-            self.frame(READY)
-        if self.preparing:
+        for link in sorted(self.open):
+            self.tell(events.FrameReceived(link, READY))
+        while self.preparing:
             self.prepared(False)
 
     def tell(self, *happened: Event) -> None:
         for event in happened:
             spent = self.machine.connection._backoff.spent
             before = self.machine.status
+            primary = self.machine.connection.link
+            beside = isinstance(event, events.LinkEvent) and primary and event.link != primary.number
             for command in self.machine.tell(event):
                 self.obey(command)
+            if beside:
+                assert self.machine.status is not Status.REJECTED, "only the link that carries can reject"
             if not (self.visible and self.online):
                 assert self.machine.connection._backoff.spent <= spent
             if before in UNWANTED and not isinstance(event, events.ConnectRequested):
@@ -258,10 +333,12 @@ class World(RuleBasedStateMachine):
     def obey(self, command: Command) -> None:
         match command:
             case FetchToken(link=link):
-                assert not self.fetching | self.opening | self.open, "the old link is given up first"
+                allowed = 1 if Timer.CANDIDATE in self.armed else 0
+                assert len(self.alive) == allowed, "the old link is given up first, unless it is replaced"
                 self.fetching.add(link)
             case OpenSocket(link=link):
-                assert not self.opening | self.open, "one socket at most"
+                allowed = 1 if Timer.CANDIDATE in self.armed else 0
+                assert len(self.opening | self.open) == allowed, "one socket at most"
                 self.opening.add(link)
             case PrepareLink(link=link):
                 assert link in self.open
@@ -279,5 +356,7 @@ class World(RuleBasedStateMachine):
                 self.armed.pop(timer, None)  # none, if it is being fired
 
 
-TestWorld = World.TestCase
-TestWorld.settings = settings(max_examples=200, stateful_step_count=30, derandomize=True, deadline=None)
+TestWorld = pytest.mark.timeout(max(300, EXAMPLES // 5))(World.TestCase)
+TestWorld.settings = settings(
+    max_examples=EXAMPLES, stateful_step_count=30, derandomize=True, deadline=None, database=None
+)

@@ -54,3 +54,10 @@ def test_many_objects_side_by_side_are_no_nesting() -> None:
 def test_the_deepest_frame_allowed_is_read() -> None:
     text = '{"a":' * (MAX_DEPTH - 1) + "{}" + "}" * (MAX_DEPTH - 1)
     assert isinstance(read_frame(text), dict)
+
+
+def test_depth_is_counted_level_by_level_also_after_much_that_was_closed() -> None:
+    deepest = "[" * (MAX_DEPTH - 1) + "]" * (MAX_DEPTH - 1)
+    assert isinstance(read_frame(f'{{"a": {deepest}, "b": {deepest}}}'), dict)
+    with pytest.raises(NotAFrame, match="levels"):
+        read_frame(f'{{"a": {deepest}, "b": [{deepest}]}}')

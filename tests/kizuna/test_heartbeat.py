@@ -53,3 +53,11 @@ def test_the_time_may_come_back_rounded_to_a_millisecond():
     heartbeat.asked(10.00049)
     heartbeat.answered(10.25049, 10.0)
     assert heartbeat.rtt == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize("earlier", [0.001, 0.5, 1.0])
+def test_a_time_that_is_a_millisecond_or_more_off_belongs_to_another_ping(earlier: float):
+    heartbeat = Heartbeat()
+    heartbeat.asked(0.0)
+    heartbeat.answered(1.0, -earlier)
+    assert heartbeat.rtt is None

@@ -59,7 +59,7 @@ def test_nothing_proves_a_link_that_is_not_open():
 def test_whatever_is_heard_ends_a_doubt_and_is_a_sign_of_life():
     it = open_link(needs_ready=False)
     it.note_prepared()
-    assert not it.note_heard(110.0)
+    assert it.note_heard(110.0) is False
     it.apply(LinkSignal.DOUBT)
     it.heartbeat.asked(115.0)
     assert it.is_open

@@ -119,6 +119,14 @@ def test_an_empty_outbox_is_never_due():
     assert Outbox().take_due(1e9) == []
 
 
+def test_a_thousand_messages_may_wait_and_no_more():
+    outbox = Outbox()
+    for number in range(1000):
+        outbox.add(str(number), "general", {})
+    with pytest.raises(OutboxFull):
+        outbox.add("one more", "general", {})
+
+
 class Traffic(RuleBasedStateMachine):
     """Responsible for an outbox before a server that acknowledges late, twice, out of order or never."""
 

@@ -64,6 +64,15 @@ def test_without_an_age_and_an_expiry_nothing_is_replaced(expires_in: float | No
     assert rollover.due_in(Options(rollover_after=0), expires_in, lambda: 0.5) is None
 
 
+def test_ages_and_expiries_under_a_second_count_too() -> None:
+    assert rollover.due_in(Options(rollover_after=0.5, rollover_spread=0), None, lambda: 0.5) == 0.5
+    assert rollover.due_in(Options(rollover_after=0), 0.8, lambda: 0.0) == pytest.approx(0.6)
+
+
+def test_a_spread_beyond_the_age_means_at_once() -> None:
+    assert rollover.due_in(Options(rollover_after=1, rollover_spread=5), None, lambda: 0.0) == 0
+
+
 def test_ready_says_when_the_token_expires() -> None:
     machine = machine_in(Status.CONNECTING)
     machine.open()
@@ -313,3 +322,17 @@ async def test_a_page_that_leaves_while_a_link_is_replaced_leaves_nothing_behind
     stage.service.disconnect()
     await asyncio.sleep(0)
     stage.assert_nothing_is_left()
+
+
+def test_an_inherited_attempt_is_the_first() -> None:
+    machine = rolling()
+    machine.tell(events.SocketClosed(1, 1006))
+    assert machine.status is Status.CONNECTING
+    assert machine.connection.state.attempt == 1
+
+
+def test_a_link_that_retires_is_gone_before_the_next_replacement_begins() -> None:
+    machine = promoted()
+    commands = machine.fire(Timer.ROLLOVER)
+    assert only(commands, AbandonLink) == [AbandonLink(1)]
+    assert [link.number for link in machine.connection.links] == [2, 3]

@@ -128,3 +128,28 @@ def test_a_start_in_the_middle_loses_nothing_that_lies_beyond_it(numbers: list[i
         released_later += sequence.offer(number, number)
     assert released_later == list(range(watermark + 1, 41))
     assert released == list(range(1, len(released) + 1))
+
+
+def test_a_start_from_further_back_knows_that_there_is_more():
+    sequence = started(10)
+    sequence.start("e", 5)
+    assert sequence.has_gap
+
+
+def test_what_a_start_has_passed_is_forgotten():
+    sequence = started(4)
+    sequence.offer(6, "f")
+    sequence.offer(7, "g")
+    assert sequence.start("e", 7) == []
+    assert sequence.start("e", 5) == []
+    assert sequence.start("e", 6) == []
+
+
+def test_a_history_that_begins_with_nothing_lacks_nothing():
+    assert not started(0).has_gap
+
+
+def test_a_duplicate_leaves_nothing_behind():
+    sequence = started(5)
+    sequence.offer(5, "e")
+    assert sequence.start("e", 4) == []

@@ -50,3 +50,9 @@ def test_a_tick_armed_on_a_visible_page_is_on_time_again():
     assert sleep.slept(Instant(110.0, 1010.0), tick_late=5.0)
     sleep.tick_armed(visible=False)
     assert not sleep.slept(Instant(120.0, 1020.0), tick_late=5.0)
+
+
+def test_the_first_reading_of_the_clocks_tells_of_nothing_whatever_the_gap():
+    sleep = SleepDetector(gap=0.5)
+    assert not sleep.slept(Instant(100.0, 1000.0))
+    assert not sleep.slept(Instant(101.0, 1001.0))

@@ -1,0 +1,92 @@
+"""Every kind of mutant is made, each differs in one place, and what is listed as a survivor still exists."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.mutation.__main__ import MODULES, accepted, files_for, score, source_of
+from tests.mutation.mutants import compiled, mutants
+
+
+def changes(source: str) -> list[str]:
+    return [mutant.change for mutant in mutants("example", source)]
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("x = a < b", ["< becomes >= in `a < b`", "< becomes <= in `a < b`"]),
+        ("x = a is b", ["is becomes is not in `a is b`"]),
+        ("x = 2", ["2 becomes 3"]),
+        ("x = True", ["True becomes False"]),
+        ("x = a and b", ["and becomes or"]),
+        ("x = a + b", ["+ becomes -"]),
+        ("x = not a", ["not `not a`"]),
+        ("x = {a: b, c: d}", ["without the entry `a`", "without the entry `c`"]),
+        ("if a: b()", ["not `a`"]),
+        ("while not a: b()", ["not `not a`"]),
+        ("def f():\n    a()", ["without `a()`"]),
+        ("def f():\n    return a", ["returns None"]),
+        ("match a:\n    case b if c: d()", ["not `c`"]),
+    ],
+)
+def test_each_kind_of_mistake_is_made(source: str, expected: list[str]):
+    assert changes(source) == expected
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        '"""words"""',
+        "def f():\n    return None",
+        "def f() -> a < 1: ...",
+        "x: Literal[1]",
+        "@dataclass(frozen=True)\nclass A: ...",
+        "assert a < 1",
+        "import a",
+    ],
+)
+def test_what_decides_nothing_is_left_alone(source: str):
+    assert [change for change in changes(source) if change != "without `...`"] == []
+
+
+def test_a_mutant_does_what_it_says():
+    source = "def f(a):\n    found = []\n    if a < 2:\n        found.append({1: a})\n    return found"
+    results = {}
+    for mutant in mutants("example", source):
+        names: dict[str, object] = {}
+        exec(compiled(source, mutant.number, "example.py"), names)  # noqa: S102 - written above
+        function = names["f"]
+        assert callable(function)
+        if "found = []" not in mutant.change:
+            results[mutant.change] = function(2), function(1)
+    assert results == {
+        "< becomes >= in `a < 2`": ([{1: 2}], []),
+        "< becomes <= in `a < 2`": ([{1: 2}], [{1: 1}]),
+        "2 becomes 3": ([{1: 2}], [{1: 1}]),
+        "without `found.append({1: a})`": ([], []),
+        "without the entry `1`": ([], [{}]),
+        "1 becomes 2": ([], [{2: 1}]),
+        "returns None": (None, None),
+    }
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_module_has_mutants_and_tests_that_answer_for_it(module: str):
+    assert mutants(module, source_of(module).read_text(encoding="utf-8"))
+    assert files_for(module)
+
+
+def test_every_survivor_that_is_explained_exists_and_has_a_reason():
+    existing = {
+        mutant.key
+        for module in MODULES
+        for mutant in mutants(module, source_of(module).read_text(encoding="utf-8"))
+    }
+    assert accepted().keys() - existing == set(), "the line has changed: test it again, or take it out"
+    assert all(accepted().values())
+
+
+def test_a_score_counts_what_is_not_explained():
+    assert score(0, 0) == 1
+    assert score(40, 4) == 0.9
