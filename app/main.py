@@ -14,7 +14,7 @@ from chat.config import CONFIG_FILE, Config, parse_config
 from chat.identity import Identity
 from chat.session import ChatSession
 from chat.store import ChatStore
-from kizuna.browser import BrowserPlatform, LocalSettings, get_websocket_service
+from kizuna.browser import BrowserPlatform, LocalSettings, TabSettings, get_websocket_service
 from kizuna.browser.console import ConsoleHandler
 from kizuna.browser.http import NoJson, get_json, post_json
 from kizuna.errors import ConfigurationError
@@ -51,7 +51,9 @@ def _open_page(config: Config) -> None:
     identity = Identity(LocalSettings(), post_json, config.token_url, lambda: secrets.token_urlsafe(32))
     service = get_websocket_service(config.web_socket_url, identity.get_token, options=config.options)
     store = ChatStore()
-    session = ChatSession(store, service, identity, platform, lambda: secrets.token_urlsafe(16))
+    session = ChatSession(
+        store, service, identity, platform, lambda: secrets.token_urlsafe(16), TabSettings()
+    )
     Page(store, session, page_texts(), time.monotonic).open()
     session.start()
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from chat import protocol
-from chat.courier import Courier
+from chat.courier import Courier, Letter
 from chat.identity import Identity
 from chat.protocol import (
     Ack,
@@ -38,7 +38,7 @@ from chat.timeline import Delivery
 from kizuna.connection_state import ConnectionState
 from kizuna.errors import ConnectionFailed, KizunaError, NotConnected
 from kizuna.outbox import OutboxFull
-from kizuna.platform import Platform, TimerHandle
+from kizuna.platform import Platform, Settings, TimerHandle
 from kizuna.service import WebSocketService
 from kizuna.states import Status
 from kizuna.transport import LinkHandle
@@ -67,7 +67,8 @@ class Successor:
 class ChatSession:
     """Responsible for one person's chat: the actions of the views, and the frames of the server.
 
-    ``make_id`` draws a new client message id, different at every call on every page of the world.
+    ``make_id`` draws a new client message id, different at every call on every page of the world. ``keep`` holds
+    what waits to be sent across reloads of the page.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class ChatSession:
         identity: Identity,
         platform: Platform,
         make_id: Callable[[], str],
+        keep: Settings,
     ) -> None:
         self._store = store
         self._service = service
@@ -88,7 +90,9 @@ class ChatSession:
         self._preparing: LinkHandle | None = None  # a first link on which we catch up before it counts
         self._successor: Successor | None = None  # a link that is to replace the one in use, unnoticed
         self._carrier: int | None = None  # number of the link in use
-        self._courier = Courier(service, platform, self._mark, lambda count: self._change(waiting=count))
+        self._courier = Courier(
+            service, platform, keep, self._mark, lambda count: self._change(waiting=count)
+        )
         self._requests = Requests(platform, self._send, self._on_unanswered)
         self._gap_timer: TimerHandle | None = None
         self._joined: RoomPosition | None = None  # the room that the link is in, and from where it asked
@@ -125,7 +129,9 @@ class ChatSession:
         self._rooms = self._rooms_of.setdefault(name, {})
         self._change(name=name, suggested_name=name)
         self._unnotify(NoticeKind.NAME_REFUSED)
-        self._courier.serve(name)
+        for letter in self._courier.serve(name):
+            self._show_own(letter)
+        self._courier.pump()
         self._show_room()
         self._joining = asyncio.get_running_loop().create_task(self._connect())
 
@@ -160,20 +166,25 @@ class ChatSession:
                 room_id=state.room_id,
                 content=protocol.check_content("message", text),
             )
-            self._courier.take(frame)
+            letter = Letter(frame, round(self._platform.now().wall * 1000))
+            self._courier.take(letter)
         except InvalidField as error:
             self._notify(NoticeKind.MESSAGE_REFUSED, problem=error.problem)
             return False
         except OutboxFull as error:
             self._notify(NoticeKind.OUTBOX_FULL, limit=error.limit)
             return False
-        room = self._room(state.room_id)
-        now = round(self._platform.now().wall * 1000)
-        room.timeline = room.timeline.add_own(client_message_id, text, state.name or "", now)
+        self._show_own(letter)
         self._unnotify(NoticeKind.MESSAGE_REFUSED)
         self._show_room()
         self._courier.pump()
         return True
+
+    def _show_own(self, letter: Letter) -> None:
+        """One's own words stand on the screen before anybody else knows them."""
+        frame, name = letter.frame, self._store.state.name or ""
+        room = self._room(frame.room_id)
+        room.timeline = room.timeline.add_own(frame.client_message_id, frame.content, name, letter.typed_at)
 
     def try_now(self) -> None:
         """Attempt to connect at once."""
@@ -199,7 +210,7 @@ class ChatSession:
             return
         frame = SendMessage(client_message_id=client_message_id, room_id=room.room_id, content=entry.content)
         try:
-            self._courier.take(frame)
+            self._courier.take(Letter(frame, entry.timestamp))
         except OutboxFull as error:
             self._notify(NoticeKind.OUTBOX_FULL, limit=error.limit)
             return

@@ -29,8 +29,14 @@ class MemorySettings(dict[str, str]):
 class Stage:
     """Responsible for one page and for playing its server, frame by frame."""
 
-    def __init__(self, settings: MemorySettings | None = None, options: Options | None = None) -> None:
+    def __init__(
+        self,
+        settings: MemorySettings | None = None,
+        options: Options | None = None,
+        tab: MemorySettings | None = None,
+    ) -> None:
         self.platform = FakePlatform()
+        self.tab = tab if tab is not None else MemorySettings()
         self.settings = settings if settings is not None else MemorySettings()
         self.store = ChatStore()
         self.tokens_asked: list[Mapping[str, Any]] = []
@@ -42,9 +48,12 @@ class Stage:
             "ws://127.0.0.1/ws", self.identity.get_token, platform=self.platform, options=options
         )
         ids = itertools.count(1)
-        self.session = ChatSession(
-            self.store, self.service, self.identity, self.platform, lambda: f"c{next(ids)}"
-        )
+        page = "" if tab is None else "again-"  # another page of the same tab draws other ids
+
+        def make_id() -> str:
+            return f"{page}c{next(ids)}"
+
+        self.session = ChatSession(self.store, self.service, self.identity, self.platform, make_id, self.tab)
         self.seen_states: list[ChatState] = []
         self.store.subscribe(lambda state: state, self.seen_states.append)
 

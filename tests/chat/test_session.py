@@ -103,22 +103,6 @@ async def test_another_name_is_another_person_and_never_sends_the_firsts_words(s
     assert stage.entries() == []
 
 
-async def test_who_comes_back_finds_what_was_left_waiting(stage: Stage) -> None:
-    await stage.join()
-    stage.socket.drop()
-    assert stage.session.say("for later")
-    stage.session.leave()
-    stage.session.join("Ren")
-    stage.session.leave()
-    assert stage.entries() == []
-    stage.session.join("Mika")
-    assert stage.entries() == [("for later", Delivery.QUEUED)]
-    await stage.open_link()
-    stage.socket.receive(ack("c1", 1))
-    stage.socket.receive(message(1, clientMessageId="c1", senderId="id-of-Mika", content="for later"))
-    assert stage.entries() == [("for later", Delivery.SENT)]
-
-
 async def test_an_ack_for_words_that_are_not_shown_does_not_swallow_their_broadcast(stage: Stage) -> None:
     await stage.join(head=1, messages=[message(1)])
     stage.socket.receive(ack("from-another-tab", 2))

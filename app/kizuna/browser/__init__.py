@@ -15,7 +15,7 @@ from collections.abc import Callable
 from kizuna import service, singleton
 from kizuna.browser import page, timers
 from kizuna.browser.page import PageWatch
-from kizuna.browser.storage import LocalSettings
+from kizuna.browser.storage import LocalSettings, TabSettings
 from kizuna.browser.timers import BrowserTimer
 from kizuna.browser.websocket import BrowserSocket
 from kizuna.events import PageEvent
@@ -27,6 +27,7 @@ from kizuna.transport import GetAccessToken
 __all__ = [
     "BrowserPlatform",
     "LocalSettings",
+    "TabSettings",
     "WebSocketService",
     "disconnect_websocket",
     "get_websocket_service",

@@ -1,4 +1,4 @@
-"""Small settings in localStorage, and in memory where the browser has no room for them."""
+"""Small settings in the browser's storage, and in memory where it has no room for them."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from pyodide.ffi import JsException
 logger = logging.getLogger("kizuna.storage")
 
 
-class LocalSettings:
+class _Settings:
     """Responsible for texts that outlive the page. Without storage (blocked, full) they live as long as the page."""
 
-    def __init__(self) -> None:
+    def __init__(self, storage: str) -> None:
+        self._name = storage
         self._memory: dict[str, str | None] = {}
 
     def get(self, key: str) -> str | None:
@@ -21,7 +22,7 @@ class LocalSettings:
         if key in self._memory:
             return self._memory[key]
         try:
-            value = js.localStorage.getItem(key)
+            value = self._storage.getItem(key)
         except JsException:
             return None
         return (
@@ -31,7 +32,7 @@ class LocalSettings:
     def set(self, key: str, value: str) -> None:
         """Remember ``value``."""
         try:
-            js.localStorage.setItem(key, value)
+            self._storage.setItem(key, value)
         except JsException as error:
             logger.warning("the browser keeps no settings (%s); they end with this page", error.name)
             self._memory[key] = value
@@ -41,8 +42,28 @@ class LocalSettings:
     def delete(self, key: str) -> None:
         """Forget it."""
         try:
-            js.localStorage.removeItem(key)
+            self._storage.removeItem(key)
         except JsException:
             self._memory[key] = None
         else:
             self._memory.pop(key, None)
+
+    @property
+    def _storage(self) -> js.Storage:
+        """Asked for anew each time: merely naming a storage that is blocked raises."""
+        storage: js.Storage = getattr(js, self._name)
+        return storage
+
+
+class LocalSettings(_Settings):
+    """Responsible for what every tab of this browser shares, and keeps."""
+
+    def __init__(self) -> None:
+        super().__init__("localStorage")
+
+
+class TabSettings(_Settings):
+    """Responsible for what belongs to this tab alone, across its reloads and crashes, until it is closed."""
+
+    def __init__(self) -> None:
+        super().__init__("sessionStorage")
