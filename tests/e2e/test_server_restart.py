@@ -88,3 +88,16 @@ def test_what_others_said_during_an_interruption_of_ones_own_network_is_there_af
     quinn.wait_for_text("mine", state="sent")
     quinn.wait_for_texts("before", "theirs, one", "theirs, two", "mine")
     peer.wait_to_hear("mine")
+
+
+def test_words_that_wait_outlive_a_reload_of_the_page(quinn: Person, peer: Peer) -> None:
+    quinn.watch.allow_network_trouble()
+    with quinn.network.http_status(503):
+        quinn.network.reset(only_websockets=True)
+        quinn.wait_for_status("waiting", "connecting", "exhausted")
+        quinn.say("before the reload")
+        quinn.reload()
+        quinn.wait_for_text("before the reload", state="queued")
+    quinn.try_now_if_shown()
+    quinn.wait_for_text("before the reload", state="sent")
+    peer.wait_to_hear("before the reload")
