@@ -27,7 +27,7 @@ RUNTIME := static/vendor/.stamp
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test check fix coverage unit e2e soak week storm bench mutation diagrams screenshot setup setup-test browsers wheel lock clean doctor
+.PHONY: help run test check fix coverage unit e2e own-coverage soak week storm bench mutation diagrams screenshot setup setup-test browsers wheel lock clean doctor
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
@@ -51,6 +51,9 @@ fix: setup-test  ## Let ruff mend what it can: imports, formatting
 coverage: setup-test  ## Which lines and branches the unit tests reach
 	@$(VENV_PYTHON) -m coverage run -m pytest -m "not e2e" $(ARGS)
 	@$(VENV_PYTHON) -m coverage report
+
+own-coverage: setup-test  ## Does each module of the library reach 100 % by its own tests?
+	@$(VENV_PYTHON) -m tools.own_coverage
 
 unit: setup-test  ## The tests that need no browser
 	@$(VENV_PYTHON) -m pytest -m "not e2e" $(ARGS)

@@ -336,3 +336,33 @@ def test_a_link_that_retires_is_gone_before_the_next_replacement_begins() -> Non
     commands = machine.fire(Timer.ROLLOVER)
     assert only(commands, AbandonLink) == [AbandonLink(1)]
     assert [link.number for link in machine.connection.links] == [2, 3]
+
+
+def test_a_server_that_asks_the_next_link_for_patience_gets_it() -> None:
+    machine = rolling()
+    machine.open()
+    given = machine.tell(events.FrameReceived(2, {"type": "bye", "retryAfter": 100}))
+    assert AbandonLink(2) in given
+    assert machine.status is Status.CONNECTED
+    assert machine.armed(Timer.ROLLOVER) == 125  # with the jitter on top
+
+
+def test_a_server_that_says_goodbye_until_later_is_not_asked_by_the_next_link_either() -> None:
+    machine = rolling()
+    machine.tell(events.FrameReceived(1, {"type": "bye", "retryAfter": 100}))
+    assert machine.status is Status.WAITING
+    assert machine.connection.links == []
+    assert machine.armed(Timer.RETRY) == 125
+
+
+def test_a_pong_on_the_next_link_is_no_round_trip_of_the_one_that_carries() -> None:
+    machine = rolling()
+    machine.open()
+    before = machine.connection.state
+    machine.tell(events.FrameReceived(2, {"type": "pong", "t": round(machine.now.monotonic * 1000)}))
+    assert machine.connection.state == before
+
+
+def test_a_connection_may_be_told_never_to_replace_its_link() -> None:
+    machine = connected(rollover_after=0)
+    assert machine.armed(Timer.ROLLOVER) is None

@@ -118,3 +118,18 @@ async def test_time_that_is_let_pass_fires_also_what_is_armed_meanwhile():
 
 def test_chance_is_what_the_test_says():
     assert FakePlatform(chance=0.25).random() == 0.25
+
+
+async def test_a_test_sees_what_was_sent_and_which_sockets_live():
+    platform = FakePlatform()
+    service = WebSocketService("wss://example.org", platform=platform)
+    connecting = asyncio.create_task(service.connect())
+    await platform.settle()
+    platform.socket.accept()
+    platform.socket.receive({"type": "ready"})
+    await connecting
+    service.send_message("hello")
+    assert platform.socket.actions == ["ping", "hello"]
+    assert platform.live_sockets == [platform.socket]
+    service.disconnect()
+    assert platform.live_sockets == []
