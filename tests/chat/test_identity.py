@@ -10,16 +10,7 @@ import pytest
 from chat.identity import Identity, TokenUnavailable
 from chat.protocol import InvalidField
 from kizuna.errors import Unauthorized
-
-
-class MemorySettings(dict[str, str]):
-    """Settings that live as long as the test."""
-
-    def set(self, key: str, value: str) -> None:
-        self[key] = value
-
-    def delete(self, key: str) -> None:
-        self.pop(key, None)
+from tests.chat.stage import MemorySettings
 
 
 class Endpoint:
