@@ -55,6 +55,56 @@ def test_every_trigger_does_something_somewhere():
     assert {trigger for _, trigger, _ in ROWS} == set(Trigger)
 
 
+def statuses_that_mind(trigger: Trigger) -> set[Status]:
+    return {status for status, rows in STATUS_TABLE.items() if trigger in rows}
+
+
+STANDING = {Status.CONNECTED, Status.SUSPECT}
+AWAY = {Status.WAITING, Status.OFFLINE, Status.EXHAUSTED}
+WANTED = STANDING | AWAY | {Status.CONNECTING, Status.SUSPENDED}
+
+
+@pytest.mark.parametrize(
+    ("trigger", "expected"),
+    [
+        (Trigger.CONNECT, set(Status) - STANDING - {Status.CONNECTING}),
+        (Trigger.DISCONNECT, set(Status) - {Status.CLOSED}),
+        (Trigger.TRY_NOW, AWAY | {Status.CONNECTING, Status.SUSPENDED}),
+        (Trigger.RETRY_DUE, AWAY),
+        (Trigger.LOST, STANDING | {Status.CONNECTING, Status.EXHAUSTED}),
+        (Trigger.REFUSED, STANDING | {Status.CONNECTING, Status.EXHAUSTED}),
+        (Trigger.PROVEN, {Status.CONNECTING, Status.EXHAUSTED}),
+        (Trigger.ROLLOVER_DUE, STANDING),
+        (Trigger.PROMOTED, STANDING),
+        (Trigger.INHERITED, STANDING),
+        (Trigger.DOUBTED, {Status.CONNECTED}),
+        (Trigger.TRUSTED, {Status.SUSPECT}),
+        (Trigger.SHOWN, WANTED - {Status.SUSPECT}),
+        (Trigger.ONLINE, WANTED - {Status.SUSPECT}),
+        (Trigger.RESUMED, WANTED),
+        (Trigger.WOKE, WANTED),
+        (Trigger.OFFLINE, {Status.CONNECTING, Status.CONNECTED, Status.WAITING, Status.EXHAUSTED}),
+        (Trigger.SUSPENDED, WANTED - {Status.SUSPENDED}),
+    ],
+)
+def test_a_trigger_is_minded_where_the_design_says_so_and_nowhere_else(
+    trigger: Trigger, expected: set[Status]
+):
+    assert statuses_that_mind(trigger) == expected
+
+
+def test_a_link_ends_from_every_state_and_an_answer_ends_its_doubt():
+    for state in set(LinkState) - {LinkState.CLOSING}:
+        assert LINK_TABLE[state][LinkSignal.ENDED] is LinkState.CLOSING
+    assert LINK_TABLE[LinkState.DOUBTED][LinkSignal.HEARD] is LinkState.LIVE
+    assert LINK_TABLE[LinkState.CLOSING] == {}
+
+
+def test_a_standing_connection_may_run_every_timer_but_those_of_an_attempt():
+    for status in STANDING:
+        assert TIMERS[status] == set(Timer) - {Timer.CONNECT, Timer.RETRY}
+
+
 @pytest.mark.parametrize(("status", "trigger", "row"), ROWS, ids=lambda part: str(part)[:40])
 def test_every_action_that_a_row_names_is_a_method(status: Status, trigger: Trigger, row: states.Row):
     assert callable(getattr(Connection, f"_{row.action}", None)), f"{status} {trigger}: {row.action}"

@@ -52,7 +52,12 @@ MODULES = (
 #: Tests beside test_<module>*.py, the quickest first.
 MORE_TESTS = {
     "connection": ("test_rollover.py", "test_states.py"),
-    "states": ("test_connection.py", "test_connection_page.py", "test_connection_server.py"),
+    "states": (
+        "test_connection.py",
+        "test_connection_page.py",
+        "test_connection_server.py",
+        "test_rollover.py",
+    ),
 }
 LEFT_OUT = {"test_connection_machine.py"}  # two thousand examples for each mutant are too many
 AIM = 0.9
