@@ -364,7 +364,6 @@ class Connection:
         """The candidate carries from now on; the old link may still deliver what is on its way."""
         self._retiring, self._link, self._candidate = self._link, self._candidate, None
         self._disarm(Timer.CANDIDATE)
-        self._disarm(Timer.SILENCE)
         self._probed_again = False
         self._arm(Timer.RETIRE, self._options.retire_after)
         self._enter(Status.CONNECTED)
@@ -374,7 +373,6 @@ class Connection:
         """The old link died while its successor was being prepared: that is the attempt, and it goes on."""
         candidate, self._candidate = self._candidate, None
         assert candidate is not None
-        self._end_retiring()
         self._link = candidate
         self._enter(Status.CONNECTING)
         self._change(attempt=1)

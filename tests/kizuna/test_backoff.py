@@ -83,3 +83,9 @@ def test_the_delay_starts_again_without_touching_the_budget():
 
 def test_without_a_budget_it_is_spent_from_the_beginning():
     assert backoff(max_retries=0).exhausted
+
+
+def test_nothing_is_spent_in_the_beginning():
+    backoff = Backoff(first_delay=1, max_retries=1, jitter=0, random=lambda: 0.5)
+    assert backoff.spent == 0
+    assert not backoff.exhausted

@@ -461,3 +461,8 @@ def test_the_reason_stays_until_the_connection_stands_again():
     assert machine.connection.state.reason.words == "the server is going away"
     machine.settle()
     assert machine.connection.state.reason is None
+
+
+def test_a_rest_may_be_shorter_than_a_second():
+    machine = machine_in(Status.EXHAUSTED, rest=0.5)
+    assert machine.armed(Timer.RETRY) == 0.5

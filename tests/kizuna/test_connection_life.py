@@ -415,3 +415,23 @@ def test_the_articles_words_are_the_applications_there():
     for frame in ({"type": "bye", "reconnect": False}, {"type": "ready"}, {"type": "pong", "t": 1}):
         assert machine.receive(frame) == [Deliver(1, frame)]
     assert machine.status is Status.CONNECTED
+
+
+def test_a_second_ready_does_not_put_the_end_of_the_preparation_off():
+    machine = machine_in(Status.CONNECTING)
+    machine.open()
+    machine.receive({"type": "ready"})
+    machine.hang(10)
+    machine.receive({"type": "ready"})
+    assert machine.armed(Timer.CONNECT) == 20
+
+
+@pytest.mark.parametrize(
+    ("detail", "words"), [("no room", "no room"), ("", "the application could not prepare the link")]
+)
+def test_a_preparation_that_failed_says_why(detail: str, words: str):
+    machine = machine_in(Status.CONNECTING)
+    machine.open()
+    machine.tell(events.PrepareFailed(machine.link, detail))
+    assert machine.connection.state.reason is not None
+    assert machine.connection.state.reason.words == words

@@ -256,3 +256,10 @@ def test_a_page_that_comes_back_while_it_is_held_back_has_its_whole_budget():
         machine.retry()
         machine.drop()
     assert machine.status is Status.EXHAUSTED
+
+
+def test_half_a_second_that_the_server_asks_for_is_half_a_second():
+    machine = machine_in(Status.CONNECTED, chance=0.0)
+    machine.receive({"type": "bye", "retryAfter": 0.5})
+    machine.tell(events.PageShown())
+    assert (machine.status, machine.armed(Timer.RETRY)) == (Status.WAITING, 0.5)

@@ -216,6 +216,7 @@ def test_if_the_old_link_dies_first_the_next_one_is_the_attempt() -> None:
     machine = rolling()
     given = machine.tell(events.SocketClosed(1, 1006))
     assert only(given, FetchToken) == []
+    assert only(given, AbandonLink) == [AbandonLink(1)]
     assert machine.status is Status.CONNECTING
     assert machine.connection.state.reason is not None
     assert machine.connection.state.reason.kind is ReasonKind.CLOSED_BY_SERVER
@@ -366,3 +367,31 @@ def test_a_pong_on_the_next_link_is_no_round_trip_of_the_one_that_carries() -> N
 def test_a_connection_may_be_told_never_to_replace_its_link() -> None:
     machine = connected(rollover_after=0)
     assert machine.armed(Timer.ROLLOVER) is None
+
+
+def test_nothing_waits_for_a_next_link_that_has_come() -> None:
+    assert promoted().armed(Timer.CANDIDATE) is None
+
+
+def test_an_answer_on_the_old_link_does_not_end_the_doubt_about_the_new_one() -> None:
+    machine = rolling()
+    machine.tell(events.WentOnline())
+    machine.settle()
+    machine.pong()
+    machine.tell(events.WentOnline())
+    assert machine.status is Status.SUSPECT
+    machine.tell(events.FrameReceived(1, {"type": "late"}))
+    assert machine.status is Status.SUSPECT
+
+
+def test_a_new_link_has_a_second_chance_of_its_own() -> None:
+    machine = rolling()
+    for link in (1, 2):
+        machine.tell(events.WentOnline())
+        machine.hang(20)  # the page is held up, and the deadline comes late
+        machine.fire(Timer.SILENCE)
+        assert machine.status is Status.SUSPECT
+        if link == 1:
+            machine.settle()
+            machine.pong()
+    assert machine.connection.state.link == 2
