@@ -89,3 +89,12 @@ def test_nothing_is_spent_in_the_beginning():
     backoff = Backoff(first_delay=1, max_retries=1, jitter=0, random=lambda: 0.5)
     assert backoff.spent == 0
     assert not backoff.exhausted
+
+
+def test_a_budget_given_back_is_whole():
+    it = backoff(max_retries=1)
+    it.spend()
+    assert it.exhausted
+    it.refill()
+    assert it.spent == 0
+    assert not it.exhausted
