@@ -69,7 +69,7 @@ class Connection:
         self._not_before: float | None = None  # the server asked not to come back earlier
         self._token_renewals = 0  # refusals of a token in a row
         self._tried_by_hand_at: float | None = None
-        self._probed_again = False
+        self._probed_again = False  # this doubt has had its second chance
 
     # --- what others may see ---
 
