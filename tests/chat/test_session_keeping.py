@@ -1,4 +1,4 @@
-"""What waits to be sent outlives leaving, a reload and a crash of the page; and arrives once."""
+"""What waits to be sent outlives leaving and a reload of the page; and arrives once."""
 
 from __future__ import annotations
 

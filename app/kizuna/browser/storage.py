@@ -63,7 +63,7 @@ class LocalSettings(_Settings):
 
 
 class TabSettings(_Settings):
-    """Responsible for what belongs to this tab alone, across its reloads and crashes, until it is closed."""
+    """Responsible for what belongs to this tab alone, across its reloads, until it is closed."""
 
     def __init__(self) -> None:
         super().__init__("sessionStorage")
