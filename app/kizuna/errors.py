@@ -4,6 +4,7 @@
     ├── ConfigurationError       an option or a URL that cannot work; names the key
     ├── NotConnected             send_message() while no link is open
     ├── FrameTooLarge            a frame that the gateway would answer by closing the connection
+    ├── StorageFailed            the platform's storage keeps nothing: forbidden, full or broken
     ├── Unauthorized             raised by a token provider: the identity provider said no; do not come back
     └── ConnectionFailed         connect() ended without a connection
         ├── Exhausted            the retry budget is spent; Try now, connect() or the page's return begin again
@@ -42,6 +43,10 @@ class FrameTooLarge(KizunaError):
         )
         self.size = size
         self.limit = limit
+
+
+class StorageFailed(KizunaError):
+    """The storage could not do what was asked, and nothing of it was done."""
 
 
 class Unauthorized(KizunaError):

@@ -44,7 +44,7 @@ class Outbox:
     """Responsible for every message between the person and the server's acknowledgement."""
 
     def __init__(self, *, limit: int = DEFAULT_LIMIT, ack_timeout: float = ACK_TIMEOUT) -> None:
-        self._limit = limit
+        self.limit = limit
         self._ack_timeout = ack_timeout
         self._parcels: dict[str, Parcel] = {}  # in the order added
 
@@ -58,20 +58,19 @@ class Outbox:
         """Take a message. Raises OutboxFull; an id that is here already is not taken twice."""
         if parcel_id in self._parcels:
             return
-        if len(self._parcels) >= self._limit:
-            raise OutboxFull(self._limit)
+        if len(self._parcels) >= self.limit:
+            raise OutboxFull(self.limit)
         self._parcels[parcel_id] = Parcel(id=parcel_id, lane=lane, data=data)
 
     def take_due(self, now: float) -> list[Parcel]:
         """What to send now: the oldest of every lane, unless it waits for its answer or its time. They count as
         sent, and come again with the same id if no answer comes."""
         due = [parcel for parcel in self._heads() if parcel.due_at <= now]
-        for parcel in due:
-            patience = min(self._ack_timeout * 2 ** min(parcel.tries, 16), LONGEST_ACK_TIMEOUT)
-            self._parcels[parcel.id] = replace(
-                parcel, tries=parcel.tries + 1, in_flight=True, due_at=now + patience
-            )
-        return due
+        return [self._sent(parcel, now) for parcel in due]
+
+    def is_current(self, parcel: Parcel) -> bool:
+        """Whether nothing has happened to ``parcel`` since take_due() gave it: no answer, no end of the link."""
+        return self._parcels.get(parcel.id) is parcel
 
     def next_due_at(self) -> float | None:
         """When take_due() will have something, monotonic seconds; None while nothing is here."""
@@ -93,6 +92,12 @@ class Outbox:
         for parcel in in_flight:
             self._parcels[parcel.id] = replace(parcel, in_flight=False, tries=0, due_at=0.0)
         return [parcel.id for parcel in in_flight]
+
+    def _sent(self, parcel: Parcel, now: float) -> Parcel:
+        patience = min(self._ack_timeout * 2 ** min(parcel.tries, 16), LONGEST_ACK_TIMEOUT)
+        sent = replace(parcel, tries=parcel.tries + 1, in_flight=True, due_at=now + patience)
+        self._parcels[parcel.id] = sent
+        return sent
 
     def _heads(self) -> list[Parcel]:
         """The oldest parcel of every lane."""

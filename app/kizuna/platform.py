@@ -5,7 +5,7 @@ The browser's is :class:`kizuna.browser.BrowserPlatform`; :class:`kizuna.testing
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -76,6 +76,32 @@ class Settings(Protocol):
 
     def delete(self, key: str) -> None:
         """Forget it."""
+
+
+class Storage(Protocol):
+    """Texts in tables, shared by all pages of one origin, which outlive them all.
+
+    Every call is one transaction, committed when it returns; calls of one page happen in the order made. Raises
+    StorageFailed where the platform keeps nothing: forbidden, full, broken.
+    """
+
+    async def read(self, table: str, prefix: str = "") -> dict[str, str]:
+        """The rows whose keys begin so, in the order of their keys."""
+
+    async def write(self, table: str, puts: Mapping[str, str], deletes: Iterable[str] = ()) -> None:
+        """Write and delete rows, all or none. Deleting what is not there is no error."""
+
+    async def change(self, table: str, key: str, change: Callable[[str | None], str | None]) -> str | None:
+        """Read one row and put what ``change`` makes of it in its place (None: no row), with nobody in between.
+        Returns the row as it was before."""
+
+
+class Locks(Protocol):
+    """Named locks among all pages of one origin. The platform frees those of a page that is gone or put aside."""
+
+    async def try_lock(self, name: str) -> Callable[[], None] | None:
+        """Hold the lock until the returned function is called; None if another page holds it. A platform without
+        locks grants every one, so what is done under a lock must be harmless when done twice."""
 
 
 class Platform(Protocol):

@@ -18,9 +18,10 @@ import asyncio
 import heapq
 import itertools
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from kizuna.errors import StorageFailed
 from kizuna.events import (
     PageEvent,
     PageHidden,
@@ -235,3 +236,82 @@ class FakePlatform:
         self._page = page
         for tell in tuple(self.watchers):
             tell(event)
+
+
+class MemoryStorage:
+    """Responsible for tables that several pages share for as long as the test holds them. ``is_broken``: every call
+    raises StorageFailed. ``is_stuck``: no call returns until it is False again and ``release()`` was called."""
+
+    def __init__(self) -> None:
+        self.is_broken = False
+        self.is_stuck = False
+        self.tables: dict[str, dict[str, str]] = {}
+        self._turn = asyncio.Event()
+
+    def release(self) -> None:
+        """Let the calls that hang go on."""
+        self.is_stuck = False
+        self._turn.set()
+
+    async def read(self, table: str, prefix: str = "") -> dict[str, str]:
+        """The rows whose keys begin so, in the order of their keys."""
+        rows = await self._open(table)
+        return {key: rows[key] for key in sorted(rows) if key.startswith(prefix)}
+
+    async def write(self, table: str, puts: Mapping[str, str], deletes: Iterable[str] = ()) -> None:
+        """Write and delete rows."""
+        rows = await self._open(table)
+        for key in deletes:
+            rows.pop(key, None)
+        rows.update(puts)
+
+    async def change(self, table: str, key: str, change: Callable[[str | None], str | None]) -> str | None:
+        """Put what ``change`` makes of a row in its place."""
+        rows = await self._open(table)
+        before = rows.get(key)
+        after = change(before)
+        if after is not None:
+            rows[key] = after
+        else:
+            rows.pop(key, None)
+        return before
+
+    async def _open(self, table: str) -> dict[str, str]:
+        await asyncio.sleep(0)  # as a real one, it never answers at once
+        while self.is_stuck:
+            self._turn.clear()
+            await self._turn.wait()
+        if self.is_broken:
+            raise StorageFailed("the test broke the storage")
+        return self.tables.setdefault(table, {})
+
+
+class MemoryLocks:
+    """Responsible for the locks of one page, among those that share ``held`` with it."""
+
+    def __init__(self, held: dict[str, object] | None = None) -> None:
+        self.held: dict[str, object] = {} if held is None else held
+
+    async def try_lock(self, name: str) -> Callable[[], None] | None:
+        """Hold the lock if nobody does."""
+        await asyncio.sleep(0)
+        if name in self.held:
+            return None
+        grant = self.held[name] = _Grant(self)
+
+        def release() -> None:
+            if self.held.get(name) is grant:
+                del self.held[name]
+
+        return release
+
+    def end(self) -> None:
+        """The page is gone: its locks are free."""
+        for name, grant in tuple(self.held.items()):
+            if isinstance(grant, _Grant) and grant.page is self:
+                del self.held[name]
+
+
+class _Grant:
+    def __init__(self, page: MemoryLocks) -> None:
+        self.page = page

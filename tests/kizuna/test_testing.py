@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import pytest
 
 from kizuna import WebSocketService
+from kizuna.errors import StorageFailed
 from kizuna.events import PageShown
-from kizuna.platform import Instant, PageState
-from kizuna.testing import FakePlatform, VirtualClock
+from kizuna.platform import Instant, PageState, Storage
+from kizuna.testing import FakePlatform, MemoryLocks, MemoryStorage, VirtualClock
 from tests.kizuna.stage import Stage
+from tests.kizuna.storage_contract import CONTRACT
 
 
 async def test_a_reconnect_is_tested_in_a_few_lines():
@@ -133,3 +136,61 @@ async def test_a_test_sees_what_was_sent_and_which_sockets_live():
     assert platform.live_sockets == [platform.socket]
     service.disconnect()
     assert platform.live_sockets == []
+
+
+@pytest.mark.parametrize("duty", CONTRACT, ids=lambda duty: duty.__name__)
+async def test_a_storage_in_memory_keeps_the_contract(duty: Callable[[Storage, Storage], Awaitable[None]]):
+    storage = MemoryStorage()
+    await duty(storage, storage)
+
+
+async def test_a_storage_that_a_test_breaks_fails_at_every_call_and_loses_nothing():
+    storage = MemoryStorage()
+    await storage.write("letters", {"a": "1"})
+    storage.is_broken = True
+    with pytest.raises(StorageFailed):
+        await storage.read("letters")
+    with pytest.raises(StorageFailed):
+        await storage.write("letters", {"a": "2"})
+    with pytest.raises(StorageFailed):
+        await storage.change("letters", "a", lambda text: None)
+    storage.is_broken = False
+    assert await storage.read("letters") == {"a": "1"}
+
+
+async def test_a_storage_that_a_test_holds_up_answers_once_it_is_released():
+    storage = MemoryStorage()
+    storage.is_stuck = True
+    calls = [asyncio.create_task(storage.write("letters", {key: "1"})) for key in "ab"]
+    await FakePlatform().settle()
+    assert not any(call.done() for call in calls)
+    assert storage.tables == {}
+    storage.release()
+    await asyncio.gather(*calls)
+    assert await storage.read("letters") == {"a": "1", "b": "1"}
+
+
+async def test_a_lock_in_memory_is_held_by_one_page_until_it_lets_go():
+    page = MemoryLocks()
+    other = MemoryLocks(page.held)
+    release = await page.try_lock("tab")
+    assert release is not None
+    assert await other.try_lock("tab") is None
+    assert await page.try_lock("tab") is None
+    release()
+    held_by_other = await other.try_lock("tab")
+    assert held_by_other is not None
+    release()  # once more: it frees nothing of the other's
+    assert await page.try_lock("tab") is None
+    held_by_other()
+    assert page.held == {}
+
+
+async def test_the_locks_of_a_page_that_ends_are_free():
+    page = MemoryLocks()
+    other = MemoryLocks(page.held)
+    assert await page.try_lock("first") is not None
+    assert await other.try_lock("second") is not None
+    page.end()
+    assert set(page.held) == {"second"}
+    assert await other.try_lock("first") is not None

@@ -7,6 +7,13 @@ Keyword arguments of a call reach JavaScript as one options object, the last arg
 from typing import Any, Protocol, TypeAlias
 
 from js import Intl as Intl
+from js._database import IDBDatabase as IDBDatabase
+from js._database import IDBFactory as IDBFactory
+from js._database import IDBKeyRange as IDBKeyRange
+from js._database import IDBObjectStore as IDBObjectStore
+from js._database import IDBOpenDBRequest as IDBOpenDBRequest
+from js._database import IDBRequest as IDBRequest
+from js._database import IDBTransaction as IDBTransaction
 from js._dom import CustomEvent as CustomEvent
 from js._dom import Document as Document
 from js._dom import DocumentFragment as DocumentFragment
@@ -30,6 +37,9 @@ from js._dom import PointerEvent as PointerEvent
 from js._dom import ResizeObserver as ResizeObserver
 from js._dom import Text as Text
 from js._dom import Window as Window
+from js._locks import Lock as Lock
+from js._locks import LockManager as LockManager
+from js._locks import Promise as Promise
 from js._net import URL as URL
 from js._net import AbortController as AbortController
 from js._net import AbortSignal as AbortSignal
@@ -69,6 +79,8 @@ class Navigator(JsProxy):
     def language(self) -> str: ...
     @property
     def userAgent(self) -> str: ...
+    @property
+    def locks(self) -> LockManager: ...
 
 class Performance(JsProxy):
     def now(self) -> float: ...
@@ -128,6 +140,7 @@ document: Document
 globalThis: Window
 location: Location
 navigator: Navigator
+indexedDB: IDBFactory
 performance: Performance
 localStorage: Storage
 sessionStorage: Storage

@@ -14,6 +14,8 @@ from collections.abc import Callable
 
 from kizuna import service, singleton
 from kizuna.browser import page, timers
+from kizuna.browser.database import IndexedDb
+from kizuna.browser.locks import WebLocks
 from kizuna.browser.page import PageWatch
 from kizuna.browser.storage import LocalSettings, TabSettings
 from kizuna.browser.timers import BrowserTimer
@@ -26,8 +28,10 @@ from kizuna.transport import GetAccessToken
 
 __all__ = [
     "BrowserPlatform",
+    "IndexedDb",
     "LocalSettings",
     "TabSettings",
+    "WebLocks",
     "WebSocketService",
     "disconnect_websocket",
     "get_websocket_service",

@@ -3,6 +3,7 @@ what it attaches it detaches, what it makes for JavaScript it destroys."""
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -175,7 +176,14 @@ def js(monkeypatch: pytest.MonkeyPatch) -> Iterator[Browser]:
         proxies.append(Proxy(function))
         return proxies[-1]
 
-    ffi.__dict__.update(create_proxy=create_proxy, JsException=JsException, JsDoubleProxy=Proxy, to_js=dict)
+    ffi.__dict__.update(
+        create_proxy=create_proxy,
+        JsException=JsException,
+        JsDoubleProxy=Proxy,
+        JsNull=JsNull,
+        JsPromise=asyncio.Future,
+        to_js=dict,
+    )
     pyodide = ModuleType("pyodide")
     pyodide.__dict__["ffi"] = ffi
     for name in [name for name in sys.modules if name.startswith("kizuna.browser")]:

@@ -1,0 +1,306 @@
+"""Tables of texts in IndexedDB: what must outlive the page, shared by all pages of its origin.
+
+A transaction of IndexedDB ends by itself: the browser commits it as soon as the callbacks of its last request have
+returned. A coroutine that awaits goes on in a later task of the browser's event loop, when the transaction is over.
+So nothing in here awaits between the first request of a transaction and the last: plain functions make the
+requests and take their answers, and all that a coroutine waits for is the end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Generic, TypeVar
+
+import js
+from pyodide.ffi import JsException, JsNull
+
+from kizuna.browser.proxies import ProxyOwner
+from kizuna.browser.timers import BrowserTimer, now
+from kizuna.errors import StorageFailed
+
+Result = TypeVar("Result")
+
+#: Seconds that a browser may take to open the database, which takes milliseconds unless it never answers at all.
+OPEN_TIMEOUT = 3.0
+#: Seconds until a transaction without an answer is undone: a person waits for it before typing on.
+TRANSACTION_TIMEOUT = 10.0
+
+#: The last character there is, as IndexedDB compares: no text of ours begins with it.
+_LAST = "\uffff"
+
+_MEANINGS = {
+    "InvalidStateError": "the browser has closed the database",
+    "NotFoundError": "it has no such table: another version of the page made it",
+    "QuotaExceededError": "the disk, or the room that the browser gives to this page, is full",
+    "SecurityError": "the browser forbids this page to keep data",
+    "VersionError": "a newer version of the page has changed it: reload this one",
+}
+
+
+class IndexedDb:
+    """Responsible for being :class:`kizuna.platform.Storage` in a browser: one database, opened at the first call.
+
+    A new table takes a higher ``version``. A connection that the browser closed is opened anew at the next call.
+    """
+
+    def __init__(self, name: str, tables: Iterable[str], version: int = 1) -> None:
+        self._name = name
+        self._tables = tuple(tables)
+        self._version = version
+        self._connection: _Connection | None = None
+        self._turn = asyncio.Lock()  # its waiters come in order, and so do the transactions
+
+    async def read(self, table: str, prefix: str = "") -> dict[str, str]:
+        """The rows whose keys begin so, in the order of their keys (by code point, as Python compares)."""
+
+        def ask(transaction: _Transaction[Any]) -> tuple[js.IDBRequest[Any], js.IDBRequest[Any]]:
+            within = js.IDBKeyRange.bound(prefix, prefix + _LAST)
+            return transaction.store.getAllKeys(within), transaction.store.getAll(within)
+
+        keys, values = await self._transact(table, "readonly", ask)
+        return dict(sorted(zip(keys.result.to_py(), values.result.to_py(), strict=True)))
+
+    async def write(self, table: str, puts: Mapping[str, str], deletes: Iterable[str] = ()) -> None:
+        """Write and delete rows, all or none."""
+
+        def ask(transaction: _Transaction[Any]) -> None:
+            for key in deletes:
+                transaction.store.delete(key)
+            for key, text in puts.items():
+                transaction.store.put(text, key)
+
+        await self._transact(table, "readwrite", ask)
+
+    async def change(self, table: str, key: str, change: Callable[[str | None], str | None]) -> str | None:
+        """Put what ``change`` makes of a row in its place. What it raises reaches the caller, and nothing changes."""
+        before: str | None = None
+
+        def replace(transaction: _Transaction[Any], found: str | None) -> None:
+            nonlocal before
+            before = found
+            after = change(before)
+            if after is None:
+                transaction.store.delete(key)
+            else:
+                transaction.store.put(after, key)
+
+        await self._transact(table, "readwrite", lambda it: it.then(it.store.get(key), replace))
+        return before
+
+    def close(self) -> None:
+        """Close the connection once its transactions are over. The next call opens it again."""
+        if self._connection is not None:
+            self._connection.close()
+
+    async def _transact(self, table: str, mode: str, ask: Callable[[_Transaction[Result]], Result]) -> Result:
+        """One transaction: ``ask`` makes the requests of it, at once. Returns what it returned, after the commit."""
+        async with self._turn:
+            try:
+                transaction = await self._begin(table, mode, ask)
+            except JsException as error:
+                raise self._failed(error) from None
+        try:
+            return await transaction.committed()
+        except _Undone as undone:
+            raise self._failed(undone.why) from None
+        except JsException as error:  # of a request that was made inside, such as for a key that is none
+            raise self._failed(error) from None
+
+    async def _begin(
+        self, table: str, mode: str, ask: Callable[[_Transaction[Result]], Result]
+    ) -> _Transaction[Result]:
+        try:
+            return _Transaction(await self._open(), table, mode, ask)
+        except JsException as error:
+            if error.name != "InvalidStateError":
+                raise
+        # The browser closed the connection and has yet to say so. Nothing was asked on it.
+        self.close()
+        return _Transaction(await self._open(), table, mode, ask)
+
+    async def _open(self) -> js.IDBDatabase:
+        if self._connection is None or self._connection.is_over:
+            factory = getattr(js, "indexedDB", None)
+            if not factory:
+                raise self._failed("this browser has no IndexedDB")
+            self._connection = _Connection(factory.open(self._name, self._version), self._tables)
+        database = await self._connection.opened()
+        if database is None:
+            raise self._failed(self._connection.problem)
+        return database
+
+    def _failed(self, why: str | JsException | JsNull) -> StorageFailed:
+        return StorageFailed(f"{self._name}: {why if isinstance(why, str) else _explain(why)}")
+
+
+class _Connection:
+    """Responsible for one connection, from asking for it until either side closes it, and for its proxies."""
+
+    def __init__(self, request: js.IDBOpenDBRequest, tables: Iterable[str]) -> None:
+        self.is_over = False
+        self.problem: str | JsException | JsNull = ""  #: why there is no database, for now or for good
+        self._tables = tables
+        self._request = request
+        self._database: js.IDBDatabase | None = None
+        self._answered = asyncio.Event()
+        self._proxies = ProxyOwner()
+        request.onupgradeneeded = self._proxies.hold(self._on_upgrade)
+        request.onsuccess = self._proxies.hold(self._on_success)
+        request.onerror = self._proxies.hold(self._on_error)
+        request.onblocked = self._proxies.hold(
+            lambda event: self._answer("an older version of the page, open in another tab, blocks it")
+        )
+        self._deadline = BrowserTimer(
+            now().monotonic + OPEN_TIMEOUT,
+            lambda: self._answer(f"the browser did not open it within {OPEN_TIMEOUT:g} s"),
+        )
+
+    async def opened(self) -> js.IDBDatabase | None:
+        """The database; None while there is none, see ``problem``. A late answer is waited for no longer, but is
+        taken: the browser answers each request in turn, so asking again would not help."""
+        await self._answered.wait()
+        return self._database
+
+    def close(self) -> None:
+        """Close it, or as soon as it opens."""
+        self.is_over = True
+        if self._database is not None:
+            self._detach()
+            self._database.close()
+
+    def _on_upgrade(self, event: js.Event) -> None:
+        database = self._request.result
+        for table in self._tables:
+            if not database.objectStoreNames.contains(table):
+                database.createObjectStore(table)
+
+    def _on_success(self, event: js.Event) -> None:
+        database = self._database = self._request.result
+        self._detach()
+        if self.is_over:
+            database.close()
+        else:
+            # Without this, no other tab could upgrade or delete the database.
+            database.onversionchange = self._proxies.hold(lambda event: self.close())
+            database.onclose = self._proxies.hold(lambda event: self.close())
+        self._answer("")
+
+    def _on_error(self, event: js.Event) -> None:
+        event.preventDefault()  # else Firefox reports it as an error of the page
+        self._detach()
+        self.is_over = True
+        self._answer(self._request.error)
+
+    def _answer(self, problem: str | JsException | JsNull) -> None:
+        self._deadline.cancel()
+        self.problem = problem
+        self._answered.set()
+
+    def _detach(self) -> None:
+        request, database = self._request, self._database
+        request.onupgradeneeded = request.onsuccess = request.onerror = request.onblocked = None
+        if database is not None:
+            database.onversionchange = database.onclose = None
+        self._proxies.release()
+
+
+class _Undone(Exception):
+    """The browser undid a transaction."""
+
+    def __init__(self, why: str | JsException | JsNull) -> None:
+        super().__init__(why)
+        self.why = why
+
+
+class _Transaction(Generic[Result]):
+    """Responsible for one transaction and its proxies, until it is committed or undone.
+
+    ``ask`` is called at once. Raises what it raises, and JsException where the browser takes no transaction.
+    """
+
+    def __init__(
+        self,
+        database: js.IDBDatabase,
+        table: str,
+        mode: str,
+        ask: Callable[[_Transaction[Result]], Result],
+    ) -> None:
+        # "strict": committed means on the disk, not on its way there.
+        self._transaction = database.transaction(table, mode, durability="strict")
+        self.store = self._transaction.objectStore(table)
+        self._proxies = ProxyOwner()
+        self._awaited: list[js.IDBRequest[Any]] = []
+        self._over = asyncio.Event()
+        self._failure: Exception | None = None
+        try:
+            self._result = ask(self)
+        except BaseException:
+            self._undo()
+            self._detach()
+            raise
+        self._transaction.oncomplete = self._proxies.hold(lambda event: self._over.set())
+        self._transaction.onabort = self._proxies.hold(self._on_abort)
+        self._deadline = BrowserTimer(now().monotonic + TRANSACTION_TIMEOUT, self._on_deadline)
+
+    def then(self, request: js.IDBRequest[Any], go_on: Callable[[_Transaction[Result], Any], None]) -> None:
+        """Call ``go_on`` with the answer, inside the transaction. What it raises undoes all."""
+
+        def answer(event: js.Event) -> None:
+            try:
+                go_on(self, request.result)
+            except Exception as error:  # noqa: BLE001 - committed() raises it
+                self._failure = error
+                self._undo()
+
+        request.onsuccess = self._proxies.hold(answer)
+        self._awaited.append(request)
+
+    async def committed(self) -> Result:
+        """What ``ask`` returned, once nothing can undo it any more. Raises _Undone, or what ``go_on`` raised.
+
+        Cancelling the wait undoes the transaction, if that still can be.
+        """
+        try:
+            await self._over.wait()
+        except BaseException:
+            self._undo()
+            raise
+        finally:
+            self._deadline.cancel()
+            self._detach()
+        if self._failure is not None:
+            raise self._failure
+        return self._result
+
+    def _on_abort(self, event: js.Event) -> None:
+        if self._failure is None:
+            self._failure = _Undone(self._transaction.error)
+        self._over.set()
+
+    def _on_deadline(self) -> None:
+        if self._undo():
+            self._failure = _Undone(f"the browser did not answer within {TRANSACTION_TIMEOUT:g} s")
+            self._over.set()
+
+    def _undo(self) -> bool:
+        """False: it is being committed already, and the browser will say how that ends."""
+        with contextlib.suppress(JsException):
+            self._transaction.abort()
+            return True
+        return False
+
+    def _detach(self) -> None:
+        self._transaction.oncomplete = self._transaction.onabort = None
+        for request in self._awaited:
+            request.onsuccess = None
+        self._awaited.clear()
+        self._proxies.release()
+
+
+def _explain(error: JsException | JsNull) -> str:
+    if isinstance(error, JsNull):  # what the browser undoes without a word, as when it closes a connection
+        return "the browser gave no reason"
+    meaning = _MEANINGS.get(error.name)
+    return f"{meaning} ({error.name})" if meaning else f"{error.name}: {error.message}"

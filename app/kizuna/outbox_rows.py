@@ -1,0 +1,148 @@
+"""The rows of an outbox: what waits outlives the page, and belongs to one tab at a time.
+
+One row for each message, committed before anybody calls it queued. Its key names the person whose words they are,
+the tab that sends them, and the message: ``person/tab/id``. A tab holds a lock of its name for as long as it lives;
+rows whose tab holds none are adopted by the next tab of the same person that looks. So what a closed or crashed tab
+left is sent by another one, and what a living tab is about to send is sent by nobody else.
+
+Ownership spares work; it is not what makes a message appear once. That is its id, which never changes.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from kizuna.errors import StorageFailed
+from kizuna.platform import Locks, Storage
+
+logger = logging.getLogger("kizuna.outbox")
+
+TABLE = "outbox"
+_LOCK = "kizuna.tab."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxRow:
+    """One message that is not acknowledged. ``lane`` and ``data`` as in Parcel."""
+
+    id: str
+    lane: str
+    data: Mapping[str, Any]
+    written_at: int  #: milliseconds since 1970: its age, and its place in the order
+    number: int = 0  #: its place among those of one millisecond
+    typed_at: int  #: milliseconds since 1970: what the person is shown
+    is_sent: bool = False  #: it was sent at least once, so it may have arrived
+    failure: tuple[str, str] | None = None  #: why it is not sent any more: a code, and words
+
+
+class OutboxRows:
+    """Responsible for one tab's rows in ``storage``. ``tab`` is a name that no other tab has ever had, without "/"."""
+
+    def __init__(self, storage: Storage, locks: Locks, tab: str) -> None:
+        self._storage = storage
+        self._locks = locks
+        self._tab = tab
+        self._is_held = False
+        self._unreadable: set[str] = set()
+
+    async def keep(self, person: str, row: OutboxRow) -> None:
+        """Write the row. It outlives the page once this returns."""
+        await self._hold()
+        await self._storage.write(TABLE, {self._key(person, row.id): json.dumps(asdict(row))})
+
+    async def claim(self, person: str, row_id: str) -> bool:
+        """Note that the row is about to be sent. False: it is not this tab's any more, and must not be."""
+        try:
+            return await self._storage.change(TABLE, self._key(person, row_id), _as_sent) is not None
+        except StorageFailed as error:  # sent by two tabs is stored once; sent by none is lost
+            logger.warning("whose row it is cannot be read, so it is sent: %s", error)
+            return True
+
+    async def drop(self, person: str, row_id: str) -> None:
+        """The row is acknowledged, or not wanted any more."""
+        await self._storage.write(TABLE, {}, [self._key(person, row_id)])
+
+    async def load(self, person: str) -> list[OutboxRow]:
+        """All rows of this person that are this tab's, or nobody's and so this tab's from now on; oldest first."""
+        await self._hold()
+        found = await self._storage.read(TABLE, f"{person}/")
+        mine = [
+            row for key, text in found.items() if _tab_of(key) == self._tab for row in self._read(key, text)
+        ]
+        return _in_order(mine + await self._adopt(person, found))
+
+    async def adopt(self, person: str) -> list[OutboxRow]:
+        """The rows that a tab of this person left since anybody looked: this tab's from now on, oldest first."""
+        return _in_order(await self._adopt(person, await self._storage.read(TABLE, f"{person}/")))
+
+    async def _adopt(self, person: str, found: Mapping[str, str]) -> list[OutboxRow]:
+        adopted = []
+        for tab in sorted({_tab_of(key) for key in found} - {self._tab}):
+            release = await self._locks.try_lock(_LOCK + tab)
+            if release is None:
+                continue
+            try:
+                adopted += await self._take(person, tab)
+            finally:
+                release()
+        return adopted
+
+    async def _take(self, person: str, tab: str) -> list[OutboxRow]:
+        left = await self._storage.read(
+            TABLE, f"{person}/{tab}/"
+        )  # again: under the lock nobody else takes them
+        rows = {key: row for key, text in left.items() for row in self._read(key, text)}
+        puts = {self._key(person, row.id): left[key] for key, row in rows.items()}
+        if rows:
+            await self._storage.write(TABLE, puts, rows)
+        return list(rows.values())
+
+    async def _hold(self) -> None:
+        """Be known to live, before the first row says that this tab owns it."""
+        if not self._is_held:
+            await self._locks.try_lock(_LOCK + self._tab)
+            self._is_held = True
+
+    def _key(self, person: str, row_id: str) -> str:
+        return f"{person}/{self._tab}/{row_id}"
+
+    def _read(self, key: str, text: str) -> list[OutboxRow]:
+        """The row in ``text``; nothing if something else wrote it. It stays where it is: a newer page may read it."""
+        try:
+            return [_row(json.loads(text))]
+        except (ValueError, TypeError, KeyError, RecursionError):
+            if key not in self._unreadable:
+                self._unreadable.add(key)
+                logger.warning("a message that waited cannot be read and stays where it is")
+            return []
+
+
+def _row(data: Any) -> OutboxRow:
+    """Raises ValueError, TypeError or KeyError for what is no row."""
+    kinds = {"id": str, "lane": str, "data": dict, "written_at": int, "typed_at": int, "number": int}
+    for name, kind in kinds.items():
+        if not isinstance(data[name], kind):
+            raise TypeError(name)
+    if data["failure"] is not None:
+        code, words = data["failure"]
+        data["failure"] = (str(code), str(words))
+    return OutboxRow(**data)
+
+
+def _as_sent(text: str | None) -> str | None:
+    if text is None:
+        return None
+    row = json.loads(text)
+    return json.dumps({**row, "is_sent": True})
+
+
+def _tab_of(key: str) -> str:
+    return key.split("/")[1]
+
+
+def _in_order(rows: list[OutboxRow]) -> list[OutboxRow]:
+    return sorted(rows, key=lambda row: (row.written_at, row.number))

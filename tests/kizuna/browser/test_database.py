@@ -1,0 +1,294 @@
+"""IndexedDB as a Storage: the contract, every way in which a browser fails, and nothing left behind."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from kizuna.errors import StorageFailed
+from kizuna.platform import Storage
+from tests.kizuna.browser.conftest import JsNull
+from tests.kizuna.browser.fake_indexeddb import Connection, Home, IndexedDbFactory, KeyRange
+from tests.kizuna.storage_contract import CONTRACT, TABLES
+
+
+class Stage:
+    """Responsible for the fake database and for the pages that use it."""
+
+    def __init__(self, js: Any, module: ModuleType, proxies: ModuleType) -> None:
+        self.js = js
+        self.factory = IndexedDbFactory()
+        js.indexedDB, js.IDBKeyRange = self.factory, KeyRange
+        self._module, self._proxies = module, proxies
+        self._opened: list[Any] = []
+
+    @property
+    def home(self) -> Home:
+        """The database itself."""
+        return self.factory.home("chat")
+
+    @property
+    def alive(self) -> int:
+        """Proxies alive."""
+        return int(self._proxies.alive())
+
+    def open(self, version: int = 1) -> Any:
+        """One page's storage."""
+        self._opened.append(self._module.IndexedDb("chat", TABLES, version))
+        return self._opened[-1]
+
+    async def settle(self) -> None:
+        """Let the browser do all that it has to do."""
+        for _ in range(50):
+            await asyncio.sleep(0)
+
+    def fire_deadline(self) -> None:
+        """Let the only timeout come due."""
+        ((number, _),) = self.js.timeouts.items()
+        self.js.fire(number)
+
+    async def end(self) -> None:
+        """Close all pages."""
+        for storage in self._opened:
+            storage.close()
+        await self.settle()
+
+
+@pytest.fixture
+async def stage(js: Any) -> AsyncIterator[Stage]:
+    from kizuna.browser import database, proxies
+
+    stage = Stage(js, database, proxies)
+    yield stage
+    await stage.end()
+    assert (stage.alive, js.timeouts, stage.home.connections) == (0, {}, [])
+
+
+@pytest.mark.parametrize("duty", CONTRACT, ids=lambda duty: duty.__name__)
+async def test_the_contract(stage: Stage, duty: Callable[[Storage, Storage], Awaitable[None]]) -> None:
+    await duty(stage.open(), stage.open())
+
+
+async def test_the_database_is_opened_once_and_only_when_it_is_needed(stage: Stage) -> None:
+    storage = stage.open()
+    assert stage.factory.opened == 0
+    await asyncio.gather(*(storage.write("letters", {str(n): "x"}) for n in range(5)))
+    assert stage.factory.opened == 1
+    assert set(stage.home.tables) == set(TABLES)
+
+
+async def test_a_call_leaves_no_proxy_behind_however_it_ends(stage: Stage) -> None:
+    storage = stage.open()
+    await storage.read("letters")
+    connected = stage.alive  # onversionchange and onclose
+    await storage.write("letters", {"a": "1"})
+    await storage.change("letters", "a", lambda text: text)
+    stage.home.commit_error = stage.js.JsException("UnknownError")
+    with pytest.raises(StorageFailed):
+        await storage.write("letters", {"a": "2"})
+    with pytest.raises(ZeroDivisionError):
+        await storage.change("letters", "a", lambda text: str(1 / 0))
+    with pytest.raises(StorageFailed):
+        await storage.read("no such table")
+    assert stage.alive == connected == 2
+    assert stage.js.timeouts == {}
+
+
+async def test_what_is_written_is_on_the_disk_when_the_call_returns(stage: Stage) -> None:
+    storage = stage.open()
+    await storage.write("letters", {"a": "1"})
+    (transaction,) = stage.home.connections[0].transactions
+    assert transaction.options == {"mode": "readwrite", "durability": "strict"}
+
+
+# --- what fails says why, and leaves the rows as they were ---
+
+
+async def test_rows_are_written_all_or_none(stage: Stage) -> None:
+    storage = stage.open()
+    await storage.write("letters", {"a": "1", "b": "1"})
+    stage.home.full_for["c"] = stage.js.JsException("QuotaExceededError")
+    with pytest.raises(StorageFailed, match=r"chat: .*is full \(QuotaExceededError\)"):
+        await storage.write("letters", {"a": "2", "c": "2"}, ["b"])
+    assert await storage.read("letters") == {"a": "1", "b": "1"}
+
+
+async def test_a_commit_that_fails_is_no_success(stage: Stage) -> None:
+    storage = stage.open()
+    stage.home.commit_error = stage.js.JsException("UnknownError", "the disk is broken")
+    with pytest.raises(StorageFailed, match="chat: UnknownError: the disk is broken"):
+        await storage.write("letters", {"a": "1"})
+    assert await storage.read("letters") == {}
+
+
+async def test_a_value_that_browsers_do_not_store_changes_nothing(stage: Stage) -> None:
+    storage = stage.open()
+    await storage.write("letters", {"a": "1"})
+    with pytest.raises(StorageFailed, match="DataCloneError"):
+        await storage.write("letters", {"a": "2", "b": object()})
+    with pytest.raises(StorageFailed, match="DataCloneError"):
+        await storage.change("letters", "a", lambda text: object())
+    assert await storage.read("letters") == {"a": "1"}
+
+
+async def test_an_undone_transaction_without_a_reason_fails_too(stage: Stage) -> None:
+    storage = stage.open()
+    await storage.read("letters")
+    writing = asyncio.create_task(storage.write("letters", {"a": "1"}))
+    await asyncio.sleep(0)
+    stage.home.close_by_force()
+    with pytest.raises(StorageFailed, match="gave no reason"):
+        await writing
+
+
+async def test_without_indexeddb_every_call_fails_in_words(stage: Stage) -> None:
+    for missing in (None, JsNull()):
+        stage.js.indexedDB = missing
+        with pytest.raises(StorageFailed, match="this browser has no IndexedDB"):
+            await stage.open().read("letters")
+    del stage.js.indexedDB
+    with pytest.raises(StorageFailed, match="this browser has no IndexedDB"):
+        await stage.open().read("letters")
+
+
+async def test_a_page_that_may_keep_nothing_is_told_so(stage: Stage) -> None:
+    stage.factory.error = stage.js.JsException("SecurityError")
+    with pytest.raises(StorageFailed, match="forbids this page to keep data"):
+        await stage.open().read("letters")
+
+
+async def test_a_database_of_a_newer_version_asks_for_a_reload(stage: Stage) -> None:
+    await stage.open(version=2).read("letters")
+    older = stage.open(version=1)
+    for _ in range(2):  # asked anew each time: the newer one may be gone
+        with pytest.raises(StorageFailed, match="reload"):
+            await older.read("letters")
+
+
+async def test_an_opening_that_is_never_answered_fails_at_its_deadline(stage: Stage) -> None:
+    stage.factory.is_silent = True
+    storage = stage.open()
+    first, second = (asyncio.create_task(storage.write("letters", {name: "1"})) for name in "ab")
+    await stage.settle()
+    stage.fire_deadline()
+    for call in (first, second):
+        with pytest.raises(StorageFailed, match="did not open it within 3 s"):
+            await call
+    with pytest.raises(StorageFailed, match="did not open it within 3 s"):
+        await storage.read("letters")  # at once, without a deadline of its own
+    assert stage.factory.opened == 1
+
+    stage.factory.speak()
+    await stage.settle()
+    assert await storage.read("letters") == {}  # a late answer is taken
+    assert stage.factory.opened == 1
+
+
+async def test_what_opens_after_its_page_closed_it_is_closed_at_once(stage: Stage) -> None:
+    stage.factory.is_silent = True
+    storage = stage.open()
+    reading = asyncio.create_task(storage.read("letters"))
+    await stage.settle()
+    reading.cancel()
+    storage.close()
+    stage.factory.speak()
+    await stage.settle()
+    assert stage.home.connections == []
+    assert reading.cancelled()
+
+
+async def test_a_transaction_that_is_never_answered_is_undone_at_its_deadline(stage: Stage) -> None:
+    storage = stage.open()
+    await storage.read("letters")
+    stage.home.is_stuck = True
+    writing = asyncio.create_task(storage.write("letters", {"a": "1"}))
+    await stage.settle()
+    stage.fire_deadline()
+    with pytest.raises(StorageFailed, match="did not answer within 10 s"):
+        await writing
+    stage.home.is_stuck = False
+    assert await storage.read("letters") == {}
+
+
+async def test_a_deadline_cannot_undo_what_is_being_committed(stage: Stage) -> None:
+    storage = stage.open()
+    await storage.read("letters")
+    writing = asyncio.create_task(storage.write("letters", {"a": "1"}))
+    stage.home.on_commit = stage.fire_deadline  # before the browser says that it is committed
+    await writing
+    assert await storage.read("letters") == {"a": "1"}
+
+
+async def test_a_call_that_is_cancelled_writes_nothing(stage: Stage) -> None:
+    storage = stage.open()
+    await storage.read("letters")
+    writing = asyncio.create_task(storage.write("letters", {"a": "1"}))
+    await asyncio.sleep(0)
+    assert stage.home.transactions != []
+    writing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    assert await storage.read("letters") == {}
+
+
+# --- other tabs, and a browser that closes ---
+
+
+async def test_another_tab_may_upgrade_the_database_at_any_time(stage: Stage) -> None:
+    older, newer = stage.open(version=1), stage.open(version=2)
+    await older.write("letters", {"a": "1"})
+    assert await newer.read("letters") == {"a": "1"}
+
+
+async def test_a_tab_of_an_older_version_that_does_not_let_go_is_named(stage: Stage) -> None:
+    await stage.open(version=1).write("letters", {"a": "1"})
+    stubborn = Connection(stage.home)
+    stage.home.connections.append(stubborn)
+    newer = stage.open(version=2)
+    for _ in range(2):
+        with pytest.raises(StorageFailed, match="older version of the page, open in another tab"):
+            await newer.read("letters")
+    stubborn.close()
+    await stage.settle()
+    assert await newer.read("letters") == {"a": "1"}
+    assert stage.factory.opened == 2  # the one opening was answered in the end
+
+
+async def test_a_connection_that_the_browser_closed_is_opened_anew(stage: Stage) -> None:
+    storage = stage.open()
+    await storage.write("letters", {"a": "1"})
+    stage.home.close_by_force()
+    await stage.settle()
+    assert stage.alive == 0
+    assert await storage.read("letters") == {"a": "1"}
+
+
+async def test_a_connection_that_the_browser_closed_without_a_word_is_opened_anew(stage: Stage) -> None:
+    storage = stage.open()
+    await storage.write("letters", {"a": "1"})
+    stage.home.close_by_force(silently=True)
+    await storage.write("letters", {"b": "1"})
+    assert await storage.read("letters") == {"a": "1", "b": "1"}
+
+
+async def test_a_browser_that_closes_every_connection_is_not_asked_for_ever(stage: Stage) -> None:
+    storage = stage.open()
+    await storage.read("letters")
+    stage.home.close_by_force(silently=True)
+    refusing = stage.js.JsException("InvalidStateError")
+    stage.factory.error = refusing
+    with pytest.raises(StorageFailed, match="has closed the database"):
+        await storage.read("letters")
+
+
+async def test_a_storage_that_was_closed_opens_again(stage: Stage) -> None:
+    storage = stage.open()
+    storage.close()
+    await storage.write("letters", {"a": "1"})
+    storage.close()
+    assert stage.alive == 0
+    assert await storage.read("letters") == {"a": "1"}
