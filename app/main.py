@@ -10,14 +10,19 @@ import time
 
 import js
 
+from chat import cache
+from chat.cache import RoomCache
 from chat.config import CONFIG_FILE, Config, parse_config
 from chat.identity import Identity
 from chat.session import ChatSession
 from chat.store import ChatStore
-from kizuna.browser import BrowserPlatform, LocalSettings, TabSettings, get_websocket_service
+from kizuna import outbox_rows
+from kizuna.browser import BrowserPlatform, IndexedDb, LocalSettings, WebLocks, get_websocket_service
 from kizuna.browser.console import ConsoleHandler
 from kizuna.browser.http import NoJson, get_json, post_json
 from kizuna.errors import ConfigurationError
+from kizuna.outbox_rows import OutboxRows
+from kizuna.steady_storage import SteadyStorage
 from ui.catalogues import page_texts
 from ui.page import Page
 from ui.splash import show_failure
@@ -51,11 +56,25 @@ def _open_page(config: Config) -> None:
     identity = Identity(LocalSettings(), post_json, config.token_url, lambda: secrets.token_urlsafe(32))
     service = get_websocket_service(config.web_socket_url, identity.get_token, options=config.options)
     store = ChatStore()
+    database = IndexedDb("kizuna", (outbox_rows.TABLE, cache.TABLE))
+    rows = OutboxRows(SteadyStorage(database, lambda: session.not_kept()), WebLocks(), _new_id())
     session = ChatSession(
-        store, service, identity, platform, lambda: secrets.token_urlsafe(16), TabSettings()
+        store,
+        service,
+        identity,
+        platform,
+        _new_id,
+        rows,
+        RoomCache(SteadyStorage(database), platform, lambda: not identity.has_left),
+        answers=config.options.wire.ready is not None,
     )
     Page(store, session, page_texts(), time.monotonic).open()
     session.start()
+
+
+def _new_id() -> str:
+    """An identifier that no other call on any page of the world returns."""
+    return secrets.token_urlsafe(16)
 
 
 async def _load_config() -> Config:

@@ -1,34 +1,42 @@
-"""Carries what a person wrote to the server, and tells how far each message has come."""
+"""Carries what a person wrote to the server, and tells how far each message has come.
+
+A message is kept in a row (kizuna.outbox_rows) before anybody calls it queued, goes out one at a time per room under
+the same id at every try, and leaves its row when the server has it. What a closed or crashed tab of the same person
+left is found within ADOPT_INTERVAL and carried from here.
+"""
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from chat import protocol
 from chat.protocol import Nack, SendMessage
-from chat.timeline import Delivery
-from kizuna.errors import KizunaError, NotConnected
-from kizuna.outbox import Outbox, Parcel
-from kizuna.platform import Platform, Settings, TimerHandle
+from chat.timeline import Delivery, Failure
+from kizuna.background import Background
+from kizuna.errors import FrameTooLarge, NotConnected
+from kizuna.outbox import Outbox, OutboxFull, Parcel
+from kizuna.outbox_rows import OutboxRow, OutboxRows
+from kizuna.platform import Platform, TimerHandle
 from kizuna.service import WebSocketService
 
 logger = logging.getLogger("kizuna.courier")
 
-#: Where what waits is kept, followed by the person's name.
-KEPT_KEY = "kizuna.outbox."
 #: Seconds that a refused message waits at least, whatever the server says: it asked for patience.
 SHORTEST_PAUSE = 1.0
+#: Seconds between looks for rows that another tab left: it reads an index that is nearly always empty.
+ADOPT_INTERVAL = 5.0
+#: Milliseconds after which what waits is not sent by itself any more: three days later it may not be meant any more.
+OLDEST_MS = 3 * 24 * 3600 * 1000
+#: Seconds without its broadcast after which a message counts as unconfirmed, on a server that acknowledges nothing.
+ECHO_TIMEOUT = 10.0
 
-
-class Mark(Protocol):
-    """Who is told how far a message has come."""
-
-    def __call__(self, client_message_id: str, delivery: Delivery, failure: str | None = None) -> None:
-        """``failure``: why, in words for a person, when it FAILED."""
+TOO_OLD = Failure("too_old")
+UNCONFIRMED = Failure("unconfirmed")
+TOO_MANY = Failure("outbox_full")
+_UNDECIDED = (TOO_OLD.code, UNCONFIRMED.code, TOO_MANY.code)  # failures of which the server knows nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,128 +45,283 @@ class Letter:
 
     frame: SendMessage
     typed_at: int
+    failure: Failure | None = None
+
+
+class Screen(Protocol):
+    """Who shows how far the messages have come."""
+
+    def mark(self, client_message_id: str, delivery: Delivery, failure: Failure | None = None) -> None:
+        """A message has come so far. ``failure``: why not further, when it FAILED."""
+
+    def found(self, letters: Iterable[Letter]) -> None:
+        """These wait since before this page was opened, or were left by another one."""
+
+    def lost_sight(self, client_message_id: str) -> None:
+        """Another tab has taken this message over, or deleted it: it is not this page's any more."""
+
+    def counted(self, waiting: int) -> None:
+        """So many messages wait to be acknowledged."""
 
 
 class Courier:
     """Responsible for the outbox of the person of the moment: what is due goes out, what is lost goes out again.
 
-    Each person (by name) has an outbox of their own: nobody ever sends another's words. What waits is written to
-    ``keep`` as soon as it is taken, so that a reload finds it again.
+    Nobody ever sends another's words: ``serve()`` names the person, and what others wrote stays in its rows.
+    ``acknowledges``: the server answers each message (wire "kizuna"). Where it does not (the article's), nothing is
+    sent twice: what does not come back as a broadcast fails as UNCONFIRMED, and the person decides.
     """
 
     def __init__(
         self,
         service: WebSocketService,
         platform: Platform,
-        keep: Settings,
-        mark: Mark,
-        waiting_changed: Callable[[int], None],
+        rows: OutboxRows,
+        screen: Screen,
+        *,
+        acknowledges: bool = True,
     ) -> None:
-        self._keep = keep
-        self._letters: dict[str, Letter] = {}
-        self._name = ""
         self._service = service
         self._platform = platform
-        self._mark = mark
-        self._waiting_changed = waiting_changed
-        self._outboxes: dict[str, Outbox] = {}
-        self._outbox = Outbox()
-        self._timer: TimerHandle | None = None
+        self._rows = rows
+        self._screen = screen
+        self._acknowledges = acknowledges
+        self._person: str | None = None
+        self._outbox = self._new_outbox()
+        self._kept: dict[str, OutboxRow] = {}  # what waits and what failed
+        self._being_kept = 0
+        self._number = 0
+        self._due: TimerHandle | None = None
+        self._look: TimerHandle | None = None
+        self._work = Background()
 
-    def serve(self, name: str) -> list[Letter]:
-        """Carry for the person of this name from now on; returns what waits since before this page was opened."""
-        is_new = name not in self._outboxes
-        self._name = name
-        self._outbox = self._outboxes.setdefault(name, Outbox())
-        found = _read(self._keep.get(KEPT_KEY + name)) if is_new else []
-        for letter in found:
-            self._add(letter)
-        return found
+    # --- whose ---
 
-    def take(self, letter: Letter) -> None:
-        """Carry this one. Raises OutboxFull, having taken nothing."""
-        self._add(letter)
-        self._save()
+    async def serve(self, person: str) -> None:
+        """Carry for this person from now on. Returns when all that waits for them is found."""
+        self.dismiss()
+        self._person = person
+        self._take_in(await self._rows.load(person), person)
+        if person == self._person:
+            self._look_again(person)
 
-    def _add(self, letter: Letter) -> None:
-        frame = letter.frame
-        self._outbox.add(frame.client_message_id, frame.room_id, protocol.to_object(frame))
-        self._letters[frame.client_message_id] = letter
+    def dismiss(self) -> None:
+        """Carry for nobody. What waits stays in its rows."""
+        self._disarm()
+        self._stop_looking()
+        self._person = None
+        self._outbox = self._new_outbox()
+        self._kept = {}
+        self._screen.counted(0)
+
+    # --- one message ---
+
+    async def take(self, letter: Letter) -> bool:
+        """Keep this one, then carry it. Raises OutboxFull, having taken nothing. False: its person left meanwhile."""
+        person, row = self._person, self._row(letter)
+        if len(self._outbox) + self._being_kept >= self._outbox.limit:
+            raise OutboxFull(self._outbox.limit)
+        self._being_kept += 1
+        try:
+            await self._rows.keep(person or "", row)
+        finally:
+            self._being_kept -= 1
+        if person != self._person:
+            await self._rows.drop(person or "", row.id)
+            return False
+        self._add(row)
+        return True
 
     def settle(self, client_message_id: str | None) -> None:
-        """The server has this one, or it is not wanted any more."""
-        if client_message_id is not None and self._outbox.acknowledge(client_message_id):
-            del self._letters[client_message_id]
-            self._save()
+        """The server has this one."""
+        row = self._kept.pop(client_message_id or "", None)
+        if row is not None:
+            self._outbox.acknowledge(row.id)
+            self._work.start(self._rows.drop(self._person or "", row.id))
 
     def refuse(self, nack: Nack) -> None:
         """The server did not take this one: later, or never."""
         if nack.retryable:
             pause = max(nack.retry_after or 0.0, SHORTEST_PAUSE)
             self._outbox.postpone(nack.client_message_id, self._platform.now().monotonic + pause)
-            self._mark(nack.client_message_id, Delivery.QUEUED)
+            self._screen.mark(nack.client_message_id, Delivery.QUEUED)
         else:
-            self.settle(nack.client_message_id)
-            self._mark(nack.client_message_id, Delivery.FAILED, nack.message)
+            self._fail(nack.client_message_id, Failure(nack.code, nack.message))
+
+    def retry(self, client_message_id: str) -> None:
+        """Carry a failed one again. Raises OutboxFull."""
+        row = self._kept.get(client_message_id)
+        if row is None or row.failure is None:
+            return
+        again = replace(self._numbered(row), failure=None, is_sent=_may_have_arrived(row))
+        self._outbox.add(again.id, again.lane, again.data)
+        self._keep(again)
+        self._screen.mark(again.id, Delivery.QUEUED)
+
+    def discard(self, client_message_id: str) -> bool:
+        """Carry this one no more. True if it had been sent already, and so may have arrived."""
+        row = self._kept.get(client_message_id)
+        self.settle(client_message_id)
+        return row is not None and _may_have_arrived(row)
+
+    # --- on its way ---
 
     def link_lost(self) -> None:
         """No answer comes over this link any more."""
         self._disarm()
         for client_message_id in self._outbox.link_lost():
-            self._mark(client_message_id, Delivery.QUEUED)
+            if self._acknowledges:
+                self._screen.mark(client_message_id, Delivery.QUEUED)
+            else:
+                self._fail(client_message_id, UNCONFIRMED)
 
     def pump(self) -> None:
         """Send what is due, and come back when the next is."""
         self._disarm()
-        if self._service.is_connected():
+        if self._person is not None and self._service.is_connected():
             for parcel in self._outbox.take_due(self._platform.now().monotonic):
-                self._send(parcel)
+                self._work.start(self._carry(self._person, parcel))
             due_at = self._outbox.next_due_at()
             if due_at is not None:
-                self._timer = self._platform.call_at(due_at, self.pump)
-        self._waiting_changed(len(self._outbox))
+                self._due = self._platform.call_at(due_at, self.pump)
+        self._screen.counted(len(self._outbox))
 
-    def _send(self, parcel: Parcel) -> None:
+    async def _carry(self, person: str, parcel: Parcel) -> None:
+        if not self._outbox.is_current(parcel):
+            return
+        row = self._kept[parcel.id]
+        if self._is_too_old(row):
+            self._fail(row.id, TOO_OLD)
+        elif parcel.tries > 1 and not self._acknowledges:
+            self._fail(row.id, UNCONFIRMED)
+        elif not await self._rows.claim(person, row.id):
+            self._let_go(parcel)
+        elif self._outbox.is_current(parcel):  # else the link has changed meanwhile, or the answer is here
+            self._send(parcel, row)
+            return
+        self.pump()
+
+    def _send(self, parcel: Parcel, row: OutboxRow) -> None:
         data = dict(parcel.data)
         try:
             self._service.send_message(data.pop("action"), data)
         except NotConnected:
             return  # the link's end makes it due again
-        except KizunaError as error:
-            self.settle(parcel.id)
-            self._mark(parcel.id, Delivery.FAILED, str(error))
+        except FrameTooLarge as error:
+            self._fail(parcel.id, Failure("too_large", str(error)))
+            self.pump()
         else:
-            self._mark(parcel.id, Delivery.SENDING)
+            self._kept[row.id] = replace(row, is_sent=True)
+            self._screen.mark(parcel.id, Delivery.SENDING)
+
+    def _let_go(self, parcel: Parcel) -> None:
+        if self._outbox.is_current(parcel):
+            self._outbox.acknowledge(parcel.id)
+            del self._kept[parcel.id]
+            self._screen.lost_sight(parcel.id)
+
+    # --- inside ---
+
+    def _fail(self, client_message_id: str, failure: Failure) -> None:
+        row = self._kept.get(client_message_id)
+        self._outbox.acknowledge(client_message_id)
+        if row is not None:
+            self._keep(replace(row, failure=_pair(failure)))
+            self._screen.mark(client_message_id, Delivery.FAILED, failure)
+
+    def _keep(self, row: OutboxRow) -> None:
+        self._kept[row.id] = row
+        self._work.start(self._rows.keep(self._person or "", row))
+
+    def _row(self, letter: Letter) -> OutboxRow:
+        frame = letter.frame
+        return self._numbered(
+            OutboxRow(
+                id=frame.client_message_id,
+                lane=frame.room_id,
+                data=protocol.to_object(frame),
+                written_at=0,
+                typed_at=letter.typed_at,
+            )
+        )
+
+    def _numbered(self, row: OutboxRow) -> OutboxRow:
+        """At the end of the order."""
+        self._number += 1
+        return replace(row, written_at=self._wall_ms(), number=self._number)
+
+    def _add(self, row: OutboxRow) -> None:
+        self._kept[row.id] = row
+        self._outbox.add(row.id, row.lane, row.data)
+
+    def _take_in(self, rows: Iterable[OutboxRow], person: str) -> None:
+        """Rows that were in the storage already."""
+        if person != self._person:
+            return
+        letters = []
+        for row in rows:
+            if row.id in self._kept or (letter := _letter(row)) is None:
+                continue
+            letters.append(letter)
+            self._kept[row.id] = row
+            try:
+                if row.failure is None:
+                    self._outbox.add(row.id, row.lane, row.data)
+            except OutboxFull:  # two full tabs were closed: what is too much waits for the person
+                self._kept[row.id] = replace(row, failure=_pair(TOO_MANY))
+                letters[-1] = replace(letter, failure=TOO_MANY)
+        self._screen.found(letters)
+        self.pump()
+
+    def _look_again(self, person: str) -> None:
+        """Look for rows that another tab left, now and then."""
+
+        async def look() -> None:
+            self._take_in(await self._rows.adopt(person), person)
+
+        def due() -> None:
+            self._look_again(person)
+            self._work.start(look())
+
+        self._stop_looking()
+        self._look = self._platform.call_at(self._platform.now().monotonic + ADOPT_INTERVAL, due)
+
+    def _stop_looking(self) -> None:
+        if self._look is not None:
+            self._look.cancel()
+            self._look = None
+
+    def _is_too_old(self, row: OutboxRow) -> bool:
+        return self._wall_ms() - row.written_at > OLDEST_MS
+
+    def _wall_ms(self) -> int:
+        return round(self._platform.now().wall * 1000)
+
+    def _new_outbox(self) -> Outbox:
+        return Outbox() if self._acknowledges else Outbox(ack_timeout=ECHO_TIMEOUT)
 
     def _disarm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _save(self) -> None:
-        waiting = [letter for id_, letter in self._letters.items() if id_ in self._outbox]
-        if waiting:
-            self._keep.set(KEPT_KEY + self._name, _write(waiting))
-        else:
-            self._keep.delete(KEPT_KEY + self._name)
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
 
 
-def _write(letters: list[Letter]) -> str:
-    return json.dumps(
-        [{"typedAt": letter.typed_at, "frame": protocol.to_object(letter.frame)} for letter in letters]
-    )
+def _may_have_arrived(row: OutboxRow) -> bool:
+    """Whether the row was sent, and not refused by the server since."""
+    return row.is_sent and (row.failure is None or row.failure[0] in _UNDECIDED)
 
 
-def _read(text: str | None) -> list[Letter]:
-    """The letters in ``text``. From what cannot be read on, because something else wrote it there, it is left out."""
-    letters = []
+def _pair(failure: Failure) -> tuple[str, str]:
+    return failure.code, failure.words
+
+
+def _letter(row: OutboxRow) -> Letter | None:
+    """What the person wrote; None if the row holds something else."""
     try:
-        for record in json.loads(text or "[]"):
-            frame = protocol.parse_up(record["frame"])
-            if isinstance(frame, SendMessage):
-                letters.append(Letter(frame, protocol.check_integer("typedAt", record["typedAt"])))
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        logger.warning(
-            "what waited before this page was opened cannot be read; %d messages could", len(letters)
-        )
-    return letters
+        frame = protocol.parse_up(row.data)
+    except protocol.ProtocolError as error:
+        logger.warning("a message that waited cannot be sent by this page and stays where it is: %s", error)
+        return None
+    if not isinstance(frame, SendMessage):
+        return None
+    return Letter(frame, row.typed_at, Failure(*row.failure) if row.failure else None)

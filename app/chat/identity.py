@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ from kizuna.platform import Settings
 NAME_KEY = "kizuna.name"
 LEFT_KEY = "kizuna.left"
 SECRET_KEY = "kizuna.secret."
+USER_KEY = "kizuna.user."
 
 
 class TokenUnavailable(KizunaError):
@@ -50,6 +52,12 @@ class Identity:
             return None
 
     @property
+    def person(self) -> str:
+        """What the person of the moment is called in storage: another for every secret and every token endpoint. It
+        tells neither."""
+        return hashlib.sha256(f"{self._token_url}\n{self._secret}".encode()).hexdigest()[:32]
+
+    @property
     def has_left(self) -> bool:
         """Whether the person left on purpose: nothing may join by itself then."""
         return self._settings.get(LEFT_KEY) is not None
@@ -57,14 +65,13 @@ class Identity:
     def enter(self, name: str) -> None:
         """Be the person of this name. Raises protocol.InvalidField."""
         name = check_person_name("name", name)
-        if name != self.name:
-            self.user_id = None
         self.name = name
         self._settings.set(NAME_KEY, name)
         self._settings.delete(LEFT_KEY)
         # Kept here too: storage that is cleared under a page must not make somebody else of the person.
         self._secret = self._settings.get(SECRET_KEY + name) or self._make_secret()
         self._settings.set(SECRET_KEY + name, self._secret)
+        self.user_id = self._remembered_user_id()
 
     def leave(self) -> None:
         """Remember that the person left on purpose."""
@@ -81,5 +88,13 @@ class Identity:
             raise TokenUnavailable(f"the token endpoint answered {status} without a token")
         if name == self.name:  # nobody else came meanwhile
             self.user_id = check_id("userId", answer.get("userId"))
+            self._settings.set(USER_KEY + self.person, self.user_id)
         token: str = answer["token"]
         return token
+
+    def _remembered_user_id(self) -> str | None:
+        """Which messages are the person's own, before any server has said so."""
+        try:
+            return check_id("userId", self._settings.get(USER_KEY + self.person))
+        except ValueError:
+            return None

@@ -470,12 +470,14 @@ class Bye(DownFrame):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Error(DownFrame):
-    """A request could not be served; nothing else is affected. ``ref`` is the request's, where it had one."""
+    """A request could not be served; nothing else is affected. ``ref`` is the request's, ``room_id`` the room's,
+    where it had one."""
 
     type = "error"
     code: str = _checked(_short_text)
     message: str = _checked(_short_text)
     ref: str | None = _checked(_nullable(check_id), default=None)
+    room_id: str | None = _checked(_nullable(check_room), default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence as Messages
+
 from chat.protocol import Ack, Batch, Message, RoomHead, RoomPosition
 from chat.timeline import Timeline
 from kizuna.sequence import Sequence
@@ -13,16 +15,48 @@ class Room:
     After each step ``needs_sync`` says whether something is known to be missing; ``position()`` is what to ask from.
     """
 
-    def __init__(self, room_id: str, me: str | None) -> None:
+    def __init__(self, room_id: str, me: str | None, entered_at: int = 0) -> None:
         self.room_id = room_id
+        self.entered_at = entered_at  #: milliseconds since 1970: the room's place among the person's rooms
+        self.seen = 0  #: the newest seq that was shown to the person
         self.timeline = Timeline(me=me)
         self._sequence: Sequence[Message | Ack] = Sequence()
+        self._unread: tuple[Timeline, int, int] | None = None  # counted for this timeline and this seen
         self._is_stale = False  # the server's history is another one: only a new page helps
 
     @property
     def needs_sync(self) -> bool:
         """Whether something is missing."""
         return self._is_stale or (self._sequence.epoch is not None and self._sequence.has_gap)
+
+    @property
+    def epoch(self) -> str | None:
+        """The history that the room's messages belong to; None: not known yet."""
+        return None if self._is_stale else self._sequence.epoch
+
+    @property
+    def watermark(self) -> int:
+        """Everything up to here has come."""
+        return self._sequence.watermark
+
+    @property
+    def unread(self) -> int:
+        """How many messages of others came since the room was last shown."""
+        if self._unread is None or self._unread[0] is not self.timeline or self._unread[1] != self.seen:
+            self._unread = (self.timeline, self.seen, self._count_unread())
+        return self._unread[2]
+
+    def _count_unread(self) -> int:
+        count = 0
+        for entry in reversed(self.timeline.confirmed):
+            if entry.seq is None or entry.seq <= self.seen:
+                break
+            count += not entry.own
+        return count
+
+    def see(self) -> None:
+        """The person has the room before their eyes."""
+        self.seen = self._sequence.watermark
 
     @property
     def has_earlier(self) -> bool:
@@ -38,6 +72,15 @@ class Room:
     def identify(self, me: str) -> None:
         """The person's user id is known now."""
         self.timeline = self.timeline.identified(me)
+
+    def restore(self, epoch: str, messages: Messages[Message], seen: int) -> None:
+        """Begin with what an earlier page kept: ``messages`` in order, without gaps. What has come since by itself
+        is newer, and stays."""
+        if self._sequence.epoch is not None or not messages or (last := messages[-1].seq) is None:
+            return
+        self._sequence.start(epoch, last)
+        self.timeline = self.timeline.add_many(messages)
+        self.seen = min(seen, last)
 
     def receive(self, message: Message) -> None:
         """A message came by broadcast."""

@@ -1,7 +1,12 @@
-"""The chat itself: says hello, catches up, sends what waits, and keeps the store true.
+"""The chat itself: what a person does, and what a frame means, each given to the part whose work it is.
 
 Data moves in one circle: a frame comes to the session, the session changes the store, the views read the store,
 and what a person does comes back here. Nothing in this file touches a socket or the DOM.
+
+    Membership   which rooms the link is in, catching up, gaps, history
+    Courier      what waits to be sent, and what another tab of this person left
+    RoomCache    what an earlier page knew
+    Company      who else is here, who is writing
 """
 
 from __future__ import annotations
@@ -9,66 +14,54 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from chat import protocol
+from chat import article, protocol
+from chat.cache import RoomCache
+from chat.company import Company
 from chat.courier import Courier, Letter
 from chat.identity import Identity
+from chat.membership import Membership
 from chat.protocol import (
     Ack,
     Batch,
-    Hello,
-    History,
     InvalidField,
-    Join,
-    Leave,
     Message,
     Nack,
-    RoomHead,
-    RoomPosition,
+    Pong,
+    Presence,
+    Ready,
     SendMessage,
-    Sync,
+    TypingNotice,
 )
-from chat.requests import Request, Requests
 from chat.room import Room
+from chat.room_book import RoomBook
 from chat.store import ChatState, ChatStore, Link, Notice, NoticeKind
-from chat.timeline import Delivery
+from chat.timeline import EMPTY, Delivery, Failure, Timeline
+from kizuna.background import Background
 from kizuna.connection_state import ConnectionState
-from kizuna.errors import ConnectionFailed, KizunaError, NotConnected
+from kizuna.errors import ConnectionFailed
 from kizuna.outbox import OutboxFull
-from kizuna.platform import Platform, Settings, TimerHandle
+from kizuna.outbox_rows import OutboxRows
+from kizuna.platform import Platform
 from kizuna.service import WebSocketService
 from kizuna.states import Status
 from kizuna.transport import LinkHandle
 
 logger = logging.getLogger("kizuna.chat")
 
-#: Seconds between noticing a gap and asking for it: reordered frames of one broadcast arrive within this.
-GAP_PATIENCE = 0.2
 #: A room whose newest page is short (long messages fill a frame) is filled up to this many messages.
 FIRST_SIGHT = 30
-
-
-@dataclass(frozen=True, slots=True)
-class Successor:
-    """A link on its way to replace the one in use: from where its hello asked, and whether that is answered."""
-
-    position: RoomPosition
-    answered: asyncio.Future[None]
-
-    def note_answer(self) -> None:
-        """The room's batch is here."""
-        if not self.answered.done():
-            self.answered.set_result(None)
 
 
 class ChatSession:
     """Responsible for one person's chat: the actions of the views, and the frames of the server.
 
-    ``make_id`` draws a new client message id, different at every call on every page of the world. ``keep`` holds
-    what waits to be sent across reloads of the page.
+    ``make_id`` draws a new client message id, different at every call on every page of the world. ``rows`` and
+    ``cache`` hold what outlives the page. ``answers``: the server speaks wire "kizuna"; the article's has no word for
+    acknowledging, catching up or asking.
     """
 
     def __init__(
@@ -78,26 +71,24 @@ class ChatSession:
         identity: Identity,
         platform: Platform,
         make_id: Callable[[], str],
-        keep: Settings,
+        rows: OutboxRows,
+        cache: RoomCache,
+        *,
+        answers: bool = True,
     ) -> None:
         self._store = store
         self._service = service
         self._identity = identity
         self._platform = platform
         self._make_id = make_id
-        self._rooms: dict[str, Room] = {}  # of the person of the moment
-        self._rooms_of: dict[str, dict[str, Room]] = {}  # by the person's name, with what waits in them
-        self._preparing: LinkHandle | None = None  # a first link on which we catch up before it counts
-        self._successor: Successor | None = None  # a link that is to replace the one in use, unnoticed
-        self._carrier: int | None = None  # number of the link in use
-        self._courier = Courier(
-            service, platform, keep, self._mark, lambda count: self._change(waiting=count)
-        )
-        self._requests = Requests(platform, self._send, self._on_unanswered)
-        self._gap_timer: TimerHandle | None = None
-        self._joined: RoomPosition | None = None  # the room that the link is in, and from where it asked
-        self._caught_up: asyncio.Future[None] | None = None
-        self._joining: asyncio.Task[None] | None = None
+        self._cache = cache
+        self._answers = answers
+        self._book = RoomBook(None)
+        self._membership = Membership(platform, service, self, asks=answers)
+        self._courier = Courier(service, platform, rows, self, acknowledges=answers)
+        self._company = Company(platform, self._membership.send, self._show)
+        self._work = Background()
+        self._restored = asyncio.Event()  # set when what was kept of the person of the moment is here
         self._notices = 0
         self._bad_frames = 0
         service.on_open(self._prepare)
@@ -126,20 +117,30 @@ class ChatSession:
             self._notify(NoticeKind.NAME_REFUSED, problem=error.problem)
             return
         name = self._identity.name or ""
-        self._rooms = self._rooms_of.setdefault(name, {})
-        self._change(name=name, suggested_name=name)
+        self._book = RoomBook(self._identity.user_id)
+        self._book.enter(self._store.state.room_id, self._wall_ms())
+        self._membership.serve(self._book)
+        self._change(name=name, suggested_name=name, user_id=self._identity.user_id)
         self._unnotify(NoticeKind.NAME_REFUSED)
-        for letter in self._courier.serve(name):
-            self._show_own(letter)
-        self._courier.pump()
-        self._show_room()
-        self._joining = asyncio.get_running_loop().create_task(self._connect())
+        self._show()
+        self._restored = asyncio.Event()
+        self._work.start(self._restore(self._identity.person, self._book, self._restored))
+        self._work.start(self._connect())
 
     def leave(self) -> None:
-        """Close on purpose: nothing comes back, also after a reload, until join()."""
+        """Sign out: close on purpose, keep nothing that was said; nothing comes back, also after a reload, until
+        join(). What waits to be sent stays, for nobody but its author."""
+        waiting, name = self._store.state.waiting, self._store.state.name or ""
         self._identity.leave()
         self._service.disconnect()
+        self._courier.dismiss()
+        self._cache.clear()
+        self._book = RoomBook(None)
+        self._membership.serve(self._book)
         self._change(name=None, notice=None)
+        if waiting:
+            self._notify(NoticeKind.STILL_WAITING, count=waiting, name=name)
+        self._show()
 
     def enter_room(self, name: str) -> None:
         """Go to another room. A name that no room can have gives a notice and changes nothing."""
@@ -149,25 +150,36 @@ class ChatSession:
             self._notify(NoticeKind.ROOM_REFUSED, room=name, problem=error.problem)
             return
         self._unnotify(NoticeKind.ROOM_REFUSED)
-        if room_id == self._store.state.room_id:
-            return
-        self._change(room_id=room_id, loading_earlier=False)
-        self._show_room()
-        self._follow_room()
+        if room_id != self._store.state.room_id:
+            self._go_to(room_id)
 
-    def say(self, text: str) -> bool:
-        """Send ``text``, now or as soon as it can be. False: it was refused, a notice says why, the text stays
-        with the person."""
-        state = self._store.state
-        client_message_id = self._make_id()
+    def leave_room(self, name: str) -> None:
+        """Be in this room no longer, and forget what was said there. What waits to be sent there is sent."""
+        next_room = self._book.leave(name)
+        if next_room is None:
+            return
+        self._cache.forget(name)
+        if name == self._store.state.room_id:
+            self._go_to(next_room.room_id)
+        self._membership.follow()
+        self._show()
+
+    async def say(self, text: str) -> bool:
+        """Send ``text``, now or as soon as it can be. Returns once it is kept: not even a crash loses it then.
+        False: it was refused, a notice says why, the text stays with the person."""
+        room_id, name, client_message_id = self._store.state.room_id, self._store.state.name, self._make_id()
         try:
             frame = SendMessage(
                 client_message_id=client_message_id,
-                room_id=state.room_id,
+                room_id=room_id,
                 content=protocol.check_content("message", text),
             )
-            letter = Letter(frame, round(self._platform.now().wall * 1000))
-            self._courier.take(letter)
+            if name is None:
+                return False
+            await self._restored.wait()  # what was said before comes before
+            letter = Letter(frame, self._wall_ms())
+            if not await self._courier.take(letter):
+                return False
         except InvalidField as error:
             self._notify(NoticeKind.MESSAGE_REFUSED, problem=error.problem)
             return False
@@ -175,16 +187,16 @@ class ChatSession:
             self._notify(NoticeKind.OUTBOX_FULL, limit=error.limit)
             return False
         self._show_own(letter)
+        self._company.said(room_id)
         self._unnotify(NoticeKind.MESSAGE_REFUSED)
-        self._show_room()
+        self._show()
         self._courier.pump()
         return True
 
-    def _show_own(self, letter: Letter) -> None:
-        """One's own words stand on the screen before anybody else knows them."""
-        frame, name = letter.frame, self._store.state.name or ""
-        room = self._room(frame.room_id)
-        room.timeline = room.timeline.add_own(frame.client_message_id, frame.content, name, letter.typed_at)
+    def note_typing(self) -> None:
+        """The person is writing; those in the room hear it, now and then."""
+        if self._answers and self._service.is_connected():
+            self._company.writing(self._store.state.room_id)
 
     def try_now(self) -> None:
         """Attempt to connect at once."""
@@ -192,37 +204,30 @@ class ChatSession:
 
     def load_earlier(self) -> None:
         """Fetch the page before the oldest message shown."""
-        room = self._room(self._store.state.room_id)
-        first = room.timeline.first_seq
-        if not self._can_ask or first is None or not room.has_earlier:
-            return
-        if self._requests.is_asking(History, room.room_id):
-            return
-        ref = self._requests.new_ref()
-        self._change(loading_earlier=True)
-        self._requests.ask(ref, room.room_id, History(room_id=room.room_id, before=first, ref=ref))
+        room = self._shown
+        if room is not None:
+            self._membership.load_earlier(room)
 
     def retry(self, client_message_id: str) -> None:
         """Send a failed message again, under the same id."""
-        room = self._room(self._store.state.room_id)
-        entry = room.timeline.own(client_message_id)
-        if entry is None or entry.state is not Delivery.FAILED:
-            return
-        frame = SendMessage(client_message_id=client_message_id, room_id=room.room_id, content=entry.content)
         try:
-            self._courier.take(Letter(frame, entry.timestamp))
+            self._courier.retry(client_message_id)
         except OutboxFull as error:
             self._notify(NoticeKind.OUTBOX_FULL, limit=error.limit)
-            return
-        self._mark(client_message_id, Delivery.QUEUED)
         self._courier.pump()
 
+    def retry_all(self) -> None:
+        """Send every failed message of the room that is shown again, in the order typed."""
+        for entry in self._store.state.timeline.failed:
+            self.retry(entry.client_message_id or "")
+
     def discard(self, client_message_id: str) -> None:
-        """Forget a message that failed."""
-        room = self._room(self._store.state.room_id)
-        self._courier.settle(client_message_id)
-        room.timeline = room.timeline.discard(client_message_id)
-        self._show_room()
+        """Forget a message that is not stored. One that had been sent may have arrived, and the person is told."""
+        if self._courier.discard(client_message_id):
+            self._notify(NoticeKind.MAY_HAVE_ARRIVED)
+        self._book.discard(client_message_id)
+        self._show()
+        self._courier.pump()
 
     def dismiss_notice(self) -> None:
         """The notice was read."""
@@ -233,6 +238,26 @@ class ChatSession:
     async def _connect(self) -> None:
         with contextlib.suppress(ConnectionFailed):  # the store's link says it all
             await self._service.connect()
+
+    async def _prepare(self, link: LinkHandle) -> None:
+        await self._restored.wait()  # so that hello asks only for what came since
+        if self._identity.user_id is not None:
+            self._identify(self._identity.user_id)
+        await self._membership.prepare(link)
+
+    async def _restore(self, person: str, book: RoomBook, done: asyncio.Event) -> None:
+        """Show what an earlier page knew, and what it left to be sent."""
+        try:
+            if book is self._book:
+                for cached in await self._cache.serve(person):
+                    room = book.reopen(cached.room_id, cached.entered_at)
+                    if room is not None and cached.epoch is not None:
+                        room.restore(cached.epoch, cached.messages, cached.seen)
+            if book is self._book:
+                self._show()
+                await self._courier.serve(person)
+        finally:
+            done.set()
 
     def _on_connection(self, state: ConnectionState) -> None:
         stands = state.status in (Status.CONNECTED, Status.SUSPECT)
@@ -248,99 +273,20 @@ class ChatSession:
             self._change(link=link)
         self._store.set_connected(stands)
         if not stands and (before.is_connected or state.status is not Status.CONNECTING):
-            self._forget_link()
+            self._membership.link_lost()
+            self._company.link_lost()
+            self._courier.link_lost()
         if stands:
-            self._note_carrier(state.link)
-            self._follow_room()
+            self._membership.link_stands(state.link)
             self._courier.pump()
-
-    def _note_carrier(self, link: int | None) -> None:
-        """A replaced link leaves us in the room that its successor said hello for."""
-        if self._carrier != link and self._successor is not None:
-            self._joined = self._successor.position
-            self._requests.drop(
-                Join, self._store.state.room_id
-            )  # what was asked on the old link joined only that
-            room, self._successor = self._room(self._joined.room_id), None
-            if not room.needs_sync:  # else its sync says so
-                self._note_caught_up(room)
-        self._carrier = link
-
-    def _follow_room(self) -> None:
-        """Be in the room that is shown. One step at a time: before ``ready`` nothing but hello may be sent, and the
-        server handles frames of one connection at once, so a leave that follows a join too closely may overtake it."""
-        room_id = self._store.state.room_id
-        if not self._service.is_connected() or self._joined is None or self._joined.room_id == room_id:
-            return
-        self._change(caught_up=False, catching_up=True)
-        if not self._requests.is_asking(Join):
-            self._send(Leave(room_id=self._joined.room_id))
-            self._ask_join(room_id)
-
-    async def _prepare(self, link: LinkHandle) -> None:
-        """On every new link: say hello with how far we have come, and catch up before the link counts."""
-        if link.replaces:
-            await self._take_over(link)
-            return
-        self._forget_link()
-        self._preparing = link
-        if self._identity.user_id is not None:
-            self._identify(self._identity.user_id)
-        room = self._room(self._store.state.room_id)
-        self._joined = room.position()
-        self._caught_up = asyncio.get_running_loop().create_future()
-        self._change(catching_up=True, caught_up=False)
-        self._send(Hello(v=protocol.PROTOCOL_VERSION, rooms=(self._joined,)))
-        # The hello's own answer may get lost on its way through a gateway: then the deadline asks again.
-        ref = self._requests.new_ref()
-        self._requests.ask_later(ref, room.room_id, Sync(**_fields(room), ref=ref))
-        await self._caught_up
-        self._preparing = None
-
-    async def _take_over(self, link: LinkHandle) -> None:
-        """Say hello on a link that replaces the one in use, and wait for its answer. Nothing of it is shown, and
-        where it fails nothing is lost: the old link goes on."""
-        position = self._room(self._store.state.room_id).position()
-        successor = self._successor = Successor(position, asyncio.get_running_loop().create_future())
-        hello = protocol.to_object(Hello(v=protocol.PROTOCOL_VERSION, rooms=(position,)))
-        try:
-            link.send_message(hello.pop("action"), hello)
-            await successor.answered
-        except BaseException:
-            self._successor = None
-            raise
-
-    def _forget_link(self) -> None:
-        """No answer will come over the old link any more."""
-        self._preparing = None
-        self._carrier = None
-        self._joined = None
-        self._requests.clear()
-        if self._gap_timer is not None:
-            self._gap_timer.cancel()
-            self._gap_timer = None
-        self._courier.link_lost()
-        self._show_room()
-        self._change(caught_up=False, catching_up=False, loading_earlier=False)
-
-    @property
-    def _can_ask(self) -> bool:
-        """Whether there is a link that answers questions."""
-        return self._preparing is not None or self._service.is_connected()
-
-    def _send(self, frame: protocol.UpFrame) -> None:
-        """Send on the link in use. One that is gone takes nothing: its end brings everything again."""
-        data = protocol.to_object(frame)
-        link = self._preparing or self._service
-        try:
-            link.send_message(data.pop("action"), data)
-        except NotConnected:
-            logger.info("%s was not sent: the link is gone", frame.action)
+        self._show()
 
     # --- frames ---
 
     def _on_frame(self, data: Mapping[str, Any]) -> None:
         try:
+            if not self._answers:
+                data = article.completed(data, self._store.state.room_id)
             frame = protocol.parse_down(data)
         except protocol.ProtocolError as error:
             self._on_bad_frame(str(error))
@@ -354,182 +300,168 @@ class ChatSession:
                 self._courier.refuse(frame)
                 self._courier.pump()
             case Batch():
-                self._on_batch(frame)
-            case protocol.Ready():
+                self._membership.on_batch(frame)
+                self._fill_screen()
+                self._courier.pump()
+            case Ready():
                 self._identify(frame.user_id)
-            case protocol.Pong(heads=heads) if heads is not None:
-                self._on_heads(heads)
+            case Pong(heads=heads) if heads is not None:
+                self._membership.on_heads(heads)
+            case Presence():
+                self._company.note_presence(frame)
+            case TypingNotice():
+                self._company.note_typing(frame, self._identity.user_id)
             case protocol.Error():
                 self._on_error(frame)
             case protocol.GatewayError():
                 self._notify(NoticeKind.SERVER_ERROR, message=frame.message)
-            case _:  # bye is the connection's; presence and typing are not shown yet
+            case _:  # bye is the connection's
                 pass
 
     def _on_message(self, message: Message) -> None:
-        room = self._rooms.get(message.room_id)
-        if room is None:
-            return
-        self._settle_own(message)
-        room.receive(message)
-        self._watch_gap(room)
-        self._show_room()
+        self.stored([message])
+        self._company.note_message(message)
+        room = self._book.get(message.room_id)
+        if room is not None:
+            room.receive(message)
+            self._membership.watch(room)
+            self.room_changed(room)
         self._courier.pump()
 
     def _on_ack(self, ack: Ack) -> None:
         self._courier.settle(ack.client_message_id)
-        self._mark(ack.client_message_id, Delivery.SENT)
-        room = self._rooms.get(ack.room_id)
+        self.mark(ack.client_message_id, Delivery.SENT)
+        room = self._book.get(ack.room_id)
         if room is not None:
             room.acknowledge(ack)
-            self._watch_gap(room)
-        self._show_room()
+            self._membership.watch(room)
+            self.room_changed(room)
         self._courier.pump()
-
-    def _settle_own(self, message: Message) -> None:
-        """One's own words come back from the server: they are stored, ack or not."""
-        if message.sender_id == self._identity.user_id:
-            self._courier.settle(message.client_message_id)
-
-    def _on_batch(self, batch: Batch) -> None:
-        request = self._requests.answered(batch.ref)
-        successor = self._successor
-        if successor is not None and batch.ref is None and batch.room_id == successor.position.room_id:
-            successor.note_answer()
-        room = self._rooms.get(batch.room_id)
-        if room is None:
-            return
-        if request is not None and isinstance(request.frame, History):
-            room.prepend(batch)
-            self._change(loading_earlier=False)
-        else:
-            if room.absorb(batch, self._asked_after(request, room)):
-                self._notify(NoticeKind.HISTORY_RESTORED)
-            for message in batch.messages:
-                self._settle_own(message)
-            self._go_on_catching_up(room, batch)
-            if request is not None and isinstance(request.frame, Join):
-                self._send(protocol.Ping())  # the answer names our rooms: an older leave may have come last
-                self._follow_room()
-        self._show_room()
-        self._courier.pump()
-
-    def _asked_after(self, request: Request | None, room: Room) -> int | None:
-        """From where the question went that a batch answers; hello's answers carry no reference."""
-        if request is not None and isinstance(request.frame, Sync | Join):
-            return request.frame.after
-        if self._successor is not None:
-            return self._successor.position.after
-        return self._joined.after if self._joined is not None and self._preparing is not None else None
-
-    def _go_on_catching_up(self, room: Room, batch: Batch) -> None:
-        if room.needs_sync:
-            if batch.complete:
-                self._watch_gap(room)
-            else:
-                self._ask_sync(room)
-            return
-        self._requests.drop(Sync, room.room_id)
-        if self._joined is not None and self._joined.room_id == room.room_id:
-            self._note_caught_up(room)
-        if (
-            room.room_id == self._store.state.room_id
-            and len(room.timeline) < FIRST_SIGHT
-            and room.has_earlier
-        ):
-            self.load_earlier()
-
-    def _note_caught_up(self, room: Room) -> None:
-        if self._caught_up is not None and not self._caught_up.done():
-            self._caught_up.set_result(None)
-        if room.room_id == self._store.state.room_id:
-            self._change(caught_up=True, catching_up=False)
-
-    def _on_heads(self, heads: tuple[RoomHead, ...]) -> None:
-        """The rooms that the server has us in, and how far each has come."""
-        for head in heads:
-            if head.room_id in self._rooms:
-                self._rooms[head.room_id].note_head(head)
-                self._watch_gap(self._rooms[head.room_id])
-        room_id = self._store.state.room_id
-        if self._store.state.caught_up and all(head.room_id != room_id for head in heads):
-            self._ask_join(room_id)  # frames of one connection may run at once: a leave overtook our join
 
     def _on_error(self, error: protocol.Error) -> None:
         logger.warning("the server could not serve a request: %s (%s)", error.message, error.code)
-        self._notify(NoticeKind.SERVER_ERROR, message=error.message)
-        request = self._requests.answered(error.ref)
-        if request is not None:
-            self._on_unanswered(request)
+        if not self._membership.on_error(error):
+            self._notify(NoticeKind.SERVER_ERROR, message=error.message)
 
     def _on_bad_frame(self, problem: str) -> None:
         self._bad_frames += 1
         logger.warning("a frame from the server was ignored: %s", problem)
         self._notify(NoticeKind.BAD_FRAME, count=self._bad_frames)
 
-    # --- gaps and questions ---
+    # --- what Membership tells ---
 
-    def _watch_gap(self, room: Room) -> None:
-        """Ask for what is missing, once reordered frames have had their time to arrive."""
-        if not room.needs_sync or self._gap_timer is not None or not self._can_ask:
-            return
-        if self._requests.is_asking(Sync, room.room_id) or self._requests.is_asking(Join, room.room_id):
-            return  # its answer brings it
+    def room_changed(self, room: Room) -> None:
+        """Its messages are others than before."""
+        self._cache.note(room)
+        self._show()
 
-        def ask() -> None:
-            self._gap_timer = None
-            for each in self._rooms.values():
-                if each.needs_sync:
-                    self._ask_sync(each)
+    def progressed(self) -> None:
+        """Another room is complete, or not any more."""
+        self._show()
 
-        self._gap_timer = self._platform.call_at(self._platform.now().monotonic + GAP_PATIENCE, ask)
+    def stored(self, messages: Iterable[Message]) -> None:
+        """One's own words come back from the server: they are stored, ack or not."""
+        for message in messages:
+            if message.sender_id == self._identity.user_id:
+                room = self._book.get(message.room_id)
+                awaited = room.timeline.awaited(message) if room is not None else None
+                self._courier.settle(
+                    message.client_message_id or (awaited.client_message_id if awaited else None)
+                )
 
-    def _ask_sync(self, room: Room) -> None:
-        self._requests.drop(Sync, room.room_id)
-        ref = self._requests.new_ref()
-        self._requests.ask(ref, room.room_id, Sync(**_fields(room), ref=ref))
+    def history_restored(self, room: Room) -> None:
+        """The room's history is another one than before."""
+        self._notify(NoticeKind.HISTORY_RESTORED)
 
-    def _ask_join(self, room_id: str) -> None:
-        if self._requests.is_asking(Join, room_id):
-            return
-        self._joined = self._room(room_id).position()
-        ref = self._requests.new_ref()
-        self._requests.ask(ref, room_id, Join(**_fields(self._room(room_id)), ref=ref))
+    def room_closed(self, room: Room) -> None:
+        """The server does not let this person in."""
+        self._notify(NoticeKind.ROOM_CLOSED, room=room.room_id)
 
-    def _on_unanswered(self, request: Request) -> None:
-        """The server does not serve this question. Without its answer nothing here can be called caught up."""
-        logger.warning("the server left %s without an answer", request.frame.action)
-        if isinstance(request.frame, History):
-            self._change(loading_earlier=False)
-        elif self._caught_up is not None and not self._caught_up.done():
-            self._caught_up.set_exception(KizunaError("the server does not send what was missed"))
-        else:
-            self._change(catching_up=False)
+    # --- what Courier tells ---
+
+    def mark(self, client_message_id: str, delivery: Delivery, failure: Failure | None = None) -> None:
+        """One of the person's messages has come so far."""
+        self._book.mark(client_message_id, delivery, failure)
+        self._show()
+
+    def found(self, letters: Iterable[Letter]) -> None:
+        """These wait since before this page was opened, or were left by another one."""
+        for letter in letters:
+            self._show_own(letter)
+        self._show()
+
+    def lost_sight(self, client_message_id: str) -> None:
+        """Another tab has taken the message over."""
+        self._book.discard(client_message_id)
+        self._show()
+
+    def counted(self, waiting: int) -> None:
+        """So many messages wait to be acknowledged."""
+        self._change(waiting=waiting)
+
+    def not_kept(self) -> None:
+        """The browser keeps nothing: what waits to be sent ends with this page."""
+        self._notify(NoticeKind.NOT_KEPT)
 
     # --- the store ---
 
-    def _room(self, room_id: str) -> Room:
-        if room_id not in self._rooms:
-            self._rooms[room_id] = Room(room_id, self._identity.user_id)
-        return self._rooms[room_id]
+    @property
+    def _shown(self) -> Room | None:
+        return self._book.get(self._store.state.room_id)
+
+    def _go_to(self, room_id: str) -> None:
+        if self._store.state.name is not None:
+            _, left = self._book.enter(room_id, self._wall_ms())
+            if left is not None:
+                self._cache.forget(left.room_id)
+        self._change(room_id=room_id)
+        self._membership.follow()
+        self._show()
+        self._fill_screen()
+
+    def _show_own(self, letter: Letter) -> None:
+        """One's own words stand on the screen before anybody else knows them."""
+        frame, name = letter.frame, self._store.state.name or ""
+        room = self._book.get(frame.room_id)
+        if room is None:
+            return  # it is sent all the same
+        if room.timeline.has_stored(frame.client_message_id):
+            self._courier.settle(frame.client_message_id)
+            return
+        room.timeline = room.timeline.add_own(frame.client_message_id, frame.content, name, letter.typed_at)
+        if letter.failure is not None:
+            room.timeline = room.timeline.mark(frame.client_message_id, Delivery.FAILED, letter.failure)
 
     def _identify(self, user_id: str) -> None:
-        for room in self._rooms.values():
-            room.identify(user_id)
+        self._book.identify(user_id)
         self._identity.user_id = user_id
         self._change(user_id=user_id)
-        self._show_room()
+        self._show()
 
-    def _mark(self, client_message_id: str, delivery: Delivery, failure: str | None = None) -> None:
-        for room in self._rooms.values():
-            room.timeline = room.timeline.mark(client_message_id, delivery, failure)
-        self._show_room()
+    def _show(self) -> None:
+        """Put the room, and what is known around it, before the views; what is the same tells nobody."""
+        room = self._shown
+        if room is None:
+            self._change(
+                timeline=EMPTY, rooms=(), caught_up=False, catching_up=False, present=None, typing=()
+            )
+            return
+        room.see()
+        self._change(
+            timeline=room.timeline,
+            rooms=self._book.summaries(),
+            caught_up=self._membership.is_caught_up(room.room_id),
+            catching_up=self._membership.is_catching_up(room.room_id),
+            loading_earlier=self._membership.is_loading_earlier(room.room_id),
+            present=self._company.count(room.room_id),
+            typing=self._company.writers(room.room_id),
+        )
 
-    def _show_room(self) -> None:
-        """Put the room's timeline before the views; the same timeline tells nobody."""
-        timeline = self._room(self._store.state.room_id).timeline
-        if timeline is not self._store.state.timeline:
-            self._change(timeline=timeline)
+    def _fill_screen(self) -> None:
+        """A newest page of few long messages leaves a screen half empty."""
+        room = self._shown
+        if room is not None and len(room.timeline) < FIRST_SIGHT and self._store.state.caught_up:
+            self._membership.load_earlier(room)
 
     def _unnotify(self, kind: NoticeKind) -> None:
         """What this notice complained of is mended."""
@@ -543,11 +475,18 @@ class ChatSession:
 
     def _change(self, **parts: Any) -> None:
         def change(state: ChatState) -> ChatState:
-            return state if all(getattr(state, k) is v for k, v in parts.items()) else replace(state, **parts)
+            return (
+                state
+                if all(_same(getattr(state, k), v) for k, v in parts.items())
+                else replace(state, **parts)
+            )
 
         self._store.update(change)
 
+    def _wall_ms(self) -> int:
+        return round(self._platform.now().wall * 1000)
 
-def _fields(room: Room) -> dict[str, Any]:
-    position = room.position()
-    return {"room_id": position.room_id, "after": position.after, "epoch": position.epoch}
+
+def _same(before: object, after: object) -> bool:
+    """Whether nobody need draw. A timeline that says the same is the same object, and long."""
+    return before is after or (not isinstance(after, Timeline) and before == after)

@@ -22,6 +22,10 @@ class NoticeKind(StrEnum):
     BAD_FRAME = "bad_frame"  #: the server sent something that cannot be read; params: count
     SERVER_ERROR = "server_error"  #: the server could not serve a request; params: message
     HISTORY_RESTORED = "history_restored"  #: the server's history is another one than before; reloaded
+    NOT_KEPT = "not_kept"  #: the browser keeps nothing: what waits to be sent ends with this page
+    MAY_HAVE_ARRIVED = "may_have_arrived"  #: a deleted message had been sent, and not been acknowledged
+    STILL_WAITING = "still_waiting"  #: who left has messages that are not sent yet; params: count, name
+    ROOM_CLOSED = "room_closed"  #: the server does not let this person into a room; params: room
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,14 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
+class RoomSummary:
+    """One of the rooms that the person is in. ``unread``: what others said since it was last shown."""
+
+    room_id: str
+    unread: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class ChatState:
     """All that views read."""
 
@@ -57,7 +69,12 @@ class ChatState:
     suggested_name: str = ""  #: what the join form begins with: the name given last
     user_id: str | None = None
     room_id: str = "general"
+    rooms: tuple[
+        RoomSummary, ...
+    ] = ()  #: the rooms that the person is in, in the order entered, the shown one too
     timeline: Timeline = EMPTY
+    present: int | None = None  #: people in the room that is shown; None: not known
+    typing: tuple[str, ...] = ()  #: names of those who are writing in the room that is shown
     waiting: int = 0  #: own messages that are not acknowledged yet, in every room
     loading_earlier: bool = False
     notice: Notice | None = None

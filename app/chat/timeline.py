@@ -29,6 +29,14 @@ class Delivery(StrEnum):
     RECEIVED = "received"  #: from somebody else
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a message was not sent: ``code`` for programs and catalogues, ``words`` of whoever refused it."""
+
+    code: str
+    words: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One message on the screen."""
@@ -43,7 +51,7 @@ class Entry:
     message_id: str | None = None
     client_message_id: str | None = None
     seq: int | None = None
-    failure: str | None = None  #: the server's words for a person, when FAILED
+    failure: Failure | None = None  #: when FAILED
 
 
 def client_key(sender_id: str, client_message_id: str) -> str:
@@ -77,6 +85,24 @@ class Timeline:
     def last_seq(self) -> int | None:
         """The newest seq shown."""
         return next((entry.seq for entry in reversed(self.confirmed) if entry.seq is not None), None)
+
+    @property
+    def failed(self) -> tuple[Entry, ...]:
+        """One's own messages that were not sent, in the order typed."""
+        return tuple(entry for entry in self.pending if entry.state is Delivery.FAILED)
+
+    def has_stored(self, client_message_id: str) -> bool:
+        """Whether one's own message with this id is shown as the server stored it."""
+        return client_key(self.me or "", client_message_id) in self._known
+
+    def awaited(self, message: Message) -> Entry | None:
+        """One's own entry, not stored so far as we know, that ``message`` is the stored form of."""
+        if message.sender_id != self.me:
+            return None
+        if message.client_message_id is not None:
+            return self._pending_entry(client_key(message.sender_id, message.client_message_id))
+        # A server that knows no ids sends one's words back in the order said; when they were typed says nothing.
+        return next((entry for entry in self.pending if entry.content == message.content), None)
 
     def own(self, client_message_id: str) -> Entry | None:
         """The own entry with this id, if it is not stored yet."""
@@ -135,7 +161,7 @@ class Timeline:
         )
         return replace(self, pending=(*self.pending, entry))
 
-    def mark(self, client_message_id: str, state: Delivery, failure: str | None = None) -> Timeline:
+    def mark(self, client_message_id: str, state: Delivery, failure: Failure | None = None) -> Timeline:
         """With an own message that is not stored yet in another delivery state."""
         key = client_key(self.me or "", client_message_id)
         entry = self._pending_entry(key)
@@ -173,12 +199,12 @@ class Timeline:
             return True
         if message.client_message_id is not None:
             return client_key(message.sender_id, message.client_message_id) in known
-        if self._optimistic(message):  # the same words typed twice wait for two answers
+        if self.awaited(message):  # the same words typed twice wait for two answers
             return False
-        return self._same_words(message, self.confirmed) is not None
+        return self._repeats(message)
 
     def _insert(self, message: Message, known: dict[str, Entry]) -> Timeline:
-        optimistic = self._optimistic(message)
+        optimistic = self.awaited(message)
         own = message.sender_id == self.me
         named = message.client_message_id is not None
         entry = Entry(
@@ -200,14 +226,6 @@ class Timeline:
         )
         return self._place(entry, known)
 
-    def _optimistic(self, message: Message) -> Entry | None:
-        """The own entry that ``message`` is the stored form of."""
-        if message.sender_id != self.me:
-            return None
-        if message.client_message_id is not None:
-            return self._pending_entry(client_key(message.sender_id, message.client_message_id))
-        return self._same_words(message, self.pending)
-
     def _place(self, entry: Entry, known: dict[str, Entry]) -> Timeline:
         """With ``entry`` at its place by seq, and its optimistic form gone. ``known`` becomes the new index."""
         known[entry.key] = entry
@@ -227,17 +245,14 @@ class Timeline:
     def _pending_entry(self, key: str) -> Entry | None:
         return next((entry for entry in self.pending if entry.key == key), None)
 
-    @staticmethod
-    def _same_words(message: Message, entries: tuple[Entry, ...]) -> Entry | None:
+    def _repeats(self, message: Message) -> bool:
         """The article's rule, which knows no client id."""
-        for entry in reversed(entries):
-            if (
-                entry.sender_id == message.sender_id
-                and entry.content == message.content
-                and abs(entry.timestamp - message.timestamp) < SAME_WORDS_WITHIN_MS
-            ):
-                return entry
-        return None
+        return any(
+            entry.sender_id == message.sender_id
+            and entry.content == message.content
+            and abs(entry.timestamp - message.timestamp) < SAME_WORDS_WITHIN_MS
+            for entry in reversed(self.confirmed)
+        )
 
 
 EMPTY = Timeline()

@@ -6,10 +6,7 @@ from typing import Protocol
 
 
 class Actions(Protocol):
-    """What the views call; ``chat.session.ChatSession`` does it.
-
-    None of these waits, or raises for what the person typed.
-    """
+    """What the views call; ``chat.session.ChatSession`` does it. None of these raises for what the person typed."""
 
     def join(self, name: str) -> None:
         """Connect under this name; a name that cannot be used becomes a Notice."""
@@ -20,8 +17,15 @@ class Actions(Protocol):
     def enter_room(self, name: str) -> None:
         """Show another room; a name that cannot be used becomes a Notice."""
 
-    def say(self, text: str) -> bool:
-        """Send, now or when there is a connection. False: refused, a Notice says why, the text stays where it is."""
+    def leave_room(self, name: str) -> None:
+        """Be in this room no longer. The last room cannot be left; of the one that is shown, another one shows."""
+
+    async def say(self, text: str) -> bool:
+        """Send, now or when there is a connection. Returns once it is kept, so that not even a crash loses it.
+        False: refused, a Notice says why, the text stays where it is."""
+
+    def note_typing(self) -> None:
+        """The person is writing. May be called at every key."""
 
     def try_now(self) -> None:
         """Do not wait for the next attempt."""
@@ -32,8 +36,12 @@ class Actions(Protocol):
     def retry(self, client_message_id: str) -> None:
         """Send a failed message again."""
 
+    def retry_all(self) -> None:
+        """Send every failed message of this room again, in the order typed."""
+
     def discard(self, client_message_id: str) -> None:
-        """Forget a failed message."""
+        """Forget a message that is not stored by the server. If it had been sent already, a Notice says that it may
+        have arrived."""
 
     def dismiss_notice(self) -> None:
         """The person has read the notice."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from unicodedata import normalize
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 DEFAULT_ROOM = "general"
 
@@ -15,3 +15,13 @@ def room_of(fragment: str) -> str:
     """
     name = unquote(fragment.removeprefix("#").removeprefix("/").removesuffix("/"), errors="replace")
     return normalize("NFC", name) or DEFAULT_ROOM
+
+
+def address_of(room: str) -> str:
+    """The ``location.hash`` that names this room."""
+    return f"#/{quote(room, safe='', errors='replace')}"
+
+
+def room_meant(typed: str) -> str:
+    """The room that somebody means who types its name; may be empty."""
+    return typed.strip().removeprefix("#").strip()

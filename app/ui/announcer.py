@@ -11,6 +11,7 @@ from ui.texts import Texts
 MESSAGES_EVERY = 1.0  #: seconds between two announcements of messages
 STATUS_EVERY = 5.0  #: seconds between two announcements of the connection
 KEPT_FOR = 7.0  #: seconds that an announcement stays in the page: removed sooner, a busy reader would lose it
+_SEVERAL = 2
 _ZERO_WIDTH = "\u200b"  # readers skip a text that equals the one before
 
 
@@ -29,6 +30,8 @@ class Announcer:
         self._texts = texts
         self._heard: list[Entry] = []
         self._messages_at = float("-inf")
+        self._unsent: tuple[str, int] = ("", 0)
+        self._unsent_said: tuple[str, int] = ("", 0)
         self._status = ""
         self._status_said = ""
         self._status_at_once = False
@@ -38,6 +41,12 @@ class Announcer:
     def hear(self, entries: Sequence[Entry]) -> None:
         """Messages of others arrived."""
         self._heard.extend(entries)
+
+    def unsent(self, room_id: str, count: int) -> None:
+        """So many own messages of the room shown were not sent. The first is told, and that they are several."""
+        self._unsent = (room_id, count)
+        said_of, said = self._unsent_said
+        self._unsent_said = (room_id, min(said, count) if said_of == room_id else 0)
 
     def status(self, words: str, *, at_once: bool = False) -> None:
         """The connection is now told as ``words``; empty: nothing is worth telling."""
@@ -51,6 +60,9 @@ class Announcer:
         elif self._status != self._status_said and now >= self._status_due():
             self._status_said, self._status_at = self._status, now
             spoken.append(self._say(self._status, self._status_at_once))
+        if self._tells_unsent() and now >= self._messages_at + MESSAGES_EVERY:
+            self._messages_at, self._unsent_said = now, self._unsent
+            spoken.append(self._say(self._texts("unsent.words", count=self._unsent[1])))
         if self._heard and now >= self._messages_at + MESSAGES_EVERY:
             self._messages_at = now
             spoken.append(self._say(self._about_messages()))
@@ -62,9 +74,12 @@ class Announcer:
         times = []
         if self._status and self._status != self._status_said:
             times.append(self._status_due())
-        if self._heard:
+        if self._heard or self._tells_unsent():
             times.append(self._messages_at + MESSAGES_EVERY)
         return min(times, default=None)
+
+    def _tells_unsent(self) -> bool:
+        return min(self._unsent[1], _SEVERAL) > self._unsent_said[1]
 
     def _status_due(self) -> float:
         return float("-inf") if self._status_at_once else self._status_at + STATUS_EVERY

@@ -1,54 +1,108 @@
-"""Where one writes: a field that keeps what is typed until it is sent."""
+"""Where one writes: a field that keeps what is typed until it is kept elsewhere."""
 
 from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
 
 import js
 from pyodide.ffi import JsException
 
-from chat.store import ChatState, NoticeKind
+from chat.store import ChatState, ChatStore, NoticeKind
 from ui.actions import Actions
-from ui.composing import bytes_left, sends, to_send
+from ui.composing import BUSY_AFTER, Patience, bytes_left, characters_in, sends, units_of
 from ui.dom import Listeners, by_id
+from ui.frames import Frames
+from ui.sending import Sending
 from ui.texts import Texts
 
 _DRAFT = "kizuna.draft."
 
+#: The person and the room that a text belongs to. Before somebody has joined there is no person.
+Place = tuple[str | None, str]
+
 
 class ComposerView:
-    """Responsible for the field, its draft per person and room, and its size."""
+    """Responsible for the field: the text of the person and the room shown, its draft, its keys, and its size."""
 
-    def __init__(self, actions: Actions, texts: Texts, listeners: Listeners) -> None:
+    def __init__(
+        self, store: ChatStore, actions: Actions, texts: Texts, frames: Frames, listeners: Listeners
+    ) -> None:
         self._actions = actions
         self._texts = texts
+        self._frames = frames
+        self._form = by_id("composer")
         self._field = by_id("composer-text")
         self._count = by_id("composer-count")
-        self._place: tuple[str | None, str] | None = (
-            None  #: the person and the room that the draft belongs to
-        )
         self._refused = False  #: a notice about what is in the field is showing
+        self._patience = Patience(BUSY_AFTER)
+        # An input method would lose what it composes if the field were written to.
+        self._not_composing = asyncio.Event()
+        self._not_composing.set()
         # Where CSS sizes the field by its content (field-sizing), nothing is left to do.
         self._sizes_itself = js.CSS.supports("field-sizing", "content")
-        listeners.on(by_id("composer"), "submit", self._submit)
-        listeners.on(self._field, "keydown", self._key)
-        listeners.on(self._field, "input", lambda _: self._changed())
+        self._is_measured = False
+        self._sendings: dict[Place, Sending] = {}
+        self._place = _place(store.state)
+        self._enter(self._place)
+        # At once: a text must not be said in the room that comes after the one in which Enter was pressed.
+        self._unsubscribe = store.subscribe(_place, self._move)
+        self._listen(listeners)
 
     def draw(self, state: ChatState, now: float) -> float | None:
-        """The person's draft of the room that they are in; what is typed is never drawn over."""
+        """What goes with the field; what is typed is never drawn over."""
         notice = state.notice
         self._refused = notice is not None and notice.kind in (
             NoticeKind.MESSAGE_REFUSED,
             NoticeKind.OUTBOX_FULL,
         )
         self._field.setAttribute("aria-invalid", "true" if self._refused else "false")
-        if (state.name, state.room_id) != self._place:
-            self._place = (state.name, state.room_id)
-            self._field.value = self._load_draft()
-            self._measure(self._field.value)
-        return None
+        if not self._is_measured:
+            self._measure()
+        busy, wake = self._patience.update(self._sending.is_busy, now)
+        self._form.setAttribute("aria-busy", "true" if busy else "false")
+        return wake
 
     def focus(self) -> None:
         """Let the person write."""
         self._field.focus()
+
+    def close(self) -> None:
+        """Follow the store no longer, and wait for nothing."""
+        self._unsubscribe()
+        for sending in self._sendings.values():
+            sending.close()
+
+    # --- the person and the room ---
+
+    @property
+    def _sending(self) -> Sending:
+        return self._sendings[self._place]
+
+    def _move(self, place: Place) -> None:
+        self._sending.withdraw()
+        self._save_draft(self._place)
+        self._enter(place)
+
+    def _enter(self, place: Place) -> None:
+        self._place = place
+        if place not in self._sendings:
+            self._sendings[place] = Sending(_load_draft(place), self._say, partial(self._settled, place))
+        self._field.value = self._sending.text
+        self._is_measured = False  # only when it is drawn, since it may not show yet
+        self._frames.mark(self)
+
+    # --- keys ---
+
+    def _listen(self, listeners: Listeners) -> None:
+        on: Callable[..., None] = listeners.on
+        on(self._form, "submit", self._submit)
+        on(self._field, "keydown", self._key)
+        on(self._field, "beforeinput", lambda _: self._touched())
+        on(self._field, "input", self._changed)
+        on(self._field, "compositionstart", lambda _: self._not_composing.clear())
+        on(self._field, "compositionend", lambda _: self._not_composing.set())
 
     def _key(self, event: js.KeyboardEvent) -> None:
         if event.key == "Enter" and sends(
@@ -66,20 +120,58 @@ class ComposerView:
         self._send()
         self._field.focus()
 
-    def _send(self) -> None:
-        text = to_send(self._field.value)
-        if text and self._actions.say(text):
-            self._field.value = ""
-            self._changed()
+    def _touched(self) -> None:
+        sending = self._sending
+        if sending.is_busy:  # else it does not matter where one types
+            sending.touch(characters_in(sending.text, self._field.selectionStart))
 
-    def _changed(self) -> None:
+    def _changed(self, event: js.InputEvent) -> None:
         text = self._field.value
-        self._save_draft(text)
-        self._measure(text)
+        if not getattr(
+            event, "inputType", ""
+        ):  # not typed: something filled the field in, from its beginning
+            self._sending.touch(0)
+        self._sending.edit(text)
+        self._save_draft(self._place)
+        self._measure()
         if self._refused:
             self._actions.dismiss_notice()
+        if text.strip():
+            self._actions.note_typing()
 
-    def _measure(self, text: str) -> None:
+    # --- sending ---
+
+    def _send(self) -> None:
+        self._sending.edit(self._field.value)  # whoever filled the field in may have told nobody
+        self._sending.send()
+        self._frames.mark(self)
+
+    async def _say(self, text: str) -> bool:
+        kept = await self._actions.say(text)
+        await self._not_composing.wait()
+        return kept
+
+    def _settled(self, place: Place) -> None:
+        self._save_draft(place)
+        self._frames.mark(self)
+        if place == self._place and self._field.value != self._sending.text:
+            self._write(self._sending.text)
+            if self._refused:
+                self._actions.dismiss_notice()
+
+    def _write(self, text: str) -> None:
+        """What stood at the beginning is gone; the cursor stays between the same letters."""
+        field = self._field
+        gone = units_of(field.value) - units_of(text)
+        start, end = field.selectionStart - gone, field.selectionEnd - gone
+        field.value = text
+        if text and field.matches(":focus"):
+            field.setSelectionRange(max(0, start), max(0, end))
+        self._measure()
+
+    def _measure(self) -> None:
+        self._is_measured = True
+        text = self._field.value
         if not self._sizes_itself:
             self._field.style.setProperty("height", "auto")
             self._field.style.setProperty("height", f"{self._field.scrollHeight}px")
@@ -90,21 +182,8 @@ class ComposerView:
             self._count.textContent = self._texts(key, count=abs(left))
             self._count.toggleAttribute("data-over", left < 0)
 
-    @property
-    def _key_of_draft(self) -> str | None:
-        """Nobody's draft is kept before somebody has joined."""
-        name, room_id = self._place or (None, "")
-        return None if name is None else f"{_DRAFT}{room_id}/{name}"
-
-    def _load_draft(self) -> str:
-        key = self._key_of_draft
-        try:
-            return (js.sessionStorage.getItem(key) or "") if key else ""
-        except JsException:  # storage may be forbidden; then a draft lives as long as the page
-            return ""
-
-    def _save_draft(self, text: str) -> None:
-        key = self._key_of_draft
+    def _save_draft(self, place: Place) -> None:
+        key, text = _key_of_draft(place), self._sendings[place].draft
         if key is None:
             return
         try:
@@ -114,3 +193,21 @@ class ComposerView:
                 js.sessionStorage.removeItem(key)
         except JsException:
             return
+
+
+def _place(state: ChatState) -> Place:
+    return state.name, state.room_id
+
+
+def _key_of_draft(place: Place) -> str | None:
+    """Nobody's draft is kept before somebody has joined."""
+    name, room_id = place
+    return None if name is None else f"{_DRAFT}{room_id}/{name}"
+
+
+def _load_draft(place: Place) -> str:
+    key = _key_of_draft(place)
+    try:
+        return (js.sessionStorage.getItem(key) or "") if key else ""
+    except JsException:  # storage may be forbidden; then a draft lives as long as the page
+        return ""

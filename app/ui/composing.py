@@ -5,6 +5,7 @@ from __future__ import annotations
 from chat.protocol import MAX_CONTENT_BYTES
 
 IME_KEY_CODE = 229  #: WebKit reports the Enter that ends a composition after its end, but with this code
+BUSY_AFTER = 0.3  #: seconds that keeping a message may take before anybody is told
 _COUNTED_FROM = MAX_CONTENT_BYTES * 3 // 4
 _MOST_BYTES_PER_CHARACTER = 4
 
@@ -25,3 +26,38 @@ def bytes_left(text: str) -> int | None:
         return None
     size = len(text.encode("utf-8", "surrogatepass"))
     return MAX_CONTENT_BYTES - size if size >= _COUNTED_FROM else None
+
+
+def units_of(text: str) -> int:
+    """The length of ``text`` as JavaScript counts it: an emoji is two."""
+    return len(text) + sum(character > "\uffff" for character in text)
+
+
+def characters_in(text: str, units: int) -> int:
+    """How many characters the first ``units`` of ``text`` are, as JavaScript counts them."""
+    count = 0
+    for character in text:
+        units -= units_of(character)
+        if units < 0:
+            break
+        count += 1
+    return count
+
+
+class Patience:
+    """Responsible for when waiting has taken long enough to be worth telling."""
+
+    def __init__(self, patience: float) -> None:
+        """``patience``: seconds."""
+        self._patience = patience
+        self._since: float | None = None
+
+    def update(self, waiting: bool, now: float) -> tuple[bool, float | None]:
+        """Whether it has; and when to be called again though nothing changes."""
+        if not waiting:
+            self._since = None
+            return False, None
+        if self._since is None:
+            self._since = now
+        until = self._since + self._patience
+        return (True, None) if now >= until else (False, until)

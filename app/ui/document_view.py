@@ -10,7 +10,7 @@ from chat.store import ChatState, ChatStore
 from ui.arrivals import Arrivals
 from ui.outage import Outage
 from ui.texts import Texts
-from ui.title import page_title
+from ui.title import Unseen, page_title
 
 
 class DocumentView:
@@ -20,7 +20,7 @@ class DocumentView:
         self._texts = texts
         self._outage = outage
         self._arrivals = arrivals
-        self._seen = 0  #: how many arrivals there were when the page was last looked at
+        self._unseen = Unseen()
         self._title = ""
         self._root = js.document.documentElement
         self._root.lang = texts.language
@@ -39,10 +39,10 @@ class DocumentView:
         wake = self._outage.update(state, now)
         self._arrivals.update(state)
         if not js.document.hidden or state.name is None:
-            self._seen = self._arrivals.total
+            self._unseen.look(state, self._arrivals.total)
         title = page_title(
             state.room_id if state.name is not None else None,
-            self._arrivals.total - self._seen,
+            self._unseen.count(state, self._arrivals.total),
             self._texts("title.trouble") if self._outage.in_trouble else "",
         )
         if title != self._title:

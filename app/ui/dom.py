@@ -10,7 +10,12 @@ from pyodide.ffi import JsDoubleProxy, create_proxy
 
 from ui.texts import Texts
 
-_FILLED = (("data-text", None), ("data-label", "aria-label"), ("data-placeholder", "placeholder"))
+_FILLED = (
+    ("data-text", None),
+    ("data-label", "aria-label"),
+    ("data-title", "title"),
+    ("data-placeholder", "placeholder"),
+)
 
 
 def by_id(name: str) -> Any:

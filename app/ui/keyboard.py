@@ -13,7 +13,8 @@ _KEYS = {"ArrowUp", "ArrowDown", "Home", "End", "Escape"}
 
 
 class MessageKeys:
-    """Responsible for the keys of the list: one stop for Tab, then Up, Down, Home, End; Escape goes back to writing."""
+    """Responsible for the keys of the list: one stop for Tab, then Up, Down, Home, End; Tab to what
+    can be done with the message one is at; Escape goes back to writing."""
 
     def __init__(
         self, box: js.Element, rows: js.Element, listeners: Listeners, leave: Callable[[], None]
@@ -21,7 +22,9 @@ class MessageKeys:
         self._box = box
         self._rows = rows
         self._leave = leave
+        self._article: Any = None  #: the message that holds the focus
         listeners.on(box, "keydown", self._key)
+        listeners.on(box, "focusin", self._focused)
 
     def _key(self, event: js.KeyboardEvent) -> None:
         key = event.key
@@ -39,6 +42,15 @@ class MessageKeys:
             event.preventDefault()
             wanted.focus()
 
+    def _focused(self, event: js.Event) -> None:
+        """Tab finds what can be done with the message one is at, and passes by that of all others."""
+        article = event.target.closest("article") or None
+        if self._article is not None:
+            _let_tab_stop(self._article, False)
+        self._article = article
+        if article is not None:
+            _let_tab_stop(article, True)
+
     def _wanted(self, key: str, article: Any) -> Any:
         if key == "Home":
             return self._rows.querySelector("article")
@@ -50,3 +62,8 @@ class MessageKeys:
             if element and element.matches("article"):
                 return element
         return None
+
+
+def _let_tab_stop(article: Any, stop: bool) -> None:
+    for button in article.querySelectorAll("[data-roving]"):
+        button.tabIndex = 0 if stop else -1

@@ -9,6 +9,7 @@ import js
 from chat.timeline import Delivery, Entry
 from ui.days import iso
 from ui.dom import Template, icon, part
+from ui.failures import failure_text
 from ui.formats import Formats
 from ui.links import Piece, pieces
 from ui.people import hue, initial
@@ -17,6 +18,7 @@ from ui.texts import Texts
 
 _ICONS = {Delivery.SENT: "sent", Delivery.FAILED: "failed"}
 _WAITING_ICON = "waiting"
+_ON_ITS_WAY = (Delivery.QUEUED, Delivery.SENDING)
 
 
 class RowFactory:
@@ -111,11 +113,18 @@ class RowFactory:
             return
         icon(part(element, "delivery-icon"), _ICONS.get(entry.state, _WAITING_ICON))
         part(element, "delivery-words").textContent = self._texts(f"delivery.{entry.state}")
-        failed = entry.state is Delivery.FAILED
-        part(element, "failure").hidden = not failed
-        if failed:
-            reason = entry.failure or self._texts("message.failed_unknown")
-            part(element, "failure-words").textContent = self._texts("message.failed", reason=reason)
+        self._show(element, "failure", entry.state is Delivery.FAILED)
+        self._show(element, "withdraw", entry.state in _ON_ITS_WAY)
+        if entry.state is Delivery.FAILED:
+            part(element, "failure-words").textContent = failure_text(entry.failure, self._texts)
+
+    def _show(self, element: Any, name: str, shown: bool) -> None:
+        """A button that goes while somebody is on it leaves them with the message that it belonged to."""
+        found = part(element, name)
+        had_focus = not shown and found.contains(js.document.activeElement)
+        found.hidden = not shown
+        if had_focus:
+            element.focus()
 
 
 def _node(piece: Piece) -> Any:

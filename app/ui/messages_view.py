@@ -123,11 +123,19 @@ class MessagesView:
                 element = self._elements[step.row.key] = self._factory.make(step.row, self._today)
                 self._put(element, step.before)
             elif isinstance(step, Move):
-                self._put(self._elements[step.key], step.before)
+                self._move(self._elements[step.key], step.before)
             elif isinstance(step, Remove):
                 self._elements.pop(step.key).remove()
             else:
                 self._factory.change(self._elements[step.old.key], step.old, step.new, self._today)
+
+    def _move(self, element: Any, before: str | None) -> None:
+        """What is put elsewhere in the document loses the focus; the reader did not go away."""
+        focused: Any = js.document.activeElement
+        had_focus = element.contains(focused)
+        self._put(element, before)
+        if had_focus:
+            focused.focus(preventScroll=True)
 
     def _put(self, element: Any, before: str | None) -> None:
         self._list.insertBefore(element, None if before is None else self._elements[before])
@@ -187,11 +195,24 @@ class MessagesView:
         button = event.target.closest("[data-action]")
         if not button:
             return
-        client_message_id = str(button.closest("article").getAttribute("data-client-message-id"))
+        article = button.closest("article")
+        client_message_id = str(article.getAttribute("data-client-message-id"))
         if button.getAttribute("data-action") == "retry":
             self._actions.retry(client_message_id)
-        else:
-            self._actions.discard(client_message_id)
+            return
+        if article.contains(js.document.activeElement):  # the message goes, and the reader's place with it
+            (_neighbour(article) or self._box).focus()
+        self._actions.discard(client_message_id)
+
+
+def _neighbour(article: Any) -> Any:
+    for sibling in ("nextElementSibling", "previousElementSibling"):
+        element = getattr(article, sibling)
+        while element and not element.matches("article"):
+            element = getattr(element, sibling)
+        if element:
+            return element
+    return None
 
 
 def _speaks(before: Timeline, now: Timeline) -> bool:

@@ -8,10 +8,11 @@ import js
 
 from chat.store import ChatState, ChatStore
 from ui.actions import Actions
-from ui.address import room_of
+from ui.address import address_of, room_of
 from ui.announcer_view import AnnouncerView
 from ui.arrivals import Arrivals
 from ui.browser_frames import BrowserFrames
+from ui.company_view import CompanyView
 from ui.composer_view import ComposerView
 from ui.connection_view import ConnectionView
 from ui.document_view import DocumentView
@@ -22,8 +23,10 @@ from ui.keyboard import MessageKeys
 from ui.messages_view import MessagesView
 from ui.notice_view import NoticeView
 from ui.outage import Outage
+from ui.rooms_view import RoomsView
 from ui.screen_view import ScreenView
 from ui.texts import Texts
+from ui.unsent_view import UnsentView
 
 
 class Page:
@@ -46,6 +49,7 @@ class Page:
         self._closers += [self._frames.close, listeners.close]
         self._enter_room()
         self._make_views(listeners, arrivals)
+        self._closers.append(self._store.subscribe(lambda s: s.room_id, lambda _: self._follow_room()))
         listeners.on(js.window, "hashchange", lambda _: self._enter_room())
         listeners.on(js.document, "visibilitychange", lambda _: self._visibility_changed())
         js.document.documentElement.setAttribute("data-page", "live")
@@ -61,20 +65,25 @@ class Page:
         formats = Formats(texts)
         document = DocumentView(self._store, texts, outage, arrivals)
         messages = MessagesView(actions, texts, formats, arrivals, frames, listeners)
-        composer = ComposerView(actions, texts, listeners)
+        composer = ComposerView(self._store, actions, texts, frames, listeners)
         MessageKeys(by_id("messages"), by_id("rows"), listeners, composer.focus)
-        self._closers += [document.close, messages.close]
+        self._closers += [document.close, messages.close, composer.close]
         self._add(
             ScreenView(actions, texts, listeners), lambda s: (s.name, s.user_id, s.room_id, s.suggested_name)
         )
         self._add(ConnectionView(actions, texts, formats, outage, frames, listeners), _connection)
-        self._add(document, lambda s: (_connection(s), s.timeline, s.room_id, s.caught_up))
+        self._add(document, lambda s: (_connection(s), s.timeline, s.room_id, s.caught_up, s.rooms))
+        self._add(
+            RoomsView(actions, texts, listeners, composer.focus), lambda s: (s.name, s.rooms, s.room_id)
+        )
+        self._add(CompanyView(texts), lambda s: (s.present, s.typing))
         self._add(NoticeView(actions, texts, listeners), lambda s: s.notice)
-        self._add(composer, lambda s: (s.room_id, s.notice))
+        self._add(composer, lambda s: (s.name, s.room_id, s.notice))
+        self._add(UnsentView(actions, texts, listeners, composer.focus), lambda s: s.timeline)
         self._add(messages, lambda s: (s.timeline, s.room_id, s.caught_up, s.loading_earlier, s.name))
         self._add(
             AnnouncerView(texts, formats, outage, arrivals),
-            lambda s: (_connection(s), s.timeline, s.caught_up),
+            lambda s: (_connection(s), s.timeline, s.room_id, s.caught_up),
         )
 
     def _add(self, view: View, part: Callable[[ChatState], object]) -> None:
@@ -84,6 +93,14 @@ class Page:
 
     def _enter_room(self) -> None:
         self._actions.enter_room(room_of(js.location.hash))
+        self._follow_room()
+
+    def _follow_room(self) -> None:
+        """The address names the room that shows, also when that was left or the one asked for is none. No entry is
+        added to the history: who goes back comes to where they were."""
+        room_id = self._store.state.room_id
+        if room_of(js.location.hash) != room_id:
+            js.history.replaceState(None, "", address_of(room_id))
 
     def _visibility_changed(self) -> None:
         if not js.document.hidden:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from chat.store import ChatState
+
 BRAND = "Kizuna"
 
 
@@ -10,3 +12,25 @@ def page_title(room: str | None, unread: int, trouble: str) -> str:
     words = [trouble, f"#{room}" if room else "", BRAND]
     title = " · ".join(word for word in words if word)
     return f"({unread}) {title}" if unread else title
+
+
+class Unseen:
+    """Responsible for how many messages came while nobody looked at the page: in the room shown, and in all others."""
+
+    def __init__(self) -> None:
+        self._arrivals = 0
+        self._unread: dict[str, int] = {}
+
+    def look(self, state: ChatState, arrivals: int) -> None:
+        """The page is looked at: what has come is no news any more. ``arrivals``: of the room shown, in total."""
+        self._arrivals = arrivals
+        self._unread = {room.room_id: room.unread for room in state.rooms}
+
+    def count(self, state: ChatState, arrivals: int) -> int:
+        """How many came since."""
+        elsewhere = (
+            max(0, room.unread - self._unread.get(room.room_id, 0))
+            for room in state.rooms
+            if room.room_id != state.room_id
+        )
+        return arrivals - self._arrivals + sum(elsewhere)

@@ -6,14 +6,18 @@ import itertools
 from collections.abc import Mapping
 from typing import Any
 
+from chat.cache import RoomCache
 from chat.identity import Identity
 from chat.session import ChatSession
 from chat.store import ChatState, ChatStore
 from chat.timeline import Delivery
 from kizuna.options import Options
+from kizuna.outbox_rows import OutboxRows
 from kizuna.service import WebSocketService
 from kizuna.states import Status
-from kizuna.testing import FakePlatform, FakeSocket
+from kizuna.steady_storage import SteadyStorage
+from kizuna.testing import FakePlatform, FakeSocket, MemoryLocks, MemoryStorage
+from kizuna.wire import KIZUNA
 
 
 class MemorySettings(dict[str, str]):
@@ -26,36 +30,67 @@ class MemorySettings(dict[str, str]):
         self.pop(key, None)
 
 
+class Browser:
+    """Responsible for what all pages of one browser share, and what outlives each of them."""
+
+    def __init__(self) -> None:
+        self.settings = MemorySettings()
+        self.storage = MemoryStorage()
+        self.held: dict[str, object] = {}
+        self.pages = itertools.count(1)
+        self.secrets = itertools.count(1)
+
+    def rows(self, table: str) -> dict[str, str]:
+        """What is committed in a table."""
+        return self.storage.tables.get(table, {})
+
+
 class Stage:
     """Responsible for one page and for playing its server, frame by frame."""
 
-    def __init__(
-        self,
-        settings: MemorySettings | None = None,
-        options: Options | None = None,
-        tab: MemorySettings | None = None,
-    ) -> None:
+    def __init__(self, browser: Browser | None = None, *, options: Options | None = None) -> None:
+        self.browser = browser or Browser()
+        self.settings = self.browser.settings
         self.platform = FakePlatform()
-        self.tab = tab if tab is not None else MemorySettings()
-        self.settings = settings if settings is not None else MemorySettings()
+        self.locks = MemoryLocks(self.browser.held)
         self.store = ChatStore()
         self.tokens_asked: list[Mapping[str, Any]] = []
-        numbers = itertools.count(1)
         self.identity = Identity(
-            self.settings, self.post_json, "/token", lambda: f"secret-{next(numbers)}-0123456789"
+            self.settings,
+            self.post_json,
+            "/token",
+            lambda: f"secret-{next(self.browser.secrets)}-0123456789",
         )
         self.service = WebSocketService(
             "ws://127.0.0.1/ws", self.identity.get_token, platform=self.platform, options=options
         )
-        ids = itertools.count(1)
-        page = "" if tab is None else "again-"  # another page of the same tab draws other ids
+        page, ids = next(self.browser.pages), itertools.count(1)
 
         def make_id() -> str:
-            return f"{page}c{next(ids)}"
+            return f"c{next(ids)}" if page == 1 else f"p{page}-c{next(ids)}"  # another page draws other ids
 
-        self.session = ChatSession(self.store, self.service, self.identity, self.platform, make_id, self.tab)
+        storage = SteadyStorage(self.browser.storage, lambda: self.session.not_kept())
+        self.session = ChatSession(
+            self.store,
+            self.service,
+            self.identity,
+            self.platform,
+            make_id,
+            OutboxRows(storage, self.locks, f"tab-{page}"),
+            RoomCache(SteadyStorage(self.browser.storage), self.platform, lambda: not self.identity.has_left),
+            answers=options is None or options.wire is KIZUNA,
+        )
         self.seen_states: list[ChatState] = []
         self.store.subscribe(lambda state: state, self.seen_states.append)
+
+    def crash(self) -> None:
+        """The page is gone, without a word: only what is committed stays."""
+        self.locks.end()
+
+    def reloaded(self) -> Stage:
+        """Crash, and be the next page of the same browser."""
+        self.crash()
+        return Stage(self.browser)
 
     async def post_json(self, url: str, body: Mapping[str, Any]) -> tuple[int, Any]:
         self.tokens_asked.append(body)
@@ -74,6 +109,18 @@ class Stage:
 
     def entries(self) -> list[tuple[str, Delivery]]:
         return [(entry.content, entry.state) for entry in self.state.timeline.entries]
+
+    async def say(self, text: str) -> bool:
+        """Say it, and let it go out."""
+        is_taken = await self.session.say(text)
+        await self.platform.settle()
+        return is_taken
+
+    async def receive(self, *frames: Mapping[str, Any]) -> None:
+        """The server says this, and the page does what follows from it."""
+        for frame in frames:
+            self.socket.receive(frame)
+            await self.platform.settle()
 
     async def open_link(
         self, head: int = 0, messages: list[dict[str, Any]] | None = None, **parts: Any

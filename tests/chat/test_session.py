@@ -57,7 +57,7 @@ async def test_joining_twice_opens_one_socket(stage: Stage) -> None:
 
 async def test_a_remembered_name_joins_by_itself_and_is_the_same_person(stage: Stage) -> None:
     await stage.join()
-    again = Stage(stage.settings)
+    again = stage.reloaded()
     again.session.start()
     await again.open_link()
     assert again.state.name == "Mika"
@@ -72,7 +72,7 @@ async def test_who_left_stays_away_across_reloads_until_joining(stage: Stage) ->
     assert stage.state.name is None
     await stage.platform.advance(120)
     assert len(stage.platform.sockets) == 1
-    again = Stage(stage.settings)
+    again = stage.reloaded()
     again.session.start()
     assert again.state.link.status is Status.CLOSED
     await again.platform.advance(120)
@@ -94,7 +94,7 @@ async def test_a_name_that_cannot_be_shown_is_refused_with_the_reason(stage: Sta
 async def test_another_name_is_another_person_and_never_sends_the_firsts_words(stage: Stage) -> None:
     await stage.join()
     stage.socket.drop()
-    assert stage.session.say("Mika's words")
+    assert await stage.say("Mika's words")
     stage.session.leave()
     stage.session.join("Ren")
     await stage.open_link()
@@ -136,7 +136,7 @@ async def test_a_notice_about_the_address_outlives_joining_and_ends_with_a_good_
 
 async def test_ones_own_words_show_at_once_and_nothing_happens_at_the_broadcast(stage: Stage) -> None:
     await stage.join()
-    assert stage.session.say("hello")
+    assert await stage.say("hello")
     assert stage.entries() == [("hello", Delivery.SENDING)]
     stage.socket.receive(ack("c1", 1))
     assert stage.entries() == [("hello", Delivery.SENT)]
@@ -149,7 +149,7 @@ async def test_ones_own_words_show_at_once_and_nothing_happens_at_the_broadcast(
 
 async def test_the_broadcast_may_come_before_the_ack(stage: Stage) -> None:
     await stage.join()
-    stage.session.say("hello")
+    await stage.say("hello")
     stage.socket.receive(message(1, clientMessageId="c1", senderId="id-of-Mika", content="hello"))
     stage.socket.receive(ack("c1", 1))
     assert stage.entries() == [("hello", Delivery.SENT)]
@@ -159,10 +159,9 @@ async def test_the_broadcast_may_come_before_the_ack(stage: Stage) -> None:
 async def test_one_message_per_room_is_on_its_way_and_the_next_follows_its_ack(stage: Stage) -> None:
     await stage.join()
     for text in ("one", "two", "three"):
-        stage.session.say(text)
+        await stage.say(text)
     assert [frame["content"] for frame in stage.sent("sendMessage")] == ["one"]
-    stage.socket.receive(ack("c1", 1))
-    stage.socket.receive(ack("c2", 2))
+    await stage.receive(ack("c1", 1), ack("c2", 2))
     assert [frame["content"] for frame in stage.sent("sendMessage")] == ["one", "two", "three"]
 
 
@@ -170,7 +169,7 @@ async def test_what_is_typed_while_down_waits_and_goes_out_in_order_after_catchi
     await stage.join(head=1, messages=[message(1)])
     stage.socket.drop()
     for text in ("one", "two"):
-        assert stage.session.say(text)
+        assert await stage.say(text)
     assert stage.entries()[1:] == [("one", Delivery.QUEUED), ("two", Delivery.QUEUED)]
     assert stage.state.waiting == 2
     await stage.platform.advance(2)
@@ -184,7 +183,7 @@ async def test_what_is_typed_while_down_waits_and_goes_out_in_order_after_catchi
 
 async def test_a_lost_ack_is_asked_for_again_under_the_same_id(stage: Stage) -> None:
     await stage.join()
-    stage.session.say("hello")
+    await stage.say("hello")
     await stage.platform.advance(5.1)
     assert [frame["clientMessageId"] for frame in stage.sent("sendMessage")] == ["c1", "c1"]
     stage.socket.receive(ack("c1", 1, duplicate=True))
@@ -194,7 +193,7 @@ async def test_a_lost_ack_is_asked_for_again_under_the_same_id(stage: Stage) -> 
 
 async def test_a_message_that_was_stored_before_the_drop_is_not_sent_again(stage: Stage) -> None:
     await stage.join()
-    stage.session.say("hello")
+    await stage.say("hello")
     stage.socket.drop()
     assert stage.entries() == [("hello", Delivery.QUEUED)]
     await stage.platform.advance(2)
@@ -206,8 +205,8 @@ async def test_a_message_that_was_stored_before_the_drop_is_not_sent_again(stage
 
 async def test_a_refused_message_fails_visibly_and_lets_the_next_through(stage: Stage) -> None:
     await stage.join()
-    stage.session.say("bad")
-    stage.session.say("good")
+    await stage.say("bad")
+    await stage.say("good")
     stage.socket.receive(
         {
             "type": "nack",
@@ -226,7 +225,7 @@ async def test_a_refused_message_fails_visibly_and_lets_the_next_through(stage: 
 
 async def test_a_failed_message_can_be_discarded(stage: Stage) -> None:
     await stage.join()
-    stage.session.say("bad")
+    await stage.say("bad")
     stage.socket.receive({"type": "nack", "clientMessageId": "c1", "code": "x", "message": "no"})
     stage.session.discard("c1")
     assert stage.entries() == []
@@ -235,7 +234,7 @@ async def test_a_failed_message_can_be_discarded(stage: Stage) -> None:
 
 async def test_a_server_that_asks_for_patience_gets_it(stage: Stage) -> None:
     await stage.join()
-    stage.session.say("fast")
+    await stage.say("fast")
     nack = {"type": "nack", "clientMessageId": "c1", "code": "rate_limited", "message": "slow down"}
     stage.socket.receive({**nack, "retryable": True, "retryAfter": 3})
     await stage.platform.advance(2.9)
@@ -246,19 +245,19 @@ async def test_a_server_that_asks_for_patience_gets_it(stage: Stage) -> None:
 
 async def test_a_message_of_40_kib_is_refused_and_nothing_else_is_touched(stage: Stage) -> None:
     await stage.join()
-    assert not stage.session.say("x" * 40 * 1024)
+    assert not await stage.say("x" * 40 * 1024)
     assert stage.state.notice is not None
     assert stage.state.notice.kind is NoticeKind.MESSAGE_REFUSED
     assert "16,384" in str(stage.state.notice.params["problem"])
     assert stage.entries() == []
-    assert stage.session.say("short")
+    assert await stage.say("short")
     assert stage.state.notice is None
     assert stage.state.link.status is Status.CONNECTED
 
 
 async def test_words_typed_before_the_first_connection_arrive_once(stage: Stage) -> None:
     stage.session.join("Mika")
-    assert stage.session.say("early")
+    assert await stage.say("early")
     await stage.open_link()
     assert stage.entries() == [("early", Delivery.SENDING)]
     stage.socket.receive(ack("c1", 1))
@@ -297,7 +296,7 @@ async def test_a_lost_answer_is_asked_for_again(stage: Stage) -> None:
 
 async def test_ones_own_ack_beyond_a_gap_is_held_until_the_gap_is_filled(stage: Stage) -> None:
     await stage.join(head=1, messages=[message(1)])
-    stage.session.say("mine")
+    await stage.say("mine")
     stage.socket.receive(ack("c1", 3))
     assert stage.entries()[-1] == ("mine", Delivery.SENT)
     assert stage.state.timeline.last_seq == 1
@@ -355,7 +354,7 @@ async def test_a_batch_that_never_comes_is_asked_for_again_before_the_link_count
 async def test_another_epoch_drops_what_was_shown_and_keeps_what_waits(stage: Stage) -> None:
     await stage.join(head=2, messages=[message(1), message(2)])
     stage.socket.drop()
-    stage.session.say("mine")
+    await stage.say("mine")
     await stage.platform.advance(2)
     await stage.open_link(head=1, messages=[message(1, epoch="new", messageId="n1")], epoch="new")
     assert [content for content, _ in stage.entries()] == ["words 1", "mine"]
@@ -385,33 +384,7 @@ async def test_earlier_messages_come_by_page_when_asked_for(stage: Stage) -> Non
     assert not stage.state.loading_earlier
 
 
-# --- rooms ---
-
-
-async def test_going_to_another_room_leaves_the_first_and_catches_up_in_the_second(stage: Stage) -> None:
-    await stage.join(head=1, messages=[message(1)])
-    stage.session.enter_room("tea")
-    assert stage.sent("leave") == [{"action": "leave", "roomId": "general"}]
-    (question,) = stage.sent("join")
-    assert question["roomId"] == "tea"
-    assert stage.entries() == []
-    assert not stage.state.caught_up
-    stage.socket.receive(batch(1, [message(1, roomId="tea")], roomId="tea", ref=question["ref"]))
-    assert stage.state.caught_up
-    assert len(stage.state.timeline) == 1
-
-
-async def test_a_room_entered_while_the_link_is_being_prepared_is_joined_once_it_stands(stage: Stage) -> None:
-    stage.session.join("Mika")
-    await stage.platform.settle()
-    stage.socket.accept()
-    await stage.platform.settle()
-    stage.session.enter_room("tea")
-    assert stage.socket.actions == ["hello"]
-    stage.socket.receive({"type": "ready", "connectionId": "x=", "userId": "id-of-Mika", "serverTime": 1})
-    stage.socket.receive(batch(0, []))
-    await stage.platform.settle()
-    assert [frame["roomId"] for frame in stage.sent("leave") + stage.sent("join")] == ["general", "tea"]
+# --- heads ---
 
 
 async def test_a_join_that_the_server_lost_is_noticed_by_the_heartbeat(stage: Stage) -> None:
@@ -446,34 +419,6 @@ async def test_a_late_answer_from_before_a_broadcast_drops_nothing(stage: Stage)
     stage.socket.receive(message(2))
     stage.socket.receive(batch(1, [], ref=question["ref"]))
     assert len(stage.entries()) == 3
-
-
-async def test_rooms_switched_quickly_end_in_the_one_shown_step_by_step(stage: Stage) -> None:
-    await stage.join()
-    for room_id in ("tea", "general", "tea", "general", "tea"):
-        stage.session.enter_room(room_id)
-    assert stage.socket.actions == ["hello", "ping", "leave", "join"]
-    (question,) = stage.sent("join")
-    assert not stage.state.caught_up
-    stage.session.enter_room("general")
-    stage.socket.receive(batch(0, [], roomId="tea", ref=question["ref"]))
-    assert not stage.state.caught_up
-    assert stage.sent("leave")[-1]["roomId"] == "tea"
-    question = stage.sent("join")[-1]
-    assert question["roomId"] == "general"
-    stage.socket.receive(batch(0, [], ref=question["ref"]))
-    assert stage.state.caught_up
-    assert len(stage.sent("join")) == 2
-
-
-async def test_after_a_join_the_server_is_asked_where_it_has_us(stage: Stage) -> None:
-    await stage.join()
-    stage.session.enter_room("tea")
-    (question,) = stage.sent("join")
-    stage.socket.receive(batch(0, [], roomId="tea", ref=question["ref"]))
-    assert stage.socket.actions[-1] == "ping"
-    stage.socket.receive({"type": "pong", "heads": []})
-    assert len(stage.sent("join")) == 2
 
 
 async def test_a_room_that_cannot_be_is_refused_and_nothing_changes(stage: Stage) -> None:
@@ -513,24 +458,6 @@ async def test_the_gateways_own_error_is_told(stage: Stage) -> None:
     stage.socket.receive({"message": "Internal server error", "connectionId": "x=", "requestId": "r"})
     assert stage.state.notice is not None
     assert stage.state.notice.kind is NoticeKind.SERVER_ERROR
-
-
-async def test_a_question_that_the_server_refuses_is_closed_and_told_once(stage: Stage) -> None:
-    await stage.join()
-    stage.session.enter_room("secret")
-    (question,) = stage.sent("join")
-    stage.socket.receive(
-        {"type": "error", "code": "forbidden", "message": "not for you", "ref": question["ref"]}
-    )
-    assert stage.state.notice is not None
-    assert stage.state.notice.params == {"message": "not for you"}
-    assert not stage.state.catching_up
-    assert not stage.state.caught_up
-    await stage.platform.advance(4)
-    stage.session.dismiss_notice()
-    await stage.platform.advance(20)
-    assert len(stage.sent("join")) == 1
-    assert stage.state.notice is None
 
 
 async def test_the_page_knows_where_the_person_stands(stage: Stage) -> None:

@@ -1,13 +1,20 @@
-"""What waits to be sent outlives leaving and a reload of the page; and arrives once."""
+"""What waits to be sent outlives leaving, reloads, crashes and closed tabs; and arrives once."""
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import AsyncIterator
 
 import pytest
 
-from chat.timeline import Delivery
-from tests.chat.stage import MemorySettings, Stage, ack, message
+from chat.courier import ADOPT_INTERVAL
+from chat.store import NoticeKind
+from chat.timeline import Delivery, Failure
+from kizuna.outbox import DEFAULT_LIMIT
+from tests.chat.stage import Browser, Stage, ack, message
+
+DAY = 24 * 3600
 
 
 @pytest.fixture
@@ -15,60 +22,384 @@ async def stage() -> AsyncIterator[Stage]:
     stage = Stage()
     yield stage
     stage.session.leave()
+    await stage.platform.settle()
+    assert stage.platform.clock.armed == 0, "a timer is left after leaving"
+
+
+async def started(stage: Stage) -> Stage:
+    stage.session.start()
+    await stage.platform.settle()
+    return stage
+
+
+# --- committed before it shows ---
+
+
+async def test_a_message_shows_only_once_it_is_committed(stage: Stage) -> None:
+    await stage.join()
+    stage.browser.storage.is_stuck = True
+    saying = asyncio.create_task(stage.session.say("hello"))
+    await stage.platform.settle()
+    assert stage.entries() == []
+    assert stage.sent("sendMessage") == []
+    stage.browser.storage.release()
+    assert await saying
+    await stage.platform.settle()
+    assert stage.entries() == [("hello", Delivery.SENDING)]
+
+
+async def test_a_crash_right_after_saying_loses_nothing(stage: Stage) -> None:
+    await stage.join()
+    stage.socket.drop()
+    assert await stage.session.say("hello")
+    again = await started(stage.reloaded())
+    assert again.entries() == [("hello", Delivery.QUEUED)]
+    again.session.leave()
+
+
+async def test_a_crash_before_the_commit_sends_nothing(stage: Stage) -> None:
+    await stage.join()
+    stage.browser.storage.is_stuck = True
+    saying = asyncio.create_task(stage.session.say("hello"))
+    await stage.platform.settle()
+    saying.cancel()
+    stage.browser.storage.release()
+    again = await started(stage.reloaded())
+    assert again.entries() == []
+    again.session.leave()
+
+
+async def test_what_is_acknowledged_leaves_no_row(stage: Stage) -> None:
+    await stage.join()
+    await stage.say("hello")
+    assert len(stage.browser.rows("outbox")) == 1
+    await stage.receive(ack("c1", 1))
+    assert stage.browser.rows("outbox") == {}
+
+
+async def test_a_full_outbox_refuses_the_next_message_with_the_reason(stage: Stage) -> None:
+    await stage.join()
+    stage.socket.drop()
+    for number in range(DEFAULT_LIMIT):
+        assert await stage.session.say(f"words {number}")
+    assert not await stage.session.say("one too many")
+    assert stage.state.notice is not None
+    assert (stage.state.notice.kind, stage.state.notice.params) == (
+        NoticeKind.OUTBOX_FULL,
+        {"limit": DEFAULT_LIMIT},
+    )
+    assert len(stage.browser.rows("outbox")) == DEFAULT_LIMIT
+
+
+# --- the same person comes back ---
 
 
 async def test_who_comes_back_finds_what_was_left_waiting(stage: Stage) -> None:
     await stage.join()
     stage.socket.drop()
-    assert stage.session.say("for later")
+    assert await stage.say("for later")
     stage.session.leave()
+    assert stage.state.notice is not None
+    assert (stage.state.notice.kind, stage.state.notice.params) == (
+        NoticeKind.STILL_WAITING,
+        {"count": 1, "name": "Mika"},
+    )
     stage.session.join("Ren")
-    stage.session.leave()
+    await stage.platform.settle()
     assert stage.entries() == []
+    stage.session.leave()
     stage.session.join("Mika")
+    await stage.platform.settle()
     assert stage.entries() == [("for later", Delivery.QUEUED)]
     await stage.open_link()
-    stage.socket.receive(ack("c1", 1))
-    stage.socket.receive(message(1, clientMessageId="c1", senderId="id-of-Mika", content="for later"))
+    mine = message(1, clientMessageId="c1", senderId="id-of-Mika", content="for later")
+    await stage.receive(ack("c1", 1), mine)
     assert stage.entries() == [("for later", Delivery.SENT)]
+
+
+async def test_a_renamed_person_never_sends_what_the_former_one_left(stage: Stage) -> None:
+    await stage.join()
+    stage.socket.drop()
+    await stage.say("as Mika")
+    stage.session.leave()
+    stage.session.join("Ren")
+    await stage.open_link()
+    await stage.say("as Ren")
+    assert [frame["content"] for frame in stage.sent("sendMessage")] == ["as Ren"]
 
 
 async def test_what_waits_survives_a_reload_and_arrives_once(stage: Stage) -> None:
     await stage.join(head=1, messages=[message(1)])
+    await stage.platform.advance(1.1)  # kept by now
     stage.socket.drop()
-    assert stage.session.say("first")
-    assert stage.session.say("second")
-    again = Stage(stage.settings, tab=stage.tab)
-    again.session.start()
-    assert again.entries() == [("first", Delivery.QUEUED), ("second", Delivery.QUEUED)]
+    assert await stage.say("first")
+    assert await stage.say("second")
+    again = await started(stage.reloaded())
+    waiting = [("first", Delivery.QUEUED), ("second", Delivery.QUEUED)]
+    assert again.entries() == [("words 1", Delivery.RECEIVED), *waiting]
     assert again.state.waiting == 2
-    await again.open_link(head=1, messages=[message(1)])
+    await again.open_link(head=1)
     (sent,) = again.sent("sendMessage")
     assert (sent["clientMessageId"], sent["content"]) == ("c1", "first")
-    again.socket.receive(ack("c1", 2))
-    again.socket.receive(ack("c2", 3))
+    await again.receive(ack("c1", 2), ack("c2", 3))
     assert [content for content, _ in again.entries()] == ["words 1", "first", "second"]
-    assert stage.tab == {}
+    assert again.browser.rows("outbox") == {}
     again.session.leave()
 
 
 async def test_words_that_the_server_had_before_the_reload_are_not_said_twice(stage: Stage) -> None:
     await stage.join()
-    stage.session.say("hello")
-    again = Stage(stage.settings, tab=stage.tab)
-    again.session.start()
+    await stage.say("hello")
+    again = await started(stage.reloaded())
     mine = message(1, clientMessageId="c1", senderId="id-of-Mika", content="hello")
     await again.open_link(head=1, messages=[mine])
     assert again.entries() == [("hello", Delivery.SENT)]
     assert again.sent("sendMessage") == []
+    assert again.browser.rows("outbox") == {}
     again.session.leave()
 
 
-@pytest.mark.parametrize(
-    "kept", ["{", "[7]", '[{"frame": {"action": "ping"}, "typedAt": 1}]', '[{"typedAt": 1}]', "null"]
-)
-async def test_what_was_kept_and_cannot_be_read_stops_nobody(kept: str) -> None:
-    stage = Stage(tab=MemorySettings({"kizuna.outbox.Mika": kept}))
+async def test_words_whose_row_outlived_their_ack_are_neither_shown_twice_nor_sent_again(
+    stage: Stage,
+) -> None:
     await stage.join()
+    await stage.say("hello")
+    (row,) = stage.browser.rows("outbox").items()
+    await stage.receive(ack("c1", 1))
+    await stage.platform.advance(1.1)
+    stage.browser.rows("outbox")[row[0]] = row[1]  # the crash came before the row was deleted
+    again = await started(stage.reloaded())
+    assert again.entries() == [("hello", Delivery.SENT)]
+    assert again.state.waiting == 0
+    assert again.browser.rows("outbox") == {}
+    again.session.leave()
+
+
+async def test_a_failed_message_outlives_a_reload_with_its_reason(stage: Stage) -> None:
+    await stage.join()
+    await stage.say("hello")
+    await stage.receive({"type": "nack", "clientMessageId": "c1", "code": "forbidden", "message": "not you"})
+    again = await started(stage.reloaded())
+    (entry,) = again.state.timeline.failed
+    assert entry.failure == Failure("forbidden", "not you")
+    await again.open_link()
+    assert again.sent("sendMessage") == []
+    again.session.retry("c1")
+    await again.platform.settle()
+    assert [frame["clientMessageId"] for frame in again.sent("sendMessage")] == ["c1"]
+    again.session.leave()
+
+
+@pytest.mark.parametrize("kept", ["{", "[7]", "null", "{}", '{"id": 1}'])
+async def test_a_row_that_cannot_be_read_stops_nobody_and_stays(stage: Stage, kept: str) -> None:
+    await stage.join()
+    stage.socket.drop()
+    await stage.say("hello")
+    rows = stage.browser.rows("outbox")
+    broken = next(iter(rows)) + "-broken"
+    rows[broken] = kept
+    again = await started(stage.reloaded())
+    assert again.entries() == [("hello", Delivery.QUEUED)]
+    assert rows[broken] == kept
+    again.session.leave()
+
+
+async def test_a_row_with_another_frame_in_it_is_not_sent(stage: Stage) -> None:
+    await stage.join()
+    stage.socket.drop()
+    await stage.say("hello")
+    rows = stage.browser.rows("outbox")
+    for key, text in rows.items():
+        rows[key] = json.dumps({**json.loads(text), "data": {"action": "leave", "roomId": "general"}})
+    again = await started(stage.reloaded())
+    await again.open_link()
+    assert again.entries() == []
+    assert again.sent("leave") == []
+    again.session.leave()
+
+
+# --- age ---
+
+
+async def test_a_week_old_message_is_not_sent_but_shown_as_failed(stage: Stage) -> None:
+    await stage.join()
+    stage.socket.drop()
+    await stage.say("let us meet tomorrow")
+    again = stage.reloaded()
+    again.platform.clock.sleep(7 * DAY)
+    await started(again)
+    await again.open_link()
+    (entry,) = again.state.timeline.failed
+    assert entry.failure == Failure("too_old")
+    assert again.sent("sendMessage") == []
+    assert again.state.waiting == 0
+    again.session.retry("c1")
+    await again.platform.settle()
+    assert [frame["clientMessageId"] for frame in again.sent("sendMessage")] == ["c1"]
+    again.session.leave()
+
+
+async def test_what_waits_for_less_than_three_days_is_sent(stage: Stage) -> None:
+    await stage.join()
+    stage.socket.drop()
+    await stage.say("hello")
+    again = stage.reloaded()
+    again.platform.clock.sleep(3 * DAY - 60)
+    await started(again)
+    await again.open_link()
+    assert len(again.sent("sendMessage")) == 1
+    again.session.leave()
+
+
+# --- two tabs ---
+
+
+async def two_tabs() -> tuple[Stage, Stage]:
+    browser = Browser()
+    first, second = Stage(browser), Stage(browser)
+    await first.join()
+    await second.join()
+    return first, second
+
+
+async def test_two_tabs_send_each_its_own_words() -> None:
+    first, second = await two_tabs()
+    first.socket.drop()
+    await first.say("from the first")
+    await second.platform.advance(3 * ADOPT_INTERVAL)
+    assert second.sent("sendMessage") == []
+    assert second.entries() == []
+    first.session.leave()
+    second.session.leave()
+
+
+async def test_what_a_closed_tab_was_sending_is_sent_by_the_other_one_under_the_same_id() -> None:
+    first, second = await two_tabs()
+    first.socket.drop()
+    for text in ("one", "two"):
+        await first.say(text)
+    first.crash()
+    await second.platform.advance(ADOPT_INTERVAL + 0.1)
+    assert second.entries() == [("one", Delivery.SENDING), ("two", Delivery.QUEUED)]
+    assert [frame["clientMessageId"] for frame in second.sent("sendMessage")] == ["c1"]
+    await second.receive(ack("c1", 1))
+    assert [frame["clientMessageId"] for frame in second.sent("sendMessage")] == ["c1", "c2"]
+    second.session.leave()
+
+
+async def test_a_tab_that_was_put_aside_does_not_send_what_another_has_taken_over() -> None:
+    first, second = await two_tabs()
+    first.socket.drop()
+    await first.say("mine or yours")
+    first.locks.end()  # the browser frees the locks of a page that it puts aside
+    await second.platform.advance(ADOPT_INTERVAL + 0.1)
+    assert len(second.sent("sendMessage")) == 1
+    await first.platform.advance(2)
+    await first.open_link()
+    assert first.sent("sendMessage") == []
+    assert first.entries() == []
+    assert first.state.waiting == 0
+    first.session.leave()
+    second.session.leave()
+
+
+async def test_a_message_deleted_where_it_was_taken_over_is_sent_by_nobody() -> None:
+    first, second = await two_tabs()
+    first.socket.drop()
+    second.socket.drop()
+    await first.say("better not")
+    first.locks.end()
+    await second.platform.advance(ADOPT_INTERVAL + 0.1)
+    second.session.discard("c1")
+    for tab in (first, second):
+        await tab.platform.advance(2)
+        await tab.open_link()
+        assert tab.sent("sendMessage") == []
+        tab.session.leave()
+
+
+# --- deleting ---
+
+
+async def test_deleting_what_was_never_sent_says_nothing(stage: Stage) -> None:
+    await stage.join()
+    stage.socket.drop()
+    await stage.say("better not")
+    stage.session.discard("c1")
+    await stage.platform.settle()
+    assert stage.state.notice is None
     assert stage.entries() == []
-    stage.session.leave()
+    assert stage.browser.rows("outbox") == {}
+
+
+async def test_deleting_what_was_sent_and_not_acknowledged_says_that_it_may_have_arrived(
+    stage: Stage,
+) -> None:
+    await stage.join()
+    await stage.say("better not")
+    again = await started(stage.reloaded())  # also when an earlier page sent it
+    again.session.discard("c1")
+    assert again.state.notice is not None
+    assert again.state.notice.kind is NoticeKind.MAY_HAVE_ARRIVED
+    mine = message(1, clientMessageId="c1", senderId="id-of-Mika", content="better not")
+    await again.open_link(head=1, messages=[mine])
+    assert again.entries() == [("better not", Delivery.SENT)]  # and so it had
+    again.session.leave()
+
+
+async def test_deleting_what_the_server_refused_says_nothing(stage: Stage) -> None:
+    await stage.join()
+    await stage.say("hello")
+    await stage.receive({"type": "nack", "clientMessageId": "c1", "code": "forbidden", "message": "not you"})
+    stage.session.discard("c1")
+    assert stage.state.notice is None
+    assert stage.entries() == []
+
+
+async def test_deleting_the_message_at_the_head_lets_the_next_go(stage: Stage) -> None:
+    await stage.join()
+    await stage.say("one")
+    await stage.say("two")
+    stage.session.discard("c1")
+    await stage.platform.settle()
+    assert [frame["content"] for frame in stage.sent("sendMessage")] == ["one", "two"]
+
+
+async def test_all_that_failed_is_sent_again_in_the_order_typed(stage: Stage) -> None:
+    await stage.join()
+    for number, text in enumerate(("one", "two", "three"), start=1):
+        await stage.say(text)
+        nack = {"type": "nack", "clientMessageId": f"c{number}", "code": "forbidden", "message": "not you"}
+        await stage.receive(nack)
+    stage.session.retry_all()
+    for number in (1, 2, 3):
+        await stage.platform.settle()
+        await stage.receive(ack(f"c{number}", number))
+    assert [frame["content"] for frame in stage.sent("sendMessage")] == ["one", "two", "three"] * 2
+    assert [content for content, _ in stage.entries()] == ["one", "two", "three"]
+
+
+# --- storage that fails ---
+
+
+async def test_without_storage_everything_works_and_the_person_is_told_once_it_matters(stage: Stage) -> None:
+    stage.browser.storage.is_broken = True
+    await stage.join()
+    assert stage.state.notice is None
+    assert await stage.say("hello")
+    assert stage.state.notice is not None
+    assert stage.state.notice.kind is NoticeKind.NOT_KEPT
+    await stage.receive(ack("c1", 1))
+    assert stage.entries() == [("hello", Delivery.SENT)]
+
+
+async def test_storage_that_breaks_while_a_message_waits_loses_and_hides_nothing(stage: Stage) -> None:
+    await stage.join()
+    stage.socket.drop()
+    await stage.say("hello")
+    stage.browser.storage.is_broken = True
+    await stage.platform.advance(2)
+    await stage.open_link()
+    assert stage.entries() == [("hello", Delivery.SENDING)]
+    await stage.receive(ack("c1", 1))
+    assert stage.entries() == [("hello", Delivery.SENT)]

@@ -44,7 +44,7 @@ async def test_a_replaced_link_shows_nothing_and_loses_nothing(short_lived: Stag
     stage.socket.receive(batch(1, []))
     await stage.platform.settle()
     assert len(stage.seen_states) == changes
-    assert stage.session.say("over the new link")
+    assert await stage.say("over the new link")
     assert [frame["content"] for frame in stage.sent("sendMessage")] == ["over the new link"]
     old.receive(message(2))
     stage.socket.receive(message(2))
@@ -56,7 +56,7 @@ async def test_a_message_on_its_way_over_the_old_link_is_answered_there(short_li
     stage = short_lived
     await stage.join()
     old = await roll_over(stage)
-    stage.session.say("just before")
+    await stage.say("just before")
     assert [frame["action"] for frame in old.sent][-1] == "sendMessage"
     stage.socket.receive({"type": "ready", "connectionId": "y=", "userId": "id-of-Mika", "serverTime": 1})
     stage.socket.receive(batch(0, []))
@@ -75,7 +75,7 @@ async def test_a_replacement_that_fails_changes_nothing(short_lived: Stage) -> N
     stage.socket.drop()
     await stage.platform.settle()
     assert len(stage.seen_states) == changes
-    assert stage.session.say("still over the old link")
+    assert await stage.say("still over the old link")
     assert old.sent[-1]["content"] == "still over the old link"
 
 
@@ -97,7 +97,7 @@ async def test_the_old_link_may_die_while_the_new_one_says_hello(short_lived: St
     stage = short_lived
     await stage.join(head=1, messages=[message(1)])
     old = await roll_over(stage)
-    stage.session.say("on its way")
+    await stage.say("on its way")
     old.drop()
     await stage.platform.settle()
     assert stage.state.link.status is Status.CONNECTING

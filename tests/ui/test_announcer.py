@@ -87,3 +87,33 @@ def test_the_same_words_again_are_made_different_for_the_reader(announcer: Annou
     second = said(announcer, 10.0)[0]
     assert first != second
     assert second.rstrip("\u200b") == first
+
+
+def test_that_messages_were_not_sent_is_said_once_when_it_begins_and_once_when_they_are_several(
+    announcer: Announcer,
+):
+    heard = []
+    for now, count in enumerate([0, 1, 1, 2, 2, 3, 9], start=100):
+        announcer.unsent("tea", count)
+        heard.append(said(announcer, float(now)))
+    one, several = ["<unsent.words count=1>"], ["<unsent.words count=2>"]
+    assert heard == [[], one, [], several, [], [], []]
+    assert announcer.next_due() is None
+
+
+def test_many_failures_in_a_moment_are_said_together(announcer: Announcer):
+    announcer.unsent("tea", 1)
+    announcer.due(10.0)
+    for count in (2, 3):
+        announcer.unsent("tea", count)
+        assert said(announcer, 10.1) == []
+    assert announcer.next_due() == 10.0 + MESSAGES_EVERY
+    assert said(announcer, 10.0 + MESSAGES_EVERY) == ["<unsent.words count=3>"]
+
+
+def test_failures_that_come_again_or_in_another_room_are_said_again(announcer: Announcer):
+    heard = []
+    for now, (room, count) in enumerate([("tea", 2), ("tea", 0), ("tea", 2), ("general", 2)]):
+        announcer.unsent(room, count)
+        heard += said(announcer, 10.0 * now)
+    assert [words.rstrip("\u200b") for words in heard] == ["<unsent.words count=2>"] * 3

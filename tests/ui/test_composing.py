@@ -3,7 +3,7 @@
 import pytest
 
 from chat.protocol import MAX_CONTENT_BYTES
-from ui.composing import bytes_left, sends, to_send
+from ui.composing import Patience, bytes_left, characters_in, sends, to_send, units_of
 
 
 def pressed(
@@ -63,3 +63,25 @@ def test_bytes_are_counted_not_characters():
 
 def test_half_of_a_surrogate_pair_can_be_typed_and_counted():
     assert bytes_left("\ud83d" * MAX_CONTENT_BYTES) == -2 * MAX_CONTENT_BYTES
+
+
+@pytest.mark.parametrize("text", ["", "abc", "絆", "a\U0001f375b\U0001f375", "\ud83d"])
+def test_positions_are_counted_as_javascript_counts_them(text: str):
+    for characters in range(len(text) + 1):
+        units = len(text[:characters].encode("utf-16-le", "surrogatepass")) // 2
+        assert units_of(text[:characters]) == units
+        assert characters_in(text, units) == characters
+
+
+def test_a_position_inside_of_a_character_is_before_it():
+    assert characters_in("a\U0001f375", 2) == 1
+
+
+def test_only_who_waits_for_long_is_told():
+    patience = Patience(0.3)
+    assert patience.update(False, 9.0) == (False, None)
+    assert patience.update(True, 10.0) == (False, 10.3)
+    assert patience.update(True, 10.2) == (False, 10.3)
+    assert patience.update(True, 10.3) == (True, None)
+    assert patience.update(False, 10.4) == (False, None)
+    assert patience.update(True, 11.0) == (False, 11.3)

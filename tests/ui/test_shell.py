@@ -94,6 +94,8 @@ def test_the_contract_of_the_page():
     names += [
         english[key] for key in ("composer.send", "try_now", "leave", "message.retry", "message.delete")
     ]
+    names += [english[key] for key in ("unsent.retry_all", "rooms.label", "rooms.leave", "rooms.go")]
+    names += [english[key]["other"] for key in ("rooms.unread", "present.words")]
     assert names == [
         "Your name",
         "Join",
@@ -104,6 +106,12 @@ def test_the_contract_of_the_page():
         "Leave",
         "Retry",
         "Delete",
+        "Retry all",
+        "Rooms",
+        "Leave #{room}",
+        "Go to a room",
+        "{count} unread",
+        "{count} people here",
     ]
 
 

@@ -1,12 +1,18 @@
-"""Rules of a few lines each: address, days, people, scroll, title."""
+"""Rules of a few lines each: address, company, days, failures, people, rooms, scroll, title."""
 
 import pytest
 
-from ui.address import room_of
+from chat.store import ChatState, RoomSummary
+from chat.timeline import Failure
+from ui.address import address_of, room_meant, room_of
+from ui.company import typing_words
 from ui.days import iso, relative_day, sound
+from ui.failures import failure_text
 from ui.people import HUES, hue, initial
+from ui.rooms import badge, only_appends
 from ui.scroll import first_visible, follows
-from ui.title import page_title
+from ui.texts import Texts
+from ui.title import Unseen, page_title
 
 
 @pytest.mark.parametrize(
@@ -92,3 +98,86 @@ def test_the_title_says_what_a_narrow_tab_must_show(room: str | None, unread: in
 
 def test_a_room_whose_name_was_pasted_decomposed_is_the_composed_one():
     assert room_of("#/caf%65%CC%81") == "caf\u00e9"
+
+
+@pytest.mark.parametrize("room", ["general", "日本語", "caf\u00e9", "a b", "a/b", "#?%&", "\U0001f375"])
+def test_the_address_of_a_room_names_that_room(room: str):
+    assert room_of(address_of(room)) == room
+    assert address_of(room).isascii()
+
+
+def test_half_of_a_surrogate_pair_has_an_address_too():
+    assert room_of(address_of("a\ud83d")) == "a?"
+
+
+@pytest.mark.parametrize(
+    ("typed", "room"), [("tea", "tea"), (" #tea ", "tea"), ("#", ""), ("  ", ""), ("a b", "a b")]
+)
+def test_the_room_that_somebody_means(typed: str, room: str):
+    assert room_meant(typed) == room
+
+
+@pytest.mark.parametrize(("unread", "shown"), [(0, ""), (1, "1"), (99, "99"), (100, "99+"), (12_000, "99+")])
+def test_a_badge_is_short(unread: int, shown: str):
+    assert badge(unread) == shown
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "result"),
+    [
+        ("", "ab", True),
+        ("ab", "abc", True),
+        ("abc", "ac", True),
+        ("abc", "acd", True),
+        ("abc", "", True),
+        ("ab", "ba", False),
+        ("ab", "cab", False),
+    ],
+)
+def test_rooms_that_stay_keep_their_places(old: str, new: str, result: bool):
+    assert only_appends(old, new) == result
+
+
+def state_with(*rooms: RoomSummary) -> ChatState:
+    return ChatState(name="Mika", room_id="general", rooms=rooms)
+
+
+def test_what_came_while_nobody_looked_is_counted_in_every_room():
+    unseen = Unseen()
+    unseen.look(state_with(RoomSummary("general"), RoomSummary("tea", 4)), 10)
+    assert unseen.count(state_with(RoomSummary("general"), RoomSummary("tea", 4)), 10) == 0
+    later = state_with(RoomSummary("general"), RoomSummary("tea", 6), RoomSummary("new", 3))
+    assert unseen.count(later, 11) == 1 + 2 + 3
+    unseen.look(later, 11)
+    assert unseen.count(later, 11) == 0
+
+
+def test_the_room_that_shows_is_counted_once():
+    assert Unseen().count(state_with(RoomSummary("general", 5)), 5) == 5
+
+
+def test_what_was_read_elsewhere_takes_nothing_away():
+    unseen = Unseen()
+    unseen.look(state_with(RoomSummary("tea", 4)), 0)
+    assert unseen.count(state_with(RoomSummary("tea", 0)), 2) == 2
+
+
+def test_who_is_writing_is_named_as_long_as_there_are_few(keys: Texts):
+    assert typing_words((), keys) == ""
+    assert typing_words(("Ren",), keys) == "<typing.one name=\u2068Ren\u2069>"
+    assert typing_words(("Ren", "Mika"), keys) == "<typing.two name=\u2068Ren\u2069 other=\u2068Mika\u2069>"
+    assert typing_words(("Ren", "Mika", "Ada"), keys) == "<typing.several>"
+
+
+def test_a_failure_is_told_in_the_words_of_the_catalogue_else_of_the_server_else_in_general():
+    texts = Texts(
+        {
+            "failure.busy": "Too busy",
+            "message.failed": "Not sent: {reason}",
+            "message.failed_unknown": "no reason",
+        },
+        "en",
+    )
+    assert failure_text(Failure("busy", "come later"), texts) == "Too busy"
+    assert failure_text(Failure("odd", "come later"), texts) == "Not sent: come later"
+    assert failure_text(Failure("odd"), texts) == failure_text(None, texts) == "Not sent: no reason"

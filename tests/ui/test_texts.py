@@ -20,6 +20,9 @@ ENGLISH = CATALOGUES["en"]
 #: Plural categories that each language has.
 FORMS = {"en": {"one", "other"}, "ja": {"other"}}
 
+#: Codes of failures that a person meets: the courier's own, then the server's.
+FAILURES = ("too_old", "unconfirmed", "outbox_full", "too_large", "rate_limited", "forbidden", "busy")
+
 
 def keys_in_code() -> Iterator[str]:
     """Keys that app/ui and index.html ask for by name."""
@@ -29,13 +32,14 @@ def keys_in_code() -> Iterator[str]:
             if isinstance(value, str) and re.fullmatch(r"[a-z_]+(\.[a-z_]+)+", value):
                 yield value
     html = (ROOT / "index.html").read_text(encoding="utf-8")
-    yield from re.findall(r'data-(?:text|label|placeholder)="([^"]+)"', html)
+    yield from re.findall(r'data-(?:text|label|title|placeholder)="([^"]+)"', html)
 
 
 def keys_made_up() -> Iterator[str]:
     """Keys that are put together from the members of an enumeration."""
     yield from (f"notice.{kind}" for kind in NoticeKind)
     yield from (f"reason.{kind}" for kind in ReasonKind)
+    yield from (f"failure.{code}" for code in FAILURES)
     yield from (f"delivery.{state}" for state in Delivery if state is not Delivery.RECEIVED)
 
 
@@ -67,9 +71,8 @@ def test_every_key_the_page_asks_for_exists(key: str):
 
 
 def test_no_key_is_left_over():
-    reasons = {
-        key for key in ENGLISH if key.startswith("reason.")
-    }  # the library may tell more than it does today
+    # The library and a server may tell more than they do today.
+    reasons = {key for key in ENGLISH if key.startswith(("reason.", "failure."))}
     assert ENGLISH.keys() - reasons <= {*keys_in_code(), *keys_made_up()}
 
 

@@ -1,0 +1,155 @@
+"""The newest messages of each room, kept so that a reload shows them at once and asks only for what came since.
+
+It is a convenience and never the truth: the server is asked from the newest message kept, and what is not kept, not
+readable or of another history is asked for again. One row for each room of each person.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from chat import protocol
+from chat.protocol import Message
+from chat.room import Room
+from chat.timeline import Entry
+from kizuna.background import Background
+from kizuna.platform import Platform, Storage, TimerHandle
+
+logger = logging.getLogger("kizuna.cache")
+
+TABLE = "rooms"
+#: Messages kept for each room: several screens, and far less than a second to read.
+MOST_MESSAGES = 200
+#: Seconds from a change until it is kept: a burst is written once.
+SAVE_DELAY = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CachedRoom:
+    """What was kept of one room."""
+
+    room_id: str
+    entered_at: int
+    seen: int
+    epoch: str | None
+    messages: tuple[Message, ...]
+
+
+class RoomCache:
+    """Responsible for what an earlier page knew, in ``storage``. ``may_keep``: False once the person has signed out
+    in any tab of this browser; then this one keeps nothing either."""
+
+    def __init__(
+        self, storage: Storage, platform: Platform, may_keep: Callable[[], bool] = lambda: True
+    ) -> None:
+        self._storage = storage
+        self._platform = platform
+        self._may_keep = may_keep
+        self._person: str | None = None
+        self._changed: dict[str, Room] = {}
+        self._timer: TimerHandle | None = None
+        self._work = Background()
+
+    async def serve(self, person: str) -> list[CachedRoom]:
+        """Keep for this person from now on; returns what was kept for them before, in the order entered."""
+        self._forget_changes()
+        self._person = person
+        found = await self._storage.read(TABLE, f"{person}/")
+        rooms = [room for key, text in found.items() if (room := _read(key, text)) is not None]
+        return sorted(rooms, key=lambda room: (room.entered_at, room.room_id))
+
+    def note(self, room: Room) -> None:
+        """The room has changed: keep it soon."""
+        if self._person is None:
+            return
+        self._changed[room.room_id] = room
+        if self._timer is None:
+            self._timer = self._platform.call_at(self._platform.now().monotonic + SAVE_DELAY, self._save)
+
+    def forget(self, room_id: str) -> None:
+        """The room was left."""
+        self._changed.pop(room_id, None)
+        if self._person is not None:
+            self._work.start(self._storage.write(TABLE, {}, [_key(self._person, room_id)]))
+
+    def clear(self) -> None:
+        """The person signs out: nothing of theirs stays, and nothing is kept until serve()."""
+        self._forget_changes()
+        if self._person is not None:
+            self._work.start(self._clear(self._person))
+        self._person = None
+
+    async def _clear(self, person: str) -> None:
+        rows = await self._storage.read(TABLE, f"{person}/")
+        await self._storage.write(TABLE, {}, rows)
+
+    def _save(self) -> None:
+        rooms = {_key(self._person or "", room.room_id): _write(room) for room in self._changed.values()}
+        self._forget_changes()
+        if self._may_keep():
+            self._work.start(self._storage.write(TABLE, rooms))
+
+    def _forget_changes(self) -> None:
+        self._changed = {}
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def _key(person: str, room_id: str) -> str:
+    return f"{person}/{room_id}"
+
+
+def _write(room: Room) -> str:
+    """The room's newest messages, as far back from the watermark as there is no gap."""
+    newest: list[dict[str, Any]] = []
+    wanted = room.watermark
+    for entry in reversed(room.timeline.confirmed):
+        if entry.seq != wanted or len(newest) == MOST_MESSAGES or room.epoch is None:
+            break
+        newest.append(protocol.to_object(_message(entry, room.room_id, room.epoch)))
+        wanted -= 1
+    row = {"enteredAt": room.entered_at, "seen": room.seen, "epoch": room.epoch, "messages": newest[::-1]}
+    return json.dumps(row, ensure_ascii=False)
+
+
+def _message(entry: Entry, room_id: str, epoch: str) -> Message:
+    return Message(
+        room_id=room_id,
+        message_id=entry.message_id or "",
+        sender_id=entry.sender_id,
+        sender_name=entry.sender_name,
+        content=entry.content,
+        timestamp=entry.timestamp,
+        epoch=epoch,
+        seq=entry.seq,
+        client_message_id=entry.client_message_id,
+    )
+
+
+def _read(key: str, text: str) -> CachedRoom | None:
+    """The room in ``text``; None if it cannot be read, because something else wrote it or half of it is lost."""
+    try:
+        row = json.loads(text)
+        return CachedRoom(
+            room_id=protocol.check_room("room", key.partition("/")[2]),
+            entered_at=protocol.check_integer("enteredAt", row["enteredAt"]),
+            seen=protocol.check_integer("seen", row["seen"]),
+            epoch=None if row["epoch"] is None else protocol.check_id("epoch", row["epoch"]),
+            messages=_contiguous(protocol.parse_down(message) for message in row["messages"]),
+        )
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        logger.warning("what was kept of a room cannot be read: %s", error)
+        return None
+
+
+def _contiguous(frames: Iterable[protocol.DownFrame]) -> tuple[Message, ...]:
+    messages = tuple(frame for frame in frames if isinstance(frame, Message))
+    seqs = [message.seq or 0 for message in messages]
+    if seqs != list(range(seqs[0], seqs[0] + len(seqs)) if seqs else []):
+        raise ValueError("its messages are not one after the other")
+    return messages

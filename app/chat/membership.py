@@ -1,0 +1,380 @@
+"""Which rooms the link is in, and how everything that was said in them gets here.
+
+``hello`` on each new link names every room and how far the page has come in it; the link counts as connected when
+each room's batch is here. Afterwards rooms are entered by ``join``, gaps are closed by ``sync``, older messages come by
+``history``, and each ``pong`` names the rooms that the server has us in, and their newest messages.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from chat import protocol
+from chat.protocol import (
+    Batch,
+    Error,
+    Hello,
+    History,
+    Join,
+    Leave,
+    Message,
+    Ping,
+    RoomHead,
+    RoomPosition,
+    Sync,
+    UpFrame,
+)
+from chat.requests import Request, Requests
+from chat.room import Room
+from chat.room_book import RoomBook
+from kizuna.errors import KizunaError, NotConnected
+from kizuna.platform import Platform, TimerHandle
+from kizuna.service import WebSocketService
+from kizuna.transport import LinkHandle
+
+logger = logging.getLogger("kizuna.membership")
+
+#: Seconds between noticing a gap and asking for it: reordered frames of one broadcast arrive within this.
+GAP_PATIENCE = 0.2
+#: The code of the error that says that a person may not enter a room.
+FORBIDDEN = "forbidden"
+
+
+class Listener(Protocol):
+    """Who is told what became of the rooms."""
+
+    def room_changed(self, room: Room) -> None:
+        """Its messages are others than before."""
+
+    def progressed(self) -> None:
+        """Another room is complete, or not any more; older messages are on their way, or here."""
+
+    def stored(self, messages: Iterable[Message]) -> None:
+        """The server has these for good; one's own may be among them."""
+
+    def history_restored(self, room: Room) -> None:
+        """The server's history of the room is another one than before; it was loaded anew."""
+
+    def room_closed(self, room: Room) -> None:
+        """The server does not let this person in."""
+
+
+@dataclass(slots=True)
+class Successor:
+    """A link on its way to replace the one in use: from where its hello asked, and what is not answered yet."""
+
+    positions: dict[str, RoomPosition]
+    answered: asyncio.Future[None]
+    missing: set[str] = field(default_factory=set)
+
+    def note_answer(self, room_id: str) -> None:
+        """The room's batch is here, or never will be."""
+        self.missing.discard(room_id)
+        if not self.missing and not self.answered.done():
+            self.answered.set_result(None)
+
+
+class Membership:
+    """Responsible for being in the rooms of ``book``, and for catching up in each.
+
+    ``asks``: the server answers hello, join, sync and history (wire "kizuna"). The article's does not: a link to it
+    is in every room from the start, and nothing can be caught up.
+    """
+
+    def __init__(
+        self, platform: Platform, service: WebSocketService, listener: Listener, *, asks: bool = True
+    ) -> None:
+        self._platform = platform
+        self._service = service
+        self._listener = listener
+        self._asks = asks
+        self._book = RoomBook(None)
+        self._requests = Requests(platform, self.send, self._on_unanswered)
+        self._preparing: LinkHandle | None = None  # a first link on which we catch up before it counts
+        self._successor: Successor | None = None  # a link that is to replace the one in use, unnoticed
+        self._carrier: int | None = None  # number of the link in use
+        self._entered: dict[
+            str, RoomPosition
+        ] = {}  # the rooms that the link is in, and from where each was asked
+        self._missing: set[str] = set()  # of those, the rooms whose newest messages are not all here
+        self._closed: set[str] = set()  # of those, the rooms that the server does not let us into
+        self._caught_up: asyncio.Future[None] | None = None
+        self._gap_timer: TimerHandle | None = None
+
+    def serve(self, book: RoomBook) -> None:
+        """Be in these rooms from the next link on."""
+        self._book = book
+
+    # --- reading ---
+
+    def is_caught_up(self, room_id: str) -> bool:
+        """Whether nothing that was said in the room before the link opened is missing any more."""
+        return self._carrier is not None and (not self._asks or self._is_complete(room_id))
+
+    def is_catching_up(self, room_id: str) -> bool:
+        """Whether a link is open, and the room's batches are on their way."""
+        if self._preparing is not None:
+            return True
+        return self._carrier is not None and not self.is_caught_up(room_id) and room_id not in self._closed
+
+    def _is_complete(self, room_id: str) -> bool:
+        return room_id in self._entered and room_id not in self._missing | self._closed
+
+    def is_loading_earlier(self, room_id: str) -> bool:
+        """Whether older messages are on their way."""
+        return self._requests.is_asking(History, room_id)
+
+    # --- the link ---
+
+    async def prepare(self, link: LinkHandle) -> None:
+        """On every new link: say hello with how far we have come, and catch up before the link counts."""
+        if not self._asks:
+            return
+        if link.replaces:
+            await self._take_over(link)
+            return
+        self.link_lost()
+        self._preparing = link
+        self._entered = {room.room_id: room.position() for room in self._book}
+        self._missing = set(self._entered)
+        self._caught_up = asyncio.get_running_loop().create_future()
+        self._listener.progressed()
+        self.send(_hello(self._entered))
+        # A hello's answer may get lost on its way through a gateway: then the deadline asks again.
+        for room in self._book:
+            ref = self._requests.new_ref()
+            self._requests.ask_later(ref, room.room_id, Sync(**_fields(room), ref=ref))
+        self._note_caught_up()
+        try:
+            await self._caught_up
+        finally:
+            if self._preparing is link:
+                self._preparing = None
+
+    async def _take_over(self, link: LinkHandle) -> None:
+        """Say hello on a link that replaces the one in use, and wait for its answers. Nothing of it is shown, and
+        where it fails nothing is lost: the old link goes on."""
+        positions = {room.room_id: room.position() for room in self._book}
+        answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        successor = self._successor = Successor(positions, answered, set(positions))
+        hello = protocol.to_object(_hello(positions))
+        try:
+            link.send_message(hello.pop("action"), hello)
+            await successor.answered
+        except BaseException:
+            self._successor = None
+            raise
+
+    def link_stands(self, number: int | None) -> None:
+        """The link of this number is in use."""
+        if self._carrier == number:
+            return
+        self._carrier = number
+        if self._successor is not None:
+            self._entered, self._successor = self._successor.positions, None
+            for room_id in (*self._book_ids(), *self._entered):
+                self._requests.drop(Join, room_id)  # what was asked on the old link joined only that
+            self._missing = {room.room_id for room in self._book if room.needs_sync}  # its sync says so
+        self.follow()
+
+    def link_lost(self) -> None:
+        """No answer will come over the old link any more."""
+        self._preparing = None
+        self._carrier = None
+        self._entered = {}
+        self._missing = set()
+        self._closed = set()
+        self._requests.clear()
+        if self._gap_timer is not None:
+            self._gap_timer.cancel()
+            self._gap_timer = None
+
+    def follow(self) -> None:
+        """Be in the rooms of the book, and in no other. Before ``ready`` nothing but hello may be sent."""
+        if not self._asks or self._carrier is None:
+            return
+        for room in self._book:
+            if room.room_id not in self._entered:
+                self._ask_join(room)
+        for room_id in [room_id for room_id in self._entered if room_id not in self._book]:
+            self._entered.pop(room_id)
+            self._missing.discard(room_id)
+            for kind in (Join, Sync, History):
+                self._requests.drop(kind, room_id)
+            self.send(Leave(room_id=room_id))
+        self._note_caught_up()
+
+    # --- what the server says ---
+
+    def on_batch(self, batch: Batch) -> None:
+        """Messages that were asked for."""
+        request = self._requests.answered(batch.ref)
+        successor = self._successor
+        asked_after = self._asked_after(request, batch.room_id)
+        if successor is not None and batch.ref is None:
+            successor.note_answer(batch.room_id)
+        room = self._book.get(batch.room_id)
+        if room is None:
+            return
+        self._listener.stored(batch.messages)
+        if request is not None and isinstance(request.frame, History):
+            room.prepend(batch)
+        else:
+            if room.absorb(batch, asked_after):
+                self._listener.history_restored(room)
+            self._go_on(room, batch)
+            if request is not None and isinstance(request.frame, Join):
+                self.send(Ping())  # the answer names our rooms: an older leave may have come last
+        self._listener.room_changed(room)
+
+    def on_heads(self, heads: Iterable[RoomHead]) -> None:
+        """The rooms that the server has us in, and how far each has come."""
+        if not self._asks:
+            return
+        named = set()
+        for head in heads:
+            named.add(head.room_id)
+            room = self._book.get(head.room_id)
+            if room is not None:
+                room.note_head(head)
+                self.watch(room)
+            elif self._carrier is not None:
+                self.send(Leave(room_id=head.room_id))  # frames of one connection may run at once
+        for room in self._book:
+            if self._carrier is not None and self._is_complete(room.room_id) and room.room_id not in named:
+                self._ask_join(room)  # a leave overtook our join
+
+    def on_error(self, error: Error) -> bool:
+        """A request could not be served. True if the person was told why by room_closed()."""
+        request = self._requests.answered(error.ref)
+        room = self._book.get(error.room_id or (request.room_id if request is not None else ""))
+        if error.code == FORBIDDEN and room is not None:
+            self._close(room)
+            return True
+        if request is not None:
+            self._on_unanswered(request)
+        return False
+
+    def watch(self, room: Room) -> None:
+        """Ask for what is missing in the room, once reordered frames have had their time to arrive."""
+        if not room.needs_sync or self._gap_timer is not None or not self._can_ask:
+            return
+        if self._requests.is_asking(Sync, room.room_id) or self._requests.is_asking(Join, room.room_id):
+            return  # its answer brings it
+        self._gap_timer = self._platform.call_at(
+            self._platform.now().monotonic + GAP_PATIENCE, self._close_gaps
+        )
+
+    # --- questions ---
+
+    def load_earlier(self, room: Room) -> None:
+        """Fetch the page before the oldest message shown."""
+        first = room.timeline.first_seq
+        if (
+            not self._can_ask
+            or first is None
+            or not room.has_earlier
+            or self.is_loading_earlier(room.room_id)
+        ):
+            return
+        ref = self._requests.new_ref()
+        self._requests.ask(ref, room.room_id, History(room_id=room.room_id, before=first, ref=ref))
+        self._listener.progressed()
+
+    def send(self, frame: UpFrame) -> None:
+        """Send on the link of the moment. One that is gone takes nothing: its end brings everything again."""
+        data = protocol.to_object(frame)
+        link = self._preparing or self._service
+        try:
+            link.send_message(data.pop("action"), data)
+        except NotConnected:
+            logger.info("%s was not sent: the link is gone", frame.action)
+
+    @property
+    def _can_ask(self) -> bool:
+        return self._asks and (self._preparing is not None or self._service.is_connected())
+
+    def _ask_join(self, room: Room) -> None:
+        if self._requests.is_asking(Join, room.room_id):
+            return
+        self._entered[room.room_id] = room.position()
+        self._missing.add(room.room_id)
+        ref = self._requests.new_ref()
+        self._requests.ask(ref, room.room_id, Join(**_fields(room), ref=ref))
+        self._listener.progressed()
+
+    def _ask_sync(self, room: Room) -> None:
+        self._requests.drop(Sync, room.room_id)
+        ref = self._requests.new_ref()
+        self._requests.ask(ref, room.room_id, Sync(**_fields(room), ref=ref))
+
+    def _close_gaps(self) -> None:
+        self._gap_timer = None
+        for room in self._book:
+            if room.needs_sync:
+                self._ask_sync(room)
+
+    def _go_on(self, room: Room, batch: Batch) -> None:
+        """Ask on until nothing is missing."""
+        if room.needs_sync:
+            if batch.complete:
+                self.watch(room)
+            else:
+                self._ask_sync(room)
+            return
+        self._requests.drop(Sync, room.room_id)
+        self._missing.discard(room.room_id)
+        self._note_caught_up()
+
+    def _asked_after(self, request: Request | None, room_id: str) -> int | None:
+        """From where the question went that a batch answers; hello's answers carry no reference."""
+        if request is not None and isinstance(request.frame, Sync | Join):
+            return request.frame.after
+        asked = None
+        if self._successor is not None:
+            asked = self._successor.positions.get(room_id)
+        elif self._preparing is not None:
+            asked = self._entered.get(room_id)
+        return None if asked is None else asked.after
+
+    def _note_caught_up(self) -> None:
+        if self._caught_up is not None and not self._caught_up.done() and not self._missing:
+            self._caught_up.set_result(None)
+
+    def _close(self, room: Room) -> None:
+        self._closed.add(room.room_id)
+        self._missing.discard(room.room_id)
+        for kind in (Join, Sync, History):
+            self._requests.drop(kind, room.room_id)
+        if self._successor is not None:
+            self._successor.note_answer(room.room_id)
+        self._note_caught_up()
+        self._listener.room_closed(room)
+        self._listener.progressed()
+
+    def _on_unanswered(self, request: Request) -> None:
+        """The server does not serve this question. Without its answer nothing here can be called caught up."""
+        logger.warning("the server left %s without an answer", request.frame.action)
+        if (
+            not isinstance(request.frame, History)
+            and self._caught_up is not None
+            and not self._caught_up.done()
+        ):
+            self._caught_up.set_exception(KizunaError("the server does not send what was missed"))
+        self._listener.progressed()
+
+    def _book_ids(self) -> tuple[str, ...]:
+        return tuple(room.room_id for room in self._book)
+
+
+def _hello(positions: dict[str, RoomPosition]) -> Hello:
+    return Hello(v=protocol.PROTOCOL_VERSION, rooms=tuple(positions.values()))
+
+
+def _fields(room: Room) -> dict[str, Any]:
+    position = room.position()
+    return {"room_id": position.room_id, "after": position.after, "epoch": position.epoch}

@@ -1,0 +1,35 @@
+"""Who else is there: how many people are in the room, and who of them is writing."""
+
+from __future__ import annotations
+
+from chat.store import ChatState
+from ui.company import typing_words
+from ui.dom import by_id
+from ui.texts import Texts
+
+
+class CompanyView:
+    """Responsible for the number beside the room's name, and for the line above the field. No reader is told of
+    either by itself: both change too often to be worth an interruption."""
+
+    def __init__(self, texts: Texts) -> None:
+        self._texts = texts
+        self._present = by_id("present")
+        self._typing = by_id("typing")
+        self._drawn: tuple[object, ...] = ()
+
+    def draw(self, state: ChatState, now: float) -> float | None:
+        """Both."""
+        wanted = (state.present, state.typing)
+        if wanted == self._drawn:
+            return None
+        self._drawn = wanted
+        count = state.present
+        self._present.hidden = count is None
+        if count is not None:
+            by_id("present-number").textContent = self._texts("present.short", count=count)
+            by_id("present-words").textContent = self._texts("present.words", count=count)
+        words = typing_words(state.typing, self._texts)
+        by_id("typing-words").textContent = words
+        self._typing.toggleAttribute("data-shown", bool(words))
+        return None

@@ -1,0 +1,165 @@
+"""What outlives a page: what was said, and what waits to be said. And what does not: anything, after signing out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Error, expect
+
+from tests.e2e.peer import Peer
+from tests.e2e.person import Person, give_config
+from tests.e2e.waiting import eventually
+from tests.faults.proxy import Way
+
+Hire = Callable[..., Person]
+
+READ_DATABASE = """() => new Promise((resolve, reject) => {
+    const opening = indexedDB.open("kizuna");
+    opening.onerror = () => reject(opening.error);
+    opening.onsuccess = () => {
+        const found = {}, tables = [...opening.result.objectStoreNames];
+        const transaction = opening.result.transaction(tables);
+        for (const table of tables)
+            transaction.objectStore(table).getAll().onsuccess = (event) => { found[table] = event.target.result; };
+        transaction.oncomplete = () => { opening.result.close(); resolve(found); };
+    };
+})"""
+
+#: Only ours: Pyodide has a database of its own, and does not start without it.
+FORBID_DATABASE = """{
+    const open = IDBFactory.prototype.open;
+    IDBFactory.prototype.open = function (name, ...rest) {
+        if (name === "kizuna") throw new DOMException("not here", "SecurityError");
+        return open.call(this, name, ...rest);
+    };
+}"""
+
+
+def kept_by(person: Person) -> dict[str, list[str]]:
+    """The rows of the page's database, by table."""
+    found: dict[str, list[str]] = person.page.evaluate(READ_DATABASE)
+    return found
+
+
+def another_tab(person: Person) -> Person:
+    """A second tab of the same browser; its page is not open yet."""
+    return Person(person.page.context.new_page(), person.network, person.name)
+
+
+def test_a_reload_shows_what_was_said_before_any_connection(hire: Hire, server: object, room: str) -> None:
+    ada = hire("Ada")
+    ada.open(room)
+    ada.join()
+    ada.say("one", "two")
+    ada.wait_for_text("two", state="sent")
+    eventually(lambda: "two" in str(kept_by(ada)["rooms"]), what="the room is kept")
+    with ada.network.http_status(503):
+        ada.watch.allow("WebSocket connection to .* failed")
+        ada.reload()
+        ada.wait_for_texts("one", "two")
+        assert ada.status != "connected"
+        assert [shown.state for shown in ada.messages] == ["sent", "sent"]
+    ada.try_now_if_shown()
+    ada.wait_until_in()
+    ada.wait_for_texts("one", "two")
+
+
+def test_what_is_typed_while_down_outlives_a_crash_of_the_tab(hire: Hire, room: str, peer: Peer) -> None:
+    ada = hire("Ada")
+    give_config(ada.page, firstRetryDelay=0.2)
+    ada.open(room)
+    ada.join()
+    ada.watch.allow("WebSocket connection to .* failed")
+    with ada.network.http_status(503):
+        ada.network.reset(only_websockets=True)
+        ada.say("first", "second")
+        eventually(lambda: len(kept_by(ada)["outbox"]) == 2, what="both are kept")
+        ada.watch.allow("the page crashed")
+        with pytest.raises(Error):
+            ada.page.goto("chrome://crash")
+        ada.page.close()
+    after = another_tab(ada)
+    after.open(room)
+    after.wait_until_in()
+    peer.wait_to_hear("second")
+    assert peer.heard == ["first", "second"]
+    after.wait_for_texts("first", "second")
+    eventually(lambda: kept_by(after)["outbox"] == [], what="nothing waits any more")
+
+
+def test_what_a_closed_tab_was_sending_is_sent_by_the_other_one(hire: Hire, room: str, peer: Peer) -> None:
+    first = hire("Ada")
+    first.open(room)
+    first.join()
+    second = another_tab(first)
+    second.open(room)
+    second.wait_until_in()
+    with first.network.black_hole(Way.UP):
+        first.say("did it arrive?")
+        first.wait_for_text("did it arrive?", state="sending")
+        first.page.close()
+        second.wait_for_text("did it arrive?")
+    second.come_back()
+    second.wait_for_text("did it arrive?", state="sent")
+    peer.wait_to_hear("did it arrive?")
+    assert peer.heard == ["did it arrive?"]
+
+
+def test_signing_out_leaves_nothing_of_what_was_said(hire: Hire, room: str) -> None:
+    ada = hire("Ada")
+    ada.open(room)
+    ada.join()
+    ada.say("between us")
+    ada.wait_for_text("between us", state="sent")
+    eventually(lambda: "between us" in str(kept_by(ada)["rooms"]), what="the room is kept")
+    ada.leave()
+    eventually(lambda: "between us" not in str(kept_by(ada)), what="the room is forgotten")
+    assert ada.messages == []
+
+
+def test_a_browser_that_keeps_nothing_chats_all_the_same_and_says_so(
+    hire: Hire, room: str, peer: Peer
+) -> None:
+    ada = hire("Ada")
+    ada.page.add_init_script(FORBID_DATABASE)
+    ada.watch.allow("kizuna.storage")
+    ada.open(room)
+    ada.join()
+    ada.say("hello")
+    ada.wait_for_text("hello", state="sent")
+    expect(ada.page.get_by_role("alert").filter(has_text="This browser keeps nothing")).to_be_visible()
+    peer.wait_to_hear("hello")
+
+
+def test_a_message_deleted_before_its_answer_says_that_it_may_have_arrived(ada: Person, peer: Peer) -> None:
+    with ada.network.black_hole(Way.DOWN):
+        ada.say("better not")
+        ada.wait_for_text("better not", state="sending")
+        peer.wait_to_hear("better not")
+        ada.article("better not").hover()
+        ada.article("better not").get_by_role("button", name="Delete").click()
+        expect(ada.article("better not")).to_have_count(0)
+        expect(ada.page.get_by_text("it may have arrived")).to_be_visible()
+    ada.wait_for_text("better not", state="sent")  # and so it had
+
+
+def test_all_that_failed_is_sent_again_in_the_order_typed(ada: Person, peer: Peer) -> None:
+    texts = ["one", "two", "three"]
+    with ada.network.black_hole(Way.UP):
+        for text in texts:
+            ada.say(text)
+            ada.wait_for_text(text, state="sending")
+            refused = {"type": "nack", "code": "busy", "message": "not now", "retryable": False}
+            (shown,) = [shown for shown in ada.messages if shown.text == text]
+            ada.network.inject(json.dumps({**refused, "clientMessageId": shown.client_message_id}))
+            ada.wait_for_text(text, state="failed")
+        ada.network.strand(Way.UP, only_websockets=True)
+    ada.page.get_by_role("button", name="Retry all").click()
+    ada.network.reset(only_websockets=True)
+    ada.come_back()
+    for text in texts:
+        ada.wait_for_text(text, state="sent")
+    assert peer.heard == texts
+    ada.wait_for_texts(*texts)
