@@ -1,0 +1,215 @@
+"""The page with the article's own server, which broadcasts, and says nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.e2e.article_server import ArticleServer
+from tests.e2e.conftest import PRESENT, has_failed
+from tests.e2e.person import Person
+from tests.e2e.test_exhausted import attempts_of
+from tests.e2e.waiting import eventually, throughout
+from tests.faults.proxy import FaultProxy, Way
+
+#: Enough of everything to see it happen.
+QUICK = {"firstRetryDelay": 0.2, "heartbeatInterval": 1, "connectTimeout": 4, "stableAfter": 0.5, "rest": 0}
+ROOM = "general"
+
+
+@pytest.fixture(scope="module")
+def article() -> Iterator[ArticleServer]:
+    with ArticleServer(connection=QUICK) as article:
+        yield article
+
+
+@pytest.fixture(scope="module")
+def couple(chromium: Browser, article: ArticleServer) -> Iterator[list[Person]]:
+    """Two people whose pages stay open for all tests of this file."""
+    people = []
+    for name in ("Ada", "Ben"):
+        page = chromium.new_context(locale="en-US").new_page()
+        people.append(Person(page, FaultProxy(article.port).start(), name))
+        people[-1].begin_to_open(ROOM)
+    for person in people:
+        person.wait_until_started()
+        person.join()
+    yield people
+    for person in people:
+        person.page.context.close()
+        person.network.stop()
+
+
+@pytest.fixture(autouse=True)
+def watched(request: pytest.FixtureRequest, couple: list[Person], article: ArticleServer) -> Iterator[None]:
+    """Everybody is connected at the beginning, and has done nothing wrong unseen by the end."""
+    article.typed = True
+    for person in couple:
+        person.come_back()
+        person.watch.forget()
+    article.heard.clear()
+    request.node.stash[PRESENT] = list(couple)
+    yield
+    if not has_failed(request):
+        assert [problem for person in couple for problem in person.watch.problems] == []
+
+
+@pytest.fixture
+def ada(couple: list[Person]) -> Person:
+    return couple[0]
+
+
+@pytest.fixture
+def ben(couple: list[Person]) -> Person:
+    return couple[1]
+
+
+@pytest.mark.parametrize("typed", [True, False], ids=["typed", "untyped"])
+def test_two_people_talk_and_own_words_stand_once(
+    ada: Person, ben: Person, article: ArticleServer, typed: bool
+) -> None:
+    article.typed = typed
+    hello, answer = f"hello, {typed=}", f"hello to you, {typed=}"
+    ada.say(hello)
+    ada.wait_for_text(hello, state="sent")
+    ben.wait_for_text(hello, state="received")
+    ben.say(answer)
+    ben.wait_for_text(answer, state="sent")
+    ada.wait_for_text(answer, state="received")
+    assert article.words == [hello, answer]
+    for person in (ada, ben):
+        assert person.texts[-2:] == [hello, answer]
+
+
+def test_the_same_words_typed_twice_are_two_messages_of_ones_own(ada: Person, article: ArticleServer) -> None:
+    ada.say("ok", "ok")
+    expect(ada.article("ok")).to_have_count(2)
+    eventually(lambda: [shown.state for shown in ada.messages if shown.text == "ok"] == ["sent", "sent"])
+    assert article.words == ["ok", "ok"]
+
+
+def test_a_broadcast_that_comes_twice_is_shown_once(ada: Person, ben: Person, article: ArticleServer) -> None:
+    ada.say("once")
+    ben.wait_for_text("once")
+    article.repeat()
+    ada.say("the next one")  # whatever the repetition did is done when this is here
+    for person in (ada, ben):
+        person.wait_for_text("the next one")
+        expect(person.article("once")).to_have_count(1)
+
+
+def test_a_drop_is_got_over_with_backoff(ada: Person, ben: Person, article: ArticleServer) -> None:
+    ada.watch.allow_network_trouble()
+    with ada.network.down():
+        ada.wait_for_status("waiting")
+        eventually(lambda: attempts_of(ada) >= 2, what="attempts while it is down")
+    ada.wait_until_in()
+    assert ada.sockets_alive() == 1
+    ben.say("can you hear me?")
+    ada.wait_for_text("can you hear me?")
+    ada.say("yes")
+    ben.wait_for_text("yes")
+
+
+def test_what_is_typed_while_down_is_sent_once_connected(
+    ada: Person, ben: Person, article: ArticleServer
+) -> None:
+    ada.watch.allow_network_trouble()
+    with ada.network.down():
+        ada.wait_for_status("waiting")
+        ada.say("first, while down", "second, while down")
+        ada.wait_for_text("first, while down", state="queued")
+    for text in ("first, while down", "second, while down"):
+        ada.wait_for_text(text, state="sent")
+        ben.wait_for_text(text)
+    assert article.words == ["first, while down", "second, while down"]
+    assert ben.texts[-2:] == article.words
+
+
+def test_what_was_sent_without_coming_back_is_not_sent_again_but_by_hand(
+    ada: Person, ben: Person, article: ArticleServer
+) -> None:
+    ada.watch.allow_network_trouble()
+    article.swallow_next()
+    ada.say("did it arrive?")
+    eventually(lambda: article.words == ["did it arrive?"])
+    ada.wait_for_text("did it arrive?", state="sending")
+    ada.network.reset()
+    ada.wait_for_text("did it arrive?", state="failed")
+    expect(ada.article("did it arrive?")).to_contain_text("Not confirmed")
+    ada.wait_until_in()
+    ada.say("something else")
+    ben.wait_for_text("something else")
+    assert article.words == ["did it arrive?", "something else"]
+
+    ada.article("did it arrive?").get_by_role("button", name="Retry").click()
+    ada.wait_for_text("did it arrive?", state="sent")
+    ben.wait_for_text("did it arrive?")
+    assert article.words == ["did it arrive?", "something else", "did it arrive?"]
+
+
+def test_a_broadcast_that_is_late_or_lost_with_the_link_fails_nothing_that_comes_back(
+    ada: Person, ben: Person, article: ArticleServer
+) -> None:
+    """The sender's link dies between its frame and the broadcast: the others have the message."""
+    ada.watch.allow_network_trouble()
+    with ada.network.black_hole(Way.DOWN):
+        ada.say("heard by others")
+        ben.wait_for_text("heard by others")
+        ada.network.reset()
+    ada.wait_for_text("heard by others", state="failed")
+    ada.wait_until_in()
+    article.repeat()  # such as by the retry of a Lambda
+    ada.wait_for_text("heard by others", state="sent")
+    ada.say("after that")
+    ben.wait_for_text("after that")
+    assert article.words == ["heard by others", "after that"]
+    expect(ben.article("heard by others")).to_have_count(1)
+
+
+def test_an_error_of_the_gateway_is_told_and_ends_nothing(ada: Person, article: ArticleServer) -> None:
+    before = article.handshakes
+    article.fail_next()
+    ada.say("to a broken Lambda")
+    expect(ada.page.get_by_text("Internal server error")).to_be_visible()
+    ada.say("to one that works")
+    ada.wait_for_text("to one that works", state="sent")
+    ada.wait_for_text("to a broken Lambda", state="failed")  # nothing came back in time
+    expect(ada.article("to a broken Lambda")).to_contain_text("Not confirmed")
+    assert article.handshakes == before
+    assert article.words == ["to a broken Lambda", "to one that works"]
+
+
+def test_pings_keep_an_idle_link_and_their_silence_means_nothing(
+    couple: list[Person], article: ArticleServer
+) -> None:
+    before = article.handshakes
+    throughout(
+        lambda: all(person.status == "connected" for person in couple), 3.5, what="both stay connected"
+    )
+    assert article.pings >= 3 * len(couple)
+    assert article.handshakes == before
+    assert {frame["action"] for frame in article.heard} == {"ping"}
+
+
+def test_a_server_that_closes_every_connection_gets_them_back(
+    couple: list[Person], article: ArticleServer
+) -> None:
+    before = article.handshakes
+    article.close_all()
+    eventually(lambda: article.handshakes == before + 2)
+    for person in couple:
+        person.wait_until_in()
+    assert article.open == 2
+
+
+def test_who_leaves_stays_away_until_they_join(ada: Person, article: ArticleServer) -> None:
+    ada.leave()
+    eventually(lambda: article.open == 1)
+    before = article.handshakes
+    ada.stays_as("closed", seconds=2)  # the first retry would come after 0.2 s
+    assert article.handshakes == before
+    ada.join()
+    assert article.open == 2
