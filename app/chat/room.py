@@ -76,8 +76,9 @@ class Room:
     def restore(self, epoch: str, messages: Messages[Message], seen: int) -> None:
         """Begin with what an earlier page kept: ``messages`` in order, without gaps. What has come since by itself
         is newer, and stays."""
-        if self._sequence.epoch is not None or not messages or (last := messages[-1].seq) is None:
+        if self._sequence.epoch is not None:
             return
+        last = messages[-1].seq or 0 if messages else 0
         self._sequence.start(epoch, last)
         self.timeline = self.timeline.add_many(messages)
         self.seen = min(seen, last)

@@ -171,11 +171,11 @@ class Timeline:
         return replace(self, pending=tuple(marked if e is entry else e for e in self.pending))
 
     def discard(self, client_message_id: str) -> Timeline:
-        """Without an own message that is not stored."""
+        """Without an own message that is not stored. One that is acknowledged stays, though it waits for its place."""
         entry = self._pending_entry(client_key(self.me or "", client_message_id))
-        return (
-            self if entry is None else replace(self, pending=tuple(e for e in self.pending if e is not entry))
-        )
+        if entry is None or entry.state is Delivery.SENT:
+            return self
+        return replace(self, pending=tuple(e for e in self.pending if e is not entry))
 
     def identified(self, me: str) -> Timeline:
         """With ``me`` as the person, whose words on their way become theirs."""

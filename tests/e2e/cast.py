@@ -57,6 +57,7 @@ class Cast:
         for person in people:
             person.come_back()
             person.enter(room)
+            person.leave_other_rooms()
             person.watch.forget()
 
     def hire(self, name: str, config: Mapping[str, float] | None = None, **context: Any) -> Person:

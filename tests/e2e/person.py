@@ -147,6 +147,13 @@ class Person:
         expect(self.page.locator("#room-name")).to_have_text(room)
         expect(self.root).to_have_attribute("data-caught-up", "true")
 
+    def leave_other_rooms(self) -> None:
+        """Be in the room that is shown alone."""
+        shown = self.page.locator("#room-name").inner_text()
+        others = self.page.get_by_role("button", name=re.compile(rf"^Leave #(?!{re.escape(shown)}$)"))
+        others.evaluate_all("buttons => buttons.forEach((button) => button.click())")
+        expect(others).to_have_count(0)
+
     def say(self, *texts: str) -> None:
         """Type each of these and press Enter, as soon as the one before has left the composer."""
         for text in texts:

@@ -22,6 +22,7 @@ BAD_NAME = "<img src=x onerror=alert(1)>"
 
 def test_markup_is_shown_as_the_text_that_it_is(ada: Person, server: KizunaServer, room: str) -> None:
     ada.say(*MARKUP)
+    ada.wait_for_text(MARKUP[-1], state="sent")
     with Peer(server, room, name=BAD_NAME) as stranger:
         stranger.say(*MARKUP)
         ada.wait_for_texts(*MARKUP, *MARKUP)

@@ -1,0 +1,54 @@
+"""Several rooms at once: what is said elsewhere is counted, and is there when one goes to look."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Locator, expect
+
+from tests.e2e.peer import Peer
+from tests.e2e.person import Person
+from tests.e2e.server import KizunaServer
+
+
+def link_to(person: Person, room: str) -> Locator:
+    rooms = person.page.get_by_role("navigation", name="Rooms")
+    return rooms.get_by_role("link", name=re.compile(rf"^#?{re.escape(room)}(?! *-)"))
+
+
+def test_what_is_said_in_another_room_is_counted_until_one_looks(
+    ada: Person, server: KizunaServer, room: str
+) -> None:
+    ada.say("here")
+    ada.enter(f"other-{room}")
+    with Peer(server, room) as peer:
+        peer.say("one", "two")
+        expect(link_to(ada, room)).to_contain_text("2 unread")
+    link_to(ada, room).click()
+    ada.wait_for_texts("here", "one", "two")
+    expect(ada.page.get_by_role("link", name="unread")).to_have_count(0)
+    expect(link_to(ada, room)).to_have_attribute("aria-current", "page")
+
+
+def test_a_reload_comes_back_to_every_room(ada: Person, room: str, peer: Peer) -> None:
+    ada.enter(f"other-{room}")
+    ada.say("over there")
+    ada.wait_for_text("over there", state="sent")
+    ada.page.wait_for_timeout(1_500)  # a second after the last change the rooms are kept
+    ada.reload()
+    ada.wait_until_in()
+    ada.wait_for_texts("over there")
+    peer.say("over here")
+    expect(link_to(ada, room)).to_contain_text("1 unread")
+    link_to(ada, room).click()
+    ada.wait_for_texts("over here")
+
+
+def test_going_to_a_room_by_name_and_leaving_it_again(ada: Person, room: str) -> None:
+    ada.page.get_by_role("textbox", name="Go to a room").fill("お茶")
+    ada.page.keyboard.press("Enter")
+    expect(ada.page.locator("#room-name")).to_have_text("お茶")
+    ada.page.get_by_role("button", name="Leave #お茶").click()
+    expect(ada.page.locator("#room-name")).to_have_text(room)
+    assert ada.page.url.endswith(f"#/{room}")
+    expect(link_to(ada, "お茶")).to_have_count(0)
