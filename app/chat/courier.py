@@ -148,6 +148,11 @@ class Courier:
         else:
             self._fail(nack.client_message_id, Failure(nack.code, nack.message))
 
+    def letters(self, room_id: str) -> list[Letter]:
+        """What waits or failed in this room, in the order written."""
+        rows = [row for row in self._kept.values() if row.lane == room_id]
+        return [letter for row in rows if (letter := _letter(row)) is not None]
+
     def retry(self, client_message_id: str) -> None:
         """Carry a failed one again. Raises OutboxFull."""
         row = self._kept.get(client_message_id)

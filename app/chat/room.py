@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence as Messages
 
 from chat.protocol import Ack, Batch, Message, RoomHead, RoomPosition
-from chat.timeline import Timeline
+from chat.timeline import Delivery, Timeline
 from kizuna.sequence import Sequence
 
 
@@ -114,24 +114,30 @@ class Room:
         was_restored = self._sequence.epoch is not None and (
             batch.epoch != self._sequence.epoch or batch.head < (asked_after or 0)
         )
-        if was_restored or batch.limited or self._is_stale or self._sequence.epoch is None:
+        first = next((message.seq for message in batch.messages if message.seq is not None), None)
+        leaves_hole = batch.limited and (first or 0) > self._sequence.watermark + 1  # else it comes late
+        is_new_page = was_restored or leaves_hole or self._is_stale or self._sequence.epoch is None
+        if is_new_page:
             if was_restored:
                 self._sequence.forget()
             self.timeline = self.timeline.only_pending()
             self._is_stale = False
-            first = next((message.seq for message in batch.messages if message.seq is not None), None)
             self._show(self._sequence.start(batch.epoch, (first or batch.head + 1) - 1))
         released: list[Message | Ack] = []
         for message in batch.messages:
             if message.seq is not None:
                 released += self._sequence.offer(message.seq, message)
         self._show(released)
+        if is_new_page:
+            self._drop_what_is_not_shown()
         self._sequence.note_head(batch.head)
         return was_restored
 
     def prepend(self, batch: Batch) -> None:
-        """What ``history`` brought: older messages, which the sequence has nothing to do with."""
-        if batch.epoch == self._sequence.epoch:
+        """What ``history`` brought: older messages, which the sequence has nothing to do with. An answer to a question
+        from before a new page is no neighbour of what is shown, and would hide a hole."""
+        last = batch.messages[-1].seq if batch.messages else None
+        if batch.epoch == self._sequence.epoch and (last or 0) + 1 >= (self.timeline.first_seq or 1):
             self.timeline = self.timeline.add_many(batch.messages)
 
     def _belongs(self, epoch: str | None) -> bool:
@@ -152,3 +158,10 @@ class Room:
             self.timeline = self.timeline.add_many(messages).confirm(item)
             messages = []
         self.timeline = self.timeline.add_many(messages)
+
+    def _drop_what_is_not_shown(self) -> None:
+        """One's own messages that the server has, in a part of the history that is not shown: nothing places them."""
+        held = {item.client_message_id for item in self._sequence.held if isinstance(item, Ack)}
+        for entry in self.timeline.pending:
+            if entry.state is Delivery.SENT and entry.client_message_id not in held:
+                self.timeline = self.timeline.discard(entry.client_message_id or "")

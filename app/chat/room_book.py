@@ -77,6 +77,9 @@ class RoomBook:
             room.timeline = room.timeline.mark(client_message_id, delivery, failure)
 
     def discard(self, client_message_id: str) -> None:
-        """One of the person's messages is not wanted any more, or not this page's."""
+        """One of the person's messages is not wanted any more, or not this page's. One that is acknowledged stays,
+        though it may still wait for its place: the server has it."""
         for room in self:
-            room.timeline = room.timeline.discard(client_message_id)
+            entry = room.timeline.own(client_message_id)
+            if entry is not None and entry.state is not Delivery.SENT:
+                room.timeline = room.timeline.discard(client_message_id)

@@ -365,9 +365,11 @@ class ChatSession:
             if message.sender_id == self._identity.user_id:
                 room = self._book.get(message.room_id)
                 awaited = room.timeline.awaited(message) if room is not None else None
-                self._courier.settle(
-                    message.client_message_id or (awaited.client_message_id if awaited else None)
-                )
+                own = message.client_message_id or (awaited.client_message_id if awaited else None)
+                self._courier.settle(own)
+                self.mark(
+                    own or "", Delivery.SENT
+                )  # it may have to wait for others before it takes its place
 
     def history_restored(self, room: Room) -> None:
         """The room's history is another one than before."""
@@ -414,6 +416,8 @@ class ChatSession:
             _, left = self._book.enter(room_id, self._wall_ms())
             if left is not None:
                 self._cache.forget(left.room_id)
+            for letter in self._courier.letters(room_id):  # in a room that was left they wait unseen
+                self._show_own(letter)
         self._change(room_id=room_id)
         self._membership.follow()
         self._show()

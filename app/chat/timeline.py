@@ -171,9 +171,9 @@ class Timeline:
         return replace(self, pending=tuple(marked if e is entry else e for e in self.pending))
 
     def discard(self, client_message_id: str) -> Timeline:
-        """Without an own message that is not stored. One that is acknowledged stays, though it waits for its place."""
+        """Without an own message that has no place yet."""
         entry = self._pending_entry(client_key(self.me or "", client_message_id))
-        if entry is None or entry.state is Delivery.SENT:
+        if entry is None:
             return self
         return replace(self, pending=tuple(e for e in self.pending if e is not entry))
 

@@ -60,6 +60,11 @@ class Sequence(Generic[Item]):
         self._head = max(self._head, number)
 
     @property
+    def held(self) -> tuple[Item, ...]:
+        """What lies beyond a gap, in no order."""
+        return tuple(self._held.values())
+
+    @property
     def has_gap(self) -> bool:
         """Whether something is known to exist that has not been released."""
         return self._head > self.watermark

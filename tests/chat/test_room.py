@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from chat.protocol import Ack, Batch, Message, RoomHead
 from chat.room import Room
+from chat.timeline import Delivery
 
 
 def message(seq: int, epoch: str = "e", **parts: object) -> Message:
@@ -146,3 +147,26 @@ def test_in_whatever_order_and_however_often_frames_come_each_shows_once_in_orde
         assert shown(room) == sorted(shown(room), key=lambda number: number or 0)
     assert shown(room) == list(range(1, 9))
     assert not room.needs_sync
+
+
+def test_a_limited_answer_that_comes_late_drops_nothing() -> None:
+    room = room_at(1, 3)
+    assert not room.absorb(page(3, 3, limited=True))
+    assert shown(room) == [1, 2, 3]
+
+
+def test_an_answer_about_older_messages_from_before_a_new_page_hides_no_hole() -> None:
+    room = room_at(1, 2)
+    room.absorb(page(900, 900, limited=True))
+    room.prepend(page(1, 2, head=900))
+    assert shown(room) == [900]
+    room.prepend(page(898, 899, head=900))
+    assert shown(room) == [898, 899, 900]
+
+
+def test_ones_own_message_that_lies_before_a_new_page_waits_for_nothing_any_more() -> None:
+    room = room_at(1, 2)
+    room.timeline = room.timeline.add_own("mine", "hello", "Me", 5).mark("mine", Delivery.SENT)
+    room.timeline = room.timeline.add_own("later", "and this", "Me", 6)
+    room.absorb(page(900, 900, limited=True))
+    assert [entry.content for entry in room.timeline.entries] == ["words 900", "and this"]

@@ -218,3 +218,14 @@ async def test_the_rooms_of_an_earlier_page_are_entered_again_with_what_was_know
     (hello,) = again.sent("hello")
     assert {room["roomId"]: room["after"] for room in hello["rooms"]} == {"general": 2, "tea": 2}
     again.session.leave()
+
+
+async def test_what_waits_in_a_room_that_was_left_shows_when_one_comes_back(stage: Stage) -> None:
+    await stage.join()
+    await enter(stage, "tea")
+    stage.socket.drop()
+    await stage.say("later")
+    stage.session.leave_room("tea")
+    assert stage.entries() == []
+    stage.session.enter_room("tea")
+    assert [content for content, _ in stage.entries()] == ["later"]

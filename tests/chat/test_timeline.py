@@ -161,11 +161,6 @@ def test_a_discarded_message_is_gone() -> None:
     assert timeline.discard("unknown") is timeline
 
 
-def test_an_acknowledged_message_that_waits_for_its_place_cannot_be_discarded() -> None:
-    timeline = Timeline(me="me").add_own("c9", "mine", "Me", 5).mark("c9", Delivery.SENT)
-    assert timeline.discard("c9") is timeline
-
-
 def test_older_messages_come_before_those_shown() -> None:
     timeline = Timeline().add_many([message(8), message(9)]).add_many([message(6), message(7)])
     assert [entry.seq for entry in timeline.entries] == [6, 7, 8, 9]
