@@ -27,7 +27,7 @@ RUNTIME := static/vendor/.stamp
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test check fix coverage unit e2e own-coverage soak week storm bench mutation diagrams screenshot setup setup-test browsers wheel lock clean doctor
+.PHONY: help run test check fix coverage unit e2e own-coverage chaos soak week storm bench mutation diagrams screenshot setup setup-test browsers wheel lock clean doctor
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
@@ -60,6 +60,9 @@ unit: setup-test  ## The tests that need no browser
 
 e2e: setup-test browsers  ## The tests in real browsers
 	@$(VENV_PYTHON) -m pytest -m e2e $(ARGS)
+
+chaos: setup-test browsers  ## Ten minutes on real pages while everything breaks (ARGS="--seconds 60 --seed N")
+	@$(VENV_PYTHON) -m tests.chaos $(ARGS)
 
 soak: setup-test  ## 200,000 random steps through the connection's core (ARGS="--seed N": the same again)
 	@$(VENV_PYTHON) -m tests.simulation.soak $(ARGS)

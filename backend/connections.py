@@ -3,14 +3,15 @@
     CONNECTION#<id>  METADATA           who it is, and whether it is pending or active
     CONNECTION#<id>  ROOM#<room>        one for each room it is in
     USER#<uid>       CONNECTION#<id>    a person's connections
-    ROOM#<room>      CONNECTION#<id>    a room's connections, whom a broadcast reaches
+    ROOM#<room>      CONNECTION#<id>    a room's connections, whom a broadcast reaches, with their people's names
 
 A connection begins as *pending*: while ``$connect`` runs, its socket does not exist yet, and posting to it answers
 Gone. Its first frame, ``hello``, makes it *active*. Gone removes active connections only.
 
 The rule that leaves no ghosts: nothing is written for a connection except in a transaction that checks that its
 METADATA record still exists, and removal deletes METADATA first. Whatever was written before that is seen by the
-consistent read that follows it; whatever comes later fails.
+consistent read that follows it; whatever comes later fails. Of several removals at once, the one that deleted
+METADATA is told what was removed, so that a departure is announced once.
 """
 
 from __future__ import annotations
@@ -68,6 +69,25 @@ class Connection:
     expires_at: int
 
 
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A connection in a room. ``since``: milliseconds since 1970 when it entered."""
+
+    connection_id: str
+    user_id: str
+    name: str
+    since: int
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """A connection that is in these rooms no more."""
+
+    user_id: str
+    name: str
+    rooms: tuple[str, ...]
+
+
 class Connections:
     """Responsible for the records of connections. ``clock`` gives epoch seconds."""
 
@@ -89,20 +109,28 @@ class Connections:
         item = self._store.get(_partition(connection_id), _METADATA)
         return None if item is None else _connection(item)
 
-    def activate(self, connection: Connection, rooms: Iterable[str]) -> None:
+    def activate(self, connection: Connection, rooms: Iterable[str]) -> frozenset[str]:
         """Let a connection's first frame make it active, in ``rooms``. Again is no error and leaves no room.
 
-        Raises UnknownConnection if it was removed meanwhile, TooManyRooms.
+        Returns the rooms in which it was not yet. Raises UnknownConnection if it was removed meanwhile, TooManyRooms.
         """
-        self._enter(connection, rooms, Put(_metadata(replace(connection, active=True)), Exists()))
+        return self._enter(connection, rooms, Put(_metadata(replace(connection, active=True)), Exists()))
 
-    def join(self, connection: Connection, room_id: str) -> None:
-        """Enter one room. Raises UnknownConnection, TooManyRooms."""
-        self._enter(connection, [room_id], _still_there(connection))
+    def join(self, connection: Connection, room_id: str) -> bool:
+        """Enter one room; False if it was there already. Raises UnknownConnection, TooManyRooms."""
+        return bool(self._enter(connection, [room_id], _still_there(connection)))
 
-    def leave(self, connection_id: str, room_id: str) -> None:
-        """Leave one room; being elsewhere is no error."""
-        self._write(list(_leaving(connection_id, room_id)))
+    def leave(self, connection_id: str, room_id: str) -> bool:
+        """Leave one room; False, and no error, if it was not there."""
+        try:
+            self._write(list(_leaving(connection_id, room_id, Exists())))
+        except ConditionFailed:
+            return False
+        return True
+
+    def is_in(self, connection_id: str, room_id: str) -> bool:
+        """Whether a connection is in a room."""
+        return self._store.get(_partition(connection_id), _ROOM_PREFIX + room_id) is not None
 
     def rooms_of(self, connection_id: str) -> list[str]:
         """The rooms that a connection is in."""
@@ -114,12 +142,20 @@ class Connections:
         items = self._store.query(_ROOM_PREFIX + room_id, prefix=CONNECTION_PREFIX)
         return [item["connectionId"] for item in items]
 
-    def remove(self, connection_id: str) -> None:
-        """Delete every record of a connection. Again, or from several sides at once, is no error."""
-        self._remove(connection_id, None)
+    def present(self, room_id: str, limit: int | None = None) -> list[Member]:
+        """The connections in a room with their people, or so many of them."""
+        items = self._store.query(_ROOM_PREFIX + room_id, prefix=CONNECTION_PREFIX, limit=limit)
+        return [_member(item) for item in items]
 
-    def remove_gone(self, connection_id: str) -> bool:
-        """The same after posting answered Gone; False, and nothing deleted, if the connection is pending."""
+    def remove(self, connection_id: str) -> Departure | None:
+        """Delete every record of a connection. Again, or from several sides at once, is no error.
+
+        Returns what it was in, once: None if somebody else was first.
+        """
+        return self._remove(connection_id, Exists())
+
+    def remove_gone(self, connection_id: str) -> Departure | None:
+        """The same after posting answered Gone; None, and nothing deleted, also if the connection is pending."""
         return self._remove(connection_id, AttributeEquals("state", _ACTIVE))
 
     def purge(self, connection_ids: Iterable[str]) -> None:
@@ -131,12 +167,13 @@ class Connections:
 
     # --- inside ---
 
-    def _enter(self, connection: Connection, rooms: Iterable[str], first: Put | Check) -> None:
+    def _enter(self, connection: Connection, rooms: Iterable[str], first: Put | Check) -> frozenset[str]:
         present = set(self.rooms_of(connection.connection_id))
         wanted = list(dict.fromkeys(rooms))
         if len(present.union(wanted)) > MAX_ROOMS:
             raise TooManyRooms(f"a connection can be in at most {MAX_ROOMS} rooms")
-        puts: Iterator[Action] = (put for room in wanted for put in _entering(connection, room))
+        since = int(self._clock() * 1000)
+        puts: Iterator[Action] = (put for room in wanted for put in _entering(connection, room, since))
         guard: Action = first
         # One action of each transaction is the guard that the connection is still there.
         while (chunk := list(islice(puts, MAX_ACTIONS - 2))) or guard is first:
@@ -145,8 +182,10 @@ class Connections:
             except ConditionFailed:
                 raise UnknownConnection(connection.connection_id) from None
             guard = _still_there(connection)
+        return frozenset(wanted) - present
 
-    def _remove(self, connection_id: str, condition: Condition | None) -> bool:
+    def _remove(self, connection_id: str, condition: Condition) -> Departure | None:
+        removed: list[Item] = []
         # Usually once: whatever a racing join wrote between the read and METADATA's deletion is found by the second.
         while items := self._store.query(_partition(connection_id)):
             actions = _deletions(items, condition)
@@ -155,9 +194,11 @@ class Connections:
                     self._write(chunk)
                 except ConditionFailed:
                     if self.get(connection_id) is not None:
-                        return False
+                        return None
                     break  # somebody else removed METADATA first; see what is left
-        return True
+            else:
+                removed += items
+        return _departure(removed)
 
     def _write(self, actions: Sequence[Action]) -> None:
         self._retry.run(lambda: self._store.transact(actions))
@@ -209,7 +250,22 @@ def _of_user(connection: Connection) -> Item:
     }
 
 
-def _entering(connection: Connection, room_id: str) -> tuple[Action, Action]:
+def _member(item: Item) -> Member:
+    return Member(
+        connection_id=item["connectionId"], user_id=item["userId"], name=item["name"], since=item["since"]
+    )
+
+
+def _departure(removed: Sequence[Item]) -> Departure | None:
+    """Who left which rooms, if METADATA is among what was removed."""
+    metadata = next((item for item in removed if item["sk"] == _METADATA), None)
+    if metadata is None:
+        return None
+    rooms = tuple(item["roomId"] for item in removed if item is not metadata and "roomId" in item)
+    return Departure(user_id=metadata["userId"], name=metadata["name"], rooms=rooms)
+
+
+def _entering(connection: Connection, room_id: str, since: int) -> tuple[Action, Action]:
     here, room = _partition(connection.connection_id), _ROOM_PREFIX + room_id
     common = {"expiresAt": connection.expires_at}
     return (
@@ -220,15 +276,17 @@ def _entering(connection: Connection, room_id: str) -> tuple[Action, Action]:
                 "sk": here,
                 "connectionId": connection.connection_id,
                 "userId": connection.user_id,
+                "name": connection.name,
+                "since": since,
                 **common,
             }
         ),
     )
 
 
-def _leaving(connection_id: str, room_id: str) -> tuple[Action, Action]:
+def _leaving(connection_id: str, room_id: str, condition: Condition | None = None) -> tuple[Action, Action]:
     here, room = _partition(connection_id), _ROOM_PREFIX + room_id
-    return Delete(here, room), Delete(room, here)
+    return Delete(here, room, condition), Delete(room, here)
 
 
 def _deletions(items: Sequence[Item], condition: Condition | None) -> Iterator[Action]:

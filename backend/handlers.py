@@ -8,6 +8,7 @@ What may go wrong and who says so:
 
 - a frame that is malformed, unknown or not allowed: an ``error`` frame, or a ``nack`` when it is a message;
 - a connection without a record, or whose token has expired: ``bye`` with ``reconnect`` and the connection is closed;
+- a page that speaks another version of the protocol: ``bye`` without ``reconnect``, and the connection is closed;
 - anything unexpected: the exception leaves ``handle``, the gateway answers "Internal server error" and the
   connection lives.
 """
@@ -18,11 +19,13 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict, TypeVar
 
-from backend.connections import Connection, Connections, TooManyRooms, UnknownConnection
+from backend.company import Company
+from backend.connections import Connection, Connections, Departure, TooManyRooms, UnknownConnection
+from backend.delivery import Dispatcher
 from backend.gateway.base import Delivery, Gateway
+from backend.rate import Rate, TooFast
 from backend.retry import Retry
 from backend.rooms import ReusedId, Rooms, Sender, may_join
 from backend.store.base import Conflict, Store
@@ -37,17 +40,18 @@ from chat.protocol import (
     InvalidField,
     Join,
     Leave,
-    Message,
     Nack,
     Ping,
     Pong,
     ProtocolError,
     Ready,
+    RoomPosition,
     SendMessage,
     Sync,
     Typing,
     UpFrame,
     check_id,
+    check_room,
     decode,
     encode,
     parse_up,
@@ -55,12 +59,10 @@ from chat.protocol import (
 
 log = logging.getLogger(__name__)
 
-# Deleting the records of a gone connection is one or two transactions of some 10 ms on AWS: 300 gone ones take
-# a fifth of a second on so many threads.
-CLEANUP_THREADS = 16
 # What a nack for a room that is too busy asks the page to wait.
 BUSY_RETRY_SECONDS = 1.0
 
+T = TypeVar("T")
 Event = Mapping[str, Any]
 Handler = Callable[[Connection, Any], DownFrame | None]
 
@@ -82,18 +84,19 @@ class Refused(Exception):
 
 
 class Dismissed(Exception):
-    """A connection that must come back: it is told ``bye`` with this reason, and closed."""
+    """A connection that cannot go on: it is told ``bye`` with this reason and whether to come back, and closed."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, *, reconnect: bool = True) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.reconnect = reconnect
 
 
 class Backend:
     """Responsible for answering events. One instance serves all connections from any number of threads.
 
     ``clock`` gives epoch seconds, ``new_id`` a fresh identifier of at most 64 printable ASCII characters,
-    ``may_join(user_id, room_id)`` decides who gets into a room.
+    ``may_join(user_id, room_id)`` decides who gets into a room, ``rate`` is what one person may send (None: all).
     """
 
     def __init__(
@@ -105,15 +108,16 @@ class Backend:
         clock: Callable[[], float] = time.time,
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
         may_join: Callable[[str, str], bool] = may_join,
+        rate: Rate | None = None,
         retry: Retry | None = None,
     ) -> None:
         self.connections = Connections(store, clock=clock, retry=retry)
-        self.rooms = Rooms(store, clock=clock, new_id=new_id, retry=retry)
-        self._gateway = gateway
+        self.rooms = Rooms(store, clock=clock, new_id=new_id, rate=rate, retry=retry)
+        self._dispatcher = Dispatcher(gateway, self.connections)
+        self._company = Company(self.connections, self._dispatcher)
         self._tokens = tokens
         self._clock = clock
         self._may_join = may_join
-        self._cleaners = ThreadPoolExecutor(CLEANUP_THREADS, thread_name_prefix="cleanup")
         self._handlers: dict[type[UpFrame], Handler] = {
             Hello: self._hello,
             Join: self._join,
@@ -136,13 +140,12 @@ class Backend:
         if kind == "CONNECT":
             return self._connect(event)
         if kind == "DISCONNECT":
-            self.connections.remove(event["requestContext"]["connectionId"])
-            return {"statusCode": 200}
+            return self._disconnect(event)
         return self._message(event["requestContext"]["connectionId"], event.get("body") or "")
 
     def close(self) -> None:
         """Let go of the threads. What they are doing they finish."""
-        self._cleaners.shutdown(wait=False, cancel_futures=True)
+        self._dispatcher.close()
 
     # --- connections come and go ---
 
@@ -156,13 +159,19 @@ class Backend:
         self.connections.open(event["requestContext"]["connectionId"], identity)
         return {"statusCode": 200}
 
+    def _disconnect(self, event: Event) -> Response:
+        departure = self.connections.remove(event["requestContext"]["connectionId"])
+        if departure is not None:
+            self._company.departed([departure])
+        return {"statusCode": 200}
+
     def _message(self, connection_id: str, body: str) -> Response:
         try:
             answer = self._answer(connection_id, body)
         except Dismissed as error:
             log.info("connection %s dismissed: %s", connection_id, error)
-            self._post(connection_id, Bye(reason=error.reason))
-            self._gateway.close(connection_id)
+            self._dispatcher.post(connection_id, Bye(reason=error.reason, reconnect=error.reconnect))
+            self._dispatcher.close_connection(connection_id)
             answer = None
         if answer is None:
             return {"statusCode": 200}
@@ -196,16 +205,26 @@ class Backend:
     # --- one method for each action; what it returns goes back to the sender ---
 
     def _hello(self, connection: Connection, frame: Hello) -> None:
-        """Activate, enter the rooms, then read them: what is said meanwhile arrives as a message.
-
-        ``ready`` is posted before the batches. On AWS that order is likely, not certain; pages accept any.
-        Each room gets its first page; pages ask on by ``sync``.
-        """
+        """Activate, enter the rooms, then read them: what is said meanwhile arrives as a message."""
+        if frame.v != PROTOCOL_VERSION:
+            raise Dismissed("unsupported", reconnect=False)
         positions = {position.room_id: position for position in frame.rooms}
         refused = [room_id for room_id in positions if not self._may_join(connection.user_id, room_id)]
         for room_id in refused:
             del positions[room_id]
-        self._entering(lambda: self.connections.activate(connection, positions))
+        entered = self._entering(lambda: self.connections.activate(connection, positions))
+        if self._greet(connection, positions.values(), refused) is Delivery.GONE:
+            return
+        for room_id in positions:
+            self._company.arrived(connection, room_id, entered=room_id in entered)
+
+    def _greet(
+        self, connection: Connection, positions: Iterable[RoomPosition], refused: Iterable[str]
+    ) -> Delivery:
+        """Post ``ready``, and what was missed in each room: one page, from which the page asks on by ``sync``.
+
+        ``ready`` is posted before the batches. On AWS that order is likely, not certain; pages accept any.
+        """
         ready = Ready(
             connection_id=connection.connection_id,
             user_id=connection.user_id,
@@ -213,22 +232,29 @@ class Backend:
             expires_in=max(0, connection.token_expires_at - int(self._clock())),
             v=PROTOCOL_VERSION,
         )
-        if self._post(connection.connection_id, ready) is Delivery.GONE:
-            return
+        if self._dispatcher.post(connection.connection_id, ready) is Delivery.GONE:
+            return Delivery.GONE
         for room_id in refused:
-            self._post(connection.connection_id, Error(code="forbidden", message=_closed_room(room_id)))
-        for position in positions.values():
+            error = Error(code="forbidden", message=_closed_room(room_id), room_id=room_id)
+            self._dispatcher.post(connection.connection_id, error)
+        for position in positions:
             batch = self.rooms.read_after(position.room_id, position.after, position.epoch)
-            if self._post(connection.connection_id, batch) is not Delivery.DELIVERED:
-                return  # gone, or so slow that the page will ask again anyway
+            delivery = self._dispatcher.post(connection.connection_id, batch)
+            if delivery is not Delivery.DELIVERED:
+                return delivery  # gone, or so slow that the page will ask again anyway
+        return Delivery.DELIVERED
 
-    def _join(self, connection: Connection, frame: Join) -> DownFrame:
+    def _join(self, connection: Connection, frame: Join) -> None:
+        """Enter, then read, then tell the others: they wait until the newcomer has the batch."""
         self._admit(connection, frame.room_id)
-        self._entering(lambda: self.connections.join(connection, frame.room_id))
-        return self.rooms.read_after(frame.room_id, frame.after, frame.epoch, frame.ref)
+        entered = self._entering(lambda: self.connections.join(connection, frame.room_id))
+        batch = self.rooms.read_after(frame.room_id, frame.after, frame.epoch, frame.ref)
+        if self._dispatcher.post(connection.connection_id, batch) is not Delivery.GONE:
+            self._company.arrived(connection, frame.room_id, entered=entered)
 
     def _leave(self, connection: Connection, frame: Leave) -> None:
-        self.connections.leave(connection.connection_id, frame.room_id)
+        if self.connections.leave(connection.connection_id, frame.room_id):
+            self._company.departed([Departure(connection.user_id, connection.name, (frame.room_id,))])
 
     def _send_message(self, connection: Connection, frame: SendMessage) -> DownFrame | None:
         """Store, acknowledge, then broadcast: the ack is posted first, so that it waits for nobody."""
@@ -237,17 +263,16 @@ class Backend:
             appended = self.rooms.append(Sender(connection.user_id, connection.name), frame)
         except ReusedId as error:
             raise Refused(InvalidField.code, str(error)) from None
+        except TooFast as error:
+            return _later(frame, "rate_limited", str(error), error.retry_after)
         except Conflict:
-            return Nack(
-                client_message_id=frame.client_message_id,
-                code="busy",
-                message="the room is too busy, try again",
-                retryable=True,
-                retry_after=BUSY_RETRY_SECONDS,
-            )
-        self._post(connection.connection_id, appended.ack)
+            return _later(frame, "busy", "the room is too busy, try again", BUSY_RETRY_SECONDS)
+        self._dispatcher.post(connection.connection_id, appended.ack)
         if appended.message is not None:
-            self.broadcast(appended.message, sender=connection.connection_id)
+            sender = connection.connection_id
+            self._company.departed(
+                self._dispatcher.post_to_room(frame.room_id, appended.message, sender=sender, to_sender=True)
+            )
         return None
 
     def _sync(self, connection: Connection, frame: Sync) -> DownFrame:
@@ -263,49 +288,9 @@ class Backend:
         return Pong(t=frame.t, heads=tuple(self.rooms.heads(rooms)))
 
     def _typing(self, connection: Connection, frame: Typing) -> None:
-        """Accepted and not relayed: typing and presence come together, as soft state."""
-
-    # --- delivery ---
-
-    def broadcast(self, message: Message, *, sender: str) -> None:
-        """Post a stored message to everybody in its room, the sender's own connections too.
-
-        Members are read after the commit. Whoever enters later reads the message from the log. A delivery that
-        failed is not tried again: the page notices the gap by ``seq`` and ``pong.heads``.
-        """
-        members = self.connections.members(message.room_id)
-        results = self._gateway.post_many(members, encode(message))
-        # The sender has just spoken; should it be gone by now, its own $disconnect removes it.
-        self._forget(
-            member for member, delivery in results.items() if delivery is Delivery.GONE and member != sender
-        )
-        failed = sum(delivery is Delivery.FAILED for delivery in results.values())
-        if failed:
-            log.warning(
-                "a message reached %d of %d connections; %d are too slow",
-                len(results) - failed,
-                len(results),
-                failed,
-            )
-
-    def _forget(self, gone: Iterable[str]) -> None:
-        """Delete the records of gone connections, side by side. After a failure the next 410 tries again."""
-        removals = {
-            connection_id: self._cleaners.submit(self.connections.remove_gone, connection_id)
-            for connection_id in gone
-        }
-        for connection_id, removal in removals.items():
-            if (error := removal.exception()) is not None:
-                log.error("could not remove gone connection %s", connection_id, exc_info=error)
-            else:
-                log.info(
-                    "gone connection %s: %s",
-                    connection_id,
-                    "removed" if removal.result() else "pending, kept",
-                )
-
-    def _post(self, connection_id: str, frame: DownFrame) -> Delivery:
-        return self._gateway.post_many([connection_id], encode(frame)).get(connection_id, Delivery.FAILED)
+        if not self.connections.is_in(connection.connection_id, frame.room_id):
+            raise Refused("not_in_room", f"roomId: enter {frame.room_id} before you type there")
+        self._company.typing(connection, frame.room_id)
 
     # --- who may ---
 
@@ -313,27 +298,37 @@ class Backend:
         if not self._may_join(connection.user_id, room_id):
             raise Refused("forbidden", _closed_room(room_id))
 
-    def _entering(self, enter: Callable[[], None]) -> None:
+    def _entering(self, enter: Callable[[], T]) -> T:
         try:
-            enter()
+            return enter()
         except TooManyRooms as error:
             raise Refused("too_many_rooms", str(error)) from None
 
 
 def _refusal(data: Mapping[str, Any], code: str, message: str) -> DownFrame:
-    """A ``nack`` for a message that can be named, else an ``error`` with the request's ``ref`` if it has one."""
-    client_message_id = _identifier(data, "clientMessageId")
+    """A ``nack`` for a message that can be named, else an ``error`` with the ``ref`` and ``roomId`` that it had."""
+    client_message_id = _checked(check_id, data, "clientMessageId")
     if data.get("action") == SendMessage.action and client_message_id and code != "hello_first":
         return Nack(client_message_id=client_message_id, code=code, message=message, retryable=False)
-    return Error(code=code, message=message, ref=_identifier(data, "ref"))
+    ref, room_id = _checked(check_id, data, "ref"), _checked(check_room, data, "roomId")
+    return Error(code=code, message=message, ref=ref, room_id=room_id)
 
 
-def _identifier(data: Mapping[str, Any], name: str) -> str | None:
+def _later(frame: SendMessage, code: str, message: str, seconds: float) -> Nack:
+    return Nack(
+        client_message_id=frame.client_message_id,
+        code=code,
+        message=message,
+        retryable=True,
+        retry_after=seconds,
+    )
+
+
+def _checked(check: Callable[[str, Any], str], data: Mapping[str, Any], name: str) -> str | None:
     try:
-        value: str = check_id(name, data.get(name))
+        return check(name, data.get(name))
     except ProtocolError:
         return None
-    return value
 
 
 def _closed_room(room_id: str) -> str:

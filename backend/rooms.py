@@ -5,9 +5,9 @@
     DEDUPE#<uid>       <clientMessageId>     what that person's message became
 
 ``seq`` is dense from 1 in each room. One transaction takes the next seq (compare-and-set on the head), writes the
-dedupe record and the message; so a message that is sent again gets its first answer again, whatever broke in
-between. Dedupe records live as long as their messages. An ``epoch`` names one history: after a backup is restored
-under a new one, pages drop what they remember.
+dedupe record and the message, and what the sender has spent of the rate limit (:mod:`backend.rate`); so a message that
+is sent again gets its first answer again, whatever broke in between. Dedupe records live as long as their messages. An
+``epoch`` names one history: after a backup is restored under a new one, pages drop what they remember.
 """
 
 from __future__ import annotations
@@ -16,9 +16,12 @@ import hashlib
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
+from backend.rate import Rate, RateLimit, TooFast
 from backend.retry import Retry
 from backend.store.base import (
+    MAX_ACTIONS,
     AttributeEquals,
     ConditionFailed,
     Conflict,
@@ -41,7 +44,9 @@ MAX_GAP = 500
 # Locks that rooms share by their hash: enough that two busy rooms rarely meet at one.
 TURNS = 64
 
+ROOM_PREFIX = "ROOM#"
 _HEAD = "HEAD"
+_HEAD_SUFFIX = "#HEAD"
 
 
 class ReusedId(Exception):
@@ -73,7 +78,10 @@ def may_join(user_id: str, room_id: str) -> bool:
 
 
 class Rooms:
-    """Responsible for the logs of all rooms. ``clock`` gives epoch seconds, ``new_id`` a fresh identifier."""
+    """Responsible for the logs of all rooms. ``clock`` gives epoch seconds, ``new_id`` a fresh identifier.
+
+    ``rate`` is what one person may send; None: as much as they like.
+    """
 
     def __init__(
         self,
@@ -81,16 +89,21 @@ class Rooms:
         *,
         clock: Callable[[], float],
         new_id: Callable[[], str],
+        rate: Rate | None = None,
         retry: Retry | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._new_id = new_id
+        self._limit = RateLimit(store, rate, clock=clock)
         self._retry = retry or Retry()
         self._turns = tuple(threading.Lock() for _ in range(TURNS))
 
     def append(self, sender: Sender, frame: SendMessage) -> Appended:
-        """Store a message for good. Raises ReusedId, and Conflict if the room stays too busy."""
+        """Store a message for good. Raises ReusedId, TooFast, and Conflict if the room stays too busy.
+
+        What is stored already is acknowledged however fast the sender is, and costs nothing of the limit.
+        """
         # Threads of one process take turns instead of outrunning each other; the compare-and-set inside is for
         # other processes. Measured with 300 people who speak at once: no message is turned away as busy.
         with self._turns[hash(frame.room_id) % TURNS]:
@@ -100,13 +113,20 @@ class Rooms:
         """The newest seq and the epoch of a room, which begins to exist by being asked for."""
         key = _head_key(room_id)
         if (item := self._store.get(*key)) is None:
-            fresh: Item = {"pk": key.pk, "sk": key.sk, "seq": 0, "epoch": self._new_id()}
-            item = fresh
+            item = fresh = _head_item(room_id, 0, self._new_id())
             try:
                 self._retry.run(lambda: self._store.put(fresh, NotExists()))
             except ConditionFailed:  # somebody else was first, and their epoch counts
                 item = self._store.get(*key) or fresh
         return RoomHead(room_id=room_id, epoch=item["epoch"], seq=item["seq"])
+
+    def begin_epochs(self, rooms: Iterable[str]) -> int:
+        """Give the histories of rooms new names; returns of how many. Nobody may write meanwhile."""
+        count, left = 0, iter(rooms)
+        while heads := self.heads(islice(left, MAX_ACTIONS)):
+            self._store.transact([Put(_head_item(head.room_id, head.seq, self._new_id())) for head in heads])
+            count += len(heads)
+        return count
 
     def heads(self, rooms: Iterable[str]) -> list[RoomHead]:
         """The heads of those rooms that exist, read at once."""
@@ -154,10 +174,13 @@ class Rooms:
 
     def _append_once(self, sender: Sender, frame: SendMessage) -> Appended:
         head = self.head(frame.room_id)
-        head_key, dedupe_key = (
-            _head_key(frame.room_id),
-            Key(f"DEDUPE#{sender.user_id}", frame.client_message_id),
-        )
+        dedupe_key = Key(f"DEDUPE#{sender.user_id}", frame.client_message_id)
+        try:
+            spent = self._limit.admit(sender.user_id)
+        except TooFast:
+            if (first := self._first_ack(dedupe_key, frame, head)) is None:
+                raise
+            return Appended(first, None)
         ack = Ack(
             client_message_id=frame.client_message_id,
             room_id=frame.room_id,
@@ -166,25 +189,28 @@ class Rooms:
             seq=head.seq + 1,
             timestamp=int(self._clock() * 1000),
         )
-        new_head: Item = {"pk": head_key.pk, "sk": head_key.sk, "seq": ack.seq, "epoch": head.epoch}
         try:
             self._store.transact(
                 [
                     Put(_dedupe_item(dedupe_key, ack, frame.content), NotExists()),
-                    Put(new_head, AttributeEquals("seq", head.seq)),
+                    Put(_head_item(frame.room_id, ack.seq, head.epoch), AttributeEquals("seq", head.seq)),
                     Put(_log_item(ack, sender, frame.content), NotExists()),
+                    *spent,
                 ]
             )
         except ConditionFailed as error:
-            if dedupe_key in error.failed:
-                return Appended(self._first_ack(dedupe_key, frame, head), None)
-            raise Conflict(f"somebody else wrote into {frame.room_id} first") from error
+            if dedupe_key in error.failed and (first := self._first_ack(dedupe_key, frame, head)) is not None:
+                return Appended(first, None)
+            raise Conflict(
+                f"somebody else wrote into {frame.room_id} first, or as {sender.user_id}"
+            ) from error
         return Appended(ack, _message(ack, sender, frame.content))
 
-    def _first_ack(self, dedupe_key: Key, frame: SendMessage, head: RoomHead) -> Ack:
+    def _first_ack(self, dedupe_key: Key, frame: SendMessage, head: RoomHead) -> Ack | None:
+        """The answer that this message has had already, or None. Raises ReusedId."""
         item = self._store.get(*dedupe_key)
         if item is None:
-            raise Conflict("the dedupe record vanished while it was read")
+            return None
         if item["roomId"] != frame.room_id or item["contentHash"] != _hash(frame.content):
             raise ReusedId("clientMessageId: was used before, for another message")
         return Ack(
@@ -204,12 +230,24 @@ class Rooms:
         return _batch(head, messages, ref, newest=newest, complete=True, limited=limited)
 
 
+def room_of_head(partition: str) -> str | None:
+    """The room whose head lives in a partition; None if no head does. Room names hold no ``#``."""
+    if not (partition.startswith(ROOM_PREFIX) and partition.endswith(_HEAD_SUFFIX)):
+        return None
+    return partition[len(ROOM_PREFIX) : -len(_HEAD_SUFFIX)]
+
+
 def _head_key(room_id: str) -> Key:
-    return Key(f"ROOM#{room_id}#HEAD", _HEAD)
+    return Key(ROOM_PREFIX + room_id + _HEAD_SUFFIX, _HEAD)
+
+
+def _head_item(room_id: str, seq: int, epoch: str) -> Item:
+    key = _head_key(room_id)
+    return {"pk": key.pk, "sk": key.sk, "seq": seq, "epoch": epoch}
 
 
 def _log(room_id: str) -> str:
-    return f"ROOM#{room_id}#LOG"
+    return f"{ROOM_PREFIX}{room_id}#LOG"
 
 
 def _sort_key(seq: int) -> str:

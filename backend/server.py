@@ -1,7 +1,7 @@
 """The server process: ``python -m backend.server``.
 
 Settings come from flags, or from the environment: HOST, PORT, DATA (the SQLite file), ALLOWED_ORIGINS (separated
-by commas or spaces), TOKEN_LIFETIME, IDLE_SECONDS, DURATION_SECONDS.
+by commas or spaces), TOKEN_LIFETIME, IDLE_SECONDS, DURATION_SECONDS, RATE_LIMIT, RATE_BURST.
 
 SIGTERM or SIGINT: everybody is told ``bye`` and closed with 1001, newcomers are refused, and the process ends with
 exit code 0 within 5 seconds even if handlers hang or clients never answer. A second signal ends it at once.
@@ -30,6 +30,7 @@ from starlette.applications import Starlette
 
 from backend.gateway.local import MAX_POST_BYTES
 from backend.pages import origin_of
+from backend.rate import MAX_BURST, MAX_PER_SECOND, MIN_PER_SECOND
 from backend.service import Options, Service
 from backend.store.base import StoreError
 from backend.web import create_app
@@ -112,6 +113,14 @@ def read_options(arguments: Sequence[str], environment: Mapping[str, str]) -> Op
         default.duration_seconds,
         "all connections are closed",
     )
+    add(
+        "--rate-limit",
+        "RATE_LIMIT",
+        _rate,
+        default.rate_limit,
+        "messages a second of one person; 0: any number",
+    )
+    add("--rate-burst", "RATE_BURST", _burst, default.rate_burst, "messages that one person may send at once")
     return Options(**vars(parser.parse_args(arguments)))
 
 
@@ -124,6 +133,25 @@ def _port(name: str, value: str) -> int:
 def _seconds(name: str, value: str) -> int:
     if not value.isdecimal() or int(value) < 1:
         raise Unusable(f"{name} must be a number of seconds, at least 1, not {value!r}")
+    return int(value)
+
+
+def _rate(name: str, value: str) -> float:
+    try:
+        rate = float(value)
+    except ValueError:
+        rate = -1
+    if rate != 0 and not MIN_PER_SECOND <= rate <= MAX_PER_SECOND:
+        raise Unusable(
+            f"{name} must be a number of messages a second from {MIN_PER_SECOND:g} to {MAX_PER_SECOND:g},"
+            f" or 0 for no limit, not {value!r}"
+        )
+    return rate
+
+
+def _burst(name: str, value: str) -> int:
+    if not value.isdecimal() or not 1 <= int(value) <= MAX_BURST:
+        raise Unusable(f"{name} must be a number of messages from 1 to {MAX_BURST}, not {value!r}")
     return int(value)
 
 
@@ -233,7 +261,7 @@ async def serve(app: Starlette, listener: socket.socket) -> None:
         timeout_graceful_shutdown=GRACE_SECONDS,
         backlog=BACKLOG,
     )
-    server = _Server(config, lambda: print(f"Kizuna is at http://{name}:{port}", flush=True))
+    server = _Server(config, lambda: _say(f"Kizuna is at http://{name}:{port}"))
     loop = asyncio.get_running_loop()
     ending: list[asyncio.Task[None]] = []
 
@@ -248,7 +276,7 @@ async def serve(app: Starlette, listener: socket.socket) -> None:
 
 
 async def _end(service: Service, server: _Server) -> None:
-    print("Kizuna stops", flush=True)
+    _say("Kizuna stops")
     watchdog = threading.Timer(WATCHDOG_SECONDS, _end_now)
     watchdog.daemon = True
     watchdog.start()
@@ -256,9 +284,19 @@ async def _end(service: Service, server: _Server) -> None:
     server.should_exit = True
 
 
+def _say(line: str) -> None:
+    """Print a line at once. That nobody reads our output any more is no reason to fail, least of all to stop."""
+    try:
+        print(line, flush=True)
+    except OSError:
+        # What stays in the buffer would fail again when the process ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _end_now() -> NoReturn:
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
     os._exit(0)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from backend.connections import CONNECTION_PREFIX, connection_id_of
 from backend.gateway.local import DURATION_SECONDS, IDLE_SECONDS, LocalGateway
 from backend.handlers import Backend
+from backend.rate import BURST, PER_SECOND, Rate
 from backend.store.sqlite import SqliteStore
 from backend.tokens import DEFAULT_LIFETIME_SECONDS, Tokens, load_secret
 
@@ -27,6 +28,8 @@ PURGE_SECONDS = 10 * 60.0
 class Options:
     """What can be set from outside. Times are in seconds; ``port`` 0 takes any free one.
 
+    One person may send ``rate_limit`` messages a second (0: any number), and ``rate_burst`` at once.
+
     ``root`` is the folder with index.html. ``allowed_origins`` may use the server from pages on other hosts.
     """
 
@@ -38,6 +41,8 @@ class Options:
     token_lifetime: int = DEFAULT_LIFETIME_SECONDS
     idle_seconds: float = IDLE_SECONDS
     duration_seconds: float = DURATION_SECONDS
+    rate_limit: float = PER_SECOND
+    rate_burst: int = BURST
 
 
 class Service:
@@ -51,7 +56,8 @@ class Service:
             self.workers, idle_seconds=options.idle_seconds, duration_seconds=options.duration_seconds
         )
         self.tokens = Tokens(load_secret(self.store), clock=time.time, lifetime=options.token_lifetime)
-        self.backend = Backend(self.store, self.gateway, self.tokens)
+        rate = Rate(options.rate_limit, options.rate_burst) if options.rate_limit else None
+        self.backend = Backend(self.store, self.gateway, self.tokens, rate=rate)
         self.gateway.attach(self.backend.handle, self.backend.routes)
         # No socket outlives its process, so every record of a connection is one of an earlier life.
         self.backend.connections.purge(map(connection_id_of, self.store.partitions(CONNECTION_PREFIX)))

@@ -18,7 +18,8 @@ class ReasonKind(StrEnum):
     SILENCE = "silence"  #: no answer to a probe
     TOKEN_UNAVAILABLE = "token_unavailable"
     UNAUTHORIZED = "unauthorized"
-    REJECTED = "rejected"
+    REJECTED = "rejected"  #: it said that we may not come back
+    UNSUPPORTED = "unsupported"  #: it does not speak our version: only another page can come back
     PREPARE_FAILED = "prepare_failed"
 
 

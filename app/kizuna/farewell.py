@@ -6,7 +6,7 @@ A word is a ``bye`` frame, or the same JSON object as close reason. What the wor
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kizuna import close_codes
@@ -54,6 +54,8 @@ def _weigh(reason: Reason, word: Mapping[str, Any], policy: Policy) -> Farewell:
     match word.get("reconnect"):
         case False:
             policy = Policy.STOP
+            kind = ReasonKind.UNSUPPORTED if reason.words == ReasonKind.UNSUPPORTED else ReasonKind.REJECTED
+            reason = replace(reason, kind=kind)
         case True:
             policy = Policy.RETRY
     retry_after = number(word.get("retryAfter"))

@@ -92,7 +92,7 @@ class SqliteStore:
         self._readers: list[sqlite3.Connection] = []
         self._readers_lock = threading.Lock()
         self._closed = False
-        _make_file(self.path)
+        make_file(self.path)
         self._owner = Lock(self.path)
         try:
             self._writer = _open(self.path)
@@ -204,8 +204,8 @@ class SqliteStore:
         with self._readers_lock:
             self._refuse_if_closed()
             reader = self._readers.pop() if self._readers else None
-        with _translated(self.path):
-            reader = reader or _connect(self.path)
+        with translated(self.path):
+            reader = reader or connect(self.path)
             try:
                 yield reader
             except BaseException:
@@ -219,7 +219,7 @@ class SqliteStore:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._write_lock, _translated(self.path):
+        with self._write_lock, translated(self.path):
             self._refuse_if_closed()
             self._writer.execute("BEGIN IMMEDIATE")
             try:
@@ -266,7 +266,8 @@ class Lock:
             self._file = None
 
 
-def _make_file(path: Path) -> None:
+def make_file(path: Path) -> None:
+    """Make an empty file with its folder, unless it is there. Raises StoreUnavailable."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -279,8 +280,8 @@ def _make_file(path: Path) -> None:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    with _translated(path):
-        connection = _connect(path)
+    with translated(path):
+        connection = connect(path)
         try:
             _prepare(path, connection)
         except BaseException:
@@ -289,7 +290,8 @@ def _open(path: Path) -> sqlite3.Connection:
         return connection
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection that commits durably. Whose file it is has not been checked."""
     connection = sqlite3.connect(
         path,
         timeout=BUSY_TIMEOUT_SECONDS,
@@ -301,8 +303,8 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _prepare(path: Path, connection: sqlite3.Connection) -> None:
-    """Check whose file it is, then bring it to this version's schema."""
+def check_owner(path: Path, connection: sqlite3.Connection) -> bool:
+    """Whether the database has been used; then it is Kizuna's. Raises StoreUnavailable if it is not, or too new."""
     version, application, tables = (
         connection.execute(sql).fetchone()[0]
         for sql in ("PRAGMA user_version", "PRAGMA application_id", "SELECT count(*) FROM sqlite_master")
@@ -313,19 +315,25 @@ def _prepare(path: Path, connection: sqlite3.Connection) -> None:
         raise StoreUnavailable(
             f"{path} has schema {version}; this version of Kizuna knows {SCHEMA_VERSION} and older"
         )
+    return bool(tables)
+
+
+def _prepare(path: Path, connection: sqlite3.Connection) -> None:
+    """Check whose file it is, then bring it to this version's schema."""
+    is_used = check_owner(path, connection)
     mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
     if mode != "wal":
         raise StoreUnavailable(
             f"{path} lies on a file system that cannot do SQLite's WAL (journal mode {mode})"
         )
     connection.execute(f"PRAGMA journal_size_limit = {JOURNAL_BYTES}")
-    if not tables:
+    if not is_used:
         marks = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION};"
         connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} {marks} COMMIT;")
 
 
 @contextmanager
-def _translated(path: Path) -> Iterator[None]:
+def translated(path: Path) -> Iterator[None]:
     """sqlite3's errors as the store's own, naming the file."""
     try:
         yield

@@ -93,15 +93,7 @@ class ServerProcess:
 
     def post(self, path: str, body: Any) -> tuple[int, Any]:
         """Status and decoded answer of a POST of JSON."""
-        request = urllib.request.Request(
-            self.url + path, json.dumps(body).encode(), {"Content-Type": "application/json"}
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=WITHIN_SECONDS) as answer:
-                return answer.status, json.load(answer)
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, json.load(error)
+        return post(self.url + path, body)
 
     def _read(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
@@ -111,3 +103,14 @@ class ServerProcess:
                 self.port = int(line.rpartition(":")[2])
                 self._listening.set()
         self._listening.set()
+
+
+def post(url: str, body: Any) -> tuple[int, Any]:
+    """Status and decoded answer of a POST of JSON."""
+    request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=WITHIN_SECONDS) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.load(error)

@@ -6,6 +6,8 @@ from backend.connections import (
     EXPIRY_SECONDS,
     MAX_ROOMS,
     Connections,
+    Departure,
+    Member,
     TooManyRooms,
     UnknownConnection,
     connection_id_of,
@@ -125,19 +127,42 @@ def test_a_room_holds_the_connections_of_all_who_are_in_it(connections, active):
 
 
 def test_leaving_takes_it_out_of_one_room_and_twice_is_no_error(connections, active):
-    connections.leave("c=", "a")
-    connections.leave("c=", "a")
+    assert connections.leave("c=", "a")
+    assert not connections.leave("c=", "a")
     assert connections.rooms_of("c=") == ["b"]
     assert connections.members("a") == []
+
+
+def test_entering_says_where_it_was_not_before(connections, active):
+    assert connections.activate(active, ["b", "c", "d"]) == {"c", "d"}
+    assert connections.join(active, "e")
+    assert not connections.join(active, "e")
+
+
+def test_it_is_in_the_rooms_that_it_entered_and_in_no_other(connections, active):
+    assert connections.is_in("c=", "a")
+    assert not connections.is_in("c=", "other")
+    assert not connections.is_in("d=", "a")
+    connections.leave("c=", "a")
+    assert not connections.is_in("c=", "a")
+
+
+def test_who_is_present_is_known_by_person_name_and_since_when(connections, active, clock):
+    clock.advance(1.5)
+    connections.open("d=", Identity("bob", "Bob", START + 60))
+    connections.join(connections.get("d="), "a")
+    ann, bob = Member("c=", "ann", "Ann", START * 1000), Member("d=", "bob", "Bob", START * 1000 + 1500)
+    assert connections.present("a") == [ann, bob]
+    assert connections.present("a", limit=1) == [ann]
 
 
 # --- removal ---
 
 
-def test_removal_deletes_every_record_and_again_is_no_error(connections, active, store):
-    connections.remove("c=")
+def test_removal_deletes_every_record_and_says_once_who_left_which_rooms(connections, active, store):
+    assert connections.remove("c=") == Departure("ann", "Ann", ("a", "b"))
     assert everything(store) == []
-    connections.remove("c=")
+    assert connections.remove("c=") is None
 
 
 def test_removal_leaves_everybody_else(connections, active, store):
@@ -154,30 +179,30 @@ def test_removal_leaves_everybody_else(connections, active, store):
 
 def test_a_connection_in_fifty_rooms_is_removed_whole(connections, active, store):
     connections.activate(active, ROOMS[:48])
-    connections.remove("c=")
+    assert connections.remove("c=") == Departure("ann", "Ann", ("a", "b", *ROOMS[:48]))
     assert everything(store) == []
 
 
 def test_gone_removes_an_active_connection(connections, active, store):
-    assert connections.remove_gone("c=")
+    assert connections.remove_gone("c=") == Departure("ann", "Ann", ("a", "b"))
     assert everything(store) == []
 
 
 def test_gone_deletes_nothing_of_a_pending_connection(connections, store):
     connections.open("c=", ANN)
     before = everything(store)
-    assert not connections.remove_gone("c=")
+    assert connections.remove_gone("c=") is None
     assert everything(store) == before
 
 
 def test_gone_for_what_was_removed_already_is_no_error(connections, active):
     connections.remove("c=")
-    assert connections.remove_gone("c=")
+    assert connections.remove_gone("c=") is None
 
 
 def test_gone_finishes_a_removal_that_broke_off_after_metadata(connections, active, store):
     store.delete("CONNECTION#c=", "METADATA")
-    assert connections.remove_gone("c=")
+    assert connections.remove_gone("c=") is None
     assert everything(store) == [("USER#ann", "CONNECTION#c=")]  # dies by expiry: its owner is not known
 
 
@@ -213,13 +238,17 @@ def test_a_hello_of_fifty_rooms_with_disconnect_in_its_middle_leaves_no_ghost(st
 
 def test_a_join_in_the_middle_of_a_removal_is_removed_too(connections, active, store, clock, retry):
     store_with_race = Interrupted(store, 1, lambda: connections.join(active, "late"))
-    Connections(store_with_race, clock=clock, retry=retry).remove("c=")
+    departure = Connections(store_with_race, clock=clock, retry=retry).remove("c=")
+    assert departure == Departure("ann", "Ann", ("a", "b", "late"))
     assert everything(store) == []
 
 
-def test_two_removals_at_once_are_one(connections, active, store, clock, retry):
-    store_with_race = Interrupted(store, 1, lambda: connections.remove("c="))
-    assert Connections(store_with_race, clock=clock, retry=retry).remove_gone("c=")
+@pytest.mark.parametrize("late", [Connections.remove, Connections.remove_gone])
+def test_two_removals_at_once_are_one_and_one_of_them_knows(connections, active, store, clock, retry, late):
+    first = []
+    store_with_race = Interrupted(store, 1, lambda: first.append(connections.remove("c=")))
+    assert late(Connections(store_with_race, clock=clock, retry=retry), "c=") is None
+    assert first == [Departure("ann", "Ann", ("a", "b"))]
     assert everything(store) == []
 
 

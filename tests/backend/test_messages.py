@@ -84,6 +84,27 @@ def test_a_message_sent_again_is_acknowledged_again_and_not_broadcast_again(ann,
     assert bob.texts() == ["hi"]
 
 
+def test_ok_twice_in_a_row_are_two_messages(ann, person):
+    bob = person("Bob")
+    ann.send("ok", "c-1")
+    ann.send("ok", "c-2")
+    assert [ack["duplicate"] for ack in ann.got("ack")] == [False, False]
+    assert [(message["content"], message["seq"]) for message in bob.got("message")] == [("ok", 1), ("ok", 2)]
+
+
+def test_a_retry_after_a_lost_ack_returns_the_first_answer(ann, person, gateway):
+    bob = person("Bob")
+    lost = []
+    gateway.before_post = lambda ids, frame: lost.append(frame) if frame["type"] == "ack" else None
+    gateway.failing.add(ann.id)
+    ann.send("hi")
+    assert ann.got("ack") == []
+    gateway.failing.clear()
+    bob.send("in between", "b-1")
+    ann.send("hi")
+    assert ann.got("ack") == [{**lost[0], "duplicate": True}]
+
+
 def test_the_same_id_with_other_words_or_in_another_room_is_refused(ann):
     ann.send("hi")
     for answer in (ann.send("other words"), ann.send("hi", room="other")):
@@ -206,7 +227,14 @@ def test_gone_for_a_pending_connection_deletes_nothing(ann, person, backend, gat
     bob = person("Bob", None)
     # Nothing puts a pending connection into a room; should something ever do, its 410 means that it is being born.
     store.put(
-        {"pk": "ROOM#general", "sk": f"CONNECTION#{bob.id}", "connectionId": bob.id, "userId": bob.user_id}
+        {
+            "pk": "ROOM#general",
+            "sk": f"CONNECTION#{bob.id}",
+            "connectionId": bob.id,
+            "userId": bob.user_id,
+            "name": "Bob",
+            "since": START * 1000,
+        }
     )
     gateway.gone.add(bob.id)
     ann.send("hi")
@@ -214,6 +242,25 @@ def test_gone_for_a_pending_connection_deletes_nothing(ann, person, backend, gat
     gateway.gone.clear()
     bob.hello("general")
     assert [message["content"] for message in bob.got("batch")[0]["messages"]] == ["hi"]
+
+
+def test_a_broadcast_during_anothers_connect_deletes_nothing(ann, person, backend, gateway, monkeypatch):
+    person("Bob", connection_id="earlier=")  # so that Bob, by his user id, is in the room
+    opening = backend.connections.open
+
+    def open_while_somebody_speaks(connection_id, identity):
+        opening(connection_id, identity)
+        gateway.gone.add(connection_id)  # its socket does not exist yet
+        ann.send("hi")
+        gateway.gone.clear()
+
+    monkeypatch.setattr(backend.connections, "open", open_while_somebody_speaks)
+    bob = person("Bob", None)
+    assert backend.connections.get(bob.id) is not None
+    bob.hello("general")
+    assert [message["content"] for message in bob.got("batch")[0]["messages"]] == ["hi"]
+    ann.send("ho", "c-2")
+    assert bob.texts() == ["ho"]
 
 
 def test_expired_connections_are_not_even_tried(ann, person, clock, gateway, tokens):

@@ -13,71 +13,18 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin
 
 from backend import server as server_module
 from backend.server import Unusable, allow_many_connections, bind, read_options, set_up_logging
+from tests.backend.page import PATIENCE_SECONDS, Page
 from tests.backend.process import LOOPBACK, ROOT, ServerProcess
 
-PATIENCE_SECONDS = 10.0
 STOP_SECONDS = 5.0
-
-
-class Page:
-    """Responsible for one page's socket to the real server."""
-
-    def __init__(self, socket: ClientConnection) -> None:
-        self._socket = socket
-        self.ready: dict[str, Any] = {}
-        self.batch: dict[str, Any] = {}
-
-    @classmethod
-    async def open(cls, server: ServerProcess, name: str, room: str = "general", **more) -> "Page":
-        """Connect, say hello, read ready and the batch."""
-        page = cls(await connect(server.socket_url(name), proxy=None, **more))
-        await page.send(action="hello", v=1, rooms=[{"roomId": room, "after": None}])
-        page.ready = await page.read("ready")
-        page.batch = await page.read("batch")
-        return page
-
-    async def send(self, **frame) -> None:
-        """Send a frame."""
-        await self._socket.send(json.dumps(frame, ensure_ascii=False))
-
-    async def say(self, content: str, client_message_id: str, room: str = "general") -> dict[str, Any]:
-        """Send a message and wait for its ack."""
-        await self.send(action="sendMessage", clientMessageId=client_message_id, roomId=room, content=content)
-        return await self.read("ack")
-
-    async def raw(self, data) -> None:
-        """Send something that is no frame of ours."""
-        await self._socket.send(data)
-
-    async def read(self, kind: str | None = None) -> dict[str, Any]:
-        """The next frame, of one type if it matters."""
-        while True:
-            frame: dict[str, Any] = json.loads(await asyncio.wait_for(self._socket.recv(), PATIENCE_SECONDS))
-            if kind is None or frame.get("type") == kind:
-                return frame
-
-    async def closed(self) -> tuple[int, str]:
-        """The close code and reason that the server sends; frames before it are skipped."""
-        try:
-            while True:
-                await asyncio.wait_for(self._socket.recv(), PATIENCE_SECONDS)
-        except ConnectionClosed as error:
-            close = error.rcvd
-        assert close is not None, "it broke without a close frame"
-        return close.code, close.reason
-
-    async def leave(self) -> None:
-        """Close."""
-        await self._socket.close()
 
 
 @pytest.fixture
@@ -170,6 +117,10 @@ def test_settings_come_from_flags_then_from_the_environment_then_from_defaults()
     options = read_options([], {"ALLOWED_ORIGINS": "https://a.example, http://b.example:8000"})
     assert options.allowed_origins == {"https://a.example", "http://b.example:8000"}
     assert read_options([], {}).allowed_origins == frozenset()
+    options = read_options(["--rate-burst", "5"], {"RATE_LIMIT": "0.5", "RATE_BURST": "7"})
+    assert (options.rate_limit, options.rate_burst) == (0.5, 5)
+    assert (read_options([], {}).rate_limit, read_options([], {}).rate_burst) == (10, 100)
+    assert read_options([], {"RATE_LIMIT": "0"}).rate_limit == 0
 
 
 @pytest.mark.parametrize(
@@ -178,6 +129,14 @@ def test_settings_come_from_flags_then_from_the_environment_then_from_defaults()
         {"TOKEN_LIFETIME": "0"},
         {"TOKEN_LIFETIME": "soon"},
         {"IDLE_SECONDS": "-5"},
+        {"RATE_LIMIT": "-1"},
+        {"RATE_LIMIT": "nan"},
+        {"RATE_LIMIT": "inf"},
+        {"RATE_LIMIT": "fast"},
+        {"RATE_LIMIT": "0.0001"},
+        {"RATE_BURST": "0"},
+        {"RATE_BURST": "1.5"},
+        {"RATE_BURST": "1000001"},
         {"ALLOWED_ORIGINS": "*"},
         {"ALLOWED_ORIGINS": "https://a.example/"},
         {"ALLOWED_ORIGINS": "a.example"},
@@ -358,7 +317,8 @@ async def test_a_signal_says_bye_closes_with_1001_and_ends_with_0(running, numbe
     assert running.output.count("Kizuna stops") == 1
 
 
-async def test_clients_that_never_answer_and_never_read_do_not_delay_the_end(running):
+async def test_clients_that_never_answer_and_never_read_do_not_delay_the_end(server):
+    running = server.start(RATE_LIMIT="0")
     with raw_socket(running, "Mute") as mute, raw_socket(running, "Deaf", receive_buffer=4096) as deaf:
         for joining, room in ((mute, "quiet"), (deaf, "general")):
             hello = json.dumps({"action": "hello", "v": 1, "rooms": [{"roomId": room}]}).encode()
@@ -417,6 +377,26 @@ def test_a_handler_that_hangs_does_not_delay_the_end(server, tmp_path):
     locker.stdout.close()
 
 
+def test_a_signal_ends_it_also_when_nobody_reads_any_more_what_it_prints(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "backend.server"],
+        cwd=ROOT,
+        env={**os.environ, "HOST": LOOPBACK, "PORT": "0", "DATA": str(tmp_path / "k.sqlite3")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("Kizuna is at ")
+    process.stdout.close()
+    try:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(STOP_SECONDS) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
 def test_a_second_signal_ends_it_at_once(server):
     server.start()
     server.signal()
@@ -442,54 +422,6 @@ async def test_a_restart_on_the_same_file_and_port_loses_nothing(running):
     async with connect(f"ws://{LOOPBACK}:{port}/ws?token={token_before}", proxy=None):
         pass  # tokens survive as well
     await again.leave()
-
-
-async def test_killed_in_the_middle_of_writing_it_opens_again_with_every_acknowledged_message(server):
-    acknowledged: dict[str, int] = {}
-    for life in range(5):
-        server.start()
-        page = await Page.open(server, "Ann")
-        told = asyncio.Event()
-
-        async def write(page=page, life=life, told=told):
-            for number in range(10_000):
-                client_message_id = f"c-{life}-{number}"
-                ack = await page.say("x" * 200, client_message_id)
-                acknowledged[client_message_id] = ack["seq"]
-                if number == 20 + life * 7:
-                    told.set()
-
-        writing = asyncio.create_task(write())
-        await asyncio.wait_for(told.wait(), PATIENCE_SECONDS)
-        server.kill()
-        with pytest.raises(ConnectionClosed):
-            await writing
-    server.start()
-    page = await Page.open(server, "Bob")
-    stored: dict[str, int] = {}
-    after = 0
-    while after is not None:
-        await page.send(action="sync", roomId="general", after=after, ref="r")
-        batch = await page.read("batch")
-        assert not batch["limited"] or not stored
-        stored.update({message["clientMessageId"]: message["seq"] for message in batch["messages"]})
-        if batch["limited"]:
-            after = await older(page, batch["messages"][0]["seq"], stored)
-        else:
-            after = batch["next"]
-    assert sorted(stored.values()) == list(range(1, len(stored) + 1))
-    assert {key: stored.get(key) for key in acknowledged} == acknowledged
-    assert len(acknowledged) > 150
-    await page.leave()
-
-
-async def older(page, before, stored):
-    """Fill the hole that a limited batch leaves, by history."""
-    while before is not None:
-        await page.send(action="history", roomId="general", before=before, limit=100, ref="h")
-        batch = await page.read("batch")
-        stored.update({message["clientMessageId"]: message["seq"] for message in batch["messages"]})
-        before = batch["next"]
 
 
 def test_the_watchdog_leaves_room_within_the_five_seconds():

@@ -139,7 +139,7 @@ DOWN = st.one_of(
     ),
     frames(protocol.TypingNotice, room_id=ROOMS, sender_id=IDS, sender_name=SHORT),
     frames(protocol.Bye, reason=SHORT, reconnect=st.booleans(), retry_after=st.none() | NUMBERS),
-    frames(protocol.Error, code=SHORT, message=SHORT, ref=MAYBE_ID),
+    frames(protocol.Error, code=SHORT, message=SHORT, ref=MAYBE_ID, room_id=st.none() | ROOMS),
 )
 
 SEND = {"action": "sendMessage", "clientMessageId": "c-1", "roomId": "general", "content": "hi"}
@@ -280,6 +280,13 @@ def test_api_gateways_own_words_are_a_frame():
         message="Internal server error", connection_id="BFaT_fALIAMCKug=", request_id="JKJ="
     )
     assert parse_down({"message": "Forbidden"}) == GatewayError(message="Forbidden")
+
+
+def test_an_error_may_name_the_room_and_an_older_servers_names_none():
+    error = protocol.Error(code="forbidden", message="no", room_id="secret")
+    assert to_object(error)["roomId"] == "secret"
+    older = parse_down({"type": "error", "code": "forbidden", "message": "no"})
+    assert older == protocol.Error(code="forbidden", message="no", ref=None, room_id=None)
 
 
 def test_a_message_of_the_articles_server_has_no_seq_no_epoch_and_no_client_id():

@@ -57,6 +57,15 @@ def test_a_bye_may_forbid_to_come_back():
     assert farewell.from_bye({"reconnect": 0}).policy is Policy.RETRY, "nothing but false itself is a no"
 
 
+@pytest.mark.parametrize(
+    ("words", "kind"), [("unsupported", ReasonKind.UNSUPPORTED), ("banned", ReasonKind.REJECTED)]
+)
+def test_a_server_that_does_not_want_us_back_is_not_restarting(words: str, kind: ReasonKind):
+    assert farewell.from_bye({"reason": words, "reconnect": False}).reason == Reason(kind, words)
+    assert closed(1008, reason=words, reconnect=False).reason == Reason(kind, words, 1008)
+    assert farewell.from_bye({"reason": words}).reason.kind is ReasonKind.SERVER_RESTARTING
+
+
 def test_a_server_that_is_too_busy_names_a_time_or_gets_the_usual_one():
     assert farewell.from_close(1013, "").retry_after == close_codes.RETRY_LATER_SECONDS
     assert closed(1013, retryAfter=3).retry_after == 3

@@ -1,0 +1,96 @@
+"""Who is in a room, and who is writing: told while it happens, and never stored.
+
+All of it is soft state. A frame that is lost is made good by the next one, since ``count`` is always the whole truth
+and never a difference; nothing waits for these frames, and a failure to send one is logged and stops nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+
+from backend.connections import Connection, Connections, Departure, Member
+from backend.delivery import Dispatcher
+from chat.protocol import Presence, TypingNotice
+
+log = logging.getLogger(__name__)
+
+# Rooms with more connections than this hear of no arrival and no departure: if everybody in a room of n comes back
+# after a restart, telling all of all is n²/2 frames, 5,000 for 100 connections and 500,000 for 1,000. In such a crowd
+# nobody follows who comes and goes; newcomers alone are told how many there are.
+MOST_TOLD = 100
+# Names in one frame, which holds 1,000 at most and should stay under 32 KiB; the count is right without the others.
+MOST_NAMES = 100
+# Locks that rooms share by their hash.
+TURNS = 64
+
+
+class Company:
+    """Responsible for telling a room who came, who left, and who is writing. A person counts once, by user id."""
+
+    def __init__(self, connections: Connections, dispatcher: Dispatcher) -> None:
+        self._connections = connections
+        self._dispatcher = dispatcher
+        # Counting and telling is one step, so that the last count that is told is the newest. Reentrant, because a
+        # gateway may run the next event inside a post.
+        self._turns = tuple(threading.RLock() for _ in range(TURNS))
+
+    def arrived(self, connection: Connection, room_id: str, *, entered: bool) -> None:
+        """A connection is in the room, which it ``entered`` only now or was in already.
+
+        The room hears of it if this is the person's first connection there; otherwise only the connection itself
+        is told how many people there are.
+        """
+        with self._telling(room_id):
+            members = self._connections.present(room_id)
+            count = len({member.user_id for member in members})
+            if entered and len(members) <= MOST_TOLD and _is_first(connection, members):
+                frame = Presence(room_id=room_id, count=count, joined=(connection.name,))
+                self._dispatcher.post_many([member.connection_id for member in members], frame)
+            else:
+                self._dispatcher.post(connection.connection_id, Presence(room_id=room_id, count=count))
+
+    def departed(self, departures: Iterable[Departure]) -> None:
+        """Connections are gone from their rooms. Those who stay hear whose last connection it was."""
+        leavers: dict[str, dict[str, str]] = {}
+        for departure in departures:
+            for room_id in departure.rooms:
+                leavers.setdefault(room_id, {})[departure.user_id] = departure.name
+        for room_id, names in leavers.items():
+            with self._telling(room_id):
+                self._tell_of_leavers(room_id, names)
+
+    def typing(self, connection: Connection, room_id: str) -> None:
+        """Somebody who is in the room is writing: every other connection there hears it."""
+        notice = TypingNotice(room_id=room_id, sender_id=connection.user_id, sender_name=connection.name)
+        self.departed(
+            self._dispatcher.post_to_room(room_id, notice, sender=connection.connection_id, to_sender=False)
+        )
+
+    def _tell_of_leavers(self, room_id: str, names: dict[str, str]) -> None:
+        members = self._connections.present(room_id, limit=MOST_TOLD + 1)
+        people = {member.user_id for member in members}
+        left = [name for user_id, name in names.items() if user_id not in people]
+        if left and members and len(members) <= MOST_TOLD:
+            frame = Presence(room_id=room_id, count=len(people), left=tuple(left[:MOST_NAMES]))
+            self._dispatcher.post_many([member.connection_id for member in members], frame)
+
+    @contextlib.contextmanager
+    def _telling(self, room_id: str) -> Iterator[None]:
+        """One at a time for each room; what goes wrong is logged and nothing else."""
+        try:
+            with self._turns[hash(room_id) % TURNS]:
+                yield
+        except Exception as error:
+            log.warning("a room was not told who is there", exc_info=error)
+
+
+def _is_first(connection: Connection, members: Sequence[Member]) -> bool:
+    """Whether this is the earliest connection of its person among ``members``.
+
+    Two that enter at once see each other: then it is the earlier, or by its id one of both.
+    """
+    own = [(m.since, m.connection_id) for m in members if m.user_id == connection.user_id]
+    return bool(own) and min(own)[1] == connection.connection_id

@@ -1,0 +1,91 @@
+"""How fast one person may speak, the same through every connection, process and Lambda function.
+
+    RATE#<uid>  MESSAGES    ``arrival``, microseconds since 1970
+
+GCRA, the generic cell rate algorithm (ITU-T I.371), needs one number: the theoretical arrival time, when the next
+message would come if the person kept exactly to the rate. Each message moves it on by one interval; whoever is a
+burst ahead of it waits. The number is written in the same transaction as the message, by compare-and-set, so nobody
+gains by speaking through several servers at once, and a message that was not stored costs nothing.
+
+10 messages a second and a burst of 100: nobody types as fast, and the 1,000 messages that an outbox can hold after a
+long outage go out in 90 s, since the first 100 pass at once and the other 900 at 10 a second.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from backend.store.base import Action, AttributeEquals, Item, Key, NotExists, Put, Store
+
+PER_SECOND = 10.0
+BURST = 100
+# What can be set. Between messages lie 0.1 ms to 1,000 s, and at most a million pass at once.
+MIN_PER_SECOND = 0.001
+MAX_PER_SECOND = 10_000.0
+MAX_BURST = 1_000_000
+
+_SECOND = 1_000_000  # microseconds
+
+
+class TooFast(Exception):
+    """The person is a whole burst ahead. ``retry_after``: seconds until the next message may come."""
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__(f"too many messages at once: the next may come in {retry_after:g} s")
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Messages per second that somebody may send for ever, and how many at once after a silence."""
+
+    per_second: float = PER_SECOND
+    burst: int = BURST
+
+    def next_arrival(self, arrival: int | None, now: int) -> int:
+        """The theoretical arrival time after one more message, all in microseconds. Raises TooFast.
+
+        ``arrival`` None: the person has not spoken for long enough that it does not matter.
+        """
+        interval = round(_SECOND / self.per_second)
+        most = now + self.burst * interval
+        due = max(arrival or 0, now)
+        if due > most:
+            # Written under a larger burst, or by a clock that was wrong. Waiting for it could take hours.
+            due = most - interval
+        wait = due + interval - most
+        if wait > 0:
+            raise TooFast(math.ceil(wait / 1000) / 1000)
+        return due + interval
+
+
+class RateLimit:
+    """Responsible for refusing what one person sends too fast. ``clock`` gives epoch seconds; no ``rate``: no limit."""
+
+    def __init__(self, store: Store, rate: Rate | None, *, clock: Callable[[], float]) -> None:
+        self._store = store
+        self._rate = rate
+        self._clock = clock
+
+    def admit(self, user_id: str) -> list[Action]:
+        """What the transaction that stores the message must also do. Raises TooFast.
+
+        It fails at :meth:`key` if another message of this person was stored meanwhile: then ask again.
+        """
+        if self._rate is None:
+            return []
+        key = self.key(user_id)
+        item = self._store.get(*key)
+        before: int | None = None if item is None else item["arrival"]
+        arrival = self._rate.next_arrival(before, int(self._clock() * _SECOND))
+        # From then on it says no more than its absence.
+        expires_at = arrival // _SECOND + 1
+        after: Item = {"pk": key.pk, "sk": key.sk, "arrival": arrival, "expiresAt": expires_at}
+        return [Put(after, NotExists() if before is None else AttributeEquals("arrival", before))]
+
+    @staticmethod
+    def key(user_id: str) -> Key:
+        """Where a person's number is kept."""
+        return Key(f"RATE#{user_id}", "MESSAGES")
