@@ -12,4 +12,4 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if E2E in item.path.parents:
             item.add_marker(pytest.mark.e2e)
-    items.sort(key=lambda item: E2E in item.path.parents)
+    items.sort(key=lambda item: item.get_closest_marker("e2e") is not None)

@@ -118,8 +118,9 @@ def chromium_that_hides(playwright: Playwright, installed: Browsers) -> Iterator
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KizunaServer]:
-    """The server of all tests; a test may restart it, never leave it stopped."""
-    with KizunaServer(tmp_path_factory.mktemp("data") / "kizuna.sqlite3") as server:
+    """The server of all tests; a test may restart it, never leave it stopped. A person of a test types faster than
+    the rate limit lets one."""
+    with KizunaServer(tmp_path_factory.mktemp("data") / "kizuna.sqlite3", RATE_LIMIT="0") as server:
         yield server
 
 

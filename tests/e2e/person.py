@@ -53,6 +53,18 @@ WATCH_LOG = """log => {
     })).observe(log, {childList: true, subtree: true, attributes: true, characterData: true});
 }"""
 
+READ_DATABASE = """() => new Promise((resolve, reject) => {
+    const opening = indexedDB.open("kizuna");
+    opening.onerror = () => reject(opening.error);
+    opening.onsuccess = () => {
+        const found = {}, tables = [...opening.result.objectStoreNames];
+        const transaction = opening.result.transaction(tables);
+        for (const table of tables)
+            transaction.objectStore(table).getAll().onsuccess = (event) => { found[table] = event.target.result; };
+        transaction.oncomplete = () => { opening.result.close(); resolve(found); };
+    };
+})"""
+
 
 @dataclass(frozen=True)
 class Changes:
@@ -222,6 +234,11 @@ class Person:
             return Changes(seen["added"], seen["removed"], tuple(dict.fromkeys(seen["touched"])))
 
         return changes
+
+    def kept(self) -> dict[str, list[str]]:
+        """The rows of the page's database, by table."""
+        found: dict[str, list[str]] = self.page.evaluate(READ_DATABASE)
+        return found
 
     def sockets_alive(self) -> int:
         """How many WebSockets of the page are connecting, open, or closing while the page still listens to them."""

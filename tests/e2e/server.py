@@ -27,10 +27,13 @@ def free_port() -> int:
 
 
 class KizunaServer:
-    """Responsible for one `python -m backend.server`: starting, stopping in two ways, and what it printed."""
+    """Responsible for one `python -m backend.server`: starting, stopping in two ways, and what it printed.
 
-    def __init__(self, data: Path, port: int | None = None) -> None:
+    ``settings`` are further ones for its environment."""
+
+    def __init__(self, data: Path, port: int | None = None, **settings: str) -> None:
         self.data = data
+        self._settings = settings
         self.port = port or free_port()
         self.url = f"http://{LOOPBACK}:{self.port}"
         self.output = ""
@@ -48,7 +51,8 @@ class KizunaServer:
             [sys.executable, "-m", "backend.server"],
             cwd=ROOT,
             env=os.environ
-            | {"HOST": LOOPBACK, "PORT": str(self.port), "DATA": str(self.data), "PYTHONUNBUFFERED": "1"},
+            | {"HOST": LOOPBACK, "PORT": str(self.port), "DATA": str(self.data), "PYTHONUNBUFFERED": "1"}
+            | self._settings,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -15,18 +15,6 @@ from tests.faults.proxy import Way
 
 Hire = Callable[..., Person]
 
-READ_DATABASE = """() => new Promise((resolve, reject) => {
-    const opening = indexedDB.open("kizuna");
-    opening.onerror = () => reject(opening.error);
-    opening.onsuccess = () => {
-        const found = {}, tables = [...opening.result.objectStoreNames];
-        const transaction = opening.result.transaction(tables);
-        for (const table of tables)
-            transaction.objectStore(table).getAll().onsuccess = (event) => { found[table] = event.target.result; };
-        transaction.oncomplete = () => { opening.result.close(); resolve(found); };
-    };
-})"""
-
 #: Only ours: Pyodide has a database of its own, and does not start without it.
 FORBID_DATABASE = """{
     const open = IDBFactory.prototype.open;
@@ -35,12 +23,6 @@ FORBID_DATABASE = """{
         return open.call(this, name, ...rest);
     };
 }"""
-
-
-def kept_by(person: Person) -> dict[str, list[str]]:
-    """The rows of the page's database, by table."""
-    found: dict[str, list[str]] = person.page.evaluate(READ_DATABASE)
-    return found
 
 
 def another_tab(person: Person) -> Person:
@@ -54,7 +36,7 @@ def test_a_reload_shows_what_was_said_before_any_connection(hire: Hire, server: 
     ada.join()
     ada.say("one", "two")
     ada.wait_for_text("two", state="sent")
-    eventually(lambda: "two" in str(kept_by(ada)["rooms"]), what="the room is kept")
+    eventually(lambda: "two" in str(ada.kept()["rooms"]), what="the room is kept")
     with ada.network.http_status(503):
         ada.watch.allow("WebSocket connection to .* failed")
         ada.reload()
@@ -75,7 +57,7 @@ def test_what_is_typed_while_down_outlives_a_crash_of_the_tab(hire: Hire, room: 
     with ada.network.http_status(503):
         ada.network.reset(only_websockets=True)
         ada.say("first", "second")
-        eventually(lambda: len(kept_by(ada)["outbox"]) == 2, what="both are kept")
+        eventually(lambda: len(ada.kept()["outbox"]) == 2, what="both are kept")
         ada.watch.allow("the page crashed")
         with pytest.raises(Error):
             ada.page.goto("chrome://crash")
@@ -86,7 +68,7 @@ def test_what_is_typed_while_down_outlives_a_crash_of_the_tab(hire: Hire, room: 
     peer.wait_to_hear("second")
     assert peer.heard == ["first", "second"]
     after.wait_for_texts("first", "second")
-    eventually(lambda: kept_by(after)["outbox"] == [], what="nothing waits any more")
+    eventually(lambda: after.kept()["outbox"] == [], what="nothing waits any more")
 
 
 def test_what_a_closed_tab_was_sending_is_sent_by_the_other_one(hire: Hire, room: str, peer: Peer) -> None:
@@ -113,9 +95,9 @@ def test_signing_out_leaves_nothing_of_what_was_said(hire: Hire, room: str) -> N
     ada.join()
     ada.say("between us")
     ada.wait_for_text("between us", state="sent")
-    eventually(lambda: "between us" in str(kept_by(ada)["rooms"]), what="the room is kept")
+    eventually(lambda: "between us" in str(ada.kept()["rooms"]), what="the room is kept")
     ada.leave()
-    eventually(lambda: "between us" not in str(kept_by(ada)), what="the room is forgotten")
+    eventually(lambda: "between us" not in str(ada.kept()), what="the room is forgotten")
     assert ada.messages == []
 
 

@@ -9,6 +9,7 @@ from playwright.sync_api import Locator, expect
 from tests.e2e.peer import Peer
 from tests.e2e.person import Person
 from tests.e2e.server import KizunaServer
+from tests.e2e.waiting import eventually
 
 
 def link_to(person: Person, room: str) -> Locator:
@@ -34,7 +35,7 @@ def test_a_reload_comes_back_to_every_room(ada: Person, room: str, peer: Peer) -
     ada.enter(f"other-{room}")
     ada.say("over there")
     ada.wait_for_text("over there", state="sent")
-    ada.page.wait_for_timeout(1_500)  # a second after the last change the rooms are kept
+    eventually(lambda: "over there" in str(ada.kept()["rooms"]), what="the rooms are kept")
     ada.reload()
     ada.wait_until_in()
     ada.wait_for_texts("over there")

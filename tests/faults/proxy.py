@@ -327,10 +327,12 @@ class Connection:
         )
         ended = asyncio.ensure_future(self._ended.wait())
         waited: list[asyncio.Future[Any]] = [relays, ended]
-        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
-        relays.cancel()
-        ended.cancel()
-        await asyncio.gather(relays, ended, return_exceptions=True)
+        try:
+            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            relays.cancel()
+            ended.cancel()
+            await asyncio.gather(relays, ended, return_exceptions=True)
         return self.fin()
 
     async def stonewall(self, *, closing: bool) -> None:
