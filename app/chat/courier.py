@@ -140,7 +140,9 @@ class Courier:
             self._work.start(self._rows.drop(self._person or "", row.id))
 
     def refuse(self, nack: Nack) -> None:
-        """The server did not take this one: later, or never."""
+        """The server did not take this one: later, or never. A word about one that is settled comes too late."""
+        if nack.client_message_id not in self._outbox:
+            return
         if nack.retryable:
             pause = max(nack.retry_after or 0.0, SHORTEST_PAUSE)
             self._outbox.postpone(nack.client_message_id, self._platform.now().monotonic + pause)

@@ -223,6 +223,16 @@ async def test_a_refused_message_fails_visibly_and_lets_the_next_through(stage: 
     assert stage.entries() == [("good", Delivery.SENT), ("bad", Delivery.SENT)]
 
 
+async def test_a_refusal_that_comes_after_the_ack_means_nothing(stage: Stage) -> None:
+    await stage.join(head=1, messages=[message(1)])
+    await stage.say("hello")
+    await stage.receive(ack("c1", 3))  # held: the message before it is missing
+    late = {"type": "nack", "clientMessageId": "c1", "code": "rate_limited", "message": "slower"}
+    await stage.receive({**late, "retryable": True}, late)
+    assert stage.entries()[-1] == ("hello", Delivery.SENT)
+    assert stage.state.waiting == 0
+
+
 async def test_a_failed_message_can_be_discarded(stage: Stage) -> None:
     await stage.join()
     await stage.say("bad")
