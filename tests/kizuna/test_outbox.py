@@ -114,6 +114,21 @@ def test_a_lost_link_makes_what_was_on_its_way_due_again_and_nothing_else():
     assert [parcel.tries for parcel in outbox.take_due(5.1)] == [2, 2]
 
 
+def test_a_parcel_is_current_until_something_happens_to_it():
+    outbox = filled("a")
+    [first] = outbox.take_due(0)
+    assert outbox.is_current(first)
+    outbox.link_lost()
+    assert not outbox.is_current(first)
+    [second] = outbox.take_due(0)
+    assert outbox.is_current(second)
+    outbox.postpone("a", 9)
+    assert not outbox.is_current(second)
+    [third] = outbox.take_due(9)
+    outbox.acknowledge("a")
+    assert not outbox.is_current(third)
+
+
 def test_an_empty_outbox_is_never_due():
     assert Outbox().next_due_at() is None
     assert Outbox().take_due(1e9) == []

@@ -153,3 +153,13 @@ def test_a_duplicate_leaves_nothing_behind():
     sequence = started(5)
     sequence.offer(5, "e")
     assert sequence.start("e", 4) == []
+
+
+def test_what_lies_beyond_a_gap_can_be_looked_at():
+    sequence: Sequence[str] = Sequence()
+    sequence.start("e", 1)
+    sequence.offer(3, "three")
+    sequence.offer(5, "five")
+    assert sorted(sequence.held) == ["five", "three"]
+    sequence.offer(2, "two")
+    assert sequence.held == ("five",)
