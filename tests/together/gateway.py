@@ -1,0 +1,303 @@
+"""The server: the real handlers behind a gateway that does whatever API Gateway and a crash may do to them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from backend.connections import CONNECTION_PREFIX, connection_id_of
+from backend.gateway.base import Delivery
+from backend.handlers import Backend, Response
+from backend.rate import Rate
+from backend.retry import Retry
+from backend.rooms import ROOM_PREFIX, Rooms, room_of_head
+from backend.store.base import Action, Condition, Conflict, Item, Key
+from backend.store.sqlite import SqliteStore
+from backend.tokens import Issued, Tokens
+from chat.protocol import Bye, encode
+from tests.backend.fakes import Ids, event
+from tests.together.memory_store import MemoryStore, Tables
+from tests.together.network import ABNORMAL, End, Line, Opened, Text, Way
+
+SECRET = bytes(range(32))
+NORMAL, GOING_AWAY = 1000, 1001
+#: What one person may send: so little that talking is turned away now and then.
+RATE = Rate(per_second=2.0, burst=4)
+#: Handlers that run at once: one inside another is what one thread can show of it.
+INSTANCES = 2
+
+
+AnyStore = MemoryStore | SqliteStore
+
+
+class Fault(Enum):
+    """What may happen in the middle of a handler."""
+
+    KILLED = auto()  #: the whole process is gone
+    FAILED = auto()  #: this handler is: out of time, out of luck
+    CONFLICT = auto()  #: somebody else wrote at the same time, says the store
+    BUSY = auto()  #: the same from here on, however often it is tried
+    MEANWHILE = auto()  #: something else happens between two of its steps
+
+
+class Killed(BaseException):
+    """The process ends here: no ``except Exception`` sees it."""
+
+
+class TimedOut(RuntimeError):
+    """The handler ends here, and the gateway says so."""
+
+
+@dataclass(slots=True)
+class Mishap:
+    """``fault`` before the step with this number, counted from 0; steps are calls of the store and the gateway."""
+
+    fault: Fault
+    step: int
+    meanwhile: Callable[[], object] = lambda: None
+
+
+class Server:
+    """Responsible for the handlers' lives, and for being the gateway of their connections.
+
+    A store outlives the server's crashes. ``mishap`` strikes in the next handler of a frame.
+    """
+
+    def __init__(self, store: AnyStore, clock: Callable[[], float]) -> None:
+        self.store = store
+        self.is_up = False
+        self.mishap: Mishap | None = None
+        self.posts_to_fail = 0  #: so many posts answer 429
+        self._clock = clock
+        self._ids = Ids()
+        self._tokens = Tokens(SECRET, clock=clock)
+        self._lines: dict[str, Line] = {}
+        self._instances: list[Backend] = []
+        self._running = 0
+        self.boot()
+
+    # --- its life ---
+
+    def boot(self) -> None:
+        """Begin to serve. No socket outlives its process, so all records of connections are those of an earlier
+        life, as backend.service has it."""
+        if self.is_up:
+            return
+        self.is_up = True
+        watched = WatchedStore(self.store, self._moment)
+        self._instances = [self._new_backend(watched) for _ in range(INSTANCES)]
+        self._instances[0].connections.purge(map(connection_id_of, self.store.partitions(CONNECTION_PREFIX)))
+
+    def _new_backend(self, store: WatchedStore) -> Backend:
+        retry = Retry(sleep=lambda seconds: None)
+        return Backend(store, self, self._tokens, clock=self._clock, new_id=self._ids, rate=RATE, retry=retry)
+
+    def kill(self, *, notices: bool = True, code: int = ABNORMAL) -> None:
+        """The process is gone. ``notices``: its system tells the pages; else the machine is gone too."""
+        self.is_up = False
+        self.mishap = None
+        for instance in self._instances:
+            instance.close()
+        self._instances = []
+        for line in self._lines.values():
+            line.up.clear()
+            if notices:
+                line.send(Way.DOWN, End(code))
+            else:
+                line.strand(keeps_up=False)
+        self._lines.clear()
+
+    def shut_down(self) -> None:
+        """A restart on purpose: everybody is told, and let go."""
+        for line in self._lines.values():
+            line.send(Way.DOWN, Text(encode(Bye(reason="restart"))))
+        self.kill(code=GOING_AWAY)
+
+    def backup(self) -> Tables:
+        """A copy of all that is stored."""
+        assert isinstance(self.store, MemoryStore)
+        return copy.deepcopy(self.store.tables)
+
+    def restore(self, backup: Tables) -> None:
+        """Killed, and back with an earlier history, each room of it under a new epoch."""
+        assert isinstance(self.store, MemoryStore)
+        self.kill()
+        self.store.tables = copy.deepcopy(backup)
+        heads = filter(None, map(room_of_head, self.store.partitions(ROOM_PREFIX)))
+        Rooms(self.store, clock=self._clock, new_id=self._ids).begin_epochs(heads)
+        self.boot()
+
+    def log(self, room_id: str) -> list[Item]:
+        """All that was said in a room, as it is stored."""
+        return self.store.query(f"ROOM#{room_id}#LOG")
+
+    def issue_token(self, name: str, secret: str) -> Issued:
+        """What POST /token answers. Raises OSError while nobody serves."""
+        if not self.is_up:
+            raise OSError("connection refused")
+        return self._tokens.issue(name, secret)
+
+    # --- what lines bring ---
+
+    def connect(self, line: Line) -> None:
+        """A handshake. The socket exists once $connect has let it in, and not before."""
+        token = parse_qs(urlsplit(line.url).query).get("token", [""])[0]
+        response = self._invoke(event("CONNECT", line.connection_id, query={"token": token}))
+        if response is None or response["statusCode"] != 200:
+            line.send(Way.DOWN, End(ABNORMAL))
+        else:
+            self._lines[line.connection_id] = line
+            line.send(Way.DOWN, Opened())
+
+    def receive(self, line: Line, text: str) -> None:
+        """A frame."""
+        if not self.is_up:
+            return
+        response = self._invoke(event("MESSAGE", line.connection_id, text))
+        if not self.is_up:
+            return
+        if response is None:
+            self.post_many([line.connection_id], INTERNAL_SERVER_ERROR)
+        elif "body" in response:
+            self.post_many([line.connection_id], response["body"])
+
+    def let_go(self, line: Line) -> None:
+        """The page is gone."""
+        self._lines.pop(line.connection_id, None)
+
+    def disconnect(self, line: Line) -> None:
+        """$disconnect."""
+        self._invoke(event("DISCONNECT", line.connection_id))
+
+    def _invoke(self, what: dict[str, Any]) -> Response | None:
+        """What the handler answers; None if it failed, or if nobody is there."""
+        if not self.is_up:
+            return None
+        instance = self._instances[self._running]
+        self._running += 1
+        try:
+            return instance.handle(what)
+        except Exception as error:
+            if isinstance(error, TimedOut | Conflict):
+                return None
+            raise
+        except Killed:
+            if self._running == 1:
+                self.kill()
+                return None
+            raise
+        finally:
+            self._running -= 1
+            if self._running == 0:
+                self.mishap = None
+
+    def _moment(self, *, in_store: bool) -> None:
+        """A handler is about to take its next step."""
+        mishap = self.mishap
+        if mishap is None:
+            return
+        mishap.step -= 1
+        if mishap.step >= 0 or (mishap.fault in (Fault.CONFLICT, Fault.BUSY) and not in_store):
+            return
+        if mishap.fault is not Fault.BUSY:
+            self.mishap = None
+        match mishap.fault:
+            case Fault.KILLED:
+                raise Killed
+            case Fault.FAILED:
+                raise TimedOut
+            case Fault.CONFLICT | Fault.BUSY:
+                raise Conflict("the test says so")
+            case Fault.MEANWHILE:
+                mishap.meanwhile()
+
+    # --- backend.gateway.base.Gateway ---
+
+    def post_many(self, connection_ids: Iterable[str], frame: str) -> dict[str, Delivery]:
+        """Put a frame on its way to each connection."""
+        if self._running:
+            self._moment(in_store=False)
+        return {connection_id: self._post(connection_id, frame) for connection_id in connection_ids}
+
+    def close(self, connection_id: str) -> None:
+        """Close a connection after what was posted before."""
+        line = self._lines.pop(connection_id, None)
+        if line is not None:
+            line.send(Way.DOWN, End(NORMAL))
+            line.tell_gateway()
+
+    def _post(self, connection_id: str, frame: str) -> Delivery:
+        line = self._lines.get(connection_id)
+        if line is None:
+            return Delivery.GONE
+        if self.posts_to_fail:
+            self.posts_to_fail -= 1
+            return Delivery.FAILED
+        line.send(Way.DOWN, Text(frame))
+        return Delivery.DELIVERED
+
+
+INTERNAL_SERVER_ERROR = '{"message": "Internal server error", "connectionId": "c=", "requestId": "r="}'
+
+
+class AtOnce(Executor):
+    """Responsible for doing what is submitted right then and there: threads take their steps in another order each
+    time."""
+
+    def __init__(self, workers: int, thread_name_prefix: str) -> None: ...
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Do it."""
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001 - as an executor does
+            future.set_exception(error)
+        return future
+
+
+class WatchedStore:
+    """Responsible for telling of each call before it is made."""
+
+    def __init__(self, store: AnyStore, moment: Callable[..., None]) -> None:
+        self._store = store
+        self._moment = moment
+
+    def get(self, pk: str, sk: str) -> Item | None:
+        """As the store's."""
+        self._moment(in_store=True)
+        return self._store.get(pk, sk)
+
+    def get_many(self, keys: Iterable[Key]) -> dict[Key, Item]:
+        """As the store's."""
+        self._moment(in_store=True)
+        return self._store.get_many(keys)
+
+    def query(self, pk: str, **bounds: Any) -> list[Item]:
+        """As the store's."""
+        self._moment(in_store=True)
+        return self._store.query(pk, **bounds)
+
+    def put(self, item: Item, condition: Condition | None = None) -> None:
+        """As the store's."""
+        self._moment(in_store=True)
+        self._store.put(item, condition)
+
+    def delete(self, pk: str, sk: str, condition: Condition | None = None) -> None:
+        """As the store's."""
+        self._moment(in_store=True)
+        self._store.delete(pk, sk, condition)
+
+    def transact(self, actions: Sequence[Action]) -> None:
+        """As the store's."""
+        self._moment(in_store=True)
+        self._store.transact(actions)
+
+    def close(self) -> None:
+        """As the store's."""
+        self._store.close()

@@ -1,0 +1,228 @@
+"""The way between pages and the gateway: what is on its way waits until somebody lets it arrive.
+
+TCP keeps frames in order, but nobody else does: API Gateway handles the frames of one client at once and posts from
+several functions at once. So of each direction any of the first few items may arrive next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Protocol
+
+from kizuna.platform import SocketListener
+from kizuna.testing import FakeSocket
+
+#: How far an item may overtake others.
+WINDOW = 4
+ABNORMAL = 1006
+
+
+class Path(Enum):
+    """What one page's way to the server does."""
+
+    GOOD = auto()
+    STALLED = auto()  #: nothing arrives, nothing is lost
+    REFUSED = auto()  #: what is open stays open; nothing new is accepted
+
+
+@dataclass(frozen=True, slots=True)
+class Shake:
+    """The page wants to connect."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The gateway lets it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text frame."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Farewell:
+    """The gateway has let go of the line, and is about to say so ($disconnect), some time or never."""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The other side is gone."""
+
+    code: int = ABNORMAL
+
+
+Item = Shake | Opened | Text | Farewell | End
+
+
+class Way(Enum):
+    """A direction."""
+
+    UP = auto()
+    DOWN = auto()
+
+
+class Host(Protocol):
+    """The page at one end."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def path(self) -> Path: ...
+    @property
+    def is_frozen(self) -> bool: ...
+    def run(self, act: Callable[[], object]) -> None: ...
+
+
+class Receiver(Protocol):
+    """The gateway at the other end."""
+
+    def connect(self, line: Line) -> None: ...
+    def receive(self, line: Line, text: str) -> None: ...
+    def let_go(self, line: Line) -> None: ...
+    def disconnect(self, line: Line) -> None: ...
+
+
+class Line:
+    """Responsible for one WebSocket and what is on its way over it."""
+
+    def __init__(self, number: int, host: Host, url: str, listener: SocketListener) -> None:
+        self.number = number
+        self.host = host
+        self.url = url
+        self.connection_id = f"connection-{number}="
+        self.up: list[Item] = [Shake()]
+        self.down: list[Item] = []
+        self.at_page = True  #: the page has not given it up, nor was it told of its end
+        self.is_stranded = False  #: it carries nothing any more, and who is still there is not told
+        self.socket = LineSocket(self, url, listener)
+
+    def send(self, way: Way, item: Item) -> None:
+        """Put it on its way."""
+        if not self.is_stranded:
+            (self.up if way is Way.UP else self.down).append(item)
+
+    def leave(self) -> None:
+        """The page is there no more, and closes if the line still carries that."""
+        self.at_page = False
+        self.down.clear()
+        if self.up and isinstance(self.up[0], Shake):
+            self.up.clear()
+        else:
+            self.send(Way.UP, End())
+
+    def strand(self, *, keeps_up: bool) -> None:
+        """Nothing passes any more. ``keeps_up``: what the page sent before has passed already."""
+        self.is_stranded = True
+        self.down.clear()
+        if not keeps_up or any(isinstance(item, Shake) for item in self.up):
+            self.up.clear()
+
+    def tell_gateway(self) -> None:
+        """The gateway learns that the page is gone."""
+        if not any(isinstance(item, End | Farewell) for item in self.up):
+            self.up.append(End())
+
+    def tell_page(self, code: int = ABNORMAL) -> None:
+        """The page learns that the gateway is gone."""
+        if self.at_page:
+            self.at_page = False
+            self.down.clear()
+            self.host.run(lambda: self.socket.drop(code))
+
+
+class LineSocket(FakeSocket):
+    """Responsible for the page's end of a line."""
+
+    def __init__(self, line: Line, url: str, listener: SocketListener) -> None:
+        super().__init__(url, listener)
+        self._line = line
+
+    def send(self, text: str) -> None:
+        """Put a frame on its way."""
+        assert self.is_open, "sent on a socket that is not open"
+        self._line.send(Way.UP, Text(text))
+
+    def abandon(self, code: int, reason: str) -> None:
+        """Give the socket up."""
+        super().abandon(code, reason)
+        if self._line.at_page:
+            self._line.leave()
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """One item on its way that could be the next to arrive."""
+
+    line: Line
+    way: Way
+    index: int
+
+    @property
+    def items(self) -> list[Item]:
+        """Those of its line and direction."""
+        return self.line.up if self.way is Way.UP else self.line.down
+
+    @property
+    def item(self) -> Item:
+        """It."""
+        return self.items[self.index]
+
+    @property
+    def is_broadcast(self) -> bool:
+        """Whether it brings somebody's message."""
+        return self.way is Way.DOWN and isinstance(self.item, Text) and '"type":"message"' in self.item.text
+
+
+class Network:
+    """Responsible for all lines between pages and ``gateway``."""
+
+    def __init__(self) -> None:
+        self.lines: list[Line] = []
+        self._count = 0
+
+    def open(self, host: Host, url: str, listener: SocketListener) -> LineSocket:
+        """A page begins to connect."""
+        self._count += 1
+        self.lines.append(Line(self._count, host, url, listener))
+        return self.lines[-1].socket
+
+    def flights(self, window: int = WINDOW) -> Iterator[Flight]:
+        """What may arrive next, line by line; of each direction the first few."""
+        self.lines = [line for line in self.lines if line.at_page or line.up]
+        for line in self.lines:
+            if line.host.path is Path.STALLED and not line.is_stranded:
+                continue
+            for way, items in ((Way.UP, line.up), (Way.DOWN, line.down)):
+                if way is Way.UP or not line.host.is_frozen:
+                    for index in range(min(window, len(items))):
+                        yield Flight(line, way, index)
+
+    def arrive(self, flight: Flight, gateway: Receiver, *, again: bool = False) -> None:
+        """Let one item arrive. ``again``: and be on its way once more."""
+        line, item = flight.line, flight.item
+        if not again:
+            del flight.items[flight.index]
+        match item:
+            case Shake():
+                if line.host.path is Path.REFUSED:
+                    line.tell_page()
+                else:
+                    gateway.connect(line)
+            case Text(text=text) if flight.way is Way.UP:
+                gateway.receive(line, text)
+            case End() if flight.way is Way.UP:
+                gateway.let_go(line)
+                line.up.append(Farewell())
+            case Farewell():
+                gateway.disconnect(line)
+            case Opened():
+                line.host.run(line.socket.accept)
+            case Text(text=text):
+                line.host.run(lambda: line.socket.receive(text))
+            case End(code=code):
+                line.tell_page(code)

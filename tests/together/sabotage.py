@@ -1,0 +1,112 @@
+"""Faults put into the code on purpose, one at a time: does the test of everything together notice?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from backend.rooms import Appended, Rooms, Sender
+from chat.membership import Membership
+from chat.protocol import SendMessage
+from chat.timeline import Timeline
+from kizuna.outbox import Outbox, Parcel
+from kizuna.outbox_rows import OutboxRow, OutboxRows
+from kizuna.sequence import Sequence
+
+Sabotage = Callable[[pytest.MonkeyPatch], None]
+
+
+def shows_whatever_comes(patch: pytest.MonkeyPatch) -> None:
+    """The sequence holds nothing back and knows no duplicate."""
+
+    def offer(self: Sequence[Any], number: int, item: Any) -> list[Any]:
+        self.watermark = max(self.watermark, number)
+        return [item]
+
+    patch.setattr(Sequence, "offer", offer)
+
+
+def recognises_nothing(patch: pytest.MonkeyPatch) -> None:
+    """Neither the sequence nor the timeline knows a duplicate. (Behind a true sequence the timeline meets none.)"""
+    offer = Sequence.offer
+
+    def trusting(self: Sequence[Any], number: int, item: Any) -> list[Any]:
+        return [item] if number <= self.watermark else offer(self, number, item)
+
+    patch.setattr(Sequence, "offer", trusting)
+    patch.setattr(Timeline, "_settled", lambda self, message, known: False)
+
+
+def never_sends_again(patch: pytest.MonkeyPatch) -> None:
+    """What was sent once counts as sent."""
+    take_due = Outbox.take_due
+
+    def once(self: Outbox, now: float) -> list[Parcel]:
+        return [parcel for parcel in take_due(self, now) if parcel.tries == 1]
+
+    patch.setattr(Outbox, "take_due", once)
+    patch.setattr(Outbox, "link_lost", lambda self: [])
+
+
+def sends_all_at_once(patch: pytest.MonkeyPatch) -> None:
+    """Nothing waits for the answer to what was said before."""
+    patch.setattr(Outbox, "_heads", lambda self: list(self._parcels.values()))
+
+
+def warns_of_nothing(patch: pytest.MonkeyPatch) -> None:
+    """What is deleted counts as never sent."""
+    patch.setattr("chat.courier._may_have_arrived", lambda row: False)
+
+
+def sends_under_a_new_id(patch: pytest.MonkeyPatch) -> None:
+    """A retry is another message to the server."""
+    append = Rooms.append
+
+    def forgetful(self: Rooms, sender: Sender, frame: SendMessage) -> Appended:
+        self._store.delete(f"DEDUPE#{sender.user_id}", frame.client_message_id)
+        return append(self, sender, frame)
+
+    patch.setattr(Rooms, "append", forgetful)
+
+
+def never_asks_for_what_is_missing(patch: pytest.MonkeyPatch) -> None:
+    """A gap stays."""
+    patch.setattr(Membership, "_close_gaps", lambda self: None)
+
+
+def ignores_heads(patch: pytest.MonkeyPatch) -> None:
+    """A quiet room's last message may be lost for ever."""
+    patch.setattr(Membership, "on_heads", lambda self, heads: None)
+
+
+def keeps_nothing(patch: pytest.MonkeyPatch) -> None:
+    """A crash takes what waits along."""
+
+    async def keep(self: OutboxRows, person: str, row: OutboxRow) -> None: ...
+
+    patch.setattr(OutboxRows, "keep", keep)
+
+
+def adopts_nothing(patch: pytest.MonkeyPatch) -> None:
+    """What a closed page left stays where it is."""
+
+    async def adopt(self: OutboxRows, person: str, found: Mapping[str, str]) -> list[OutboxRow]:
+        return []
+
+    patch.setattr(OutboxRows, "_adopt", adopt)
+
+
+ALL: list[Sabotage] = [
+    shows_whatever_comes,
+    recognises_nothing,
+    never_sends_again,
+    sends_all_at_once,
+    warns_of_nothing,
+    sends_under_a_new_id,
+    never_asks_for_what_is_missing,
+    ignores_heads,
+    keeps_nothing,
+    adopts_nothing,
+]
