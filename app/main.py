@@ -17,7 +17,14 @@ from chat.identity import Identity
 from chat.session import ChatSession
 from chat.store import ChatStore
 from kizuna import outbox_rows
-from kizuna.browser import BrowserPlatform, IndexedDb, LocalSettings, WebLocks, get_websocket_service
+from kizuna.browser import (
+    BrowserPlatform,
+    IndexedDb,
+    LocalSettings,
+    TabSettings,
+    WebLocks,
+    get_websocket_service,
+)
 from kizuna.browser.console import ConsoleHandler
 from kizuna.browser.http import NoJson, get_json, post_json
 from kizuna.errors import ConfigurationError
@@ -53,7 +60,9 @@ async def _start() -> None:
 
 def _open_page(config: Config) -> None:
     platform = BrowserPlatform()
-    identity = Identity(LocalSettings(), post_json, config.token_url, lambda: secrets.token_urlsafe(32))
+    identity = Identity(
+        LocalSettings(), post_json, config.token_url, lambda: secrets.token_urlsafe(32), TabSettings()
+    )
     service = get_websocket_service(config.web_socket_url, identity.get_token, options=config.options)
     store = ChatStore()
     database = IndexedDb("kizuna", (outbox_rows.TABLE, cache.TABLE))

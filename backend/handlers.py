@@ -32,6 +32,7 @@ from backend.store.base import Conflict, Store
 from backend.tokens import InvalidToken, Tokens
 from chat.protocol import (
     PROTOCOL_VERSION,
+    Batch,
     Bye,
     DownFrame,
     Error,
@@ -238,11 +239,20 @@ class Backend:
             error = Error(code="forbidden", message=_closed_room(room_id), room_id=room_id)
             self._dispatcher.post(connection.connection_id, error)
         for position in positions:
-            batch = self.rooms.read_after(position.room_id, position.after, position.epoch)
-            delivery = self._dispatcher.post(connection.connection_id, batch)
+            delivery = self._dispatcher.post(connection.connection_id, self._missed(position))
             if delivery is not Delivery.DELIVERED:
                 return delivery  # gone, or so slow that the page will ask again anyway
         return Delivery.DELIVERED
+
+    def _missed(self, position: RoomPosition) -> Batch | Error:
+        """What was missed in one room. A room that cannot be read keeps nobody out of the others."""
+        try:
+            return self.rooms.read_after(position.room_id, position.after, position.epoch)
+        except Exception:
+            log.exception("what was missed in %s cannot be read", position.room_id)
+            return Error(
+                code="internal", message=f"{position.room_id} cannot be read now", room_id=position.room_id
+            )
 
     def _join(self, connection: Connection, frame: Join) -> None:
         """Enter, then read, then tell the others: they wait until the newcomer has the batch."""

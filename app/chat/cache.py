@@ -15,7 +15,7 @@ from typing import Any
 from chat import protocol
 from chat.protocol import Message
 from chat.room import Room
-from chat.timeline import Entry
+from chat.timeline import Entry, Timeline
 from kizuna.background import Background
 from kizuna.platform import Platform, Storage, TimerHandle
 
@@ -51,12 +51,14 @@ class RoomCache:
         self._may_keep = may_keep
         self._person: str | None = None
         self._changed: dict[str, Room] = {}
+        self._kept: dict[str, _Origin] = {}  # by room
         self._timer: TimerHandle | None = None
         self._work = Background()
 
     async def serve(self, person: str) -> list[CachedRoom]:
         """Keep for this person from now on; returns what was kept for them before, in the order entered."""
         self._forget_changes()
+        self._kept = {}
         self._person = person
         found = await self._storage.read(TABLE, f"{person}/")
         rooms = [room for key, text in found.items() if (room := _read(key, text)) is not None]
@@ -64,7 +66,8 @@ class RoomCache:
 
     def note(self, room: Room) -> None:
         """The room has changed: keep it soon."""
-        if self._person is None:
+        kept = self._kept.get(room.room_id)
+        if self._person is None or (kept is not None and kept.is_still(room)):
             return
         self._changed[room.room_id] = room
         if self._timer is None:
@@ -73,6 +76,7 @@ class RoomCache:
     def forget(self, room_id: str) -> None:
         """The room was left."""
         self._changed.pop(room_id, None)
+        self._kept.pop(room_id, None)
         if self._person is not None:
             self._work.start(self._storage.write(TABLE, {}, [_key(self._person, room_id)]))
 
@@ -80,24 +84,42 @@ class RoomCache:
         """The person signs out: nothing of theirs stays, and nothing is kept until serve()."""
         self._forget_changes()
         if self._person is not None:
-            self._work.start(self._clear(self._person))
+            self._work.start(self.delete(self._person))
         self._person = None
 
-    async def _clear(self, person: str) -> None:
-        rows = await self._storage.read(TABLE, f"{person}/")
-        await self._storage.write(TABLE, {}, rows)
+    async def delete(self, person: str) -> None:
+        """Leave nothing of what was kept for this person."""
+        await self._storage.write(TABLE, {}, await self._storage.keys(TABLE, f"{person}/"))
 
     def _save(self) -> None:
-        rooms = {_key(self._person or "", room.room_id): _write(room) for room in self._changed.values()}
+        rooms = tuple(self._changed.values())
         self._forget_changes()
         if self._may_keep():
-            self._work.start(self._storage.write(TABLE, rooms))
+            self._kept.update((room.room_id, _Origin.of(room)) for room in rooms)
+            rows = {_key(self._person or "", room.room_id): _write(room) for room in rooms}
+            self._work.start(self._storage.write(TABLE, rows))
 
     def _forget_changes(self) -> None:
         self._changed = {}
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """Responsible for knowing what a room's row was written from."""
+
+    timeline: Timeline
+    rest: tuple[object, ...]
+
+    @classmethod
+    def of(cls, room: Room) -> _Origin:
+        return cls(room.timeline, (room.seen, room.epoch, room.watermark, room.entered_at))
+
+    def is_still(self, room: Room) -> bool:
+        """Whether nothing has changed. A timeline that says the same is the same object."""
+        return self.timeline is room.timeline and self.rest == _Origin.of(room).rest
 
 
 def _key(person: str, room_id: str) -> str:

@@ -11,6 +11,8 @@ from kizuna.platform import Platform, TimerHandle
 TYPING_INTERVAL = 3.0
 #: Seconds that somebody counts as writing after their last notice: two intervals, so that one lost notice shows not.
 TYPING_LASTS = 2 * TYPING_INTERVAL
+#: More than the page ever names; a crowd that writes costs no more than these.
+MOST_WRITERS = 20
 
 
 class Company:
@@ -45,9 +47,12 @@ class Company:
         """Somebody is writing; what I write in another tab I know."""
         if notice.sender_id == me:
             return
-        until = self._now() + TYPING_LASTS
-        self._writers.setdefault(notice.room_id, {})[notice.sender_id] = (notice.sender_name, until)
-        self._arm()
+        writers = self._writers.setdefault(notice.room_id, {})
+        if notice.sender_id not in writers and len(writers) >= MOST_WRITERS:
+            return
+        writers[notice.sender_id] = (notice.sender_name, self._now() + TYPING_LASTS)
+        if self._timer is None:
+            self._arm()
         self._changed()
 
     def note_message(self, message: Message) -> None:
@@ -65,6 +70,11 @@ class Company:
     def said(self, room_id: str) -> None:
         """I have said it: what I write next is news again."""
         self._told_at.pop(room_id, None)
+
+    def forget(self, room_id: str) -> None:
+        """The room was left."""
+        self._counts.pop(room_id, None)
+        self._writers.pop(room_id, None)
 
     def link_lost(self) -> None:
         """Nobody tells any more."""

@@ -26,7 +26,9 @@ logger = logging.getLogger("kizuna.courier")
 
 #: Seconds that a refused message waits at least, whatever the server says: it asked for patience.
 SHORTEST_PAUSE = 1.0
-#: Seconds between looks for rows that another tab left: it reads an index that is nearly always empty.
+#: And at most: no server has reason to keep a person's words for longer.
+LONGEST_PAUSE = 300.0
+#: Seconds between looks for rows that another tab left: it reads keys alone, and nearly always there are none.
 ADOPT_INTERVAL = 5.0
 #: Milliseconds after which what waits is not sent by itself any more: three days later it may not be meant any more.
 OLDEST_MS = 3 * 24 * 3600 * 1000
@@ -90,6 +92,7 @@ class Courier:
         self._outbox = self._new_outbox()
         self._kept: dict[str, OutboxRow] = {}  # what waits and what failed
         self._being_kept = 0
+        self._newest = 0  # milliseconds since 1970: when the newest row was written
         self._number = 0
         self._due: TimerHandle | None = None
         self._look: TimerHandle | None = None
@@ -119,15 +122,17 @@ class Courier:
     async def take(self, letter: Letter) -> bool:
         """Keep this one, then carry it. Raises OutboxFull, having taken nothing. False: its person left meanwhile."""
         person, row = self._person, self._row(letter)
+        if person is None:
+            return False
         if len(self._outbox) + self._being_kept >= self._outbox.limit:
             raise OutboxFull(self._outbox.limit)
         self._being_kept += 1
         try:
-            await self._rows.keep(person or "", row)
+            await self._rows.keep(person, row)
         finally:
             self._being_kept -= 1
         if person != self._person:
-            await self._rows.drop(person or "", row.id)
+            await self._rows.drop(person, row.id)
             return False
         self._add(row)
         return True
@@ -144,7 +149,7 @@ class Courier:
         if nack.client_message_id not in self._outbox:
             return
         if nack.retryable:
-            pause = max(nack.retry_after or 0.0, SHORTEST_PAUSE)
+            pause = min(max(nack.retry_after or 0.0, SHORTEST_PAUSE), LONGEST_PAUSE)
             self._outbox.postpone(nack.client_message_id, self._platform.now().monotonic + pause)
             self._screen.mark(nack.client_message_id, Delivery.QUEUED)
         else:
@@ -167,9 +172,12 @@ class Courier:
 
     def discard(self, client_message_id: str) -> bool:
         """Carry this one no more. True if it had been sent already, and so may have arrived."""
-        row = self._kept.get(client_message_id)
-        self.settle(client_message_id)
-        return row is not None and _may_have_arrived(row)
+        row = self._kept.pop(client_message_id, None)
+        if row is None:
+            return False
+        self._outbox.acknowledge(row.id)
+        self._work.start(self._rows.drop_everywhere(self._person or "", row.id))
+        return _may_have_arrived(row)
 
     # --- on its way ---
 
@@ -198,10 +206,13 @@ class Courier:
             return
         row = self._kept[parcel.id]
         if self._is_too_old(row):
-            self._fail(row.id, TOO_OLD)
+            if await self._rows.revise(person, replace(row, failure=_pair(TOO_OLD))):
+                self._fail(row.id, TOO_OLD)
+            else:
+                self._let_go(parcel)
         elif parcel.tries > 1 and not self._acknowledges:
             self._fail(row.id, UNCONFIRMED)
-        elif not await self._rows.claim(person, row.id):
+        elif not await self._rows.claim(person, row):
             self._let_go(parcel)
         elif self._outbox.is_current(parcel):  # else the link has changed meanwhile, or the answer is here
             self._send(parcel, row)
@@ -238,7 +249,10 @@ class Courier:
 
     def _keep(self, row: OutboxRow) -> None:
         self._kept[row.id] = row
-        self._work.start(self._rows.keep(self._person or "", row))
+        self._work.start(self._revise(self._person or "", row))
+
+    async def _revise(self, person: str, row: OutboxRow) -> None:
+        await self._rows.revise(person, row)
 
     def _row(self, letter: Letter) -> OutboxRow:
         frame = letter.frame
@@ -253,9 +267,10 @@ class Courier:
         )
 
     def _numbered(self, row: OutboxRow) -> OutboxRow:
-        """At the end of the order."""
+        """At the end of the order, also when the clock was set back."""
         self._number += 1
-        return replace(row, written_at=self._wall_ms(), number=self._number)
+        self._newest = max(self._newest, self._wall_ms())
+        return replace(row, written_at=self._newest, number=self._number)
 
     def _add(self, row: OutboxRow) -> None:
         self._kept[row.id] = row
@@ -269,8 +284,11 @@ class Courier:
         for row in rows:
             if row.id in self._kept or (letter := _letter(row)) is None:
                 continue
+            if row.is_sent and row.failure is None and not self._acknowledges:
+                row, letter = replace(row, failure=_pair(UNCONFIRMED)), replace(letter, failure=UNCONFIRMED)
             letters.append(letter)
             self._kept[row.id] = row
+            self._newest = max(self._newest, row.written_at)
             try:
                 if row.failure is None:
                     self._outbox.add(row.id, row.lane, row.data)

@@ -11,7 +11,7 @@ from kizuna.errors import KizunaError, Unauthorized
 from kizuna.platform import Settings
 
 NAME_KEY = "kizuna.name"
-LEFT_KEY = "kizuna.left"
+LEFT_KEY = "kizuna.left."
 SECRET_KEY = "kizuna.secret."
 USER_KEY = "kizuna.user."
 
@@ -25,16 +25,23 @@ PostJson = Callable[[str, Mapping[str, Any]], Awaitable[tuple[int, Any]]]
 
 
 class Identity:
-    """Responsible for the person's name, secret, user id and tokens. ``make_secret`` draws a new secret.
+    """Responsible for the person's name, secret, user id and tokens. ``make_secret`` draws a new secret. ``tab`` are
+    settings of this tab alone: two people may each have one, and a reload is the same person again.
 
     A secret is kept for each name: another name on the same machine is another person, and the old name is the
     old person again.
     """
 
     def __init__(
-        self, settings: Settings, post_json: PostJson, token_url: str, make_secret: Callable[[], str]
+        self,
+        settings: Settings,
+        post_json: PostJson,
+        token_url: str,
+        make_secret: Callable[[], str],
+        tab: Settings | None = None,
     ) -> None:
         self._settings = settings
+        self._tab = settings if tab is None else tab
         self._post_json = post_json
         self._token_url = token_url
         self._make_secret = make_secret
@@ -45,7 +52,7 @@ class Identity:
     @property
     def remembered_name(self) -> str | None:
         """The name given last, on this machine."""
-        name = self._settings.get(NAME_KEY)
+        name = self._tab.get(NAME_KEY) or self._settings.get(NAME_KEY)
         try:
             return None if name is None else check_person_name("name", name)
         except ValueError:
@@ -55,19 +62,32 @@ class Identity:
     def person(self) -> str:
         """What the person of the moment is called in storage: another for every secret and every token endpoint. It
         tells neither."""
-        return hashlib.sha256(f"{self._token_url}\n{self._secret}".encode()).hexdigest()[:32]
+        return self._called(self._secret)
+
+    def _called(self, secret: str) -> str:
+        return hashlib.sha256(f"{self._token_url}\n{secret}".encode()).hexdigest()[:32]
 
     @property
     def has_left(self) -> bool:
-        """Whether the person left on purpose: nothing may join by itself then."""
-        return self._settings.get(LEFT_KEY) is not None
+        """Whether the person of the moment, or else of the last time, left on purpose in any tab: nothing may join by
+        itself then, and nothing of theirs is kept."""
+        name = self.name or self.remembered_name
+        return name is not None and self._settings.get(LEFT_KEY + name) is not None
+
+    @property
+    def person_who_left(self) -> str | None:
+        """What storage calls the remembered person, if they left."""
+        name = self.remembered_name
+        secret = self._settings.get(SECRET_KEY + name) if name is not None and self.has_left else None
+        return None if secret is None else self._called(secret)
 
     def enter(self, name: str) -> None:
         """Be the person of this name. Raises protocol.InvalidField."""
         name = check_person_name("name", name)
         self.name = name
         self._settings.set(NAME_KEY, name)
-        self._settings.delete(LEFT_KEY)
+        self._tab.set(NAME_KEY, name)
+        self._settings.delete(LEFT_KEY + name)
         # Kept here too: storage that is cleared under a page must not make somebody else of the person.
         self._secret = self._settings.get(SECRET_KEY + name) or self._make_secret()
         self._settings.set(SECRET_KEY + name, self._secret)
@@ -75,7 +95,7 @@ class Identity:
 
     def leave(self) -> None:
         """Remember that the person left on purpose."""
-        self._settings.set(LEFT_KEY, "1")
+        self._settings.set(LEFT_KEY + (self.name or ""), "1")
 
     async def get_token(self) -> str:
         """A fresh token. Raises Unauthorized, TokenUnavailable, or OSError when the endpoint cannot be reached;

@@ -40,8 +40,8 @@ logger = logging.getLogger("kizuna.membership")
 
 #: Seconds between noticing a gap and asking for it: reordered frames of one broadcast arrive within this.
 GAP_PATIENCE = 0.2
-#: The code of the error that says that a person may not enter a room.
-FORBIDDEN = "forbidden"
+#: The codes of the errors that say that a person may not enter a room, or is not in it.
+FORBIDDEN, NOT_IN_ROOM = "forbidden", "not_in_room"
 
 
 class Listener(Protocol):
@@ -166,7 +166,8 @@ class Membership:
             link.send_message(hello.pop("action"), hello)
             await successor.answered
         except BaseException:
-            self._successor = None
+            if self._successor is successor:
+                self._successor = None
             raise
 
     def link_stands(self, number: int | None) -> None:
@@ -195,18 +196,24 @@ class Membership:
 
     def follow(self) -> None:
         """Be in the rooms of the book, and in no other. Before ``ready`` nothing but hello may be sent."""
+        self._missing.intersection_update(self._book_ids())
+        self._note_caught_up()
         if not self._asks or self._carrier is None:
             return
+        for room_id in [room_id for room_id in self._entered if room_id not in self._book]:
+            self._forget(room_id)
+            self.send(Leave(room_id=room_id))
         for room in self._book:
             if room.room_id not in self._entered:
                 self._ask_join(room)
-        for room_id in [room_id for room_id in self._entered if room_id not in self._book]:
-            self._entered.pop(room_id)
-            self._missing.discard(room_id)
-            for kind in (Join, Sync, History):
-                self._requests.drop(kind, room_id)
-            self.send(Leave(room_id=room_id))
-        self._note_caught_up()
+
+    def _forget(self, room_id: str) -> None:
+        """The link is not in the room, and nothing about it is on its way."""
+        self._entered.pop(room_id, None)
+        self._missing.discard(room_id)
+        self._closed.discard(room_id)
+        for kind in (Join, Sync, History):
+            self._requests.drop(kind, room_id)
 
     # --- what the server says ---
 
@@ -224,9 +231,10 @@ class Membership:
         if request is not None and isinstance(request.frame, History):
             room.prepend(batch)
         else:
+            before = room.watermark
             if room.absorb(batch, asked_after):
                 self._listener.history_restored(room)
-            self._go_on(room, batch)
+            self._go_on(room, batch, room.watermark != before)
             if request is not None and isinstance(request.frame, Join):
                 self.send(Ping())  # the answer names our rooms: an older leave may have come last
         self._listener.room_changed(room)
@@ -247,17 +255,21 @@ class Membership:
         for room in self._book:
             if self._carrier is not None and self._is_complete(room.room_id) and room.room_id not in named:
                 self._ask_join(room)  # a leave overtook our join
+        self.follow()  # what the server could not serve before
 
     def on_error(self, error: Error) -> bool:
         """A request could not be served. True if the person was told why by room_closed()."""
         request = self._requests.answered(error.ref)
         room = self._book.get(error.room_id or (request.room_id if request is not None else ""))
-        if error.code == FORBIDDEN and room is not None:
+        if room is None:
+            return error.code == NOT_IN_ROOM
+        if error.code == FORBIDDEN:
             self._close(room)
             return True
-        if request is not None:
-            self._on_unanswered(request)
-        return False
+        if request is None or not isinstance(request.frame, History):
+            self._give_up(room.room_id)
+        self._listener.progressed()
+        return error.code == NOT_IN_ROOM
 
     def watch(self, room: Room) -> None:
         """Ask for what is missing in the room, once reordered frames have had their time to arrive."""
@@ -318,16 +330,19 @@ class Membership:
             if room.needs_sync:
                 self._ask_sync(room)
 
-    def _go_on(self, room: Room, batch: Batch) -> None:
-        """Ask on until nothing is missing."""
+    def _go_on(self, room: Room, batch: Batch, moved: bool) -> None:
+        """Ask on until nothing is missing, as long as each answer brings something."""
         if room.needs_sync:
             if batch.complete:
                 self.watch(room)
-            else:
+            elif moved:
                 self._ask_sync(room)
+            else:
+                self._give_up(room.room_id)
             return
         self._requests.drop(Sync, room.room_id)
         self._missing.discard(room.room_id)
+        self._closed.discard(room.room_id)
         self._note_caught_up()
 
     def _asked_after(self, request: Request | None, room_id: str) -> int | None:
@@ -357,15 +372,22 @@ class Membership:
         self._listener.progressed()
 
     def _on_unanswered(self, request: Request) -> None:
-        """The server does not serve this question. Without its answer nothing here can be called caught up."""
+        """The server does not serve this question."""
         logger.warning("the server left %s without an answer", request.frame.action)
-        if (
-            not isinstance(request.frame, History)
-            and self._caught_up is not None
-            and not self._caught_up.done()
-        ):
-            self._caught_up.set_exception(KizunaError("the server does not send what was missed"))
+        if not isinstance(request.frame, History):
+            self._give_up(request.room_id)
         self._listener.progressed()
+
+    def _give_up(self, room_id: str) -> None:
+        """The server does not serve this room now: it is asked again when the server next says where it has us. The
+        others go on; only a link on which no room is served is worth nothing."""
+        self._forget(room_id)
+        if self._successor is not None:
+            self._successor.note_answer(room_id)
+            self._successor.positions.pop(room_id, None)
+        if self._caught_up is not None and not self._caught_up.done() and not self._entered:
+            self._caught_up.set_exception(KizunaError("the server does not send what was missed"))
+        self._note_caught_up()
 
     def _book_ids(self) -> tuple[str, ...]:
         return tuple(room.room_id for room in self._book)

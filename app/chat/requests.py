@@ -11,8 +11,9 @@ from kizuna.platform import Platform, TimerHandle
 
 #: Seconds until a question is asked again: an answer takes a round trip and a read of the store.
 REQUEST_TIMEOUT = 5.0
-#: A question without an answer after so many tries is given up: the server cannot serve it.
-MOST_TRIES = 5
+#: A question without an answer after so many tries is given up: the server cannot serve it. Before a link counts that
+#: is after 25 s, so that one room cannot use up the 30 s in which all have to be caught up (Options.prepare_timeout).
+MOST_TRIES = 4
 
 
 @dataclass(slots=True)

@@ -22,6 +22,7 @@ class Room:
         self.timeline = Timeline(me=me)
         self._sequence: Sequence[Message | Ack] = Sequence()
         self._unread: tuple[Timeline, int, int] | None = None  # counted for this timeline and this seen
+        self._begins = False  # nothing lies before the first message shown
         self._is_stale = False  # the server's history is another one: only a new page helps
 
     @property
@@ -61,7 +62,7 @@ class Room:
     @property
     def has_earlier(self) -> bool:
         """Whether older messages exist than those shown."""
-        return (self.timeline.first_seq or 1) > 1
+        return not self._begins and (self.timeline.first_seq or 1) > 1
 
     def position(self) -> RoomPosition:
         """How far the page has come; ``after`` None asks for the newest page."""
@@ -120,8 +121,9 @@ class Room:
         if is_new_page:
             if was_restored:
                 self._sequence.forget()
+                self.seen = min(self.seen, batch.head)
             self.timeline = self.timeline.only_pending()
-            self._is_stale = False
+            self._is_stale = self._begins = False
             self._show(self._sequence.start(batch.epoch, (first or batch.head + 1) - 1))
         released: list[Message | Ack] = []
         for message in batch.messages:
@@ -130,15 +132,22 @@ class Room:
         self._show(released)
         if is_new_page:
             self._drop_what_is_not_shown()
-        self._sequence.note_head(batch.head)
+        if batch.complete:
+            self._sequence.know_head(batch.head)
+        else:
+            self._sequence.note_head(batch.head)
         return was_restored
 
     def prepend(self, batch: Batch) -> None:
         """What ``history`` brought: older messages, which the sequence has nothing to do with. An answer to a question
         from before a new page is no neighbour of what is shown, and would hide a hole."""
-        last = batch.messages[-1].seq if batch.messages else None
-        if batch.epoch == self._sequence.epoch and (last or 0) + 1 >= (self.timeline.first_seq or 1):
-            self.timeline = self.timeline.add_many(batch.messages)
+        last = (batch.messages[-1].seq or 0) if batch.messages else None
+        if batch.epoch != self._sequence.epoch or (
+            last is not None and last + 1 < (self.timeline.first_seq or 1)
+        ):
+            return
+        before, self.timeline = self.timeline, self.timeline.add_many(batch.messages)
+        self._begins = batch.complete or self.timeline is before
 
     def _belongs(self, epoch: str | None) -> bool:
         """Whether a frame belongs to the history shown. Before the first batch none does: the batch brings it."""

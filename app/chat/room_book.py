@@ -71,10 +71,13 @@ class RoomBook:
         ordered: Iterable[Room] = sorted(self, key=lambda room: (room.entered_at, room.room_id))
         return tuple(RoomSummary(room.room_id, room.unread) for room in ordered)
 
-    def mark(self, client_message_id: str, delivery: Delivery, failure: Failure | None = None) -> None:
-        """One of the person's messages has come so far."""
+    def mark(self, client_message_id: str, delivery: Delivery, failure: Failure | None = None) -> bool:
+        """One of the person's messages has come so far. False: it stands in none of these rooms."""
+        is_here = False
         for room in self:
+            is_here = is_here or room.timeline.own(client_message_id) is not None
             room.timeline = room.timeline.mark(client_message_id, delivery, failure)
+        return is_here
 
     def discard(self, client_message_id: str) -> None:
         """One of the person's messages is not wanted any more, or not this page's. One that is acknowledged stays,

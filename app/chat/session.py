@@ -45,13 +45,15 @@ from kizuna.connection_state import ConnectionState
 from kizuna.errors import ConnectionFailed
 from kizuna.outbox import OutboxFull
 from kizuna.outbox_rows import OutboxRows
-from kizuna.platform import Platform
+from kizuna.platform import Platform, TimerHandle
 from kizuna.service import WebSocketService
 from kizuna.states import Status
 from kizuna.transport import LinkHandle
 
 logger = logging.getLogger("kizuna.chat")
 
+#: Seconds that the connection waits at most for what an earlier page kept: a browser may never answer.
+RESTORE_PATIENCE = 5.0
 #: A room whose newest page is short (long messages fill a frame) is filled up to this many messages.
 FIRST_SIGHT = 30
 
@@ -88,6 +90,7 @@ class ChatSession:
         self._courier = Courier(service, platform, rows, self, acknowledges=answers)
         self._company = Company(platform, self._membership.send, self._show)
         self._work = Background()
+        self._patience: TimerHandle | None = None  # ends the wait for what was kept
         self._restored = asyncio.Event()  # set when what was kept of the person of the moment is here
         self._notices = 0
         self._bad_frames = 0
@@ -103,6 +106,9 @@ class ChatSession:
         name = self._identity.remembered_name
         self._change(suggested_name=name or "")
         if self._identity.has_left:
+            person = self._identity.person_who_left
+            if person is not None:
+                self._work.start(self._cache.delete(person))  # the page may have been closed before all was
             self._service.disconnect()
         elif name is not None:
             self.join(name)
@@ -123,7 +129,11 @@ class ChatSession:
         self._change(name=name, suggested_name=name, user_id=self._identity.user_id)
         self._unnotify(NoticeKind.NAME_REFUSED)
         self._show()
-        self._restored = asyncio.Event()
+        self._restored = restored = asyncio.Event()
+        self._stop_waiting()
+        self._patience = self._platform.call_at(
+            self._platform.now().monotonic + RESTORE_PATIENCE, restored.set
+        )
         self._work.start(self._restore(self._identity.person, self._book, self._restored))
         self._work.start(self._connect())
 
@@ -133,6 +143,7 @@ class ChatSession:
         waiting, name = self._store.state.waiting, self._store.state.name or ""
         self._identity.leave()
         self._service.disconnect()
+        self._stop_waiting()
         self._courier.dismiss()
         self._cache.clear()
         self._book = RoomBook(None)
@@ -159,6 +170,7 @@ class ChatSession:
         if next_room is None:
             return
         self._cache.forget(name)
+        self._company.forget(name)
         if name == self._store.state.room_id:
             self._go_to(next_room.room_id)
         self._membership.follow()
@@ -174,11 +186,10 @@ class ChatSession:
                 room_id=room_id,
                 content=protocol.check_content("message", text),
             )
-            if name is None:
-                return False
+            book = self._book
             await self._restored.wait()  # what was said before comes before
             letter = Letter(frame, self._wall_ms())
-            if not await self._courier.take(letter):
+            if name is None or book is not self._book or not await self._courier.take(letter):
                 return False
         except InvalidField as error:
             self._notify(NoticeKind.MESSAGE_REFUSED, problem=error.problem)
@@ -195,7 +206,7 @@ class ChatSession:
 
     def note_typing(self) -> None:
         """The person is writing; those in the room hear it, now and then."""
-        if self._answers and self._service.is_connected():
+        if self._answers and self._store.state.caught_up:
             self._company.writing(self._store.state.room_id)
 
     def try_now(self) -> None:
@@ -258,6 +269,13 @@ class ChatSession:
                 await self._courier.serve(person)
         finally:
             done.set()
+            if done is self._restored:
+                self._stop_waiting()
+
+    def _stop_waiting(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
 
     def _on_connection(self, state: ConnectionState) -> None:
         stands = state.status in (Status.CONNECTED, Status.SUSPECT)
@@ -280,13 +298,14 @@ class ChatSession:
             self._membership.link_stands(state.link)
             self._courier.pump()
         self._show()
+        self._fill_screen()
 
     # --- frames ---
 
     def _on_frame(self, data: Mapping[str, Any]) -> None:
         try:
             if not self._answers:
-                data = article.completed(data, self._store.state.room_id)
+                data = article.completed(data, self._room_of_echo(data))
             frame = protocol.parse_down(data)
         except protocol.ProtocolError as error:
             self._on_bad_frame(str(error))
@@ -307,9 +326,9 @@ class ChatSession:
                 self._identify(frame.user_id)
             case Pong(heads=heads) if heads is not None:
                 self._membership.on_heads(heads)
-            case Presence():
+            case Presence() if frame.room_id in self._book:
                 self._company.note_presence(frame)
-            case TypingNotice():
+            case TypingNotice() if frame.room_id in self._book:
                 self._company.note_typing(frame, self._identity.user_id)
             case protocol.Error():
                 self._on_error(frame)
@@ -317,6 +336,13 @@ class ChatSession:
                 self._notify(NoticeKind.SERVER_ERROR, message=frame.message)
             case _:  # bye is the connection's
                 pass
+
+    def _room_of_echo(self, data: Mapping[str, Any]) -> str:
+        """Where a frame that names no room belongs: to the room where those words are awaited, or else are read."""
+        for room in self._book:
+            if any(entry.content == data.get("content") for entry in room.timeline.pending):
+                return room.room_id
+        return self._store.state.room_id
 
     def _on_message(self, message: Message) -> None:
         self.stored([message])
@@ -383,7 +409,9 @@ class ChatSession:
 
     def mark(self, client_message_id: str, delivery: Delivery, failure: Failure | None = None) -> None:
         """One of the person's messages has come so far."""
-        self._book.mark(client_message_id, delivery, failure)
+        is_shown = self._book.mark(client_message_id, delivery, failure)
+        if failure is not None and not is_shown:
+            self._notify(NoticeKind.FAILED_UNSEEN)
         self._show()
 
     def found(self, letters: Iterable[Letter]) -> None:

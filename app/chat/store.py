@@ -24,6 +24,7 @@ class NoticeKind(StrEnum):
     HISTORY_RESTORED = "history_restored"  #: the server's history is another one than before; reloaded
     NOT_KEPT = "not_kept"  #: the browser keeps nothing: what waits to be sent ends with this page
     MAY_HAVE_ARRIVED = "may_have_arrived"  #: a deleted message had been sent, and not been acknowledged
+    FAILED_UNSEEN = "failed_unseen"  #: a message was not sent in a room that the person is in no longer
     STILL_WAITING = "still_waiting"  #: who left has messages that are not sent yet; params: count, name
     ROOM_CLOSED = "room_closed"  #: the server does not let this person into a room; params: room
 

@@ -181,11 +181,11 @@ class Timeline:
         """With ``me`` as the person, whose words on their way become theirs."""
         if me == self.me:
             return self
-        pending = tuple(
+        pending = (
             replace(entry, sender_id=me, key=client_key(me, entry.client_message_id or ""))
             for entry in self.pending
         )
-        return replace(self, me=me, pending=pending)
+        return replace(self, me=me, pending=tuple(entry for entry in pending if entry.key not in self._known))
 
     def only_pending(self) -> Timeline:
         """Without anything the server said: its history is another one now, or a hole lies before the next page."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from kizuna.errors import StorageFailed
@@ -54,33 +54,52 @@ class OutboxRows:
         await self._hold()
         await self._storage.write(TABLE, {self._key(person, row.id): json.dumps(asdict(row))})
 
-    async def claim(self, person: str, row_id: str) -> bool:
+    async def claim(self, person: str, row: OutboxRow) -> bool:
         """Note that the row is about to be sent. False: it is not this tab's any more, and must not be."""
         try:
-            return await self._storage.change(TABLE, self._key(person, row_id), _as_sent) is not None
+            before = await self._storage.change(TABLE, self._key(person, row.id), _as_sent)
         except StorageFailed as error:  # sent by two tabs is stored once; sent by none is lost
             logger.warning("whose row it is cannot be read, so it is sent: %s", error)
             return True
+        if before is None and self._locks.interruptions == 0:  # nobody took it: all that was kept was deleted
+            await self.keep(person, replace(row, is_sent=True))
+            return True
+        return before is not None
+
+    async def revise(self, person: str, row: OutboxRow) -> bool:
+        """Write the row anew, if it is still this tab's. False: it is not."""
+        text = json.dumps(asdict(row))
+        try:
+            key = self._key(person, row.id)
+            return await self._storage.change(TABLE, key, lambda before: before and text) is not None
+        except StorageFailed as error:
+            logger.warning("a row stays as it was: %s", error)
+            return True
 
     async def drop(self, person: str, row_id: str) -> None:
-        """The row is acknowledged, or not wanted any more."""
+        """The row is acknowledged."""
         await self._storage.write(TABLE, {}, [self._key(person, row_id)])
+
+    async def drop_everywhere(self, person: str, row_id: str) -> None:
+        """The message is not wanted any more, whichever tab has it by now."""
+        found = await self._storage.keys(TABLE, f"{person}/")
+        keys = [key for key in found if key.split("/", 2)[2] == row_id]
+        await self._storage.write(TABLE, {}, [self._key(person, row_id), *keys])
 
     async def load(self, person: str) -> list[OutboxRow]:
         """All rows of this person that are this tab's, or nobody's and so this tab's from now on; oldest first."""
         await self._hold()
-        found = await self._storage.read(TABLE, f"{person}/")
-        mine = [
-            row for key, text in found.items() if _tab_of(key) == self._tab for row in self._read(key, text)
-        ]
-        return _in_order(mine + await self._adopt(person, found))
+        found = await self._storage.read(TABLE, f"{person}/{self._tab}/")
+        mine = [row for key, text in found.items() for row in self._read(key, text)]
+        return _in_order(mine + await self._adopt(person))
 
     async def adopt(self, person: str) -> list[OutboxRow]:
         """The rows that a tab of this person left since anybody looked: this tab's from now on, oldest first."""
-        return _in_order(await self._adopt(person, await self._storage.read(TABLE, f"{person}/")))
+        return _in_order(await self._adopt(person))
 
-    async def _adopt(self, person: str, found: Mapping[str, str]) -> list[OutboxRow]:
+    async def _adopt(self, person: str) -> list[OutboxRow]:
         adopted = []
+        found = await self._storage.keys(TABLE, f"{person}/")
         for tab in sorted({_tab_of(key) for key in found} - {self._tab}):
             release = await self._locks.try_lock(_LOCK + tab)
             if release is None:
@@ -136,8 +155,10 @@ def _row(data: Any) -> OutboxRow:
 def _as_sent(text: str | None) -> str | None:
     if text is None:
         return None
-    row = json.loads(text)
-    return json.dumps({**row, "is_sent": True})
+    try:
+        return json.dumps({**json.loads(text), "is_sent": True})
+    except (ValueError, TypeError):  # something else wrote over it; the page still knows what it said
+        return text
 
 
 def _tab_of(key: str) -> str:

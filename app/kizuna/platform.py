@@ -88,6 +88,9 @@ class Storage(Protocol):
     async def read(self, table: str, prefix: str = "") -> dict[str, str]:
         """The rows whose keys begin so, in the order of their keys."""
 
+    async def keys(self, table: str, prefix: str = "") -> list[str]:
+        """The keys that begin so, in order, without their rows."""
+
     async def write(self, table: str, puts: Mapping[str, str], deletes: Iterable[str] = ()) -> None:
         """Write and delete rows, all or none. Deleting what is not there is no error."""
 
@@ -98,6 +101,10 @@ class Storage(Protocol):
 
 class Locks(Protocol):
     """Named locks among all pages of one origin. The platform frees those of a page that is gone or put aside."""
+
+    @property
+    def interruptions(self) -> int:
+        """How often others may have held what this page holds: it was put aside, or a lock was granted blindly."""
 
     async def try_lock(self, name: str) -> Callable[[], None] | None:
         """Hold the lock until the returned function is called; None if another page holds it. A platform without

@@ -59,6 +59,10 @@ class Sequence(Generic[Item]):
         """The server says that ``number`` exists. A stale word, below the watermark, means nothing."""
         self._head = max(self._head, number)
 
+    def know_head(self, number: int) -> None:
+        """The server says that nothing beyond ``number`` exists but what was offered: a higher word was wrong."""
+        self._head = max(number, self.watermark, *self._held)
+
     @property
     def held(self) -> tuple[Item, ...]:
         """What lies beyond a gap, in no order."""

@@ -20,6 +20,7 @@ class SteadyStorage:
     def __init__(self, storage: Storage, not_kept: Callable[[], None] = lambda: None) -> None:
         self._storage = storage
         self._not_kept = not_kept
+        self._is_failing = False
         self._memory: dict[
             tuple[str, str], str | None
         ] = {}  # None: deleted, though the storage may still have it
@@ -29,14 +30,30 @@ class SteadyStorage:
         try:
             rows = await self._storage.read(table, prefix)
         except StorageFailed as error:
-            logger.warning("%s: nothing that was kept before can be read: %s", table, error)
+            self._complain(table, error)
             rows = {}
+        else:
+            self._is_failing = False
         for (of, key), text in self._memory.items():
             if of == table and key.startswith(prefix):
                 rows.pop(key, None)
                 if text is not None:
                     rows[key] = text
         return {key: rows[key] for key in sorted(rows)}
+
+    async def keys(self, table: str, prefix: str = "") -> list[str]:
+        """The keys that begin so, in order."""
+        try:
+            found = set(await self._storage.keys(table, prefix))
+        except StorageFailed as error:
+            self._complain(table, error)
+            found = set()
+        for (of, key), text in self._memory.items():
+            if of == table and key.startswith(prefix):
+                found.discard(key)
+                if text is not None:
+                    found.add(key)
+        return sorted(found)
 
     async def write(self, table: str, puts: Mapping[str, str], deletes: Iterable[str] = ()) -> None:
         """Write and delete rows."""
@@ -59,8 +76,14 @@ class SteadyStorage:
         self._memory[place] = change(before)
         return before
 
+    def _complain(self, table: str, error: StorageFailed) -> None:
+        """Once for each time that it fails: it is asked every few seconds."""
+        if not self._is_failing:
+            self._is_failing = True
+            logger.warning("%s: until it works again, rows are kept in memory alone: %s", table, error)
+
     def _keep_here(self, table: str, rows: Mapping[str, str | None], error: StorageFailed) -> None:
-        logger.warning("%s: rows are kept in memory alone: %s", table, error)
+        self._complain(table, error)
         for key, text in rows.items():
             self._memory[(table, key)] = text
         if any(text is not None for text in rows.values()):

@@ -258,6 +258,10 @@ class MemoryStorage:
         rows = await self._open(table)
         return {key: rows[key] for key in sorted(rows) if key.startswith(prefix)}
 
+    async def keys(self, table: str, prefix: str = "") -> list[str]:
+        """The keys that begin so, in order."""
+        return list(await self.read(table, prefix))
+
     async def write(self, table: str, puts: Mapping[str, str], deletes: Iterable[str] = ()) -> None:
         """Write and delete rows."""
         rows = await self._open(table)
@@ -291,6 +295,7 @@ class MemoryLocks:
 
     def __init__(self, held: dict[str, object] | None = None) -> None:
         self.held: dict[str, object] = {} if held is None else held
+        self.interruptions = 0
 
     async def try_lock(self, name: str) -> Callable[[], None] | None:
         """Hold the lock if nobody does."""
@@ -306,7 +311,8 @@ class MemoryLocks:
         return release
 
     def end(self) -> None:
-        """The page is gone: its locks are free."""
+        """The page is gone, or put aside: its locks are free."""
+        self.interruptions += 1
         for name, grant in tuple(self.held.items()):
             if isinstance(grant, _Grant) and grant.page is self:
                 del self.held[name]

@@ -183,6 +183,21 @@ def test_a_connection_too_slow_for_a_batch_is_spared_the_rest(person, gateway):
     assert batches == [ann.id]
 
 
+def test_a_room_that_cannot_be_read_keeps_nobody_out_of_the_others(person, backend, monkeypatch):
+    read = backend.rooms.read_after
+
+    def fail_for_one(room_id, *args):
+        if room_id == "broken":
+            raise OSError("a damaged page")
+        return read(room_id, *args)
+
+    monkeypatch.setattr(backend.rooms, "read_after", fail_for_one)
+    ann = person("Ann", None)
+    ann.hello("broken", "general")
+    (error,), (batch,) = ann.got("error"), ann.got("batch")
+    assert (error["code"], error["roomId"], batch["roomId"]) == ("internal", "broken", "general")
+
+
 def test_before_hello_everything_but_ping_is_refused(person, gateway):
     ann = person("Ann", None)
     for frame in (

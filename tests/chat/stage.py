@@ -48,8 +48,15 @@ class Browser:
 class Stage:
     """Responsible for one page and for playing its server, frame by frame."""
 
-    def __init__(self, browser: Browser | None = None, *, options: Options | None = None) -> None:
+    def __init__(
+        self,
+        browser: Browser | None = None,
+        *,
+        options: Options | None = None,
+        tab: MemorySettings | None = None,
+    ) -> None:
         self.browser = browser or Browser()
+        self.tab = MemorySettings() if tab is None else tab
         self.settings = self.browser.settings
         self.platform = FakePlatform()
         self.locks = MemoryLocks(self.browser.held)
@@ -60,6 +67,7 @@ class Stage:
             self.post_json,
             "/token",
             lambda: f"secret-{next(self.browser.secrets)}-0123456789",
+            self.tab,
         )
         self.service = WebSocketService(
             "ws://127.0.0.1/ws", self.identity.get_token, platform=self.platform, options=options
@@ -88,9 +96,9 @@ class Stage:
         self.locks.end()
 
     def reloaded(self) -> Stage:
-        """Crash, and be the next page of the same browser."""
+        """Crash, and be the next page of the same tab."""
         self.crash()
-        return Stage(self.browser)
+        return Stage(self.browser, tab=self.tab)
 
     async def post_json(self, url: str, body: Mapping[str, Any]) -> tuple[int, Any]:
         self.tokens_asked.append(body)

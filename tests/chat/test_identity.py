@@ -116,3 +116,35 @@ async def test_an_endpoint_that_cannot_be_reached_says_so_in_its_own_words() -> 
     person.enter("Mika")
     with pytest.raises(OSError, match="refused"):
         await person.get_token()
+
+
+def test_each_tab_remembers_its_own_person_and_a_new_one_the_last() -> None:
+    settings, tab = MemorySettings(), MemorySettings()
+
+    def page(tab: MemorySettings) -> Identity:
+        return Identity(settings, Endpoint(), "/token", lambda: "secret", tab)
+
+    page(tab).enter("Mika")
+    page(MemorySettings()).enter("Ren")
+    assert page(tab).remembered_name == "Mika"
+    assert page(MemorySettings()).remembered_name == "Ren"
+
+
+def test_who_left_is_known_in_storage_and_others_have_not_left() -> None:
+    settings = MemorySettings()
+    person = identity(Endpoint(), settings)
+    assert person.person_who_left is None
+    person.enter("Mika")
+    name_in_storage = person.person
+    person.leave()
+    assert identity(Endpoint(), settings).person_who_left == name_in_storage
+    person.enter("Ren")
+    assert not person.has_left
+    assert person.person_who_left is None
+
+
+def test_the_name_in_storage_tells_neither_name_nor_secret() -> None:
+    person = identity(Endpoint())
+    person.enter("Mika")
+    assert "Mika" not in person.person
+    assert "secret" not in person.person

@@ -17,7 +17,10 @@ async def rows_are_read_back_by_prefix_in_the_order_of_their_keys(page: Storage,
     await page.write("letters", rows)
     assert list((await page.read("letters", "a/")).items()) == [("a/", "1"), ("a/10", "2"), ("a/2", "3")]
     assert list(await page.read("letters")) == sorted(rows)
+    assert await page.keys("letters", "a/") == ["a/", "a/10", "a/2"]
+    assert await page.keys("letters") == sorted(rows)
     assert await page.read("letters", "c") == {}
+    assert await page.keys("letters", "c") == []
 
 
 async def what_one_page_wrote_another_reads(page: Storage, other: Storage) -> None:

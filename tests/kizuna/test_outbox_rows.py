@@ -147,23 +147,66 @@ async def test_nobody_gets_anothers_rows(browser: Browser):
 async def test_to_claim_a_row_notes_that_it_may_have_arrived(browser: Browser):
     rows, _ = browser.tab("one")
     await rows.keep("mika", row("a"))
-    assert await rows.claim("mika", "a")
-    assert await rows.claim("mika", "a")
+    assert await rows.claim("mika", row("a"))
+    assert await rows.claim("mika", row("a"))
     assert [each.is_sent for each in await rows.load("mika")] == [True]
 
 
-async def test_a_row_that_another_tab_took_or_that_is_gone_cannot_be_claimed(browser: Browser):
+async def test_a_row_that_another_tab_took_cannot_be_claimed(browser: Browser):
     first, first_locks = browser.tab("one")
     second, _ = browser.tab("two")
     await first.keep("mika", row("a"))
     first_locks.end()
     await ids(second)
-    assert not await first.claim("mika", "a")
-    assert not await first.claim("mika", "b")
-    assert await second.claim("mika", "a")
+    assert not await first.claim("mika", row("a"))
+    assert await second.claim("mika", row("a"))
     await second.drop("mika", "a")
-    assert not await second.claim("mika", "a")
+    assert not await first.claim("mika", row("a"))
     assert browser.rows == {}
+
+
+async def test_a_row_that_is_gone_though_nobody_can_have_taken_it_is_written_again(browser: Browser):
+    rows, _ = browser.tab("one")
+    await rows.keep("mika", row("a"))
+    browser.rows.clear()  # the person cleared what the browser keeps
+    assert await rows.claim("mika", row("a"))
+    assert [each.is_sent for each in await rows.load("mika")] == [True]
+
+
+async def test_a_row_that_something_else_wrote_over_is_claimed_as_it_is(browser: Browser):
+    rows, _ = browser.tab("one")
+    await rows.keep("mika", row("a"))
+    browser.rows["mika/one/a"] = "{"
+    assert await rows.claim("mika", row("a"))
+    assert browser.rows["mika/one/a"] == "{"
+
+
+async def test_a_row_is_revised_only_while_it_is_this_tabs(
+    browser: Browser, caplog: pytest.LogCaptureFixture
+):
+    first, first_locks = browser.tab("one")
+    second, _ = browser.tab("two")
+    await first.keep("mika", row("a"))
+    await first.revise("mika", row("a", failure=("too_old", "")))
+    assert [each.failure for each in await first.load("mika")] == [("too_old", "")]
+    first_locks.end()
+    await ids(second)
+    await first.revise("mika", row("a", is_sent=True))
+    assert list(browser.rows) == ["mika/two/a"]
+    browser.storage.is_broken = True
+    await second.revise("mika", row("a"))
+    assert "a row stays as it was" in caplog.text
+
+
+async def test_what_is_not_wanted_is_dropped_whichever_tab_has_it(browser: Browser):
+    first, first_locks = browser.tab("one")
+    second, _ = browser.tab("two")
+    await first.keep("mika", row("a"))
+    await first.keep("mika", row("b"))
+    first_locks.end()
+    await ids(second)
+    await first.drop_everywhere("mika", "a")
+    assert list(browser.rows) == ["mika/two/b"]
 
 
 async def test_a_row_that_cannot_be_read_is_claimed_all_the_same(
@@ -173,7 +216,7 @@ async def test_a_row_that_cannot_be_read_is_claimed_all_the_same(
     await rows.keep("mika", row("a"))
     browser.storage.is_broken = True
     with caplog.at_level(logging.WARNING, logger="kizuna.outbox"):
-        assert await rows.claim("mika", "a")
+        assert await rows.claim("mika", row("a"))
     assert "so it is sent" in caplog.text
 
 

@@ -163,3 +163,17 @@ def test_what_lies_beyond_a_gap_can_be_looked_at():
     assert sorted(sequence.held) == ["five", "three"]
     sequence.offer(2, "two")
     assert sequence.held == ("five",)
+
+
+def test_a_head_that_was_wrong_is_corrected_but_never_below_what_came():
+    sequence: Sequence[str] = Sequence()
+    sequence.start("e", 1)
+    sequence.note_head(99)
+    sequence.know_head(1)
+    assert not sequence.has_gap
+    sequence.offer(4, "four")
+    sequence.know_head(2)
+    assert sequence.has_gap
+    sequence.offer(2, "two")
+    sequence.offer(3, "three")
+    assert not sequence.has_gap

@@ -45,6 +45,32 @@ async def test_what_the_platform_does_not_take_is_read_back_in_order(stage: Stag
     assert list(await stage.storage.read("t", "a")) == ["a1", "a2", "a3"]
 
 
+async def test_keys_are_those_of_the_rows(stage: Stage):
+    await stage.storage.write("t", {"a1": "1", "a3": "3", "b": "4"})
+    stage.platform.is_broken = True
+    assert await stage.storage.keys("t") == []
+    await stage.storage.write("t", {"a2": "2"}, ["a3"])
+    await stage.storage.write("other", {"a9": "9"})
+    assert await stage.storage.keys("t", "a") == ["a2"]
+    stage.platform.is_broken = False
+    assert await stage.storage.keys("t", "a") == ["a1", "a2"]
+
+
+async def test_a_storage_that_stays_broken_is_complained_of_once(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+):
+    stage.platform.is_broken = True
+    for _ in range(5):
+        await stage.storage.read("t")
+        await stage.storage.write("t", {"a": "1"})
+    assert len(caplog.records) == 1
+    stage.platform.is_broken = False
+    await stage.storage.read("t")
+    stage.platform.is_broken = True
+    await stage.storage.read("t")
+    assert len(caplog.records) == 2
+
+
 async def test_a_row_that_could_not_be_deleted_is_gone_for_this_page(stage: Stage):
     await stage.storage.write("t", {"a": "1"})
     stage.platform.is_broken = True

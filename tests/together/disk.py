@@ -53,6 +53,10 @@ class PageStorage:
         """The rows whose keys begin so."""
         return await self._submit(self._storage.read(table, prefix))
 
+    async def keys(self, table: str, prefix: str = "") -> list[str]:
+        """The keys that begin so."""
+        return await self._submit(self._storage.keys(table, prefix))
+
     async def write(self, table: str, puts: Mapping[str, str], deletes: Iterable[str] = ()) -> None:
         """Write and delete rows."""
         await self._submit(self._storage.write(table, dict(puts), tuple(deletes)))
@@ -76,6 +80,7 @@ class PageLocks:
     taken again when it returns."""
 
     def __init__(self, held: dict[str, object]) -> None:
+        self.interruptions = 0
         self._held = held
         self._mine: dict[str, object] = {}
 
@@ -95,6 +100,7 @@ class PageLocks:
 
     def put_aside(self) -> None:
         """``pagehide``: nobody else shall wait for a page that is not there."""
+        self.interruptions += 1
         for name, grant in self._mine.items():
             self._free(name, grant)
 

@@ -62,6 +62,15 @@ class IndexedDb:
         keys, values = await self._transact(table, "readonly", ask)
         return dict(sorted(zip(keys.result.to_py(), values.result.to_py(), strict=True)))
 
+    async def keys(self, table: str, prefix: str = "") -> list[str]:
+        """The keys that begin so, in order (by code point, as Python compares)."""
+
+        def ask(transaction: _Transaction[Any]) -> js.IDBRequest[Any]:
+            return transaction.store.getAllKeys(js.IDBKeyRange.bound(prefix, prefix + _LAST))
+
+        keys = await self._transact(table, "readonly", ask)
+        return sorted(keys.result.to_py())
+
     async def write(self, table: str, puts: Mapping[str, str], deletes: Iterable[str] = ()) -> None:
         """Write and delete rows, all or none."""
 

@@ -21,6 +21,9 @@ from kizuna.browser.proxies import ProxyOwner
 
 logger = logging.getLogger("kizuna.locks")
 
+#: Seconds that a browser may take to answer, which takes milliseconds unless it never answers at all.
+ANSWER_TIMEOUT = 3.0
+
 
 class WebLocks:
     """Responsible for being :class:`kizuna.platform.Locks` in a browser: the locks that this page holds.
@@ -29,6 +32,7 @@ class WebLocks:
     """
 
     def __init__(self) -> None:
+        self.interruptions = 0  #: how often others may have held what this page holds
         self._held: dict[str, _Lock] = {}
         self._background = Background()
         self._proxies = ProxyOwner()
@@ -44,7 +48,10 @@ class WebLocks:
         request = _Request(name)
         self._background.start(request.run(wait=False))
         try:
-            is_granted = await request.answer
+            is_granted = await asyncio.wait_for(request.answer, ANSWER_TIMEOUT)
+        except TimeoutError:
+            request.end()
+            return self._grant_blindly("the browser does not answer")
         except BaseException:
             request.end()  # nobody waits for it any more
             raise
@@ -53,6 +60,7 @@ class WebLocks:
         return self._hold(_Lock(name, request)) if is_granted else None
 
     def _grant_blindly(self, why: str) -> Callable[[], None]:
+        self.interruptions += 1
         if not self._has_complained:
             self._has_complained = True
             logger.warning("locks are granted without asking other tabs: %s", why)
@@ -77,6 +85,7 @@ class WebLocks:
             self._proxies.release()
 
     def _let_go(self) -> None:
+        self.interruptions += 1
         for lock in self._held.values():
             lock.request.end()
 
