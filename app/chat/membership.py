@@ -204,8 +204,13 @@ class Membership:
             self._forget(room_id)
             self.send(Leave(room_id=room_id))
         for room in self._book:
-            if room.room_id not in self._entered:
+            if room.room_id not in self._entered or self._is_blank(room):
                 self._ask_join(room)
+
+    def _is_blank(self, room: Room) -> bool:
+        """Whether nothing of it is here or awaited: it was left and entered again before the link stood, and what
+        hello brought went to the one that was left."""
+        return room.position().after is None and room.room_id not in self._missing | self._closed
 
     def _forget(self, room_id: str) -> None:
         """The link is not in the room, and nothing about it is on its way."""
@@ -285,16 +290,10 @@ class Membership:
 
     def load_earlier(self, room: Room) -> None:
         """Fetch the page before the oldest message shown."""
-        first = room.timeline.first_seq
-        if (
-            not self._can_ask
-            or first is None
-            or not room.has_earlier
-            or self.is_loading_earlier(room.room_id)
-        ):
+        if not self._can_ask or not room.has_earlier or self.is_loading_earlier(room.room_id):
             return
         ref = self._requests.new_ref()
-        self._requests.ask(ref, room.room_id, History(room_id=room.room_id, before=first, ref=ref))
+        self._requests.ask(ref, room.room_id, History(room_id=room.room_id, before=room.oldest, ref=ref))
         self._listener.progressed()
 
     def send(self, frame: UpFrame) -> None:

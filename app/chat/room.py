@@ -62,7 +62,12 @@ class Room:
     @property
     def has_earlier(self) -> bool:
         """Whether older messages exist than those shown."""
-        return not self._begins and (self.timeline.first_seq or 1) > 1
+        return not self._begins and self.oldest > 1
+
+    @property
+    def oldest(self) -> int:
+        """The oldest seq shown; the next one to come where nothing is shown: then what lies before it is earlier."""
+        return self.timeline.first_seq or self._sequence.watermark + 1
 
     def position(self) -> RoomPosition:
         """How far the page has come; ``after`` None asks for the newest page."""
@@ -99,7 +104,7 @@ class Room:
             self._sequence.note_head(ack.seq)  # not shown yet: its broadcast, or a sync, brings the words
         elif ack.seq > self._sequence.watermark:
             self._show(self._sequence.offer(ack.seq, ack))
-        elif ack.seq >= (self.timeline.first_seq or ack.seq):
+        elif ack.seq >= self.oldest:
             self.timeline = self.timeline.confirm(ack)
         else:  # it lies in a part of the history that is not shown
             self.timeline = self.timeline.discard(ack.client_message_id)
@@ -142,9 +147,7 @@ class Room:
         """What ``history`` brought: older messages, which the sequence has nothing to do with. An answer to a question
         from before a new page is no neighbour of what is shown, and would hide a hole."""
         last = (batch.messages[-1].seq or 0) if batch.messages else None
-        if batch.epoch != self._sequence.epoch or (
-            last is not None and last + 1 < (self.timeline.first_seq or 1)
-        ):
+        if batch.epoch != self._sequence.epoch or (last is not None and last + 1 < self.oldest):
             return
         before, self.timeline = self.timeline, self.timeline.add_many(batch.messages)
         self._begins = batch.complete or self.timeline is before

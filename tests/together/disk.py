@@ -80,9 +80,9 @@ class PageLocks:
     taken again when it returns."""
 
     def __init__(self, held: dict[str, object]) -> None:
-        self.interruptions = 0
         self._held = held
         self._mine: dict[str, object] = {}
+        self.interruptions = 0
 
     async def try_lock(self, name: str) -> Callable[[], None] | None:
         """Hold the lock if nobody does."""

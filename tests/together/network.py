@@ -6,6 +6,7 @@ several functions at once. So of each direction any of the first few items may a
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -172,10 +173,12 @@ class Flight:
         """It."""
         return self.items[self.index]
 
-    @property
-    def is_broadcast(self) -> bool:
-        """Whether it brings somebody's message."""
-        return self.way is Way.DOWN and isinstance(self.item, Text) and '"type":"message"' in self.item.text
+    def brings(self, kind: str, room_id: str = "") -> bool:
+        """Whether it is a frame of this type for the page, about this room or any."""
+        if self.way is not Way.DOWN or not isinstance(self.item, Text):
+            return False
+        frame = json.loads(self.item.text)
+        return frame.get("type") == kind and room_id in ("", frame.get("roomId"))
 
 
 class Network:

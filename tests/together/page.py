@@ -20,6 +20,7 @@ from kizuna.service import WebSocketService
 from kizuna.states import Status
 from kizuna.steady_storage import SteadyStorage
 from kizuna.testing import FakePlatform, VirtualClock
+from tests.chat.stage import MemorySettings
 from tests.together.disk import Browser, PageLocks, PageStorage
 from tests.together.gateway import Server
 from tests.together.loop import Life, StepLoop
@@ -63,6 +64,7 @@ class Tab:
     name: str
     person: str
     browser: Browser
+    settings: MemorySettings = field(default_factory=MemorySettings)  #: outlive a reload of this tab
     path: Path = Path.GOOD
     page: Page | None = None
 
@@ -91,7 +93,11 @@ class Page:
     def _open(self) -> None:
         world = self._world
         identity = Identity(
-            self.tab.browser.settings, self._post_json, "/token", lambda: f"the secret of {self.tab.person}."
+            self.tab.browser.settings,
+            self._post_json,
+            "/token",
+            lambda: f"the secret of {self.tab.person}.",
+            self.tab.settings,
         )
         self.service = WebSocketService(
             "ws://127.0.0.1/ws", identity.get_token, platform=self.platform, options=world.options

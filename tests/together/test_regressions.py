@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from chat.timeline import Delivery
-from tests.chat.stage import Stage, ack, message
+from tests.chat.stage import Stage, ack, batch, message
 from tests.together.network import Path
 from tests.together.page import Page
 from tests.together.world import MAX_GAP, World
@@ -63,6 +63,44 @@ def test_what_was_acknowledged_beyond_a_gap_that_is_never_closed_does_not_wait_f
         world.advance(1.0)
     world.tabs["ben"].path = Path.GOOD
     end_well(world)
+
+
+def test_a_room_that_is_left_and_entered_again_while_the_page_connects_is_filled(world: World):
+    world.say(page_of(world, "ben"), "said before")
+    world.advance(2.0)
+    cy = page_of(world, "cy")
+    cy.act(cy.session.enter_room, "tea")
+    world.advance(2.0)
+    world.close_page(cy)
+    cy = world.open("cy")
+    while not any(flight.brings("batch", "general") for flight in world.flights()):
+        world.arrive(world.flights()[-1])
+        world.run()
+    for flight in world.flights():
+        if flight.brings("batch", "general"):
+            world.arrive(flight)
+            world.run()
+            break
+    cy.act(cy.session.leave_room, "general")
+    cy.act(cy.session.enter_room, "general")
+    world.flow()
+    assert [entry.content for entry in cy.state.timeline.entries] == ["said before"]
+    end_well(world)
+
+
+async def test_an_answer_to_the_room_that_was_left_does_not_hide_what_was_said_before():
+    """Asked as one who knew everything, and answered to one who knows nothing."""
+    stage = Stage()
+    await stage.join(head=1, messages=[message(1)])
+    stage.session.enter_room("tea")
+    await stage.receive(batch(0, [], roomId="tea", ref=stage.sent("join")[-1]["ref"]))
+    stage.session.leave_room("general")
+    stage.session.enter_room("general")
+    await stage.receive(batch(1, [], ref="asked-before-it-was-left"))
+    asked = stage.sent("history")
+    assert [(frame["roomId"], frame["before"]) for frame in asked] == [("general", 2)]
+    await stage.receive(batch(1, [message(1)], ref=asked[0]["ref"]))
+    assert [entry.content for entry in stage.state.timeline.entries] == ["words 1"]
 
 
 async def test_a_refusal_that_comes_after_the_acknowledgement_means_nothing():

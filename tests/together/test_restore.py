@@ -12,7 +12,7 @@ from hypothesis.stateful import precondition, rule
 from tests.together.machine import Together, machine_settings
 from tests.together.memory_store import Tables
 
-EXAMPLES = int(os.environ.get("KIZUNA_EXAMPLES", "300")) // 4
+EXAMPLES = max(1, int(os.environ.get("KIZUNA_EXAMPLES", "300")) // 5)
 
 
 class WithBackups(Together):
@@ -32,7 +32,7 @@ class WithBackups(Together):
         self._go_on(flows)
 
 
-TestRestore = pytest.mark.timeout(max(300, EXAMPLES))(WithBackups.TestCase)
+TestRestore = pytest.mark.timeout(600 + EXAMPLES)(WithBackups.TestCase)
 TestRestore.settings = settings(
     **machine_settings(max_examples=EXAMPLES, stateful_step_count=40),
     suppress_health_check=[HealthCheck.too_slow],

@@ -15,7 +15,7 @@ from tests.together.machine import Together, machine_settings
 EXAMPLES = int(os.environ.get("KIZUNA_EXAMPLES", "300"))
 STEPS = 40
 
-TestTogether = pytest.mark.timeout(max(300, EXAMPLES))(Together.TestCase)
+TestTogether = pytest.mark.timeout(600 + EXAMPLES)(Together.TestCase)
 TestTogether.settings = settings(
     **machine_settings(max_examples=EXAMPLES, stateful_step_count=STEPS),
     suppress_health_check=[HealthCheck.too_slow],

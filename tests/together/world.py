@@ -196,7 +196,7 @@ class World:
             for flight in flights.values():
                 if flight.index >= len(flight.items):
                     continue  # what arrived before has changed that
-                if flight.line.host.name in lost_for and flight.is_broadcast:
+                if flight.line.host.name in lost_for and flight.brings("message"):
                     self.lose(flight)
                     continue
                 self.arrive(flight)
