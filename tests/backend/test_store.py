@@ -130,6 +130,28 @@ def test_a_query_takes_a_prefix_or_bounds_and_a_sensible_limit(store):
         store.query("p", limit=0)
 
 
+def test_what_is_too_large_for_one_answer_of_dynamodb_comes_whole(store):
+    keys = [str(number) for number in range(8)]
+    put(store, *keys, text="x" * 300_000)
+    assert sort_keys(store.query("p")) == keys
+    assert sort_keys(store.query("p", after="0", before="7", limit=5, reverse=True)) == [
+        "6",
+        "5",
+        "4",
+        "3",
+        "2",
+    ]
+    assert len(store.get_many(Key("p", key) for key in keys)) == 8
+
+
+def test_bounds_with_nothing_between_them_and_an_empty_one_are_no_error(store):
+    put(store, "a", "b")
+    assert store.query("p", after="b", before="a") == store.query("p", after="a", before="a") == []
+    assert store.query("p", before="") == []
+    assert sort_keys(store.query("p", after="")) == sort_keys(store.query("p", after="", reverse=True))[::-1]
+    assert sort_keys(store.query("p", after="", before="b")) == ["a"]
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
 @given(keys=st.sets(KEYS, max_size=6), prefix=KEYS, after=KEYS, before=KEYS, reverse=st.booleans())
 def test_queries_agree_with_sorting_in_memory(store, keys, prefix, after, before, reverse):
