@@ -360,14 +360,6 @@ def test_a_condition_takes_any_attributes_name(dynamodb, name):
         dynamodb.delete("p", "s", AttributeEquals(name, "old"))
 
 
-def test_a_condition_does_not_take_true_for_one(dynamodb):
-    dynamodb.put({"pk": "p", "sk": "s", "n": 1, "yes": True})
-    for condition in (AttributeEquals("n", True), AttributeEquals("yes", 1)):
-        with pytest.raises(ConditionFailed):
-            dynamodb.transact([Check("p", "s", condition)])
-    dynamodb.transact([Check("p", "s", AttributeEquals("yes", True))])
-
-
 def test_the_attribute_that_says_when_an_item_expires_is_one_that_ttl_understands(local_dynamodb):
     store = DynamoStore(local_dynamodb, create_table(local_dynamodb, ttl=True), clock=FakeClock(0))
     store.put({"pk": "p", "sk": "s", "expiresAt": int(time.time()) - 1})

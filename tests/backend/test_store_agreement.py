@@ -66,8 +66,7 @@ values = st.recursive(
     max_leaves=5,
 )
 # "state" and "name" are reserved words of DynamoDB. What conditions compare has few values, so that some hold.
-# No booleans among these: SqliteStore takes True for 1.
-compared = st.sampled_from([0, 1, "1", ""])
+compared = st.sampled_from([0, 1, "1", "", True])
 attributes = st.fixed_dictionaries(
     {},
     optional={
