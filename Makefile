@@ -27,7 +27,7 @@ RUNTIME := static/vendor/.stamp
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test check fix coverage unit e2e own-coverage chaos soak week storm bench mutation diagrams screenshot setup setup-test browsers wheel lock clean doctor
+.PHONY: help run test check fix coverage unit e2e own-coverage chaos soak week storm bench mutation diagrams screenshot setup setup-test browsers dynamodb-local wheel lock clean doctor
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
@@ -36,7 +36,7 @@ help:  ## List the targets
 run: setup  ## Set up what is missing, then serve the page
 	@exec $(VENV_PYTHON) -m backend.server
 
-test: check browsers  ## Set up, then checks, unit tests and end-to-end tests
+test: check browsers dynamodb-local  ## Set up, then checks, unit tests and end-to-end tests
 	@$(VENV_PYTHON) -m pytest $(ARGS)
 
 check: setup-test  ## Lint, formatting, types
@@ -48,14 +48,14 @@ fix: setup-test  ## Let ruff mend what it can: imports, formatting
 	@$(VENV_PYTHON) -m ruff check --fix --quiet || true
 	@$(VENV_PYTHON) -m ruff format
 
-coverage: setup-test  ## Which lines and branches the unit tests reach
+coverage: setup-test dynamodb-local  ## Which lines and branches the unit tests reach
 	@$(VENV_PYTHON) -m coverage run -m pytest -m "not e2e" $(ARGS)
 	@$(VENV_PYTHON) -m coverage report
 
 own-coverage: setup-test  ## Does each module of the library reach 100 % by its own tests?
 	@$(VENV_PYTHON) -m tools.own_coverage
 
-unit: setup-test  ## The tests that need no browser
+unit: setup-test dynamodb-local  ## The tests that need no browser
 	@$(VENV_PYTHON) -m pytest -m "not e2e" $(ARGS)
 
 e2e: setup-test browsers  ## The tests in real browsers
@@ -92,6 +92,9 @@ setup-test: setup $(TEST_PACKAGES)
 
 browsers: setup-test  ## Install the browsers that are missing, where that is allowed
 	@$(VENV_PYTHON) -m tools.browsers
+
+dynamodb-local: setup-test  ## Fetch AWS's DynamoDB Local, and Java where that may be installed
+	@$(VENV_PYTHON) -m tools.dynamodb_local
 
 wheel: setup  ## Build the library's wheel in dist/
 	@$(STEP) "Building the wheel in dist" $(VENV_PYTHON) -m hatchling build --target wheel

@@ -30,6 +30,10 @@ Item = dict[str, Any]
 MAX_ACTIONS = 100
 MAX_PARTITION_KEY_BYTES = 2048
 MAX_SORT_KEY_BYTES = 1024
+MAX_ITEM_BYTES = 400 * 1024
+MAX_DIGITS = 38
+# Lists and dicts within each other, the item itself not counted.
+MAX_DEPTH = 31
 
 
 class Key(NamedTuple):
@@ -169,7 +173,8 @@ def check_actions(actions: Sequence[Action]) -> None:
     seen: set[Key] = set()
     for action in actions:
         if isinstance(action, Put):
-            _check_values(action.item)
+            if _checked_size(action.item, 0) > MAX_ITEM_BYTES:
+                raise ValueError(f"an item takes at most 400 KB: {action.key.pk}/{action.key.sk}")
             if type(action.item.get("expiresAt", 0)) is not int:
                 raise TypeError("expiresAt must be whole epoch seconds")
         _check_key(action.key)
@@ -179,9 +184,11 @@ def check_actions(actions: Sequence[Action]) -> None:
 
 
 def check_keys(keys: Sequence[Key]) -> None:
-    """Raise ValueError for more keys than one read may name."""
+    """Raise ValueError for more keys than one read may name, or for a key that no item can have."""
     if len(keys) > MAX_ACTIONS:
         raise ValueError(f"at most {MAX_ACTIONS} keys at once, not {len(keys)}")
+    for key in keys:
+        _check_key(key)
 
 
 def check_query(prefix: str, after: str | None, before: str | None, limit: int | None) -> None:
@@ -190,6 +197,9 @@ def check_query(prefix: str, after: str | None, before: str | None, limit: int |
         raise ValueError("a query takes a prefix or bounds, not both")
     if limit is not None and limit < 1:
         raise ValueError(f"limit must be at least 1, not {limit}")
+    for bound in (prefix, after, before):
+        # An empty one bounds nothing; one that no sort key can be is a mistake.
+        _check_key(Key("any", bound or "any"))
 
 
 def _check_key(key: Key) -> None:
@@ -198,16 +208,28 @@ def _check_key(key: Key) -> None:
             raise ValueError(f"a key part takes 1 to {most} bytes: {value[:80]!r}")
 
 
-def _check_values(value: Any) -> None:
+def _checked_size(value: Any, depth: int) -> int:
+    """The bytes that a value takes in DynamoDB, about. Raises TypeError and ValueError for what cannot be stored."""
+    if isinstance(value, dict | list) and depth > MAX_DEPTH:
+        raise ValueError(f"lists and dicts go at most {MAX_DEPTH} deep")
     if isinstance(value, dict):
-        for name, inner in value.items():
+        for name in value:
             if not isinstance(name, str):
                 raise TypeError(f"attribute names are text, not {type(name).__name__}")
-            _check_values(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            _check_values(inner)
-    elif value is not None and not isinstance(value, str | int):
+            if not name:
+                raise ValueError("an attribute has a name that is not empty")
+        parts = [len(name.encode()) + _checked_size(inner, depth + 1) for name, inner in value.items()]
+        return sum(parts) + (3 + len(parts) if depth else 0)
+    if isinstance(value, list):
+        return 3 + sum(1 + _checked_size(inner, depth + 1) for inner in value)
+    if isinstance(value, str):
+        return len(value.encode())
+    if value is None or isinstance(value, bool):
+        return 1
+    if not isinstance(value, int):
         raise TypeError(
             f"items hold text, whole numbers, booleans, None, lists and dicts, not {type(value).__name__}"
         )
+    if abs(value) >= 10**MAX_DIGITS:
+        raise ValueError(f"whole numbers have at most {MAX_DIGITS} digits")
+    return 21  # the most that a number takes

@@ -195,7 +195,9 @@ class SqliteStore:
             return True
         item = self._find(writer, action.key)
         if isinstance(action.condition, AttributeEquals):
-            return item is not None and item.get(action.condition.name) == action.condition.value
+            value = None if item is None else item.get(action.condition.name)
+            # To Python True is 1; to DynamoDB, and in JSON, they are two things.
+            return type(value) is type(action.condition.value) and value == action.condition.value
         return (item is not None) == isinstance(action.condition, Exists)
 
     @contextmanager

@@ -2,19 +2,83 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from moto import mock_aws
 
 from backend.handlers import Backend
 from backend.retry import Retry
 from backend.store.base import Store
+from backend.store.dynamodb import DynamoStore, dynamodb_client
 from backend.store.sqlite import SqliteStore
 from backend.tokens import Tokens
+from tests.backend.dynamodb import (
+    PATIENCE_SECONDS,
+    DynamoDbLocalProcess,
+    create_table,
+    made_up_credentials,
+)
 from tests.backend.fakes import FakeClock, FakeGateway, Ids
 from tests.backend.person import Person
 from tests.backend.process import ServerProcess
+from tools import dynamodb_local
 
 SECRET = bytes(range(32))
+
+# Which stores a module's tests run over. Elsewhere SQLite stands for all of them: it is the quickest by far.
+STORES = {
+    "test_store": ["sqlite", "dynamodb", "moto"],
+    "test_rooms": ["sqlite", "dynamodb"],
+    "test_connections": ["sqlite", "dynamodb"],
+    "test_messages": ["sqlite", "dynamodb"],
+    "test_handlers": ["sqlite", "dynamodb"],
+}
+
+# Where a stand-in, or DynamoDB itself, promises less than the contract's test asks for.
+_NO_THREADS = "moto has no locks: a condition and its write are two steps, and a transaction copies the table"
+SKIPPED = {
+    ("test_attribute_equals_does_not_take_true_for_one", "moto"): "moto takes True for 1, as Python does",
+    ("test_of_many_threads_that_put_if_absent_one_wins_each_key", "moto"): _NO_THREADS,
+    ("test_readers_never_see_half_of_a_transaction", "moto"): _NO_THREADS,
+    ("test_readers_never_see_half_of_a_transaction", "dynamodb"): (
+        "AWS promises read-committed for a query: beside a running transaction it may see one half"
+    ),
+    ("test_sixteen_threads_leave_a_dense_log_in_which_everything_is_once", "dynamodb"): (
+        "sixteen processes at once may need more attempts than a send has; test_dynamodb has eight, with no limit"
+    ),
+}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Let a test that uses a store run once over each that its module is held to."""
+    if "store" in metafunc.fixturenames:
+        names = STORES.get(metafunc.module.__name__.rpartition(".")[2], ["sqlite"])
+        stores = [pytest.param(name, marks=_marks(metafunc.function.__name__, name)) for name in names]
+        metafunc.parametrize("store", stores, indirect=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs DynamoDB Local where that cannot run: by a mark, which makes one line of a file's tests."""
+    needing = [item for item in items if _needs_dynamodb_local(item)]
+    try:
+        if needing:
+            dynamodb_local.find()
+    except dynamodb_local.Missing as missing:
+        for item in needing:
+            item.add_marker(pytest.mark.skip(reason=str(missing)))
+
+
+def _needs_dynamodb_local(item: pytest.Item) -> bool:
+    parameters = (
+        item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    )
+    return "local_dynamodb" in getattr(item, "fixturenames", ()) or parameters.get("store") == "dynamodb"
+
+
+def _marks(test: str, store: str) -> list[pytest.MarkDecorator]:
+    reason = SKIPPED.get((test, store))
+    return [] if reason is None else [pytest.mark.skip(reason=reason)]
 
 
 @pytest.fixture
@@ -22,13 +86,52 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
-@pytest.fixture(params=["sqlite"])
-def store(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> Iterator[Store]:
-    """Every kind of store that the contract holds for; DynamoDB joins this list."""
-    assert request.param == "sqlite"
-    sqlite = SqliteStore(tmp_path / "store.sqlite3", clock=clock)
-    yield sqlite
-    sqlite.close()
+@pytest.fixture(scope="session")
+def local_dynamodb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A client at DynamoDB Local, which starts with the first test that needs it and serves all of them."""
+    process = DynamoDbLocalProcess(dynamodb_local.find(), tmp_path_factory.mktemp("dynamodb-local") / "log")
+    with made_up_credentials():
+        client = dynamodb_client(endpoint_url=process.url, read_timeout=PATIENCE_SECONDS)
+    yield client
+    client.close()
+    process.stop()
+
+
+@pytest.fixture
+def dynamodb(local_dynamodb: Any, clock: FakeClock) -> Iterator[DynamoStore]:
+    """A store over a new table in DynamoDB Local."""
+    table = create_table(local_dynamodb)
+    yield DynamoStore(local_dynamodb, table, clock=clock)
+    local_dynamodb.delete_table(TableName=table)
+
+
+@pytest.fixture(scope="session")
+def moto_client() -> Any:
+    """A client that moto answers inside of :func:`mock_aws`."""
+    with made_up_credentials(), mock_aws():
+        return dynamodb_client()
+
+
+@pytest.fixture
+def moto(moto_client: Any, clock: FakeClock) -> Iterator[DynamoStore]:
+    """A store over the only table in moto."""
+    with mock_aws():
+        yield DynamoStore(moto_client, create_table(moto_client), clock=clock)
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path, clock: FakeClock) -> Iterator[SqliteStore]:
+    """A store over a new file."""
+    store = SqliteStore(tmp_path / "store.sqlite3", clock=clock)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def store(request: pytest.FixtureRequest) -> Store:
+    """The store under test; which ones that are stands in STORES."""
+    made: Store = request.getfixturevalue(request.param)
+    return made
 
 
 @pytest.fixture

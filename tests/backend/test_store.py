@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -78,6 +79,45 @@ def test_keys_that_dynamodb_refuses_are_refused(store, pk, sk):
         store.put({"pk": pk, "sk": sk})
 
 
+def test_an_item_of_over_400_kilobytes_is_refused_alone_and_in_a_transaction(store):
+    store.put({"pk": "p", "sk": "s", "text": "x" * 400_000})
+    large = {"pk": "p", "sk": "s", "text": "絆" * 137_000}
+    with pytest.raises(ValueError, match="an item takes at most 400 KB: p/s"):
+        store.put(large)
+    with pytest.raises(ValueError, match="an item takes at most 400 KB: p/s"):
+        store.transact([Put({"pk": "p", "sk": "t"}), Put(large)])
+    assert store.get("p", "t") is None
+
+
+def nested(depth):
+    value: list[Any] = []
+    for _ in range(depth - 1):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize("value", [10**38, -(10**38), {"": 1}, nested(32), "\ud800", {"\ud800": 1}])
+def test_numbers_names_nesting_and_text_that_dynamodb_refuses_are_refused(store, value):
+    store.put({"pk": "p", "sk": "s", "n": 10**38 - 1, "m": 1 - 10**38, "nested": nested(31)})
+    with pytest.raises(ValueError):
+        store.put({"pk": "p", "sk": "s", "value": value})
+    assert store.get("p", "s")["nested"] == nested(31)
+
+
+@pytest.mark.parametrize(("pk", "sk"), [("", "s"), ("p", ""), ("p" * 2049, "s"), ("p", "s" * 1025)])
+def test_keys_that_no_item_can_have_are_refused_by_reads_too(store, pk, sk):
+    with pytest.raises(ValueError, match="a key part takes"):
+        store.get(pk, sk)
+    with pytest.raises(ValueError, match="a key part takes"):
+        store.get_many([Key("p", "s"), Key(pk, sk)])
+
+
+@pytest.mark.parametrize("bound", ["prefix", "after", "before"])
+def test_bounds_that_no_sort_key_can_have_are_refused(store, bound):
+    with pytest.raises(ValueError, match="a key part takes"):
+        store.query("p", **{bound: "s" * 1025})
+
+
 @pytest.mark.parametrize("expires_at", [1.5, "5", True, None])
 def test_expiry_is_whole_epoch_seconds(store, expires_at):
     with pytest.raises(TypeError):
@@ -130,6 +170,28 @@ def test_a_query_takes_a_prefix_or_bounds_and_a_sensible_limit(store):
         store.query("p", limit=0)
 
 
+def test_what_is_too_large_for_one_answer_of_dynamodb_comes_whole(store):
+    keys = [str(number) for number in range(8)]
+    put(store, *keys, text="x" * 300_000)
+    assert sort_keys(store.query("p")) == keys
+    assert sort_keys(store.query("p", after="0", before="7", limit=5, reverse=True)) == [
+        "6",
+        "5",
+        "4",
+        "3",
+        "2",
+    ]
+    assert len(store.get_many(Key("p", key) for key in keys)) == 8
+
+
+def test_bounds_with_nothing_between_them_and_an_empty_one_are_no_error(store):
+    put(store, "a", "b")
+    assert store.query("p", after="b", before="a") == store.query("p", after="a", before="a") == []
+    assert store.query("p", before="") == []
+    assert sort_keys(store.query("p", after="")) == sort_keys(store.query("p", after="", reverse=True))[::-1]
+    assert sort_keys(store.query("p", after="", before="b")) == ["a"]
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
 @given(keys=st.sets(KEYS, max_size=6), prefix=KEYS, after=KEYS, before=KEYS, reverse=st.booleans())
 def test_queries_agree_with_sorting_in_memory(store, keys, prefix, after, before, reverse):
@@ -174,6 +236,14 @@ def test_attribute_equals_refuses_another_value_another_kind_and_no_value(store,
         store.put({"pk": "p", "sk": "s", "n": 5}, AttributeEquals(name, value))
     store.put({"pk": "p", "sk": "s", "n": 6}, AttributeEquals("n", 1))
     assert store.get("p", "s")["n"] == 6
+
+
+def test_attribute_equals_does_not_take_true_for_one(store):
+    put(store, "s", n=1, yes=True)
+    for condition in (AttributeEquals("n", True), AttributeEquals("yes", 1)):
+        with pytest.raises(ConditionFailed):
+            store.delete("p", "s", condition)
+    store.delete("p", "s", AttributeEquals("yes", True))
 
 
 def test_attribute_equals_refuses_what_is_not_there(store):
