@@ -102,7 +102,7 @@ wheel: setup  ## Build the library's wheel in dist/
 lock: $(PACKAGES)  ## Pin anew what requirements/*.in and package.json ask for (UPGRADE=--upgrade: the newest of all)
 	@$(STEP) "Making a virtual environment in .venv-lock" $(PYTHON) -m venv --clear .venv-lock
 	@$(STEP) "Installing uv" .venv-lock/bin/python -m pip install uv==0.13.8
-	@for list in run build test; do \
+	@for list in run build test aws; do \
 	  $(STEP) "Pinning requirements/$$list.txt" .venv-lock/bin/uv pip compile --universal --python-version 3.11 \
 	    --generate-hashes --no-header --no-annotate $(UPGRADE) requirements/$$list.in -o requirements/$$list.txt || exit; \
 	done

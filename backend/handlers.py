@@ -8,6 +8,7 @@ What may go wrong and who says so:
 
 - a frame that is malformed, unknown or not allowed: an ``error`` frame, or a ``nack`` when it is a message;
 - a connection without a record, or whose token has expired: ``bye`` with ``reconnect`` and the connection is closed;
+- a handshake that no authorizer has seen (:mod:`backend.authorizer` says whom an event comes from): 401;
 - a page that speaks another version of the protocol: ``bye`` without ``reconnect``, and the connection is closed;
 - anything unexpected: the exception leaves ``handle``, the gateway answers "Internal server error" and the
   connection lives.
@@ -21,6 +22,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NotRequired, TypedDict, TypeVar
 
+from backend.authorizer import Unauthorized, identity_in
 from backend.company import Company
 from backend.connections import Connection, Connections, Departure, TooManyRooms, UnknownConnection
 from backend.delivery import Dispatcher
@@ -29,7 +31,7 @@ from backend.rate import Rate, TooFast
 from backend.retry import Retry
 from backend.rooms import ReusedId, Rooms, Sender, may_join
 from backend.store.base import Conflict, Store
-from backend.tokens import InvalidToken, Tokens
+from backend.tokens import Identity
 from chat.protocol import (
     PROTOCOL_VERSION,
     Batch,
@@ -104,7 +106,6 @@ class Backend:
         self,
         store: Store,
         gateway: Gateway,
-        tokens: Tokens,
         *,
         clock: Callable[[], float] = time.time,
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
@@ -116,7 +117,6 @@ class Backend:
         self.rooms = Rooms(store, clock=clock, new_id=new_id, rate=rate, retry=retry)
         self._dispatcher = Dispatcher(gateway, self.connections)
         self._company = Company(self.connections, self._dispatcher)
-        self._tokens = tokens
         self._clock = clock
         self._may_join = may_join
         self._handlers: dict[type[UpFrame], Handler] = {
@@ -142,7 +142,7 @@ class Backend:
             return self._connect(event)
         if kind == "DISCONNECT":
             return self._disconnect(event)
-        return self._message(event["requestContext"]["connectionId"], event.get("body") or "")
+        return self._message(event)
 
     def close(self) -> None:
         """Let go of the threads. What they are doing they finish."""
@@ -151,11 +151,10 @@ class Backend:
     # --- connections come and go ---
 
     def _connect(self, event: Event) -> Response:
-        token = (event.get("queryStringParameters") or {}).get("token") or ""
         try:
-            identity = self._tokens.verify(token)
-        except InvalidToken as error:
-            log.info("connection refused: %s", error)
+            identity = identity_in(event)
+        except Unauthorized as error:
+            log.error("connection refused: %s", error)
             return {"statusCode": 401, "body": "Unauthorized"}
         self.connections.open(event["requestContext"]["connectionId"], identity)
         return {"statusCode": 200}
@@ -166,9 +165,10 @@ class Backend:
             self._company.departed([departure])
         return {"statusCode": 200}
 
-    def _message(self, connection_id: str, body: str) -> Response:
+    def _message(self, event: Event) -> Response:
+        connection_id = event["requestContext"]["connectionId"]
         try:
-            answer = self._answer(connection_id, body)
+            answer = self._answer(event, event.get("body") or "")
         except Dismissed as error:
             log.info("connection %s dismissed: %s", connection_id, error)
             self._dispatcher.post(connection_id, Bye(reason=error.reason, reconnect=error.reconnect))
@@ -178,12 +178,12 @@ class Backend:
             return {"statusCode": 200}
         return {"statusCode": 200, "body": encode(answer)}
 
-    def _answer(self, connection_id: str, body: str) -> DownFrame | None:
+    def _answer(self, event: Event, body: str) -> DownFrame | None:
         data: Mapping[str, Any] = {}
         try:
             data = decode(body)
             frame = parse_up(data)
-            connection = self._authenticated(connection_id)
+            connection = self._authenticated(event)
             if not connection.active and not isinstance(frame, Hello | Ping):
                 raise Refused("hello_first", f"say hello before {frame.action}")
             return self._handlers[type(frame)](connection, frame)
@@ -191,15 +191,16 @@ class Backend:
             return _refusal(data, error.code, str(error))
         except Refused as error:
             return _refusal(data, error.code, error.message)
-        except UnknownConnection:
+        except (UnknownConnection, Unauthorized):
             raise Dismissed("unknown_connection") from None
 
-    def _authenticated(self, connection_id: str) -> Connection:
-        """Who is speaking. Raises UnknownConnection, Dismissed."""
-        connection = self.connections.get(connection_id)
-        if connection is None:
-            raise UnknownConnection(connection_id)
-        if connection.token_expires_at <= self._clock():
+    def _authenticated(self, event: Event) -> Connection:
+        """Who is speaking: the person that the gateway names. Raises Unauthorized, UnknownConnection, Dismissed."""
+        identity = identity_in(event)
+        connection = self.connections.get(event["requestContext"]["connectionId"])
+        if connection is None or _person(connection) != identity:
+            raise UnknownConnection
+        if identity.expires_at <= self._clock():
             raise Dismissed("token_expired")
         return connection
 
@@ -313,6 +314,10 @@ class Backend:
             return enter()
         except TooManyRooms as error:
             raise Refused("too_many_rooms", str(error)) from None
+
+
+def _person(connection: Connection) -> Identity:
+    return Identity(connection.user_id, connection.name, connection.token_expires_at)
 
 
 def _refusal(data: Mapping[str, Any], code: str, message: str) -> DownFrame:

@@ -9,11 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from backend.authorizer import Authorizer
 from backend.connections import CONNECTION_PREFIX, connection_id_of
+from backend.desks import Desk, TicketDesk, TokenDesk
 from backend.gateway.local import DURATION_SECONDS, IDLE_SECONDS, LocalGateway
 from backend.handlers import Backend
 from backend.rate import BURST, PER_SECOND, Rate
 from backend.store.sqlite import SqliteStore
+from backend.tickets import TicketOrToken, Tickets
 from backend.tokens import DEFAULT_LIFETIME_SECONDS, Tokens, load_secret
 
 # Handlers that run at the same time: "Lambda instances". They mostly wait for the disk.
@@ -57,8 +60,14 @@ class Service:
         )
         self.tokens = Tokens(load_secret(self.store), clock=time.time, lifetime=options.token_lifetime)
         rate = Rate(options.rate_limit, options.rate_burst) if options.rate_limit else None
-        self.backend = Backend(self.store, self.gateway, self.tokens, rate=rate)
-        self.gateway.attach(self.backend.handle, self.backend.routes)
+        tickets = Tickets(self.store, clock=time.time)
+        self.desks: dict[str, Desk] = {
+            "/token": TokenDesk(lambda: self.tokens),
+            "/ticket": TicketDesk(tickets, self.tokens),
+        }
+        self.backend = Backend(self.store, self.gateway, rate=rate)
+        authorizer = Authorizer(TicketOrToken(tickets, self.tokens))
+        self.gateway.attach(self.backend.handle, self.backend.routes, authorizer.authorize)
         # No socket outlives its process, so every record of a connection is one of an earlier life.
         self.backend.connections.purge(map(connection_id_of, self.store.partitions(CONNECTION_PREFIX)))
 

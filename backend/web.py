@@ -1,4 +1,4 @@
-"""The web application of one machine: the page, ``/token``, ``/health`` and the WebSocket at ``/ws``."""
+"""The web application of one machine: the page, ``/token``, ``/ticket``, ``/health`` and the WebSocket at ``/ws``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -19,16 +19,14 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
+from backend.desks import MAX_BODY_BYTES, Answer, Desk, forbidden_origin, headers_of, too_large
 from backend.pages import Pages, Policy, origin_of
 from backend.service import Options, Service
 from backend.store.base import StoreError
-from chat.protocol import InvalidField, MalformedFrame, decode
 
 log = logging.getLogger(__name__)
 access_log = logging.getLogger("backend.access")
 
-# A name and a secret take under 1 KiB.
-MAX_TOKEN_BODY_BYTES = 4 * 1024
 HEALTH_SECONDS = 2.0
 # What the application waits for handlers when it ends; part of the 5 s that a stop may take (backend.server).
 CLOSE_SECONDS = 0.5
@@ -45,7 +43,10 @@ def create_app(options: Options) -> Starlette:
     origins = Origins(options.allowed_origins)
     app = Starlette(
         routes=[
-            Route("/token", TokenEndpoint(service, origins).answer, methods=["POST", "OPTIONS"]),
+            *(
+                Route(path, Endpoint(desk, service, origins).answer, methods=["POST", "OPTIONS"])
+                for path, desk in service.desks.items()
+            ),
             Route("/health", _health(service)),
             WebSocketRoute("/ws", _websocket(service, origins)),
         ],
@@ -136,63 +137,53 @@ class Origins:
         return {"Vary": "Origin"}
 
 
-class TokenEndpoint:
-    """Responsible for ``POST /token {name, clientSecret}``, the local stand-in for an identity provider."""
+class Endpoint:
+    """Responsible for one desk on the web: which pages may ask, how large a body may be, and what they may read."""
 
-    def __init__(self, service: Service, origins: Origins) -> None:
-        self._tokens = service.tokens
+    def __init__(self, desk: Desk, service: Service, origins: Origins) -> None:
+        self._desk = desk
+        self._workers = service.workers
         self._origins = origins
 
     async def answer(self, request: Request) -> Response:
-        """``{token, userId, expiresIn}``, or ``{code, field, message}`` that says what is wrong."""
+        """What the desk answers, as JSON; or what a browser asks first about pages of other hosts."""
         if not self._origins.admit(request):
-            return _problem(403, "forbidden_origin", None, "pages of this origin may not use this server")
-        headers = {**self._origins.headers(request), "Cache-Control": "no-store"}
+            return _json(forbidden_origin())
+        headers = self._origins.headers(request)
         if request.method == "OPTIONS":
             allowed = {
                 "Access-Control-Allow-Methods": "POST",
-                "Access-Control-Allow-Headers": "content-type",
+                "Access-Control-Allow-Headers": "authorization, content-type",
                 "Access-Control-Max-Age": str(PREFLIGHT_SECONDS),
+                "Cache-Control": "no-store",
             }
             return Response(status_code=204, headers={**headers, **allowed})
-        response = await self._issue(request)
-        response.headers.update(headers)
-        return response
-
-    async def _issue(self, request: Request) -> Response:
-        content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if content_type != "application/json":
-            return _problem(415, "unsupported_media_type", None, "the body must be application/json")
         body = await _limited_body(request)
         if body is None:
-            return _problem(
-                413, "too_large", None, f"the body may have at most {MAX_TOKEN_BODY_BYTES:,} bytes"
-            )
-        try:
-            data = decode(body)
-            issued = self._tokens.issue(data.get("name"), data.get("clientSecret"))
-        except MalformedFrame as error:
-            return _problem(400, "malformed_body", None, f"the body: {error}")
-        except InvalidField as error:
-            return _problem(400, error.code, error.field, str(error))
-        return JSONResponse({"token": issued.token, "userId": issued.user_id, "expiresIn": issued.expires_in})
+            return _json(too_large(), headers)
+        # The desk may wait for the disk.
+        answering = asyncio.get_running_loop().run_in_executor(
+            self._workers, self._desk.answer, request.headers, body
+        )
+        return _json(await answering, headers)
 
 
 async def _limited_body(request: Request) -> bytes | None:
     """The body, or None once it is too large; a length that is announced is not waited for."""
     announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > MAX_TOKEN_BODY_BYTES:
+    if announced.isdecimal() and int(announced) > MAX_BODY_BYTES:
         return None
     body = b""
     async for chunk in request.stream():
         body += chunk
-        if len(body) > MAX_TOKEN_BODY_BYTES:
+        if len(body) > MAX_BODY_BYTES:
             return None
     return body
 
 
-def _problem(status: int, code: str, field: str | None, message: str) -> JSONResponse:
-    return JSONResponse({"code": code, "field": field, "message": message}, status_code=status)
+def _json(answer: Answer, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    status, body = answer
+    return JSONResponse(body, status_code=status, headers={**headers_of(status), **(headers or {})})
 
 
 def _health(service: Service) -> Callable[[Request], Any]:
@@ -212,7 +203,7 @@ def _health(service: Service) -> Callable[[Request], Any]:
 
 def _websocket(service: Service, origins: Origins) -> Callable[[WebSocket], Any]:
     async def websocket(socket: WebSocket) -> None:
-        """The WebSocket API: ``/ws?token=...``."""
+        """The WebSocket API: ``/ws?token=...``, a ticket or a token."""
         if not origins.admit(socket):
             await socket.send_denial_response(PlainTextResponse("Forbidden", 403))
             return

@@ -14,12 +14,15 @@ from urllib.parse import parse_qsl
 
 API_ID = "local"
 STAGE = "local"
+# The resource that an authorizer's policy is about, of AWS's shape.
+METHOD_ARN = f"arn:aws:execute-api:local:000000000000:{API_ID}/{STAGE}/$connect"
 
 
 class Handshake:
     """What is known about a connection from its handshake, and comes back in all of its events.
 
-    ``scope`` is the ASGI scope; ``now`` epoch seconds.
+    ``scope`` is the ASGI scope; ``now`` epoch seconds. ``authorizer`` is what the authorizer said of the person, once
+    it was asked.
     """
 
     def __init__(self, connection_id: str, scope: Mapping[str, Any], now: float) -> None:
@@ -29,10 +32,16 @@ class Handshake:
         self.query = parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
         self.source_ip = (scope.get("client") or ("127.0.0.1", 0))[0]
         self.host = self.header("Host") or "localhost"
+        self.authorizer: Mapping[str, Any] | None = None
 
     def header(self, name: str) -> str | None:
         """A header by its usual name, the last one if it was sent twice."""
         return dict(self.headers).get(name)
+
+
+def authorizer_event(handshake: Handshake, request_id: str, now: float) -> dict[str, Any]:
+    """What an authorizer is asked before ``$connect``: the same handshake, and what the policy shall be about."""
+    return {"type": "REQUEST", "methodArn": METHOD_ARN, **connect_event(handshake, request_id, now)}
 
 
 def connect_event(handshake: Handshake, request_id: str, now: float) -> dict[str, Any]:
@@ -73,6 +82,7 @@ def _context(handshake: Handshake, route: str, kind: str, request_id: str, now: 
     identity = {"sourceIp": handshake.source_ip}
     if (user_agent := handshake.header("User-Agent")) is not None:
         identity["userAgent"] = user_agent
+    authorizer = {} if handshake.authorizer is None else {"authorizer": dict(handshake.authorizer)}
     return {
         "routeKey": route,
         "eventType": kind,
@@ -87,6 +97,7 @@ def _context(handshake: Handshake, route: str, kind: str, request_id: str, now: 
         "stage": STAGE,
         "apiId": API_ID,
         "domainName": handshake.host,
+        **authorizer,
     }
 
 

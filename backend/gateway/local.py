@@ -31,8 +31,15 @@ from typing import Any
 from starlette.responses import PlainTextResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from backend.authorizer import allows, context_of
 from backend.gateway.base import Delivery
-from backend.gateway.events import Handshake, connect_event, disconnect_event, message_event
+from backend.gateway.events import (
+    Handshake,
+    authorizer_event,
+    connect_event,
+    disconnect_event,
+    message_event,
+)
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +64,8 @@ NORMAL, GOING_AWAY, UNSUPPORTED = 1000, 1001, 1003
 NO_STATUS, ABNORMAL = 1005, 1006
 
 Invoke = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+
+_FAILED: Mapping[str, Any] = {"statusCode": 500, "body": "Internal server error"}
 
 
 def new_aws_id() -> str:
@@ -90,6 +99,7 @@ class LocalGateway:
         self._duration_seconds = duration_seconds
         self._integration_timeout = integration_timeout
         self._invoke: Invoke = _not_attached
+        self._authorize: Invoke | None = None
         self._routes: frozenset[str] = frozenset()
         self._lock = threading.Lock()  # guards _sockets and every socket's queue
         self._sockets: dict[str, _Socket] = {}
@@ -97,8 +107,12 @@ class LocalGateway:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._draining = False
 
-    def attach(self, invoke: Invoke, routes: Iterable[str]) -> None:
-        """``invoke`` answers events; ``routes`` are the keys that a frame's action can select."""
+    def attach(self, invoke: Invoke, routes: Iterable[str], authorize: Invoke | None = None) -> None:
+        """``invoke`` answers events; ``routes`` are the keys that a frame's action can select.
+
+        ``authorize`` is asked before ``$connect``, with the ``token`` of the URL as its identity source.
+        """
+        self._authorize = authorize
         self._invoke = invoke
         self._routes = frozenset(routes)
 
@@ -187,16 +201,31 @@ class LocalGateway:
     # --- a connection's life ---
 
     async def _admitted(self, websocket: WebSocket, handshake: Handshake) -> bool:
-        """Whether $connect lets it in; if not, the handshake has been answered with its status."""
-        response = await self._run(connect_event(handshake, self._new_id(), self._wall()))
+        """Whether authorizer and $connect let it in; if not, the handshake has been answered with their status."""
+        response = await self._authorized(handshake)
         if response is None:
-            response = {"statusCode": 500, "body": "Internal server error"}
+            response = await self._run(connect_event(handshake, self._new_id(), self._wall())) or _FAILED
         if 200 <= response["statusCode"] < 300:
             return True
         await websocket.send_denial_response(
             PlainTextResponse(response.get("body", ""), response["statusCode"])
         )
         return False
+
+    async def _authorized(self, handshake: Handshake) -> Mapping[str, Any] | None:
+        """None if the authorizer lets it in or there is none, else what the handshake is answered with."""
+        if self._authorize is None:
+            return None
+        if not dict(handshake.query).get("token"):
+            return {"statusCode": 401, "body": "Unauthorized"}
+        event = authorizer_event(handshake, self._new_id(), self._wall())
+        answer = await self._run(event, self._authorize)
+        if answer is None:
+            return _FAILED
+        if not allows(answer):
+            return {"statusCode": 403, "body": "Forbidden"}
+        handshake.authorizer = context_of(answer)
+        return None
 
     async def _live(self, websocket: WebSocket, handshake: Handshake) -> tuple[int, str]:
         """Read and write until one of both ends; the close code and reason."""
@@ -253,14 +282,18 @@ class LocalGateway:
     async def _disconnected(self, handshake: Handshake, code: int, reason: str) -> None:
         await self._run(disconnect_event(handshake, self._new_id(), self._wall(), code, reason))
 
-    async def _run(self, event: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """What the handler answers; None if it failed or took too long.
+    async def _run(
+        self, event: Mapping[str, Any], function: Invoke | None = None
+    ) -> Mapping[str, Any] | None:
+        """What the handler, or another function, answers; None if it failed or took too long.
 
         Logged without the event, which may hold a token or what somebody wrote.
         """
         where = f"{event['requestContext']['routeKey']} of {event['requestContext']['connectionId']}"
         try:
-            running = asyncio.get_running_loop().run_in_executor(self._workers, self._invoke, event)
+            running = asyncio.get_running_loop().run_in_executor(
+                self._workers, function or self._invoke, event
+            )
             return await asyncio.wait_for(running, self._integration_timeout)
         except TimeoutError:
             log.error("%s took more than %g s", where, self._integration_timeout)

@@ -33,6 +33,7 @@ STORES = {
     "test_connections": ["sqlite", "dynamodb"],
     "test_messages": ["sqlite", "dynamodb"],
     "test_handlers": ["sqlite", "dynamodb"],
+    "test_tickets": ["sqlite", "dynamodb"],
 }
 
 # Where a stand-in, or DynamoDB itself, promises less than the contract's test asks for.
@@ -151,10 +152,8 @@ def tokens(clock: FakeClock) -> Tokens:
 
 
 @pytest.fixture
-def backend(
-    store: Store, gateway: FakeGateway, tokens: Tokens, clock: FakeClock, retry: Retry
-) -> Iterator[Backend]:
-    made = Backend(store, gateway, tokens, clock=clock, new_id=Ids(), retry=retry)
+def backend(store: Store, gateway: FakeGateway, clock: FakeClock, retry: Retry) -> Iterator[Backend]:
+    made = Backend(store, gateway, clock=clock, new_id=Ids(), retry=retry)
     yield made
     made.close()
 

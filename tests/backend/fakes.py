@@ -6,7 +6,10 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from backend.authorizer import Authorizer, allows, context_of
 from backend.gateway.base import Delivery
+from backend.gateway.events import METHOD_ARN
+from backend.verification import Verifier
 
 START = 1_700_000_000
 
@@ -82,12 +85,32 @@ class FakeGateway:
         return Delivery.FAILED if connection_id in self.failing else Delivery.DELIVERED
 
 
+def authorizer_of(tokens: Verifier, token: str) -> dict[str, str]:
+    """What the authorizer says of the person of a good token, as every event of their connection has it."""
+    answer = Authorizer(tokens).authorize(
+        {"methodArn": METHOD_ARN, "queryStringParameters": {"token": token}}
+    )
+    assert allows(answer)
+    return context_of(answer)
+
+
 def event(
-    kind: str, connection_id: str, body: Any = None, query: dict[str, str] | None = None
+    kind: str,
+    connection_id: str,
+    body: Any = None,
+    query: dict[str, str] | None = None,
+    authorizer: dict[str, str] | None = None,
 ) -> dict[str, Any]:
     """An event with the keys that handlers use. ``body``: text, or an object that becomes JSON."""
     routes = {"CONNECT": "$connect", "DISCONNECT": "$disconnect", "MESSAGE": "$default"}
-    context = {"eventType": kind, "routeKey": routes[kind], "connectionId": connection_id, "requestId": "r="}
+    context: dict[str, Any] = {
+        "eventType": kind,
+        "routeKey": routes[kind],
+        "connectionId": connection_id,
+        "requestId": "r=",
+    }
+    if authorizer is not None:
+        context["authorizer"] = authorizer
     made: dict[str, Any] = {"requestContext": context, "isBase64Encoded": False}
     if body is not None:
         made["body"] = body if isinstance(body, str) else json.dumps(body)

@@ -5,7 +5,7 @@ from typing import Any
 
 from backend.handlers import Backend, Response
 from backend.tokens import Tokens
-from tests.backend.fakes import FakeGateway, event
+from tests.backend.fakes import FakeGateway, authorizer_of, event
 
 
 class Person:
@@ -19,20 +19,21 @@ class Person:
         self.id = connection_id or f"{name}="
         self.user_id = issued.user_id
         self.token = issued.token
+        self.authorizer = authorizer_of(tokens, issued.token)
         self._backend = backend
         self._gateway = gateway
 
     def connect(self) -> Response:
-        """$connect with this person's token."""
-        return self._backend.handle(event("CONNECT", self.id, query={"token": self.token}))
+        """$connect of this person."""
+        return self._handle("CONNECT")
 
     def disconnect(self) -> None:
         """$disconnect."""
-        self._backend.handle(event("DISCONNECT", self.id))
+        self._handle("DISCONNECT")
 
     def say(self, body: Any) -> dict[str, Any] | None:
         """Send a frame, and what the handler answers it with."""
-        response = self._backend.handle(event("MESSAGE", self.id, body))
+        response = self._handle("MESSAGE", body)
         assert response["statusCode"] == 200
         answer = response.get("body")
         return None if answer is None else json.loads(answer)
@@ -59,3 +60,6 @@ class Person:
     def texts(self) -> list[str]:
         """The contents of the messages that were broadcast to this connection."""
         return [frame["content"] for frame in self.got("message")]
+
+    def _handle(self, kind: str, body: Any = None) -> Response:
+        return self._backend.handle(event(kind, self.id, body, authorizer=self.authorizer))

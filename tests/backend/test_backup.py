@@ -37,7 +37,7 @@ class Life:
         self.store = SqliteStore(data)
         self.gateway = FakeGateway()
         self.tokens = Tokens(load_secret(self.store), clock=time.time)
-        self.backend = Backend(self.store, self.gateway, self.tokens)
+        self.backend = Backend(self.store, self.gateway)
 
     def person(self, name: str) -> Person:
         """Somebody who is connected and has said nothing."""

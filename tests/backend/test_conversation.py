@@ -18,7 +18,7 @@ from backend.handlers import Backend
 from backend.store.sqlite import SqliteStore
 from backend.tokens import Tokens
 from tests.backend.conftest import SECRET
-from tests.backend.fakes import FakeClock, FakeGateway, Ids, event
+from tests.backend.fakes import FakeClock, FakeGateway, Ids, authorizer_of, event
 
 PEOPLE = ["Ann", "Bob", "Eve"]
 ROOMS = ["a", "b", "部屋"]
@@ -37,6 +37,7 @@ class Link:
 
     id: str
     name: str
+    authorizer: dict[str, str]
     active: bool = False
     is_gone: bool = False  #: its socket is, and the server has not noticed
     rooms: set[str] = field(default_factory=set)
@@ -70,7 +71,7 @@ class Conversation(RuleBasedStateMachine):
 
     def begin(self) -> Backend:
         """A life of the server."""
-        return Backend(self.store, self.gateway, self.tokens, clock=self.clock, new_id=self.ids)
+        return Backend(self.store, self.gateway, clock=self.clock, new_id=self.ids)
 
     def teardown(self) -> None:
         """Let go of the file."""
@@ -87,9 +88,9 @@ class Conversation(RuleBasedStateMachine):
 
     def handshake(self, name: str) -> Link:
         """A new connection of somebody."""
-        link = Link(self.connection_ids(), name)
         token = self.tokens.issue(name, f"the secret of {name}").token
-        response = self.backend.handle(event("CONNECT", link.id, query={"token": token}))
+        link = Link(self.connection_ids(), name, authorizer_of(self.tokens, token))
+        response = self.backend.handle(event("CONNECT", link.id, authorizer=link.authorizer))
         assert response["statusCode"] == 200
         self.alive[link.id] = link
         return link
@@ -122,7 +123,7 @@ class Conversation(RuleBasedStateMachine):
 
     @rule(link=links)
     def disconnect(self, link: Link) -> None:
-        self.backend.handle(event("DISCONNECT", link.id))
+        self.backend.handle(event("DISCONNECT", link.id, authorizer=link.authorizer))
         self.gateway.gone.add(link.id)
         self.remove([link])
 
@@ -261,7 +262,7 @@ class Conversation(RuleBasedStateMachine):
         self.clock.advance(0.001)
         self.deliver()
         before = len(link.inbox)
-        response = self.backend.handle(event("MESSAGE", link.id, frame))
+        response = self.backend.handle(event("MESSAGE", link.id, frame, authorizer=link.authorizer))
         assert response["statusCode"] == 200
         self.deliver()
         got = link.inbox[before:] + ([json.loads(response["body"])] if "body" in response else [])

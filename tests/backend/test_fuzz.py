@@ -49,7 +49,7 @@ class Suspect:
         self.store._writer.execute("PRAGMA synchronous = OFF")  # many small steps, and no power loss
         self.gateway = FakeGateway()
         tokens = Tokens(SECRET, clock=clock)
-        self.backend = Backend(self.store, self.gateway, tokens, clock=clock, new_id=Ids())
+        self.backend = Backend(self.store, self.gateway, clock=clock, new_id=Ids())
         self.bob = Person(self.backend, self.gateway, tokens, "Bob", None)
         self.mallory = Person(self.backend, self.gateway, tokens, "Mallory", None)
         self.bob.connect()
@@ -70,7 +70,9 @@ class Suspect:
 
     def send(self, body: Any) -> list[DownFrame]:
         """Let Mallory send ``body``; what comes back, having checked that all of it is frames of a good size."""
-        response = self.backend.handle(event("MESSAGE", self.mallory.id, body))
+        response = self.backend.handle(
+            event("MESSAGE", self.mallory.id, body, authorizer=self.mallory.authorizer)
+        )
         assert response["statusCode"] == 200
         texts = [json.dumps(frame, ensure_ascii=False) for frame in self.mallory.got()]
         texts += [response["body"]] if "body" in response else []

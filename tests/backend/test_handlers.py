@@ -24,16 +24,24 @@ def test_a_good_token_is_let_in_and_recorded_as_pending(backend, person, gateway
     assert gateway.attempts == []  # nothing may be posted: the socket does not exist yet
 
 
-@pytest.mark.parametrize("query", [None, {}, {"token": ""}, {"token": "nonsense"}, {"other": "x"}])
-def test_without_a_good_token_the_handshake_is_refused_and_nothing_recorded(backend, query):
-    assert backend.handle(event("CONNECT", "c=", query=query))["statusCode"] == 401
-    assert backend.connections.get("c=") is None
-
-
-def test_an_expired_token_is_refused(backend, tokens, clock):
+@pytest.mark.parametrize("authorizer", [None, {}, {"principalId": "somebody-else"}])
+def test_a_handshake_that_the_authorizer_has_not_seen_is_refused_and_nothing_recorded(
+    backend, tokens, authorizer, caplog
+):
     token = tokens.issue("Ann", "x" * 16).token
-    clock.advance(3600)
-    assert backend.handle(event("CONNECT", "c=", query={"token": token}))["statusCode"] == 401
+    refused = event("CONNECT", "c=", query={"token": token}, authorizer=authorizer)
+    assert backend.handle(refused)["statusCode"] == 401
+    assert backend.connections.get("c=") is None
+    assert "the route $connect has no authorizer" in caplog.text
+
+
+def test_a_frame_that_the_gateway_gives_to_another_person_is_not_handled(backend, gateway, ann, person):
+    bob = person("Bob")
+    frame = {"action": "sendMessage", "clientMessageId": "c-1", "roomId": "general", "content": "I am Ann"}
+    backend.handle(event("MESSAGE", ann.id, frame, authorizer=bob.authorizer))
+    backend.handle(event("MESSAGE", ann.id, frame))
+    assert gateway.frames(bob.id, "message") == []
+    assert [frame["reason"] for frame in gateway.frames(ann.id, "bye")] == ["unknown_connection"]
 
 
 def test_the_name_and_the_person_come_from_the_token_whatever_the_frame_says(ann, person):
@@ -308,12 +316,11 @@ def test_pong_brings_the_clients_time_back_and_the_heads_of_its_rooms(ann, perso
 
 
 @pytest.fixture
-def guarded(store, gateway, tokens, clock, retry):
+def guarded(store, gateway, clock, retry):
     """A backend whose room ``secret`` nobody may enter."""
     made = Backend(
         store,
         gateway,
-        tokens,
         clock=clock,
         new_id=Ids(),
         retry=retry,
@@ -419,7 +426,7 @@ def test_no_log_line_holds_a_token_or_what_somebody_wrote(ann, person, gateway, 
     bob = person("Bob")
     gateway.gone.add(bob.id)
     ann.send("a very private thought")
-    backend.handle(event("CONNECT", "x=", query={"token": ann.token + "x"}))
+    backend.handle(event("CONNECT", "x=", query={"token": ann.token}))
     assert "removed" in caplog.text
     assert "refused" in caplog.text
     assert "private" not in caplog.text

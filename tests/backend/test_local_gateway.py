@@ -208,6 +208,86 @@ async def test_a_connect_that_fails_ends_the_handshake_with_500(gateway, handler
     assert "a bug" in caplog.text
 
 
+# --- the authorizer ---
+
+
+@pytest.fixture
+def asked(gateway, handler):
+    """The events that the authorizer was asked with. It admits the token "t", and knows the person as Ann."""
+    events = []
+
+    def authorize(event):
+        events.append(event)
+        effect = "Allow" if event["queryStringParameters"]["token"] == "t" else "Deny"
+        return {
+            "principalId": "user-1",
+            "policyDocument": {"Statement": [{"Effect": effect, "Resource": event["methodArn"]}]},
+            "context": {"name": "Ann", "tokenExpiresAt": 5},
+        }
+
+    gateway.attach(handler, ROUTES, authorize)
+    return events
+
+
+async def test_an_authorizer_is_asked_about_the_handshake_before_connect(gateway, handler, asked):
+    client = Client(gateway)
+    await client.connect()
+    (question,), (event,) = asked, handler.of("CONNECT")
+    assert question["type"] == "REQUEST"
+    assert question["methodArn"].endswith("/$connect")
+    for key in ("headers", "multiValueHeaders", "queryStringParameters", "multiValueQueryStringParameters"):
+        assert question[key] == event[key]
+    assert question["requestContext"]["connectionId"] == event["requestContext"]["connectionId"] == client.id
+    assert "authorizer" not in question["requestContext"]
+    client.leave()
+    await client.ended()
+
+
+async def test_what_it_said_of_the_person_rides_on_every_later_event_as_text(gateway, handler, asked):
+    client = Client(gateway)
+    await client.connect()
+    client.text('{"action":"echo","requestContext":{"authorizer":{"principalId":"somebody-else"}}}')
+    await client.frame()
+    client.leave()
+    await client.ended()
+    (connect,), (message,), (disconnect,) = map(handler.of, ("CONNECT", "MESSAGE", "DISCONNECT"))
+    for event in (connect, message, disconnect):
+        assert event["requestContext"]["authorizer"] == {
+            "principalId": "user-1",
+            "name": "Ann",
+            "tokenExpiresAt": "5",
+        }
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "questions"),
+    [("", 401, 0), ("token=", 401, 0), ("other=t", 401, 0), ("token=x", 403, 1)],
+)
+async def test_whom_it_denies_never_reaches_connect(gateway, handler, asked, query, status, questions):
+    client = Client(gateway, query=query)
+    client.begin()
+    assert (await client.next())["status"] == status
+    await client.ended()
+    assert (len(asked), handler.of("CONNECT"), handler.of("DISCONNECT")) == (questions, [], [])
+
+
+async def test_an_authorizer_that_fails_ends_the_handshake_with_500_and_a_log_line_without_the_token(
+    gateway, handler, caplog
+):
+    def fail(event):
+        raise RuntimeError("the keys cannot be had")
+
+    gateway.attach(handler, ROUTES, fail)
+    client = Client(gateway, query="token=a-secret-token")
+    client.begin()
+    assert (await client.next())["status"] == 500
+    await client.ended()
+    assert "the keys cannot be had" in caplog.text
+    assert "a-secret-token" not in caplog.text
+    assert handler.of("CONNECT") == []
+
+
 async def test_disconnect_is_called_once_however_it_ends(gateway, handler, client):
     gateway.close(client.id)
     assert (await client.closed())[0] == 1000

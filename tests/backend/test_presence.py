@@ -7,6 +7,7 @@ import pytest
 
 from backend.company import MOST_TOLD
 from backend.store.base import StoreUnavailable
+from tests.backend.fakes import authorizer_of
 
 
 def told(someone, room="general"):
@@ -40,10 +41,11 @@ def test_a_second_connection_of_the_same_person_is_told_the_count_and_nobody_els
     assert len(told(bob)) == 1
 
 
-def test_two_people_of_one_name_are_two(ann, person, backend, gateway, tokens):
+def test_two_people_of_one_name_are_two(ann, person, tokens):
     namesake = person("Bob", None)
-    namesake.token = tokens.issue("Ann", "another secret, another person").token
     namesake.disconnect()
+    token = tokens.issue("Ann", "another secret, another person").token
+    namesake.authorizer = authorizer_of(tokens, token)
     namesake.connect()
     namesake.hello("general")
     assert told(ann)[-1] == (2, ["Ann"], [])

@@ -232,11 +232,9 @@ def test_eight_threads_of_one_person_get_a_burst_and_not_one_more(store, clock, 
 
 
 @pytest.fixture
-def limited(store, gateway, tokens, clock: FakeClock, retry):
+def limited(store, gateway, clock: FakeClock, retry):
     """A backend that lets three messages pass at once."""
-    made = Backend(
-        store, gateway, tokens, clock=clock, new_id=Ids(), rate=Rate(per_second=10, burst=3), retry=retry
-    )
+    made = Backend(store, gateway, clock=clock, new_id=Ids(), rate=Rate(per_second=10, burst=3), retry=retry)
     yield made
     made.close()
 

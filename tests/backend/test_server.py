@@ -221,11 +221,14 @@ async def test_before_hello_only_hello_and_ping_count(shared):
         assert json.loads(await early.recv())["heads"] == []
 
 
-@pytest.mark.parametrize("query", ["", "?token=", "?token=nonsense", "?other=1"])
-async def test_without_a_good_token_there_is_no_handshake(shared, query):
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [("", 401), ("?token=", 401), ("?other=1", 401), ("?token=nonsense", 403), ("?token=a.b.c", 403)],
+)
+async def test_without_a_good_ticket_or_token_there_is_no_handshake(shared, query, status):
     with pytest.raises(InvalidStatus) as caught:
         await connect(f"ws://{LOOPBACK}:{shared.port}/ws{query}", proxy=None)
-    assert caught.value.response.status_code == 401
+    assert caught.value.response.status_code == status
 
 
 async def test_a_page_of_another_origin_gets_no_handshake_unless_listed(server):

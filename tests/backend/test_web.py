@@ -152,7 +152,7 @@ async def test_a_listed_origin_may_ask_and_read_the_answer(tmp_path):
         assert preflight.status_code == 204
         assert preflight.headers["access-control-allow-origin"] == ELSEWHERE
         assert preflight.headers["access-control-allow-methods"] == "POST"
-        assert preflight.headers["access-control-allow-headers"] == "content-type"
+        assert preflight.headers["access-control-allow-headers"] == "authorization, content-type"
         answer = await ask(client, ELSEWHERE)
         assert answer.status_code == 200
         assert answer.headers["access-control-allow-origin"] == ELSEWHERE

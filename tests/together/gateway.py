@@ -10,8 +10,10 @@ from enum import Enum, auto
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from backend.authorizer import Authorizer, allows, context_of
 from backend.connections import CONNECTION_PREFIX, connection_id_of
 from backend.gateway.base import Delivery
+from backend.gateway.events import METHOD_ARN
 from backend.handlers import Backend, Response
 from backend.rate import Rate
 from backend.retry import Retry
@@ -95,7 +97,7 @@ class Server:
 
     def _new_backend(self, store: WatchedStore) -> Backend:
         retry = Retry(sleep=lambda seconds: None)
-        return Backend(store, self, self._tokens, clock=self._clock, new_id=self._ids, rate=RATE, retry=retry)
+        return Backend(store, self, clock=self._clock, new_id=self._ids, rate=RATE, retry=retry)
 
     def kill(self, *, notices: bool = True, code: int = ABNORMAL) -> None:
         """The process is gone. ``notices``: its system tells the pages; else the machine is gone too."""
@@ -147,18 +149,20 @@ class Server:
     def connect(self, line: Line) -> None:
         """A handshake. The socket exists once $connect has let it in, and not before."""
         token = parse_qs(urlsplit(line.url).query).get("token", [""])[0]
-        response = self._invoke(event("CONNECT", line.connection_id, query={"token": token}))
-        if response is None or response["statusCode"] != 200:
+        authorizer = self._authorized(token)
+        response = authorizer and self._invoke(event("CONNECT", line.connection_id, authorizer=authorizer))
+        if not response or response["statusCode"] != 200:
             line.send(Way.DOWN, End(ABNORMAL))
         else:
             self._lines[line.connection_id] = line
+            line.authorizer = authorizer
             line.send(Way.DOWN, Opened())
 
     def receive(self, line: Line, text: str) -> None:
         """A frame."""
         if not self.is_up:
             return
-        response = self._invoke(event("MESSAGE", line.connection_id, text))
+        response = self._invoke(event("MESSAGE", line.connection_id, text, authorizer=line.authorizer))
         if not self.is_up:
             return
         if response is None:
@@ -172,7 +176,14 @@ class Server:
 
     def disconnect(self, line: Line) -> None:
         """$disconnect."""
-        self._invoke(event("DISCONNECT", line.connection_id))
+        self._invoke(event("DISCONNECT", line.connection_id, authorizer=line.authorizer))
+
+    def _authorized(self, token: str) -> dict[str, str] | None:
+        """What the authorizer says of a token's person; None if it is no good."""
+        answer = Authorizer(self._tokens).authorize(
+            {"methodArn": METHOD_ARN, "queryStringParameters": {"token": token}}
+        )
+        return context_of(answer) if allows(answer) else None
 
     def _invoke(self, what: dict[str, Any]) -> Response | None:
         """What the handler answers; None if it failed, or if nobody is there."""

@@ -96,6 +96,7 @@ class Line:
         self.host = host
         self.url = url
         self.connection_id = f"connection-{number}="
+        self.authorizer: dict[str, str] | None = None  #: what it said of the person, once let in
         self.up: list[Item] = [Shake()]
         self.down: list[Item] = []
         self.at_page = True  #: the page has not given it up, nor was it told of its end

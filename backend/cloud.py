@@ -1,0 +1,266 @@
+"""The backend on AWS, put together: DynamoDB, API Gateway, and the handlers that also run on one machine.
+
+Settings come from the environment of the functions, which template.yaml sets:
+
+    TABLE_NAME              the DynamoDB table
+    TOKEN_SECRET_PARAMETER  name of the SSM parameter with the secret of HS256 tokens, or else
+    JWKS_URL                where the public keys of RS256 and ES256 tokens are
+    AUDIENCE, ISSUER        what tokens must say; needed with JWKS_URL, else "kizuna" and anybody
+    OPEN_SIGN_IN            "yes": POST /token issues tokens to anybody, as on one machine; "no": somebody else does
+    ALLOWED_ORIGINS         the pages that may connect, separated by commas or spaces
+    RATE_LIMIT, RATE_BURST  messages a second of one person (0: any number), and how many at once
+    MANAGEMENT_ENDPOINT     URL of @connections; without it, what each event says, which is right unless the API has
+                            a domain of its own
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypedDict
+from urllib.parse import urlsplit
+
+import boto3  # type: ignore[import-untyped]
+from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
+
+from backend.authorizer import Authorizer, deny
+from backend.desks import Answer, Desk, TicketDesk, TokenDesk, forbidden_origin, headers_of, problem
+from backend.gateway.base import Gateway
+from backend.handlers import Backend, Event
+from backend.rate import BURST, MAX_BURST, MAX_PER_SECOND, MIN_PER_SECOND, PER_SECOND, Rate
+from backend.store.base import Store
+from backend.tickets import TicketOrToken, Tickets
+from backend.tokens import AUDIENCE, Tokens
+from backend.verification import (
+    JwtVerifier,
+    Keys,
+    PublishedKeys,
+    SharedSecret,
+    Verifier,
+    VerifierUnavailable,
+)
+
+log = logging.getLogger(__name__)
+
+
+class Misconfigured(Exception):
+    """A setting that is missing or that nothing can be done with; the text names it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the environment says. Either ``secret_parameter`` or ``jwks_url`` is not empty."""
+
+    table: str
+    allowed_origins: frozenset[str]
+    audience: str = AUDIENCE
+    issuer: str | None = None
+    secret_parameter: str = ""
+    jwks_url: str = ""
+    open_sign_in: bool = False
+    rate: Rate | None = None
+    management_endpoint: str = ""
+
+
+class HttpAnswer(TypedDict):
+    """What a function answers to an HTTP API."""
+
+    statusCode: int
+    headers: Mapping[str, str]
+    body: str
+
+
+class Cloud:
+    """Responsible for every event that a function is invoked with: the authorizer's, the WebSocket API's, and the
+    HTTP API's.
+
+    ``tokens`` verifies them, ``issuer`` gives what issues them, if that is done here. ``gateway_at`` gives the
+    gateway for the URL of a management API; one is made for each URL.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        tokens: Verifier,
+        gateway_at: Callable[[str], Gateway],
+        *,
+        issuer: Callable[[], Tokens] | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._gateway_at = gateway_at
+        self._clock = clock
+        tickets = Tickets(store, clock=clock)
+        self._authorizer = Authorizer(TicketOrToken(tickets, tokens))
+        self._desks: dict[str, Desk] = {"/ticket": TicketDesk(tickets, tokens)}
+        if issuer is not None:
+            self._desks["/token"] = TokenDesk(issuer)
+        self._backends: dict[str, Backend] = {}
+
+    @property
+    def http_routes(self) -> frozenset[str]:
+        """The route keys of the HTTP API."""
+        return frozenset(f"POST {path}" for path in self._desks)
+
+    def handle(self, event: Event, context: object = None) -> Mapping[str, Any]:
+        """Answer one event. What it raises, Lambda reports, and API Gateway answers "Internal server error"."""
+        request = event["requestContext"]
+        if "http" in request:
+            return self._http(event)
+        if event.get("type") == "REQUEST":
+            return self._authorize(event)
+        return self._backend(request).handle(event, context)
+
+    def _authorize(self, event: Event) -> Mapping[str, Any]:
+        if not self._admits(event):
+            log.info("connection refused: its page's origin is not in ALLOWED_ORIGINS")
+            return deny(event)
+        return self._authorizer.authorize(event)
+
+    def _backend(self, request: Mapping[str, Any]) -> Backend:
+        endpoint = self._settings.management_endpoint or f"https://{request['domainName']}/{request['stage']}"
+        if endpoint not in self._backends:
+            self._backends[endpoint] = Backend(
+                self._store, self._gateway_at(endpoint), clock=self._clock, rate=self._settings.rate
+            )
+        return self._backends[endpoint]
+
+    def _http(self, event: Event) -> HttpAnswer:
+        http = event["requestContext"]["http"]
+        desk = self._desks.get(event["rawPath"])
+        if desk is None or http["method"] != "POST":
+            return _answer(
+                problem(404, "not_found", f"there is {' and '.join(sorted(self.http_routes))} only")
+            )
+        if not self._admits(event):
+            return _answer(forbidden_origin())
+        return _answer(desk.answer(event.get("headers") or {}, _body(event)))
+
+    def _admits(self, event: Event) -> bool:
+        """Whether the request comes from an allowed page, or from none: then no browser's user can be misled."""
+        # A WebSocket API keeps the browser's spelling of a header, an HTTP API makes it lower.
+        headers: Mapping[str, str] = event.get("headers") or {}
+        origin = next((value for key, value in headers.items() if key.lower() == "origin"), None)
+        return origin is None or origin in self._settings.allowed_origins
+
+
+def _body(event: Event) -> bytes:
+    """The body of an HTTP API's event, which comes as text or as base64 of anything."""
+    body: str = event.get("body") or ""
+    return base64.b64decode(body) if event.get("isBase64Encoded") else body.encode()
+
+
+def _answer(answer: Answer) -> HttpAnswer:
+    status, body = answer
+    headers = {"Content-Type": "application/json", **headers_of(status)}
+    return {"statusCode": status, "headers": headers, "body": json.dumps(body)}
+
+
+# --- who issues tokens ---
+
+
+def verifier_and_issuer(
+    settings: Settings, *, clock: Callable[[], float] = time.time
+) -> tuple[Verifier, Callable[[], Tokens] | None]:
+    """What verifies tokens under these settings, and what gives their issuer, if they are issued here."""
+    if settings.jwks_url:
+        keys: Keys = PublishedKeys(settings.jwks_url)
+    else:
+        keys = secret = SharedSecret(secret_in_ssm(boto3.client("ssm"), settings.secret_parameter))
+    verifier = JwtVerifier(keys, audience=settings.audience, issuer=settings.issuer, clock=clock)
+    if not settings.open_sign_in:
+        return verifier, None
+    return verifier, lambda: Tokens(secret.key_for(""), clock=clock)
+
+
+def secret_in_ssm(ssm: Any, name: str) -> Callable[[], bytes]:
+    """What fetches the secret from the parameter ``name``; ``ssm`` is boto3's client."""
+
+    def fetch() -> bytes:
+        try:
+            answer = ssm.get_parameter(Name=name, WithDecryption=True)
+        except (BotoCoreError, ClientError) as error:
+            raise VerifierUnavailable(f"TOKEN_SECRET_PARAMETER {name}: {error}") from None
+        secret: str = answer["Parameter"]["Value"]
+        return secret.strip().encode()
+
+    return fetch
+
+
+# --- settings ---
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """The settings. Raises Misconfigured, which names the variable."""
+    values = {name: value.strip() for name, value in environment.items()}
+    jwks_url, secret_parameter = values.get("JWKS_URL", ""), values.get("TOKEN_SECRET_PARAMETER", "")
+    if bool(jwks_url) == bool(secret_parameter):
+        raise Misconfigured(
+            "set TOKEN_SECRET_PARAMETER or JWKS_URL, one of both: it says how tokens are verified"
+        )
+    if jwks_url and not jwks_url.startswith("https://"):
+        raise Misconfigured(f"JWKS_URL must begin with https://, not {jwks_url!r}")
+    settings = Settings(
+        table=_needed(values, "TABLE_NAME", "the DynamoDB table"),
+        allowed_origins=_origins(_needed(values, "ALLOWED_ORIGINS", "the pages that may connect")),
+        audience=_needed(values, "AUDIENCE", "JWKS_URL is nothing without it")
+        if jwks_url
+        else values.get("AUDIENCE") or AUDIENCE,
+        issuer=_needed(values, "ISSUER", "JWKS_URL is nothing without it")
+        if jwks_url
+        else values.get("ISSUER") or None,
+        secret_parameter=secret_parameter,
+        jwks_url=jwks_url,
+        open_sign_in=_yes_or_no(values, "OPEN_SIGN_IN"),
+        rate=_rate(values.get("RATE_LIMIT", ""), values.get("RATE_BURST", "")),
+        management_endpoint=values.get("MANAGEMENT_ENDPOINT", ""),
+    )
+    if settings.open_sign_in and (jwks_url or settings.audience != AUDIENCE or settings.issuer):
+        raise Misconfigured(
+            "OPEN_SIGN_IN: tokens are issued here only with TOKEN_SECRET_PARAMETER, and without AUDIENCE and ISSUER"
+        )
+    return settings
+
+
+def _yes_or_no(values: Mapping[str, str], name: str) -> bool:
+    if (value := values.get(name) or "no") not in ("yes", "no"):
+        raise Misconfigured(f"{name} must be yes or no, not {value!r}")
+    return value == "yes"
+
+
+def _needed(values: Mapping[str, str], name: str, why: str) -> str:
+    if value := values.get(name):
+        return value
+    raise Misconfigured(f"{name} is not set: {why}")
+
+
+def _origins(value: str) -> frozenset[str]:
+    origins = value.replace(",", " ").split()
+    for origin in origins:
+        parts = urlsplit(origin)
+        if parts.scheme not in ("http", "https") or origin != f"{parts.scheme}://{parts.netloc}".lower():
+            raise Misconfigured(
+                f"ALLOWED_ORIGINS must list origins like https://chat.example.org, not {origin!r}"
+            )
+    return frozenset(origins)
+
+
+def _rate(limit: str, burst: str) -> Rate | None:
+    try:
+        per_second = float(limit) if limit else PER_SECOND
+    except ValueError:
+        per_second = -1.0
+    if per_second != 0 and not MIN_PER_SECOND <= per_second <= MAX_PER_SECOND:
+        raise Misconfigured(
+            f"RATE_LIMIT must be a number of messages a second from {MIN_PER_SECOND:g} to {MAX_PER_SECOND:g},"
+            f" or 0 for no limit, not {limit!r}"
+        )
+    if burst and not (burst.isdecimal() and 1 <= int(burst) <= MAX_BURST):
+        raise Misconfigured(f"RATE_BURST must be a number of messages from 1 to {MAX_BURST}, not {burst!r}")
+    return Rate(per_second, int(burst) if burst else BURST) if per_second else None

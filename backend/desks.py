@@ -1,0 +1,109 @@
+"""What is answered over HTTPS beside the WebSocket, whatever server the request came through.
+
+    POST /token   {"name": "Ann", "clientSecret": "…"}     200 {"token": "…", "userId": "…", "expiresIn": 3600}
+    POST /ticket  Authorization: Bearer <token>            200 {"ticket": "…", "expiresIn": 30}
+
+What is wrong with a request is said by ``{code, field, message}``; no answer and no log line repeats a secret or a
+token. Where an identity provider issues tokens there is no ``/token``.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from backend.tickets import Tickets
+from backend.tokens import InvalidToken, Tokens
+from backend.verification import Verifier, VerifierUnavailable
+from chat.protocol import InvalidField, MalformedFrame, decode
+
+log = logging.getLogger(__name__)
+
+# A name and a secret take under 1 KiB; a ticket is asked for with no body at all.
+MAX_BODY_BYTES = 4 * 1024
+
+_BEARER = "bearer "
+
+Answer = tuple[int, Mapping[str, Any]]
+
+
+class Desk(Protocol):
+    """Responsible for one kind of request."""
+
+    def answer(self, headers: Mapping[str, str], body: bytes | str) -> Answer:
+        """A status and a JSON object. ``headers`` are found by their names in lower case."""
+
+
+class TokenDesk:
+    """Responsible for ``POST /token``: the stand-in for an identity provider, open to anybody.
+
+    ``tokens`` gives what issues them, or raises VerifierUnavailable.
+    """
+
+    def __init__(self, tokens: Callable[[], Tokens]) -> None:
+        self._tokens = tokens
+
+    def answer(self, headers: Mapping[str, str], body: bytes | str) -> Answer:
+        """200 with a token, 400 if the body is no good, 413, 415, or 503 if the secret cannot be had."""
+        content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+        if content_type != "application/json":
+            return problem(415, "unsupported_media_type", "the body must be application/json")
+        if len(body) > MAX_BODY_BYTES:
+            return too_large()
+        try:
+            data = decode(body)
+            issued = self._tokens().issue(data.get("name"), data.get("clientSecret"))
+        except MalformedFrame as error:
+            return problem(400, "malformed_body", f"the body: {error}")
+        except InvalidField as error:
+            return problem(400, error.code, str(error), error.field)
+        except VerifierUnavailable as error:
+            log.error("no token: %s", error)
+            return problem(503, "unavailable", "no token can be issued now, try again")
+        return 200, {"token": issued.token, "userId": issued.user_id, "expiresIn": issued.expires_in}
+
+
+class TicketDesk:
+    """Responsible for ``POST /ticket``."""
+
+    def __init__(self, tickets: Tickets, tokens: Verifier) -> None:
+        self._tickets = tickets
+        self._tokens = tokens
+
+    def answer(self, headers: Mapping[str, str], body: bytes | str = b"") -> Answer:
+        """200 with a ticket, 401 if there is no good token, 503 if nobody can say."""
+        authorization = headers.get("authorization", "")
+        if not authorization.lower().startswith(_BEARER):
+            return problem(401, "unauthorized", "send your token in the header Authorization: Bearer <token>")
+        try:
+            identity = self._tokens.verify(authorization[len(_BEARER) :].strip())
+        except InvalidToken as error:
+            log.info("no ticket: %s", error)
+            return problem(401, "unauthorized", str(error))
+        except VerifierUnavailable as error:
+            log.error("no ticket: %s", error)
+            return problem(503, "unavailable", "tokens cannot be verified now, try again")
+        issued = self._tickets.issue(identity)
+        return 200, {"ticket": issued.ticket, "expiresIn": issued.expires_in}
+
+
+def problem(status: int, code: str, message: str, field: str | None = None) -> Answer:
+    """An answer that says what is wrong, with the field that is."""
+    return status, {"code": code, "field": field, "message": message}
+
+
+def too_large() -> Answer:
+    """The answer to a body that is not read to its end."""
+    return problem(413, "too_large", f"the body may have at most {MAX_BODY_BYTES:,} bytes")
+
+
+def forbidden_origin() -> Answer:
+    """The answer to a page that may not use this server."""
+    return problem(403, "forbidden_origin", "pages of this origin may not use this server")
+
+
+def headers_of(status: int) -> dict[str, str]:
+    """The headers of every answer: nobody may keep it, and a 401 names the scheme (RFC 9110, 11.6.1)."""
+    headers = {"Cache-Control": "no-store"}
+    return {**headers, "WWW-Authenticate": "Bearer"} if status == 401 else headers

@@ -1,0 +1,123 @@
+"""What is answered over HTTPS: tokens and tickets, and what is wrong, whatever the server."""
+
+import json
+import logging
+
+import pytest
+
+from backend.desks import MAX_BODY_BYTES, TicketDesk, TokenDesk
+from backend.tickets import Tickets
+from backend.tokens import Identity
+from backend.verification import VerifierUnavailable
+from tests.backend.fakes import START
+
+ANN = Identity("user-1", "Ann", START + 3600)
+JSON = {"content-type": "application/json"}
+
+
+class Unavailable:
+    """A verifier whose keys cannot be had."""
+
+    def verify(self, token):
+        raise VerifierUnavailable("JWKS_URL: down")
+
+
+@pytest.fixture
+def tickets(store, clock, retry):
+    return Tickets(store, clock=clock, retry=retry)
+
+
+@pytest.fixture
+def ticket_desk(tickets, tokens):
+    return TicketDesk(tickets, tokens)
+
+
+@pytest.fixture
+def token_desk(tokens):
+    return TokenDesk(lambda: tokens)
+
+
+def application(name="Ann", secret="0123456789abcdef"):
+    return json.dumps({"name": name, "clientSecret": secret}).encode()
+
+
+# --- POST /token ---
+
+
+def test_a_name_and_a_secret_get_a_token_of_that_person(token_desk, tokens):
+    status, body = token_desk.answer(JSON, application())
+    assert (status, sorted(body), body["expiresIn"]) == (200, ["expiresIn", "token", "userId"], 3600)
+    identity = tokens.verify(body["token"])
+    assert (identity.user_id, identity.name) == (body["userId"], "Ann")
+    again = token_desk.answer({"content-type": "Application/JSON; charset=utf-8"}, application().decode())
+    assert again[1]["userId"] == body["userId"]
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "field"),
+    [
+        (b"", "malformed_body", None),
+        (b"[]", "malformed_body", None),
+        (b"\xff", "malformed_body", None),
+        (application(name=""), "invalid_field", "name"),
+        (application(secret="short"), "invalid_field", "clientSecret"),
+    ],
+)
+def test_a_body_that_is_no_good_is_400_and_says_what_is_wrong(token_desk, body, code, field):
+    status, answer = token_desk.answer(JSON, body)
+    assert (status, answer["code"], answer["field"]) == (400, code, field)
+
+
+def test_a_body_that_is_too_large_or_no_json_is_not_read(token_desk):
+    assert token_desk.answer(JSON, b" " * (MAX_BODY_BYTES + 1))[0] == 413
+    assert token_desk.answer({"content-type": "text/plain"}, application())[0] == 415
+    assert token_desk.answer({}, application())[0] == 415
+
+
+def test_when_the_secret_cannot_be_had_there_is_no_token_for_now(caplog):
+    def unavailable():
+        raise VerifierUnavailable("TOKEN_SECRET_PARAMETER /kizuna/secret: down")
+
+    status, body = TokenDesk(unavailable).answer(JSON, application())
+    assert (status, body["code"]) == (503, "unavailable")
+    assert caplog.messages == ["no token: TOKEN_SECRET_PARAMETER /kizuna/secret: down"]
+
+
+# --- POST /ticket ---
+
+
+@pytest.mark.parametrize("scheme", ["Bearer ", "bearer ", "BEARER  "])
+def test_a_token_in_the_header_gets_a_ticket_that_admits_its_person(ticket_desk, tickets, tokens, scheme):
+    issued = tokens.issue("Ann", "0123456789abcdef")
+    status, body = ticket_desk.answer({"authorization": scheme + issued.token})
+    assert (status, sorted(body), body["expiresIn"]) == (200, ["expiresIn", "ticket"], 30)
+    assert tickets.redeem(body["ticket"]) == tokens.verify(issued.token)
+
+
+@pytest.mark.parametrize("authorization", [None, "", "Bearer", "Basic QTpC", "x.y.z"])
+def test_without_a_token_there_is_no_ticket_but_a_word_what_to_do(ticket_desk, authorization):
+    status, body = ticket_desk.answer({} if authorization is None else {"authorization": authorization})
+    assert (status, body["code"]) == (401, "unauthorized")
+    assert "Authorization: Bearer" in body["message"]
+
+
+def test_a_ticket_buys_no_ticket(ticket_desk, tickets):
+    assert ticket_desk.answer({"authorization": "Bearer " + tickets.issue(ANN).ticket})[0] == 401
+
+
+def test_a_bad_token_gets_no_ticket_and_stands_in_no_log_line(ticket_desk, tokens, clock, caplog):
+    caplog.set_level(logging.DEBUG)
+    token = tokens.issue("Ann", "0123456789abcdef").token
+    clock.advance(3600)
+    status, body = ticket_desk.answer({"authorization": f"Bearer {token}"})
+    assert (status, body) == (
+        401,
+        {"code": "unauthorized", "field": None, "message": "token refused: expired"},
+    )
+    assert caplog.messages == ["no ticket: token refused: expired"]
+
+
+def test_when_nobody_can_say_whether_a_token_is_good_it_is_not_called_bad(tickets, caplog):
+    status, body = TicketDesk(tickets, Unavailable()).answer({"authorization": "Bearer a.b.c"})
+    assert (status, body["code"]) == (503, "unavailable")
+    assert caplog.messages == ["no ticket: JWKS_URL: down"]
