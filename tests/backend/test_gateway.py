@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
-from backend.gateway.base import Delivery
-from backend.gateway.local import BUFFER_BYTES, LocalGateway
+from backend.gateway.aws import AwsGateway, management_client
+from backend.gateway.base import Delivery, Gateway
+from backend.gateway.local import BUFFER_BYTES, MAX_POST_BYTES, LocalGateway
 from tests.backend.client import PATIENCE_SECONDS, Client
+from tests.backend.management import Answer, ManagementServer, Request, aws_environment
 
 DELIVERED, GONE, FAILED = Delivery.DELIVERED, Delivery.GONE, Delivery.FAILED
 
@@ -25,13 +27,18 @@ class LocalHarness:
         self._thread.start()
         self._workers = ThreadPoolExecutor(2)
         self._clients: dict[str, Client] = {}
-        self.gateway = LocalGateway(self._workers)
-        self.gateway.attach(lambda event: {"statusCode": 200}, {"$default"})
+        self.local = LocalGateway(self._workers)
+        self.local.attach(lambda event: {"statusCode": 200}, {"$default"})
+
+    @property
+    def gateway(self) -> Gateway:
+        """What the contract holds for."""
+        return self.local
 
     def connect(self) -> str:
         """A connection, by its id."""
 
-        client = Client(self.gateway)
+        client = Client(self.local)
         connection_id: str = self._run(client.connect())
         self._clients[connection_id] = client
         return connection_id
@@ -77,10 +84,43 @@ class LocalHarness:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(PATIENCE_SECONDS)
 
 
-@pytest.fixture(params=["local"])
-def harness(request):
-    """Every kind of gateway that the contract holds for; API Gateway joins this list."""
-    made = LocalHarness()
+class AwsHarness(LocalHarness):
+    """Responsible for an AwsGateway before the same connections: a management API on loopback stands between."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._server = ManagementServer(self._answer)
+        self._aws = AwsGateway(management_client(self._server.endpoint), sleep=lambda seconds: None)
+
+    @property
+    def gateway(self) -> Gateway:
+        """What the contract holds for."""
+        return self._aws
+
+    def close(self) -> None:
+        """End everything."""
+        self._aws.shut_down()
+        self._server.close()
+        super().close()
+
+    def _answer(self, request: Request) -> Answer:
+        if request.method == "DELETE":
+            known = request.connection_id in self.local.connection_ids()
+            self.local.close(request.connection_id)
+            return Answer(204) if known else Answer(410, "GoneException")
+        if len(request.data) > MAX_POST_BYTES:
+            return Answer(413, "PayloadTooLargeException")
+        delivery = self.local.post_many([request.connection_id], request.data.decode())[request.connection_id]
+        if delivery is DELIVERED:
+            return Answer(200)
+        return Answer(410, "GoneException") if delivery is GONE else Answer(429, "LimitExceededException")
+
+
+@pytest.fixture(params=[LocalHarness, AwsHarness])
+def harness(request, monkeypatch):
+    """Every kind of gateway that the contract holds for."""
+    aws_environment(monkeypatch)
+    made = request.param()
     yield made
     made.close()
 
