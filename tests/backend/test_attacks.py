@@ -1,0 +1,273 @@
+"""What somebody who means ill can try, at the server of one machine and at the functions on AWS: none of it works."""
+
+import asyncio
+import json
+import logging
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import jwt
+import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+from websockets.typing import Origin
+
+from backend.authorizer import allows, context_of
+from backend.cloud import Cloud, Settings
+from backend.store.sqlite import SqliteStore
+from backend.tokens import AUDIENCE, Tokens, load_secret
+from backend.verification import JwtVerifier, SharedSecret
+from tests.backend.conftest import SECRET
+from tests.backend.fakes import FakeClock, FakeGateway, Ids, event
+from tests.backend.page import Page
+from tests.backend.process import ServerProcess
+
+ORIGIN = "https://chat.example.org"
+EVIL = "https://evil.example"
+CLIENT_SECRETS = {"Ann": "the secret of Ann ...", "Bob": "the secret of Bob ..."}
+WITHIN_SECONDS = 10.0
+
+Frame = dict[str, Any]
+
+
+class Place(Protocol):
+    """Where the backend runs, as somebody from outside sees it; and what the attacker cannot see."""
+
+    secret: bytes  #: what tokens are signed with
+    now: int  #: epoch seconds
+
+    def knock(self, token: str, origin: str | None = ORIGIN) -> int:
+        """The status of a handshake with this in its URL; who gets in leaves at once."""
+
+    def ask(self, token: str, origin: str | None = ORIGIN) -> tuple[int, str]:
+        """The status of POST /ticket with this as bearer token, and the ticket or what was wrong."""
+
+    def talk(self, said: dict[str, list[Frame]]) -> dict[str, list[Frame]]:
+        """Let people be in room general and send frames, one after the other: the messages that each then got."""
+
+    def log(self) -> str:
+        """Every line that was written so far."""
+
+
+class OneMachine:
+    """Responsible for the real server process."""
+
+    def __init__(self, folder: Path) -> None:
+        store = SqliteStore(folder / "k.sqlite3")
+        self.secret = load_secret(store)  # made before the server starts, which lets nobody else in
+        store.close()
+        self._server = ServerProcess(folder / "k.sqlite3", ALLOWED_ORIGINS=ORIGIN).start()
+        self.now = int(time.time())
+
+    def knock(self, token: str, origin: str | None = ORIGIN) -> int:
+        url = f"{self._server.url.replace('http', 'ws', 1)}/ws?token={token}"
+        try:
+            with connect(url, proxy=None, origin=None if origin is None else Origin(origin)):
+                return 200
+        except InvalidStatus as refused:
+            return refused.response.status_code
+
+    def ask(self, token: str, origin: str | None = ORIGIN) -> tuple[int, str]:
+        headers = {"Authorization": f"Bearer {token}"} | ({} if origin is None else {"Origin": origin})
+        request = urllib.request.Request(f"{self._server.url}/ticket", b"", headers)
+        try:
+            with urllib.request.urlopen(request, timeout=WITHIN_SECONDS) as answer:
+                return answer.status, json.load(answer)["ticket"]
+        except urllib.error.HTTPError as refused:
+            with refused:
+                return refused.code, json.load(refused)["message"]
+
+    def talk(self, said: dict[str, list[Frame]]) -> dict[str, list[Frame]]:
+        return asyncio.run(self._talk(said))
+
+    async def _talk(self, said: dict[str, list[Frame]]) -> dict[str, list[Frame]]:
+        base = f"{self._server.url.replace('http', 'ws', 1)}/ws?token="
+        pages = {name: await Page.at(base + self.ask(good_token(self, name))[1]) for name in said}
+        got: dict[str, list[Frame]] = {name: [] for name in said}
+        for speaker, frames in said.items():
+            for frame in frames:
+                await pages[speaker].send(**frame)
+                for name, page in pages.items():
+                    got[name].append(await page.read("message"))
+        for page in pages.values():
+            await page.leave()
+        return got
+
+    def log(self) -> str:
+        return self._server.output
+
+    def close(self) -> None:
+        self._server.kill()
+
+
+class Aws:
+    """Responsible for the functions, with the gateway's part played here and tokens signed by who shares a secret."""
+
+    def __init__(self, store: SqliteStore, clock: FakeClock, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.set_level(logging.DEBUG)
+        self.secret, self.now = SECRET, int(clock())
+        self.store, self._caplog, self._ids = store, caplog, Ids("c-")
+        self._gateway = FakeGateway()
+        settings = Settings(table="t", allowed_origins=frozenset({ORIGIN}))
+        verifier = JwtVerifier(SharedSecret(lambda: SECRET), audience=AUDIENCE, issuer=None, clock=clock)
+        self._cloud = Cloud(settings, store, verifier, lambda endpoint: self._gateway, clock=clock)
+        self._context = {"domainName": "d", "stage": "s"}
+
+    def knock(self, token: str, origin: str | None = ORIGIN) -> int:
+        return self._connect(self._ids(), token, origin)[0]
+
+    def _connect(self, connection_id: str, token: str, origin: str | None) -> tuple[int, dict[str, str]]:
+        asked = event("CONNECT", connection_id, query={"token": token})
+        asked["headers"] = {} if origin is None else {"Origin": origin}
+        answer = self._cloud.handle({**asked, "type": "REQUEST", "methodArn": "arn"})
+        if not allows(answer):
+            return 403, {}
+        asked["requestContext"] |= {**self._context, "authorizer": context_of(answer)}
+        return self._cloud.handle(asked)["statusCode"], context_of(answer)
+
+    def ask(self, token: str, origin: str | None = ORIGIN) -> tuple[int, str]:
+        headers = {"authorization": f"Bearer {token}"} | ({} if origin is None else {"origin": origin})
+        http = {"method": "POST", "path": "/ticket"}
+        answer = self._cloud.handle(
+            {"rawPath": "/ticket", "headers": headers, "requestContext": {"http": http}}
+        )
+        body = json.loads(answer["body"])
+        return answer["statusCode"], body.get("ticket") or body["message"]
+
+    def talk(self, said: dict[str, list[Frame]]) -> dict[str, list[Frame]]:
+        authorizers = {}
+        for name in said:
+            status, authorizers[name] = self._connect(name, self.ask(good_token(self, name))[1], ORIGIN)
+            assert status == 200
+            self._say(name, authorizers[name], {"action": "hello", "v": 1, "rooms": [{"roomId": "general"}]})
+        for name, frames in said.items():
+            for frame in frames:
+                self._say(name, authorizers[name], frame)
+        return {name: self._gateway.frames(name, "message") for name in said}
+
+    def _say(self, name: str, authorizer: dict[str, str], frame: Frame) -> None:
+        happened = event("MESSAGE", name, frame, authorizer=authorizer)
+        happened["requestContext"] |= self._context
+        assert self._cloud.handle(happened) == {"statusCode": 200}
+
+    def log(self) -> str:
+        return self._caplog.text
+
+
+@pytest.fixture(params=["one machine", "aws"])
+def place(
+    request: pytest.FixtureRequest, tmp_path: Path, sqlite: SqliteStore, clock: FakeClock
+) -> Iterator[Place]:
+    if request.param == "aws":
+        yield Aws(sqlite, clock, request.getfixturevalue("caplog"))
+        return
+    made = OneMachine(tmp_path)
+    yield made
+    made.close()
+
+
+def claims(place: Place, **changes: Any) -> Frame:
+    """What a good token of Ann says, with changes; None leaves a claim out."""
+    good = {"sub": "ann-1", "name": "Ann", "aud": AUDIENCE, "iat": place.now, "exp": place.now + 600}
+    return {name: value for name, value in {**good, **changes}.items() if value is not None}
+
+
+def good_token(place: Place, name: str) -> str:
+    """A token as POST /token issues it."""
+    issuer = Tokens(place.secret, clock=lambda: place.now)
+    return issuer.issue(name, CLIENT_SECRETS[name]).token
+
+
+def signed(place: Place, **changes: Any) -> str:
+    """A token with the right signature."""
+    return jwt.encode(claims(place, **changes), place.secret, "HS256")
+
+
+FORGERIES: dict[str, Callable[[Place], str]] = {
+    "signed with another secret": lambda place: jwt.encode(claims(place), b"x" * 32, "HS256"),
+    "signed with nothing": lambda place: jwt.encode(claims(place), "", "none"),
+    "signed in another way": lambda place: jwt.encode(claims(place), place.secret * 2, "HS512"),
+    "another person put into a good one": lambda place: ".".join(
+        [
+            signed(place).split(".")[0],
+            signed(place, sub="bob-1").split(".")[1],
+            signed(place).split(".")[2],
+        ]
+    ),
+    "expired": lambda place: signed(place, exp=place.now - 1),
+    "without an end": lambda place: signed(place, exp=None),
+    "from the future": lambda place: signed(place, iat=place.now + 3600, exp=place.now + 7200),
+    "for another audience": lambda place: signed(place, aud="another-service"),
+    "for no audience": lambda place: signed(place, aud=None),
+    "of nobody": lambda place: signed(place, sub=None),
+    "a word": lambda place: "letmein",
+}
+
+
+def test_what_is_tried_below_would_succeed_with_a_good_token(place):
+    token = good_token(place, "Ann")
+    assert place.knock(signed(place)) == place.knock(token) == 200
+    status, ticket = place.ask(token)
+    assert (status, place.knock(ticket)) == (200, 200)
+
+
+def test_no_forged_token_opens_a_door_or_stands_in_a_log_line(place):
+    for name, forge in FORGERIES.items():
+        token = forge(place)
+        assert place.knock(token) == 403, name
+        status, message = place.ask(token)
+        assert status == 401, name
+        for text in (message, place.log()):
+            assert token not in text, name
+            assert not any(part in text for part in token.split(".")[1:] if part), name
+    assert "refused" in place.log()
+
+
+def test_a_ticket_opens_once_whoever_reads_it_afterwards(place):
+    _, ticket = place.ask(good_token(place, "Ann"))
+    assert [place.knock(ticket) for _ in range(3)] == [200, 403, 403]
+    assert place.ask(ticket)[0] == 401  # nor does it buy another
+    assert ticket not in place.log()
+
+
+def test_a_page_of_another_origin_gets_in_nowhere_and_spoils_nothing(place):
+    token = good_token(place, "Ann")
+    _, ticket = place.ask(token)
+    for origin in (EVIL, "null", f"{ORIGIN}.evil.example", ORIGIN.replace("https", "http")):
+        assert place.knock(token, origin) == place.knock(ticket, origin) == 403
+        assert place.ask(token, origin)[0] == 403
+    assert place.knock(ticket) == 200
+    assert place.knock(token, None) == 200  # no page of a browser: nobody is misled
+
+
+def test_nobody_acts_as_somebody_else_whatever_their_frames_say(place):
+    issuer = Tokens(place.secret, clock=lambda: place.now)
+    ann, bob = (
+        issuer.verify(issuer.issue(name, CLIENT_SECRETS[name]).token).user_id for name in ("Ann", "Bob")
+    )
+    message = {"action": "sendMessage", "roomId": "general", "clientMessageId": "c-1"}
+    as_bob = {
+        "senderId": bob,
+        "senderName": "Bob",
+        "userId": bob,
+        "connectionId": "Bob",
+        "seq": 99,
+        "timestamp": 1,
+        "requestContext": {"authorizer": {"principalId": bob, "name": "Bob"}, "connectionId": "Bob"},
+    }
+    got = place.talk(
+        {
+            "Ann": [{**message, "content": "I am Bob", **as_bob}],
+            # Ann has used Bob's id already: that is hers, and takes nothing from him.
+            "Bob": [{**message, "content": "I am Bob, really"}],
+        }
+    )
+    assert got["Ann"] == got["Bob"]
+    said = [(m["senderId"], m["senderName"], m["seq"], m["content"]) for m in got["Ann"]]
+    assert said == [(ann, "Ann", 1, "I am Bob"), (bob, "Bob", 2, "I am Bob, really")]
+    assert got["Ann"][0]["timestamp"] != 1
+    assert "really" not in place.log()
