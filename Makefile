@@ -27,7 +27,7 @@ RUNTIME := static/vendor/.stamp
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test check fix coverage unit e2e own-coverage chaos soak week storm bench mutation diagrams screenshot setup setup-test browsers dynamodb-local wheel lock clean doctor
+.PHONY: help run test check fix coverage unit e2e own-coverage chaos soak week storm scaling bench mutation diagrams screenshot setup setup-test browsers dynamodb-local wheel lock clean doctor
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
@@ -73,6 +73,9 @@ week: setup-test  ## A simulated week under each profile, into docs/simulations.
 
 storm: setup-test  ## 100,000 simulated clients come back at once, into docs/ (many minutes; ARGS="--clients 2000 ...")
 	@$(VENV_PYTHON) -m tests.simulation.storm --write $(ARGS)
+
+scaling: setup-test  ## Compute docs/scaling.md anew from the quotas and the code
+	@$(VENV_PYTHON) -m tools.scaling --write
 
 diagrams: setup-test  ## Draw the README's state diagrams anew from the tables
 	@$(VENV_PYTHON) -m tools.diagrams

@@ -10,8 +10,8 @@ from typing import TypeVar
 from backend.store.base import Conflict
 
 # 20 attempts wait 1.9 s on average and 3.9 s at most, and end before the 5 s after which the page asks again. That
-# carries 64 writers that begin at once through one room, or 30 messages a second from as many processes: simulated
-# with the round trips of DynamoDB, 10 and 20 ms (docs/scaling.md).
+# carries some 40 messages a second, each in a process of its own, through one room on DynamoDB: docs/scaling.md has
+# the simulation.
 ATTEMPTS = 20
 BASE_SECONDS = 0.010
 CAP_SECONDS = 0.250
