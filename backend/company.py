@@ -17,9 +17,10 @@ from chat.protocol import Presence, TypingNotice
 
 log = logging.getLogger(__name__)
 
-# Rooms with more connections than this hear of no arrival and no departure: if everybody in a room of n comes back
-# after a restart, telling all of all is n²/2 frames, 5,000 for 100 connections and 500,000 for 1,000. In such a crowd
-# nobody follows who comes and goes; newcomers alone are told how many there are.
+# Rooms with more connections than this hear of no arrival, no departure and nobody's writing: if everybody in a room of
+# n comes back after a restart, telling all of all is n²/2 frames, 5,000 for 100 connections and 500,000 for 1,000. In
+# such a crowd nobody follows who comes and goes; newcomers alone are told how many there are. Writing would cost twice
+# as many frames as the messages themselves (docs/scaling.md).
 MOST_TOLD = 100
 # Names in one frame, which holds 1,000 at most and should stay under 32 KiB; the count is right without the others.
 MOST_NAMES = 100
@@ -63,10 +64,12 @@ class Company:
                 self._tell_of_leavers(room_id, names)
 
     def typing(self, connection: Connection, room_id: str) -> None:
-        """Somebody who is in the room is writing: every other connection there hears it."""
+        """Somebody who is in the room is writing: every other connection there hears it, if they are not too many."""
         notice = TypingNotice(room_id=room_id, sender_id=connection.user_id, sender_name=connection.name)
         self.departed(
-            self._dispatcher.post_to_room(room_id, notice, sender=connection.connection_id, to_sender=False)
+            self._dispatcher.post_to_room(
+                room_id, notice, sender=connection.connection_id, to_sender=False, most=MOST_TOLD
+            )
         )
 
     def _tell_of_leavers(self, room_id: str, names: dict[str, str]) -> None:

@@ -137,9 +137,9 @@ class Connections:
         items = self._store.query(_partition(connection_id), prefix=_ROOM_PREFIX)
         return [item["roomId"] for item in items]
 
-    def members(self, room_id: str) -> list[str]:
-        """The ids of the connections in a room."""
-        items = self._store.query(_ROOM_PREFIX + room_id, prefix=CONNECTION_PREFIX)
+    def members(self, room_id: str, limit: int | None = None) -> list[str]:
+        """The ids of the connections in a room, or so many of them."""
+        items = self._store.query(_ROOM_PREFIX + room_id, prefix=CONNECTION_PREFIX, limit=limit)
         return [item["connectionId"] for item in items]
 
     def present(self, room_id: str, limit: int | None = None) -> list[Member]:

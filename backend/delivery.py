@@ -34,14 +34,17 @@ class Dispatcher:
         self._gateway.post_many(connection_ids, encode(frame))
 
     def post_to_room(
-        self, room_id: str, frame: DownFrame, *, sender: str, to_sender: bool
+        self, room_id: str, frame: DownFrame, *, sender: str, to_sender: bool, most: int | None = None
     ) -> list[Departure]:
         """Post to everybody in a room, to the sender's own connection only if asked; returns who was found gone.
 
+        Nobody gets it if the room has over ``most`` connections.
         Whoever is in the room when this begins gets it: whoever enters later reads the log. A delivery that failed
         is not tried again: the page notices the gap by ``seq`` and ``pong.heads``.
         """
-        members = self._connections.members(room_id)
+        members = self._connections.members(room_id, limit=None if most is None else most + 1)
+        if most is not None and len(members) > most:
+            return []
         if not to_sender:
             members = [member for member in members if member != sender]
         results = self._gateway.post_many(members, encode(frame))

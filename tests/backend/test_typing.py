@@ -2,6 +2,7 @@
 
 import pytest
 
+from backend.company import MOST_TOLD
 from tests.backend.fakes import FakeGateway
 
 TYPING = {"action": "typing", "roomId": "general"}
@@ -39,6 +40,18 @@ def test_nothing_is_stored_and_the_room_does_not_even_begin(ann, person, store, 
     ann.say(TYPING)
     assert backend.rooms.head("general") == head
     assert store.query("ROOM#general#LOG") == []
+
+
+def test_in_a_crowd_nobody_is_told_and_a_message_still_is(ann, person, gateway):
+    crowd = [person("Bob", connection_id=f"b{number}=") for number in range(MOST_TOLD - 1)]
+    ann.say(TYPING)
+    assert len(crowd[-1].got("typing")) == 1
+    one_too_many = person("Eve")
+    gateway.clear()
+    assert ann.say(TYPING) is None
+    assert gateway.attempts == []
+    ann.send("hi")
+    assert one_too_many.texts() == ["hi"]
 
 
 @pytest.mark.parametrize("room", ["other", "never-was"])
