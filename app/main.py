@@ -11,6 +11,7 @@ import time
 import js
 
 from chat import cache
+from chat.admission import Endpoints
 from chat.cache import RoomCache
 from chat.config import CONFIG_FILE, Config, parse_config
 from chat.identity import Identity
@@ -60,9 +61,8 @@ async def _start() -> None:
 
 def _open_page(config: Config) -> None:
     platform = BrowserPlatform()
-    identity = Identity(
-        LocalSettings(), post_json, config.token_url, lambda: secrets.token_urlsafe(32), TabSettings()
-    )
+    endpoints = Endpoints(post_json, config.token_url, config.ticket_url, platform.now)
+    identity = Identity(LocalSettings(), endpoints, lambda: secrets.token_urlsafe(32), TabSettings())
     service = get_websocket_service(config.web_socket_url, identity.get_token, options=config.options)
     store = ChatStore()
     database = IndexedDb("kizuna", (outbox_rows.TABLE, cache.TABLE))

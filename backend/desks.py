@@ -13,6 +13,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from backend.store.base import StoreError
 from backend.tickets import Tickets
 from backend.tokens import InvalidToken, Tokens
 from backend.verification import Verifier, VerifierUnavailable
@@ -72,7 +73,7 @@ class TicketDesk:
         self._tokens = tokens
 
     def answer(self, headers: Mapping[str, str], body: bytes | str = b"") -> Answer:
-        """200 with a ticket, 401 if there is no good token, 503 if nobody can say."""
+        """200 with a ticket, 401 if there is no good token, 503 if nobody can say or keep the ticket."""
         authorization = headers.get("authorization", "")
         if not authorization.lower().startswith(_BEARER):
             return problem(401, "unauthorized", "send your token in the header Authorization: Bearer <token>")
@@ -84,7 +85,11 @@ class TicketDesk:
         except VerifierUnavailable as error:
             log.error("no ticket: %s", error)
             return problem(503, "unavailable", "tokens cannot be verified now, try again")
-        issued = self._tickets.issue(identity)
+        try:
+            issued = self._tickets.issue(identity)
+        except StoreError as error:
+            log.error("no ticket: %s %s", type(error).__name__, error)
+            return problem(503, "unavailable", "no ticket can be issued now, try again")
         return 200, {"ticket": issued.ticket, "expiresIn": issued.expires_in}
 
 

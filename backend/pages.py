@@ -140,7 +140,7 @@ def _origins_in(path: Path) -> tuple[str, ...]:
         return ()
     if not isinstance(config, Mapping):
         return ()
-    urls = (config.get(key) for key in ("webSocketUrl", "tokenUrl"))
+    urls = (config.get(key) for key in ("webSocketUrl", "tokenUrl", "ticketUrl"))
     origins = (origin_of(url, ("ws", "wss", "http", "https")) for url in urls if isinstance(url, str))
     return tuple(dict.fromkeys(origin for origin in origins if origin))
 

@@ -1,8 +1,14 @@
 """What the host of the page decides: ``static/config.json``.
 
-    {"webSocketUrl": "wss://chat.example.org/prod", "tokenUrl": "https://chat.example.org/token", "connection": {}}
+    {
+      "webSocketUrl": "wss://chat.example.org/ws",
+      "tokenUrl": "https://chat.example.org/token",
+      "ticketUrl": "https://chat.example.org/ticket",
+      "connection": {}
+    }
 
-An empty URL means the page's own origin. Only this file, never the page's address, says where a token goes.
+An empty URL means the page's own origin; an empty ``ticketUrl`` beside a token's from elsewhere, or beside the wire
+``article``, means that there are no tickets. Only this file, never the page's address, says where a token goes.
 """
 
 from __future__ import annotations
@@ -19,16 +25,17 @@ from kizuna.wire import ARTICLE, KIZUNA
 #: Where the file lies, relative to the page.
 CONFIG_FILE = "static/config.json"
 
-_KEYS = ("webSocketUrl", "tokenUrl", "wire", "connection")
+_KEYS = ("webSocketUrl", "tokenUrl", "ticketUrl", "wire", "connection")
 _WIRES = {"kizuna": KIZUNA, "article": ARTICLE}
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """The checked configuration; URLs are absolute."""
+    """The checked configuration; URLs are absolute. ``ticket_url``: None where there are no tickets."""
 
     web_socket_url: str
     token_url: str
+    ticket_url: str | None
     options: Options
 
 
@@ -46,11 +53,13 @@ def parse_config(data: Any, origin: str) -> Config:
     if not isinstance(connection, Mapping):
         raise _wrong("connection", "must be an object of numbers")
     wire = data.get("wire", "kizuna")
-    if wire not in _WIRES:
+    if not isinstance(wire, str) or wire not in _WIRES:
         raise _wrong("wire", f"must be one of {', '.join(_WIRES)}")
+    own_tickets = "" if data.get("tokenUrl") or wire == "article" else origin + "/ticket"
     return Config(
         web_socket_url=_url(data, "webSocketUrl", ("ws", "wss"), "ws" + origin.removeprefix("http") + "/ws"),
         token_url=_url(data, "tokenUrl", ("http", "https"), origin + "/token"),
+        ticket_url=_url(data, "ticketUrl", ("http", "https"), own_tickets) or None,
         options=Options.from_mapping(connection, prefix=f"{CONFIG_FILE}: connection.", wire=_WIRES[wire]),
     )
 

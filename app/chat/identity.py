@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
+from chat.admission import Admission, Endpoints, TokenUnavailable
 from chat.protocol import check_id, check_person_name
-from kizuna.errors import KizunaError, Unauthorized
 from kizuna.platform import Settings
 
 NAME_KEY = "kizuna.name"
@@ -16,16 +15,8 @@ SECRET_KEY = "kizuna.secret."
 USER_KEY = "kizuna.user."
 
 
-class TokenUnavailable(KizunaError):
-    """The token endpoint answered, but gave no token. Trying again may help."""
-
-
-#: Posts JSON; returns the HTTP status and the answer. Raises OSError when the server cannot be reached.
-PostJson = Callable[[str, Mapping[str, Any]], Awaitable[tuple[int, Any]]]
-
-
 class Identity:
-    """Responsible for the person's name, secret, user id and tokens. ``make_secret`` draws a new secret. ``tab`` are
+    """Responsible for the person's name, secret and user id. ``make_secret`` draws a new secret. ``tab`` are
     settings of this tab alone: two people may each have one, and a reload is the same person again.
 
     A secret is kept for each name: another name on the same machine is another person, and the old name is the
@@ -35,17 +26,16 @@ class Identity:
     def __init__(
         self,
         settings: Settings,
-        post_json: PostJson,
-        token_url: str,
+        endpoints: Endpoints,
         make_secret: Callable[[], str],
         tab: Settings | None = None,
     ) -> None:
         self._settings = settings
         self._tab = settings if tab is None else tab
-        self._post_json = post_json
-        self._token_url = token_url
+        self._endpoints = endpoints
         self._make_secret = make_secret
         self._secret = ""
+        self._admission = Admission(endpoints, "", "")
         self.name: str | None = None
         self.user_id: str | None = None
 
@@ -65,7 +55,7 @@ class Identity:
         return self._called(self._secret)
 
     def _called(self, secret: str) -> str:
-        return hashlib.sha256(f"{self._token_url}\n{secret}".encode()).hexdigest()[:32]
+        return hashlib.sha256(f"{self._endpoints.token_url}\n{secret}".encode()).hexdigest()[:32]
 
     @property
     def has_left(self) -> bool:
@@ -91,25 +81,26 @@ class Identity:
         # Kept here too: storage that is cleared under a page must not make somebody else of the person.
         self._secret = self._settings.get(SECRET_KEY + name) or self._make_secret()
         self._settings.set(SECRET_KEY + name, self._secret)
+        self._admission = Admission(self._endpoints, name, self._secret)
         self.user_id = self._remembered_user_id()
 
     def leave(self) -> None:
-        """Remember that the person left on purpose."""
+        """Remember that the person left on purpose, and forget the token."""
         self._settings.set(LEFT_KEY + (self.name or ""), "1")
+        self._admission = Admission(self._endpoints, self.name or "", self._secret)
 
     async def get_token(self) -> str:
-        """A fresh token. Raises Unauthorized, TokenUnavailable, or OSError when the endpoint cannot be reached;
-        none of them names the secret or a token."""
-        name = self.name or ""
-        status, answer = await self._post_json(self._token_url, {"name": name, "clientSecret": self._secret})
-        if status in (401, 403):
-            raise Unauthorized("the token endpoint refused the person")
-        if status != 200 or not isinstance(answer, dict) or not isinstance(answer.get("token"), str):
-            raise TokenUnavailable(f"the token endpoint answered {status} without a token")
-        if name == self.name:  # nobody else came meanwhile
-            self.user_id = check_id("userId", answer.get("userId"))
-            self._settings.set(USER_KEY + self.person, self.user_id)
-        token: str = answer["token"]
+        """What lets the person in once: a ticket, or a new token where there are no tickets.
+
+        Raises what Endpoints raises; TokenUnavailable also if the person left meanwhile, so that nobody comes in as
+        somebody else.
+        """
+        admission = self._admission
+        token, user_id = await admission.ask()
+        if admission is not self._admission:
+            raise TokenUnavailable("the person left meanwhile")
+        self.user_id = user_id
+        self._settings.set(USER_KEY + self.person, user_id)
         return token
 
     def _remembered_user_id(self) -> str | None:

@@ -6,6 +6,7 @@ import logging
 import pytest
 
 from backend.desks import MAX_BODY_BYTES, TicketDesk, TokenDesk
+from backend.store.base import StoreUnavailable
 from backend.tickets import Tickets
 from backend.tokens import Identity
 from backend.verification import VerifierUnavailable
@@ -121,3 +122,14 @@ def test_when_nobody_can_say_whether_a_token_is_good_it_is_not_called_bad(ticket
     status, body = TicketDesk(tickets, Unavailable()).answer({"authorization": "Bearer a.b.c"})
     assert (status, body["code"]) == (503, "unavailable")
     assert caplog.messages == ["no ticket: JWKS_URL: down"]
+
+
+def test_when_no_ticket_can_be_kept_there_is_none_for_now(ticket_desk, tokens, store, monkeypatch, caplog):
+    def unavailable(actions):
+        raise StoreUnavailable("no disk")
+
+    monkeypatch.setattr(store, "transact", unavailable)
+    token = tokens.issue("Ann", "0123456789abcdef").token
+    status, body = ticket_desk.answer({"authorization": f"Bearer {token}"})
+    assert (status, body["code"]) == (503, "unavailable")
+    assert caplog.messages == ["no ticket: StoreUnavailable no disk"]

@@ -194,10 +194,12 @@ def test_the_page_may_talk_to_what_its_config_names_and_a_change_counts_at_once(
     config = tmp_path / "static" / "config.json"
     assert connect_sources(policy, None) == ["'self'"]
     config.write_text(
-        '{"webSocketUrl": "wss://ws.example/prod", "tokenUrl": "https://id.example:8443/t?x=1"}'
+        '{"webSocketUrl": "wss://ws.example/prod", "tokenUrl": "https://id.example:8443/t?x=1",'
+        ' "ticketUrl": "https://api.example/ticket"}'
     )
-    assert connect_sources(policy, None) == ["'self'", "wss://ws.example", "https://id.example:8443"]
-    config.write_text('{"webSocketUrl": "", "tokenUrl": ""}')
+    named = ["wss://ws.example", "https://id.example:8443", "https://api.example"]
+    assert connect_sources(policy, None) == ["'self'", *named]
+    config.write_text('{"webSocketUrl": "", "tokenUrl": "", "ticketUrl": ""}')
     assert connect_sources(policy, None) == ["'self'"]
 
 

@@ -1,15 +1,20 @@
-"""/token, /health and /ws over HTTP, in this process."""
+"""/token, /ticket, /health and /ws over HTTP, in this process."""
 
+import asyncio
 import contextlib
 import json
 import logging
+import time
 
 import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.types import Message
 
 from backend.pages import SECURITY_HEADERS
 from backend.service import Options, Service
 from backend.store.base import StoreUnavailable
+from backend.tokens import Tokens
 from backend.web import create_app
 
 MINE = "0123456789abcdef"
@@ -17,8 +22,9 @@ ELSEWHERE = "https://page.example"
 
 
 class Browser(httpx.AsyncClient):
-    """A client that also knows the service behind what it asks."""
+    """A client that also knows the application and the service behind what it asks."""
 
+    app: Starlette
     service: Service
 
 
@@ -29,7 +35,7 @@ async def serving(tmp_path, **options):
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
         async with Browser(transport=transport, base_url="http://chat.example:8000") as client:
-            client.service = app.state.service
+            client.app, client.service = app, app.state.service
             yield client
     assert not app.state.hung
 
@@ -111,6 +117,95 @@ async def test_a_token_is_not_got(client):
     assert (await client.get("/token")).status_code == 405
 
 
+# --- tickets, and what they are for ---
+
+
+async def token_of(client, name="Ann"):
+    return (await client.post("/token", json={"name": name, "clientSecret": MINE})).json()
+
+
+async def ticket_for(client, token, **headers):
+    return await client.post("/ticket", json={}, headers={"Authorization": f"Bearer {token}", **headers})
+
+
+async def enter(client, token):
+    """What /ws says first to who comes with this in the URL and greets: a frame, or the status of a refusal."""
+    to_server: asyncio.Queue[Message] = asyncio.Queue()
+    to_client: asyncio.Queue[Message] = asyncio.Queue()
+    scope = {
+        "type": "websocket",
+        "path": "/ws",
+        "query_string": f"token={token}".encode(),
+        "headers": [(b"host", b"chat.example:8000"), (b"origin", b"http://chat.example:8000")],
+        "subprotocols": [],
+        "extensions": {"websocket.http.response": {}},
+    }
+    to_server.put_nowait({"type": "websocket.connect"})
+    serving = asyncio.create_task(client.app(scope, to_server.get, to_client.put))
+    answer = await to_client.get()
+    if answer["type"] == "websocket.accept":
+        hello = {"action": "hello", "v": 1, "rooms": [{"roomId": "general", "after": None}]}
+        to_server.put_nowait({"type": "websocket.receive", "text": json.dumps(hello)})
+        said = json.loads((await to_client.get())["text"])
+        to_server.put_nowait({"type": "websocket.disconnect", "code": 1001})
+    else:
+        said = answer["status"]
+    await serving
+    return said
+
+
+async def test_a_ticket_admits_the_person_of_its_token_once(client):
+    token = await token_of(client)
+    answer = await ticket_for(client, token["token"])
+    assert answer.status_code == 200
+    assert sorted(answer.json()) == ["expiresIn", "ticket"]
+    assert answer.json()["expiresIn"] == 30
+    assert answer.headers["cache-control"] == "no-store"
+    ready = await enter(client, answer.json()["ticket"])
+    assert (ready["type"], ready["userId"]) == ("ready", token["userId"])
+    assert 3590 < ready["expiresIn"] <= 3600  # the token's life, not the ticket's
+    assert await enter(client, answer.json()["ticket"]) == 403
+    assert (await enter(client, token["token"]))["type"] == "ready"  # a token admits as often as it is shown
+
+
+async def test_tickets_that_were_asked_for_at_once_are_several(client):
+    token = (await token_of(client))["token"]
+    answers = await asyncio.gather(*(ticket_for(client, token) for _ in range(5)))
+    tickets = {answer.json()["ticket"] for answer in answers}
+    assert len(tickets) == 5
+    assert [(await enter(client, ticket))["type"] for ticket in tickets] == ["ready"] * 5
+
+
+async def test_without_a_good_token_there_is_no_ticket_and_the_answer_names_the_scheme(client):
+    ticket = (await ticket_for(client, (await token_of(client))["token"])).json()["ticket"]
+    elsewhere = Tokens(b"the secret of another server....", clock=time.time).issue("Ann", MINE).token
+    old = Tokens(client.service.tokens._secret, clock=lambda: time.time() - 7200).issue("Ann", MINE).token
+    for bad in (elsewhere, old, ticket, "x.y.z", ""):
+        answer = await ticket_for(client, bad)
+        assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
+        assert answer.headers["www-authenticate"] == "Bearer"
+        assert bad == "" or bad not in answer.text
+    assert (await client.post("/ticket", json={})).status_code == 401
+    assert (await client.get("/ticket")).status_code == 405
+
+
+async def test_neither_a_token_nor_a_ticket_stands_in_any_log_line(client, caplog):
+    caplog.set_level(logging.DEBUG)
+    token = (await token_of(client))["token"]
+    ticket = (await ticket_for(client, token)).json()["ticket"]
+    await ticket_for(client, token + "x")
+    await client.post("/ticket?token=" + token, headers={"Authorization": token})
+    for _ in range(2):
+        await enter(client, ticket)
+    await enter(client, token)
+    assert "POST /ticket 200" in caplog.text
+    assert "POST /ticket 401" in caplog.text
+    assert "connection refused: ticket refused" in caplog.text
+    own = "\n".join(line.getMessage() for line in caplog.records if not line.name.startswith("httpx"))
+    for secret in (token, ticket, MINE):
+        assert secret not in own
+
+
 # --- pages of other hosts ---
 
 
@@ -160,6 +255,27 @@ async def test_a_listed_origin_may_ask_and_read_the_answer(tmp_path):
         bad = await client.post("/token", json={}, headers={"Origin": ELSEWHERE})
         assert bad.headers["access-control-allow-origin"] == ELSEWHERE  # the page can read what was wrong
         assert (await ask(client, "https://other.example")).status_code == 403
+
+
+async def test_a_listed_origin_may_show_its_token_in_a_header_and_read_the_ticket(tmp_path):
+    async with serving(tmp_path, allowed_origins=frozenset({ELSEWHERE})) as client:
+        asks = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
+        preflight = await client.options("/ticket", headers={"Origin": ELSEWHERE, **asks})
+        assert preflight.status_code == 204
+        assert preflight.headers["access-control-allow-origin"] == ELSEWHERE
+        assert "authorization" in preflight.headers["access-control-allow-headers"]
+        assert "access-control-allow-credentials" not in preflight.headers
+        token = (await token_of(client))["token"]
+        for shown, status in ((token, 200), ("x.y.z", 401)):  # the page can read what was wrong, too
+            answer = await ticket_for(client, shown, Origin=ELSEWHERE)
+            assert answer.status_code == status
+            assert answer.headers["access-control-allow-origin"] == ELSEWHERE
+            assert answer.headers["vary"] == "Origin"
+        for origin in ("https://other.example", "null"):
+            assert (await ticket_for(client, token, Origin=origin)).status_code == 403
+            preflight = await client.options("/ticket", headers={"Origin": origin, **asks})
+            assert preflight.status_code == 403
+            assert "access-control-allow-origin" not in preflight.headers
 
 
 # --- the rest ---

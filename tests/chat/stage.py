@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Mapping
 from typing import Any
 
+from chat.admission import Endpoints
 from chat.cache import RoomCache
 from chat.identity import Identity
 from chat.session import ChatSession
@@ -62,10 +63,10 @@ class Stage:
         self.locks = MemoryLocks(self.browser.held)
         self.store = ChatStore()
         self.tokens_asked: list[Mapping[str, Any]] = []
+        self.token_lifetime = 3600
         self.identity = Identity(
             self.settings,
-            self.post_json,
-            "/token",
+            Endpoints(self.post_json, "/token", "/ticket", self.platform.now),
             lambda: f"secret-{next(self.browser.secrets)}-0123456789",
             self.tab,
         )
@@ -100,9 +101,13 @@ class Stage:
         self.crash()
         return Stage(self.browser, tab=self.tab)
 
-    async def post_json(self, url: str, body: Mapping[str, Any]) -> tuple[int, Any]:
+    async def post_json(
+        self, url: str, body: Mapping[str, Any], headers: Mapping[str, str]
+    ) -> tuple[int, Any]:
+        if url == "/ticket":
+            return 200, {"ticket": "a ticket", "expiresIn": 30}
         self.tokens_asked.append(body)
-        return 200, {"token": "t", "userId": f"id-of-{body['name']}", "expiresIn": 3600}
+        return 200, {"token": "t", "userId": f"id-of-{body['name']}", "expiresIn": self.token_lifetime}
 
     @property
     def state(self) -> ChatState:

@@ -24,6 +24,31 @@ def test_named_urls_are_taken_as_they_are() -> None:
     assert (config.web_socket_url, config.token_url) == (urls["webSocketUrl"], urls["tokenUrl"])
 
 
+OWN = "https://page.example.org"
+TOKENS, TICKETS = "https://id.example.org/token", "https://chat.example.org/ticket"
+
+
+@pytest.mark.parametrize(
+    ("data", "ticket_url"),
+    [
+        ({}, f"{OWN}/ticket"),
+        ({"ticketUrl": ""}, f"{OWN}/ticket"),
+        ({"webSocketUrl": "wss://a.example.org", "tokenUrl": "", "ticketUrl": ""}, f"{OWN}/ticket"),
+        ({"ticketUrl": TICKETS}, TICKETS),
+        ({"tokenUrl": TOKENS, "ticketUrl": TICKETS}, TICKETS),
+        ({"wire": "article", "ticketUrl": TICKETS}, TICKETS),
+        ({"tokenUrl": TOKENS}, None),
+        ({"tokenUrl": TOKENS, "ticketUrl": ""}, None),
+        ({"wire": "article"}, None),
+        ({"wire": "article", "tokenUrl": "", "ticketUrl": ""}, None),
+    ],
+)
+def test_tickets_come_from_where_tokens_do_or_from_where_it_says_or_there_are_none(
+    data: dict[str, Any], ticket_url: str | None
+) -> None:
+    assert parse_config(data, OWN).ticket_url == ticket_url
+
+
 def test_connection_numbers_become_options() -> None:
     options = parse_config({"connection": {"firstRetryDelay": 0.1, "maxRetries": 3}}, "http://x").options
     assert (options.first_retry_delay, options.max_retries) == (0.1, 3)
@@ -41,7 +66,10 @@ def test_connection_numbers_become_options() -> None:
         ({"webSocketUrl": "wss://example.org/#part"}, "webSocketUrl"),
         ({"webSocketUrl": 3}, "webSocketUrl"),
         ({"tokenUrl": "ftp://example.org"}, "tokenUrl"),
+        ({"ticketUrl": "wss://example.org"}, "ticketUrl"),
+        ({"ticketUrl": None}, "ticketUrl"),
         ({"wire": "carrier pigeon"}, "wire"),
+        ({"wire": ["article"]}, "wire"),
         ({"connection": []}, "connection"),
         ({"connection": {"maxRetrys": 3}}, "connection.maxRetrys"),
         ({"connection": {"maxRetries": "five"}}, "connection.maxRetries"),

@@ -2,64 +2,129 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from chat.identity import Identity, TokenUnavailable
+from chat.admission import Endpoints, TokenUnavailable
+from chat.identity import Identity
 from chat.protocol import InvalidField
-from kizuna.errors import Unauthorized
+from kizuna.testing import VirtualClock
 from tests.chat.stage import MemorySettings
 
 
-class Endpoint:
-    """Responsible for answering as the test wishes, and for remembering what was asked."""
+class Server:
+    """Responsible for giving everybody a token and a ticket, and for remembering who asked. The endpoint that is
+    ``held_up`` tells that somebody came, and answers when it may go on."""
 
-    def __init__(self, status: int = 200, answer: Any = None) -> None:
-        self.status = status
-        self.answer = answer if answer is not None else {"token": "t", "userId": "u", "expiresIn": 60}
-        self.asked: list[tuple[str, Mapping[str, Any]]] = []
+    def __init__(self) -> None:
+        self.asked: list[Mapping[str, Any]] = []  #: for tokens
+        self.shown: list[str] = []  #: for tickets
+        self.held_up = ""
+        self.has_come = asyncio.Event()
+        self.go_on = asyncio.Event()
 
-    async def __call__(self, url: str, body: Mapping[str, Any]) -> tuple[int, Any]:
-        self.asked.append((url, body))
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        return self.status, self.answer
+    async def __call__(
+        self, url: str, body: Mapping[str, Any], headers: Mapping[str, str]
+    ) -> tuple[int, Any]:
+        if url == "/token":
+            self.asked.append(body)
+            token = {"token": f"t.{len(self.asked)}", "userId": f"id-of-{body['name']}", "expiresIn": 60}
+            return await self._answer(url, token)
+        self.shown.append(headers["Authorization"])
+        return await self._answer(url, {"ticket": f"ticket-{len(self.shown)}", "expiresIn": 30})
+
+    async def _answer(self, url: str, answer: Mapping[str, Any]) -> tuple[int, Any]:
+        if url == self.held_up:
+            self.has_come.set()
+            await self.go_on.wait()
+        return 200, answer
 
 
-def identity(endpoint: Endpoint, settings: MemorySettings | None = None) -> Identity:
+def identity(
+    server: Server, settings: MemorySettings | None = None, tab: MemorySettings | None = None
+) -> Identity:
     secrets = iter(f"secret-{number}" for number in range(100))
     return Identity(
-        settings if settings is not None else MemorySettings(), endpoint, "/token", lambda: next(secrets)
+        settings if settings is not None else MemorySettings(),
+        Endpoints(server, "/token", "/ticket", VirtualClock().now),
+        lambda: next(secrets),
+        tab,
     )
 
 
 async def test_a_token_is_asked_for_with_the_name_and_its_secret() -> None:
-    endpoint = Endpoint()
-    person = identity(endpoint)
+    server = Server()
+    person = identity(server)
     person.enter("Mika")
-    assert await person.get_token() == "t"
-    assert endpoint.asked == [("/token", {"name": "Mika", "clientSecret": "secret-0"})]
-    assert person.user_id == "u"
+    assert await person.get_token() == "ticket-1"
+    assert server.asked == [{"name": "Mika", "clientSecret": "secret-0"}]
+    assert person.user_id == "id-of-Mika"
 
 
 async def test_every_renewal_is_the_same_person_also_after_a_reload() -> None:
-    endpoint, settings = Endpoint(), MemorySettings()
-    first = identity(endpoint, settings)
+    server, settings = Server(), MemorySettings()
+    first = identity(server, settings)
     first.enter("Mika")
     await first.get_token()
     await first.get_token()
-    again = identity(endpoint, settings)
+    again = identity(server, settings)
     assert again.remembered_name == "Mika"
+    assert again.user_id is None
     again.enter("Mika")
+    assert again.user_id == "id-of-Mika"
     await again.get_token()
-    assert len({body["clientSecret"] for _, body in endpoint.asked}) == 1
+    assert [body["clientSecret"] for body in server.asked] == ["secret-0"] * 2
+
+
+async def test_another_name_gets_a_token_of_its_own() -> None:
+    server = Server()
+    person = identity(server)
+    for name in ("Mika", "Ren", "Mika"):
+        person.enter(name)
+        await person.get_token()
+        await person.get_token()
+        assert person.user_id == f"id-of-{name}"
+    assert [body["name"] for body in server.asked] == ["Mika", "Ren", "Mika"]
+    assert server.shown == [f"Bearer t.{number}" for number in (1, 1, 2, 2, 3, 3)]
+
+
+async def test_who_leaves_forgets_the_token() -> None:
+    server = Server()
+    person = identity(server)
+    person.enter("Mika")
+    await person.get_token()
+    person.leave()
+    await person.get_token()
+    assert server.shown == ["Bearer t.1", "Bearer t.2"]
+
+
+@pytest.mark.parametrize("endpoint", ["/token", "/ticket"])
+async def test_when_somebody_else_comes_in_the_middle_nothing_of_the_first_is_theirs(endpoint: str) -> None:
+    server = Server()
+    server.held_up = endpoint
+    person = identity(server)
+    person.enter("Mika")
+    late = asyncio.create_task(person.get_token())
+    await server.has_come.wait()
+    person.leave()
+    person.enter("Ren")
+    server.held_up = ""
+    server.go_on.set()
+    with pytest.raises(TokenUnavailable, match="left meanwhile"):  # else Ren's link would be Mika's
+        await late
+    assert person.user_id is None
+    await person.get_token()
+    assert person.user_id == "id-of-Ren"
+    assert server.shown == ["Bearer t.1", "Bearer t.2"]
+    assert [body["name"] for body in server.asked] == ["Mika", "Ren"]
 
 
 def test_each_name_has_its_own_secret_and_gets_it_back() -> None:
     settings = MemorySettings()
-    person = identity(Endpoint(), settings)
+    person = identity(Server(), settings)
     person.enter("Mika")
     person.enter("Ren")
     person.enter("Mika")
@@ -68,7 +133,7 @@ def test_each_name_has_its_own_secret_and_gets_it_back() -> None:
 
 
 def test_leaving_is_remembered_until_entering_again() -> None:
-    person = identity(Endpoint())
+    person = identity(Server())
     person.enter("Mika")
     assert not person.has_left
     person.leave()
@@ -79,72 +144,38 @@ def test_leaving_is_remembered_until_entering_again() -> None:
 
 def test_a_name_that_cannot_be_shown_is_refused() -> None:
     with pytest.raises(InvalidField, match="name"):
-        identity(Endpoint()).enter("\u202e")
+        identity(Server()).enter("\u202e")
 
 
 def test_a_remembered_name_that_was_tampered_with_is_none() -> None:
     settings = MemorySettings({"kizuna.name": "x" * 500})
-    assert identity(Endpoint(), settings).remembered_name is None
-
-
-@pytest.mark.parametrize("status", [401, 403])
-async def test_a_refused_person_is_unauthorized(status: int) -> None:
-    person = identity(Endpoint(status, {"error": "no"}))
-    person.enter("Mika")
-    with pytest.raises(Unauthorized):
-        await person.get_token()
-
-
-@pytest.mark.parametrize(
-    "endpoint",
-    [
-        Endpoint(500, {"error": "broken"}),
-        Endpoint(200, {"no": "token"}),
-        Endpoint(200, ["token"]),
-    ],
-)
-async def test_an_endpoint_that_gives_none_may_be_asked_again(endpoint: Endpoint) -> None:
-    person = identity(endpoint)
-    person.enter("Mika")
-    with pytest.raises(TokenUnavailable) as caught:
-        await person.get_token()
-    assert "secret-" not in str(caught.value)
-
-
-async def test_an_endpoint_that_cannot_be_reached_says_so_in_its_own_words() -> None:
-    person = identity(Endpoint(answer=OSError("refused")))
-    person.enter("Mika")
-    with pytest.raises(OSError, match="refused"):
-        await person.get_token()
+    assert identity(Server(), settings).remembered_name is None
 
 
 def test_each_tab_remembers_its_own_person_and_a_new_one_the_last() -> None:
     settings, tab = MemorySettings(), MemorySettings()
 
-    def page(tab: MemorySettings) -> Identity:
-        return Identity(settings, Endpoint(), "/token", lambda: "secret", tab)
-
-    page(tab).enter("Mika")
-    page(MemorySettings()).enter("Ren")
-    assert page(tab).remembered_name == "Mika"
-    assert page(MemorySettings()).remembered_name == "Ren"
+    identity(Server(), settings, tab).enter("Mika")
+    identity(Server(), settings, MemorySettings()).enter("Ren")
+    assert identity(Server(), settings, tab).remembered_name == "Mika"
+    assert identity(Server(), settings, MemorySettings()).remembered_name == "Ren"
 
 
 def test_who_left_is_known_in_storage_and_others_have_not_left() -> None:
     settings = MemorySettings()
-    person = identity(Endpoint(), settings)
+    person = identity(Server(), settings)
     assert person.person_who_left is None
     person.enter("Mika")
     name_in_storage = person.person
     person.leave()
-    assert identity(Endpoint(), settings).person_who_left == name_in_storage
+    assert identity(Server(), settings).person_who_left == name_in_storage
     person.enter("Ren")
     assert not person.has_left
     assert person.person_who_left is None
 
 
 def test_the_name_in_storage_tells_neither_name_nor_secret() -> None:
-    person = identity(Endpoint())
+    person = identity(Server())
     person.enter("Mika")
     assert "Mika" not in person.person
     assert "secret" not in person.person

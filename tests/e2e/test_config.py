@@ -36,7 +36,7 @@ def test_a_broken_configuration_is_named_in_words_and_nothing_connects(hire: Cal
         expect(newcomer.root).to_have_attribute("data-page", "failed")
         expect(newcomer.name_box).to_be_hidden()
     assert newcomer.network.counts.websockets == 0
-    assert [url for url in newcomer.watch.requests if url.endswith("/token")] == []
+    assert [url for url in newcomer.watch.requests if url.endswith(("/token", "/ticket"))] == []
 
 
 def test_the_address_of_the_page_cannot_send_a_token_elsewhere(
@@ -65,6 +65,7 @@ def wishes_for(ws: str, token: str) -> dict[str, str]:
         "server": ws,
         "tokenUrl": token,
         "token_url": token,
+        "ticketUrl": token.replace("/token", "/ticket"),
         "token": token,
         "config": token.replace("/token", "/static/config.json"),
     }

@@ -47,9 +47,10 @@ def test_a_server_that_comes_back_gives_five_new_retries(quinn: Person) -> None:
 
 
 def attempts_of(person: Person) -> int:
-    """How often the page has asked for a token, which is how each attempt begins."""
+    """How often the page has tried, while nobody answers: each attempt begins by asking for a ticket, or for a token
+    where it has none to show."""
     person.page.title()  # lets events arrive
-    return sum(url.endswith("/token") for url in person.watch.requests)
+    return sum(url.endswith(("/token", "/ticket")) for url in person.watch.requests)
 
 
 def error_on(person: Person) -> Locator:

@@ -71,7 +71,7 @@ class Watch:
         return noted + self._shown_errors() + elsewhere + aloud
 
     def tokens_in(self, text: str) -> int:
-        """How many of the tokens that the page has used stand in a text."""
+        """How many of the tokens and tickets that the page has used stand in a text."""
         return sum(token in text for token in self._tokens)
 
     def forget(self) -> None:
@@ -106,6 +106,9 @@ class Watch:
 
     def _on_request(self, request: Request) -> None:
         self.requests.append(request.url)
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme == "Bearer":
+            self._tokens.add(token)
 
     def _on_websocket(self, socket: WebSocket) -> None:
         self.sockets_opened.append(socket.url)

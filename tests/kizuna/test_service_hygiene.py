@@ -127,7 +127,7 @@ async def test_after_a_thousand_drops_there_is_as_much_as_after_ten():
             "watchers": len(stage.platform.watchers),
             "sockets": len(stage.platform.live_sockets),
             "tasks": len(asyncio.all_tasks()),
-            "own": sum(type(thing).__module__.startswith("kizuna.") for thing in gc.get_objects())
+            "own": sum(str(type(thing).__module__).startswith("kizuna.") for thing in gc.get_objects())
             - 2
             * len(stage.platform.sockets)  # the fake ones are kept by the platform, as are their listeners
             - len(stage.platform.clock._timers)

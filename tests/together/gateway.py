@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Sequence
+import itertools
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -12,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from backend.authorizer import Authorizer, allows, context_of
 from backend.connections import CONNECTION_PREFIX, connection_id_of
+from backend.desks import Answer, Desk, TicketDesk, TokenDesk
 from backend.gateway.base import Delivery
 from backend.gateway.events import METHOD_ARN
 from backend.handlers import Backend, Response
@@ -20,7 +23,8 @@ from backend.retry import Retry
 from backend.rooms import ROOM_PREFIX, Rooms, room_of_head
 from backend.store.base import Action, Condition, Conflict, Item, Key
 from backend.store.sqlite import SqliteStore
-from backend.tokens import Issued, Tokens
+from backend.tickets import TicketOrToken, Tickets
+from backend.tokens import Tokens
 from chat.protocol import Bye, encode
 from tests.backend.fakes import Ids, event
 from tests.together.memory_store import MemoryStore, Tables
@@ -77,7 +81,14 @@ class Server:
         self.posts_to_fail = 0  #: so many posts answer 429
         self._clock = clock
         self._ids = Ids()
-        self._tokens = Tokens(SECRET, clock=clock)
+        numbers = itertools.count(1)
+        tokens = Tokens(SECRET, clock=clock)
+        tickets = Tickets(store, clock=clock, new_ticket=lambda: f"ticket-{next(numbers)}")
+        self._desks: dict[str, Desk] = {
+            "/token": TokenDesk(lambda: tokens),
+            "/ticket": TicketDesk(tickets, tokens),
+        }
+        self._authorizer = Authorizer(TicketOrToken(tickets, tokens))
         self._lines: dict[str, Line] = {}
         self._instances: list[Backend] = []
         self._running = 0
@@ -138,11 +149,12 @@ class Server:
         """All that was said in a room, as it is stored."""
         return self.store.query(f"ROOM#{room_id}#LOG")
 
-    def issue_token(self, name: str, secret: str) -> Issued:
-        """What POST /token answers. Raises OSError while nobody serves."""
+    def post(self, path: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> Answer:
+        """What POST /token and POST /ticket answer. Raises OSError while nobody serves."""
         if not self.is_up:
             raise OSError("connection refused")
-        return self._tokens.issue(name, secret)
+        named = {"content-type": "application/json"} | {name.lower(): headers[name] for name in headers}
+        return self._desks[path].answer(named, json.dumps(body))
 
     # --- what lines bring ---
 
@@ -179,8 +191,8 @@ class Server:
         self._invoke(event("DISCONNECT", line.connection_id, authorizer=line.authorizer))
 
     def _authorized(self, token: str) -> dict[str, str] | None:
-        """What the authorizer says of a token's person; None if it is no good."""
-        answer = Authorizer(self._tokens).authorize(
+        """What the authorizer says of a ticket's person; None if it is no good."""
+        answer = self._authorizer.authorize(
             {"methodArn": METHOD_ARN, "queryStringParameters": {"token": token}}
         )
         return context_of(answer) if allows(answer) else None

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from chat.admission import Endpoints
 from chat.cache import RoomCache
 from chat.identity import Identity
 from chat.session import ChatSession
@@ -94,8 +95,7 @@ class Page:
         world = self._world
         identity = Identity(
             self.tab.browser.settings,
-            self._post_json,
-            "/token",
+            Endpoints(self._post_json, "/token", "/ticket", self.platform.now),
             lambda: f"the secret of {self.tab.person}.",
             self.tab.settings,
         )
@@ -234,15 +234,16 @@ class Page:
             self.saying.id = made
         return made
 
-    async def _post_json(self, url: str, body: Mapping[str, Any]) -> tuple[int, Any]:
+    async def _post_json(
+        self, url: str, body: Mapping[str, Any], headers: Mapping[str, str]
+    ) -> tuple[int, Any]:
         while self.path is Path.STALLED:
             arrived = asyncio.Event()
             self.platform.call_at(self.platform.now().monotonic + 1.0, arrived.set)
             await arrived.wait()
         if self.path is Path.REFUSED:
             raise OSError("connection refused")
-        issued = self._world.server.issue_token(body["name"], body["clientSecret"])
-        return 200, {"token": issued.token, "userId": issued.user_id, "expiresIn": issued.expires_in}
+        return self._world.server.post(url, body, headers)
 
     # --- what it shows ---
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import js
@@ -26,20 +27,26 @@ async def get_json(url: str) -> tuple[int, Any]:
     return await _fetch(url, method="GET", cache="no-cache")
 
 
-async def post_json(url: str, body: Mapping[str, Any]) -> tuple[int, Any]:
-    """POST ``body``. Returns (HTTP status, value or None). Raises OSError when the server cannot be reached.
+async def post_json(
+    url: str, body: Mapping[str, Any], headers: Mapping[str, str] = MappingProxyType({})
+) -> tuple[int, Any]:
+    """POST ``body`` with ``headers`` beside its own. Returns (HTTP status, value), None for what is no JSON. Raises
+    OSError when the server cannot be reached; a header that no request can carry is one, and its words repeat it.
 
     No cookies travel, and a redirect is refused: what is posted here is meant for this URL alone.
     """
-    return await _fetch(
-        url,
-        method="POST",
-        headers=to_js({"Content-Type": "application/json"}),
-        body=json.dumps(body),
-        cache="no-store",
-        credentials="omit",
-        redirect="error",
-    )
+    try:
+        return await _fetch(
+            url,
+            method="POST",
+            headers=to_js({"Content-Type": "application/json", **headers}),
+            body=json.dumps(body),
+            cache="no-store",
+            credentials="omit",
+            redirect="error",
+        )
+    except NoJson as error:
+        return error.status, None
 
 
 async def _fetch(url: str, **options: Any) -> tuple[int, Any]:

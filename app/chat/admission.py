@@ -1,0 +1,149 @@
+"""How one person is let in: by a token, or by a ticket that is got for it.
+
+    POST <tokenUrl>   {"name": "Ann", "clientSecret": "…"}     200 {"token": "…", "userId": "…", "expiresIn": 3600}
+    POST <ticketUrl>  {}  Authorization: Bearer <token>        200 {"ticket": "…", "expiresIn": 30}
+
+A browser can put nothing but a URL into a WebSocket's handshake, and URLs end up in logs. A ticket is good once, so
+what stands in the URL is worthless afterwards. The token travels in a header and stays in the memory of the page.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from chat.protocol import InvalidField, check_id
+from kizuna.errors import KizunaError, Unauthorized
+from kizuna.platform import Instant
+
+#: Posts JSON to a URL with these headers; returns the HTTP status and the answer, None for what is no JSON. Raises
+#: OSError when the server cannot be reached.
+PostJson = Callable[[str, Mapping[str, Any], Mapping[str, str]], Awaitable[tuple[int, Any]]]
+
+#: The share of a token's life in which it may be used again. The connection begins a renewal when three quarters of
+#: what was left have passed, or later (kizuna.rollover): so a renewal always gets a new token.
+REUSABLE = 0.5
+
+_REFUSED = (401, 403)
+
+
+class TokenUnavailable(KizunaError):
+    """An endpoint answered, but gave no token or no ticket. Trying again may help."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token and whom it names. ``asked_at``: just before it was made. ``lifetime``: seconds; None: nobody said."""
+
+    text: str = field(repr=False)
+    user_id: str
+    asked_at: Instant
+    lifetime: float | None
+
+    def is_reusable(self, now: Instant) -> bool:
+        """Whether enough of its life is left. The monotonic clock stands still while the machine sleeps, and the
+        wall clock may be set: the one by which it is older counts."""
+        age = max(now.monotonic - self.asked_at.monotonic, now.wall - self.asked_at.wall)
+        return self.lifetime is not None and age / REUSABLE < self.lifetime
+
+
+class Endpoints:
+    """Responsible for asking for tokens and tickets. ``ticket_url``: None where the server knows no tickets.
+
+    Raises Unauthorized, TokenUnavailable, or OSError when an endpoint cannot be reached; none of them names a secret,
+    a token or a ticket.
+    """
+
+    def __init__(
+        self, post_json: PostJson, token_url: str, ticket_url: str | None, now: Callable[[], Instant]
+    ) -> None:
+        self._post_json = post_json
+        self.token_url = token_url
+        self.ticket_url = ticket_url
+        self.now = now
+
+    async def fetch_token(self, name: str, secret: str) -> Token:
+        """A new token of the person with this secret."""
+        asked_at = self.now()
+        status, answer = await self._post_json(self.token_url, {"name": name, "clientSecret": secret}, {})
+        if status in _REFUSED:
+            raise Unauthorized("the token endpoint refused the person")
+        text = _text(status, answer, "token")
+        if text is None:
+            raise TokenUnavailable(f"the token endpoint answered {status} without a token")
+        try:
+            user_id = check_id("userId", answer.get("userId"))
+        except InvalidField:
+            raise TokenUnavailable("the token endpoint named nobody: userId is no id") from None
+        return Token(text, user_id, asked_at, _lifetime(answer.get("expiresIn")))
+
+    async def fetch_ticket(self, ticket_url: str, token: Token) -> str | None:
+        """A ticket; None if the token was refused."""
+        # The browser's own error would repeat it.
+        if not token.text.isascii() or not token.text.isprintable():
+            raise TokenUnavailable("the token endpoint gave a token that no header can carry")
+        headers = {"Authorization": f"Bearer {token.text}"}
+        status, answer = await self._post_json(ticket_url, {}, headers)
+        if status in _REFUSED:
+            return None
+        ticket = _text(status, answer, "ticket")
+        if ticket is None:
+            raise TokenUnavailable(f"the ticket endpoint answered {status} without a ticket")
+        return ticket
+
+
+class Admission:
+    """Responsible for letting one person in, as often as it takes, with a token that nobody else ever gets.
+
+    Several may ask at once: a link and the one that is to replace it.
+    """
+
+    def __init__(self, endpoints: Endpoints, name: str, secret: str) -> None:
+        self._endpoints = endpoints
+        self._name = name
+        self._secret = secret
+        self._kept: Token | None = None
+
+    async def ask(self) -> tuple[str, str]:
+        """What the URL of one attempt says, a ticket or a new token; and the user id of whom it admits.
+
+        Raises what Endpoints raises.
+        """
+        ticket_url = self._endpoints.ticket_url
+        if ticket_url is None:
+            # A handshake that fails does not say why: an old token would be tried for ever.
+            token = await self._new_token()
+            return token.text, token.user_id
+        kept = self._kept
+        if kept is not None and kept.is_reusable(self._endpoints.now()):
+            ticket = await self._ticket(ticket_url, kept)
+            if ticket is not None:
+                return ticket, kept.user_id
+        self._kept = fresh = await self._new_token()
+        ticket = await self._ticket(ticket_url, fresh)
+        if ticket is None:
+            raise Unauthorized("the ticket endpoint refused a fresh token")
+        return ticket, fresh.user_id
+
+    async def _new_token(self) -> Token:
+        return await self._endpoints.fetch_token(self._name, self._secret)
+
+    async def _ticket(self, ticket_url: str, token: Token) -> str | None:
+        ticket = await self._endpoints.fetch_ticket(ticket_url, token)
+        if ticket is None and self._kept is token:  # not one that came meanwhile
+            self._kept = None
+        return ticket
+
+
+def _text(status: int, answer: Any, key: str) -> str | None:
+    """The text under a key of an answer that is as it should be."""
+    value = answer.get(key) if status == 200 and isinstance(answer, dict) else None
+    return value if isinstance(value, str) and value else None
+
+
+def _lifetime(value: Any) -> float | None:
+    """Seconds, if that is what an answer says."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value if is_number and 0 < value < math.inf else None

@@ -1,0 +1,378 @@
+"""A token that is kept while it is young, and a ticket for every attempt: what stands in a URL is good only once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import pytest
+
+from chat.admission import Admission, Endpoints, Token, TokenUnavailable
+from kizuna.errors import KizunaError, Unauthorized
+from kizuna.options import Options
+from kizuna.platform import Instant
+from kizuna.rollover import due_in
+from kizuna.testing import VirtualClock
+
+TOKEN_URL, TICKET_URL = "https://id.example/token", "https://chat.example/ticket"
+LIFETIME = 3600
+
+Answer = tuple[int, Any]
+
+
+class Desks:
+    """Responsible for both endpoints: tokens and tickets are numbered, unless the test says what is answered next."""
+
+    def __init__(self) -> None:
+        self.clock = VirtualClock()
+        self.tokens_asked: list[Mapping[str, Any]] = []
+        self.shown: list[str] = []  #: what came in the header Authorization, for a ticket each
+        self.lifetime: Any = LIFETIME
+        self.next_tokens: list[Answer | Exception] = []
+        self.next_tickets: list[Answer | Exception] = []
+        self.before_answering: Callable[[str], Awaitable[None]] | None = None
+
+    async def __call__(self, url: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> Answer:
+        if url == TOKEN_URL:
+            assert headers == {}
+            self.tokens_asked.append(body)
+            number = len(self.tokens_asked)
+            answer: Answer = (200, {"token": f"t.{number}", "userId": "u", "expiresIn": self.lifetime})
+            return await self._answer(url, answer, self.next_tokens)
+        assert url == TICKET_URL
+        assert body == {}
+        self.shown.append(headers["Authorization"])
+        answer = (200, {"ticket": f"ticket-{len(self.shown)}", "expiresIn": 30})
+        return await self._answer(url, answer, self.next_tickets)
+
+    async def _answer(self, url: str, usual: Answer, planned: list[Answer | Exception]) -> Answer:
+        answer = planned.pop(0) if planned else usual
+        if self.before_answering is not None:
+            await self.before_answering(url)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+@pytest.fixture
+def desks() -> Desks:
+    return Desks()
+
+
+@pytest.fixture
+def ann(desks: Desks) -> Admission:
+    return Admission(Endpoints(desks, TOKEN_URL, TICKET_URL, desks.clock.now), "Ann", "the secret")
+
+
+async def test_a_ticket_is_got_for_the_token_which_goes_in_a_header_and_to_nobody_else(
+    desks: Desks, ann: Admission
+) -> None:
+    assert await ann.ask() == ("ticket-1", "u")
+    assert desks.tokens_asked == [{"name": "Ann", "clientSecret": "the secret"}]
+    assert desks.shown == ["Bearer t.1"]
+
+
+async def test_every_attempt_has_a_ticket_of_its_own_and_a_young_token_is_used_again(
+    desks: Desks, ann: Admission
+) -> None:
+    assert [await ann.ask() for _ in range(3)] == [("ticket-1", "u"), ("ticket-2", "u"), ("ticket-3", "u")]
+    assert desks.shown == ["Bearer t.1"] * 3
+
+
+async def test_without_tickets_the_token_itself_is_given_and_never_twice(desks: Desks) -> None:
+    ann = Admission(Endpoints(desks, TOKEN_URL, None, desks.clock.now), "Ann", "the secret")
+    assert [await ann.ask(), await ann.ask()] == [("t.1", "u"), ("t.2", "u")]
+    assert desks.shown == []
+
+
+# --- how long a token is used ---
+
+
+async def test_a_token_is_used_until_half_of_its_life_is_left(desks: Desks, ann: Admission) -> None:
+    await ann.ask()
+    desks.clock.move_to(desks.clock.now().monotonic + LIFETIME / 2 - 1)
+    await ann.ask()
+    desks.clock.move_to(desks.clock.now().monotonic + 1)
+    await ann.ask()
+    await ann.ask()
+    assert desks.shown == ["Bearer t.1", "Bearer t.1", "Bearer t.2", "Bearer t.2"]
+
+
+async def test_a_life_begins_when_the_token_is_asked_for_not_when_it_arrives(
+    desks: Desks, ann: Admission
+) -> None:
+    async def slowly(url: str) -> None:
+        if url == TOKEN_URL:
+            desks.clock.move_to(desks.clock.now().monotonic + LIFETIME / 2)
+
+    desks.before_answering = slowly
+    await ann.ask()
+    await ann.ask()
+    assert desks.shown == ["Bearer t.1", "Bearer t.2"]
+
+
+async def test_what_the_machine_slept_counts_though_the_monotonic_clock_stood_still(
+    desks: Desks, ann: Admission
+) -> None:
+    await ann.ask()
+    desks.clock.sleep(LIFETIME / 2)
+    await ann.ask()
+    assert desks.shown == ["Bearer t.1", "Bearer t.2"]
+
+
+async def test_a_wall_clock_that_is_set_back_makes_no_token_younger(desks: Desks, ann: Admission) -> None:
+    await ann.ask()
+    desks.clock.sleep(-LIFETIME)
+    desks.clock.move_to(desks.clock.now().monotonic + LIFETIME / 2)
+    await ann.ask()
+    assert desks.shown == ["Bearer t.1", "Bearer t.2"]
+
+
+@pytest.mark.parametrize("lifetime", [None, 0, -5, True, "3600", [3600], float("nan"), float("inf")])
+async def test_a_token_whose_life_nobody_knows_is_used_once(
+    desks: Desks, ann: Admission, lifetime: Any
+) -> None:
+    desks.lifetime = lifetime
+    await ann.ask()
+    await ann.ask()
+    assert desks.shown == ["Bearer t.1", "Bearer t.2"]
+
+
+async def test_a_life_of_any_number_of_seconds_is_understood(desks: Desks, ann: Admission) -> None:
+    desks.lifetime = 10**400
+    await ann.ask()
+    await ann.ask()
+    assert desks.shown == ["Bearer t.1"] * 2
+
+
+@pytest.mark.parametrize("lifetime", [1, 12, 60, 600, 3600, 86_400])
+@pytest.mark.parametrize("chance", [0.0, 0.999])
+def test_a_renewal_by_rollover_always_gets_a_new_token(lifetime: int, chance: float) -> None:
+    token = Token("t", "u", Instant(0, 0), lifetime)
+    for used_at in (0.0, lifetime * 0.25, lifetime * 0.499):
+        assert token.is_reusable(Instant(used_at, used_at))
+        due = due_in(Options(rollover_after=0), lifetime - used_at, lambda: chance)
+        assert due is not None
+        assert not token.is_reusable(Instant(used_at + due, used_at + due))
+
+
+# --- a token that is refused ---
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_kept_token_that_is_refused_is_thrown_away_and_a_new_one_tried_once(
+    desks: Desks, ann: Admission, status: int
+) -> None:
+    await ann.ask()
+    desks.next_tickets = [(status, {"code": "unauthorized"})]
+    assert await ann.ask() == ("ticket-3", "u")
+    await ann.ask()
+    assert desks.shown == ["Bearer t.1", "Bearer t.1", "Bearer t.2", "Bearer t.2"]
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_new_token_that_is_refused_is_the_end_and_not_kept(
+    desks: Desks, ann: Admission, status: int
+) -> None:
+    desks.next_tickets = [(status, None)]
+    with pytest.raises(Unauthorized):
+        await ann.ask()
+    assert desks.shown == ["Bearer t.1"]
+    await ann.ask()
+    assert desks.shown == ["Bearer t.1", "Bearer t.2"]
+
+
+async def test_the_kept_and_the_new_token_refused_is_the_end(desks: Desks, ann: Admission) -> None:
+    await ann.ask()
+    desks.next_tickets = [(401, None), (401, None)]
+    with pytest.raises(Unauthorized):
+        await ann.ask()
+    assert desks.shown == ["Bearer t.1", "Bearer t.1", "Bearer t.2"]
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_person_whom_the_token_endpoint_refuses_is_unauthorized(
+    desks: Desks, ann: Admission, status: int
+) -> None:
+    desks.next_tokens = [(status, {"error": "no"})]
+    with pytest.raises(Unauthorized):
+        await ann.ask()
+    assert desks.shown == []
+
+
+# --- endpoints in trouble ---
+
+
+NO_TICKETS: list[Answer] = [
+    (500, {"ticket": "ticket"}),
+    (503, None),
+    (429, {"message": "Too Many Requests"}),
+    (404, None),
+    (200, None),
+    (200, ["ticket"]),
+    (200, {"ticket": 5}),
+    (200, {"ticket": ""}),
+]
+NO_TOKENS: list[Answer] = [
+    (500, {"error": "broken"}),
+    (200, None),
+    (200, ["token"]),
+    (200, {"no": "token"}),
+    (200, {"token": "", "userId": "u"}),
+    (200, {"token": "t.1", "userId": 5}),
+    (200, {"token": "t.1"}),
+]
+
+
+@pytest.mark.parametrize("answer", NO_TICKETS)
+async def test_no_ticket_for_now_costs_the_attempt_and_not_the_token(
+    desks: Desks, ann: Admission, answer: Answer
+) -> None:
+    desks.next_tickets = [answer]
+    with pytest.raises(TokenUnavailable, match=f"ticket endpoint answered {answer[0]}"):
+        await ann.ask()
+    await ann.ask()
+    assert desks.shown == ["Bearer t.1"] * 2
+
+
+@pytest.mark.parametrize("answer", NO_TOKENS)
+async def test_no_token_for_now_costs_the_attempt(desks: Desks, ann: Admission, answer: Answer) -> None:
+    desks.next_tokens = [answer]
+    with pytest.raises(TokenUnavailable, match="token endpoint"):
+        await ann.ask()
+    assert desks.shown == []
+    await ann.ask()
+
+
+async def test_an_endpoint_that_cannot_be_reached_says_so_in_its_own_words(
+    desks: Desks, ann: Admission
+) -> None:
+    desks.next_tokens = [OSError("refused")]
+    with pytest.raises(OSError, match="refused"):
+        await ann.ask()
+    desks.next_tickets = [OSError("unreachable")]
+    with pytest.raises(OSError, match="unreachable"):
+        await ann.ask()
+    await ann.ask()
+    assert desks.shown == ["Bearer t.2"] * 2
+
+
+@pytest.mark.parametrize("token", ["a\r\nb", "a\x00", "schlüssel", "\ud800"])
+async def test_a_token_that_no_header_can_carry_is_not_handed_to_a_browser_that_would_repeat_it(
+    desks: Desks, ann: Admission, token: str
+) -> None:
+    desks.next_tokens = [(200, {"token": token, "userId": "u", "expiresIn": LIFETIME})]
+    with pytest.raises(TokenUnavailable, match="no header can carry") as caught:
+        await ann.ask()
+    assert token not in str(caught.value)
+    assert desks.shown == []
+
+
+async def test_no_error_and_no_log_line_holds_a_secret_a_token_or_a_ticket(
+    desks: Desks, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    said: list[str] = []
+
+    async def fail() -> None:
+        newcomer = Admission(Endpoints(desks, TOKEN_URL, TICKET_URL, desks.clock.now), "Ann", "the secret")
+        with pytest.raises(KizunaError) as caught:
+            await newcomer.ask()
+        said.append(repr(caught.value) + str(caught.value))
+
+    mirror = {"token": "t.secret", "ticket": "ticket-secret", "clientSecret": "the secret"}
+    for desk in (desks.next_tokens, desks.next_tickets):
+        for status in (400, 401, 403, 500):
+            desk.append((status, mirror))
+            await fail()
+    desks.next_tokens = [(200, {**mirror, "userId": "t.secret" * 100})]
+    await fail()
+    said += [caplog.text, repr(Token("t.secret", "u", desks.clock.now(), None))]
+    assert len(said) == 11
+    for secret in ("secret", "t.1", "t.2", "Bearer"):
+        assert secret not in "".join(said)
+
+
+# --- several at once ---
+
+
+class Crossing:
+    """Responsible for letting two requests to one endpoint meet there, before either is answered."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._waiting = 0
+        self._met = asyncio.Event()
+
+    async def __call__(self, url: str) -> None:
+        """Wait for the other one."""
+        if url != self._url:
+            return
+        self._waiting += 1
+        if self._waiting == 2:
+            self._met.set()
+        await self._met.wait()
+
+
+async def test_a_link_and_the_next_one_may_ask_at_once_and_each_gets_a_ticket(
+    desks: Desks, ann: Admission
+) -> None:
+    desks.before_answering = Crossing(TOKEN_URL)
+    first, second = await asyncio.gather(ann.ask(), ann.ask())
+    assert {first[0], second[0]} == {"ticket-1", "ticket-2"}
+    assert len(desks.tokens_asked) == 2
+    await ann.ask()
+    assert desks.shown[2] in desks.shown[:2]
+
+
+async def test_two_who_are_refused_with_the_same_kept_token_both_get_in_with_new_ones(
+    desks: Desks, ann: Admission
+) -> None:
+    await ann.ask()
+    desks.before_answering = Crossing(TICKET_URL)
+    desks.next_tickets = [(401, None), (401, None)]
+    first, second = await asyncio.gather(ann.ask(), ann.ask())
+    assert first[0] != second[0]
+    assert desks.shown[:3] == ["Bearer t.1"] * 3
+    assert sorted(desks.shown[3:]) == ["Bearer t.2", "Bearer t.3"]
+
+
+async def test_a_late_refusal_of_an_old_token_does_not_cost_the_newer_one(
+    desks: Desks, ann: Admission
+) -> None:
+    await ann.ask()
+    arrived, answered = asyncio.Event(), asyncio.Event()
+
+    async def hold_the_first(url: str) -> None:
+        if not arrived.is_set():
+            arrived.set()
+            await answered.wait()
+
+    desks.before_answering = hold_the_first
+    desks.next_tickets = [(401, None), (401, None)]
+    late = asyncio.create_task(ann.ask())
+    await arrived.wait()
+    await ann.ask()  # is refused as well, and keeps t.2
+    desks.next_tokens = [OSError("refused")]
+    answered.set()
+    with pytest.raises(OSError, match="refused"):  # for itself it may ask for a new token, and fail
+        await late
+    await ann.ask()
+    assert desks.shown[-1] == "Bearer t.2"
+
+
+async def test_who_gives_up_in_the_middle_leaves_nothing_behind_that_stops_others(
+    desks: Desks, ann: Admission
+) -> None:
+    never = asyncio.Event()
+    desks.before_answering = lambda url: never.wait()  # type: ignore[assignment, return-value]
+    for _ in range(2):
+        asking = asyncio.create_task(ann.ask())
+        await asyncio.sleep(0)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+    desks.before_answering = None
+    assert (await ann.ask())[1] == "u"

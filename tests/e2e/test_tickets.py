@@ -1,0 +1,174 @@
+"""What stands in the URL of a WebSocket is worthless afterwards, and tokens are renewed while nobody notices."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.sync_api import Browser
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+from websockets.typing import Origin
+
+from tests.e2e.cast import Cast
+from tests.e2e.conftest import present
+from tests.e2e.peer import Peer
+from tests.e2e.person import Person
+from tests.e2e.server import KizunaServer
+from tests.e2e.waiting import eventually
+
+#: Seconds. A renewal begins with a quarter to an eighth of it left, and `ready` may say up to a second too much.
+SHORT_LIFETIME = 16
+#: Seconds within which two renewals of such a token have begun, and a busy machine is done with them.
+TWO_RENEWALS = 2 * SHORT_LIFETIME + 30.0
+
+#: What a server says to which nothing is wrong: no `nack`, no `error`, no `bye`.
+GOOD_NEWS = {"ready", "batch", "message", "ack", "pong", "presence", "typing"}
+
+WATCH_STATUS = """() => {
+    const seen = window.changesOfStatus = [], root = document.documentElement;
+    const note = () => seen.push(root.dataset.status + " " + root.dataset.caughtUp + " "
+        + document.querySelector('[role="status"]').innerText);
+    new MutationObserver(note).observe(root, {attributeFilter: ["data-status", "data-caught-up"]});
+    new MutationObserver(note).observe(document.querySelector('[role="status"]'),
+        {childList: true, subtree: true, characterData: true});
+}"""
+
+
+def admission_in(url: str) -> str:
+    """What a WebSocket's URL says."""
+    (token,) = parse_qs(urlsplit(url).query)["token"]
+    return token
+
+
+def asked_for(person: Person, path: str) -> int:
+    """How many requests the page has sent there."""
+    person.page.title()  # lets events arrive
+    return sum(urlsplit(url).path == path for url in person.watch.requests)
+
+
+def use_again(url: str, person: Person) -> int:
+    """The status of the answer to somebody who has read the URL, and comes as the page came."""
+    try:
+        with connect(url, origin=Origin(person.network.url), proxy=None):
+            return 101
+    except InvalidStatus as refused:
+        return refused.response.status_code
+
+
+def test_the_ticket_in_the_url_admits_nobody_else_and_the_next_link_has_another(
+    ada: Person, peer: Peer
+) -> None:
+    ada.watch.allow_network_trouble()
+    ada.leave()
+    ada.join()
+    (first,) = ada.watch.sockets_opened
+    assert "." not in admission_in(first), "a token, which is good for an hour"
+    assert use_again(first, ada) == 403
+    assert ada.status == "connected"
+
+    tokens, before = asked_for(ada, "/token"), ada.network.counts.websockets
+    ada.network.reset(only_websockets=True)
+    ada.network.wait_until(lambda seen: seen.websockets > before)
+    ada.wait_until_in()
+    second = ada.watch.sockets_opened[-1]
+    assert admission_in(second) != admission_in(first)
+    assert use_again(second, ada) == 403
+    assert asked_for(ada, "/token") == tokens, "the token is young: it is used again"
+    assert asked_for(ada, "/ticket") >= 2
+    ada.say("it is me")
+    peer.wait_to_hear("it is me")
+
+
+def test_a_page_whose_tokens_come_from_elsewhere_without_tickets_puts_the_token_in_the_url(
+    hire: Callable[..., Person], room: str
+) -> None:
+    newcomer = hire("Newcomer")
+    config = {"tokenUrl": f"{newcomer.network.url}/token"}
+    newcomer.page.route("**/static/config.json", lambda route: route.fulfill(json=config))
+    newcomer.open(room)
+    newcomer.join()
+    newcomer.say("as the article has it")
+    newcomer.wait_for_text("as the article has it", state="sent")
+    (url,) = newcomer.watch.sockets_opened
+    assert admission_in(url).count(".") == 2
+    assert use_again(url, newcomer) == 101
+    assert asked_for(newcomer, "/ticket") == 0
+
+
+# --- renewal ---
+
+
+@pytest.fixture
+def short_lived(tmp_path: Path) -> Iterator[KizunaServer]:
+    """A server whose tokens last for seconds."""
+    data = tmp_path / "kizuna.sqlite3"
+    with KizunaServer(data, TOKEN_LIFETIME=str(SHORT_LIFETIME), RATE_LIMIT="0") as server:
+        yield server
+
+
+@pytest.fixture
+def talker(request: pytest.FixtureRequest, chromium: Browser, short_lived: KizunaServer) -> Iterator[Person]:
+    """Somebody on that server."""
+    cast = Cast(chromium, short_lived)
+    talker = cast.hire("Talker")
+    try:
+        with present(request, [talker], short_lived):
+            yield talker
+    finally:
+        cast.dismiss(talker)
+
+
+def test_a_token_is_renewed_while_somebody_talks_and_nobody_notices(
+    talker: Person, short_lived: KizunaServer
+) -> None:
+    room = f"room-{uuid.uuid4().hex[:12]}"
+    said = talk_over_two_renewals(talker, room, short_lived)
+    assert talker.page.evaluate("() => window.changesOfStatus") == []
+    assert asked_for(talker, "/token") == len(talker.watch.sockets_opened), "each renewal has a new token"
+    assert asked_for(talker, "/ticket") == len(talker.watch.sockets_opened)
+
+    sent, received = frames(talker.watch.frames_sent), frames(talker.watch.frames_received)
+    ids = [frame["clientMessageId"] for frame in sent if frame["action"] == "sendMessage"]
+    assert len(ids) == len(set(ids)) == len(said), "each was sent once"
+    assert Counter(frame["clientMessageId"] for frame in received if frame["type"] == "ack") == Counter(ids)
+    assert {frame["type"] for frame in received} <= GOOD_NEWS
+
+    log = short_lived.output
+    assert log.count("POST /ticket 200") == len(talker.watch.sockets_opened)
+    assert room not in log  # and with it every word
+    assert talker.watch.tokens_in(log) == 0
+
+
+def talk_over_two_renewals(talker: Person, room: str, server: KizunaServer) -> list[str]:
+    """What the person said meanwhile, all of which somebody else has heard once and in order."""
+    with Peer(server, room) as peer:
+        talker.open(room)
+        talker.join()
+        talker.page.evaluate(WATCH_STATUS)
+        numbers, said = itertools.count(1), []
+
+        def say_one_more() -> bool:
+            said.append(f"{room}, word {next(numbers)}")
+            talker.say(said[-1])
+            return len(talker.watch.sockets_opened) >= 3
+
+        eventually(say_one_more, TWO_RENEWALS, what="two renewals")
+        talker.wait_until_in()
+        talker.network.wait_until(lambda seen: (seen.websockets, seen.open_websockets) == (3, 1))
+        say_one_more()
+        talker.wait_for_text(said[-1], state="sent")
+        peer.wait_to_hear(said[-1])
+        assert peer.heard == said
+    return said
+
+
+def frames(texts: list[str]) -> list[dict[str, str]]:
+    """What went over the page's links."""
+    return [json.loads(text) for text in texts]
