@@ -20,6 +20,10 @@ PIP := $(VENV_PYTHON) -m pip --disable-pip-version-check --no-input --retries 2 
 NPM := .venv/bin/npm --userconfig=/dev/null --cache=.venv/npm-cache --loglevel=error \
   --fetch-retries=1 --fetch-retry-mintimeout=1000
 
+# What `make deploy` understands; only what is said on its command line counts, nothing that the environment holds.
+DEPLOY_WORDS := STACK ORIGINS SIGN_IN SECRET JWKS_URL AUDIENCE ISSUER STAGE RATE_LIMIT RATE_BURST REQUESTS_PER_SECOND \
+  REQUESTS_BURST LOG_DAYS LOG_ROLE ALARM_TOPIC BUCKET CONFIG PACKAGE TEMPLATE
+
 PACKAGES := .venv/.packages
 PROJECT := .venv/.project
 TEST_PACKAGES := .venv/.test-packages
@@ -27,7 +31,7 @@ RUNTIME := static/vendor/.stamp
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test check fix coverage unit e2e own-coverage chaos soak week storm scaling bench mutation diagrams screenshot setup setup-test browsers dynamodb-local wheel lock clean doctor
+.PHONY: help run test check fix coverage unit e2e own-coverage chaos soak week storm scaling bench mutation diagrams screenshot setup setup-test browsers dynamodb-local ministack wheel package deploy lock clean doctor
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
@@ -36,7 +40,7 @@ help:  ## List the targets
 run: setup  ## Set up what is missing, then serve the page
 	@exec $(VENV_PYTHON) -m backend.server
 
-test: check browsers dynamodb-local  ## Set up, then checks, unit tests and end-to-end tests
+test: check browsers dynamodb-local ministack  ## Set up, then checks, unit tests and end-to-end tests
 	@$(VENV_PYTHON) -m pytest $(ARGS)
 
 check: setup-test  ## Lint, formatting, types
@@ -48,17 +52,17 @@ fix: setup-test  ## Let ruff mend what it can: imports, formatting
 	@$(VENV_PYTHON) -m ruff check --fix --quiet || true
 	@$(VENV_PYTHON) -m ruff format
 
-coverage: setup-test dynamodb-local  ## Which lines and branches the unit tests reach
+coverage: setup-test dynamodb-local ministack  ## Which lines and branches the unit tests reach
 	@$(VENV_PYTHON) -m coverage run -m pytest -m "not e2e" $(ARGS)
 	@$(VENV_PYTHON) -m coverage report
 
 own-coverage: setup-test  ## Does each module of the library reach 100 % by its own tests?
 	@$(VENV_PYTHON) -m tools.own_coverage
 
-unit: setup-test dynamodb-local  ## The tests that need no browser
+unit: setup-test dynamodb-local ministack  ## The tests that need no browser
 	@$(VENV_PYTHON) -m pytest -m "not e2e" $(ARGS)
 
-e2e: setup-test browsers  ## The tests in real browsers
+e2e: setup-test browsers ministack  ## The tests in real browsers
 	@$(VENV_PYTHON) -m pytest -m e2e $(ARGS)
 
 chaos: setup-test browsers  ## Ten minutes on real pages while everything breaks (ARGS="--seconds 60 --seed N")
@@ -99,13 +103,22 @@ browsers: setup-test  ## Install the browsers that are missing, where that is al
 dynamodb-local: setup-test  ## Fetch AWS's DynamoDB Local, and Java where that may be installed
 	@$(VENV_PYTHON) -m tools.dynamodb_local
 
+ministack: setup-test  ## Install ministack, a stand-in for AWS, into an environment of its own
+	@$(VENV_PYTHON) -m tools.ministack
+
+package: setup-test  ## Build the zip that Lambda runs, in dist/
+	@$(VENV_PYTHON) -m tools.package $(ARGS)
+
+deploy: setup-test  ## Put the backend on AWS (STACK=kizuna ORIGINS=https://chat.example.org ...)
+	@$(VENV_PYTHON) -m tools.deploy $(foreach word,$(DEPLOY_WORDS),$(if $(filter command,$(firstword $(origin $(word)))),$(word)='$($(word))'))
+
 wheel: setup  ## Build the library's wheel in dist/
 	@$(STEP) "Building the wheel in dist" $(VENV_PYTHON) -m hatchling build --target wheel
 
 lock: $(PACKAGES)  ## Pin anew what requirements/*.in and package.json ask for (UPGRADE=--upgrade: the newest of all)
 	@$(STEP) "Making a virtual environment in .venv-lock" $(PYTHON) -m venv --clear .venv-lock
 	@$(STEP) "Installing uv" .venv-lock/bin/python -m pip install uv==0.13.8
-	@for list in run build test aws; do \
+	@for list in run build test aws ministack; do \
 	  $(STEP) "Pinning requirements/$$list.txt" .venv-lock/bin/uv pip compile --universal --python-version 3.11 \
 	    --generate-hashes --no-header --no-annotate $(UPGRADE) requirements/$$list.in -o requirements/$$list.txt || exit; \
 	done

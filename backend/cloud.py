@@ -25,6 +25,7 @@ from typing import Any, TypedDict
 from urllib.parse import urlsplit
 
 import boto3  # type: ignore[import-untyped]
+from botocore.config import Config  # type: ignore[import-untyped]
 from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
 
 from backend.authorizer import Authorizer, deny
@@ -36,6 +37,7 @@ from backend.store.base import Store
 from backend.tickets import TicketOrToken, Tickets
 from backend.tokens import AUDIENCE, Tokens
 from backend.verification import (
+    FETCH_TIMEOUT_SECONDS,
     JwtVerifier,
     Keys,
     PublishedKeys,
@@ -172,11 +174,21 @@ def verifier_and_issuer(
     if settings.jwks_url:
         keys: Keys = PublishedKeys(settings.jwks_url)
     else:
-        keys = secret = SharedSecret(secret_in_ssm(boto3.client("ssm"), settings.secret_parameter))
+        keys = secret = SharedSecret(secret_in_ssm(_ssm_client(), settings.secret_parameter))
     verifier = JwtVerifier(keys, audience=settings.audience, issuer=settings.issuer, clock=clock)
     if not settings.open_sign_in:
         return verifier, None
     return verifier, lambda: Tokens(secret.key_for(""), clock=clock)
+
+
+def _ssm_client() -> Any:
+    """A client that fails while the handshake still waits; with botocore's own minutes Lambda would end it first."""
+    config = Config(
+        connect_timeout=FETCH_TIMEOUT_SECONDS,
+        read_timeout=FETCH_TIMEOUT_SECONDS,
+        retries={"mode": "standard", "total_max_attempts": 2},
+    )
+    return boto3.client("ssm", config=config)
 
 
 def secret_in_ssm(ssm: Any, name: str) -> Callable[[], bytes]:

@@ -4,6 +4,11 @@ from pathlib import Path
 
 import pytest
 
+# One stack for the tests of the cloud and for those of the page on it.
+from tests.cloud.stack import deployed, ministack, package, template
+
+__all__ = ["deployed", "ministack", "package", "template"]
+
 E2E = Path(__file__).parent / "e2e"
 
 

@@ -390,6 +390,22 @@ def test_a_parameter_that_cannot_be_read_is_named(monkeypatch):
             secret_in_ssm(ssm, "/kizuna/secret")()
 
 
+def test_a_secret_that_does_not_come_is_given_up_before_lambda_gives_up(monkeypatch):
+    aws_environment(monkeypatch)
+    clients = []
+    make = boto3.client
+
+    def remember(*arguments: Any, **more: Any) -> Any:
+        clients.append(make(*arguments, **more))
+        return clients[-1]
+
+    monkeypatch.setattr(boto3, "client", remember)
+    verifier_and_issuer(read_settings(GOOD))
+    (config,) = [client.meta.config for client in clients]
+    attempts = config.retries["total_max_attempts"]
+    assert attempts * (config.connect_timeout + config.read_timeout) < 29
+
+
 @pytest.mark.parametrize("given", [GOOD, BY_KEYS])
 def test_no_secret_and_no_key_is_fetched_before_a_token_must_be_verified(monkeypatch, given):
     aws_environment(monkeypatch)

@@ -88,13 +88,17 @@ class Shown:
 
 
 class Person:
-    """Responsible for using one page as a person does, and for reading it as a person does."""
+    """Responsible for using one page as a person does, and for reading it as a person does.
 
-    def __init__(self, page: Page, network: FaultProxy, name: str) -> None:
+    ``home``: where the page is served, if not by the server that the network leads to.
+    """
+
+    def __init__(self, page: Page, network: FaultProxy, name: str, home: str | None = None) -> None:
         self.page = page
         self.network = network
         self.name = name
-        self.watch = Watch(page, network.url)
+        self.home = home or network.url
+        self.watch = Watch(page, self.home, network.url)
         page.add_init_script(REMEMBER_SOCKETS)
         self.root = page.locator("html")
         self.name_box = page.get_by_role("textbox", name="Your name")
@@ -111,7 +115,7 @@ class Person:
 
     def begin_to_open(self, room: str, query: str = "") -> None:
         """Ask for the page, and wait for no more than its first byte: several can start Python at once."""
-        self.page.goto(f"{self.network.url}/{query}#/{room}", wait_until="commit")
+        self.page.goto(f"{self.home}/{query}#/{room}", wait_until="commit")
 
     def wait_until_started(self) -> None:
         """Python runs, and the page can be used."""

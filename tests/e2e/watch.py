@@ -27,7 +27,7 @@ document.addEventListener("securitypolicyviolation", (event) =>
 class Watch:
     """Responsible for remembering what one page did, in all its reloads, and which of it was wrong."""
 
-    def __init__(self, page: Page, origin: str) -> None:
+    def __init__(self, page: Page, *origins: str) -> None:
         self.console: list[str] = []
         self.requests: list[str] = []
         self.frames_sent: list[str] = []
@@ -37,7 +37,7 @@ class Watch:
         self._allowed: list[str] = []
         self._tokens: set[str] = set()
         self._page = page
-        self._origin = origin
+        self._hosts = {urlsplit(origin).netloc for origin in origins}
         page.add_init_script(REPORT_VIOLATIONS)
         page.on("pageerror", lambda error: self._problems.append(f"uncaught error: {error}"))
         page.on("crash", lambda _: self._problems.append("the page crashed"))
@@ -63,8 +63,7 @@ class Watch:
         elsewhere = [
             f"asked another origin: {url}"
             for url in (*self.requests, *self.sockets_opened)
-            if urlsplit(url).netloc != urlsplit(self._origin).netloc
-            and not url.startswith(("data:", "blob:"))
+            if urlsplit(url).netloc not in self._hosts and not url.startswith(("data:", "blob:"))
         ]
         own_words = "\n".join(text for text in self.console if not re.match(NETWORK_TROUBLE[0], text))
         aloud = ["a token in the console"] * self.tokens_in(own_words)

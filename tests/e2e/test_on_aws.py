@@ -1,0 +1,148 @@
+"""The real page on a static host, chatting through the backend as it is deployed: template, functions, table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.cloud.deployed import Deployed
+from tests.e2e.cast import QUICK
+from tests.e2e.person import Person
+from tests.e2e.static_host import StaticHost
+from tests.e2e.waiting import eventually
+from tests.faults.proxy import FaultProxy
+
+GATEWAY_SAYS_GONE_WITHIN = 30.0
+
+Visit = Callable[[str], Person]
+
+
+@pytest.fixture(scope="module")
+def network(deployed: Deployed) -> Iterator[FaultProxy]:
+    """What lies between the pages and AWS."""
+    with FaultProxy(deployed.ministack.port) as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="module")
+def host(deployed: Deployed, network: FaultProxy) -> Iterator[StaticHost]:
+    """The page's own host, of an origin that the backend allows."""
+
+    def through(url: str) -> str:
+        return url.replace(f":{deployed.ministack.port}/", f":{urlsplit(network.url).port}/")
+
+    config = {
+        "webSocketUrl": through(deployed.web_socket_url),
+        "tokenUrl": through(deployed.token_url),
+        "ticketUrl": through(deployed.ticket_url),
+        "connection": QUICK,
+    }
+    with StaticHost(deployed.page_port, config, network.url) as host:
+        yield host
+
+
+@pytest.fixture(scope="module")
+def visit(host: StaticHost, network: FaultProxy, chromium: Browser) -> Iterator[Visit]:
+    """Somebody with a browser of their own: ``visit("Ada")``."""
+    with ExitStack() as leaving:
+
+        def come(name: str) -> Person:
+            context = leaving.enter_context(chromium.new_context())
+            return Person(context.new_page(), network, name, home=host.url)
+
+        yield come
+
+
+@pytest.fixture(scope="module")
+def visitors(visit: Visit) -> list[Person]:
+    """Two people with the page open, in a room of this module."""
+    people = [visit(name) for name in ("Ada", "Ben")]
+    for person in people:
+        person.begin_to_open("on-aws")
+    for person in people:
+        person.wait_until_started()
+        person.join()
+    return people
+
+
+@pytest.fixture
+def ada(visitors: list[Person]) -> Person:
+    return visitors[0]
+
+
+@pytest.fixture
+def ben(visitors: list[Person]) -> Person:
+    return visitors[1]
+
+
+@pytest.fixture(autouse=True)
+def nothing_went_wrong(visitors: list[Person]) -> Iterator[None]:
+    """Pages that log errors, or break their own policy, fail the test."""
+    yield
+    assert [problem for person in visitors for problem in person.watch.problems] == []
+
+
+@pytest.fixture
+def say(ada: Person, ben: Person) -> Callable[..., None]:
+    """Somebody says something, and it stands once on both screens."""
+
+    def say_and_see(speaker: Person, *texts: str) -> None:
+        before = ada.texts
+        speaker.say(*texts)
+        for person in (ada, ben):
+            person.wait_for_texts(*before, *texts)
+
+    return say_and_see
+
+
+def test_people_talk_and_their_urls_hold_nothing_but_used_tickets(ada, ben, say, deployed):
+    say(ada, "Hello, Ben")
+    say(ben, "Hello, Ada", "絆 holds")
+    eventually(
+        lambda: (
+            {message.state for person in (ada, ben) for message in person.messages} == {"sent", "received"}
+        )
+    )
+    assert [m.message_id for m in ada.messages] == [m.message_id for m in ben.messages]
+    (ticket,) = parse_qs(urlsplit(ada.watch.sockets_opened[-1]).query)["token"]
+    assert "." not in ticket
+    assert deployed.post(deployed.ticket_url, Authorization=f"Bearer {ticket}")[0] == 401
+
+
+def test_who_dropped_comes_back_and_misses_nothing(ada, ben, network):
+    before = ada.texts
+    for person in (ada, ben):
+        person.watch.allow_network_trouble()
+    with network.down():
+        ada.wait_for_status("waiting", "connecting")
+        ada.say("said while nothing worked")
+    for person in (ada, ben):
+        person.wait_until_in()
+        person.wait_for_texts(*before, "said while nothing worked")
+
+
+def test_a_page_that_vanished_is_cleaned_up_and_everybody_else_is_not(ada, ben, say, visit, deployed):
+    carol = visit("Carol")
+    carol.open("on-aws")
+    carol.join()
+    room = deployed.members("on-aws")
+    with deployed.without_disconnects():
+        carol.page.context.close()
+        eventually(lambda: not all(map(deployed.knows, room)), GATEWAY_SAYS_GONE_WITHIN)
+    (gone,) = [connection for connection in room if not deployed.knows(connection)]
+    assert deployed.raw(f"CONNECTION#{gone}", "METADATA") is not None
+    say(ada, "Is Carol still there?")
+    eventually(lambda: deployed.raw(f"CONNECTION#{gone}", "METADATA") is None)
+    assert gone not in deployed.members("on-aws")
+    assert ada.status == ben.status == "connected"
+
+
+def test_a_record_that_expired_is_as_if_it_were_not_there(ada, say, deployed):
+    deployed.record("ghost=", "on-aws", "active", 1)
+    assert deployed.raw("ROOM#on-aws", "CONNECTION#ghost=") is not None
+    say(ada, "Nobody haunts this room")
+    assert "ghost=" not in deployed.members("on-aws")

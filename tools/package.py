@@ -1,0 +1,195 @@
+"""Build the zip that the Lambda functions run: `python -m tools.package`, writes dist/kizuna-aws.zip.
+
+It holds what `backend.aws` imports of this project, and the packages of requirements/aws.txt, fetched by their hashes
+for the functions' machine (Linux on arm64) whatever machine this is. The same sources give the same bytes: names are
+sorted, times and rights are fixed, nothing is compiled. (Compression is zlib's: another zlib may give other bytes.)
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import hashlib
+import shutil
+import sys
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from tools.house import imports
+from tools.step import run
+
+ROOT = Path(__file__).resolve().parent.parent
+ENTRY = "backend.aws"
+#: Where the project's own modules lie, by their top-level name.
+HOMES = {"backend": ROOT, "chat": ROOT / "app"}
+
+REQUIREMENTS = ROOT / "requirements" / "aws.txt"
+OUTPUT = Path("dist/kizuna-aws.zip")
+
+#: The functions' runtime, as backend/template.yaml has it.
+PYTHON = "3.13"
+#: What pip calls the machines that Lambda has, newest first. The template asks for arm64.
+PLATFORMS = {
+    "arm64": ("manylinux_2_28_aarch64", "manylinux2014_aarch64", "any"),
+    "x86_64": ("manylinux_2_28_x86_64", "manylinux2014_x86_64", "any"),
+}
+#: This machine and this Python, for a stand-in that runs functions as processes of its own.
+HERE = "here"
+#: Descriptions of AWS's services that botocore carries, some 25 MB: those of the clients that backend/ makes.
+SERVICES = frozenset({"apigatewaymanagementapi", "dynamodb", "ssm"})
+
+#: The first moment that a zip can name, and rights that let every process read: Lambda runs as somebody else.
+MOMENT = (1980, 1, 1, 0, 0, 0)
+RIGHTS = 0o644 << 16
+UNIX = 3
+#: Lambda's quotas, in bytes: a zip that is uploaded directly, and what it unpacks to.
+MOST_ZIPPED = 50 * 1024 * 1024
+MOST_UNPACKED = 250 * 1024 * 1024
+
+
+def own_modules(entry: str = ENTRY, homes: Mapping[str, Path] = HOMES) -> dict[str, Path]:
+    """The project's files that a module imports, itself and everything behind them; by their name in the zip."""
+    found: dict[str, Path] = {}
+    left = [entry]
+    while left:
+        module = left.pop()
+        parent, _, _ = module.rpartition(".")
+        home = homes.get(module.partition(".")[0])
+        if home is None:
+            continue
+        left += [parent] if parent else []  # a package, or the module that the name was taken from
+        path = _file_of(home, module)
+        if path is not None and (name := path.relative_to(home).as_posix()) not in found:
+            found[name] = path
+            left += (imported for _, imported in imports(ast.parse(path.read_text(encoding="utf-8"))))
+    return found
+
+
+def _file_of(home: Path, module: str) -> Path | None:
+    """The file of a module or package; None for what an import takes from a module."""
+    path = home.joinpath(*module.split("."))
+    return next((file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()), None)
+
+
+def wanted(name: str) -> bool:
+    """Whether a file of an installed package is of use on Lambda."""
+    parts = PurePosixPath(name).parts
+    if "__pycache__" in parts or name.endswith("/"):
+        return False
+    if parts[:2] == ("botocore", "data") and len(parts) > 3:
+        return parts[2] in SERVICES
+    return True
+
+
+def wheel_files(wheel: Path) -> Iterator[tuple[str, bytes]]:
+    """The files that installing a wheel puts beside each other; not its commands."""
+    with zipfile.ZipFile(wheel) as archive:
+        for name in archive.namelist():
+            place = name
+            if ".data/" in name:
+                _, _, rest = name.partition(".data/")
+                kind, _, place = rest.partition("/")
+                if kind not in ("purelib", "platlib"):
+                    continue
+            if wanted(place):
+                yield place, archive.read(name)
+
+
+def collect(wheels: Sequence[Path]) -> dict[str, bytes]:
+    """Everything that goes into the zip, by name. Raises ValueError if two packages bring the same file."""
+    files = {name: path.read_bytes() for name, path in own_modules().items()}
+    for wheel in wheels:
+        for name, data in wheel_files(wheel):
+            if files.setdefault(name, data) != data:
+                raise ValueError(f"{wheel.name} brings another {name} than what is there already")
+    return files
+
+
+def write_zip(files: Mapping[str, bytes], target: Path) -> None:
+    """Write files into a zip of which every byte follows from them. Raises ValueError beyond Lambda's quotas."""
+    if (unpacked := sum(map(len, files.values()))) > MOST_UNPACKED:
+        raise ValueError(f"{unpacked:,} bytes, and Lambda unpacks at most {MOST_UNPACKED:,}")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name in sorted(files):
+            info = zipfile.ZipInfo(name, MOMENT)
+            info.compress_type = zipfile.ZIP_DEFLATED
+            info.external_attr = RIGHTS
+            info.create_system = UNIX
+            archive.writestr(info, files[name], compresslevel=9)
+    if target.stat().st_size > MOST_ZIPPED:
+        raise ValueError(
+            f"{target} has {target.stat().st_size:,} bytes, and Lambda takes at most {MOST_ZIPPED:,}"
+        )
+
+
+def fetch(folder: Path, machine: str, requirements: Path = REQUIREMENTS) -> int:
+    """Let pip fetch the wheels by their hashes into an empty folder; its exit code."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "--retries", "2"]
+    what = ["--require-hashes", "--no-deps", "--only-binary", ":all:", "--requirement", str(requirements)]
+    command = [*pip, "download", *what, *_target(machine), "--dest", str(folder)]
+    return run("Fetching the functions' packages", command)
+
+
+def _target(machine: str) -> list[str]:
+    if machine == HERE:
+        return []
+    platforms = [word for platform in PLATFORMS[machine] for word in ("--platform", platform)]
+    return [*platforms, "--python-version", PYTHON, "--implementation", "cp"]
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A zip that was built. Sizes are bytes, ``digest`` is its SHA-256 in hexadecimal."""
+
+    path: Path
+    files: int
+    size: int
+    unpacked: int
+    digest: str
+
+    def __str__(self) -> str:
+        sizes = f"{self.size / 2**20:.1f} MiB ({self.unpacked / 2**20:.1f} MiB unpacked)"
+        return f"{self.path}: {self.files} files, {sizes}, sha256 {self.digest}"
+
+
+def build(wheels: Path, target: Path) -> Built:
+    """Build the zip from a folder of wheels. Raises ValueError if there are none, and beyond Lambda's quotas."""
+    found = sorted(wheels.glob("*.whl"))
+    if not found:
+        raise ValueError(f"{wheels} holds no wheels")
+    files = collect(found)
+    write_zip(files, target)
+    data = target.read_bytes()
+    return Built(
+        target, len(files), len(data), sum(map(len, files.values())), hashlib.sha256(data).hexdigest()
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Build the zip and say what it is; the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.package", description="Build the Lambda functions' zip."
+    )
+    parser.add_argument("--output", type=Path, default=OUTPUT)
+    parser.add_argument("--machine", choices=[*PLATFORMS, HERE], default="arm64", help="what it runs on")
+    parser.add_argument("--wheels", type=Path, help="a folder with the wheels; without it they are fetched")
+    options = parser.parse_args(arguments)
+    wheels: Path = options.wheels or options.output.parent / f"wheels-{options.machine}"
+    if options.wheels is None and (code := fetch(wheels, options.machine)):
+        return code
+    try:
+        built = build(wheels, options.output)
+    except ValueError as error:
+        print(f"make package: {error}", file=sys.stderr)
+        return 1
+    print(built)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
