@@ -9,8 +9,8 @@ Settings come from the environment of the functions, which template.yaml sets:
     OPEN_SIGN_IN            "yes": POST /token issues tokens to anybody, as on one machine; "no": somebody else does
     ALLOWED_ORIGINS         the pages that may connect, separated by commas or spaces
     RATE_LIMIT, RATE_BURST  messages a second of one person (0: any number), and how many at once
-    MANAGEMENT_ENDPOINT     URL of @connections; without it, what each event says, which is right unless the API has
-                            a domain of its own
+    MANAGEMENT_ENDPOINT     URL of the stage, through which frames are posted; without it, what each event says, which
+                            is right unless the API has a domain of its own
 """
 
 from __future__ import annotations
@@ -32,19 +32,13 @@ from backend.authorizer import Authorizer, deny
 from backend.desks import Answer, Desk, TicketDesk, TokenDesk, forbidden_origin, headers_of, problem
 from backend.gateway.base import Gateway
 from backend.handlers import Backend, Event
+from backend.keys import FETCH_TIMEOUT_SECONDS, Keys, PublishedKeys, SharedSecret, VerifierUnavailable
+from backend.origins import InvalidOrigin, origins_in
 from backend.rate import BURST, MAX_BURST, MAX_PER_SECOND, MIN_PER_SECOND, PER_SECOND, Rate
 from backend.store.base import Store
 from backend.tickets import TicketOrToken, Tickets
 from backend.tokens import AUDIENCE, Tokens
-from backend.verification import (
-    FETCH_TIMEOUT_SECONDS,
-    JwtVerifier,
-    Keys,
-    PublishedKeys,
-    SharedSecret,
-    Verifier,
-    VerifierUnavailable,
-)
+from backend.verification import JwtVerifier, Verifier
 
 log = logging.getLogger(__name__)
 
@@ -100,15 +94,15 @@ class Cloud:
         self._clock = clock
         tickets = Tickets(store, clock=clock)
         self._authorizer = Authorizer(TicketOrToken(tickets, tokens))
-        self._desks: dict[str, Desk] = {"/ticket": TicketDesk(tickets, tokens)}
+        self._desks: dict[str, Desk] = {"POST /ticket": TicketDesk(tickets, tokens)}
         if issuer is not None:
-            self._desks["/token"] = TokenDesk(issuer)
+            self._desks["POST /token"] = TokenDesk(issuer)
         self._backends: dict[str, Backend] = {}
 
     @property
     def http_routes(self) -> frozenset[str]:
         """The route keys of the HTTP API."""
-        return frozenset(f"POST {path}" for path in self._desks)
+        return frozenset(self._desks)
 
     def handle(self, event: Event, context: object = None) -> Mapping[str, Any]:
         """Answer one event. What it raises, Lambda reports, and API Gateway answers "Internal server error"."""
@@ -134,9 +128,8 @@ class Cloud:
         return self._backends[endpoint]
 
     def _http(self, event: Event) -> HttpAnswer:
-        http = event["requestContext"]["http"]
-        desk = self._desks.get(event["rawPath"])
-        if desk is None or http["method"] != "POST":
+        desk = self._desks.get(event["routeKey"])
+        if desk is None:
             return _answer(
                 problem(404, "not_found", f"there is {' and '.join(sorted(self.http_routes))} only")
             )
@@ -231,7 +224,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         jwks_url=jwks_url,
         open_sign_in=_yes_or_no(values, "OPEN_SIGN_IN"),
         rate=_rate(values.get("RATE_LIMIT", ""), values.get("RATE_BURST", "")),
-        management_endpoint=values.get("MANAGEMENT_ENDPOINT", ""),
+        management_endpoint=_endpoint(values.get("MANAGEMENT_ENDPOINT", "")),
     )
     if settings.open_sign_in and (jwks_url or settings.audience != AUDIENCE or settings.issuer):
         raise Misconfigured(
@@ -253,14 +246,26 @@ def _needed(values: Mapping[str, str], name: str, why: str) -> str:
 
 
 def _origins(value: str) -> frozenset[str]:
-    origins = value.replace(",", " ").split()
-    for origin in origins:
-        parts = urlsplit(origin)
-        if parts.scheme not in ("http", "https") or origin != f"{parts.scheme}://{parts.netloc}".lower():
-            raise Misconfigured(
-                f"ALLOWED_ORIGINS must list origins like https://chat.example.org, not {origin!r}"
-            )
-    return frozenset(origins)
+    try:
+        return origins_in(value)
+    except InvalidOrigin as error:
+        raise Misconfigured(
+            f"ALLOWED_ORIGINS must list origins like https://chat.example.org, not {str(error)!r}"
+        ) from None
+
+
+def _endpoint(value: str) -> str:
+    """The URL of a stage; plain HTTP is for a stand-in on this machine."""
+    parts = urlsplit(value)
+    secure = parts.scheme == "https" or (
+        parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost")
+    )
+    if value and (not secure or "@connections" in value):
+        raise Misconfigured(
+            "MANAGEMENT_ENDPOINT must be the URL of a stage, like https://abc.execute-api.eu-central-1.amazonaws.com/prod,"
+            f" not {value!r}"
+        )
+    return value.rstrip("/")
 
 
 def _rate(limit: str, burst: str) -> Rate | None:

@@ -267,21 +267,17 @@ def _departure(removed: Sequence[Item]) -> Departure | None:
 
 def _entering(connection: Connection, room_id: str, since: int) -> tuple[Action, Action]:
     here, room = _partition(connection.connection_id), _ROOM_PREFIX + room_id
-    common = {"expiresAt": connection.expires_at}
-    return (
-        Put({"pk": here, "sk": room, "roomId": room_id, **common}),
-        Put(
-            {
-                "pk": room,
-                "sk": here,
-                "connectionId": connection.connection_id,
-                "userId": connection.user_id,
-                "name": connection.name,
-                "since": since,
-                **common,
-            }
-        ),
-    )
+    member = {
+        "pk": room,
+        "sk": here,
+        "connectionId": connection.connection_id,
+        "userId": connection.user_id,
+        "name": connection.name,
+        "since": since,
+        # Who stays silent beyond the token's end hears nothing more; who speaks is told to renew it.
+        "expiresAt": min(connection.expires_at, connection.token_expires_at),
+    }
+    return Put({"pk": here, "sk": room, "roomId": room_id, "expiresAt": connection.expires_at}), Put(member)
 
 
 def _leaving(connection_id: str, room_id: str, condition: Condition | None = None) -> tuple[Action, Action]:

@@ -51,7 +51,7 @@ class Dispatcher:
         failed = sum(delivery is Delivery.FAILED for delivery in results.values())
         if failed:
             log.warning(
-                "a %s frame reached %d of %d connections; %d are too slow",
+                "a %s frame reached %d of %d connections; %d could not take it",
                 frame.type,
                 len(results) - failed,
                 len(results),

@@ -13,10 +13,11 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from backend.keys import VerifierUnavailable
 from backend.store.base import StoreError
 from backend.tickets import Tickets
 from backend.tokens import InvalidToken, Tokens
-from backend.verification import Verifier, VerifierUnavailable
+from backend.verification import Verifier
 from chat.protocol import InvalidField, MalformedFrame, decode
 
 log = logging.getLogger(__name__)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path, PurePath
-from urllib.parse import urlsplit
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
+
+from backend.origins import is_host, origin_of
 
 # Browsers insist on these; the machine's own table (mimetypes) knows .mjs, .wasm and .toml on some systems only.
 MEDIA_TYPES = {
@@ -46,7 +46,6 @@ _POLICY = (
     "connect-src {connect}; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
     "object-src 'none'"
 )
-_HOST = re.compile(r"[A-Za-z0-9.-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
 _ALONE = frozenset({"index.html", "pyscript.toml"})
 
 
@@ -114,7 +113,7 @@ class Policy:
     def headers(self, host: str | None) -> dict[str, str]:
         """All security headers of one answer. ``host`` is the request's; one that is no host name is left out."""
         connect = ["'self'"]
-        if host and _HOST.fullmatch(host):
+        if host and is_host(host):
             # Older WebKit does not count ws: of the same host as 'self'.
             connect += [f"ws://{host}", f"wss://{host}"]
         connect += self._configured()
@@ -143,18 +142,3 @@ def _origins_in(path: Path) -> tuple[str, ...]:
     urls = (config.get(key) for key in ("webSocketUrl", "tokenUrl", "ticketUrl"))
     origins = (origin_of(url, ("ws", "wss", "http", "https")) for url in urls if isinstance(url, str))
     return tuple(dict.fromkeys(origin for origin in origins if origin))
-
-
-def origin_of(url: str, schemes: tuple[str, ...] = ("http", "https")) -> str | None:
-    """``scheme://host[:port]`` of a URL, without a port that is the scheme's own; None if it has no such origin."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return None
-    if parts.scheme not in schemes or not parts.hostname:
-        return None
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    if port is not None and port != {"http": 80, "ws": 80, "https": 443, "wss": 443}[parts.scheme]:
-        host = f"{host}:{port}"
-    return f"{parts.scheme}://{host}" if _HOST.fullmatch(host) else None

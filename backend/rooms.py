@@ -226,7 +226,9 @@ class Rooms:
     def _newest(self, head: RoomHead, ref: str | None, *, limited: bool) -> Batch:
         items = self._store.query(_log(head.room_id), limit=PAGE_MESSAGES, reverse=True)
         messages = _fitting(head, items)[::-1]
-        newest = max(head.seq, messages[-1].seq or 0) if messages else head.seq
+        # Beside a running transaction DynamoDB may show the head and not yet its message. A page that is told of a head
+        # behind some messages asks for the rest; one that were told of it behind none would take it as read.
+        newest = max(head.seq, messages[-1].seq or 0) if messages else 0
         return _batch(head, messages, ref, newest=newest, complete=True, limited=limited)
 
 

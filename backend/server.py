@@ -29,7 +29,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from backend.gateway.local import MAX_POST_BYTES
-from backend.pages import origin_of
+from backend.origins import InvalidOrigin, origins_in
 from backend.rate import MAX_BURST, MAX_PER_SECOND, MIN_PER_SECOND
 from backend.service import Options, Service
 from backend.store.base import StoreError
@@ -156,11 +156,12 @@ def _burst(name: str, value: str) -> int:
 
 
 def _origins(name: str, value: str) -> frozenset[str]:
-    origins = value.replace(",", " ").split()
-    for origin in origins:
-        if origin_of(origin) != origin:
-            raise Unusable(f"{name} must list origins like https://chat.example.org, not {origin!r}")
-    return frozenset(origins)
+    try:
+        return origins_in(value)
+    except InvalidOrigin as error:
+        raise Unusable(
+            f"{name} must list origins like https://chat.example.org, not {str(error)!r}"
+        ) from None
 
 
 def bind(host: str, port: int) -> socket.socket:

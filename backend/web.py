@@ -13,14 +13,15 @@ from urllib.parse import quote
 from starlette.applications import Starlette
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from backend.desks import MAX_BODY_BYTES, Answer, Desk, forbidden_origin, headers_of, too_large
-from backend.pages import Pages, Policy, origin_of
+from backend.desks import MAX_BODY_BYTES, Answer, Desk, forbidden_origin, headers_of, problem, too_large
+from backend.origins import origin_of
+from backend.pages import Pages, Policy
 from backend.service import Options, Service
 from backend.store.base import StoreError
 
@@ -158,7 +159,10 @@ class Endpoint:
                 "Cache-Control": "no-store",
             }
             return Response(status_code=204, headers={**headers, **allowed})
-        body = await _limited_body(request)
+        try:
+            body = await _limited_body(request)
+        except ClientDisconnect:
+            return _json(problem(400, "incomplete", "the body broke off"), headers)  # to nobody
         if body is None:
             return _json(too_large(), headers)
         # The desk may wait for the disk.

@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import boto3  # type: ignore[import-untyped]
 from botocore.config import Config  # type: ignore[import-untyped]
@@ -30,6 +29,7 @@ from botocore.exceptions import (  # type: ignore[import-untyped]
     WaiterError,
 )
 
+from backend.origins import origin_of
 from tools import package
 from tools.package import ROOT
 
@@ -134,8 +134,7 @@ def _origins(value: str) -> list[str]:
     if not origins:
         raise Refused("ORIGINS is missing: the pages that may connect, like ORIGINS=https://chat.example.org")
     for origin in origins:
-        parts = urlsplit(origin)
-        if parts.scheme not in ("http", "https") or origin != f"{parts.scheme}://{parts.netloc}".lower():
+        if origin_of(origin) != origin:
             raise Refused(
                 f"ORIGINS: an origin is like https://chat.example.org, without a path or a / at its end, not {origin!r}"
             )

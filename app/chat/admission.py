@@ -86,8 +86,10 @@ class Endpoints:
             raise TokenUnavailable("the token endpoint gave a token that no header can carry")
         headers = {"Authorization": f"Bearer {token.text}"}
         status, answer = await self._post_json(ticket_url, {}, headers)
-        if status in _REFUSED:
+        if status == 401:
             return None
+        if status == 403:
+            raise Unauthorized("the ticket endpoint refused the person")
         ticket = _text(status, answer, "ticket")
         if ticket is None:
             raise TokenUnavailable(f"the ticket endpoint answered {status} without a ticket")
@@ -124,7 +126,8 @@ class Admission:
         self._kept = fresh = await self._new_token()
         ticket = await self._ticket(ticket_url, fresh)
         if ticket is None:
-            raise Unauthorized("the ticket endpoint refused a fresh token")
+            # A new signing key has not reached every server yet. Had it reached none, trying again would hurt nobody.
+            raise TokenUnavailable("the ticket endpoint refused a fresh token")
         return ticket, fresh.user_id
 
     async def _new_token(self) -> Token:

@@ -38,6 +38,9 @@ CAP_SECONDS = 0.100
 CONNECT_TIMEOUT_SECONDS = 1.0
 READ_TIMEOUT_SECONDS = 2.0
 
+# When a broadcast stops: Lambda ends the function after 29 s, and those who are found gone must still be forgotten.
+BROADCAST_SECONDS = 20.0
+
 _OK, _FORBIDDEN, _GONE, _TOO_MANY, _ERROR = 200, 403, 410, 429, 500
 # What stands for a connection that broke before any status came.
 _BROKEN = 0
@@ -71,7 +74,7 @@ def management_client(endpoint: str, threads: int = THREADS) -> ManagementApi:
 class AwsGateway:
     """Responsible for posting frames through ``@connections``, to many connections at the same time.
 
-    ``sleep`` takes seconds, ``random`` gives a number in [0, 1).
+    ``sleep`` takes seconds, ``random`` gives a number in [0, 1), ``monotonic`` seconds.
     """
 
     def __init__(
@@ -81,8 +84,10 @@ class AwsGateway:
         threads: int = THREADS,
         sleep: Callable[[float], None] = time.sleep,
         random: Callable[[], float] = random.random,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._api = api
+        self._monotonic = monotonic
         self._sleep = sleep
         self._random = random
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="post")
@@ -90,21 +95,23 @@ class AwsGateway:
     def post_many(self, connection_ids: Iterable[str], frame: str) -> dict[str, Delivery]:
         """Post one text frame to each connection and say how each went, once all of them are over.
 
-        A Lambda function is frozen as soon as it returns: what it has not awaited may never arrive.
+        A Lambda function is frozen as soon as it returns: what it has not awaited may never arrive. So it must return
+        while it may still run: what has not begun after 20 s has failed.
         """
-        data = frame.encode()
+        data, until = frame.encode(), self._monotonic() + BROADCAST_SECONDS
         posts = {
-            connection_id: self._pool.submit(self._post, connection_id, data)
+            connection_id: self._pool.submit(self._post, connection_id, data, until)
             for connection_id in dict.fromkeys(connection_ids)
         }
         return {connection_id: post.result() for connection_id, post in posts.items()}
 
     def close(self, connection_id: str) -> None:
         """Close a connection; no error if it is gone. The page sees code 1000."""
+        until = self._monotonic() + BROADCAST_SECONDS
         status = self._try(
-            "close", connection_id, lambda: self._api.delete_connection(ConnectionId=connection_id)
+            "close", connection_id, lambda: self._api.delete_connection(ConnectionId=connection_id), until
         )
-        if status not in (_OK, _GONE, _FORBIDDEN):
+        if status not in (_OK, _GONE):
             log.warning("could not close connection %s: %s", connection_id, _named(status))
 
     def shut_down(self) -> None:
@@ -113,11 +120,12 @@ class AwsGateway:
 
     # --- inside ---
 
-    def _post(self, connection_id: str, data: bytes) -> Delivery:
+    def _post(self, connection_id: str, data: bytes, until: float) -> Delivery:
         status = self._try(
             "post to",
             connection_id,
             lambda: self._api.post_to_connection(ConnectionId=connection_id, Data=data),
+            until,
         )
         if status == _OK:
             return Delivery.DELIVERED
@@ -126,10 +134,12 @@ class AwsGateway:
         log.warning("could not post to connection %s: %s", connection_id, _named(status))
         return Delivery.FAILED
 
-    def _try(self, what: str, connection_id: str, request: Callable[[], Any]) -> int:
+    def _try(self, what: str, connection_id: str, request: Callable[[], Any], until: float) -> int:
         """The status of the last attempt. Raises nothing: it must not stop the posts beside it."""
         status = _BROKEN
         for attempt in range(ATTEMPTS):
+            if self._monotonic() >= until:
+                return status
             if attempt:
                 self._sleep(self._random() * min(CAP_SECONDS, BASE_SECONDS * 2 ** (attempt - 1)))
             try:
@@ -156,4 +166,6 @@ def _status(error: ClientError) -> int:
 
 
 def _named(status: int) -> str:
-    return f"status {status}" if status else "the connection broke"
+    if status == _FORBIDDEN:
+        return "status 403, check MANAGEMENT_ENDPOINT and the right execute-api:ManageConnections"
+    return f"status {status}" if status else "no answer"

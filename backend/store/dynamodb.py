@@ -56,6 +56,9 @@ ATTEMPTS = 3
 # More than the handler's own thread and the 16 that remove connections that are gone. A connection opens when used.
 THREADS = 32
 
+# Items that a page of a query is asked for at most; 1 MB holds fewer or more, and DynamoDB decides.
+MOST_ITEMS = 1000
+
 # "Absent" and "there" as conditions see them. An item that TTL has not come to yet counts as absent.
 _ABSENT = f"attribute_not_exists({PARTITION_KEY}) OR {TTL_ATTRIBUTE} <= :now"
 _ALIVE = f"(attribute_not_exists({TTL_ATTRIBUTE}) OR {TTL_ATTRIBUTE} > :now)"
@@ -266,7 +269,9 @@ class DynamoStore:
             if "LastEvaluatedKey" not in response:
                 return
             start = {"ExclusiveStartKey": response["LastEvaluatedKey"]}
-            size = None if size is None else size * 2  # where much has expired, the rest has too
+            size = (
+                None if size is None else min(size * 2, MOST_ITEMS)
+            )  # where much has expired, the rest has too
 
     def _write_one(self, operation: Callable[..., Any], action: Put | Delete) -> None:
         check_actions([action])

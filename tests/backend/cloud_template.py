@@ -1,6 +1,7 @@
 """template.yaml as tests read it: its resources, which function each route leads to, and what each may do."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -174,6 +175,8 @@ def _text(value: Any) -> str:
     if isinstance(value, dict) and "Fn::Join" in value:
         separator, parts = value["Fn::Join"]
         return str(separator).join(as_list(parts))
+    if isinstance(value, dict) and "Fn::Sub" in value:
+        return re.sub(r"\$\{[^}]+\}", "x", value["Fn::Sub"])
     return json.dumps(value) if isinstance(value, dict) else str(value)
 
 

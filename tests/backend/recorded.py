@@ -165,6 +165,7 @@ class Recorded:
 
     def _post(self, path: str, body: str, headers: dict[str, str]) -> Any:
         happened = {
+            "routeKey": f"POST {path}",
             "rawPath": path,
             "headers": headers,
             "requestContext": {"http": {"method": "POST"}},

@@ -18,9 +18,10 @@ from websockets.typing import Origin
 
 from backend.authorizer import allows, context_of
 from backend.cloud import Cloud, Settings
+from backend.keys import SharedSecret
 from backend.store.sqlite import SqliteStore
 from backend.tokens import AUDIENCE, Tokens, load_secret
-from backend.verification import JwtVerifier, SharedSecret
+from backend.verification import JwtVerifier
 from tests.backend.conftest import SECRET
 from tests.backend.fakes import FakeClock, FakeGateway, Ids, event
 from tests.backend.page import Page
@@ -133,7 +134,12 @@ class Aws:
         headers = {"authorization": f"Bearer {token}"} | ({} if origin is None else {"origin": origin})
         http = {"method": "POST", "path": "/ticket"}
         answer = self._cloud.handle(
-            {"rawPath": "/ticket", "headers": headers, "requestContext": {"http": http}}
+            {
+                "routeKey": "POST /ticket",
+                "rawPath": "/ticket",
+                "headers": headers,
+                "requestContext": {"http": http},
+            }
         )
         body = json.loads(answer["body"])
         return answer["statusCode"], body.get("ticket") or body["message"]

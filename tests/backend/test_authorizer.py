@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.authorizer import Authorizer, Unauthorized, allows, context_of, deny, identity_in
+from backend.keys import VerifierUnavailable
 from backend.tokens import Identity, InvalidToken
-from backend.verification import VerifierUnavailable
 from tests.backend.fakes import START
 
 ARN = "arn:aws:execute-api:eu-central-1:123456789012:abc/prod/$connect"

@@ -6,9 +6,10 @@ import threading
 from collections import Counter
 
 import pytest
+from botocore.exceptions import ConnectTimeoutError  # type: ignore[import-untyped]
 
 from backend.connections import Connections
-from backend.gateway.aws import ATTEMPTS, AwsGateway, management_client
+from backend.gateway.aws import ATTEMPTS, BROADCAST_SECONDS, AwsGateway, management_client
 from backend.gateway.base import Delivery
 from backend.handlers import Backend
 from backend.retry import Retry
@@ -78,6 +79,7 @@ def test_a_post_is_signed_and_names_the_connection_percent_encoded(management):
         (Answer(200), DELIVERED),
         (Answer(410, "GoneException"), GONE),
         (Answer(410), GONE),  # from what does not name its errors
+        (Answer(400, "GoneException"), GONE),
         (Answer(413, "PayloadTooLargeException"), FAILED),
         (Answer(400, "BadRequestException"), FAILED),
         (Answer(403, "ForbiddenException"), FAILED),
@@ -142,6 +144,43 @@ def test_a_failure_that_nobody_foresaw_stops_no_other_post_and_says_nothing_of_t
     assert "a secret" not in caplog.text
 
 
+def test_a_missing_right_says_what_to_look_at(management, caplog):
+    management.answering(Answer(403, "ForbiddenException"))
+    management.post()
+    management.gateway.close(ID)
+    assert len(caplog.messages) == 2
+    for line in caplog.messages:
+        assert "check MANAGEMENT_ENDPOINT and the right execute-api:ManageConnections" in line
+
+
+def test_a_connection_that_is_named_twice_is_posted_to_once(management):
+    assert management.gateway.post_many([ID, ID], "{}") == {ID: DELIVERED}
+    assert management.asked() == 1
+
+
+def test_a_broadcast_into_silence_ends_before_lambda_ends_it():
+    clock = FakeClock(0)
+
+    class Silent:
+        def __init__(self) -> None:
+            self.asked = 0
+
+        def post_to_connection(self, **request):
+            self.asked += 1
+            clock.advance(2)
+            raise ConnectTimeoutError(endpoint_url="x")
+
+        def delete_connection(self, **request):
+            raise AssertionError("not asked for")
+
+    api = Silent()
+    gateway = AwsGateway(api, threads=1, sleep=lambda seconds: None, monotonic=clock)
+    ids = [f"{number}=" for number in range(160)]
+    assert gateway.post_many(ids, "{}") == dict.fromkeys(ids, FAILED)
+    assert clock() == BROADCAST_SECONDS == 2 * api.asked
+    gateway.shut_down()
+
+
 def test_each_of_many_has_its_own_end_and_all_are_over_when_the_post_returns(management):
     management.answering(Answer(410), to="gone=")
     management.answering(Answer(429), to="slow=")
@@ -191,8 +230,8 @@ def test_closing_deletes_the_connection(management):
     assert (request.method, request.path) == ("DELETE", "/prod/@connections/BFaT_fALIAMCKug%3D")
 
 
-@pytest.mark.parametrize("answer", [Answer(410, "GoneException"), Answer(410), Answer(403)])
-def test_closing_what_is_gone_or_not_ours_is_no_error(management, caplog, answer):
+@pytest.mark.parametrize("answer", [Answer(410, "GoneException"), Answer(410)])
+def test_closing_what_is_gone_is_no_error(management, caplog, answer):
     management.answering(answer)
     management.gateway.close(ID)
     assert management.asked() == 1

@@ -14,9 +14,9 @@ from botocore.stub import Stubber  # type: ignore[import-untyped]
 from backend import cloud
 from backend.authorizer import allows, context_of
 from backend.cloud import Cloud, Misconfigured, Settings, read_settings, secret_in_ssm, verifier_and_issuer
+from backend.keys import VerifierUnavailable
 from backend.rate import BURST, PER_SECOND, Rate
 from backend.tokens import InvalidToken
-from backend.verification import VerifierUnavailable
 from tests.backend.fakes import FakeGateway, event
 from tests.backend.management import aws_environment
 
@@ -71,19 +71,24 @@ class Stage:
         return dict(self.cloud.handle(happened))
 
     def post(
-        self, path: str = "/ticket", method: str = "POST", body: bytes | None = None, **headers: str
+        self,
+        path: str = "/ticket",
+        method: str = "POST",
+        body: bytes | str | None = None,
+        stage: str = "",
+        **headers: str,
     ) -> tuple[int, dict[str, Any], dict[str, str]]:
         """Status, body and headers of a request to the HTTP API, whose event is of payload format 2.0."""
         answer = self.cloud.handle(
             {
                 "version": "2.0",
                 "routeKey": f"{method} {path}",
-                "rawPath": path,
+                "rawPath": f"/{stage}{path}" if stage else path,  # as AWS has it, of a stage with a name
                 "rawQueryString": "",
                 "headers": {"content-length": "0", **headers},
                 "requestContext": {"http": {"method": method, "path": path, "protocol": "HTTP/1.1"}},
-                "isBase64Encoded": body is not None,
-                "body": None if body is None else base64.b64encode(body).decode(),
+                "isBase64Encoded": isinstance(body, bytes),
+                "body": base64.b64encode(body).decode() if isinstance(body, bytes) else body,
             }
         )
         return answer["statusCode"], json.loads(answer["body"]), dict(answer["headers"])
@@ -266,11 +271,17 @@ def test_there_is_nothing_else_over_http(stage, path, method):
 # --- tokens over HTTP ---
 
 
-def test_where_sign_in_is_open_anybody_gets_a_token_and_for_that_a_ticket(store, tokens, clock):
+@pytest.mark.parametrize("encode", [str, str.encode])
+@pytest.mark.parametrize("named", ["", "prod"])
+def test_where_sign_in_is_open_anybody_gets_a_token_and_for_that_a_ticket(
+    store, tokens, clock, encode, named
+):
     stage = Stage(store, tokens, clock, issuer=lambda: tokens)
     assert stage.cloud.http_routes == {"POST /ticket", "POST /token"}
-    application = json.dumps({"name": "絆", "clientSecret": "0123456789abcdef"}).encode()
-    answer = stage.post("/token", body=application, origin=ORIGIN, **{"content-type": "application/json"})
+    application = json.dumps({"name": "絆", "clientSecret": "0123456789abcdef"}, ensure_ascii=False)
+    answer = stage.post(
+        "/token", body=encode(application), stage=named, origin=ORIGIN, **{"content-type": "application/json"}
+    )
     assert answer[0] == 200
     _, body, _ = stage.post(authorization=f"Bearer {answer[1]['token']}", origin=ORIGIN)
     assert stage.connect("a=", body["ticket"]) == 200
@@ -343,6 +354,15 @@ def test_what_is_missing_or_empty_is_named(given):
         ("ALLOWED_ORIGINS", "https://chat.example.org/"),
         ("ALLOWED_ORIGINS", "https://Chat.example.org"),
         ("ALLOWED_ORIGINS", "*"),
+        ("ALLOWED_ORIGINS", "https://"),
+        ("ALLOWED_ORIGINS", "https://chat.example.org:443"),
+        ("ALLOWED_ORIGINS", "https://*.example.org"),
+        ("ALLOWED_ORIGINS", "https://chat.example.org:99999"),
+        ("ALLOWED_ORIGINS", "http://somebody@chat.example.org"),
+        ("MANAGEMENT_ENDPOINT", "wss://abc.example.org/prod"),
+        ("MANAGEMENT_ENDPOINT", "https://abc.example.org/prod/@connections"),
+        ("MANAGEMENT_ENDPOINT", "http://abc.example.org/prod"),
+        ("MANAGEMENT_ENDPOINT", "abc.example.org/prod"),
         ("JWKS_URL", "https://both.example.org/jwks.json"),
         ("RATE_LIMIT", "fast"),
         ("RATE_LIMIT", "-1"),
@@ -435,7 +455,9 @@ def test_lambda_loads_a_handler_that_answers(monkeypatch):
     entry = importlib.import_module("backend.aws")
     monkeypatch.delitem(sys.modules, "backend.aws")
     http = {"method": "POST", "path": "/ticket"}
-    answer = entry.handler({"rawPath": "/ticket", "requestContext": {"http": http}}, None)
+    answer = entry.handler(
+        {"routeKey": "POST /ticket", "rawPath": "/ticket", "requestContext": {"http": http}}, None
+    )
     assert answer["statusCode"] == 401
 
 

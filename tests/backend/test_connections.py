@@ -268,7 +268,9 @@ def test_a_conflict_is_tried_again_and_another_error_is_not(store, clock, retry)
 # --- expiry and restart ---
 
 
-def test_every_record_expires_after_24_hours_and_is_invisible_from_then_on(connections, active, store, clock):
+def test_every_record_expires_after_24_hours_and_is_invisible_from_then_on(connections, store, clock):
+    connections.open("c=", Identity("ann", "Ann", START + 48 * 3600))
+    connections.activate(connections.get("c="), ["a", "b"])
     assert {item["expiresAt"] for item in items(store)} == {START + EXPIRY_SECONDS}
     clock.advance(EXPIRY_SECONDS - 1)
     assert connections.members("a") == ["c="]
@@ -281,8 +283,18 @@ def test_every_record_expires_after_24_hours_and_is_invisible_from_then_on(conne
 def test_a_late_join_does_not_outlive_its_connection(connections, active, store, clock):
     clock.advance(1000)
     connections.join(active, "late")
-    (item,) = store.get_many([Key("ROOM#late", "CONNECTION#c=")]).values()
+    (item,) = store.get_many([Key("CONNECTION#c=", "ROOM#late")]).values()
     assert item["expiresAt"] == START + EXPIRY_SECONDS
+
+
+def test_who_stays_silent_hears_nothing_beyond_the_end_of_the_token(connections, store, clock):
+    connections.open("short=", Identity("ann", "Ann", START + 600))
+    connections.activate(connections.get("short="), ["a"])
+    clock.advance(599)
+    assert connections.members("a") == ["short="]
+    clock.advance(1)
+    assert connections.members("a") == []
+    assert connections.remove("short=").rooms == ("a",)  # those who stay hear of it
 
 
 def test_a_restart_purges_the_connections_of_the_earlier_life_and_nothing_else(connections, store):

@@ -6,10 +6,10 @@ import logging
 import pytest
 
 from backend.desks import MAX_BODY_BYTES, TicketDesk, TokenDesk
+from backend.keys import VerifierUnavailable
 from backend.store.base import StoreUnavailable
 from backend.tickets import Tickets
 from backend.tokens import Identity
-from backend.verification import VerifierUnavailable
 from tests.backend.fakes import START
 
 ANN = Identity("user-1", "Ann", START + 3600)

@@ -33,7 +33,7 @@ from backend.store.base import (
     Put,
     StoreUnavailable,
 )
-from backend.store.dynamodb import DynamoStore, dynamodb_client
+from backend.store.dynamodb import MOST_ITEMS, DynamoStore, dynamodb_client
 from chat.protocol import SendMessage
 from tests.backend.dynamodb import PATIENCE_SECONDS, create_table, made_up_credentials
 from tests.backend.fakes import FakeClock, Ids
@@ -185,6 +185,19 @@ def test_a_query_reads_on_until_it_has_as_many_live_items_as_were_asked_for():
     assert [item["sk"] for item in store.query("p", limit=2)] == ["4", "6"]
     asked = [(arguments["Limit"], arguments.get("ExclusiveStartKey")) for _, arguments in client.asked]
     assert asked == [(2, None), (4, {"sk": "2"}), (8, {"sk": "4"}), (16, {"sk": "5"})]
+
+
+def test_a_query_asks_for_no_more_at_once_than_dynamodb_takes():
+    asked: list[int] = []
+
+    class Expired:
+        def query(self, **arguments: Any) -> Any:
+            asked.append(arguments["Limit"])
+            return {"Items": [], "LastEvaluatedKey": {}} if len(asked) < 40 else {"Items": []}
+
+    client: Any = Expired()
+    assert DynamoStore(client, "t").query("p", limit=1) == []
+    assert max(asked) == MOST_ITEMS
 
 
 def test_a_query_that_has_enough_asks_no_more():

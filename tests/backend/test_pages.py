@@ -8,7 +8,8 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from backend.pages import Pages, Policy, is_public, origin_of
+from backend.origins import origin_of
+from backend.pages import Pages, Policy, is_public
 
 SECRETS = [
     ".git/config",

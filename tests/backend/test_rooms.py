@@ -121,6 +121,29 @@ def test_the_same_message_from_eight_threads_is_stored_once(store, clock):
     assert sorted(ack.duplicate for ack in acks) == [False] + [True] * 7
 
 
+def test_a_head_whose_message_does_not_show_yet_is_not_told_of(store, clock, retry):
+    """DynamoDB may show one half of a transaction. Who were told of seq 1 without it would never ask for it."""
+
+    class ReadCommitted:
+        hidden = True
+
+        def __getattr__(self, name):
+            return getattr(store, name)
+
+        def query(self, pk, **bounds):
+            return [] if self.hidden and pk.endswith("#LOG") else store.query(pk, **bounds)
+
+    half = ReadCommitted()
+    rooms = Rooms(half, clock=clock, new_id=Ids(), retry=retry)
+    rooms.append(ANN, message())
+    batch = rooms.read_after("general", None, None)
+    assert (batch.messages, batch.head, batch.complete) == ((), 0, True)
+    batch = rooms.read_after("general", 0, None)
+    assert (batch.messages, batch.head, batch.complete) == ((), 1, False)
+    half.hidden = False
+    assert seqs(rooms.read_after("general", None, None)) == [1]
+
+
 def test_a_room_that_stays_too_busy_is_a_conflict_and_nothing_is_stored(store, clock, retry):
     class Outrun:
         """Somebody else is always first."""

@@ -15,14 +15,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
-from backend.tokens import InvalidToken, Tokens
-from backend.verification import (
-    KEY_LIFETIME_SECONDS,
-    JwtVerifier,
+from backend.keys import (
+    AGAIN_SECONDS,
+    LIFETIME_SECONDS,
+    STALE_SECONDS,
     PublishedKeys,
     SharedSecret,
     VerifierUnavailable,
 )
+from backend.tokens import InvalidToken, Tokens
+from backend.verification import JwtVerifier
 from tests.backend.conftest import SECRET
 from tests.backend.fakes import START, FakeClock
 
@@ -65,6 +67,9 @@ class KeyServer:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 owner.asked += 1
+                if owner.text == "hang up":
+                    self.close_connection = True
+                    return
                 body = (owner.text or json.dumps({"keys": owner.keys})).encode()
                 self.send_response(500 if owner.text == "broken" else 200)
                 self.send_header("Content-Length", str(len(body)))
@@ -96,7 +101,7 @@ def server(monkeypatch):
 
 @pytest.fixture
 def by_key(server, clock):
-    return JwtVerifier(PublishedKeys(server.url), audience="chat", issuer=ISSUER, clock=clock)
+    return JwtVerifier(PublishedKeys(server.url, clock=clock), audience="chat", issuer=ISSUER, clock=clock)
 
 
 @pytest.fixture
@@ -240,34 +245,6 @@ def test_nonsense_asks_the_key_server_for_nothing(server, by_key, text):
 # --- keys and secrets change, and servers fail ---
 
 
-def test_keys_are_fetched_once_for_many_tokens(server, by_key):
-    for _ in range(3):
-        by_key.verify(with_key())
-    assert server.asked == 1
-
-
-def test_strangers_cannot_make_us_ask_for_keys_again_and_again(server, by_key):
-    for number in range(5):
-        with pytest.raises(InvalidToken):
-            by_key.verify(with_key(STRANGER, kid=f"made-up-{number}"))
-    assert server.asked == 1
-
-
-@pytest.mark.parametrize("text", ["broken", "not json", "[]", '{"keys": []}', "{}"])
-def test_a_key_server_that_fails_says_nothing_about_the_token(server, by_key, text):
-    server.text = text
-    with pytest.raises(VerifierUnavailable, match="^JWKS_URL: "):
-        by_key.verify(with_key())
-
-
-def test_a_key_server_that_comes_back_is_good_again(server, by_key):
-    server.text = "broken"
-    with pytest.raises(VerifierUnavailable):
-        by_key.verify(with_key())
-    server.text = None
-    assert by_key.verify(with_key()).name == "Ann"
-
-
 class Secrets:
     """Responsible for a secret that changes, or cannot be had; ``asked`` counts."""
 
@@ -282,43 +259,129 @@ class Secrets:
         return self.secret
 
 
-def test_a_secret_is_fetched_again_after_five_minutes_and_then_the_new_one_counts(clock):
-    secrets, monotonic = Secrets(), FakeClock()
-    verifier = JwtVerifier(
-        SharedSecret(secrets, monotonic=monotonic), audience="chat", issuer=None, clock=clock
-    )
-    verifier.verify(with_secret())
+@pytest.fixture
+def secrets():
+    return Secrets()
+
+
+@pytest.fixture
+def by_changing_secret(secrets, clock):
+    return JwtVerifier(SharedSecret(secrets, clock=clock), audience="chat", issuer=None, clock=clock)
+
+
+def long_lived(**changes: Any) -> dict[str, Any]:
+    return {"exp": START + 10 * STALE_SECONDS, **changes}
+
+
+def test_keys_and_secrets_are_fetched_once_for_many_tokens(server, by_key, secrets, by_changing_secret):
+    for _ in range(3):
+        by_key.verify(with_key())
+        by_changing_secret.verify(with_secret())
+    assert server.asked == secrets.asked == 1
+
+
+def test_a_secret_is_fetched_again_after_five_minutes_and_then_the_old_one_counts_no_more(
+    secrets, by_changing_secret, clock
+):
+    old = with_secret(**long_lived())
+    by_changing_secret.verify(old)
     secrets.secret = bytes(32)
-    monotonic.advance(KEY_LIFETIME_SECONDS - 1)
-    verifier.verify(with_secret())
+    clock.advance(LIFETIME_SECONDS - 1)
+    by_changing_secret.verify(old)
     assert secrets.asked == 1
-    monotonic.advance(1)
+    clock.advance(1)
     with pytest.raises(InvalidToken):
-        verifier.verify(with_secret())
-    assert verifier.verify(with_secret(bytes(32))).name == "Ann"
+        by_changing_secret.verify(old)
     assert secrets.asked == 2
 
 
-def test_a_secret_that_cannot_be_had_says_nothing_about_the_token(clock):
-    secrets = Secrets()
-    secrets.secret = None
-    verifier = JwtVerifier(SharedSecret(secrets), audience="chat", issuer=None, clock=clock)
-    with pytest.raises(VerifierUnavailable, match="TOKEN_SECRET_PARAMETER"):
-        verifier.verify(with_secret())
-    secrets.secret = SECRET
-    assert verifier.verify(with_secret()).name == "Ann"
+def test_a_new_secret_counts_as_soon_as_somebody_signs_with_it(secrets, by_changing_secret, clock):
+    by_changing_secret.verify(with_secret())
+    secrets.secret = bytes(32)
+    clock.advance(AGAIN_SECONDS)
+    assert by_changing_secret.verify(with_secret(bytes(32))).name == "Ann"
 
 
-def test_an_old_secret_serves_on_while_it_cannot_be_fetched_again(clock, caplog):
-    secrets, monotonic = Secrets(), FakeClock()
-    verifier = JwtVerifier(
-        SharedSecret(secrets, monotonic=monotonic), audience="chat", issuer=None, clock=clock
+def test_a_new_key_counts_as_soon_as_somebody_signs_with_it(server, by_key, clock):
+    by_key.verify(with_key())
+    server.keys.append(
+        {**RSAAlgorithm.to_jwk(STRANGER.public_key(), as_dict=True), "kid": "new", "use": "sig"}
     )
-    verifier.verify(with_secret())
+    clock.advance(AGAIN_SECONDS)
+    assert by_key.verify(with_key(STRANGER, kid="new")).name == "Ann"
+
+
+def test_strangers_cannot_make_us_ask_again_and_again(server, by_key, secrets, by_changing_secret, clock):
+    for number in range(5):
+        with pytest.raises(InvalidToken):
+            by_key.verify(with_key(STRANGER, kid=f"made-up-{number}"))
+        with pytest.raises(InvalidToken):
+            by_changing_secret.verify(with_secret(b"x" * 32))
+    assert server.asked == secrets.asked == 1
+    clock.advance(AGAIN_SECONDS)
+    server.text = "broken"
     secrets.secret = None
-    monotonic.advance(KEY_LIFETIME_SECONDS)
-    assert verifier.verify(with_secret()).name == "Ann"
-    assert caplog.messages == ["the token secret could not be fetched again: TOKEN_SECRET_PARAMETER /x: down"]
+    for number in range(5):
+        with pytest.raises(InvalidToken):
+            by_key.verify(with_key(STRANGER, kid=f"made-up-{number}"))
+        with pytest.raises(InvalidToken):
+            by_changing_secret.verify(with_secret(b"x" * 32))
+    assert server.asked == secrets.asked == 2
+
+
+@pytest.mark.parametrize("text", ["broken", "not json", "[]", '{"keys": []}', "{}", "hang up"])
+def test_a_key_server_that_fails_says_nothing_about_the_token(server, by_key, text):
+    server.text = text
+    with pytest.raises(VerifierUnavailable, match="^JWKS_URL: "):
+        by_key.verify(with_key())
+    server.text = None
+    assert by_key.verify(with_key()).name == "Ann"
+
+
+def test_a_secret_that_cannot_be_had_says_nothing_about_the_token(secrets, by_changing_secret):
+    secrets.secret = None
+    with pytest.raises(VerifierUnavailable, match="TOKEN_SECRET_PARAMETER"):
+        by_changing_secret.verify(with_secret())
+    secrets.secret = SECRET
+    assert by_changing_secret.verify(with_secret()).name == "Ann"
+
+
+def test_old_keys_and_secrets_serve_on_for_an_hour_while_none_can_be_fetched(
+    server, by_key, secrets, by_changing_secret, clock, caplog
+):
+    by_key.verify(with_key())
+    by_changing_secret.verify(with_secret())
+    server.text, secrets.secret = "hang up", None
+    clock.advance(LIFETIME_SECONDS)
+    for _ in range(3):
+        assert by_key.verify(with_key(**long_lived())).name == "Ann"
+        assert by_changing_secret.verify(with_secret(**long_lived())).name == "Ann"
+    assert (server.asked, secrets.asked) == (2, 2)  # not every handshake waits for it
+    assert "the token secret could not be fetched: TOKEN_SECRET_PARAMETER /x: down" in caplog.messages
+    clock.advance(STALE_SECONDS - LIFETIME_SECONDS - 1)
+    assert by_key.verify(with_key(**long_lived())).name == "Ann"
+    assert by_changing_secret.verify(with_secret(**long_lived())).name == "Ann"
+    clock.advance(1)
+    for verifier, token in (
+        (by_key, with_key(**long_lived())),
+        (by_changing_secret, with_secret(**long_lived())),
+    ):
+        with pytest.raises(VerifierUnavailable, match="could not be fetched again for an hour"):
+            verifier.verify(token)
+    server.text, secrets.secret = None, SECRET
+    clock.advance(AGAIN_SECONDS)
+    assert by_key.verify(with_key(**long_lived())).name == "Ann"
+    assert by_changing_secret.verify(with_secret(**long_lived())).name == "Ann"
+
+
+def test_a_clock_that_was_set_back_keeps_no_key_for_ever(secrets, by_changing_secret, clock):
+    clock.advance(100 * STALE_SECONDS)
+    by_changing_secret.verify(with_secret(exp=START + 200 * STALE_SECONDS))
+    clock.advance(-100 * STALE_SECONDS)
+    secrets.secret = bytes(32)
+    with pytest.raises(InvalidToken):
+        by_changing_secret.verify(with_secret())
+    assert secrets.asked == 2
 
 
 @pytest.mark.parametrize("secret", [b"", b"x" * 31])

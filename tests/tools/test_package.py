@@ -32,7 +32,7 @@ import backend.aws
 from backend.gateway.aws import management_client
 import cryptography.hazmat.bindings._rust
 management_client("https://api.example.org/prod")
-event = {"requestContext": {"http": {"method": "GET"}}, "rawPath": "/"}
+event = {"requestContext": {"http": {"method": "GET"}}, "rawPath": "/", "routeKey": "$default"}
 answer = backend.aws.handler(event, None)
 modules = {name: getattr(module, "__file__", None) for name, module in list(sys.modules.items())}
 print(json.dumps([answer["statusCode"], modules]))

@@ -1,0 +1,42 @@
+"""Origins: where pages come from, as browsers spell it (RFC 6454)."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+_HOST = re.compile(r"[A-Za-z0-9.-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
+_DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
+
+
+class InvalidOrigin(ValueError):
+    """Text that no browser sends as an origin; it is the error's text."""
+
+
+def is_host(text: str) -> bool:
+    """Whether this is a host name or address, with or without a port."""
+    return _HOST.fullmatch(text) is not None
+
+
+def origin_of(url: str, schemes: tuple[str, ...] = ("http", "https")) -> str | None:
+    """``scheme://host[:port]`` of a URL, without a port that is the scheme's own; None if it has no such origin."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in schemes or not parts.hostname:
+        return None
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    if port is not None and port != _DEFAULT_PORTS[parts.scheme]:
+        host = f"{host}:{port}"
+    return f"{parts.scheme}://{host}" if is_host(host) else None
+
+
+def origins_in(text: str) -> frozenset[str]:
+    """The origins in a list with commas or spaces between them. Raises InvalidOrigin."""
+    origins = text.replace(",", " ").split()
+    for origin in origins:
+        if origin_of(origin) != origin:
+            raise InvalidOrigin(origin)
+    return frozenset(origins)
