@@ -11,7 +11,7 @@ from typing import Any, Never
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Playwright, expect, sync_playwright
 
-from tests.e2e import browsers
+from tests.e2e import browsers, crashes
 from tests.e2e.cast import Cast
 from tests.e2e.peer import Peer
 from tests.e2e.person import Person
@@ -27,6 +27,19 @@ PRESENT = pytest.StashKey[list[Person]]()
 def pytest_configure() -> None:
     """Playwright's own five seconds are too few for two busy cores."""
     expect.set_options(timeout=PATIENCE * 1000)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool:
+    """A test whose browser crashed is run once more."""
+    crashes.run(item, nextitem, FAILED)
+    return True
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Which tests those were."""
+    for test in config.stash.get(crashes.CRASHED, []):
+        terminalreporter.write_line(f"Chromium crashed, and the test was run once more: {test}")
 
 
 @pytest.hookimpl(wrapper=True)

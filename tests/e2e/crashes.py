@@ -1,0 +1,29 @@
+"""Chromium's own crashes: its renderer dies now and then, on this version in perhaps one run of all tests in ten.
+
+A test in which that happened says nothing about the page, so it is run once more; the summary names it. A page that
+crashes each time fails its test each time.
+"""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from _pytest.runner import runtestprotocol
+
+CRASHED = pytest.StashKey[list[str]]()
+_WORDS = re.compile(r"(Target|Page) crashed")
+
+
+def run(item: pytest.Item, nextitem: pytest.Item | None, forget: pytest.StashKey[bool]) -> None:
+    """Run a test; once more if its browser crashed, having forgotten that it failed."""
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    reports = runtestprotocol(item, log=False, nextitem=nextitem)
+    if any(report.failed and _WORDS.search(report.longreprtext) for report in reports):
+        item.config.stash.setdefault(CRASHED, []).append(item.nodeid)
+        item.stash[forget] = False
+        item._initrequest()  # type: ignore[attr-defined]
+        reports = runtestprotocol(item, log=False, nextitem=nextitem)
+    for report in reports:
+        item.ihook.pytest_runtest_logreport(report=report)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)

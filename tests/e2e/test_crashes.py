@@ -1,0 +1,61 @@
+"""A browser that dies is the browser's fault once, and the page's if it happens again."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.server import ROOT
+
+CONFTEST = """
+import pytest
+from tests.e2e import crashes
+
+FAILED = pytest.StashKey()
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item, nextitem):
+    crashes.run(item, nextitem, FAILED)
+    return True
+"""
+
+CRASHING = """
+import pytest
+
+runs, torn_down = [], []
+
+@pytest.fixture
+def page():
+    yield len(runs)
+    torn_down.append(len(runs))
+
+def test_it(page):
+    assert torn_down == list(range(1, page + 1))
+    runs.append(page)
+    if len(runs) <= TIMES:
+        raise RuntimeError("Locator.click: WORDS")
+"""
+
+
+@pytest.mark.parametrize(
+    ("times", "words", "outcome"),
+    [
+        (0, "Target crashed", "1 passed"),
+        (1, "Target crashed", "1 passed"),
+        (1, "Page crashed", "1 passed"),
+        (2, "Target crashed", "1 failed"),
+        (1, "Timeout 30000ms exceeded", "1 failed"),
+    ],
+)
+def test_a_test_is_run_once_more_if_its_browser_crashed_and_for_no_other_reason(
+    tmp_path: Path, times: int, words: str, outcome: str
+) -> None:
+    (tmp_path / "conftest.py").write_text(CONFTEST)
+    (tmp_path / "test_it.py").write_text(CRASHING.replace("TIMES", str(times)).replace("WORDS", words))
+    (tmp_path / "pytest.ini").write_text(f"[pytest]\npythonpath = {ROOT}\n")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-1].startswith(outcome), done.stdout
