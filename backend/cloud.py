@@ -34,7 +34,7 @@ from backend.gateway.base import Gateway
 from backend.handlers import Backend, Event
 from backend.keys import FETCH_TIMEOUT_SECONDS, Keys, PublishedKeys, SharedSecret, VerifierUnavailable
 from backend.origins import InvalidOrigin, origins_in
-from backend.rate import BURST, MAX_BURST, MAX_PER_SECOND, MIN_PER_SECOND, PER_SECOND, Rate
+from backend.rate import BURST, PER_SECOND, InvalidRate, Rate, burst_in, per_second_in
 from backend.store.base import Store
 from backend.tickets import TicketOrToken, Tickets
 from backend.tokens import AUDIENCE, Tokens
@@ -270,14 +270,8 @@ def _endpoint(value: str) -> str:
 
 def _rate(limit: str, burst: str) -> Rate | None:
     try:
-        per_second = float(limit) if limit else PER_SECOND
-    except ValueError:
-        per_second = -1.0
-    if per_second != 0 and not MIN_PER_SECOND <= per_second <= MAX_PER_SECOND:
-        raise Misconfigured(
-            f"RATE_LIMIT must be a number of messages a second from {MIN_PER_SECOND:g} to {MAX_PER_SECOND:g},"
-            f" or 0 for no limit, not {limit!r}"
-        )
-    if burst and not (burst.isdecimal() and 1 <= int(burst) <= MAX_BURST):
-        raise Misconfigured(f"RATE_BURST must be a number of messages from 1 to {MAX_BURST}, not {burst!r}")
-    return Rate(per_second, int(burst) if burst else BURST) if per_second else None
+        per_second = per_second_in("RATE_LIMIT", limit) if limit else PER_SECOND
+        at_once = burst_in("RATE_BURST", burst) if burst else BURST
+    except InvalidRate as error:
+        raise Misconfigured(str(error)) from None
+    return Rate(per_second, at_once) if per_second else None

@@ -29,12 +29,37 @@ MAX_BURST = 1_000_000
 _SECOND = 1_000_000  # microseconds
 
 
+class InvalidRate(ValueError):
+    """The text of a setting is no such number; the error's text names the setting and what it must be."""
+
+
 class TooFast(Exception):
     """The person is a whole burst ahead. ``retry_after``: seconds until the next message may come."""
 
     def __init__(self, retry_after: float) -> None:
         super().__init__(f"too many messages at once: the next may come in {retry_after:g} s")
         self.retry_after = retry_after
+
+
+def per_second_in(name: str, text: str) -> float:
+    """Messages per second as the setting ``name`` gives them, 0 for no limit. Raises InvalidRate."""
+    try:
+        per_second = float(text)
+    except ValueError:
+        per_second = -1.0
+    if per_second != 0 and not MIN_PER_SECOND <= per_second <= MAX_PER_SECOND:
+        raise InvalidRate(
+            f"{name} must be a number of messages a second from {MIN_PER_SECOND:g} to {MAX_PER_SECOND:g},"
+            f" or 0 for no limit, not {text!r}"
+        )
+    return per_second
+
+
+def burst_in(name: str, text: str) -> int:
+    """Messages at once as the setting ``name`` gives them. Raises InvalidRate."""
+    if not text.isdecimal() or not 1 <= int(text) <= MAX_BURST:
+        raise InvalidRate(f"{name} must be a number of messages from 1 to {MAX_BURST}, not {text!r}")
+    return int(text)
 
 
 @dataclass(frozen=True, slots=True)

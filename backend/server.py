@@ -30,7 +30,7 @@ from starlette.applications import Starlette
 
 from backend.gateway.local import MAX_POST_BYTES
 from backend.origins import InvalidOrigin, origins_in
-from backend.rate import MAX_BURST, MAX_PER_SECOND, MIN_PER_SECOND
+from backend.rate import InvalidRate, burst_in, per_second_in
 from backend.service import Options, Service
 from backend.store.base import StoreError
 from backend.web import create_app
@@ -138,21 +138,16 @@ def _seconds(name: str, value: str) -> int:
 
 def _rate(name: str, value: str) -> float:
     try:
-        rate = float(value)
-    except ValueError:
-        rate = -1
-    if rate != 0 and not MIN_PER_SECOND <= rate <= MAX_PER_SECOND:
-        raise Unusable(
-            f"{name} must be a number of messages a second from {MIN_PER_SECOND:g} to {MAX_PER_SECOND:g},"
-            f" or 0 for no limit, not {value!r}"
-        )
-    return rate
+        return per_second_in(name, value)
+    except InvalidRate as error:
+        raise Unusable(str(error)) from None
 
 
 def _burst(name: str, value: str) -> int:
-    if not value.isdecimal() or not 1 <= int(value) <= MAX_BURST:
-        raise Unusable(f"{name} must be a number of messages from 1 to {MAX_BURST}, not {value!r}")
-    return int(value)
+    try:
+        return burst_in(name, value)
+    except InvalidRate as error:
+        raise Unusable(str(error)) from None
 
 
 def _origins(name: str, value: str) -> frozenset[str]:
