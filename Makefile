@@ -24,6 +24,9 @@ NPM := .venv/bin/npm --userconfig=/dev/null --cache=.venv/npm-cache --loglevel=e
 DEPLOY_WORDS := STACK ORIGINS SIGN_IN SECRET JWKS_URL AUDIENCE ISSUER STAGE RATE_LIMIT RATE_BURST REQUESTS_PER_SECOND \
   REQUESTS_BURST LOG_DAYS LOG_ROLE ALARM_TOPIC BUCKET CONFIG PACKAGE TEMPLATE
 
+# Tests of one file share pages and servers, so a file stays in one process. ARGS="-n 0": all in one.
+PARALLEL := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
 PACKAGES := .venv/.packages
 PROJECT := .venv/.project
 TEST_PACKAGES := .venv/.test-packages
@@ -41,7 +44,7 @@ run: setup  ## Set up what is missing, then serve the page
 	@exec $(VENV_PYTHON) -m backend.server
 
 test: check browsers dynamodb-local ministack  ## Set up, then checks, unit tests and end-to-end tests
-	@$(VENV_PYTHON) -m pytest $(ARGS)
+	@$(VENV_PYTHON) -m pytest $(PARALLEL) $(ARGS)
 
 check: setup-test  ## Lint, formatting, types
 	@$(VENV_PYTHON) -m ruff check --output-format concise
@@ -60,10 +63,10 @@ own-coverage: setup-test  ## Does each module of the library reach 100 % by its 
 	@$(VENV_PYTHON) -m tools.own_coverage
 
 unit: setup-test dynamodb-local ministack  ## The tests that need no browser
-	@$(VENV_PYTHON) -m pytest -m "not e2e" $(ARGS)
+	@$(VENV_PYTHON) -m pytest $(PARALLEL) -m "not e2e" $(ARGS)
 
 e2e: setup-test browsers ministack  ## The tests in real browsers
-	@$(VENV_PYTHON) -m pytest -m e2e $(ARGS)
+	@$(VENV_PYTHON) -m pytest $(PARALLEL) -m e2e $(ARGS)
 
 chaos: setup-test browsers  ## Ten minutes on real pages while everything breaks (ARGS="--seconds 60 --seed N")
 	@$(VENV_PYTHON) -m tests.chaos $(ARGS)

@@ -36,12 +36,6 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     return True
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Which tests those were."""
-    for test in config.stash.get(crashes.CRASHED, []):
-        terminalreporter.write_line(f"Chromium crashed, and the test was run once more: {test}")
-
-
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
     """A failure shows what was on the pages, while they are still open; fixtures learn of it."""

@@ -11,7 +11,8 @@ import re
 import pytest
 from _pytest.runner import runtestprotocol
 
-CRASHED = pytest.StashKey[list[str]]()
+#: A property of the reports of such a test: it travels from the process that runs the test to the one that sums up.
+RUN_AGAIN = ("run again", "Chromium crashed")
 _WORDS = re.compile(r"(Target|Page) crashed")
 
 
@@ -20,10 +21,19 @@ def run(item: pytest.Item, nextitem: pytest.Item | None, forget: pytest.StashKey
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     reports = runtestprotocol(item, log=False, nextitem=nextitem)
     if any(report.failed and _WORDS.search(report.longreprtext) for report in reports):
-        item.config.stash.setdefault(CRASHED, []).append(item.nodeid)
         item.stash[forget] = False
+        item.user_properties.append(RUN_AGAIN)
         item._initrequest()  # type: ignore[attr-defined]
         reports = runtestprotocol(item, log=False, nextitem=nextitem)
     for report in reports:
         item.ihook.pytest_runtest_logreport(report=report)
     item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+
+
+def sum_up(reporter: pytest.TerminalReporter) -> None:
+    """Print which tests were run once more."""
+    reports = [report for kind in ("passed", "failed", "error") for report in reporter.stats.get(kind, [])]
+    for test in sorted(
+        {report.nodeid for report in reports if RUN_AGAIN in map(tuple, report.user_properties)}
+    ):
+        reporter.write_line(f"Chromium crashed, and the test was run once more: {test}")

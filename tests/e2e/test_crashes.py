@@ -20,6 +20,9 @@ FAILED = pytest.StashKey()
 def pytest_runtest_protocol(item, nextitem):
     crashes.run(item, nextitem, FAILED)
     return True
+
+def pytest_terminal_summary(terminalreporter):
+    crashes.sum_up(terminalreporter)
 """
 
 CRASHING = """
@@ -41,21 +44,24 @@ def test_it(page):
 
 
 @pytest.mark.parametrize(
-    ("times", "words", "outcome"),
+    ("times", "words", "outcome", "named", "processes"),
     [
-        (0, "Target crashed", "1 passed"),
-        (1, "Target crashed", "1 passed"),
-        (1, "Page crashed", "1 passed"),
-        (2, "Target crashed", "1 failed"),
-        (1, "Timeout 30000ms exceeded", "1 failed"),
+        (0, "Target crashed", "1 passed", False, 0),
+        (1, "Target crashed", "1 passed", True, 0),
+        (1, "Target crashed", "1 passed", True, 1),
+        (1, "Page crashed", "1 passed", True, 0),
+        (2, "Target crashed", "1 failed", True, 0),
+        (1, "Timeout 30000ms exceeded", "1 failed", False, 0),
     ],
 )
 def test_a_test_is_run_once_more_if_its_browser_crashed_and_for_no_other_reason(
-    tmp_path: Path, times: int, words: str, outcome: str
+    tmp_path: Path, times: int, words: str, outcome: str, named: bool, processes: int
 ) -> None:
     (tmp_path / "conftest.py").write_text(CONFTEST)
     (tmp_path / "test_it.py").write_text(CRASHING.replace("TIMES", str(times)).replace("WORDS", words))
     (tmp_path / "pytest.ini").write_text(f"[pytest]\npythonpath = {ROOT}\n")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
+    options = ["-q", "-p", "no:cacheprovider", f"-n{processes}"]
+    command = [sys.executable, "-m", "pytest", *options, str(tmp_path)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.stdout.splitlines()[-1].startswith(outcome), done.stdout
+    assert ("the test was run once more: test_it.py::test_it" in done.stdout) is named
