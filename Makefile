@@ -34,7 +34,7 @@ RUNTIME := static/vendor/.stamp
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test check fix coverage unit e2e own-coverage chaos soak week storm scaling bench mutation diagrams screenshot setup setup-test browsers dynamodb-local ministack wheel package deploy lock clean doctor
+.PHONY: help run test check fix coverage unit e2e own-coverage chaos hidden soak week storm scaling bench mutation diagrams screenshot setup setup-test browsers dynamodb-local ministack wheel package deploy lock clean doctor
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
@@ -70,6 +70,9 @@ e2e: setup-test browsers ministack  ## The tests in real browsers
 
 chaos: setup-test browsers  ## Ten minutes on real pages while everything breaks (ARGS="--seconds 60 --seed N")
 	@$(VENV_PYTHON) -m tests.chaos $(ARGS)
+
+hidden: setup-test browsers  ## Five minutes in a tab that is really hidden (ARGS="--minutes 10")
+	@$(VENV_PYTHON) -m tests.e2e.hidden_soak $(ARGS)
 
 soak: setup-test  ## 200,000 random steps through the connection's core (ARGS="--seed N": the same again)
 	@$(VENV_PYTHON) -m tests.simulation.soak $(ARGS)

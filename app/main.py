@@ -35,6 +35,9 @@ from ui.catalogues import page_texts
 from ui.page import Page
 from ui.splash import show_failure
 
+#: kizuna.browser.ticks.WORKER_SOURCE as a file: the page's Content-Security-Policy lets no blob become a worker.
+TICKS_FILE = "static/boot/ticks.js"
+
 _tasks: set[asyncio.Task[None]] = set()  # asyncio itself holds tasks weakly
 
 
@@ -60,10 +63,12 @@ async def _start() -> None:
 
 
 def _open_page(config: Config) -> None:
-    platform = BrowserPlatform()
+    platform = BrowserPlatform(TICKS_FILE)
     endpoints = Endpoints(post_json, config.token_url, config.ticket_url, platform.now)
     identity = Identity(LocalSettings(), endpoints, lambda: secrets.token_urlsafe(32), TabSettings())
-    service = get_websocket_service(config.web_socket_url, identity.get_token, options=config.options)
+    service = get_websocket_service(
+        config.web_socket_url, identity.get_token, platform=platform, options=config.options
+    )
     store = ChatStore()
     database = IndexedDb("kizuna", (outbox_rows.TABLE, cache.TABLE))
     rows = OutboxRows(SteadyStorage(database, lambda: session.not_kept()), WebLocks(), _new_id())

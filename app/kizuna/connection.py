@@ -106,7 +106,7 @@ class Connection:
         self._commands = []
         self._now = now
         if isinstance(event, events.TimerFired):
-            self._on_timer_fired(event.timer)
+            self._on_timer_fired(event.timer, throttled=event.throttled)
         elif isinstance(event, events.LinkEvent):
             link = next((link for link in self.links if link.number == event.link), None)
             if link is None:
@@ -121,10 +121,11 @@ class Connection:
             self._on_event(event)
         return self._commands
 
-    def _on_timer_fired(self, timer: Timer) -> None:
+    def _on_timer_fired(self, timer: Timer, *, throttled: bool) -> None:
         due = self._timers.get(timer)
         late = 0.0 if due is None else self._now.monotonic - due
-        if self._sleep.slept(self._now, tick_late=late if timer is Timer.TICK else 0.0):
+        tick_late = late if timer is Timer.TICK else 0.0
+        if self._sleep.slept(self._now, tick_late, throttled=throttled):
             self._fire(Trigger.WOKE)
         if due is not None and self._timers.get(timer) == due:  # else waking disarmed it, or armed it anew
             del self._timers[timer]

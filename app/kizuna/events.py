@@ -7,7 +7,7 @@ nothing: that is how a late ``close`` of an old socket is harmless.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeAlias
 
@@ -121,9 +121,11 @@ class PrepareFailed:
 
 @dataclass(frozen=True, slots=True)
 class TimerFired:
-    """A timer came due, perhaps late."""
+    """A timer came due, perhaps late. ``throttled``: in a hidden page the browser may have held it back; that says
+    how to judge its lateness, and makes it no other event."""
 
     timer: Timer
+    throttled: bool = field(default=True, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,9 @@ class PageState:
 
     visible: bool = True
     online: bool = True
+    throttled: bool = (
+        True  #: timers may come up to a minute late while it is hidden: so careful unless known better
+    )
 
 
 class Settings(Protocol):

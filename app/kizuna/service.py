@@ -248,7 +248,7 @@ class WebSocketService:
         self._timers.pop(timer, None)
         self._read_page()
         if timer not in self._timers:  # else what the page told has armed it anew
-            self._dispatch(events.TimerFired(timer))
+            self._dispatch(events.TimerFired(timer, self._page.throttled))
 
     def _read_page(self) -> None:
         """Levels, because browsers lose edges."""

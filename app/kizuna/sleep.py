@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kizuna.platform import Instant
 
-#: How late a tick of a hidden page may come: Chromium lets the timers of such a page run once a minute.
+#: How late a tick of a hidden page may come where no worker counts: Chromium lets its timers run once a minute.
 THROTTLE_SECONDS = 60.0
 
 
@@ -18,20 +18,21 @@ class SleepDetector:
     def __init__(self, gap: float) -> None:
         self._gap = gap
         self._offset: float | None = None
-        self._throttled = False  # the page was hidden at some time since the tick was armed
+        self._was_hidden = False  # at some time since the tick was armed
 
-    def slept(self, now: Instant, tick_late: float = 0.0) -> bool:
-        """Whether the machine slept since this was asked last. ``tick_late``: by how many seconds a tick is late."""
+    def slept(self, now: Instant, tick_late: float = 0.0, *, throttled: bool = True) -> bool:
+        """Whether the machine slept since this was asked last. ``tick_late``: by how many seconds a tick is late;
+        ``throttled``: that may come from the page being hidden."""
         offset = now.wall - now.monotonic
         drift = 0.0 if self._offset is None else offset - self._offset
         self._offset = offset
-        allowed = THROTTLE_SECONDS if self._throttled else 0.0
+        allowed = THROTTLE_SECONDS if throttled and self._was_hidden else 0.0
         return max(drift, tick_late - allowed) > self._gap
 
     def page_hidden(self) -> None:
-        """From now on the browser may hold timers back."""
-        self._throttled = True
+        """From now on the browser may hold the page's timers back."""
+        self._was_hidden = True
 
     def tick_armed(self, *, visible: bool) -> None:
         """A new tick is on its way."""
-        self._throttled = not visible
+        self._was_hidden = not visible

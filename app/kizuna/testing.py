@@ -19,6 +19,7 @@ import heapq
 import itertools
 import json
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from kizuna.errors import StorageFailed
@@ -143,14 +144,15 @@ class FakeSocket:
 
 
 class FakePlatform:
-    """Responsible for being all of the outside, as the test wishes it. ``chance`` is what random() returns."""
+    """Responsible for being all of the outside, as the test wishes it. ``chance`` is what random() returns;
+    ``throttled``: this browser may hold the timers of a hidden page back, for want of a worker."""
 
-    def __init__(self, *, chance: float = 0.5) -> None:
+    def __init__(self, *, chance: float = 0.5, throttled: bool = True) -> None:
         self.clock = VirtualClock()
         self.chance = chance
         self.sockets: list[FakeSocket] = []
         self.watchers: list[Callable[[PageEvent], None]] = []
-        self._page = PageState()
+        self._page = PageState(throttled=throttled)
 
     @property
     def socket(self) -> FakeSocket:
@@ -210,19 +212,19 @@ class FakePlatform:
 
     def show(self) -> None:
         """The tab comes to the front."""
-        self._become(PageState(True, self._page.online), PageShown())
+        self._become(replace(self._page, visible=True), PageShown())
 
     def hide(self) -> None:
         """The tab goes to the back."""
-        self._become(PageState(False, self._page.online), PageHidden())
+        self._become(replace(self._page, visible=False), PageHidden())
 
     def go_online(self) -> None:
         """The browser says online."""
-        self._become(PageState(self._page.visible, True), WentOnline())
+        self._become(replace(self._page, online=True), WentOnline())
 
     def go_offline(self) -> None:
         """The browser says offline."""
-        self._become(PageState(self._page.visible, False), WentOffline())
+        self._become(replace(self._page, online=False), WentOffline())
 
     def suspend(self) -> None:
         """pagehide or freeze."""

@@ -45,14 +45,16 @@ def chromium(playwright: Playwright, program: Path) -> Iterator[Browser]:
 
 
 @contextlib.contextmanager
-def chromium_that_hides(playwright: Playwright, program: Path) -> Iterator[BrowserContext]:
-    """A Chromium started by hand, whose pages are hidden behind the newest tab, as a person's are."""
+def chromium_that_hides(playwright: Playwright, program: Path, *flags: str) -> Iterator[BrowserContext]:
+    """A Chromium started by hand, whose pages are hidden behind the newest tab, as a person's are; ``flags``: further
+    ones."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         arguments = [
             "--headless=new",
             "--remote-debugging-port=0",
             f"--user-data-dir={profile}",
             *CHROMIUM_FLAGS,
+            *flags,
         ]
         process = subprocess.Popen(
             [program, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

@@ -296,6 +296,18 @@ def test_a_hidden_page_that_hangs_for_longer_than_any_throttle_has_slept():
     assert machine.status is Status.SUSPECT
 
 
+def test_a_hidden_page_whose_timers_come_on_time_has_slept_when_they_do_not():
+    machine = machine_in(Status.CONNECTED)
+    machine.pong()
+    machine.tell(events.PageHidden())
+    machine.hang(1 + 2.9)
+    machine.tell(events.TimerFired(Timer.TICK, throttled=False))
+    assert machine.status is Status.CONNECTED
+    machine.hang(1 + 3.1)
+    machine.tell(events.TimerFired(Timer.TICK, throttled=False))
+    assert machine.status is Status.SUSPECT
+
+
 def test_an_attempt_from_before_the_sleep_is_restarted_though_the_clock_stood_still():
     machine = machine_in(Status.CONNECTING)
     machine.sleep(3600)

@@ -169,3 +169,18 @@ async def test_a_page_that_was_held_up_asks_again_before_it_believes_the_silence
     assert stage.status == "suspect"
     socket.receive({"type": "pong"})
     assert (stage.status, len(stage.platform.sockets)) == ("connected", 1)
+
+
+@pytest.mark.parametrize(("throttled", "status"), [(True, "connected"), (False, "suspect")])
+async def test_a_late_tick_of_a_hidden_page_tells_of_sleep_where_nothing_else_would_hold_it_back(
+    throttled: bool, status: str
+):
+    stage = Stage()
+    socket = await stage.connect()
+    socket.receive({"type": "pong"})
+    stage.platform.hide()
+    become(stage, throttled=throttled)
+    clock = stage.platform.clock
+    clock.move_to(clock.now().monotonic + 1 + 3.1)
+    clock.fire_next()
+    assert stage.status == status

@@ -43,6 +43,13 @@ def test_a_hidden_pages_tick_may_be_a_minute_late():
     assert sleep.slept(Instant(230.0, 1130.0), tick_late=63.1)
 
 
+def test_a_hidden_pages_tick_is_no_later_where_nothing_holds_it_back():
+    sleep = detector()
+    sleep.page_hidden()
+    assert not sleep.slept(Instant(103.0, 1003.0), tick_late=3.0, throttled=False)
+    assert sleep.slept(Instant(107.0, 1007.0), tick_late=3.1, throttled=False)
+
+
 def test_a_tick_armed_on_a_visible_page_is_on_time_again():
     sleep = detector()
     sleep.page_hidden()

@@ -104,6 +104,16 @@ async def test_a_page_tells_whoever_watches_and_shows_its_levels():
     assert len(told) == 6
 
 
+async def test_a_page_whose_timers_nothing_holds_back_stays_so():
+    platform = FakePlatform(throttled=False)
+    platform.hide()
+    platform.go_offline()
+    assert platform.page() == PageState(visible=False, online=False, throttled=False)
+    platform.show()
+    platform.go_online()
+    assert platform.page() == PageState(throttled=False)
+
+
 async def test_time_that_is_let_pass_fires_also_what_is_armed_meanwhile():
     platform = FakePlatform()
     fired: list[float] = []

@@ -110,7 +110,7 @@ class Client:
             self._on_page_event(events.PageShown() if self.page.visible else events.PageHidden())
         if self.page.online is not online:
             self._on_page_event(events.WentOnline() if self.page.online else events.WentOffline())
-        self.handle(events.TimerFired(timer))
+        self.handle(events.TimerFired(timer, throttled=self.page.throttled))
 
     def _execute(self, command: Command) -> None:
         match command:

@@ -30,12 +30,12 @@ MONOTONIC_AT_START = 1000.0
 class Page:
     """Responsible for when code may run, for the page's two clocks, and for its timers.
 
-    ``has_worker``: a worker's ticks drive the timers, so that hiding does not slow them.
+    ``has_worker``: a worker's ticks drive the timers, so that hiding does not slow them: it is not ``throttled``.
     """
 
     def __init__(self, world: World, *, has_worker: bool = False) -> None:
         self._world = world
-        self._has_worker = has_worker
+        self.throttled = not has_worker
         self.visible = True
         self.online = True  #: what the browser says, which need not be so
         self.is_frozen = False
@@ -183,7 +183,7 @@ class Page:
             self.fire(timer)
 
     def _next_grain(self, now: float) -> float:
-        if self.visible or self._has_worker:
+        if self.visible or not self.throttled:
             return now
         grain = INTENSE_GRAIN if now - self._hidden_since >= INTENSE_AFTER else HIDDEN_GRAIN
         return math.ceil(now / grain - 1e-9) * grain

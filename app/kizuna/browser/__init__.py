@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 
 from kizuna import service, singleton
 from kizuna.browser import page, timers
@@ -18,7 +19,7 @@ from kizuna.browser.database import IndexedDb
 from kizuna.browser.locks import WebLocks
 from kizuna.browser.page import PageWatch
 from kizuna.browser.storage import LocalSettings, TabSettings
-from kizuna.browser.timers import BrowserTimer
+from kizuna.browser.ticks import Tick, Ticks
 from kizuna.browser.websocket import BrowserSocket
 from kizuna.events import PageEvent
 from kizuna.options import Options
@@ -39,7 +40,16 @@ __all__ = [
 
 
 class BrowserPlatform:
-    """Responsible for being the outside in a browser."""
+    """Responsible for being the outside in a browser, and for the one worker of all services that share it.
+
+    ``worker_url``: where the page's host serves ``kizuna.browser.ticks.WORKER_SOURCE``, relative to the page, for a
+    Content-Security-Policy that allows workers from ``'self'`` alone; None: the library makes a ``blob:`` of it.
+    """
+
+    def __init__(self, worker_url: str | None = None) -> None:
+        self._ticks = Ticks(worker_url)
+        self._can_reload_worker = worker_url is not None
+        self._watches: set[PageWatch] = set()
 
     def now(self) -> Instant:
         """This moment."""
@@ -50,20 +60,32 @@ class BrowserPlatform:
         return random.random()
 
     def open_socket(self, url: str, listener: SocketListener) -> BrowserSocket:
-        """A native WebSocket."""
+        """A native WebSocket. A worker that could not be fetched before may be within reach now, too."""
+        if self._watches and self._can_reload_worker:
+            self._ticks.start()
         return BrowserSocket(url, listener)
 
-    def call_at(self, when: float, callback: Callable[[], None]) -> BrowserTimer:
-        """A setTimeout."""
-        return BrowserTimer(when, callback)
+    def call_at(self, when: float, callback: Callable[[], None]) -> Tick:
+        """A timer of the page and, while somebody watches the page, one of the worker beside it."""
+        return self._ticks.call_at(when, callback)
 
     def page(self) -> PageState:
         """The page as it is now."""
-        return page.state()
+        return replace(page.state(), throttled=not self._ticks.are_on_time)
 
     def watch_page(self, tell: Callable[[PageEvent], None]) -> Callable[[], None]:
-        """Listen to the page until the returned function is called."""
-        return PageWatch(tell).close
+        """Listen to the page until the returned function is called; the worker lives as long as anybody does."""
+        watch = PageWatch(tell)
+        self._watches.add(watch)
+        self._ticks.start()
+
+        def close() -> None:
+            watch.close()
+            self._watches.discard(watch)
+            if not self._watches:
+                self._ticks.stop()
+
+        return close
 
 
 class WebSocketService(service.WebSocketService):
@@ -84,8 +106,12 @@ def get_websocket_service(
     url: str | None = None,
     get_access_token: GetAccessToken | None = None,
     *,
+    platform: BrowserPlatform | None = None,
     options: Options | None = None,
 ) -> service.WebSocketService:
     """The page's one service: made at the first call, which needs ``url``; the same at every further one."""
-    create = None if url is None else lambda: WebSocketService(url, get_access_token, options=options)
-    return singleton.get_or_create(create)
+    if url is None:
+        return singleton.get_or_create(None)
+    return singleton.get_or_create(
+        lambda: WebSocketService(url, get_access_token, platform=platform, options=options)
+    )

@@ -19,14 +19,18 @@ def now() -> Instant:
     return Instant(time.monotonic(), time.time())
 
 
+def delay_until(when: float) -> float:
+    """Milliseconds from now to ``when`` (monotonic seconds), as a timeout takes them."""
+    return min(max(0.0, (when - time.monotonic()) * 1000), LONGEST_DELAY_MS)
+
+
 class BrowserTimer:
     """Responsible for one setTimeout and the proxy of its callback: asyncio's would keep both until the end."""
 
     def __init__(self, when: float, callback: Callable[[], None]) -> None:
         self._callback = callback
         self._proxies = ProxyOwner()
-        delay = min(max(0.0, (when - time.monotonic()) * 1000), LONGEST_DELAY_MS)
-        self._id: int | None = js.setTimeout(self._proxies.hold(self._fire), delay)
+        self._id: int | None = js.setTimeout(self._proxies.hold(self._fire), delay_until(when))
 
     def cancel(self) -> None:
         """Disarm. Without effect on a timer that has fired."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Iterator
+from copy import copy
 from functools import partial
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -98,6 +99,47 @@ class WebSocket:
         self.log.append(("close", code))
 
 
+class Worker:
+    """A dedicated worker whose script comes when the test says so, and which remembers what is armed in it."""
+
+    made: list[Worker]
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.onmessage: Proxy | None = None
+        self.onerror: Proxy | None = None
+        self.armed: dict[int, float] = {}  #: number -> milliseconds
+        self.is_terminated = False
+
+    @classmethod
+    def new(cls, url: str, **options: str) -> Worker:
+        if url.startswith("http://elsewhere"):
+            raise JsException("SecurityError", "that is another origin's")
+        cls.made.append(cls(url))
+        return cls.made[-1]
+
+    def postMessage(self, message: dict[str, Any]) -> None:
+        assert not self.is_terminated
+        if "delay" in message:
+            self.armed[message["id"]] = message["delay"]
+        else:
+            del self.armed[message["id"]]
+
+    def terminate(self) -> None:
+        self.is_terminated = True
+
+    def tick(self, number: int) -> None:
+        """Let one come due."""
+        self.armed.pop(number, None)
+        assert self.onmessage is not None
+        self.onmessage(SimpleNamespace(data=number))
+
+    def fail(self) -> None:
+        """Let its script be missing, or forbidden."""
+        assert self.onerror is not None
+        self.onerror(SimpleNamespace(preventDefault=lambda: None))
+
+
 class Storage:
     """localStorage, which may be full or forbidden."""
 
@@ -145,11 +187,21 @@ class Browser(ModuleType):
         self.JsException = JsException
         WebSocket.made = []
         self.WebSocket = WebSocket
+        Worker.made = []
+        self.Worker: type[Worker] | None = Worker
+        self.Blob = SimpleNamespace(new=lambda parts, **options: "".join(parts))
+        self.blobs: dict[str, str] = {}  #: object URLs that were not revoked
+        self.URL = SimpleNamespace(createObjectURL=self._make_url, revokeObjectURL=self.blobs.pop)
         self.timeouts: dict[int, tuple[Proxy, float]] = {}
         self._numbers = iter(range(1, 10_000))
 
     def _say(self, level: str, text: str) -> None:
         self.said.append((level, text))
+
+    def _make_url(self, blob: str) -> str:
+        url = f"blob:{next(self._numbers)}"
+        self.blobs[url] = blob
+        return url
 
     def setTimeout(self, callback: Proxy, milliseconds: float) -> int:
         number = next(self._numbers)
@@ -182,7 +234,7 @@ def js(monkeypatch: pytest.MonkeyPatch) -> Iterator[Browser]:
         JsDoubleProxy=Proxy,
         JsNull=JsNull,
         JsPromise=asyncio.Future,
-        to_js=dict,
+        to_js=copy,
     )
     pyodide = ModuleType("pyodide")
     pyodide.__dict__["ffi"] = ffi

@@ -219,6 +219,7 @@ async def test_the_service_leaves_nothing_behind_after_a_thousand_drops(js: Any)
     await asyncio.sleep(0)
     assert proxies.alive() == 0
     assert js.timeouts == {}
+    assert [worker.is_terminated for worker in js.Worker.made] == [True]
 
 
 def test_log_records_reach_the_console_at_their_level(js: Any) -> None:

@@ -1,0 +1,159 @@
+"""Ticks that do not slow down in a hidden page.
+
+Browsers hold the timers of a hidden page back: to one wake-up a second, Chromium after some minutes to one a minute.
+Those of a dedicated worker run on time, and messages from it are not held back either. So each timer is armed twice,
+in the page and in the worker, and the first to come due wins: nothing has to be moved when the page is hidden, and
+where there is no worker the page's timers carry on alone. In a frozen page both stand still.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Callable
+
+import js
+from pyodide.ffi import JsException, to_js
+
+from kizuna.browser.proxies import ProxyOwner
+from kizuna.browser.timers import BrowserTimer, delay_until
+
+logger = logging.getLogger("kizuna.ticks")
+
+#: All the JavaScript of the worker. Pages whose Content-Security-Policy allows no blob: serve this very text as a file.
+WORKER_SOURCE = """\
+// Kizuna's ticks: the timers of a worker are not held back when the page is hidden. {id, delay} arms one (delay in
+// milliseconds), {id} disarms it; when it is due, its id is posted. The same text as in app/kizuna/browser/ticks.py.
+const armed = new Map();
+onmessage = ({ data: { id, delay } }) => {
+  clearTimeout(armed.get(id));
+  armed.delete(id);
+  if (delay !== undefined) armed.set(id, setTimeout(() => { armed.delete(id); postMessage(id); }, delay));
+};
+"""
+
+
+class Ticks:
+    """Responsible for the one worker of a platform, from ``start()`` to ``stop()``, and for what is armed in it.
+
+    ``url``: where the page's host serves WORKER_SOURCE, relative to the page; None: a Blob, which a strict
+    Content-Security-Policy refuses. Without a worker nothing fires here, and the log says so once.
+    """
+
+    def __init__(self, url: str | None) -> None:
+        self._url = url
+        self._armed: dict[int, Tick] = {}  # with or without a worker: one that starts later takes them over
+        self._numbers = itertools.count(1)
+        self._worker: js.Worker | None = None
+        self._blob_url = ""
+        self._proxies = ProxyOwner()
+        self._has_ticked = False
+        self._has_complained = False
+
+    @property
+    def are_on_time(self) -> bool:
+        """Whether there is a worker that has been heard: one that was only just made may never come to life."""
+        return self._has_ticked
+
+    def start(self) -> None:
+        """Make the worker, unless there is one."""
+        if self._worker is not None:
+            return
+        if not getattr(js, "Worker", None):
+            self._complain("this browser has no workers")
+            return
+        try:
+            self._worker = js.Worker.new(self._url or self._make_blob(), name="kizuna-ticks")
+        except JsException as error:
+            self._fail(f"{error.name}: {error.message}")
+            return
+        self._worker.onmessage = self._proxies.hold(self._on_message)
+        self._worker.onerror = self._proxies.hold(self._on_error)
+        for tick in self._armed.values():
+            self._post(tick)
+
+    def stop(self) -> None:
+        """End the worker. What is armed stays armed in the page."""
+        worker, self._worker = self._worker, None
+        self._has_ticked = False
+        self._forget_blob()
+        if worker is not None:
+            worker.onmessage = worker.onerror = None
+            worker.terminate()
+            self._proxies.release()
+
+    def call_at(self, when: float, callback: Callable[[], None]) -> Tick:
+        """Call back once at ``when`` (monotonic seconds)."""
+        number = next(self._numbers)
+        tick = Tick(self, number, when, callback)
+        self._armed[number] = tick
+        self._post(tick)
+        return tick
+
+    def disarm(self, tick: Tick) -> None:
+        """It is not wanted any more."""
+        if self._armed.pop(tick.number, None) is not None and self._worker is not None:
+            self._worker.postMessage(to_js({"id": tick.number}))
+
+    def forget(self, tick: Tick) -> None:
+        """It fired in the page, and is about to in the worker: telling it so would come too late."""
+        self._armed.pop(tick.number, None)
+
+    def _post(self, tick: Tick) -> None:
+        if self._worker is not None:
+            self._worker.postMessage(to_js({"id": tick.number, "delay": delay_until(tick.when)}))
+
+    def _make_blob(self) -> str:
+        blob = js.Blob.new(to_js([WORKER_SOURCE]), type="text/javascript")
+        self._blob_url = js.URL.createObjectURL(blob)
+        return self._blob_url
+
+    def _forget_blob(self) -> None:
+        if self._blob_url:
+            js.URL.revokeObjectURL(self._blob_url)
+            self._blob_url = ""
+
+    def _on_message(self, event: js.MessageEvent) -> None:
+        self._has_ticked = True
+        self._forget_blob()
+        tick = self._armed.pop(event.data, None)
+        if tick is not None:
+            tick.fire()
+
+    def _on_error(self, event: js.Event) -> None:
+        event.preventDefault()  # it is told below, once
+        self._fail(f"{self._url or 'a blob: URL'} could not be loaded or run")
+
+    def _fail(self, why: str) -> None:
+        self.stop()
+        self._complain(why)
+
+    def _complain(self, why: str) -> None:
+        if not self._has_complained:
+            self._has_complained = True
+            logger.warning("timers may be late while the page is hidden, for want of a worker: %s", why)
+
+
+class Tick:
+    """Responsible for one timer, armed in the page and in the worker: the first to come due wins."""
+
+    def __init__(self, ticks: Ticks, number: int, when: float, callback: Callable[[], None]) -> None:
+        self.number = number
+        self.when = when
+        self._ticks = ticks
+        self._callback = callback
+        self._in_page = BrowserTimer(when, self._on_page_timer)
+
+    def cancel(self) -> None:
+        """Disarm. Without effect on a timer that has fired."""
+        self._ticks.disarm(self)
+        self._in_page.cancel()
+
+    def fire(self) -> None:
+        """It came due in the worker."""
+        self._in_page.cancel()
+        self._callback()
+
+    def _on_page_timer(self) -> None:
+        self._ticks.forget(self)
+        self._callback()

@@ -1,0 +1,234 @@
+"""The worker's ticks: in a tab that is really hidden, whose own timers Chromium stops for a minute at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Worker
+
+from tests.e2e import browsers
+from tests.e2e.cast import QUICK
+from tests.e2e.conftest import present, skip_without
+from tests.e2e.person import Person, give_config
+from tests.e2e.python_page import PythonPage
+from tests.e2e.server import KizunaServer
+from tests.e2e.test_heartbeat import frames_of
+from tests.e2e.test_hidden_tab import visibility
+from tests.e2e.waiting import eventually, throughout
+from tests.faults.proxy import FaultProxy
+from tools.browsers import Browsers
+
+TICKS_FILE = "static/boot/ticks.js"
+
+#: Chromium 156 lets the timers of a hidden page run once a minute when it has been hidden for a minute, or for so
+#: many seconds, or a few more, if nothing was painted yet: hence a page that cannot be seen.
+SOON = "--enable-features=IntensiveWakeUpThrottling:grace_period_seconds/1"
+UNSEEN = """{
+    const rules = new CSSStyleSheet();
+    rules.replaceSync("html { opacity: 0 }");
+    document.adoptedStyleSheets = [rules];
+}"""
+
+#: How often a plain timer of the page has fired, ten times a second if nothing holds it back.
+COUNT_TIMEOUTS = "() => { window.timeouts = 0; setInterval(() => { window.timeouts += 1; }, 100); }"
+
+#: Whether the worker is heard, whether it is after its end, and what is left then.
+HEAR_WORKER = """
+import asyncio
+from kizuna.browser import BrowserPlatform, proxies
+
+async def hear_worker(worker_url, patience):
+    platform = BrowserPlatform(worker_url)
+    unwatch = platform.watch_page(lambda event: None)
+    for _ in range(round(patience / 0.05)):
+        due = asyncio.get_running_loop().create_future()
+        platform.call_at(platform.now().monotonic + 0.05, lambda: due.set_result(None))
+        await due
+        if not platform.page().throttled:
+            break
+    while_watched = not platform.page().throttled
+    unwatch()
+    return [while_watched, not platform.page().throttled, proxies.alive()]
+"""
+
+
+@pytest.fixture(scope="module")
+def throttling(playwright: Playwright, installed: Browsers) -> Iterator[BrowserContext]:
+    """A Chromium that soon stops the timers of hidden pages."""
+    if installed.chromium is None:
+        skip_without("Chromium", installed)
+    with browsers.chromium_that_hides(playwright, installed.chromium, SOON) as context:
+        yield context
+
+
+@pytest.fixture
+def cover(throttling: BrowserContext) -> Page:
+    """A tab behind which others are hidden."""
+    return throttling.pages[0]
+
+
+@pytest.fixture
+def two(
+    request: pytest.FixtureRequest, throttling: BrowserContext, server: KizunaServer, room: str
+) -> Iterator[tuple[Person, Person]]:
+    """Two people in tabs of their own; the host of the second has no file for a worker."""
+    with contextlib.ExitStack() as afterwards:
+        people = []
+        for name in ("Tick", "Tock"):
+            network = afterwards.enter_context(FaultProxy(server.port))
+            person = Person(throttling.new_page(), network, name)
+            afterwards.callback(person.page.close)
+            give_config(person.page, **QUICK)
+            person.page.add_init_script(UNSEEN)
+            people.append(person)
+        with_worker, without = people
+        without.watch.allow(r"status of 404")
+        without.page.route(f"**/{TICKS_FILE}", lambda route: route.fulfill(status=404, body="Not Found"))
+        afterwards.enter_context(present(request, people, server))
+        for person in people:
+            person.page.bring_to_front()
+            person.open(room)
+            person.join()
+        yield with_worker, without
+
+
+def timeouts_of(person: Person) -> int:
+    return int(person.page.evaluate("timeouts"))
+
+
+def workers_of(page: Page) -> list[Worker]:
+    """The workers of a page, as the browser tells of them."""
+    page.title()  # lets events arrive
+    return page.workers
+
+
+@contextlib.contextmanager
+def stopped_timers(*people: Person, cover: Page) -> Iterator[None]:
+    """Pages that are hidden, and the proof that their own timers are stopped: they run once or twice, at the full
+    minute. Nobody may say anything meanwhile, or a new title sets Chromium's timers free for three seconds."""
+    for person in people:
+        person.page.evaluate(COUNT_TIMEOUTS)
+    cover.bring_to_front()
+    for person in people:
+        eventually(lambda person=person: visibility(person) == "hidden")  # type: ignore[misc]
+    eventually(lambda: stand_still(*people), what="pages whose timers are stopped")
+    before = [timeouts_of(person) for person in people]
+    yield
+    for person, so_many in zip(people, before, strict=True):
+        assert timeouts_of(person) - so_many <= 2, "the timers of the page ran: nothing was proven"
+
+
+def stand_still(*people: Person) -> bool:
+    """Whether no timer of theirs ran for three seconds, three times as long as in any hidden page."""
+    before = [timeouts_of(person) for person in people]
+    throughout(
+        lambda: [timeouts_of(person) for person in people] == before, 3, what="timers that stand still"
+    )
+    return True
+
+
+def pings_of(person: Person) -> int:
+    return len(frames_of(person, "ping"))
+
+
+def test_while_the_pages_timers_stand_still_a_worker_keeps_its_heart_beating_and_dead_links_are_noticed(
+    two: tuple[Person, Person], cover: Page
+) -> None:
+    person, without = two
+    assert_beats(without)  # as long as it is visible, it needs no worker
+    assert_named_once(without)
+    with stopped_timers(person, without, cover=cover):
+        sent, sent_without = pings_of(person), pings_of(without)
+        began = time.monotonic()
+        eventually(lambda: pings_of(person) >= sent + 4)
+        print(f"four pings in {time.monotonic() - began:.1f} s")
+        assert time.monotonic() - began < 4 * QUICK["heartbeatInterval"] + 4
+        assert pings_of(without) <= sent_without + 1, "it is not the worker that makes the difference"
+        assert (person.status, person.network.counts.websockets) == ("connected", 1)
+
+        assert person.network.strand(only_websockets=True) == 1
+        began = time.monotonic()
+        person.network.wait_until(lambda seen: seen.websockets == 2)
+        print(f"replaced {time.monotonic() - began:.1f} s after the silence began")
+        patience = QUICK["heartbeatInterval"] + QUICK["pongTimeout"] + QUICK["probeTimeout"]
+        assert time.monotonic() - began < patience + 3
+        person.wait_until_in()
+    assert len(workers_of(person.page)) == 1
+    person.watch.allow_network_trouble()
+    person.network.reset()
+
+    without.page.bring_to_front()
+    assert_beats(without)
+    without.wait_until_in()
+    assert_named_once(without)
+
+
+def assert_beats(person: Person) -> None:
+    """Two more pings go out."""
+    sent = pings_of(person)
+    eventually(lambda: pings_of(person) >= sent + 2)
+
+
+def assert_named_once(person: Person) -> None:
+    """The log says once that there is no worker, and which file it would have been."""
+    (complaint,) = [line for line in person.watch.console if "for want of a worker" in line]
+    assert TICKS_FILE in complaint
+    assert workers_of(person.page) == []
+
+
+def test_one_worker_serves_all_links_and_leaving_ends_it(quinn: Person) -> None:
+    (worker,) = workers_of(quinn.page)
+    quinn.watch.allow_network_trouble()
+    before = quinn.network.counts.websockets
+    for links in (1, 2, 3):
+        quinn.network.reset(only_websockets=True)
+        quinn.network.wait_until(lambda seen, links=links: seen.websockets == before + links)  # type: ignore[misc]
+        quinn.wait_until_in()
+    assert workers_of(quinn.page) == [worker]
+    quinn.leave()
+    eventually(lambda: workers_of(quinn.page) == [])
+    quinn.join()
+    assert len(workers_of(quinn.page)) == 1
+
+
+def test_without_a_url_the_worker_is_made_of_the_source_in_the_package(
+    chromium: Browser, server: KizunaServer
+) -> None:
+    with chromium.new_context(bypass_csp=True) as context:  # the page's own rules allow no blob
+        tab = begin(context.new_page(), server)
+        assert hears_worker(tab, None)
+        assert tab.watch.problems == []
+
+
+def test_firefox_runs_the_worker_too_and_is_refused_a_blob(
+    playwright: Playwright, installed: Browsers, server: KizunaServer
+) -> None:
+    if installed.firefox is None:
+        skip_without("Firefox", installed)
+    with browsers.firefox(playwright, installed.firefox) as firefox:
+        tab = begin(firefox.new_page(), server)
+        assert hears_worker(tab, TICKS_FILE)
+        assert tab.watch.problems == []
+        assert not hears_worker(tab, None, patience=1)
+        assert any("worker-src" in problem for problem in tab.watch.problems)
+
+
+def begin(page: Page, server: KizunaServer) -> PythonPage:
+    """A page with Python and the library alone."""
+    tab = PythonPage(page, server.url)
+    tab.begin_to_open()
+    tab.wait_until_started()
+    return tab
+
+
+def hears_worker(tab: PythonPage, worker_url: str | None, patience: float = 10) -> bool:
+    """Whether a platform hears its worker within so many seconds; it leaves none behind."""
+    heard, heard_after, proxies_left = tab.run(
+        f"{HEAR_WORKER}\nawait hear_worker({worker_url!r}, {patience})"
+    )
+    eventually(lambda: workers_of(tab.page) == [], what="the end of the worker")
+    assert (heard_after, proxies_left) == (False, 0)
+    return bool(heard)

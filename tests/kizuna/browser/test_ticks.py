@@ -1,0 +1,224 @@
+"""Timers that a hidden page cannot slow: armed in the page and in a worker, the first wins, and nothing is left."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+
+
+def platform(worker_url: str | None = "ticks.js") -> Any:
+    """A platform, imported while the fake browser is in place."""
+    from kizuna.browser import BrowserPlatform
+
+    return BrowserPlatform(worker_url)
+
+
+def in_seconds(platform: Any, seconds: float, callback: Any) -> Any:
+    return platform.call_at(platform.now().monotonic + seconds, callback)
+
+
+def watched(platform: Any) -> Any:
+    """Watch the page, as every connected service does; returns the function that ends it."""
+    return platform.watch_page(lambda event: None)
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def test_the_file_that_the_page_serves_is_the_source_in_the_package(js: Any) -> None:
+    from kizuna.browser.ticks import WORKER_SOURCE
+
+    assert (ROOT / "static" / "boot" / "ticks.js").read_text(encoding="utf-8") == WORKER_SOURCE
+
+
+def test_a_page_that_nobody_watches_has_no_worker_and_its_timers_run(js: Any) -> None:
+    calls: list[str] = []
+    in_seconds(platform(), 1, lambda: calls.append("on time"))
+    js.fire(*js.timeouts)
+    assert (calls, js.Worker.made) == (["on time"], [])
+
+
+def test_a_timer_is_armed_in_the_page_and_in_the_worker(js: Any) -> None:
+    here = platform()
+    unwatch = watched(here)
+    timer = in_seconds(here, 2, lambda: None)
+    (worker,) = js.Worker.made
+    assert worker.url == "ticks.js"
+    assert [1900 < delay <= 2000 for delay in worker.armed.values()] == [True]
+    assert len(js.timeouts) == 1
+    timer.cancel()
+    timer.cancel()
+    assert (worker.armed, js.timeouts) == ({}, {})
+    unwatch()
+
+
+def test_the_worker_comes_first_and_the_page_stays_silent(js: Any) -> None:
+    here, calls = platform(), []
+    unwatch = watched(here)
+    timer = in_seconds(here, 2, lambda: calls.append(1))
+    (worker,) = js.Worker.made
+    (number,) = worker.armed
+    worker.tick(number)
+    assert js.timeouts == {}
+    worker.tick(number)
+    timer.cancel()
+    assert calls == [1]
+    unwatch()
+
+
+def test_the_page_comes_first_and_the_tick_of_the_worker_means_nothing(js: Any) -> None:
+    here, calls = platform(), []
+    unwatch = watched(here)
+    timer = in_seconds(here, 2, lambda: calls.append(1))
+    js.fire(*js.timeouts)
+    (worker,) = js.Worker.made
+    (number,) = worker.armed
+    worker.tick(number)
+    timer.cancel()
+    assert calls == [1]
+    unwatch()
+
+
+def test_a_worker_that_is_made_later_takes_over_what_is_armed(js: Any) -> None:
+    here, calls = platform(), []
+    for name in "ab":
+        in_seconds(here, 2, lambda name=name: calls.append(name))
+    unwatch = watched(here)
+    (worker,) = js.Worker.made
+    for number in tuple(worker.armed):
+        worker.tick(number)
+    assert (calls, js.timeouts) == (["a", "b"], {})
+    unwatch()
+
+
+def test_one_worker_serves_all_who_watch_and_ends_with_the_last(js: Any) -> None:
+    here = platform()
+    first, second = watched(here), watched(here)
+    timer = in_seconds(here, 2, lambda: None)
+    (worker,) = js.Worker.made
+    first()
+    first()
+    assert not worker.is_terminated
+    second()
+    assert worker.is_terminated
+    assert (worker.onmessage, worker.onerror) == (None, None)
+    assert len(js.timeouts) == 1, "what is armed stays armed in the page"
+    timer.cancel()
+    third = watched(here)
+    assert len(js.Worker.made) == 2
+    third()
+
+
+def test_the_last_one_may_leave_in_a_callback_of_the_worker(js: Any) -> None:
+    here = platform()
+    unwatch = watched(here)
+    in_seconds(here, 2, unwatch)
+    (worker,) = js.Worker.made
+    worker.tick(*worker.armed)
+    assert worker.is_terminated
+
+
+def test_without_a_file_the_worker_is_made_of_a_blob_which_is_freed_when_it_runs(js: Any) -> None:
+    from kizuna.browser.ticks import WORKER_SOURCE
+
+    here = platform(None)
+    unwatch = watched(here)
+    in_seconds(here, 2, lambda: None)
+    (worker,) = js.Worker.made
+    assert js.blobs == {worker.url: WORKER_SOURCE}
+    worker.tick(*worker.armed)
+    assert js.blobs == {}
+    unwatch()
+
+
+def test_a_blob_is_freed_though_its_worker_never_ran(js: Any) -> None:
+    here = platform(None)
+    watched(here)()
+    assert js.blobs == {}
+
+
+def test_timers_count_as_throttled_until_the_worker_was_heard_and_after_its_end(js: Any) -> None:
+    here = platform()
+    assert here.page().throttled
+    unwatch = watched(here)
+    in_seconds(here, 1, lambda: None)
+    assert here.page().throttled
+    (worker,) = js.Worker.made
+    worker.tick(*worker.armed)
+    assert not here.page().throttled
+    unwatch()
+    assert here.page().throttled
+
+
+def test_a_worker_that_cannot_run_is_named_once_and_the_page_counts_alone(
+    js: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    here, calls = platform(), []
+    unwatch = watched(here)
+    in_seconds(here, 2, lambda: calls.append(1))
+    js.Worker.made[0].fail()
+    assert js.Worker.made[0].is_terminated
+    js.fire(*js.timeouts)
+    assert calls == [1]
+    unwatch()
+    unwatch = watched(here)
+    js.Worker.made[1].fail()
+    assert len(warnings(caplog)) == 1
+    assert "ticks.js could not be loaded" in warnings(caplog)[0]
+    unwatch()
+
+
+@pytest.mark.parametrize(
+    ("has_workers", "worker_url", "named"),
+    [(False, None, "has no workers"), (True, "http://elsewhere/ticks.js", "SecurityError")],
+)
+def test_a_browser_that_makes_no_worker_is_no_failure(
+    js: Any, caplog: pytest.LogCaptureFixture, has_workers: bool, worker_url: str | None, named: str
+) -> None:
+    if not has_workers:
+        js.Worker = None
+    here, calls = platform(worker_url), []
+    unwatch = watched(here)
+    in_seconds(here, 2, lambda: calls.append(1))
+    js.fire(*js.timeouts)
+    assert calls == [1]
+    assert named in warnings(caplog)[0]
+    unwatch()
+
+
+def test_a_file_that_was_out_of_reach_is_asked_for_again_with_the_next_socket(js: Any) -> None:
+    here = platform()
+    unwatch = watched(here)
+    here.open_socket("ws://127.0.0.1/ws", SimpleNamespace()).abandon(1000, "")
+    assert len(js.Worker.made) == 1
+    js.Worker.made[0].fail()
+    here.open_socket("ws://127.0.0.1/ws", SimpleNamespace()).abandon(1000, "")
+    assert len(js.Worker.made) == 2
+    unwatch()
+    here.open_socket("ws://127.0.0.1/ws", SimpleNamespace()).abandon(1000, "")
+    assert len(js.Worker.made) == 2, "nobody watches"
+
+
+def test_a_blob_that_was_refused_once_is_not_tried_again_with_every_socket(js: Any) -> None:
+    here = platform(None)
+    unwatch = watched(here)
+    js.Worker.made[0].fail()
+    here.open_socket("ws://127.0.0.1/ws", SimpleNamespace()).abandon(1000, "")
+    assert len(js.Worker.made) == 1
+    unwatch()
+
+
+def test_a_service_that_is_given_a_platform_uses_it(js: Any) -> None:
+    from kizuna.browser import disconnect_websocket, get_websocket_service
+
+    here = platform()
+    service = get_websocket_service("ws://127.0.0.1/ws", platform=here)
+    assert service._platform is here
+    disconnect_websocket()
