@@ -111,7 +111,7 @@ def chromium(playwright: Playwright, installed: Browsers) -> Iterator[Browser]:
         yield browser
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def chromium_that_hides(playwright: Playwright, installed: Browsers) -> Iterator[BrowserContext]:
     """A Chromium whose hidden tabs are hidden."""
     if installed.chromium is None:

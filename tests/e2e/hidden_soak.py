@@ -27,13 +27,6 @@ from tools.browsers import find_browsers
 HEARTBEAT = 30.0
 LATEST = 3.0
 
-REMEMBER = """() => {
-    const root = document.documentElement;
-    window.statuses = [root.dataset.status];
-    new MutationObserver(() => statuses.at(-1) !== root.dataset.status && statuses.push(root.dataset.status))
-        .observe(root, {attributeFilter: ["data-status"]});
-}"""
-
 
 class Hidden:
     """Responsible for watching one page while it is hidden behind another."""
@@ -46,10 +39,10 @@ class Hidden:
 
     def watch(self, minutes: float) -> list[int]:
         """Hide it for so long, and print what it does; returns how often its own timers ran in each minute."""
-        self._person.page.evaluate(REMEMBER)
+        self._statuses = self._person.watch_status()
         self._person.page.evaluate(COUNT_TIMEOUTS)
         self._cover.bring_to_front()
-        eventually(lambda: self._person.page.evaluate("document.visibilityState") == "hidden")
+        eventually(lambda: self._person.visibility == "hidden")
         self._person.watch.frames_sent.clear()
         counts = [timeouts_of(self._person)]
         began = time.monotonic()
@@ -63,7 +56,7 @@ class Hidden:
         return [after - before for before, after in itertools.pairwise(counts)]
 
     def _read(self) -> None:
-        self.statuses = self._person.page.evaluate("statuses")
+        self.statuses = self._statuses()
         frames = map(json.loads, self._person.watch.frames_sent)
         self.pings = [frame["t"] / 1000 for frame in frames if frame["action"] == "ping"]
 

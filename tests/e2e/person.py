@@ -53,6 +53,15 @@ WATCH_LOG = """log => {
     })).observe(log, {childList: true, subtree: true, attributes: true, characterData: true});
 }"""
 
+WATCH_STATUS = """() => {
+    const root = document.documentElement;
+    window.watchOfStatus?.disconnect();
+    window.statuses = [root.dataset.status];
+    window.watchOfStatus = new MutationObserver(() =>
+        statuses.at(-1) !== root.dataset.status && statuses.push(root.dataset.status));
+    watchOfStatus.observe(root, {attributeFilter: ["data-status"]});
+}"""
+
 READ_DATABASE = """() => new Promise((resolve, reject) => {
     const opening = indexedDB.open("kizuna");
     opening.onerror = () => reject(opening.error);
@@ -159,7 +168,8 @@ class Person:
 
     def enter(self, room: str) -> None:
         """Go to another room by the address, without loading the page again."""
-        self.page.goto(f"{self.page.url.partition('#')[0]}#/{room}")
+        # No more than the commit: a page that was in the back/forward cache has no load any more to wait for.
+        self.page.goto(f"{self.page.url.partition('#')[0]}#/{room}", wait_until="commit")
         expect(self.page.locator("#room-name")).to_have_text(room)
         expect(self.root).to_have_attribute("data-caught-up", "true")
 
@@ -189,10 +199,21 @@ class Person:
         """The connection's status now."""
         return self.root.get_attribute("data-status") or ""
 
+    @property
+    def visibility(self) -> str:
+        """What the page is told of being seen: visible or hidden."""
+        return str(self.page.evaluate("() => document.visibilityState"))
+
     def wait_for_status(self, *statuses: str, within: float = PATIENCE) -> None:
         """The status is one of these."""
         one_of = re.compile(f"^({'|'.join(statuses)})$")
         expect(self.root).to_have_attribute("data-status", one_of, timeout=within * 1000)
+
+    def watch_status(self) -> Callable[[], list[str]]:
+        """From now on notice every status, also one that nobody had the time to read; the result tells which there
+        were, that of now first."""
+        self.page.evaluate(WATCH_STATUS)
+        return lambda: list(self.page.evaluate("() => window.statuses"))
 
     def stays_as(self, *statuses: str, seconds: float) -> None:
         """The status is one of these all the time."""

@@ -8,6 +8,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -170,6 +171,6 @@ def talk_over_two_renewals(talker: Person, room: str, server: KizunaServer) -> l
     return said
 
 
-def frames(texts: list[str]) -> list[dict[str, str]]:
+def frames(texts: list[str]) -> list[dict[str, Any]]:
     """What went over the page's links."""
     return [json.loads(text) for text in texts]

@@ -16,7 +16,6 @@ from tests.e2e.person import Person, give_config
 from tests.e2e.python_page import PythonPage
 from tests.e2e.server import KizunaServer
 from tests.e2e.test_heartbeat import frames_of
-from tests.e2e.test_hidden_tab import visibility
 from tests.e2e.waiting import eventually, throughout
 from tests.faults.proxy import FaultProxy
 from tools.browsers import Browsers
@@ -113,7 +112,7 @@ def stopped_timers(*people: Person, cover: Page) -> Iterator[None]:
         person.page.evaluate(COUNT_TIMEOUTS)
     cover.bring_to_front()
     for person in people:
-        eventually(lambda person=person: visibility(person) == "hidden")  # type: ignore[misc]
+        eventually(lambda person=person: person.visibility == "hidden")  # type: ignore[misc]
     eventually(lambda: stand_still(*people), what="pages whose timers are stopped")
     before = [timeouts_of(person) for person in people]
     yield

@@ -1,0 +1,450 @@
+"""What a browser tells a page, and what it does to one without a word: in a browser that really does it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import BrowserContext
+
+from chat.protocol import Batch, Message, Presence
+from tests.e2e.conftest import has_failed, present
+from tests.e2e.peer import Peer
+from tests.e2e.person import Person
+from tests.e2e.server import KizunaServer
+from tests.e2e.test_exhausted import attempts_of
+from tests.e2e.test_tickets import WATCH_STATUS, frames
+from tests.e2e.waiting import eventually, throughout
+from tests.e2e.window import Window
+
+#: Within a test nothing happens by itself: retries, heartbeats and free attempts come after 30 s or more. What happens
+#: all the same, the browser has caused.
+STEADY = {
+    "firstRetryDelay": 60,
+    "offlineInterval": 60,
+    "heartbeatInterval": 60,
+    "pongTimeout": 30,
+    "probeTimeout": 2,
+    "stableAfter": 1,
+}
+
+#: All that can happen by itself happens within seconds. A pong has more time than its share, and a tick that is late
+#: is no sleep: what is sixfold slower on a busy machine may take seconds.
+RESTLESS = {
+    "firstRetryDelay": 0.1,
+    "maxRetries": 2,
+    "rest": 0.5,
+    "offlineInterval": 0.5,
+    "heartbeatInterval": 1,
+    "pongTimeout": 5,
+    "probeTimeout": 2,
+    "connectTimeout": 4,
+    "stableAfter": 1,
+    "rolloverAfter": 2,
+    "rolloverSpread": 0,
+    "retireAfter": 1,
+    "sleepGap": 30,
+}
+
+#: Seconds until the server has seen the close of a page that was left for good.
+SEEN_WITHIN = 1.0
+
+WATCH_EVENTS = """() => {
+    window.pageEvents?.stop.abort();
+    const stop = new AbortController(), seen = [];
+    window.pageEvents = {stop, seen};
+    const note = (event) => seen.push(event.type + (event.persisted ? " persisted" : ""));
+    for (const [target, types] of [[document, ["freeze", "resume", "visibilitychange"]],
+                                   [window, ["pagehide", "pageshow", "online", "offline"]]])
+        types.forEach((type) => target.addEventListener(type, note, {signal: stop.signal}));
+}"""
+
+#: navigator.onLine as it is where a virtual machine or a VPN confuses the browser.
+LIE_ABOUT_THE_NETWORK = """(onLine) => {
+    Object.defineProperty(navigator, "onLine", {configurable: true, get: () => onLine});
+    window.dispatchEvent(new Event(onLine ? "online" : "offline"));
+}"""
+TELL_THE_TRUTH = """() => {
+    delete navigator.onLine;
+    window.dispatchEvent(new Event("online"));
+}"""
+
+
+@pytest.fixture(scope="module")
+def window(chromium_that_hides: BrowserContext, server: KizunaServer) -> Iterator[Window]:
+    window = Window(chromium_that_hides, server)
+    yield window
+    window.dismiss()
+
+
+@pytest.fixture
+def steady(
+    request: pytest.FixtureRequest, window: Window, server: KizunaServer, room: str
+) -> Iterator[Person]:
+    """Has a connection that does nothing by itself (STEADY)."""
+    yield from watched(request, window, server, lambda: window.member(room, STEADY))
+
+
+@pytest.fixture
+def restless(
+    request: pytest.FixtureRequest, window: Window, server: KizunaServer, room: str
+) -> Iterator[Person]:
+    """Has a connection that does everything soon (RESTLESS)."""
+    yield from watched(request, window, server, lambda: window.member(room, RESTLESS))
+
+
+@pytest.fixture
+def somebody(
+    request: pytest.FixtureRequest, window: Window, server: KizunaServer, room: str
+) -> Iterator[Person]:
+    """Has the connection of whoever was here before."""
+    yield from watched(request, window, server, lambda: window.member(room))
+
+
+@pytest.fixture
+def newcomer(
+    request: pytest.FixtureRequest, window: Window, server: KizunaServer, room: str
+) -> Iterator[Person]:
+    """Has opened the page, and no more."""
+    yield from watched(request, window, server, lambda: window.newcomer(room, STEADY))
+
+
+def watched(
+    request: pytest.FixtureRequest, window: Window, server: KizunaServer, come: Callable[[], Person]
+) -> Iterator[Person]:
+    """Whoever comes, while a test lasts; after one that failed somebody new has the tab."""
+    is_here = False
+    try:
+        person = come()
+        is_here = True
+        with present(request, [person], server):
+            yield person
+    finally:
+        if not is_here or has_failed(request):
+            window.dismiss()
+
+
+def watch_events(person: Person) -> None:
+    """From now on note what the browser tells the page."""
+    person.page.evaluate(WATCH_EVENTS)
+
+
+def events_of(person: Person) -> list[str]:
+    """What the browser has told since."""
+    return list(person.page.evaluate("() => window.pageEvents.seen"))
+
+
+def words_in_order(peer: Peer) -> list[str]:
+    """What was said in the room, by the server's numbers: side by side, broadcasts may overtake each other."""
+    batches = [message for frame in peer.frames if isinstance(frame, Batch) for message in frame.messages]
+    live = [frame for frame in peer.frames if isinstance(frame, Message)]
+    return [message.content for message in sorted([*batches, *live], key=lambda message: message.seq or 0)]
+
+
+def drop(person: Person) -> None:
+    """Let the connection break, and the page notice."""
+    person.watch.allow_network_trouble()
+    person.network.reset(only_websockets=True)
+    eventually(lambda: person.status == "waiting", what="the drop noticed")
+
+
+# --- hidden, and seen again ---
+
+
+def test_a_page_that_never_joined_opens_nothing_when_it_is_looked_at(
+    newcomer: Person, window: Window
+) -> None:
+    window.hide(newcomer)
+    window.show(newcomer)
+    newcomer.stays_as("idle", seconds=1)
+    assert newcomer.network.counts.websockets == attempts_of(newcomer) == newcomer.sockets_alive() == 0
+
+
+def test_what_was_lost_while_the_tab_was_hidden_is_connected_as_soon_as_it_is_seen(
+    steady: Person, window: Window, peer: Peer
+) -> None:
+    window.hide(steady)
+    drop(steady)
+    peer.say("while it was hidden")
+    before = steady.network.counts.websockets
+    window.show(steady)
+    steady.wait_for_status("connected", within=2)
+    steady.wait_for_texts("while it was hidden")
+    assert (steady.network.counts.websockets, steady.sockets_alive()) == (before + 1, 1)
+
+
+def test_a_page_that_was_left_stays_closed_when_it_is_looked_at(steady: Person, window: Window) -> None:
+    steady.leave()
+    window.hide(steady)
+    before, attempts = steady.network.counts.websockets, attempts_of(steady)
+    window.show(steady)
+    steady.stays_as("closed", seconds=1)
+    assert (steady.network.counts.websockets, attempts_of(steady)) == (before, attempts)
+
+
+# --- put aside, and taken up again ---
+
+
+def test_a_frozen_page_has_closed_its_socket_and_has_everything_when_it_thaws(
+    steady: Person, window: Window, peer: Peer
+) -> None:
+    watch_events(steady)
+    before = steady.network.counts.websockets
+    window.hide(steady)
+    window.freeze(steady)
+    steady.network.wait_until(lambda seen: seen.open_websockets == 0)  # the server has closed its side too
+    wait_for_departure(steady, peer)
+    assert steady.status == "suspended"
+    peer.say("while it was frozen", "and still")
+
+    window.thaw(steady)
+    steady.wait_until_in()
+    assert events_of(steady) == ["visibilitychange", "freeze", "resume"]
+    steady.wait_for_texts("while it was frozen", "and still")
+    assert (steady.network.counts.websockets, steady.sockets_alive()) == (before + 1, 1)
+    assert steady.visibility == "hidden"
+
+
+def test_the_back_forward_cache_gives_the_page_back_and_nothing_is_lost(
+    steady: Person, window: Window, peer: Peer
+) -> None:
+    watch_events(steady)
+    steady.say("before")
+    steady.wait_for_text("before", state="sent")
+    steady.message_box.fill("typed and not sent")
+    here = steady.page.url
+    before, attempts = steady.network.counts.websockets, attempts_of(steady)
+    window.go_elsewhere(steady)
+    steady.network.wait_until(lambda seen: seen.open_websockets == 0)
+    peer.say("while it was away")
+
+    window.come_back(steady, here)
+    told = events_of(steady)  # of the page that was loaded before: another one would know nothing of them
+    assert (told[0], told[-1]) == ("pagehide persisted", "pageshow persisted")
+    steady.wait_until_in()
+    steady.wait_for_texts("before", "while it was away")
+    steady.message_box.press("Enter")
+    steady.wait_for_text("typed and not sent", state="sent")
+    steady.wait_for_texts("before", "while it was away", "typed and not sent")
+    peer.wait_to_hear("typed and not sent")
+    assert words_in_order(peer) == steady.texts
+    assert (steady.network.counts.websockets, attempts_of(steady)) == (before + 1, attempts + 1)
+    assert steady.sockets_alive() == 1
+    ticks = ticks_heard_by(steady)
+    eventually(lambda: ticks_heard_by(steady) > ticks + 1, what="a worker that ticks on")
+
+
+def ticks_heard_by(person: Person) -> int:
+    """How often a worker of the page has told it something."""
+    return int(person.page.evaluate("() => window.ticksHeard"))
+
+
+def test_resume_visible_and_online_at_once_are_one_attempt(
+    steady: Person, window: Window, peer: Peer
+) -> None:
+    lose_everything(steady, window)
+    before, attempts = steady.network.counts.websockets, attempts_of(steady)
+    steady.page.context.set_offline(False)
+    steady.page.bring_to_front()
+    steady.wait_until_in()
+    assert {"resume", "visibilitychange", "online"} <= set(events_of(steady))
+    assert (steady.network.counts.websockets, attempts_of(steady)) == (before + 1, attempts + 1)
+    assert steady.sockets_alive() == 1
+    peer.say("once")
+    steady.wait_for_texts("once")
+
+
+def test_an_attempt_that_one_event_began_is_not_begun_again_by_the_next(
+    steady: Person, window: Window
+) -> None:
+    lose_everything(steady, window)
+    before, attempts = steady.network.counts.websockets, attempts_of(steady)
+    with steady.network.slow(0.3):
+        steady.page.context.set_offline(False)
+        window.thaw(steady)
+        eventually(lambda: attempts_of(steady) > attempts, what="an attempt that has begun")
+        window.show(steady)
+        assert steady.status == "connecting", "it was over too soon to prove anything"
+        steady.wait_until_in()
+    assert (steady.network.counts.websockets, attempts_of(steady)) == (before + 1, attempts + 1)
+
+
+def lose_everything(person: Person, window: Window) -> None:
+    """Hidden, then without a connection, then without a network, then frozen."""
+    window.hide(person)
+    drop(person)
+    watch_events(person)
+    person.page.context.set_offline(True)
+    person.wait_for_status("offline")
+    window.freeze(person)
+    eventually(lambda: person.status == "suspended")
+
+
+# --- sleep ---
+
+
+def test_a_link_that_died_while_the_machine_slept_is_replaced_within_a_probe(
+    steady: Person, window: Window, peer: Peer
+) -> None:
+    watch_events(steady)
+    statuses, before = steady.watch_status(), steady.network.counts.websockets
+    assert steady.network.strand(only_websockets=True) == 1
+    peer.say("in the night")
+    window.sleep(4.5)  # one and a half times the gap that is taken for sleep
+    woke_at = time.monotonic()
+    steady.network.wait_until(lambda seen: seen.websockets == before + 1)
+    took = time.monotonic() - woke_at
+    print(f"replaced {took:.2f} s after waking")
+    assert took < STEADY["probeTimeout"] + 2
+    steady.wait_until_in()
+    steady.wait_for_texts("in the night")
+    assert statuses() == ["connected", "suspect", "connecting", "connected"]
+    assert events_of(steady) == [], "a hint of the browser's: nothing was proven"
+    assert steady.sockets_alive() == 1
+    steady.watch.allow_network_trouble()
+    steady.network.reset()  # the dead one too, for the test after this
+
+
+# --- the offline flag ---
+
+
+def test_an_open_connection_that_answers_outlives_a_flag_that_says_offline(
+    steady: Person, peer: Peer
+) -> None:
+    statuses, before = steady.watch_status(), steady.network.counts.websockets
+    steady.page.evaluate(LIE_ABOUT_THE_NETWORK, False)
+    eventually(lambda: statuses() == ["connected", "suspect", "connected"], within=5)
+    steady.say("still here")
+    steady.wait_for_text("still here", state="sent")
+    peer.wait_to_hear("still here")
+    throughout(lambda: statuses() == ["connected", "suspect", "connected"], 1, what="no further doubt")
+    assert steady.network.counts.websockets == before
+    steady.page.evaluate(TELL_THE_TRUTH)
+
+
+def test_a_flag_that_says_offline_costs_no_retries_and_keeps_nobody_away(
+    restless: Person, peer: Peer
+) -> None:
+    restless.watch.allow_network_trouble()
+    restless.page.evaluate(LIE_ABOUT_THE_NETWORK, False)
+    restless.wait_until_in()
+    statuses = restless.watch_status()
+    with restless.network.accept_then_close():
+        before = attempts_of(restless)
+        restless.network.reset()
+        restless.say("against all appearances")
+        eventually(lambda: attempts_of(restless) > before + RESTLESS["maxRetries"] + 1)
+        assert "offline" in statuses()
+    restless.wait_until_in()
+    assert not {"exhausted", "waiting"} & set(statuses())
+    assert restless.page.evaluate("() => navigator.onLine") is False
+    restless.wait_for_text("against all appearances", state="sent")
+    peer.wait_to_hear("against all appearances")
+    restless.page.evaluate(TELL_THE_TRUTH)
+
+
+def test_where_the_flag_says_online_and_nothing_works_attempts_go_on_until_it_does(
+    restless: Person, peer: Peer
+) -> None:
+    restless.watch.allow_network_trouble()
+    watch_events(restless)
+    with restless.network.accept_then_close():
+        before = attempts_of(restless)
+        restless.network.reset()
+        restless.say("kept")
+        restless.wait_for_status("exhausted")
+        eventually(lambda: attempts_of(restless) > before + RESTLESS["maxRetries"] + 2)
+    restless.wait_until_in()
+    restless.wait_for_text("kept", state="sent")
+    peer.wait_to_hear("kept")
+    assert peer.heard == ["kept"]
+    assert restless.page.evaluate("() => navigator.onLine") is True
+    assert events_of(restless) == [], "a hint of the browser's, without which it was to do"
+
+
+# --- a slow machine, and links that are replaced ---
+
+
+def test_six_times_slower_the_chat_goes_on_without_a_false_alarm_and_a_drop_is_got_over(
+    restless: Person, peer: Peer
+) -> None:
+    statuses = restless.watch_status()
+    restless.cdp.send("Emulation.setCPUThrottlingRate", {"rate": 6})
+    try:
+        texts = [f"word {number}" for number in range(100)]
+        peer.say(*texts)
+        restless.say("I can follow")
+        peer.wait_to_hear("I can follow")
+        eventually(lambda: restless.texts == words_in_order(peer), what="all words in the server's order")
+        assert statuses() == ["connected"]
+
+        restless.watch.allow_network_trouble()
+        restless.network.reset(only_websockets=True)
+        restless.say("and back")
+        peer.wait_to_hear("and back")
+        restless.wait_for_text("and back", state="sent")
+        assert len(statuses()) > 1
+    finally:
+        restless.cdp.send("Emulation.setCPUThrottlingRate", {"rate": 1})
+    restless.wait_until_in()
+    eventually(lambda: restless.texts == words_in_order(peer))
+    assert sorted(restless.texts) == sorted([*texts, "I can follow", "and back"])
+
+
+def test_links_are_replaced_while_two_people_talk_and_nothing_is_lost_doubled_or_seen(
+    restless: Person, peer: Peer
+) -> None:
+    restless.page.evaluate(WATCH_STATUS)
+    before = restless.network.counts.websockets
+    said: list[str] = []
+
+    def both_say_one_more() -> bool:
+        said.extend([f"person, word {len(said)}", f"peer, word {len(said)}"])
+        restless.say(said[-2])
+        peer.say(said[-1])
+        return restless.network.counts.websockets >= before + 3
+
+    eventually(both_say_one_more, what="three links more")
+    both_say_one_more()
+    restless.wait_for_text(said[-2], state="sent")
+    peer.wait_to_hear(said[-2])
+    eventually(lambda: restless.texts == words_in_order(peer), what="one order on both sides")
+    assert sorted(restless.texts) == sorted(said)
+    assert {shown.state for shown in restless.messages} == {"sent", "received"}
+    assert restless.page.evaluate("() => window.changesOfStatus") == []
+    sent = [frame for frame in frames(restless.watch.frames_sent) if frame["action"] == "sendMessage"]
+    assert len(sent) == len({frame["clientMessageId"] for frame in sent}) == len(said) / 2, "sent once each"
+
+
+# --- left for good ---
+
+
+def wait_for_departure(person: Person, peer: Peer, within: float = 15) -> None:
+    """The server tells the others that the person is gone."""
+    peer.wait_for(Presence, lambda presence: person.name in presence.left, within)
+
+
+def assert_is_soon_gone(person: Person, peer: Peer, left_at: float) -> None:
+    """The server has seen the close, and has told so."""
+    person.network.wait_until(lambda seen: seen.open_websockets == 0)
+    wait_for_departure(person, peer)
+    took = time.monotonic() - left_at
+    print(f"the server told of it {took:.2f} s after the page was left")
+    assert took < SEEN_WITHIN
+
+
+def test_the_server_sees_within_a_second_that_the_page_went_to_another_site(
+    somebody: Person, window: Window, peer: Peer
+) -> None:
+    here = somebody.page.url
+    left_at = time.monotonic()
+    window.go_elsewhere(somebody)
+    assert_is_soon_gone(somebody, peer, left_at)
+    window.come_back(somebody, here)
+
+
+def test_the_server_sees_within_a_second_that_the_tab_was_closed(somebody: Person, peer: Peer) -> None:
+    left_at = time.monotonic()
+    somebody.page.close()
+    assert_is_soon_gone(somebody, peer, left_at)

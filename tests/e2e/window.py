@@ -1,0 +1,145 @@
+"""One tab of a Chromium whose hidden tabs are hidden, and what a browser does to a tab without asking it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator, Mapping
+
+from playwright.sync_api import BrowserContext
+
+from tests.e2e.person import Person, give_config
+from tests.e2e.server import KizunaServer
+from tests.e2e.waiting import eventually, throughout
+from tests.faults.proxy import FaultProxy
+
+#: How many messages have come from the page's workers.
+COUNT_TICKS = """{
+    window.ticksHeard = 0;
+    window.Worker = new Proxy(Worker, {construct(target, given, newTarget) {
+        const worker = Reflect.construct(target, given, newTarget);
+        worker.addEventListener("message", () => { window.ticksHeard += 1; });
+        return worker;
+    }});
+}"""
+
+#: A page of another site.
+ELSEWHERE = "data:text/html,elsewhere"
+
+
+class Window:
+    """Responsible for a blank tab and one with the page in it, which is kept from test to test while it is well.
+
+    The page is loaded again for a test that needs other connection numbers.
+    """
+
+    def __init__(self, context: BrowserContext, server: KizunaServer) -> None:
+        self._context = context
+        self._server = server
+        self._cover = context.pages[0]
+        self._person: Person | None = None
+        self._config: Mapping[str, float] = {}
+
+    # --- who uses the page ---
+
+    def newcomer(self, room: str, config: Mapping[str, float]) -> Person:
+        """Somebody who has opened the page in this room and never joined."""
+        if self._person is not None and (self._is_closed or self._person.status != "idle"):
+            self.dismiss()
+        return self._come(room, config)
+
+    def member(self, room: str, config: Mapping[str, float] | None = None) -> Person:
+        """Somebody who is in this room alone; without ``config`` with the numbers that the page has."""
+        if self._is_closed:
+            self.dismiss()
+        person = self._come(room, self._config if config is None else config)
+        person.come_back()
+        person.enter(room)
+        person.leave_other_rooms()
+        person.watch.forget()
+        return person
+
+    def _come(self, room: str, config: Mapping[str, float]) -> Person:
+        """Be in front, with these numbers."""
+        is_new = self._person is None
+        person = self._person = self._person or self._hire()
+        self.show(person)
+        if is_new or config != self._config:
+            self._config = config
+            give_config(person.page, **config)
+            if is_new:
+                person.open(room)
+            else:
+                person.reload()
+        return person
+
+    def _hire(self) -> Person:
+        person = Person(self._context.new_page(), FaultProxy(self._server.port).start(), "Tab")
+        person.page.add_init_script(COUNT_TICKS)
+        return person
+
+    @property
+    def _is_closed(self) -> bool:
+        return self._person is not None and self._person.page.is_closed()
+
+    def dismiss(self) -> None:
+        """Close the page, unless a test did, and its network."""
+        self._context.set_offline(False)  # else whoever comes next could load nothing
+        if self._person is not None:
+            if not self._is_closed:
+                self._person.page.close()
+            self._person.network.stop()
+            self._person = None
+
+    # --- what happens to it ---
+
+    def hide(self, person: Person) -> None:
+        """Cover the tab by the blank one."""
+        self._cover.bring_to_front()
+        eventually(lambda: person.visibility == "hidden", what="a tab that is really hidden")
+
+    def show(self, person: Person) -> None:
+        """Bring the tab to the front."""
+        person.page.bring_to_front()
+        eventually(lambda: person.visibility == "visible", what="a tab that is seen")
+
+    def freeze(self, person: Person) -> None:
+        """As Chromium does to save power: nothing in a hidden tab runs any more."""
+        assert person.visibility == "hidden", "only hidden tabs can be frozen"
+        person.cdp.send("Page.setWebLifecycleState", {"state": "frozen"})
+
+    def thaw(self, person: Person) -> None:
+        """It is needed again, and stays where it is."""
+        person.cdp.send("Page.setWebLifecycleState", {"state": "active"})
+
+    def go_elsewhere(self, person: Person) -> None:
+        """Follow a link to another site."""
+        person.page.goto(ELSEWHERE, wait_until="commit")
+
+    def come_back(self, person: Person, address: str) -> None:
+        """Use the browser's Back button. Playwright's own waits for a load that never comes."""
+        person.watch.allow_network_trouble()  # Chromium tells again what it told in tests before
+        person.page.evaluate("() => { setTimeout(() => history.back()); }")  # not before the answer
+        person.page.wait_for_url(address, wait_until="commit")
+
+    def sleep(self, seconds: float) -> None:
+        """The machine sleeps, for a browser: every process of it stands still while both clocks go on."""
+        with self._stopped():
+            throughout(lambda: True, seconds, what="a night")
+
+    @contextlib.contextmanager
+    def _stopped(self) -> Iterator[None]:
+        browser = self._context.browser
+        assert browser is not None
+        tools = browser.new_browser_cdp_session()
+        processes = [process["id"] for process in tools.send("SystemInfo.getProcessInfo")["processInfo"]]
+        tools.detach()
+        try:
+            for process in processes:
+                os.kill(process, signal.SIGSTOP)
+            yield
+        finally:
+            for process in processes:
+                with contextlib.suppress(ProcessLookupError):  # it is gone; all others must wake
+                    os.kill(process, signal.SIGCONT)
