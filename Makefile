@@ -34,7 +34,7 @@ RUNTIME := static/vendor/.stamp
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test check fix coverage unit e2e own-coverage chaos hidden soak week storm scaling bench mutation diagrams screenshot setup setup-test browsers dynamodb-local ministack wheel package deploy lock clean doctor
+.PHONY: help run test check fix coverage unit e2e own-coverage chaos hidden leaks units-in-page soak week storm scaling bench mutation diagrams screenshot setup setup-test browsers dynamodb-local ministack wheel package deploy lock clean doctor
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
@@ -73,6 +73,12 @@ chaos: setup-test browsers  ## Ten minutes on real pages while everything breaks
 
 hidden: setup-test browsers  ## Five minutes in a tab that is really hidden (ARGS="--minutes 10")
 	@$(VENV_PYTHON) -m tests.e2e.hidden_soak $(ARGS)
+
+leaks: setup-test browsers  ## Does a page leak that reconnects 1,000 times? (minutes; ARGS="--count 100")
+	@$(VENV_PYTHON) -m tests.e2e.leaks $(ARGS)
+
+units-in-page: setup-test browsers  ## The unit tests inside the page, on Pyodide (ARGS="--browser firefox")
+	@$(VENV_PYTHON) -m tests.e2e.units_in_page $(ARGS)
 
 soak: setup-test  ## 200,000 random steps through the connection's core (ARGS="--seed N": the same again)
 	@$(VENV_PYTHON) -m tests.simulation.soak $(ARGS)

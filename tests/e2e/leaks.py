@@ -1,0 +1,323 @@
+"""The leak gate: a page that reconnects a thousand times holds what it held after the first ten. `make leaks`
+
+python -m tests.e2e.leaks                # 1,000 reconnects, a table, and whether the gate is passed
+python -m tests.e2e.leaks --count 60
+
+One page in Chromium against the real server; its connection is reset, and it reconnects and catches up, again and
+again, with a message now and then. What is counted must be the same after ten and at the end. Memory cannot be: the
+second half may leave next to nothing (GROWTH).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from kizuna.journal import LIMIT
+from tests.e2e import browsers
+from tests.e2e.cast import QUICK
+from tests.e2e.peer import Peer
+from tests.e2e.person import Person, give_config
+from tests.e2e.server import ROOT, KizunaServer
+from tests.e2e.waiting import throughout
+from tests.faults.proxy import FaultProxy
+from tools.browsers import find_browsers
+from ui.announcer import KEPT_FOR
+
+#: Where words are said, and where nothing is ever said: what is counted must not depend on what stands on the screen.
+ROOM, SILENT_ROOM = "leaks", "silence"
+#: Reconnects until all that a page makes once has been made.
+WARM_UP = 10
+#: Somebody says something before every so many reconnects.
+SPEAK_EVERY = 25
+#: Seconds after which a reconnect has no consequences any more: the last is that an announcement is taken away.
+REST = KEPT_FOR + 1
+#: What one reconnect may leave behind on the average of the second half: bytes, and Python's objects. Chromium keeps
+#: the addresses of sockets and its errors about them; a message that was said stays, too.
+GROWTH = {"js_heap": 2048, "wasm_heap": 2048, "objects": 0.9}
+#: It comes back at once, each time as if it were the first, and no heartbeat falls into the counting.
+CALM = {**QUICK, "firstRetryDelay": 0.02, "jitter": 0.0, "heartbeatInterval": 600, "stableAfter": 0.01}
+
+#: Counts the workers that were made and not ended.
+REMEMBER_WORKERS = """{
+    window.workersAlive = 0;
+    window.Worker = new Proxy(Worker, {construct(target, given, newTarget) {
+        const worker = Reflect.construct(target, given, newTarget), terminate = worker.terminate.bind(worker);
+        window.workersAlive += 1;
+        worker.terminate = () => { window.workersAlive -= 1; terminate(); };
+        return worker;
+    }});
+}"""
+
+#: Counts the timers of the page that are armed, and those that were armed in its worker and neither fired nor
+#: were disarmed. boot.js and PyScript arm some for good; those are the same after ten and at the end.
+REMEMBER_TIMERS = """{
+    const armed = window.timersArmed = new Set(), inWorker = window.timersInWorker = new Set();
+    const [set, clear, repeat, unrepeat] = [setTimeout, clearTimeout, setInterval, clearInterval];
+    window.setTimeout = (callback, ...rest) => {
+        const id = set((...given) => { armed.delete(id); callback(...given); }, ...rest);
+        armed.add(id);
+        return id;
+    };
+    window.clearTimeout = (id) => { armed.delete(id); clear(id); };
+    window.setInterval = (...given) => { const id = repeat(...given); armed.add(id); return id; };
+    window.clearInterval = (id) => { armed.delete(id); unrepeat(id); };
+    const post = Worker.prototype.postMessage;
+    Worker.prototype.postMessage = function (message, ...rest) {
+        message.delay === undefined ? inWorker.delete(message.id) : inWorker.add(message.id);
+        return post.call(this, message, ...rest);
+    };
+    const Native = Worker;
+    window.Worker = new Proxy(Native, {construct(target, given, newTarget) {
+        const worker = Reflect.construct(target, given, newTarget);
+        worker.addEventListener("message", ({data}) => inWorker.delete(data));
+        return worker;
+    }});
+}"""
+
+#: Put behind app/main.py: what only Python can tell. Pyodide keeps a list of its proxies when asked to.
+TELL = """
+
+def _tell_figures():
+    import gc, json
+    from kizuna import singleton
+    from kizuna.browser import proxies
+    gc.collect()
+    journal = len(singleton.get_or_create(None).journal.entries)
+    return json.dumps({
+        "proxies": proxies.alive(),
+        "pyproxies": _module.pyproxy_alloc_map.size,
+        "tasks": len(asyncio.all_tasks()),
+        "objects": len(gc.get_objects()) - journal,
+        "journal": journal,
+        "wasm_heap": _module.HEAP8.length,
+    })
+
+from pyodide.ffi import create_proxy as _create_proxy
+from pyodide_js import _module
+_module.enable_pyproxy_allocation_tracing()
+js.window.tellFigures = _create_proxy(_tell_figures)
+"""
+
+#: In the page: resolves when it has come back as often as asked for, connected and caught up.
+COUNT_RETURNS = """() => {
+    const root = document.documentElement;
+    let isOut = false, waiting = [];
+    window.returns = 0;
+    window.returned = (times) => new Promise((resolve) => {
+        returns >= times ? resolve() : waiting.push([times, resolve]);
+    });
+    new MutationObserver(() => {
+        if (root.dataset.status !== "connected") isOut = true;
+        else if (isOut && root.dataset.caughtUp === "true") {
+            isOut = false;
+            returns += 1;
+            waiting = waiting.filter(([times, resolve]) => times > returns || resolve());
+        }
+    }).observe(root, {attributeFilter: ["data-status", "data-caught-up"]});
+}"""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What a page holds, after garbage was collected on both sides."""
+
+    reconnects: int
+    sockets: int  #: alive
+    listeners: int  #: of JavaScript's events
+    nodes: int  #: of the DOM, attached or not, while no message is shown
+    documents: int
+    timers: int  #: armed in the page
+    worker_timers: int  #: armed in the worker
+    workers: int  #: alive
+    proxies: int  #: of the library, by its own count
+    pyproxies: int  #: of everybody, by Pyodide's
+    tasks: int  #: of asyncio
+    objects: int  #: that Python's collector knows, without the entries of the journal
+    journal: int  #: entries
+    js_heap: int  #: bytes in use
+    wasm_heap: int  #: bytes
+
+
+#: What must be the same after ten reconnects and at the end.
+STEADY = (
+    "sockets",
+    "listeners",
+    "nodes",
+    "documents",
+    "timers",
+    "worker_timers",
+    "workers",
+    "proxies",
+    "pyproxies",
+    "tasks",
+)
+
+
+def steady(figures: Figures) -> dict[str, int]:
+    """Those that must be the same."""
+    return {name: getattr(figures, name) for name in STEADY}
+
+
+class Gate:
+    """Responsible for one page that reconnects again and again, and for reading what it holds.
+
+    ``person`` has joined, in a page that ``prepare`` was told of before. ``peer`` is in the room, too.
+    """
+
+    def __init__(self, person: Person, peer: Peer) -> None:
+        self.person = person
+        self._peer = peer
+        self.reconnects = 0
+        self.seconds = 0.0  #: that the reconnects took
+        person.page.evaluate(COUNT_RETURNS)
+        peer.say("before")  # what is done for the first time changes more than what is done again
+        person.wait_for_text("before")
+        for room in (SILENT_ROOM, ROOM):
+            person.enter(room)
+
+    @staticmethod
+    def prepare(person: Person) -> None:
+        """Before the page is loaded."""
+        give_config(person.page, **CALM)
+        for script in (REMEMBER_WORKERS, REMEMBER_TIMERS):
+            person.page.add_init_script(script)
+        main = (ROOT / "app" / "main.py").read_text(encoding="utf-8") + TELL
+        person.page.route(
+            "**/app/main.py", lambda route: route.fulfill(body=main, content_type="text/x-python")
+        )
+        person.watch.allow_network_trouble()
+
+    def reconnect(self, times: int) -> None:
+        """Break the link, and wait until the page has caught up on the next one; so many times."""
+        page = self.person.page
+        began = time.monotonic()
+        for _ in range(times):
+            self.reconnects += 1
+            if self.reconnects % SPEAK_EVERY == SPEAK_EVERY // 2:
+                self._peer.say(f"after {self.reconnects}")
+            assert self.person.network.reset(only_websockets=True) == 1, "more than one link, or none"
+            page.evaluate("times => returned(times)", self.reconnects)
+        self.seconds += time.monotonic() - began
+
+    def read(self, like: Figures | None = None) -> Figures:
+        """What the page holds at rest: when it has not changed for REST, or at once when it is ``like`` this."""
+        self.person.enter(SILENT_ROOM)
+        last, since = self.read_at_once(), time.monotonic()
+        while time.monotonic() - since < REST and not (like and steady(like) == steady(last)):
+            before, last = last, self.read_at_once()
+            if like is None and steady(before) != steady(last):
+                since = time.monotonic()
+        self.person.enter(ROOM)
+        return last
+
+    def read_at_once(self) -> Figures:
+        """What the page holds, after a moment and a collection of garbage."""
+        throughout(lambda: True, 0.3, what="the browser may end what it has to end")
+        page, cdp = self.person.page, self.person.cdp
+        told = json.loads(page.evaluate("() => tellFigures()"))
+        cdp.send("HeapProfiler.collectGarbage")
+        metrics = {each["name"]: each["value"] for each in cdp.send("Performance.getMetrics")["metrics"]}
+        counted = page.evaluate("() => [timersArmed.size, timersInWorker.size, workersAlive]")
+        return Figures(
+            reconnects=self.reconnects,
+            sockets=self.person.sockets_alive(),
+            listeners=int(metrics["JSEventListeners"]),
+            nodes=int(metrics["Nodes"]),
+            documents=int(metrics["Documents"]),
+            timers=counted[0],
+            worker_timers=counted[1],
+            workers=counted[2],
+            js_heap=int(metrics["JSHeapUsedSize"]),
+            **told,
+        )
+
+    def run(self, count: int, samples: int = 10, *, hurry: bool = False) -> Iterator[Figures]:
+        """The figures after WARM_UP, and then at even distances until ``count``; ``hurry``: those between the first
+        and the last are read at once."""
+        self.person.cdp.send("Performance.enable")
+        self.reconnect(WARM_UP - self.reconnects)
+        first = self.read()
+        yield first
+        for sample in range(1, samples + 1):
+            self.reconnect(WARM_UP + (count - WARM_UP) * sample // samples - self.reconnects)
+            yield self.read_at_once() if hurry and sample < samples else self.read(like=first)
+
+
+def problems(seen: Sequence[Figures]) -> list[str]:
+    """What the page holds at the end and did not hold after ten, and what grows in the second half."""
+    first, middle, last = seen[0], seen[len(seen) // 2], seen[-1]
+    wrong = [
+        f"{name}: {before} after {first.reconnects}, {after} after {last.reconnects}"
+        for (name, before), after in zip(steady(first).items(), steady(last).values(), strict=True)
+        if before != after
+    ]
+    reconnects = last.reconnects - middle.reconnects
+    for name, most in GROWTH.items():
+        grown = (getattr(last, name) - getattr(middle, name)) / reconnects
+        if grown > most:
+            wrong.append(f"{name}: grows by {grown:.1f} per reconnect, at most {most} are allowed")
+    if last.journal > LIMIT:
+        wrong.append(f"journal: {last.journal} entries, at most {LIMIT} are kept")
+    return wrong
+
+
+def row(figures: Figures) -> str:
+    """One line of the table, as Markdown."""
+    values = asdict(figures).items()
+    shown = (f"{value / 2**20:.2f} MiB" if name.endswith("heap") else str(value) for name, value in values)
+    return f"| {' | '.join(shown)} |"
+
+
+def heading() -> str:
+    """The first two lines of the table."""
+    names = [each.name.replace("_", " ") for each in fields(Figures)]
+    return f"| {' | '.join(names)} |\n|{'---:|' * len(names)}"
+
+
+def main() -> int:
+    """Run it; see the top of this file."""
+    parser = argparse.ArgumentParser(
+        prog="make leaks ARGS=...", description="Does a page that reconnects leak?"
+    )
+    parser.add_argument("--count", type=int, default=1000, help="reconnects")
+    count = parser.parse_args().count
+    program = find_browsers().chromium
+    if program is None:
+        print("Chromium is missing: make browsers")
+        return 1
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        KizunaServer(Path(folder) / "kizuna.sqlite3", RATE_LIMIT="0") as server,
+        FaultProxy(server.port) as network,
+        Peer(server, ROOM) as peer,
+        sync_playwright() as playwright,
+        browsers.chromium(playwright, program) as browser,
+    ):
+        person = Person(browser.new_page(), network, "Phoenix")
+        Gate.prepare(person)
+        person.open(ROOM)
+        person.join()
+        gate = Gate(person, peer)
+        began = time.monotonic()
+        seen: list[Figures] = []
+        print(heading(), flush=True)
+        for figures in gate.run(count):
+            seen.append(figures)
+            print(row(figures), flush=True)
+        each = 1000 * gate.seconds / count
+        print(f"{count} reconnects, {each:.0f} ms each; {time.monotonic() - began:.0f} s in all")
+        wrong = [*problems(seen), *person.watch.problems]
+        print("\n".join(wrong) or "nothing is left behind")
+        return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
