@@ -34,7 +34,7 @@ RUNTIME := static/vendor/.stamp
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test check fix coverage unit e2e own-coverage chaos hidden leaks units-in-page soak week storm scaling bench mutation diagrams screenshot setup setup-test browsers dynamodb-local ministack wheel package deploy lock clean doctor
+.PHONY: help run test check fix coverage unit e2e own-coverage chaos hidden leaks units-in-page soak week storm scaling bench reliability mutation diagrams screenshot setup setup-test browsers dynamodb-local ministack wheel package deploy lock clean doctor
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
@@ -98,6 +98,9 @@ diagrams: setup-test  ## Draw the README's state diagrams anew from the tables
 
 bench: setup-test  ## What one event costs, in Pyodide and on CPython, into docs/benchmarks.md
 	@$(VENV_PYTHON) -m tests.bench.event_cost --write $(ARGS)
+
+reliability: setup-test browsers  ## Each fault in each engine, into docs/reliability.md (half an hour; ARGS="--engine chromium --only reset")
+	@$(VENV_PYTHON) -m tests.reliability --write $(ARGS)
 
 mutation: setup-test  ## Are the tests of the pure core good enough? (many minutes; ARGS="--module backoff --sample 50")
 	@$(VENV_PYTHON) -m tests.mutation $(ARGS)

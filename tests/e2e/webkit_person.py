@@ -1,6 +1,8 @@
-"""A person in front of the page in WebKitGTK, which Selenium drives: the little that the smoke test needs."""
+"""A person in front of the page in WebKitGTK, which Selenium drives: the little that tests need of it."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from selenium.webdriver import Keys, WebKitGTK
 from selenium.webdriver.common.by import By
@@ -21,6 +23,26 @@ class WebKitPerson:
         """Open the page in a room."""
         self._browser.get(f"{self._origin}/?lang=en#/{room}")
         self._wait_for("data-page", "live", within=PATIENCE * 3)  # it has no code cache at all
+
+    def go_to(self, path: str) -> None:
+        """Leave the page for something else that the same host serves."""
+        self._browser.get(f"{self._origin}/{path}")
+
+    def wait_for_address(self, part: str) -> None:
+        """The address holds this."""
+        eventually(lambda: part in self._browser.current_url, what=f"an address with {part}")
+
+    def minimize(self) -> None:
+        """Put the window away: the page is hidden then."""
+        self._browser.minimize_window()
+
+    def restore(self) -> None:
+        """Bring the window back, as large as it can be."""
+        self._browser.maximize_window()
+
+    def run(self, function: str, argument: object = None) -> Any:
+        """The result of a JavaScript function in the page."""
+        return self._browser.execute_script(f"return ({function})(arguments[0])", argument)
 
     def join(self) -> None:
         """Give a name, press Join, and be in the room."""

@@ -26,6 +26,7 @@ import errno
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field, replace
 from enum import Flag
@@ -83,6 +84,7 @@ class FaultProxy:
     def __init__(self, upstream_port: int, *, port: int = 0) -> None:
         self.upstream_port = upstream_port
         self.weather = Weather()
+        self.handshakes_at: list[float] = []  #: when each WebSocket was asked for, seconds since 1970
         self._counts = Counts()
         self._changed = threading.Condition()
         self._connections: set[Connection] = set()
@@ -443,6 +445,7 @@ class Connection:
     def _admit(self) -> bool:
         """Count a handshake; False when the weather lets it go no further."""
         self.is_websocket = True
+        self.proxy.handshakes_at.append(time.time())
         self.proxy.count(websockets=1, open_websockets=1)
         weather = self.proxy.weather
         if weather.status is not None:

@@ -85,6 +85,16 @@ def test_connections_are_counted_and_handshakes_apart(proxy: FaultProxy) -> None
     assert (seen.accepted, seen.websockets, seen.open_websockets) == (2, 1, 0)
 
 
+def test_the_moment_of_each_handshake_is_kept_also_of_one_that_is_refused(proxy: FaultProxy) -> None:
+    began = time.time()
+    with plain(proxy), websocket(proxy):
+        opened = time.time()
+    with proxy.http_status(503), pytest.raises(InvalidStatus):
+        websocket(proxy)
+    first, second = proxy.handshakes_at
+    assert began <= first <= opened <= second <= time.time()
+
+
 def test_waiting_for_counts_that_do_not_come_fails_with_what_was_seen(proxy: FaultProxy) -> None:
     with pytest.raises(AssertionError, match="accepted=0"):
         proxy.wait_until(lambda counts: counts.accepted == 1, within=0.05)
