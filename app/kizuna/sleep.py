@@ -19,14 +19,20 @@ class SleepDetector:
         self._gap = gap
         self._offset: float | None = None
         self._was_hidden = False  # at some time since the tick was armed
+        self._throttled = True  # as was heard last
+        self._was_throttled = True  # when the tick was armed
 
-    def slept(self, now: Instant, tick_late: float = 0.0, *, throttled: bool = True) -> bool:
+    def slept(self, now: Instant, tick_late: float = 0.0, *, throttled: bool | None = None) -> bool:
         """Whether the machine slept since this was asked last. ``tick_late``: by how many seconds a tick is late;
-        ``throttled``: that may come from the page being hidden."""
+        ``throttled``: from now on lateness may come from the page being hidden; None: as before. A tick is also
+        judged by what held when it was armed: the one that proves a worker alive may itself have waited for it."""
+        if throttled is not None:
+            self._throttled = throttled
         offset = now.wall - now.monotonic
         drift = 0.0 if self._offset is None else offset - self._offset
         self._offset = offset
-        allowed = THROTTLE_SECONDS if throttled and self._was_hidden else 0.0
+        may_be_late = self._was_hidden and (self._throttled or self._was_throttled)
+        allowed = THROTTLE_SECONDS if may_be_late else 0.0
         return max(drift, tick_late - allowed) > self._gap
 
     def page_hidden(self) -> None:
@@ -36,3 +42,4 @@ class SleepDetector:
     def tick_armed(self, *, visible: bool) -> None:
         """A new tick is on its way."""
         self._was_hidden = not visible
+        self._was_throttled = self._throttled

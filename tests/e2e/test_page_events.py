@@ -27,6 +27,7 @@ STEADY = {
     "pongTimeout": 30,
     "probeTimeout": 2,
     "stableAfter": 1,
+    "impatience": 60,
 }
 
 #: All that can happen by itself happens within seconds. A pong has more time than its share, and a tick that is late
@@ -39,7 +40,7 @@ RESTLESS = {
     "heartbeatInterval": 1,
     "pongTimeout": 5,
     "probeTimeout": 2,
-    "connectTimeout": 4,
+    "connectTimeout": 15,
     "stableAfter": 1,
     "rolloverAfter": 2,
     "rolloverSpread": 0,
@@ -169,7 +170,7 @@ def test_what_was_lost_while_the_tab_was_hidden_is_connected_as_soon_as_it_is_se
     peer.say("while it was hidden")
     before = steady.network.counts.websockets
     window.show(steady)
-    steady.wait_for_status("connected", within=2)
+    steady.wait_for_status("connected", within=15)  # by itself it would try after 30 s at the earliest
     steady.wait_for_texts("while it was hidden")
     assert (steady.network.counts.websockets, steady.sockets_alive()) == (before + 1, 1)
 
@@ -220,8 +221,10 @@ def test_the_back_forward_cache_gives_the_page_back_and_nothing_is_lost(
     peer.say("while it was away")
 
     window.come_back(steady, here)
-    told = events_of(steady)  # of the page that was loaded before: another one would know nothing of them
-    assert (told[0], told[-1]) == ("pagehide persisted", "pageshow persisted")
+    eventually(lambda: events_of(steady)[-1:] == ["pageshow persisted"])
+    assert events_of(steady)[0] == "pagehide persisted", (
+        "a page that was loaded anew would know nothing of it"
+    )
     steady.wait_until_in()
     steady.wait_for_texts("before", "while it was away")
     steady.message_box.press("Enter")
@@ -260,7 +263,7 @@ def test_an_attempt_that_one_event_began_is_not_begun_again_by_the_next(
 ) -> None:
     lose_everything(steady, window)
     before, attempts = steady.network.counts.websockets, attempts_of(steady)
-    with steady.network.slow(0.3):
+    with steady.network.slow(1):
         steady.page.context.set_offline(False)
         window.thaw(steady)
         eventually(lambda: attempts_of(steady) > attempts, what="an attempt that has begun")
@@ -296,7 +299,7 @@ def test_a_link_that_died_while_the_machine_slept_is_replaced_within_a_probe(
     steady.network.wait_until(lambda seen: seen.websockets == before + 1)
     took = time.monotonic() - woke_at
     print(f"replaced {took:.2f} s after waking")
-    assert took < STEADY["probeTimeout"] + 2
+    assert took < STEADY["probeTimeout"] + 5
     steady.wait_until_in()
     steady.wait_for_texts("in the night")
     assert statuses() == ["connected", "suspect", "connecting", "connected"]
@@ -405,7 +408,7 @@ def test_links_are_replaced_while_two_people_talk_and_nothing_is_lost_doubled_or
         peer.say(said[-1])
         return restless.network.counts.websockets >= before + 3
 
-    eventually(both_say_one_more, what="three links more")
+    eventually(both_say_one_more, 60, what="three links more")
     both_say_one_more()
     restless.wait_for_text(said[-2], state="sent")
     peer.wait_to_hear(said[-2])

@@ -89,7 +89,10 @@ def two(
         afterwards.enter_context(present(request, people, server))
         for person in people:
             person.page.bring_to_front()
-            person.open(room)
+            person.begin_to_open(room)
+        for person in people:
+            person.wait_until_started()
+            person.page.bring_to_front()
             person.join()
         yield with_worker, without
 
@@ -141,19 +144,17 @@ def test_while_the_pages_timers_stand_still_a_worker_keeps_its_heart_beating_and
     assert_named_once(without)
     with stopped_timers(person, without, cover=cover):
         sent, sent_without = pings_of(person), pings_of(without)
-        began = time.monotonic()
-        eventually(lambda: pings_of(person) >= sent + 4)
-        print(f"four pings in {time.monotonic() - began:.1f} s")
-        assert time.monotonic() - began < 4 * QUICK["heartbeatInterval"] + 4
+        eventually(
+            lambda: pings_of(person) >= sent + 4, what="four pings, for which the page's timers need minutes"
+        )
         assert pings_of(without) <= sent_without + 1, "it is not the worker that makes the difference"
-        assert (person.status, person.network.counts.websockets) == ("connected", 1)
+        assert person.network.counts.websockets == 1
 
         assert person.network.strand(only_websockets=True) == 1
         began = time.monotonic()
         person.network.wait_until(lambda seen: seen.websockets == 2)
         print(f"replaced {time.monotonic() - began:.1f} s after the silence began")
-        patience = QUICK["heartbeatInterval"] + QUICK["pongTimeout"] + QUICK["probeTimeout"]
-        assert time.monotonic() - began < patience + 3
+        assert time.monotonic() - began < 20, "the page's own timers would have needed minutes"
         person.wait_until_in()
     assert len(workers_of(person.page)) == 1
     person.watch.allow_network_trouble()

@@ -181,6 +181,7 @@ async def test_a_late_tick_of_a_hidden_page_tells_of_sleep_where_nothing_else_wo
     stage.platform.hide()
     become(stage, throttled=throttled)
     clock = stage.platform.clock
+    await stage.platform.advance(1)  # a tick on time
     clock.move_to(clock.now().monotonic + 1 + 3.1)
     clock.fire_next()
     assert stage.status == status

@@ -45,9 +45,25 @@ def test_a_hidden_pages_tick_may_be_a_minute_late():
 
 def test_a_hidden_pages_tick_is_no_later_where_nothing_holds_it_back():
     sleep = detector()
-    sleep.page_hidden()
-    assert not sleep.slept(Instant(103.0, 1003.0), tick_late=3.0, throttled=False)
+    sleep.slept(Instant(100.0, 1000.0), throttled=False)
+    sleep.tick_armed(visible=False)
+    assert not sleep.slept(Instant(103.0, 1003.0), tick_late=3.0)
     assert sleep.slept(Instant(107.0, 1007.0), tick_late=3.1, throttled=False)
+
+
+def test_the_tick_that_shows_that_nothing_holds_it_back_any_more_may_have_been_held_back():
+    sleep = detector()
+    sleep.tick_armed(visible=False)
+    assert not sleep.slept(Instant(140.0, 1040.0), tick_late=40.0, throttled=False)
+    sleep.tick_armed(visible=False)
+    assert sleep.slept(Instant(145.0, 1045.0), tick_late=4.0)
+
+
+def test_a_tick_that_is_held_back_since_it_was_armed_may_be_late():
+    sleep = detector()
+    sleep.slept(Instant(100.0, 1000.0), throttled=False)
+    sleep.tick_armed(visible=False)
+    assert not sleep.slept(Instant(140.0, 1040.0), tick_late=40.0, throttled=True)
 
 
 def test_a_tick_armed_on_a_visible_page_is_on_time_again():

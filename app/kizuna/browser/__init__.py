@@ -21,7 +21,7 @@ from kizuna.browser.page import PageWatch
 from kizuna.browser.storage import LocalSettings, TabSettings
 from kizuna.browser.ticks import Tick, Ticks
 from kizuna.browser.websocket import BrowserSocket
-from kizuna.events import PageEvent
+from kizuna.events import PageEvent, PageHidden
 from kizuna.options import Options
 from kizuna.platform import Instant, PageState, SocketListener
 from kizuna.singleton import disconnect_websocket
@@ -61,8 +61,7 @@ class BrowserPlatform:
 
     def open_socket(self, url: str, listener: SocketListener) -> BrowserSocket:
         """A native WebSocket. A worker that could not be fetched before may be within reach now, too."""
-        if self._watches and self._can_reload_worker:
-            self._ticks.start()
+        self._restart_ticks()
         return BrowserSocket(url, listener)
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Tick:
@@ -75,7 +74,13 @@ class BrowserPlatform:
 
     def watch_page(self, tell: Callable[[PageEvent], None]) -> Callable[[], None]:
         """Listen to the page until the returned function is called; the worker lives as long as anybody does."""
-        watch = PageWatch(tell)
+
+        def hear(event: PageEvent) -> None:
+            if isinstance(event, PageHidden):  # from now on a worker is needed
+                self._restart_ticks()
+            tell(event)
+
+        watch = PageWatch(hear)
         self._watches.add(watch)
         self._ticks.start()
 
@@ -86,6 +91,11 @@ class BrowserPlatform:
                 self._ticks.stop()
 
         return close
+
+    def _restart_ticks(self) -> None:
+        """Ask once more for a worker that there is not. One that was refused as a blob: would be refused again."""
+        if self._watches and self._can_reload_worker:
+            self._ticks.start()
 
 
 class WebSocketService(service.WebSocketService):

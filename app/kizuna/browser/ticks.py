@@ -69,7 +69,9 @@ class Ticks:
             return
         self._worker.onmessage = self._proxies.hold(self._on_message)
         self._worker.onerror = self._proxies.hold(self._on_error)
-        for tick in self._armed.values():
+        for tick in sorted(
+            self._armed.values(), key=lambda tick: tick.when
+        ):  # what is overdue, too, in its order
             self._post(tick)
 
     def stop(self) -> None:

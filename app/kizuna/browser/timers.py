@@ -28,7 +28,7 @@ class BrowserTimer:
     """Responsible for one setTimeout and the proxy of its callback: asyncio's would keep both until the end."""
 
     def __init__(self, when: float, callback: Callable[[], None]) -> None:
-        self._callback = callback
+        self._callback: Callable[[], None] | None = callback
         self._proxies = ProxyOwner()
         self._id: int | None = js.setTimeout(self._proxies.hold(self._fire), delay_until(when))
 
@@ -36,11 +36,15 @@ class BrowserTimer:
         """Disarm. Without effect on a timer that has fired."""
         if self._id is not None:
             js.clearTimeout(self._id)
-            self._id = None
-            self._proxies.release()
+            self._end()
 
     def _fire(self) -> None:
-        self._id = None
         callback = self._callback
+        self._end()
+        if callback is not None:
+            callback()
+
+    def _end(self) -> None:
+        self._id = None
+        self._callback = None  # it may hold this timer: memory is free at once, and waits for no collector
         self._proxies.release()
-        callback()

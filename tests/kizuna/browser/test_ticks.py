@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+import weakref
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -204,6 +206,76 @@ def test_a_file_that_was_out_of_reach_is_asked_for_again_with_the_next_socket(js
     unwatch()
     here.open_socket("ws://127.0.0.1/ws", SimpleNamespace()).abandon(1000, "")
     assert len(js.Worker.made) == 2, "nobody watches"
+
+
+def test_a_file_that_was_out_of_reach_is_asked_for_again_when_the_page_is_hidden(js: Any) -> None:
+    unwatch = watched(platform())
+    js.Worker.made[0].fail()
+    js.document.visibilityState = "hidden"
+    js.document.dispatch("visibilitychange")
+    assert len(js.Worker.made) == 2
+    js.document.visibilityState = "visible"
+    js.document.dispatch("visibilitychange")
+    js.Worker.made[1].fail()
+    js.document.dispatch("visibilitychange")
+    assert len(js.Worker.made) == 2, "a page that is seen needs none"
+    unwatch()
+
+
+def test_what_is_overdue_comes_in_its_order_when_a_worker_takes_it_over(js: Any) -> None:
+    here, calls = platform(), []
+    for seconds in (-1, -5, -3):
+        in_seconds(here, seconds, lambda seconds=seconds: calls.append(seconds))
+    unwatch = watched(here)
+    (worker,) = js.Worker.made
+    for number in tuple(worker.armed):
+        worker.tick(number)
+    assert calls == [-5, -3, -1]
+    unwatch()
+
+
+def test_a_callback_that_fails_is_called_once_whoever_comes_first(js: Any) -> None:
+    here, calls = platform(), []
+
+    def fail() -> None:
+        calls.append("failed")
+        raise RuntimeError("a handler's mistake")
+
+    unwatch = watched(here)
+    (worker,) = js.Worker.made
+    in_seconds(here, 1, fail)
+    with pytest.raises(RuntimeError):
+        worker.tick(*worker.armed)
+    assert js.timeouts == {}
+    in_seconds(here, 1, fail)
+    (number,) = worker.armed
+    with pytest.raises(RuntimeError):
+        js.fire(*js.timeouts)
+    worker.tick(number)
+    assert calls == ["failed", "failed"]
+    unwatch()
+
+
+@pytest.mark.parametrize("end", ["the worker", "the page", "cancelling"])
+def test_a_timer_that_has_ended_is_free_without_a_collector(js: Any, end: str) -> None:
+    here = platform()
+    unwatch = watched(here)
+    (worker,) = js.Worker.made
+    gc.disable()
+    try:
+        timer = in_seconds(here, 1, lambda: None)
+        kept = weakref.ref(timer)
+        if end == "the worker":
+            worker.tick(*worker.armed)
+        elif end == "the page":
+            js.fire(*js.timeouts)
+        else:
+            timer.cancel()
+        del timer
+        assert kept() is None
+    finally:
+        gc.enable()
+    unwatch()
 
 
 def test_a_blob_that_was_refused_once_is_not_tried_again_with_every_socket(js: Any) -> None:
