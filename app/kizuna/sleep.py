@@ -18,9 +18,8 @@ class SleepDetector:
     def __init__(self, gap: float) -> None:
         self._gap = gap
         self._offset: float | None = None
-        self._was_hidden = False  # at some time since the tick was armed
         self._throttled = True  # as was heard last
-        self._was_throttled = True  # when the tick was armed
+        self.tick_armed(visible=True)
 
     def slept(self, now: Instant, tick_late: float = 0.0, *, throttled: bool | None = None) -> bool:
         """Whether the machine slept since this was asked last. ``tick_late``: by how many seconds a tick is late;
@@ -41,5 +40,5 @@ class SleepDetector:
 
     def tick_armed(self, *, visible: bool) -> None:
         """A new tick is on its way."""
-        self._was_hidden = not visible
-        self._was_throttled = self._throttled
+        self._was_hidden = not visible  # at some time since then
+        self._was_throttled = self._throttled  # at that time
