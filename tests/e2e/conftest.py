@@ -31,7 +31,7 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool:
-    """A test whose browser crashed is run once more."""
+    """A test whose browser crashed is run again."""
     crashes.run(item, nextitem, FAILED)
     return True
 

@@ -1,7 +1,7 @@
 """Chromium's own crashes: its renderer dies now and then, on this version in perhaps one run of all tests in ten.
 
-A test in which that happened says nothing about the page, so it is run once more; the summary names it. A page that
-crashes each time fails its test each time.
+A test in which that happened says nothing about the page, so it is run again, twice at most; the summary names it. A
+page that crashes each time fails its test each time.
 """
 
 from __future__ import annotations
@@ -13,14 +13,18 @@ from _pytest.runner import runtestprotocol
 
 #: A property of the reports of such a test: it travels from the process that runs the test to the one that sums up.
 RUN_AGAIN = ("run again", "Chromium crashed")
+#: How often it is run again.
+MOST = 2
 _WORDS = re.compile(r"(Target|Page) crashed")
 
 
 def run(item: pytest.Item, nextitem: pytest.Item | None, forget: pytest.StashKey[bool]) -> None:
-    """Run a test; once more if its browser crashed, having forgotten that it failed."""
+    """Run a test; again if its browser crashed, having forgotten that it failed."""
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     reports = runtestprotocol(item, log=False, nextitem=nextitem)
-    if any(report.failed and _WORDS.search(report.longreprtext) for report in reports):
+    for _ in range(MOST):
+        if not any(report.failed and _WORDS.search(report.longreprtext) for report in reports):
+            break
         item.stash[forget] = False
         item.user_properties.append(RUN_AGAIN)
         item._initrequest()  # type: ignore[attr-defined]
@@ -31,9 +35,9 @@ def run(item: pytest.Item, nextitem: pytest.Item | None, forget: pytest.StashKey
 
 
 def sum_up(reporter: pytest.TerminalReporter) -> None:
-    """Print which tests were run once more."""
+    """Print which tests were run again."""
     reports = [report for kind in ("passed", "failed", "error") for report in reporter.stats.get(kind, [])]
     for test in sorted(
         {report.nodeid for report in reports if RUN_AGAIN in map(tuple, report.user_properties)}
     ):
-        reporter.write_line(f"Chromium crashed, and the test was run once more: {test}")
+        reporter.write_line(f"Chromium crashed, and the test was run again: {test}")

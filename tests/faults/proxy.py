@@ -253,22 +253,32 @@ class FaultProxy:
         self._server = await asyncio.start_server(self._accepted, sock=self._reserved, limit=CHUNK)
 
     async def _stop_listening(self) -> None:
-        assert self._server is not None
-        self._server.close()  # closes the listening socket, leaves the connections
-        self._server = None
+        await self._close_server()
         self._reserved = _bound_socket(
             self.port
         )  # bound but not listening: refused, and nobody else takes it
 
+    async def _close_server(self) -> None:
+        """Close the listening socket, and leave the connections."""
+        assert self._server is not None
+        for listener in self._server.sockets:
+            asyncio.get_running_loop().remove_reader(listener.fileno())
+        await asyncio.sleep(
+            0
+        )  # a connection that was accepted just now cannot begin on a server that is closed
+        self._server.close()
+        self._server = None
+
     async def _shut_down(self) -> None:
         if self._server is not None:
-            self._server.close()
+            await self._close_server()
         self._reserved.close()
-        tasks = [connection.task for connection in self._connections]
-        for connection in tuple(self._connections):
-            connection.reset()
-            connection.task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        # Also connections that are only being accepted: they become tasks one after the other.
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            for connection in tuple(self._connections):
+                connection.reset()
+                connection.task.cancel()
+            await asyncio.wait(others, timeout=0.05)
 
     async def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

@@ -6,6 +6,7 @@ all. That is why a connection library needs its own deadlines, and why these tes
 
 from __future__ import annotations
 
+import gc
 import socket
 import threading
 import time
@@ -93,6 +94,21 @@ def test_the_moment_of_each_handshake_is_kept_also_of_one_that_is_refused(proxy:
         websocket(proxy)
     first, second = proxy.handshakes_at
     assert began <= first <= opened <= second <= time.time()
+
+
+def test_a_proxy_that_stops_while_connections_come_leaves_none_open() -> None:
+    gc.collect()
+    unclosed: list[object] = []
+    with pytest.MonkeyPatch.context() as patch, socket.create_server((LOOPBACK, 0)) as server:
+        patch.setattr("sys.unraisablehook", unclosed.append)
+        for _ in range(20):
+            proxy = FaultProxy(server.getsockname()[1]).start()
+            clients = [socket.create_connection((LOOPBACK, proxy.port)) for _ in range(5)]
+            proxy.stop()
+            for client in clients:
+                client.close()
+        gc.collect()
+    assert unclosed == []
 
 
 def test_waiting_for_counts_that_do_not_come_fails_with_what_was_seen(proxy: FaultProxy) -> None:
