@@ -31,17 +31,28 @@ PACKAGES := .venv/.packages
 PROJECT := .venv/.project
 TEST_PACKAGES := .venv/.test-packages
 RUNTIME := static/vendor/.stamp
+# Folders count as well: a file that is gone changes its folder.
+SITE := dist/site/index.html
+SITE_INPUTS := index.html static/config.json backend/pages.py $(wildcard tools/build*) \
+  $(shell find app static/boot static/css static/i18n static/icons -name __pycache__ -prune -o -print)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test check fix coverage unit e2e own-coverage chaos hidden leaks units-in-page soak week storm scaling bench reliability mutation diagrams screenshot setup setup-test browsers dynamodb-local ministack wheel package deploy lock clean doctor
+# What is spelled out below is no file; files are named by variables.
+.PHONY: $(shell sed -n 's/^\([a-z0-9-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
 	@echo "Settable: PORT=$(PORT) HOST=$(HOST) DATA=$(DATA) PYTHON=$(PYTHON); for unit and e2e also ARGS=\"-k name\""
 
-run: setup  ## Set up what is missing, then serve the page
-	@exec $(VENV_PYTHON) -m backend.server
+run: setup $(SITE)  ## Set up and build what is missing or has changed, then serve the built page
+	@exec $(VENV_PYTHON) -m backend.server --root dist/site
+
+dev: setup  ## Serve the source tree: what was changed is there when the browser loads the page again
+	@exec $(VENV_PYTHON) -m backend.server --root .
+
+build: setup  ## Build the site for any static host in dist/site (ARGS="--config my.json --host chat.example.org")
+	@$(VENV_PYTHON) -m tools.build $(ARGS)
 
 test: check browsers dynamodb-local ministack  ## Set up, then checks, unit tests and end-to-end tests
 	@$(VENV_PYTHON) -m pytest $(PARALLEL) $(ARGS)
@@ -143,6 +154,10 @@ lock: $(PACKAGES)  ## Pin anew what requirements/*.in and package.json ask for (
 clean:  ## Delete all that the set-up and the tests made (not the data)
 	@rm -rf .venv .venv-lock node_modules static/vendor dist
 	@rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage htmlcov test-results
+
+# For trying out: compressed in seconds instead of a minute. `make build` compresses as well as can be.
+$(SITE): $(SITE_INPUTS) $(PROJECT) $(RUNTIME)
+	@$(STEP) "Building the site in dist/site" $(VENV_PYTHON) -m tools.build --quick
 
 doctor:
 	@command -v "$(PYTHON)" >/dev/null || { \

@@ -1,12 +1,16 @@
-"""The page's files, and the headers that keep a browser to them."""
+"""The page's files, as they stand in the source tree or as `make build` left them, and the headers that keep a
+browser to them."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+import re
+import stat
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePath
 
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
@@ -46,13 +50,21 @@ _POLICY = (
     "connect-src {connect}; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
     "object-src 'none'"
 )
-_ALONE = frozenset({"index.html", "pyscript.toml"})
+_ALONE = frozenset({"index.html", "index.html.br", "index.html.gz", "pyscript.toml"})
+# Folders of which every file is public. In assets/, of a built site, each name belongs to one content for ever.
+_STATIC, _ASSETS = "static", "assets"
+FOR_EVER = "public, max-age=31536000, immutable"
+ASK_AGAIN = "no-cache"
+# What `make build` leaves beside a file; the first that a browser takes is sent.
+_ENCODINGS = {"br": ".br", "gzip": ".gz"}
 
 
 class Pages(StaticFiles):
-    """Responsible for serving index.html, pyscript.toml, app/**/*.py and static/**, and nothing else of ``root``.
+    """Responsible for serving index.html, pyscript.toml, app/**/*.py, static/** and assets/**, and nothing else of
+    ``root``.
 
-    Every answer has an ETag and must be asked about again (``no-cache``): a new version shows at the next load.
+    Every answer has an ETag and must be asked about again (``no-cache``): a new version shows at the next load. What
+    lies in assets/ never changes and may be kept.
     """
 
     def __init__(self, root: Path) -> None:
@@ -80,14 +92,42 @@ class Pages(StaticFiles):
         scope: Scope,
         status_code: int = 200,
     ) -> Response:
-        """The file, or 304, with its media type and how long it may be kept."""
-        response = super().file_response(full_path, stat_result, scope, status_code)
-        response.headers["Cache-Control"] = "no-cache"
+        """The file, or 304, with its media type and how long it may be kept; compressed, if it lies there so."""
+        stored = self._encodings_of(full_path)
+        encoding = _best(Headers(scope=scope).get("accept-encoding", ""), stored)
+        sent, sent_stat = stored[encoding] if encoding else (full_path, stat_result)
+        response = super().file_response(sent, sent_stat, scope, status_code)
+        response.headers["Cache-Control"] = FOR_EVER if self._is_for_ever(full_path) else ASK_AGAIN
+        if stored:
+            response.headers["Vary"] = "Accept-Encoding"
+        if encoding and "content-type" in response.headers:
+            response.headers["Content-Encoding"] = encoding
         if "content-type" in response.headers:
             media_type = MEDIA_TYPES.get(PurePath(full_path).suffix, "application/octet-stream")
             charset = "; charset=utf-8" if media_type.startswith("text/") else ""
             response.headers["Content-Type"] = media_type + charset
         return response
+
+    def _is_for_ever(self, full_path: str | os.PathLike[str]) -> bool:
+        return Path(full_path).relative_to(self._root).parts[0] == _ASSETS
+
+    def _encodings_of(self, full_path: str | os.PathLike[str]) -> dict[str, tuple[str, os.stat_result]]:
+        """Content coding -> the file that holds the same in it."""
+        found = {}
+        for encoding, end in _ENCODINGS.items():
+            path, stat_result = self.lookup_path(os.path.relpath(f"{full_path}{end}", self._root))
+            if stat_result is not None and stat.S_ISREG(stat_result.st_mode):
+                found[encoding] = (path, stat_result)
+        return found
+
+
+def _best(accepted: str, available: Iterable[str]) -> str | None:
+    """The first of the available codings that an Accept-Encoding header accepts; None: as it is."""
+    named = {}
+    for part in accepted.lower().split(","):
+        coding, _, weight = part.partition(";")
+        named[coding.strip()] = re.fullmatch(r"\s*q\s*=\s*0(\.0*)?\s*", weight) is None
+    return next((coding for coding in available if named.get(coding, False)), None)
 
 
 def is_public(path: Path, root: Path) -> bool:
@@ -99,7 +139,9 @@ def is_public(path: Path, root: Path) -> bool:
         return False
     if str(relative) in _ALONE:
         return True
-    return relative.parts[0] == "static" or (relative.parts[0] == "app" and relative.suffix == ".py")
+    if relative.parts[0] in (_STATIC, _ASSETS):
+        return True
+    return relative.parts[0] == "app" and relative.suffix == ".py"
 
 
 class Policy:
@@ -117,7 +159,7 @@ class Policy:
             # Older WebKit does not count ws: of the same host as 'self'.
             connect += [f"ws://{host}", f"wss://{host}"]
         connect += self._configured()
-        return {"Content-Security-Policy": _POLICY.format(connect=" ".join(connect)), **SECURITY_HEADERS}
+        return {"Content-Security-Policy": content_policy(connect), **SECURITY_HEADERS}
 
     def _configured(self) -> tuple[str, ...]:
         """The origins in config.json, read again when the file changes. A broken one is the page's to report."""
@@ -127,12 +169,18 @@ class Policy:
             return ()
         stamp = (status.st_mtime_ns, status.st_size)
         if stamp != self._stamp:
-            self._origins = _origins_in(self._config)
+            self._origins = origins_in(self._config)
             self._stamp = stamp
         return self._origins
 
 
-def _origins_in(path: Path) -> tuple[str, ...]:
+def content_policy(connect: Iterable[str]) -> str:
+    """The Content-Security-Policy of a page that may talk to these sources, as connect-src spells them."""
+    return _POLICY.format(connect=" ".join(connect))
+
+
+def origins_in(path: Path) -> tuple[str, ...]:
+    """The origins that a config.json names; none if it cannot be read, which is the page's to report."""
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):

@@ -1,7 +1,8 @@
 """The server process: ``python -m backend.server``.
 
-Settings come from flags, or from the environment: HOST, PORT, DATA (the SQLite file), ALLOWED_ORIGINS (separated
-by commas or spaces), TOKEN_LIFETIME, IDLE_SECONDS, DURATION_SECONDS, RATE_LIMIT, RATE_BURST.
+Settings come from flags, or from the environment: HOST, PORT, DATA (the SQLite file), ROOT (the folder with
+index.html), ALLOWED_ORIGINS (separated by commas or spaces), TOKEN_LIFETIME, IDLE_SECONDS, DURATION_SECONDS,
+RATE_LIMIT, RATE_BURST.
 
 SIGTERM or SIGINT: everybody is told ``bye`` and closed with 1001, newcomers are refused, and the process ends with
 exit code 0 within 5 seconds even if handlers hang or clients never answer. A second signal ends it at once.
@@ -97,6 +98,7 @@ def read_options(arguments: Sequence[str], environment: Mapping[str, str]) -> Op
     add("--host", "HOST", lambda _, value: value, default.host, "address to listen on")
     add("--port", "PORT", _port, default.port, "port to listen on; 0 takes a free one")
     add("--data", "DATA", lambda _, value: Path(value), default.data, "SQLite file; its folder is made")
+    add("--root", "ROOT", _root, default.root, "folder with the page: the source tree, or a built site")
     add(
         "--allowed-origins",
         "ALLOWED_ORIGINS",
@@ -122,6 +124,12 @@ def read_options(arguments: Sequence[str], environment: Mapping[str, str]) -> Op
     )
     add("--rate-burst", "RATE_BURST", _burst, default.rate_burst, "messages that one person may send at once")
     return Options(**vars(parser.parse_args(arguments)))
+
+
+def _root(name: str, value: str) -> Path:
+    if not (Path(value) / "index.html").is_file():
+        raise Unusable(f"{name} {value!r} has no index.html; `make build` makes dist/site")
+    return Path(value)
 
 
 def _port(name: str, value: str) -> int:

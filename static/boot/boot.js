@@ -32,6 +32,13 @@
   const slow = () => words("slow", 60_000, slow);
   const phases = { "Loading files": "files", "Loaded interpreter": "files", "Loaded Pyodide": "run" };
   addEventListener("py:progress", ({ detail }) => words(phases[detail] ?? "download", 30_000, slow));
+  addEventListener("python:bytes", ({ detail: { arrived, total } }) => {
+    if (!part("splash-amount")) return; // the first bytes may be here before the rest of the page
+    const megabytes = (bytes) => (bytes / 1e6).toFixed(1);
+    part("splash-bytes").hidden = false;
+    Object.assign(part("splash-bar"), { max: total, value: arrived });
+    part("splash-amount").textContent = `${megabytes(arrived)} / ${megabytes(total)} MB`;
+  });
   addEventListener("DOMContentLoaded", () => {
     part("splash-reload").addEventListener("click", (event) => { event.preventDefault(); location.reload(); });
     if (loading()) words("start", 30_000, slow);
@@ -46,7 +53,7 @@
   }, true);
   addEventListener("unhandledrejection", ({ reason }) => {
     const text = String(reason?.message ?? reason);
-    fail(/fetch|\[\d{3}\]|import|network|load failed/i.test(text) ? "network" : "error", text);
+    fail(/fetch|\[\d{3}\]|HTTP \d{3}|import|network|load failed/i.test(text) ? "network" : "error", text);
   });
   // PyScript puts what Python or its configuration raised into a box at the end of the page.
   const boxes = new MutationObserver((changes) => {
@@ -56,7 +63,7 @@
   // A runtime file that is missing makes Pyodide wait for ever; the browser knows how its request ended.
   const requests = new PerformanceObserver((list) => {
     for (const { name, responseStatus } of list.getEntries())
-      if (responseStatus >= 400 && /\/vendor\/|\.(js|toml|py)(\?|$)/.test(name)) fail("network", `${responseStatus} ${name}`);
+      if (responseStatus >= 400 && /\/vendor\/|\.(m?js|wasm|zip|toml|py)(\?|$)/.test(name)) fail("network", `${responseStatus} ${name}`);
   });
   addEventListener("DOMContentLoaded", () => boxes.observe(document.body, { childList: true }));
   requests.observe({ type: "resource", buffered: true });

@@ -145,6 +145,103 @@ async def test_only_reading_is_allowed(get):
     assert (await get("/static/css/a.css", "DELETE")).status_code == 405
 
 
+# --- a built site ---
+
+FOR_EVER = "public, max-age=31536000, immutable"
+SIZES = {".br": 5, ".gz": 7}
+
+
+@pytest.fixture
+def built(root):
+    """What `make build` leaves: assets/, some with a .br and a .gz beside them."""
+    (root / "assets" / "pyodide-1").mkdir(parents=True)
+    for name, ends in {
+        "assets/page.1.css": (".br", ".gz"),
+        "assets/pyodide-1/p.wasm": (".br", ".gz"),
+        "assets/half.1.js": (".gz",),
+        "index.html": (".br",),
+    }.items():
+        (root / name).write_text(f"this is {name}")
+        for end in ends:
+            (root / f"{name}{end}").write_bytes(bytes(SIZES[end]))
+    return root
+
+
+@pytest.mark.parametrize(
+    ("accepted", "coding", "size"),
+    [
+        ("gzip, deflate, br", "br", 5),
+        ("BR;q=1.0", "br", 5),
+        ("gzip", "gzip", 7),
+        ("br;q=0, gzip;q=0.5", "gzip", 7),
+        ("br; q=0.000, gzip; q = 0", None, len("this is assets/page.1.css")),
+        ("identity", None, len("this is assets/page.1.css")),
+        ("brotli, xbr", None, len("this is assets/page.1.css")),
+        ("", None, len("this is assets/page.1.css")),
+    ],
+)
+async def test_what_lies_there_compressed_is_sent_so_to_who_takes_it(get, built, accepted, coding, size):
+    answer = await get("/assets/page.1.css", "HEAD", **{"Accept-Encoding": accepted})
+    assert answer.headers.get("content-encoding") == coding
+    assert answer.headers["vary"] == "Accept-Encoding"
+    assert answer.headers["content-type"] == "text/css; charset=utf-8"
+    assert int(answer.headers["content-length"]) == size
+
+
+@pytest.mark.parametrize(
+    ("path", "media_type"),
+    [("/assets/pyodide-1/p.wasm", "application/wasm"), ("/", "text/html; charset=utf-8")],
+)
+async def test_a_compressed_file_keeps_its_media_type(get, built, path, media_type):
+    answer = await get(path, "HEAD", **{"Accept-Encoding": "br"})
+    assert answer.headers["content-type"] == media_type
+    assert answer.headers["content-encoding"] == "br"
+
+
+async def test_who_takes_another_coding_than_lies_there_gets_the_file_itself(get, built):
+    answer = await get("/assets/half.1.js", **{"Accept-Encoding": "br"})
+    assert (answer.text, answer.headers["vary"]) == ("this is assets/half.1.js", "Accept-Encoding")
+    answer = await get("/app/main.py", **{"Accept-Encoding": "br, gzip"})
+    assert "vary" not in answer.headers
+    assert "content-encoding" not in answer.headers
+
+
+async def test_what_never_changes_may_be_kept_and_the_rest_is_asked_about(get, built):
+    for name in ("assets/page.1.css", "assets/pyodide-1/p.wasm"):
+        assert (await get(f"/{name}", "HEAD")).headers["cache-control"] == FOR_EVER
+    for name in ("", "index.html", "static/css/a.css", "app/main.py"):
+        assert (await get(f"/{name}", "HEAD")).headers["cache-control"] == "no-cache"
+
+
+async def test_the_forms_of_one_file_are_told_apart(get, built):
+    tags = {}
+    for accepted in ("br", "gzip", "identity"):
+        answer = await get("/assets/page.1.css", "HEAD", **{"Accept-Encoding": accepted})
+        tags[accepted] = answer.headers["etag"]
+        again = await get(
+            "/assets/page.1.css", **{"Accept-Encoding": accepted, "If-None-Match": tags[accepted]}
+        )
+        assert again.status_code == 304
+        assert again.headers["vary"] == "Accept-Encoding"
+        assert "content-encoding" not in again.headers
+    assert len(set(tags.values())) == 3
+
+
+async def test_a_compressed_form_that_leads_elsewhere_is_not_sent(get, built):
+    (built / "assets" / "bad.1.js").write_text("this is bad.1.js")
+    (built / "assets" / "bad.1.js.br").symlink_to(built / "backend" / "handlers.py")
+    (built / "assets" / "folder.1.js").write_text("this is folder.1.js")
+    (built / "assets" / "folder.1.js.br").mkdir()
+    for name in ("bad", "folder"):
+        answer = await get(f"/assets/{name}.1.js", **{"Accept-Encoding": "br"})
+        assert (answer.text, answer.headers.get("content-encoding")) == (f"this is {name}.1.js", None)
+
+
+async def test_what_a_host_reads_of_a_built_site_is_not_for_browsers(get, built):
+    (built / "_headers").write_text("/*")
+    assert (await get("/_headers")).status_code == 404
+
+
 def test_a_path_outside_and_the_root_itself_are_not_public(root):
     assert not is_public(root.parent / "outside.txt", root)
     assert not is_public(root, root)

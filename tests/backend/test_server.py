@@ -123,6 +123,15 @@ def test_settings_come_from_flags_then_from_the_environment_then_from_defaults()
     assert read_options([], {"RATE_LIMIT": "0"}).rate_limit == 0
 
 
+def test_the_page_is_the_source_tree_or_what_was_built(tmp_path):
+    assert (read_options([], {}).root / "index.html").exists()
+    (tmp_path / "index.html").write_text("the page")
+    assert read_options(["--root", str(tmp_path)], {"ROOT": "elsewhere"}).root == tmp_path
+    assert read_options([], {"ROOT": str(tmp_path)}).root == tmp_path
+    with pytest.raises(Unusable, match=r"ROOT 'dist/none' has no index\.html; `make build`"):
+        read_options([], {"ROOT": "dist/none"})
+
+
 @pytest.mark.parametrize(
     "environment",
     [

@@ -6,12 +6,14 @@ import contextlib
 import re
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Never
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Playwright, expect, sync_playwright
 
 from tests.e2e import browsers, crashes
+from tests.e2e.built import build_site
 from tests.e2e.cast import Cast
 from tests.e2e.peer import Peer
 from tests.e2e.person import Person
@@ -144,6 +146,12 @@ def peer(server: KizunaServer, room: str) -> Iterator[Peer]:
     """Somebody without a browser in the same room."""
     with Peer(server, room) as peer:
         yield peer
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built site; all other tests use the source tree. A test that breaks it takes a copy."""
+    return build_site(tmp_path_factory.mktemp("built") / "site")
 
 
 # --- people with a browser ---

@@ -1,4 +1,4 @@
-"""The real page on a static host, chatting through the backend as it is deployed: template, functions, table."""
+"""The built page on a static host, chatting through the backend as it is deployed: template, functions, table."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.cloud.deployed import Deployed
+from tests.e2e.built import StaticHost, build_site
 from tests.e2e.cast import QUICK
 from tests.e2e.person import Person
-from tests.e2e.static_host import StaticHost
 from tests.e2e.waiting import eventually
 from tests.faults.proxy import FaultProxy
 
@@ -29,8 +29,10 @@ def network(deployed: Deployed) -> Iterator[FaultProxy]:
 
 
 @pytest.fixture(scope="module")
-def host(deployed: Deployed, network: FaultProxy) -> Iterator[StaticHost]:
-    """The page's own host, of an origin that the backend allows."""
+def host(
+    deployed: Deployed, network: FaultProxy, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[StaticHost]:
+    """The page as `make build` makes it for this backend, on a host of its own, of an origin that is allowed."""
 
     def through(url: str) -> str:
         return url.replace(f":{deployed.ministack.port}/", f":{urlsplit(network.url).port}/")
@@ -41,7 +43,8 @@ def host(deployed: Deployed, network: FaultProxy) -> Iterator[StaticHost]:
         "ticketUrl": through(deployed.ticket_url),
         "connection": QUICK,
     }
-    with StaticHost(deployed.page_port, config, network.url) as host:
+    site = build_site(tmp_path_factory.mktemp("site-on-aws") / "site", config)
+    with StaticHost(site, deployed.page_port) as host:
         yield host
 
 
@@ -52,7 +55,7 @@ def visit(host: StaticHost, network: FaultProxy, chromium: Browser) -> Iterator[
 
         def come(name: str) -> Person:
             context = leaving.enter_context(chromium.new_context())
-            return Person(context.new_page(), network, name, home=host.url)
+            return Person(context.new_page(), network, name, home=host.url.removesuffix("/"))
 
         yield come
 

@@ -1,8 +1,9 @@
-"""The page in Firefox and in WebKit: join, send, receive, and get over the server's restart."""
+"""The page in Firefox and in WebKit: join, send, receive, and get over the server's restart; the built page too."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Playwright
@@ -87,3 +88,42 @@ def test_webkit(willow: WebKitPerson, peer: Peer, server: KizunaServer, room: st
         willow.wait_until_in()
         another.wait_to_hear("typed meanwhile")
     willow.wait_for_messages(("from WebKit", "sent"), ("to WebKit", "received"), ("typed meanwhile", "sent"))
+
+
+def test_firefox_starts_the_built_page_from_its_snapshot(
+    request: pytest.FixtureRequest, playwright: Playwright, installed: Browsers, site: Path, tmp_path: Path
+) -> None:
+    if installed.firefox is None:
+        skip_without("Firefox", installed)
+    with (
+        KizunaServer(tmp_path / "kizuna.sqlite3", ROOT=str(site)) as server,
+        browsers.firefox(playwright, installed.firefox) as browser,
+    ):
+        cast = Cast(browser, server)
+        fiona = cast.hire("Fiona")
+        with present(request, [fiona], server), Peer(server, "built") as peer:
+            fiona.open("built")
+            assert fiona.root.get_attribute("data-start") == "snapshot"
+            fiona.join()
+            fiona.say("from Firefox")
+            peer.wait_to_hear("from Firefox")
+        cast.dismiss(fiona)
+
+
+def test_webkit_starts_the_built_page_from_its_snapshot(
+    installed: Browsers, site: Path, tmp_path: Path
+) -> None:
+    if installed.webkit_driver is None or installed.minibrowser is None or not installed.webkit:
+        skip_without("WebKit", installed)
+    with (
+        KizunaServer(tmp_path / "kizuna.sqlite3", ROOT=str(site)) as server,
+        FaultProxy(server.port) as network,
+        browsers.webkit(installed.webkit_driver, installed.minibrowser) as browser,
+    ):
+        willow = WebKitPerson(browser, network.url, "Willow")
+        willow.open("built")
+        assert willow.attribute("data-start") == "snapshot"
+        willow.join()
+        with Peer(server, "built") as peer:
+            willow.say("from WebKit")
+            peer.wait_to_hear("from WebKit")

@@ -72,6 +72,10 @@ class WebKitPerson:
         )
         return [(text, state) for text, state in shown]
 
+    def attribute(self, name: str) -> str | None:
+        """What the page says of itself in an attribute of <html>."""
+        return self._element("html").get_attribute(name)
+
     def wait_for_messages(self, *expected: tuple[str, str]) -> None:
         """The messages are these, in this order and in these states."""
         eventually(lambda: self.messages == list(expected), what=f"{expected} on the screen")

@@ -1,0 +1,119 @@
+// Starts Python in the built page (tools/build.py); the page of the source tree does without it. PyScript takes this
+// module for Pyodide's own: it imports `version`, and calls `loadPyodide` when it is ready. The start does not wait for
+// that, it begins here.
+//
+// There are two ways. From a snapshot, which holds the program and its library at work: the quickest start, and the
+// larger download. Or the ordinary way, from the library and the program as archives: also when the snapshot is missing,
+// cut off or damaged, or does not load in this browser. Which way it was stands in html[data-start], why it was the
+// ordinary one in html[data-start-reason]; both are also in the performance timeline as the mark "python".
+import { counted } from "./progress.js";
+
+const files = JSON.parse(document.getElementById("start-files").textContent);
+const address = (path) => new URL(path, document.baseURI).href;
+
+// In Mbit/s. Chromium tells at most 10, and some 1.4 when it has seen no traffic yet; the other browsers tell nothing.
+const FAST_ENOUGH = 1;
+
+// Why this visit should do with the small download; "": the larger one, which starts quicker, is the better one. This
+// is the one place that decides; it may also become a promise. `connection`: navigator.connection, where there is one.
+export function reasonToSave(connection) {
+  if (connection?.saveData) return "the browser asks to save data";
+  if (connection?.downlink < FAST_ENOUGH) return `the connection gives ${connection.downlink} Mbit/s`;
+  return "";
+}
+
+let output = { stdout: (line) => console.log(line), stderr: (line) => console.error(line) };
+const settings = {
+  indexURL: address(files.pyodide),
+  stdout: (line) => output.stdout(line),
+  stderr: (line) => output.stderr(line),
+  lockFileContents: { info: files.lock, packages: {} },
+};
+
+const starting = start(); // before the runtime is asked for: its files and these arrive together
+starting.catch(() => {}); // whoever calls loadPyodide learns of it
+
+const runtime = await import(`${settings.indexURL}pyodide.mjs`);
+export const version = runtime.version;
+
+export function loadPyodide({ stdout, stderr }) {
+  output = { stdout, stderr };
+  return starting;
+}
+
+async function start() {
+  const saving = await reasonToSave(navigator.connection);
+  const sizes = Object.fromEntries(Object.entries(files.sizes).map(([path, size]) => [address(path), size]));
+  const expected = [files.wasm, saving ? files.library : files.snapshot].map(address);
+  return counted(sizes, expected, async () => {
+    if (saving) return ordinary(saving);
+    try {
+      return await fromSnapshot();
+    } catch (error) {
+      return ordinary(String(error?.message ?? error));
+    }
+  });
+}
+
+async function fromSnapshot() {
+  const snapshot = download(files.snapshot).then(intact).then(memory);
+  // Every module of the library is in the snapshot, loaded: an empty archive stands for the library.
+  const pyodide = await load({ stdLibURL: address(files.nothing), _loadSnapshot: snapshot }, snapshot);
+  const kept = JSON.parse(pyodide.runPython("import json, kept_files; json.dumps(kept_files.texts)"));
+  for (const [path, text] of Object.entries(kept)) {
+    pyodide.FS.mkdirTree(path.slice(0, path.lastIndexOf("/")));
+    pyodide.FS.writeFile(path, text);
+  }
+  tell("snapshot");
+  return pyodide;
+}
+
+async function ordinary(reason) {
+  const program = download(files.program);
+  const pyodide = await load({ stdLibURL: address(files.library) }, program);
+  pyodide.unpackArchive(await program, "zip");
+  tell("ordinary", reason);
+  return pyodide;
+}
+
+// `arriving` is awaited by the caller or by Pyodide, but perhaps fails before.
+async function load(options, arriving) {
+  arriving.catch(() => {});
+  const { loadPyodide } = await import(`${settings.indexURL}pyodide.mjs`);
+  return loadPyodide({ ...settings, ...options });
+}
+
+async function download(path) {
+  const response = await fetch(address(path));
+  if (!response.ok) throw new Error(`${path}: HTTP ${response.status}`);
+  const bytes = await response.arrayBuffer();
+  const size = files.sizes[path];
+  if (bytes.byteLength !== size) throw new Error(`${path} has ${bytes.byteLength} bytes instead of ${size}`);
+  return bytes;
+}
+
+// A snapshot with one wrong byte may well load, and go wrong at any later time. Only https has digests.
+async function intact(bytes) {
+  if (!crypto.subtle) return bytes;
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  const found = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  if (found !== files.digest) throw new Error(`${files.snapshot} is damaged: its SHA-256 is ${found}`);
+  return bytes;
+}
+
+// Python's memory: the snapshot has only the stretches of it that are not empty.
+function memory(bytes) {
+  const whole = new Uint8Array(files.memory.size);
+  let position = 0;
+  for (const [start, length] of files.memory.stretches) {
+    whole.set(new Uint8Array(bytes, position, length), start);
+    position += length;
+  }
+  return whole;
+}
+
+function tell(way, reason = "") {
+  Object.assign(document.documentElement.dataset, { start: way, startReason: reason });
+  performance.mark("python", { detail: { way, reason } });
+  if (reason) console.info(`Python starts the ordinary way: ${reason}`);
+}

@@ -1,0 +1,99 @@
+"""The built site, for tests: made once, served by the real server or by a host that knows nothing of it, and broken
+in copies."""
+
+from __future__ import annotations
+
+import functools
+import json
+import shutil
+import threading
+from collections.abc import Mapping
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Self
+
+from playwright.sync_api import Page
+
+from tests.e2e.server import LOOPBACK, ROOT
+from tools.build import Order, build
+from tools.build_assets import QUICK
+from tools.build_page import start_files_of
+
+#: The page's own module, asked by its address, is the one that has started Python.
+RUN_PYTHON = """async ([path, source]) => {
+    const { loadPyodide } = await import(new URL(path, document.baseURI).href);
+    return (await loadPyodide(console)).runPython(source);
+}"""
+
+
+def build_site(site: Path, config: Mapping[str, Any] | None = None) -> Path:
+    """Build as `make run` does, with the repository's config.json or with another one."""
+    path = ROOT / "static" / "config.json"
+    if config is not None:
+        path = site.with_suffix(".json")
+        path.write_text(json.dumps(config))
+    build(Order(root=ROOT, site=site, config=path, quality=QUICK))
+    return site
+
+
+class Copy:
+    """Responsible for a copy of the site in which something is wrong."""
+
+    def __init__(self, site: Path, target: Path) -> None:
+        self.site = Path(shutil.copytree(site, target))
+        self._index = self.site / "index.html"
+
+    @property
+    def files(self) -> dict[str, Any]:
+        """What the page knows of the files of its start."""
+        return start_files_of(self._index.read_text(encoding="utf-8"))
+
+    def remove(self, path: str) -> None:
+        """Let a file of the site be missing, in every form."""
+        for file in (self.site / path).parent.glob(f"{Path(path).name}*"):
+            file.unlink()
+
+    def replace(self, path: str, content: bytes) -> None:
+        """Let a file have another content, whoever asks for it."""
+        self.remove(path)
+        (self.site / path).write_bytes(content)
+
+    def say(self, old: str, new: str) -> None:
+        """Let the page itself say something else."""
+        text = self._index.read_text(encoding="utf-8")
+        assert old in text
+        self.replace("index.html", text.replace(old, new).encode())
+
+
+def run_python(page: Page, source: str) -> Any:
+    """What ``source`` is worth to the Python of a built page."""
+    script = page.locator('script[type="module"][async]').get_attribute("src")
+    return page.evaluate(RUN_PYTHON, [script, source])
+
+
+class _Handler(SimpleHTTPRequestHandler):
+    def translate_path(self, path: str) -> str:
+        prefix = StaticHost.PATH
+        return super().translate_path(path.removeprefix(prefix[:-1]) if path.startswith(prefix) else "/none")
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+class StaticHost:
+    """Responsible for a host that serves a folder under a path of its own, and knows no header but Content-Type."""
+
+    PATH = "/some/path/"
+
+    def __init__(self, site: Path, port: int = 0) -> None:
+        self._server = ThreadingHTTPServer((LOOPBACK, port), functools.partial(_Handler, directory=str(site)))
+        self.origin = f"http://{LOOPBACK}:{self._server.server_address[1]}"
+        self.url = f"{self.origin}{self.PATH}"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()

@@ -1,0 +1,250 @@
+"""The built page: it starts from its snapshot, or the ordinary way with the reason kept; from any host and path."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import re
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.e2e.built import Copy, StaticHost, build_site, run_python
+from tests.e2e.cast import Cast
+from tests.e2e.conftest import present
+from tests.e2e.peer import Peer
+from tests.e2e.person import Person
+from tests.e2e.server import KizunaServer, free_port
+from tests.e2e.waiting import PATIENCE
+from tests.e2e.watch import Watch
+from tools.build_page import start_files_of
+
+ROOM = "built"
+SAVES_DATA = "Object.defineProperty(navigator, 'connection', { value: { saveData: true } });"
+REMEMBER_PROGRESS = """
+window.progress = [];
+addEventListener("python:bytes", ({ detail }) => queueMicrotask(() =>
+    progress.push({ ...detail, shown: document.getElementById("splash-amount").textContent })));
+"""
+A_TRACEBACK = """
+import traceback
+from kizuna.options import Options
+try:
+    Options.from_mapping({"rest": "no number"}, prefix="")
+except Exception as error:
+    told = "".join(traceback.format_exception(error))
+told
+"""
+
+Visit = Callable[..., AbstractContextManager[tuple[Person, KizunaServer]]]
+
+
+@pytest.fixture
+def visit(request: pytest.FixtureRequest, chromium: Browser, tmp_path: Path) -> Visit:
+    """Opens a site, served by the real server, in a browser that was never there. `script` runs before the page's own;
+    what the page complains about fails the test, unless it `expects` it."""
+
+    @contextlib.contextmanager
+    def visit(site: Path, *expects: str, script: str = "") -> Iterator[tuple[Person, KizunaServer]]:
+        with KizunaServer(tmp_path / "kizuna.sqlite3", ROOT=str(site), RATE_LIMIT="0") as server:
+            cast = Cast(chromium, server)
+            ada = cast.hire("Ada")
+            ada.watch.allow(*expects)
+            ada.page.add_init_script(script)
+            try:
+                with present(request, [ada], server):
+                    ada.open(ROOM)
+                    yield ada, server
+            finally:
+                cast.dismiss(ada)
+
+    return visit
+
+
+@pytest.fixture
+def copy(site: Path, tmp_path: Path) -> Copy:
+    """A copy of the site, to be broken."""
+    return Copy(site, tmp_path / "copy")
+
+
+def started(person: Person) -> tuple[str | None, str | None]:
+    """Which way Python was started, and why that way; the timeline says the same."""
+    told = person.root.get_attribute("data-start"), person.root.get_attribute("data-start-reason")
+    marks = person.page.evaluate("performance.getEntriesByName('python').map(({ detail }) => detail)")
+    assert marks == [{"way": told[0], "reason": told[1]}]
+    return told
+
+
+def as_sent(path: Path) -> int:
+    """The bytes that travel: compressed, where that is smaller."""
+    compressed = path.with_name(f"{path.name}.br")
+    return (compressed if compressed.exists() else path).stat().st_size
+
+
+def chats(person: Person, server: KizunaServer) -> None:
+    """The page does what it is for."""
+    person.join()
+    with Peer(server, ROOM) as peer:
+        person.say("from the built page")
+        peer.wait_to_hear("from the built page")
+        peer.say("to the built page")
+        person.wait_for_texts("from the built page", "to the built page")
+        person.wait_for_text("from the built page", state="sent")
+
+
+def test_the_page_starts_from_the_snapshot_and_chats(visit: Visit, site: Path) -> None:
+    with visit(site) as (ada, server):
+        assert started(ada) == ("snapshot", "")
+        chats(ada, server)
+        assert not [
+            url for url in ada.watch.requests if re.search(r"library|program|\.py|plugin|\.toml", url)
+        ]
+
+
+def test_a_browser_that_saves_data_starts_the_ordinary_way_and_chats(visit: Visit, site: Path) -> None:
+    with visit(site, script=SAVES_DATA) as (ada, server):
+        assert started(ada) == ("ordinary", "the browser asks to save data")
+        chats(ada, server)
+        assert not [url for url in ada.watch.requests if ".snapshot" in url]
+
+
+@pytest.mark.parametrize(
+    ("script", "counted"),
+    [("", ("wasm", "snapshot", "nothing")), (SAVES_DATA, ("wasm", "library", "program"))],
+    ids=["snapshot", "ordinary"],
+)
+def test_the_bytes_of_the_start_are_shown_as_they_arrive(
+    visit: Visit, site: Path, script: str, counted: tuple[str, ...]
+) -> None:
+    files = start_files_of((site / "index.html").read_text(encoding="utf-8"))
+    with visit(site, script=REMEMBER_PROGRESS + script) as (ada, _):
+        told = ada.page.evaluate("progress")
+        arrived = [event["arrived"] for event in told]
+        assert len(told) > 3
+        assert arrived == sorted(arrived)
+        sent = sum(as_sent(site / files[name]) for name in counted)
+        assert told[-1]["arrived"] == told[-1]["total"] == pytest.approx(sent, abs=2)
+        assert told[-1]["shown"] == f"{sent / 1e6:.1f} / {sent / 1e6:.1f} MB"
+        assert not ada.page.locator("#splash").is_visible()
+
+
+def test_without_the_snapshot_it_starts_the_ordinary_way(visit: Visit, copy: Copy) -> None:
+    snapshot = copy.files["snapshot"]
+    copy.remove(snapshot)
+    with visit(copy.site, "Failed to load resource.*404") as (ada, server):
+        assert started(ada) == ("ordinary", f"{snapshot}: HTTP 404")
+        assert any(snapshot in line for line in ada.watch.console)
+        chats(ada, server)
+
+
+def test_from_a_snapshot_that_is_cut_off_it_starts_the_ordinary_way(visit: Visit, copy: Copy) -> None:
+    snapshot = copy.files["snapshot"]
+    content = (copy.site / snapshot).read_bytes()
+    copy.replace(snapshot, content[: len(content) // 2])
+    with visit(copy.site) as (ada, server):
+        way, reason = started(ada)
+        assert (way, reason) == (
+            "ordinary",
+            f"{snapshot} has {len(content) // 2} bytes instead of {len(content)}",
+        )
+        chats(ada, server)
+
+
+def test_from_a_snapshot_with_one_wrong_byte_it_starts_the_ordinary_way(visit: Visit, copy: Copy) -> None:
+    snapshot = copy.files["snapshot"]
+    content = bytearray((copy.site / snapshot).read_bytes())
+    content[len(content) // 2] ^= 1
+    copy.replace(snapshot, bytes(content))
+    with visit(copy.site) as (ada, _):
+        way, reason = started(ada)
+        assert way == "ordinary"
+        assert reason == f"{snapshot} is damaged: its SHA-256 is {hashlib.sha256(content).hexdigest()}"
+
+
+@pytest.mark.parametrize(
+    ("position", "told"),
+    [(0, "magic number"), (20, "build id mismatch")],
+    ids=["no snapshot", "another runtime's"],
+)
+def test_from_a_snapshot_that_does_not_load_it_starts_the_ordinary_way(
+    visit: Visit, copy: Copy, position: int, told: str
+) -> None:
+    files = copy.files
+    content = bytearray((copy.site / files["snapshot"]).read_bytes())
+    content[position] ^= 1
+    copy.replace(files["snapshot"], bytes(content))
+    copy.say(files["digest"], hashlib.sha256(content).hexdigest())
+    with visit(copy.site) as (ada, server):
+        way, reason = started(ada)
+        assert way == "ordinary"
+        assert told in (reason or "")
+        chats(ada, server)
+
+
+def test_where_neither_way_works_the_page_says_so(visit: Visit, copy: Copy) -> None:
+    copy.remove(copy.files["snapshot"])
+    copy.remove(copy.files["program"])
+    with (
+        pytest.raises(AssertionError, match="A part of the page did not arrive"),
+        visit(copy.site, "Failed to load resource", "uncaught error") as _,
+    ):
+        pass
+
+
+@pytest.mark.parametrize("script", ["", SAVES_DATA], ids=["snapshot", "ordinary"])
+def test_a_traceback_shows_the_lines_of_the_source(visit: Visit, site: Path, script: str) -> None:
+    with visit(site, script=script) as (ada, _):
+        told = run_python(ada.page, A_TRACEBACK)
+        assert re.search(r'File "/home/pyodide/kizuna/options\.py", line \d+, in from_mapping\n    \S', told)
+
+
+def test_two_starts_from_one_snapshot_draw_different_numbers(visit: Visit, site: Path) -> None:
+    draw = "import random, secrets; [random.random(), secrets.token_hex()].__repr__()"
+    with visit(site) as (ada, _):
+        first = run_python(ada.page, draw)
+        ada.reload()
+        second = run_python(ada.page, draw)
+        assert started(ada) == ("snapshot", "")
+    assert first != second
+
+
+def test_it_works_under_a_path_of_a_host_that_knows_nothing_of_it(chromium: Browser, tmp_path: Path) -> None:
+    port = free_port()
+    backend = f"127.0.0.1:{port}"
+    site = build_site(
+        tmp_path / "site", {"webSocketUrl": f"ws://{backend}/ws", "tokenUrl": f"http://{backend}/token"}
+    )
+    with (
+        StaticHost(site) as host,
+        KizunaServer(tmp_path / "kizuna.sqlite3", port, ALLOWED_ORIGINS=host.origin) as server,
+        contextlib.closing(chromium.new_context(locale="en-US")) as context,
+    ):
+        page = context.new_page()
+        watch = Watch(page, host.origin)
+        page.goto(f"{host.url}#/{ROOM}", wait_until="commit")
+        expect(page.locator("html")).to_have_attribute("data-page", "live", timeout=PATIENCE * 2000)
+        expect(page.locator("html")).to_have_attribute("data-start", "snapshot")
+        page.get_by_role("textbox", name="Your name").fill("Ada")
+        page.get_by_role("button", name="Join", exact=True).click()
+        with Peer(server, ROOM) as peer:
+            page.get_by_role("textbox", name="Message", exact=True).fill("from another host")
+            page.get_by_role("textbox", name="Message", exact=True).press("Enter")
+            peer.wait_to_hear("from another host")
+        elsewhere = {
+            url.partition("?")[0] for url in (*watch.requests, *watch.sockets_opened) if host.url not in url
+        }
+        assert elsewhere == {f"ws://{backend}/ws", f"http://{backend}/token"}
+        assert [problem for problem in watch.problems if not problem.startswith("asked another origin")] == []
+
+
+def test_the_page_may_ask_nobody_that_its_config_does_not_name(visit: Visit, site: Path) -> None:
+    with visit(site, r"Content Security Policy|CSP violation|Failed to fetch") as (ada, _):
+        asked = ada.page.evaluate(
+            "fetch('http://127.0.0.1:1/').then(() => 'answered', (error) => String(error))"
+        )
+        assert "Failed to fetch" in asked
+        assert any("connect-src" in line for line in ada.watch.console)
+        ada.watch.forget()

@@ -1,0 +1,173 @@
+"""What goes into the archives and into the snapshot; and the build as a whole, whose Python runs here for real."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tools import build, build_python
+from tools.build import Order
+from tools.build_assets import QUICK
+from tools.build_errors import BuildError
+from tools.build_page import start_files_of
+from tools.build_python import HOME, Python, imports_of_pyscript, make_python, modules_of, program_files
+from tools.build_snapshot import unpacked
+
+ROOT = Path(__file__).parents[2]
+NODE = Path(sys.executable).parent / "node"
+UNCHECKED = b"\x01\x00\x00\x00"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    site = tmp_path_factory.mktemp("built") / "site"
+    build.build(Order(root=ROOT, site=site, config=ROOT / "static" / "config.json", quality=QUICK))
+    return site
+
+
+def test_the_program_is_what_pyscript_fetches_of_the_source_tree():
+    fetched = tomllib.loads((ROOT / "pyscript.toml").read_text(encoding="utf-8"))["files"]
+    expected = {f"{HOME}/{place.removeprefix('./')}": source for source, place in fetched.items()}
+    files = program_files(ROOT)
+    assert files.keys() == expected.keys()
+    for place, source in expected.items():
+        assert files[place] == (ROOT / source).read_text(encoding="utf-8")
+
+
+def test_modules_have_the_names_by_which_they_are_imported():
+    paths = [f"{HOME}/main.py", f"{HOME}/ui/__init__.py", f"{HOME}/ui/page.py", f"{HOME}/i18n/en.json"]
+    assert list(modules_of(paths)) == ["main", "ui", "ui.page"]
+
+
+def test_pyscripts_own_imports_are_found_in_its_javascript(tmp_path: Path):
+    code = "import base64\nfrom collections import abc\ndef f():\n import html\nfrom pyscript import x\nimport js"
+    (tmp_path / "core-1.js").write_text(
+        f'go({{"__init__.py":{json.dumps(code)},"sub":{{"a.py":"import io"}}}})'
+    )
+    assert imports_of_pyscript(tmp_path) == {"base64", "collections", "html", "io"}
+    assert "asyncio" in imports_of_pyscript(ROOT / "static" / "vendor" / "pyscript")
+
+
+def test_a_pyscript_that_keeps_its_python_elsewhere_is_noticed(tmp_path: Path):
+    (tmp_path / "core-1.js").write_text("nothing")
+    with pytest.raises(BuildError, match="PyScript's own Python"):
+        imports_of_pyscript(tmp_path)
+
+
+def test_a_node_whose_snapshots_do_not_load_everywhere_is_refused(tmp_path: Path):
+    newer = tmp_path / "node"
+    newer.write_text("#!/bin/sh\necho v24.1.0\n")
+    newer.chmod(0o755)
+    with pytest.raises(BuildError, match=r"v24.1.0.*Node 20"):
+        make_python(ROOT, tmp_path, newer)
+    with pytest.raises(BuildError, match="missing"):
+        make_python(ROOT, tmp_path, tmp_path / "none")
+
+
+def test_a_program_that_does_not_import_stops_the_build_with_its_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(
+        build_python, "program_files", lambda root: {f"{HOME}/main.py": "import nowhere_at_all"}
+    )
+    with pytest.raises(BuildError, match="No module named 'nowhere_at_all'"):
+        make_python(ROOT, tmp_path, NODE)
+
+
+def test_two_builds_give_the_same_bytes(site: Path, tmp_path: Path):
+    again: Python = make_python(ROOT, tmp_path, NODE)
+    files = start_files_of((site / "index.html").read_text(encoding="utf-8"))
+    assert again.library.read_bytes() == (site / files["library"]).read_bytes()
+    assert again.program.read_bytes() == (site / files["program"]).read_bytes()
+    memory = unpacked(
+        (site / files["snapshot"]).read_bytes(), files["memory"]["stretches"], files["memory"]["size"]
+    )
+    assert again.snapshot.read_bytes() == memory
+
+
+def test_the_snapshot_says_nothing_of_the_machine_that_made_it(site: Path):
+    (snapshot,) = site.rglob("*.snapshot")
+    content = snapshot.read_bytes()
+    assert str(ROOT).encode() not in content
+    assert str(Path(sys.prefix).resolve()).encode() not in content
+
+
+def test_the_library_is_compiled_uncompressed_and_without_a_date(site: Path):
+    (path,) = (site / "assets").glob("library.*.zip")
+    with zipfile.ZipFile(path) as library:
+        names = set(library.namelist())
+        assert {"asyncio/__init__.pyc", "json/decoder.pyc", "html/__init__.pyc"} <= names
+        assert not [name for name in names if name.startswith(("unittest/", "tkinter/", "sqlite3/"))]
+        for entry in library.infolist():
+            assert entry.compress_type == zipfile.ZIP_STORED
+            assert entry.date_time == (1980, 1, 1, 0, 0, 0)
+            assert library.read(entry)[4:8] == UNCHECKED
+
+
+def test_the_program_lies_beside_its_sources_which_tracebacks_show(site: Path):
+    (path,) = (site / "assets").glob("program.*.zip")
+    with zipfile.ZipFile(path) as program:
+        sources = {name for name in program.namelist() if name.endswith(".py")}
+        compiled = [name for name in program.namelist() if name.endswith(".pyc")]
+        assert len(sources) == len(compiled) > 50
+        assert program.read("ui/page.py") == (ROOT / "app" / "ui" / "page.py").read_bytes()
+        assert all(program.read(name)[4:8] == UNCHECKED for name in compiled)
+
+
+def test_the_page_names_files_that_are_there_with_their_sizes_and_the_snapshots_digest(site: Path):
+    files = start_files_of((site / "index.html").read_text(encoding="utf-8"))
+    for path, size in files["sizes"].items():
+        assert (site / path).stat().st_size == size
+    assert files["digest"] == hashlib.sha256((site / files["snapshot"]).read_bytes()).hexdigest()
+    assert (site / files["pyodide"] / "pyodide.asm.wasm").exists()
+    with zipfile.ZipFile(io.BytesIO((site / files["nothing"]).read_bytes())) as nothing:
+        assert nothing.namelist() == []
+
+
+def test_the_site_holds_no_plugin_and_no_micropip(site: Path):
+    names = {path.name for path in site.rglob("*")}
+    assert not [
+        name
+        for name in names
+        if any(word in name for word in ("codemirror", "xterm", "micropip", "py-editor"))
+    ]
+    assert {path.name for path in site.iterdir()} >= {"index.html", "_headers", "assets", "static"}
+
+
+def test_what_was_there_before_goes_and_a_failed_build_leaves_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "old.txt").write_text("old")
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(BuildError, match=r"config\.json"):
+        build.build(Order(root=ROOT, site=site, config=tmp_path / "config.json"))
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".build")] == []
+    assert (site / "old.txt").exists()
+    (tmp_path / "config.json").write_text("{}")
+    made = Python(tmp_path / "library", tmp_path / "program", tmp_path / "snapshot", version="1")
+    for path in (made.library, made.program, made.snapshot):
+        path.write_bytes(b"made")
+    monkeypatch.setattr(build, "make_python", lambda *_: made)
+    monkeypatch.setattr(build, "RENAMED_SCRIPTS", build.RENAMED_SCRIPTS[1:])
+    build.build(Order(root=ROOT, site=site, config=tmp_path / "config.json", quality=1))
+    assert not (site / "old.txt").exists()
+    assert (site / "static" / "config.json").read_text() == "{}"
+    # A script that the program asks for by its name keeps it.
+    (unnamed,) = (site / "static" / "boot").glob("*.js")
+    assert unnamed.read_bytes() == (ROOT / "static" / "boot" / unnamed.name).read_bytes()
+
+
+@pytest.mark.parametrize("host", ["https://chat.example", "a b", "chat.example/path", "x@y"])
+def test_a_host_that_is_none_is_refused(host: str, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit):
+        build.main(["--host", host])
+    assert "chat.example.org" in capsys.readouterr().err
