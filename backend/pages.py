@@ -44,11 +44,12 @@ SECURITY_HEADERS = {
     "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
-# 'wasm-unsafe-eval' lets WebAssembly compile, and nothing else be evaluated.
+# 'wasm-unsafe-eval' lets WebAssembly compile, and nothing else be evaluated. Trusted Types: no text becomes HTML or a
+# script, but for the URL of the worker of app/kizuna/browser/ticks.py.
 _POLICY = (
     "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data:; "
     "connect-src {connect}; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-    "object-src 'none'"
+    "object-src 'none'; require-trusted-types-for 'script'; trusted-types kizuna-ticks"
 )
 _ALONE = frozenset({"index.html", "index.html.br", "index.html.gz", "pyscript.toml"})
 # Folders of which every file is public. In assets/, of a built site, each name belongs to one content for ever.

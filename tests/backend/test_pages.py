@@ -264,7 +264,8 @@ def test_the_policy_is_strict(tmp_path):
     assert headers["Content-Security-Policy"] == (
         "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data:; "
         "connect-src 'self' ws://chat.example:8000 wss://chat.example:8000; worker-src 'self'; base-uri 'none'; "
-        "form-action 'none'; frame-ancestors 'none'; object-src 'none'"
+        "form-action 'none'; frame-ancestors 'none'; object-src 'none'; "
+        "require-trusted-types-for 'script'; trusted-types kizuna-ticks"
     )
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] == "no-referrer"

@@ -8,7 +8,7 @@ import urllib.request
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import ViewportSize, expect
+from playwright.sync_api import Error, ViewportSize, expect
 
 from tests.e2e.peer import Peer
 from tests.e2e.person import Person
@@ -31,6 +31,15 @@ def test_the_rules_for_content_allow_nothing_unsafe(server: KizunaServer) -> Non
     assert not re.search(
         r"'unsafe-|\*|data:", rules["script-src"] + rules["style-src"].replace("'wasm-unsafe-", "")
     )
+
+
+def test_no_text_becomes_html(ada: Person) -> None:
+    with pytest.raises(Error, match="TrustedHTML"):
+        ada.page.evaluate("() => { document.createElement('p').innerHTML = '<b>bold</b>'; }")
+    with pytest.raises(Error, match="TrustedScriptURL"):
+        ada.page.evaluate("() => { new Worker('static/boot/boot.js'); }")
+    ada.page.title()  # lets events arrive
+    ada.watch.forget()
 
 
 def test_what_breaks_the_rules_is_noticed_by_these_tests(ada: Person) -> None:

@@ -48,6 +48,9 @@ from js._net import CloseEvent as CloseEvent
 from js._net import Headers as Headers
 from js._net import MessageEvent as MessageEvent
 from js._net import Response as Response
+from js._net import TrustedScriptURL as TrustedScriptURL
+from js._net import TrustedTypePolicy as TrustedTypePolicy
+from js._net import TrustedTypePolicyFactory as TrustedTypePolicyFactory
 from js._net import URLSearchParams as URLSearchParams
 from js._net import WebSocket as WebSocket
 from js._net import Worker as Worker
@@ -150,6 +153,8 @@ history: History
 CSS: _CSS
 JSON: _JSON
 Object: _Object
+String: JsProxy
+trustedTypes: TrustedTypePolicyFactory
 
 def setTimeout(callback: Callback, milliseconds: float = ..., /) -> int: ...
 def clearTimeout(timer: int, /) -> None: ...

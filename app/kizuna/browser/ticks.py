@@ -8,6 +8,7 @@ where there is no worker the page's timers carry on alone. In a frozen page both
 
 from __future__ import annotations
 
+import functools
 import itertools
 import logging
 from collections.abc import Callable
@@ -31,6 +32,10 @@ onmessage = ({ data: { id, delay } }) => {
   if (delay !== undefined) armed.set(id, setTimeout(() => { armed.delete(id); postMessage(id); }, delay));
 };
 """
+
+
+#: Pages whose Content-Security-Policy asks for Trusted Types allow the policy of this name (``trusted-types``).
+TRUSTED_POLICY = "kizuna-ticks"
 
 
 class Ticks:
@@ -63,7 +68,7 @@ class Ticks:
             self._complain("this browser has no workers")
             return
         try:
-            self._worker = js.Worker.new(self._url or self._make_blob(), name="kizuna-ticks")
+            self._worker = js.Worker.new(_trusted(self._url or self._make_blob()), name="kizuna-ticks")
         except JsException as error:
             self._fail(f"{error.name}: {error.message}")
             return
@@ -134,6 +139,22 @@ class Ticks:
         if not self._has_complained:
             self._has_complained = True
             logger.warning("timers may be late while the page is hidden, for want of a worker: %s", why)
+
+
+def _trusted(url: str) -> js.TrustedScriptURL | str:
+    """The URL as a page takes it that asks for Trusted Types: none comes here but what the program itself has named."""
+    policy = _policy()
+    return url if policy is None else policy.createScriptURL(url)
+
+
+@functools.cache  # a page may make a policy once
+def _policy() -> js.TrustedTypePolicy | None:
+    if not getattr(js, "trustedTypes", None):
+        return None
+    try:
+        return js.trustedTypes.createPolicy(TRUSTED_POLICY, to_js({"createScriptURL": js.String}))
+    except JsException:  # not allowed here: the browser judges the URL as it is
+        return None
 
 
 class Tick:

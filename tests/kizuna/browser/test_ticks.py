@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.kizuna.browser.conftest import JsException
+
 ROOT = Path(__file__).parents[3]
 
 
@@ -294,3 +296,31 @@ def test_a_service_that_is_given_a_platform_uses_it(js: Any) -> None:
     service = get_websocket_service("ws://127.0.0.1/ws", platform=here)
     assert service._platform is here
     disconnect_websocket()
+
+
+class TrustedTypes:
+    """What a page has that asks for Trusted Types. ``allowed``: the policies that its rules name."""
+
+    def __init__(self, *allowed: str) -> None:
+        self._allowed = set(allowed)
+
+    def createPolicy(self, name: str, rules: dict[str, Any]) -> SimpleNamespace:
+        if name not in self._allowed:
+            raise JsException("TypeError", f"policy {name} is not allowed, or was made before")
+        self._allowed.remove(name)
+        return SimpleNamespace(createScriptURL=lambda url: f"trusted {rules['createScriptURL'](url)}")
+
+
+def test_where_types_must_be_trusted_the_workers_address_is_and_one_policy_serves_all(js: Any) -> None:
+    js.trustedTypes = TrustedTypes("kizuna-ticks")
+    js.String = str
+    for unwatch in [watched(platform()), watched(platform())]:
+        unwatch()
+    assert [worker.url for worker in js.Worker.made] == ["trusted ticks.js"] * 2
+
+
+def test_where_the_policy_is_not_allowed_the_browser_judges_the_address_as_it_is(js: Any) -> None:
+    js.trustedTypes = TrustedTypes()
+    js.String = str
+    watched(platform())()
+    assert [worker.url for worker in js.Worker.made] == ["ticks.js"]
