@@ -48,8 +48,8 @@ help:  ## List the targets
 run: setup $(SITE)  ## Set up and build what is missing or has changed, then serve the built page
 	@exec $(VENV_PYTHON) -m backend.server --root dist/site
 
-dev: setup  ## Serve the source tree: what was changed is there when the browser loads the page again
-	@exec $(VENV_PYTHON) -m backend.server --root .
+dev: setup  ## Serve the source tree; open pages show what was changed
+	@exec $(VENV_PYTHON) -m backend.server --root . --dev
 
 build: setup  ## Build the site for any static host in dist/site (ARGS="--config my.json --host chat.example.org")
 	@$(VENV_PYTHON) -m tools.build $(ARGS)

@@ -2,7 +2,7 @@
 
 Settings come from flags, or from the environment: HOST, PORT, DATA (the SQLite file), ROOT (the folder with
 index.html), ALLOWED_ORIGINS (separated by commas or spaces), TOKEN_LIFETIME, IDLE_SECONDS, DURATION_SECONDS,
-RATE_LIMIT, RATE_BURST.
+RATE_LIMIT, RATE_BURST. ``--dev``, which has no variable: tell open pages of changes (backend.dev).
 
 SIGTERM or SIGINT: everybody is told ``bye`` and closed with 1001, newcomers are refused, and the process ends with
 exit code 0 within 5 seconds even if handlers hang or clients never answer. A second signal ends it at once.
@@ -29,6 +29,7 @@ from typing import NoReturn
 import uvicorn
 from starlette.applications import Starlette
 
+from backend.dev import is_loopback
 from backend.gateway.local import MAX_POST_BYTES
 from backend.origins import InvalidOrigin, origins_in
 from backend.rate import InvalidRate, burst_in, per_second_in
@@ -123,7 +124,13 @@ def read_options(arguments: Sequence[str], environment: Mapping[str, str]) -> Op
         "messages a second of one person; 0: any number",
     )
     add("--rate-burst", "RATE_BURST", _burst, default.rate_burst, "messages that one person may send at once")
-    return Options(**vars(parser.parse_args(arguments)))
+    parser.add_argument(
+        "--dev", action="store_true", help="open pages load again when their files change; on loopback only"
+    )
+    options = Options(**vars(parser.parse_args(arguments)))
+    if options.dev and not is_loopback(options.host):
+        raise Unusable(f"--dev serves this machine alone: HOST must be 127.0.0.1, not {options.host!r}")
+    return options
 
 
 def _root(name: str, value: str) -> Path:
@@ -272,18 +279,20 @@ async def serve(app: Starlette, listener: socket.socket) -> None:
     def on_signal() -> None:
         if ending:
             _end_now()
-        ending.append(loop.create_task(_end(app.state.service, server)))
+        ending.append(loop.create_task(_end(app, server)))
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
     await server.serve(sockets=[listener])
 
 
-async def _end(service: Service, server: _Server) -> None:
+async def _end(app: Starlette, server: _Server) -> None:
     _say("Kizuna stops")
     watchdog = threading.Timer(WATCHDOG_SECONDS, _end_now)
     watchdog.daemon = True
     watchdog.start()
+    app.state.changes.stop()  # else uvicorn would wait for pages that listen
+    service: Service = app.state.service
     await service.gateway.shut_down(encode(Bye(reason="restart")), FAREWELL_SECONDS)
     server.should_exit = True
 

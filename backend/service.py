@@ -34,6 +34,7 @@ class Options:
     One person may send ``rate_limit`` messages a second (0: any number), and ``rate_burst`` at once.
 
     ``root`` is the folder with index.html. ``allowed_origins`` may use the server from pages on other hosts.
+    ``dev``: open pages are told when the page's files change.
     """
 
     host: str = "127.0.0.1"
@@ -46,6 +47,7 @@ class Options:
     duration_seconds: float = DURATION_SECONDS
     rate_limit: float = PER_SECOND
     rate_burst: int = BURST
+    dev: bool = False
 
 
 class Service:

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from backend.desks import MAX_BODY_BYTES, Answer, Desk, forbidden_origin, headers_of, problem, too_large
+from backend.dev import CHANGES, Changes, DevPages, Tree
 from backend.origins import origin_of
 from backend.pages import Pages, Policy
 from backend.service import Options, Service
@@ -42,6 +43,8 @@ def create_app(options: Options) -> Starlette:
     """
     service = Service(options)
     origins = Origins(options.allowed_origins)
+    tree = Tree(options.root)
+    changes = Changes(tree)
     app = Starlette(
         routes=[
             *(
@@ -50,12 +53,15 @@ def create_app(options: Options) -> Starlette:
             ),
             Route("/health", _health(service)),
             WebSocketRoute("/ws", _websocket(service, origins)),
+            *([Route(CHANGES, changes.tell)] if options.dev else []),
         ],
         middleware=[Middleware(Envelope, policy=Policy(options.root))],
         lifespan=_lifespan,
     )
-    app.router.default = _pages_or_nothing(Pages(options.root), app.router.not_found)
+    pages = DevPages(options.root, tree) if options.dev else Pages(options.root)
+    app.router.default = _pages_or_nothing(pages, app.router.not_found)
     app.state.service = service
+    app.state.changes = changes
     app.state.hung = False
     return app
 

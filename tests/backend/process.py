@@ -17,12 +17,15 @@ WITHIN_SECONDS = 20.0
 
 
 class ServerProcess:
-    """Responsible for ``python -m backend.server`` on one SQLite file; a restart keeps the port."""
+    """Responsible for ``python -m backend.server`` on one SQLite file; a restart keeps the port.
 
-    def __init__(self, data: Path, **environment: str) -> None:
+    ``flags`` are for its command line, ``environment`` for its environment."""
+
+    def __init__(self, data: Path, *flags: str, **environment: str) -> None:
         self.data = data
         self.port = 0
         self.output = ""
+        self._flags = flags
         self._environment = environment
         self._process: subprocess.Popen[str] | None = None
         self._listening = threading.Event()
@@ -33,7 +36,7 @@ class ServerProcess:
         self._listening.clear()
         variables = {"HOST": LOOPBACK, "PORT": str(self.port), "DATA": str(self.data), **self._environment}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "backend.server"],
+            [sys.executable, "-m", "backend.server", *self._flags],
             cwd=ROOT,
             env={**os.environ, **variables, **environment},
             stdin=subprocess.DEVNULL,

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -29,10 +30,13 @@ def free_port() -> int:
 class KizunaServer:
     """Responsible for one `python -m backend.server`: starting, stopping in two ways, and what it printed.
 
-    ``settings`` are further ones for its environment."""
+    ``flags`` are for its command line, ``settings`` for its environment."""
 
-    def __init__(self, data: Path, port: int | None = None, **settings: str) -> None:
+    def __init__(
+        self, data: Path, port: int | None = None, *, flags: Sequence[str] = (), **settings: str
+    ) -> None:
         self.data = data
+        self._flags = flags
         self._settings = settings
         self.port = port or free_port()
         self.url = f"http://{LOOPBACK}:{self.port}"
@@ -48,7 +52,7 @@ class KizunaServer:
         self._has_spoken.clear()
         self._is_listening = False
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "backend.server"],
+            [sys.executable, "-m", "backend.server", *self._flags],
             cwd=ROOT,
             env=os.environ
             | {"HOST": LOOPBACK, "PORT": str(self.port), "DATA": str(self.data), "PYTHONUNBUFFERED": "1"}

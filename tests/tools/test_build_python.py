@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import sys
 import tomllib
 import zipfile
@@ -157,13 +158,24 @@ def test_what_was_there_before_goes_and_a_failed_build_leaves_it(
     for path in (made.library, made.program, made.snapshot):
         path.write_bytes(b"made")
     monkeypatch.setattr(build, "make_python", lambda *_: made)
-    monkeypatch.setattr(build, "RENAMED_SCRIPTS", build.RENAMED_SCRIPTS[1:])
     build.build(Order(root=ROOT, site=site, config=tmp_path / "config.json", quality=1))
     assert not (site / "old.txt").exists()
     assert (site / "static" / "config.json").read_text() == "{}"
     # A script that the program asks for by its name keeps it.
-    (unnamed,) = (site / "static" / "boot").glob("*.js")
-    assert unnamed.read_bytes() == (ROOT / "static" / "boot" / unnamed.name).read_bytes()
+    unnamed = {path.name: path.read_bytes() for path in (site / "static" / "boot").glob("*.js")}
+    assert unnamed["ticks.js"] == (ROOT / "static" / "boot" / "ticks.js").read_bytes()
+    assert unnamed.keys().isdisjoint(build.RENAMED_SCRIPTS)
+
+
+def test_nothing_of_make_dev_is_in_the_site(site: Path):
+    tell_tales = re.findall(
+        r"dev[-/]\w+", (ROOT / "static" / "dev" / "reload.js").read_text(encoding="utf-8")
+    )
+    assert set(tell_tales) == {"dev-reload", "dev/changes"}
+    files = [path for path in site.rglob("*") if path.suffix in (".html", ".js", ".mjs", ".css", ".json")]
+    assert len(files) > 8
+    assert [path.name for path in site.rglob("*") if path.name == "dev" or "reload" in path.name] == []
+    assert [path for path in files if any(word in path.read_text("utf-8") for word in tell_tales)] == []
 
 
 @pytest.mark.parametrize("host", ["https://chat.example", "a b", "chat.example/path", "x@y"])

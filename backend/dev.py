@@ -1,0 +1,155 @@
+"""For whoever changes the page: with ``--dev`` the server tells open pages what has changed in the source tree.
+
+index.html gets one more script, static/dev/reload.js. That listens to /dev/changes, loads the page again, or only its
+stylesheets when nothing else has changed. Nothing of it is in the built site.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import ipaddress
+import json
+import logging
+import os
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response, StreamingResponse
+from starlette.types import Scope
+
+from backend.pages import ASK_AGAIN, Pages
+
+log = logging.getLogger(__name__)
+
+CHANGES = "/dev/changes"
+#: How often the tree is looked at while a page listens. Some 200 files: a millisecond or two.
+PAUSE_SECONDS = 0.3
+#: What a page waits before it asks a server again that has gone.
+RETRY_MILLISECONDS = 500
+#: What the page is made of. The runtime in static/vendor changes with `make setup` alone, and is half of all files.
+WATCHED = ("index.html", "pyscript.toml", "app", "static")
+UNWATCHED = ("static/vendor",)
+_END_OF_HEAD = "</head>"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether who listens there is heard by this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class Tree:
+    """Responsible for saying which version of the page lies in ``root``."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root.resolve()
+
+    def versions(self) -> dict[str, str]:
+        """A name for all stylesheets as they are, and one for the rest: another name, another content or age.
+
+        They hold nothing of this process: after a restart of the server the same tree has the same names.
+        """
+        digests = {"styles": hashlib.sha256(), "rest": hashlib.sha256()}
+        for path, status in self._files():
+            kind = "styles" if path.endswith(".css") else "rest"
+            digests[kind].update(f"{path}\0{status.st_mtime_ns}\0{status.st_size}\n".encode())
+        return {kind: digest.hexdigest()[:12] for kind, digest in digests.items()}
+
+    def _files(self) -> Iterator[tuple[str, os.stat_result]]:
+        """Path from the root and status of each file, in one order. What goes meanwhile is left out."""
+        folders = []
+        for name in WATCHED:
+            path = self._root / name
+            if path.is_dir():
+                folders.append(path)
+            else:
+                yield from self._statuses([path])
+        for folder in folders:
+            for place, inside, names in os.walk(folder):
+                inside[:] = sorted(name for name in inside if self._is_watched(Path(place, name)))
+                yield from self._statuses(Path(place, name) for name in sorted(names))
+
+    def _is_watched(self, folder: Path) -> bool:
+        is_private = folder.name.startswith(".") or folder.name == "__pycache__"
+        return not is_private and folder.relative_to(self._root).as_posix() not in UNWATCHED
+
+    def _statuses(self, paths: Iterable[Path]) -> Iterator[tuple[str, os.stat_result]]:
+        for path in paths:
+            # Editors leave files of their own beside what they edit: .main.py.swp, main.py~.
+            if path.name.startswith(".") or path.name.endswith("~"):
+                continue
+            try:
+                yield path.relative_to(self._root).as_posix(), path.stat()
+            except OSError:
+                continue
+
+
+class Changes:
+    """Responsible for telling listening pages of every new version, as Server-Sent Events, until ``stop``."""
+
+    def __init__(self, tree: Tree, pause: float = PAUSE_SECONDS) -> None:
+        self._tree = tree
+        self._pause = pause
+        self._stopping = asyncio.Event()
+
+    async def tell(self, _: Request) -> Response:
+        """The answer to a page that listens. It lasts as long as the page does."""
+        return StreamingResponse(
+            self.events(), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
+        )
+
+    async def events(self) -> AsyncIterator[str]:
+        """The versions as they are, then again whenever they are others, and have been so for a pause: an editor or a
+        checkout takes files away before it puts them there anew."""
+        yield f"retry: {RETRY_MILLISECONDS}\n\n"
+        told: dict[str, str] = {}
+        seen: dict[str, str] = {}
+        while not self._stopping.is_set():
+            versions = await asyncio.to_thread(self._tree.versions)
+            if versions != told and (versions == seen or not told):
+                told = versions
+                yield f"data: {json.dumps(versions)}\n\n"
+            seen = versions
+            try:
+                await asyncio.wait_for(self._stopping.wait(), self._pause)
+            except TimeoutError:
+                continue
+
+    def stop(self) -> None:
+        """Let all pages go: the server ends."""
+        self._stopping.set()
+
+
+class DevPages(Pages):
+    """Responsible for the same files as Pages, and for one script more in index.html."""
+
+    def __init__(self, root: Path, tree: Tree) -> None:
+        super().__init__(root)
+        self._tree = tree
+
+    def file_response(
+        self,
+        full_path: str | os.PathLike[str],
+        stat_result: os.stat_result,
+        scope: Scope,
+        status_code: int = 200,
+    ) -> Response:
+        """As Pages has it; index.html with the script, and without an ETag, since it names the version of the rest."""
+        if Path(full_path) != self._root / "index.html":
+            return super().file_response(full_path, stat_result, scope, status_code)
+        page = with_script(Path(full_path).read_text(encoding="utf-8"), self._tree.versions())
+        return HTMLResponse(page, status_code, headers={"Cache-Control": ASK_AGAIN})
+
+
+def with_script(page: str, versions: Mapping[str, str]) -> str:
+    """The page with the script at the end of its head; as it is, and a warning, if that end cannot be told."""
+    if page.count(_END_OF_HEAD) != 1:
+        log.warning("index.html has no one %s: it will not load itself again", _END_OF_HEAD)
+        return page
+    known = " ".join(f'data-{kind}="{version}"' for kind, version in versions.items())
+    script = f'<script type="module" src="static/dev/reload.js" id="dev-reload" {known}></script>'
+    return page.replace(_END_OF_HEAD, f"{script}\n{_END_OF_HEAD}")

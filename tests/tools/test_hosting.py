@@ -1,0 +1,165 @@
+"""What docs/hosting.md tells people to type does what it says: each block is taken from the document itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3  # type: ignore[import-untyped]
+import pytest
+from botocore.validate import ParamValidator  # type: ignore[import-untyped]
+
+from backend.pages import ASK_AGAIN, FOR_EVER, MEDIA_TYPES, SECURITY_HEADERS
+from tests.e2e.waiting import eventually
+from tests.tools import small_site
+from tools.check_host import check, fetch
+
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "hosting.md").read_text(encoding="utf-8")
+BROTLI = "brotli_static"
+
+
+def block(section: str, language: str, number: int = 0) -> str:
+    """A block of code of one section."""
+    text = DOCUMENT.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+    blocks: list[str] = re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    return blocks[number]
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    return small_site.make(tmp_path / "site")
+
+
+def test_every_header_that_the_server_sends_is_in_the_list():
+    rows = DOCUMENT.partition("## What the host should send")[2].partition("\n## ")[0]
+    for name, value in {**SECURITY_HEADERS, "Content-Security-Policy": "frame-ancestors 'none'"}.items():
+        assert f"| `{name}` | all | `{value}` |" in rows
+    assert f"| `assets/**` | `{FOR_EVER}` |" in rows
+    assert f"| all else | `{ASK_AGAIN}` |" in rows
+
+
+# --- nginx ---
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def has_brotli(nginx: str) -> bool:
+    modules = Path("/etc/nginx/modules-enabled")
+    built_in = subprocess.run([nginx, "-V"], capture_output=True, text=True, check=True).stderr
+    return "brotli" in built_in or any("brotli" in path.name for path in modules.glob("*.conf"))
+
+
+@pytest.fixture
+def nginx(site: Path, tmp_path: Path) -> Iterator[str]:
+    """Where nginx serves the small site, configured as the document has it but for its address and certificate."""
+    program = shutil.which("nginx")
+    if program is None:
+        pytest.skip("nginx is missing (on Debian: apt install nginx-light libnginx-mod-http-brotli-static)")
+    port = free_port()
+    server = re.sub(r"^ *(listen|ssl_certificate\w*) .*\n", "", block("nginx", "nginx"), flags=re.MULTILINE)
+    server = server.replace("server {", f"server {{\n    listen 127.0.0.1:{port};")
+    assert "root /srv/kizuna;" in server
+    server = server.replace("root /srv/kizuna;", f"root {site};")
+    if not has_brotli(program):
+        server = re.sub(rf"^ *{BROTLI} .*\n", "", server, flags=re.MULTILINE)
+    configuration = tmp_path / "nginx.conf"
+    configuration.write_text(
+        f"daemon off;\nmaster_process off;\npid {tmp_path}/pid;\nerror_log stderr;\n"
+        "include /etc/nginx/modules-enabled/*.conf;\nevents {}\n"
+        f"http {{\naccess_log off;\nclient_body_temp_path {tmp_path}/body;\nproxy_temp_path {tmp_path}/proxy;\n"
+        f"fastcgi_temp_path {tmp_path}/fastcgi;\nuwsgi_temp_path {tmp_path}/uwsgi;\nscgi_temp_path {tmp_path}/scgi;\n"
+        f"{server}}}\n"
+    )
+    process = subprocess.Popen([program, "-c", configuration], stderr=subprocess.PIPE, text=True)
+    try:
+        eventually(lambda: process.poll() is not None or answers(port), what="nginx listens")
+        assert process.poll() is None, process.communicate()[1]
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        process.terminate()
+        _, complaints = process.communicate(timeout=10)
+    assert "[warn]" not in complaints
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_nginx_sends_everything_as_it_should_be(nginx: str):
+    assert [str(finding) for finding in check(nginx)] == []
+
+
+@pytest.mark.parametrize(
+    ("accepted", "sent"), [("gzip, deflate, br", "br"), ("gzip", "gzip"), ("identity", None)]
+)
+def test_nginx_sends_the_compressed_file_that_a_browser_takes(
+    nginx: str, site: Path, accepted: str, sent: str | None
+):
+    if sent == "br" and not has_brotli(str(shutil.which("nginx"))):
+        sent = "gzip"
+    answer = fetch(nginx, "assets/start.1.snapshot", accepted)
+    assert answer.headers["Content-Encoding"] == sent
+    assert answer.headers["Vary"] == "Accept-Encoding"
+    end = {"br": ".br", "gzip": ".gz", None: ""}[sent]
+    assert answer.body == (site / f"assets/start.1.snapshot{end}").read_bytes()
+
+
+# --- S3 and CloudFront ---
+
+FAKE_AWS = """#!/bin/sh
+for word; do printf '%s\\n' "$word" >>"$UPLOADS"; done
+printf '\\n' >>"$UPLOADS"
+"""
+
+
+def test_the_commands_for_s3_upload_every_file_once_with_its_headers(site: Path, tmp_path: Path):
+    program, uploads = tmp_path / "bin" / "aws", tmp_path / "uploads"
+    program.parent.mkdir()
+    program.write_text(FAKE_AWS)
+    program.chmod(0o755)
+    script = block("S3 and CloudFront", "sh").replace("cd dist/site\n", "")
+    environment = {**os.environ, "PATH": f"{program.parent}:{os.environ['PATH']}", "UPLOADS": str(uploads)}
+    subprocess.run(["sh", "-eu", "-c", script], cwd=site, env=environment, check=True)
+    calls = [text.split("\n") for text in uploads.read_text().strip("\n").split("\n\n")]
+    uploaded = {}
+    for copy, source, target, *flags in ((call[1], *call[2:]) for call in calls):
+        assert copy == "cp"
+        options = dict(zip(flags[::2], flags[1::2], strict=True))
+        uploaded[target.removeprefix("s3://my-bucket/")] = (source, options)
+    assert len(uploaded) == len(calls)
+    assert uploaded.keys() == {*small_site.FILES, "index.html", "static/config.json"}
+    assert list(uploaded)[-1] == "index.html"
+    for name, (source, options) in uploaded.items():
+        compressed = (site / f"{name}.br").exists()
+        assert source == (f"{name}.br" if compressed else name)
+        assert options.get("--content-encoding") == ("br" if compressed else None)
+        assert options["--cache-control"] == (FOR_EVER if name.startswith("assets/") else ASK_AGAIN)
+        expected = MEDIA_TYPES.get(Path(name).suffix, "application/octet-stream")
+        assert options["--content-type"].partition(";")[0] == expected
+
+
+def test_cloudfront_understands_the_policy_and_it_holds_every_header():
+    policy = json.loads(block("S3 and CloudFront", "json"))
+    client = boto3.client("cloudfront", "us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
+    shape = client.meta.service_model.operation_model("CreateResponseHeadersPolicy").input_shape
+    report = ParamValidator().validate({"ResponseHeadersPolicyConfig": policy}, shape)
+    assert report.generate_report() == ""
+    custom = policy["CustomHeadersConfig"]
+    assert custom["Quantity"] == len(custom["Items"])
+    sent = {item["Header"]: item["Value"] for item in custom["Items"]}
+    security = policy["SecurityHeadersConfig"]
+    sent["Referrer-Policy"] = security["ReferrerPolicy"]["ReferrerPolicy"]
+    sent["X-Content-Type-Options"] = "nosniff" if "ContentTypeOptions" in security else ""
+    assert sent == SECURITY_HEADERS
+    assert security["ContentSecurityPolicy"]["ContentSecurityPolicy"] == "frame-ancestors 'none'"
