@@ -113,6 +113,11 @@ bench: setup-test  ## What one event costs, in Pyodide and on CPython, into docs
 reliability: setup-test browsers  ## Each fault in each engine, into docs/reliability.md (half an hour; ARGS="--engine chromium --only reset")
 	@$(VENV_PYTHON) -m tests.reliability --write $(ARGS)
 
+bench-start: setup-test browsers  ## How long the page takes to start, into docs/benchmarks.md (half an hour; ARGS="--rounds 3")
+	@test -d node_modules/esbuild || \
+	  $(STEP) "Fetching esbuild and React" $(NPM) ci --include=dev --ignore-scripts --no-audit --no-fund
+	@$(VENV_PYTHON) -m tests.bench.start --write $(ARGS)
+
 mutation: setup-test  ## Are the tests of the pure core good enough? (many minutes; ARGS="--module backoff --sample 50")
 	@$(VENV_PYTHON) -m tests.mutation $(ARGS)
 
@@ -179,6 +184,6 @@ $(TEST_PACKAGES): requirements/test.txt $(PACKAGES)
 	@touch $@
 
 $(RUNTIME): package.json package-lock.json .npmrc tools/vendor.py $(PACKAGES)
-	@$(STEP) "Fetching PyScript and Pyodide" $(NPM) ci --ignore-scripts --no-audit --no-fund
+	@$(STEP) "Fetching PyScript and Pyodide" $(NPM) ci --omit=dev --ignore-scripts --no-audit --no-fund
 	@$(STEP) "Copying the runtime into static/vendor" $(VENV_PYTHON) -m tools.vendor
 	@touch $@

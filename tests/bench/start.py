@@ -1,103 +1,134 @@
-"""How long the page takes from navigation to alive, on loopback: the source tree's page beside the built one.
+"""How long the page takes to start, beside stock PyScript and beside the article's page in React, all in one run.
 
-python -m tests.bench.start                  # builds the site first, then five visits of each kind
-python -m tests.bench.start --visits 9 --site dist/site
+python -m tests.bench.start                      # prints the tables
+python -m tests.bench.start --write              # also puts them into docs/benchmarks.md, and the plot beside it
+python -m tests.bench.start --rounds 1 --network localhost --page fast --page stock --engine Chromium --quick
 
-Cold is a browser that was never here, warm the same browser's next page. The pages take turns, so that whatever else
-the machine does slows both. The machine decides the milliseconds; the ratios are what counts.
+The pages take turns within each round, so that whatever else the machine does slows all alike. The machine decides the
+seconds; the ratios are what counts. docs/benchmarks.md says what is measured and how.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import platform
+import sys
 import tempfile
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, closing
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import Error, sync_playwright
 
-from tests.e2e import browsers
-from tests.e2e.built import build_site
-from tests.e2e.server import ROOT, KizunaServer
+from tests.bench import start_report
+from tests.bench.start_numbers import Visits
+from tests.bench.start_pages import NETWORKS, PAGES, STOCK, Hosts, Network, PageKind, lay_out, versions
+from tests.bench.start_visits import Engine, Visit, engines, visit_twice
+from tests.e2e.server import ROOT
 from tools.browsers import find_browsers
 
-PAGES = ("source tree", "built, ordinary", "built, snapshot")
-KINDS = ("cold", "warm")
-NOTE_THE_TIME = """
-new MutationObserver((_, self) => {
-    if (document.documentElement?.dataset.page !== "live") return;
-    window.liveAt = performance.now();
-    self.disconnect();
-}).observe(document, { attributes: true, subtree: true, attributeFilter: ["data-page"] });
-"""
-SAVE_DATA = "Object.defineProperty(navigator, 'connection', { value: { saveData: true } });"
-
-#: (page, cold or warm) -> milliseconds of each visit.
-Times = Mapping[tuple[str, str], Sequence[float]]
+DOCUMENT = ROOT / "docs" / "benchmarks.md"
+ROUNDS = 5
+#: A run alone on a machine loads it by less than this for each processor.
+CROWDED = 2.0
+WARNING = "**Other work shared the machine: measure again on a quiet one before judging by these numbers.**"
+ENGINES = ("Chromium", "Firefox", "WebKit")
+#: What is compared in every run, unless told otherwise, and what of it where on localhost only.
+USUAL_PAGES = ("fast", "small", "stock", "react")
+ELSEWHERE_PAGES = ("fast", "stock")
 
 
-def measure(browser: Browser, urls: Mapping[str, str], visits: int) -> dict[tuple[str, str], list[float]]:
-    """Visit every page, taking turns. Raises AssertionError if a page started another way than it should."""
-    times: dict[tuple[str, str], list[float]] = {(page, kind): [] for page in PAGES for kind in KINDS}
-    for _ in range(visits):
-        for page in PAGES:
-            with closing(browser.new_context()) as context:
-                context.add_init_script(NOTE_THE_TIME)
-                if page == "built, ordinary":
-                    context.add_init_script(SAVE_DATA)
-                for kind in KINDS:
-                    times[page, kind].append(_visit(context, urls[page], page))
-    return times
+def plan(
+    engine_names: Sequence[str], networks: Sequence[str], pages: Sequence[str]
+) -> Iterator[tuple[str, Network, PageKind]]:
+    """What one round visits, in its order: every page everywhere in Chromium, two of them on localhost elsewhere."""
+    for engine in engine_names:
+        for network in networks:
+            for page in pages:
+                if engine == "Chromium" or (network == "localhost" and page in ELSEWHERE_PAGES):
+                    yield engine, NETWORKS[network], PAGES[page]
 
 
-def _visit(context: BrowserContext, url: str, name: str) -> float:
-    page = context.new_page()
-    page.goto(url, wait_until="commit")
-    page.locator("html[data-page=live]").wait_for(state="attached", timeout=60_000)
-    way = page.locator("html").get_attribute("data-start")
-    assert way is None or name.endswith(way), f"{name} started the {way} way"
-    took = float(page.evaluate("liveAt"))
-    page.close()
-    return took
-
-
-def table(times: Times) -> str:
-    """Milliseconds and ratios to the source tree's page, as Markdown."""
-    lines = [
-        "| page | visit | median | min | ratio of medians | ratio of minima |",
-        "|---|---|---:|---:|---:|---:|",
-    ]
-    for page in PAGES:
-        for kind in KINDS:
-            mine, theirs = times[page, kind], times[PAGES[0], kind]
-            ratios = median(mine) / median(theirs), min(mine) / min(theirs)
-            lines.append(
-                f"| {page} | {kind} | {median(mine):.0f} ms | {min(mine):.0f} ms | {ratios[0]:.2f} | {ratios[1]:.2f} |"
+def measure(
+    chosen: dict[str, Engine], hosts: Hosts, order: Sequence[tuple[str, Network, PageKind]], rounds: int
+) -> tuple[list[Visit], list[str], list[float]]:
+    """Go through the plan so many times. A visit that fails is made once more, and named in the second list. The third
+    is the machine's load (of one minute) before each pair of visits."""
+    visits: list[Visit] = []
+    loads: list[float] = []
+    repeated: list[str] = []
+    for number in range(1, rounds + 1):
+        for name, network, page in order:
+            began = time.monotonic()
+            loads.append(os.getloadavg()[0])
+            try:
+                visits += visit_twice(name, chosen[name], hosts, network, page)
+            except (AssertionError, Error) as error:
+                repeated.append(f"{name}, {network.name}, {page.name}: {str(error).splitlines()[0]}")
+                visits += visit_twice(name, chosen[name], hosts, network, page)
+            took = ", ".join(
+                f"{visit.seen.get('live', visit.seen['painted']):.0f} ms" for visit in visits[-2:]
             )
-    return "\n".join(lines)
+            told = f"{number}/{rounds} {name}, {network.name}, {page.name}: {took}"
+            print(f"{told} ({time.monotonic() - began:.0f} s)", file=sys.stderr, flush=True)
+    return visits, repeated, loads
+
+
+def origin(command: str, visits: Sequence[Visit], rounds: int, loads: Sequence[float]) -> str:
+    """What was measured when, by which command, with what."""
+    told = dict.fromkeys(f"{visit.engine} {visit.version}".strip() for visit in visits)
+    day = f"{datetime.now(UTC):%Y-%m-%d}"
+    machine = f"{platform.system()}, {os.cpu_count()} processors, Python {platform.python_version()}"
+    crowded = median(loads) > CROWDED * (os.cpu_count() or 1)
+    load = f"its load meanwhile {median(loads):.1f} ({min(loads):.1f} to {max(loads):.1f})"
+    text = f"`{command}`, {day}, rounds: {rounds}. {', '.join(told)}; {versions()}. {machine}; {load}."
+    return f"{text}\n\n{WARNING}" if crowded else text
+
+
+def options() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.start", description=__doc__.split("\n")[0])
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--network", action="append", choices=NETWORKS, help="once for each; without it: all")
+    parser.add_argument(
+        "--page", action="append", choices=PAGES, help=f"without it: {', '.join(USUAL_PAGES)}"
+    )
+    parser.add_argument(
+        "--engine", action="append", choices=ENGINES, help="without it: all that are installed"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="compress less, in seconds: for trying things out"
+    )
+    parser.add_argument("--write", action="store_true", help="put the tables and the plot into docs/")
+    return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.start", description=__doc__.split("\n")[0])
-    parser.add_argument("--visits", type=int, default=5)
-    parser.add_argument("--site", type=Path, help="a built site; without it, one is built")
-    args = parser.parse_args(arguments)
-    program = find_browsers().chromium
-    if program is None:
-        raise SystemExit("Chromium is missing: run make browsers")
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        site = args.site.resolve() if args.site else build_site(folder / "site")
-        servers = [
-            stack.enter_context(KizunaServer(folder / f"{number}.sqlite3", ROOT=str(root)))
-            for number, root in enumerate((ROOT, site))
-        ]
-        urls = dict(zip(PAGES, (servers[0].url, servers[1].url, servers[1].url), strict=True))
-        browser = stack.enter_context(browsers.chromium(stack.enter_context(sync_playwright()), program))
-        print(table(measure(browser, urls, args.visits)))
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    args = options().parse_args(given)
+    pages = [page for page in PAGES if page in (args.page or USUAL_PAGES)]
+    if STOCK not in pages:
+        print("Without stock PyScript there are no ratios.", file=sys.stderr)
+    networks = [network for network in NETWORKS if network in (args.network or NETWORKS)]
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        installed = engines(find_browsers(), playwright)
+        names = [name for name in installed if name in (args.engine or ENGINES)]
+        order = list(plan(names, networks, pages))
+        folders = lay_out(Path(folder, "pages"), args.quick)
+        with Hosts(folders, Path(folder), [NETWORKS[network] for network in networks]) as hosts:
+            visits, repeated, loads = measure(installed, hosts, order, args.rounds)
+    command = " ".join(["python -m tests.bench.start", *given])
+    told = Visits(visits)
+    text = start_report.report(told, origin(command, visits, args.rounds, loads), repeated)
+    print(text)
+    if args.write:
+        page = DOCUMENT.read_text(encoding="utf-8")
+        DOCUMENT.write_text(start_report.rewritten(page, text), encoding="utf-8")
+        (DOCUMENT.parent / start_report.PICTURE).write_text(start_report.picture(told), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ so a fault meets everything that a real one would meet. It runs in a thread of i
 Faults that last are context managers, and apply to connections old and new. Faults that happen once are methods,
 apply to the connections that are open, and return how many those were:
 
-    lasting   refuse  down  black_hole  accept_and_hang  accept_then_close  http_status  slow  bandwidth
+    lasting   refuse  down  black_hole  accept_and_hang  accept_then_close  http_status  slow  bandwidth  link
     once      reset  fin  strand  cut_mid_frame  inject
 
 `only_websockets=True` leaves the page's files and its token endpoint alone.
@@ -51,6 +51,24 @@ class Way(Flag):
 
 NOWHERE = Way(0)
 
+#: Bytes that one connection hands to a shared line at once; then it is the next one's turn.
+TURN = 16 * 1024
+#: Seconds by which a shared line makes up for a turn that began late.
+LATENESS = 0.01
+
+
+class Line:
+    """Responsible for one direction of a line that connections share: when each byte is through."""
+
+    def __init__(self, bytes_per_second: float) -> None:
+        self._rate = bytes_per_second
+        self._free_at = 0.0
+
+    def send(self, size: int, now: float) -> float:
+        """When this many bytes are through that are handed over at `now`, in seconds of the same clock."""
+        self._free_at = max(self._free_at, now - LATENESS) + size / self._rate
+        return self._free_at
+
 
 @dataclass(frozen=True, slots=True)
 class Counts:
@@ -75,6 +93,7 @@ class Weather:
     status: HTTPStatus | None = None
     delay: float = 0.0
     rate: float | None = None  #: bytes per second
+    lines: dict[Way, Line] | None = None  #: shared by all connections
     only_websockets: bool = False  #: of hang and close_at_accept
 
 
@@ -217,6 +236,14 @@ class FaultProxy:
         with self._weather(rate=bytes_per_second):
             yield
 
+    @contextlib.contextmanager
+    def link(self, bytes_per_second: float, delay: float) -> Iterator[None]:
+        """All connections together share this much each way, every byte takes `delay` seconds longer each way, and a
+        new connection a round trip before its first byte, as TCP's handshake does. Browser: a slower network."""
+        lines = {Way.UP: Line(bytes_per_second), Way.DOWN: Line(bytes_per_second)}
+        with self._weather(lines=lines, delay=delay):
+            yield
+
     # --- inside; what is async runs in the proxy's thread ---
 
     @contextlib.contextmanager
@@ -328,6 +355,8 @@ class Connection:
         weather = self.proxy.weather
         if not weather.only_websockets and (weather.hang or weather.close_at_accept):
             return await self.stonewall(closing=weather.close_at_accept)
+        if weather.lines is not None:
+            await asyncio.sleep(2 * weather.delay)
         try:
             reader, self._upstream = await asyncio.open_connection(
                 LOOPBACK, self.proxy.upstream_port, limit=CHUNK
@@ -442,10 +471,15 @@ class Connection:
                 return self.fin()
 
     async def _write(self, way: Way, chunk: bytes, writer: asyncio.StreamWriter) -> None:
-        rate = self.proxy.weather.rate
+        rate, lines = self.proxy.weather.rate, self.proxy.weather.lines
         piece = len(chunk) if rate is None else max(1, int(rate / 50))
+        if lines is not None:
+            piece = min(piece, TURN)
+        now = asyncio.get_running_loop().time
         for start in range(0, len(chunk), piece):
             part = chunk[start : start + piece]
+            if lines is not None:
+                await asyncio.sleep(lines[way].send(len(part), now()) - now())
             writer.write(part)
             await writer.drain()
             self.proxy.count(**{"bytes_up" if way is Way.UP else "bytes_down": len(part)})

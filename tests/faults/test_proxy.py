@@ -310,6 +310,30 @@ def test_bandwidth_makes_large_frames_late(proxy: FaultProxy) -> None:
         assert time.monotonic() - began > 0.5
 
 
+def test_connections_of_one_link_share_what_it_carries(proxy: FaultProxy) -> None:
+    """Browser: six downloads at once are together no faster than one."""
+    with websocket(proxy) as one, websocket(proxy) as other, proxy.link(40_000, 0.0):
+        began = time.monotonic()
+        for link in (one, other):
+            link.send("x" * 10_000)
+        for link in (one, other):
+            assert len(link.recv(timeout=5)) == 10_000
+        # Up for half a second, and the later one down for a quarter; with a line each it would be a quarter twice.
+        assert time.monotonic() - began > 0.7
+
+
+def test_a_link_is_as_far_away_as_it_says_from_the_first_handshake_on(proxy: FaultProxy) -> None:
+    """Browser: a new connection costs two round trips before the first byte of an answer."""
+    with proxy.link(1e6, 0.05):
+        began = time.monotonic()
+        with websocket(proxy) as link:
+            assert time.monotonic() - began >= 0.2
+            began = time.monotonic()
+            assert echoed(link)
+            assert time.monotonic() - began >= 0.1
+    assert proxy.weather.lines is None
+
+
 def test_a_frame_cut_in_the_middle_is_never_delivered(proxy: FaultProxy) -> None:
     """Browser: no message event, close 1006."""
     with websocket(proxy) as link:
