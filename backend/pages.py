@@ -45,13 +45,16 @@ SECURITY_HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 # 'wasm-unsafe-eval' lets WebAssembly compile, and nothing else be evaluated. Trusted Types: no text becomes HTML or a
-# script, but for the URL of the worker of app/kizuna/browser/ticks.py.
+# script, but for the addresses of two workers (app/kizuna/browser/ticks.py, static/boot/updates.js).
 _POLICY = (
     "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data:; "
     "connect-src {connect}; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-    "object-src 'none'; require-trusted-types-for 'script'; trusted-types kizuna-ticks"
+    "object-src 'none'; require-trusted-types-for 'script'; trusted-types kizuna-ticks kizuna-updates"
 )
-_ALONE = frozenset({"index.html", "index.html.br", "index.html.gz", "pyscript.toml"})
+_ALONE = frozenset(
+    {"pyscript.toml"}
+    | {f"{name}{end}" for name in ("index.html", "service-worker.js") for end in ("", ".br", ".gz")}
+)
 # Folders of which every file is public. In assets/, of a built site, each name belongs to one content for ever.
 _STATIC, _ASSETS = "static", "assets"
 FOR_EVER = "public, max-age=31536000, immutable"
@@ -61,8 +64,8 @@ _ENCODINGS = {"br": ".br", "gzip": ".gz"}
 
 
 class Pages(StaticFiles):
-    """Responsible for serving index.html, pyscript.toml, app/**/*.py, static/** and assets/**, and nothing else of
-    ``root``.
+    """Responsible for serving index.html, service-worker.js, pyscript.toml, app/**/*.py, static/** and assets/**, and
+    nothing else of ``root``.
 
     Every answer has an ETag and must be asked about again (``no-cache``): a new version shows at the next load. What
     lies in assets/ never changes and may be kept.

@@ -4,8 +4,9 @@ python -m tools.build                                   # into dist/site
 python -m tools.build --config my.json --host chat.example.org
 python -m tools.build --quick                           # compressed less, in seconds: for trying things out
 
-index.html and static/config.json keep their names; all else lies in assets/ under a name that changes with its
-content. Two builds of the same sources with the same packages give the same bytes, the snapshot included.
+index.html, service-worker.js and static/config.json keep their names; all else lies in assets/ under a name that
+changes with its content. Two builds of the same sources with the same packages give the same bytes, the snapshot
+included.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,12 @@ from tools.build_page import Addresses, built_page, page_bytes, read_page, style
 from tools.build_policy import connect_sources, headers_file, policy_for_page
 from tools.build_python import Python, make_python
 from tools.build_snapshot import packed
+from tools.build_worker import SCRIPT, digests_of, version_of, worker_script
 
 ROOT = Path(__file__).resolve().parent.parent
-#: Scripts of static/boot that the page names or PyScript does: they get new names. Any other keeps its own, since the
-#: program asks for it by that.
-RENAMED_SCRIPTS = ("boot.js", "python.js", "interpreter.js", "progress.js")
+#: Scripts of static/boot that the page names, or PyScript, or another of them: they get new names. Any other keeps its
+#: own, since the program asks for it by that.
+RENAMED_SCRIPTS = ("boot.js", "python.js", "interpreter.js", "progress.js", "updates.js", SCRIPT.name)
 PYODIDE_FILES = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm")
 #: PyScript without the plugins that the page switches off. The hashes in these names are PyScript's own.
 PYSCRIPT_FILES = ("core.js", "core-*.js", "error-*.js", "LICENSE")
@@ -84,9 +86,20 @@ def _lay_out(order: Order, site: Path, python: Python) -> bytes:
     connect = connect_sources(order.config, order.host)
     (site / "_headers").write_text(headers_file(connect) + "\n", encoding="utf-8")
     source = read_page(order.root)
-    return page_bytes(
-        built_page(source, _add_assets(order.root, site, python, source), policy_for_page(connect))
+    return _add_version(
+        order.root, site, source, _add_assets(order.root, site, python, source), policy_for_page(connect)
     )
+
+
+def _add_version(root: Path, site: Path, source: str, addresses: Addresses, policy: str) -> bytes:
+    """The page, and the service worker beside it: both name the version, which is made of the page and of every other
+    file that the worker keeps."""
+    digests, worker = digests_of(site), (root / SCRIPT).read_text(encoding="utf-8")
+    version = version_of(built_page(source, addresses, policy), worker, digests)
+    script = worker_script(worker, version, digests, addresses.start_files)
+    (site / "service-worker.js").write_bytes(script)
+    named = replace(addresses, start_files={**addresses.start_files, "version": version})
+    return page_bytes(built_page(source, named, policy))
 
 
 def _add_assets(root: Path, site: Path, python: Python, page: str) -> Addresses:
@@ -97,13 +110,15 @@ def _add_assets(root: Path, site: Path, python: Python, page: str) -> Addresses:
     pyscript_files = _contents(vendor / "pyscript", PYSCRIPT_FILES)
     pyscript = assets.add_folder("pyscript", pyscript_files)
     progress = assets.add("progress.js", (boot / "progress.js").read_bytes())
+    updates = assets.add("updates.js", (boot / "updates.js").read_bytes())
+    starter = _importing(boot / "boot.js", "./updates.js", _beside(updates))
     launcher = _importing(boot / "python.js", "../vendor/pyscript/", _beside(pyscript))
     interpreter = _importing(boot / "interpreter.js", "./progress.js", _beside(progress))
     core = [name for name in pyscript_files if name.startswith("core")]
     return Addresses(
         styles=assets.add("page.css", b"".join((root / path).read_bytes() for path in stylesheets(page))),
         icon=assets.add("kizuna.svg", (static / "icons" / "kizuna.svg").read_bytes()),
-        boot=assets.add("boot.js", (boot / "boot.js").read_bytes()),
+        boot=assets.add("boot.js", starter),
         launcher=assets.add("python.js", launcher),
         interpreter=assets.add("interpreter.js", interpreter),
         modules=(

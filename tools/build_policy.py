@@ -41,6 +41,7 @@ def headers_file(connect: Sequence[str]) -> str:
         "/*": everywhere,
         "/": {"Cache-Control": ASK_AGAIN},
         "/index.html": {"Cache-Control": ASK_AGAIN},
+        "/service-worker.js": {"Cache-Control": ASK_AGAIN},
         "/static/*": {"Cache-Control": ASK_AGAIN},
         f"/{ASSETS}/*": {"Cache-Control": FOR_EVER},
     }

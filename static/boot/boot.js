@@ -68,6 +68,8 @@
   addEventListener("DOMContentLoaded", () => boxes.observe(document.body, { childList: true }));
   requests.observe({ type: "resource", buffered: true });
   new MutationObserver((_, self) => {
+    if (loading()) return;
+    import("./updates.js").catch(() => {}); // also after a failure: there may be a newer version
     if (root.dataset.page !== "live") return;
     for (const watcher of [self, boxes, requests]) watcher.disconnect();
     clearTimeout(timer);

@@ -14,12 +14,22 @@ const address = (path) => new URL(path, document.baseURI).href;
 // In Mbit/s. Chromium tells at most 10, and some 1.4 when it has seen no traffic yet; the other browsers tell nothing.
 const FAST_ENOUGH = 1;
 
-// Why this visit should do with the small download; "": the larger one, which starts quicker, is the better one. This
-// is the one place that decides; it may also become a promise. `connection`: navigator.connection, where there is one.
-export function reasonToSave(connection) {
+// Why this visit should do with the small download; "": the larger one, which starts quicker, is the better one, or is
+// here already. This is the one place that decides. `connection`: navigator.connection, where there is one.
+export async function reasonToSave(connection) {
+  const reason = reasonOf(connection);
+  return reason && (await isKept(files.snapshot)) ? "" : reason;
+}
+
+function reasonOf(connection) {
   if (connection?.saveData) return "the browser asks to save data";
   if (connection?.downlink < FAST_ENOUGH) return `the connection gives ${connection.downlink} Mbit/s`;
   return "";
+}
+
+// By the service worker, which answers for this page.
+async function isKept(path) {
+  return Boolean(navigator.serviceWorker?.controller && (await caches.match(address(path), { ignoreVary: true })));
 }
 
 let output = { stdout: (line) => console.log(line), stderr: (line) => console.error(line) };
@@ -43,6 +53,7 @@ export function loadPyodide({ stdout, stderr }) {
 
 async function start() {
   const saving = await reasonToSave(navigator.connection);
+  if (saving) document.documentElement.dataset.startSaves = ""; // updates.js gets the snapshot for later visits
   const sizes = Object.fromEntries(Object.entries(files.sizes).map(([path, size]) => [address(path), size]));
   const expected = [files.wasm, saving ? files.library : files.snapshot].map(address);
   return counted(sizes, expected, async () => {

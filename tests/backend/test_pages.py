@@ -29,6 +29,7 @@ SECRETS = [
 PUBLIC = {
     "index.html": "text/html; charset=utf-8",
     "pyscript.toml": "application/toml",
+    "service-worker.js": "text/javascript; charset=utf-8",
     "app/main.py": "text/x-python; charset=utf-8",
     "app/kizuna/link.py": "text/x-python; charset=utf-8",
     "static/css/a.css": "text/css; charset=utf-8",
@@ -160,6 +161,7 @@ def built(root):
         "assets/pyodide-1/p.wasm": (".br", ".gz"),
         "assets/half.1.js": (".gz",),
         "index.html": (".br",),
+        "service-worker.js": (".br",),
     }.items():
         (root / name).write_text(f"this is {name}")
         for end in ends:
@@ -190,7 +192,11 @@ async def test_what_lies_there_compressed_is_sent_so_to_who_takes_it(get, built,
 
 @pytest.mark.parametrize(
     ("path", "media_type"),
-    [("/assets/pyodide-1/p.wasm", "application/wasm"), ("/", "text/html; charset=utf-8")],
+    [
+        ("/assets/pyodide-1/p.wasm", "application/wasm"),
+        ("/", "text/html; charset=utf-8"),
+        ("/service-worker.js", "text/javascript; charset=utf-8"),
+    ],
 )
 async def test_a_compressed_file_keeps_its_media_type(get, built, path, media_type):
     answer = await get(path, "HEAD", **{"Accept-Encoding": "br"})
@@ -209,7 +215,7 @@ async def test_who_takes_another_coding_than_lies_there_gets_the_file_itself(get
 async def test_what_never_changes_may_be_kept_and_the_rest_is_asked_about(get, built):
     for name in ("assets/page.1.css", "assets/pyodide-1/p.wasm"):
         assert (await get(f"/{name}", "HEAD")).headers["cache-control"] == FOR_EVER
-    for name in ("", "index.html", "static/css/a.css", "app/main.py"):
+    for name in ("", "index.html", "service-worker.js", "static/css/a.css", "app/main.py"):
         assert (await get(f"/{name}", "HEAD")).headers["cache-control"] == "no-cache"
 
 
@@ -265,7 +271,7 @@ def test_the_policy_is_strict(tmp_path):
         "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data:; "
         "connect-src 'self' ws://chat.example:8000 wss://chat.example:8000; worker-src 'self'; base-uri 'none'; "
         "form-action 'none'; frame-ancestors 'none'; object-src 'none'; "
-        "require-trusted-types-for 'script'; trusted-types kizuna-ticks"
+        "require-trusted-types-for 'script'; trusted-types kizuna-ticks kizuna-updates"
     )
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] == "no-referrer"

@@ -8,6 +8,7 @@ import json
 import shutil
 import threading
 from collections.abc import Mapping
+from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
@@ -71,7 +72,16 @@ def run_python(page: Page, source: str) -> Any:
     return page.evaluate(RUN_PYTHON, [script, source])
 
 
+class _Server(ThreadingHTTPServer):
+    in_order = True
+
+
 class _Handler(SimpleHTTPRequestHandler):
+    def send_head(self) -> Any:
+        if not getattr(self.server, "in_order", True):
+            return self.send_error(HTTPStatus.SERVICE_UNAVAILABLE)
+        return super().send_head()
+
     def translate_path(self, path: str) -> str:
         prefix = StaticHost.PATH
         return super().translate_path(path.removeprefix(prefix[:-1]) if path.startswith(prefix) else "/none")
@@ -86,9 +96,13 @@ class StaticHost:
     PATH = "/some/path/"
 
     def __init__(self, site: Path, port: int = 0) -> None:
-        self._server = ThreadingHTTPServer((LOOPBACK, port), functools.partial(_Handler, directory=str(site)))
+        self._server = _Server((LOOPBACK, port), functools.partial(_Handler, directory=str(site)))
         self.origin = f"http://{LOOPBACK}:{self._server.server_address[1]}"
         self.url = f"{self.origin}{self.PATH}"
+
+    def break_down(self) -> None:
+        """From now on answer every request with 503."""
+        self._server.in_order = False
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()

@@ -35,7 +35,8 @@ class Watch:
         self.sockets_opened: list[str] = []
         self._problems: list[str] = []
         self._allowed: list[str] = []
-        self._tokens: set[str] = set()
+        #: Tokens and tickets that the page has used.
+        self.tokens: set[str] = set()
         self._page = page
         self._hosts = {urlsplit(origin).netloc for origin in origins}
         page.add_init_script(REPORT_VIOLATIONS)
@@ -71,7 +72,7 @@ class Watch:
 
     def tokens_in(self, text: str) -> int:
         """How many of the tokens and tickets that the page has used stand in a text."""
-        return sum(token in text for token in self._tokens)
+        return sum(token in text for token in self.tokens)
 
     def forget(self) -> None:
         """For the next test on the same page. Tokens are remembered: they stay secret."""
@@ -107,10 +108,10 @@ class Watch:
         self.requests.append(request.url)
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme == "Bearer":
-            self._tokens.add(token)
+            self.tokens.add(token)
 
     def _on_websocket(self, socket: WebSocket) -> None:
         self.sockets_opened.append(socket.url)
-        self._tokens |= {token for token in parse_qs(urlsplit(socket.url).query).get("token", []) if token}
+        self.tokens |= {token for token in parse_qs(urlsplit(socket.url).query).get("token", []) if token}
         socket.on("framesent", lambda frame: self.frames_sent.append(str(frame)))
         socket.on("framereceived", lambda frame: self.frames_received.append(str(frame)))

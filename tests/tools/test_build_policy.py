@@ -58,7 +58,7 @@ def test_what_never_changes_is_kept_for_ever_and_the_rest_is_asked_about(config:
             name, _, value = line.strip().partition(": ")
             headers[name] = value
     assert by_path["/assets/*"] == {"Cache-Control": "public, max-age=31536000, immutable"}
-    for path in ("/", "/index.html", "/static/*"):
+    for path in ("/", "/index.html", "/service-worker.js", "/static/*"):
         assert by_path[path] == {"Cache-Control": "no-cache"}
     assert rules(by_path["/*"]["Content-Security-Policy"])["frame-ancestors"] == "'none'"
     assert by_path["/*"]["X-Content-Type-Options"] == "nosniff"

@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 INDEX = (ROOT / "index.html").read_text(encoding="utf-8")
 UI = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "app" / "ui").glob("*.py")}
 BOOT = (ROOT / "static" / "boot" / "boot.js").read_text(encoding="utf-8")
+UPDATES = (ROOT / "static" / "boot" / "updates.js").read_text(encoding="utf-8")
 TOKENS = (ROOT / "static" / "css" / "tokens.css").read_text(encoding="utf-8")
 
 
@@ -42,6 +43,8 @@ def test_every_part_that_the_code_looks_for_exists():
     code = "\n".join(UI.values())
     wanted = set(re.findall(r'by_id\(\s*"([\w-]+)"', code)) | set(re.findall(r'part\("([\w-]+)"\)', BOOT))
     wanted |= set(re.findall(r'Template\("([\w-]+)"', code))
+    in_updates = set(re.findall(r'getElementById\("([\w-]+)"', UPDATES))
+    wanted |= in_updates - {"start-files"}  # which the build adds
     assert wanted <= ids
     assert set(re.findall(r'part\(\w+, "([\w-]+)"', code)) <= parts
 
@@ -95,6 +98,7 @@ def test_the_contract_of_the_page():
         english[key] for key in ("composer.send", "try_now", "leave", "message.retry", "message.delete")
     ]
     names += [english[key] for key in ("unsent.retry_all", "rooms.label", "rooms.leave", "rooms.go")]
+    names += [english[key] for key in ("update.ready", "update.reload", "notice.dismiss")]
     names += [english[key]["other"] for key in ("rooms.unread", "present.words")]
     assert names == [
         "Your name",
@@ -110,6 +114,9 @@ def test_the_contract_of_the_page():
         "Rooms",
         "Leave #{room}",
         "Go to a room",
+        "A new version is ready.",
+        "Reload",
+        "Dismiss",
         "{count} unread",
         "{count} people here",
     ]

@@ -1,0 +1,102 @@
+// Keeps the built page up to date and able to start without a network, by the service worker (service_worker.js).
+// boot.js loads this when the page is live, or has failed: until then every byte and every moment belongs to the start.
+const root = document.documentElement;
+const files = JSON.parse(document.getElementById("start-files")?.textContent ?? "null");
+const workers = navigator.serviceWorker; // none on http, but for one's own machine; none in some private windows
+const here = new URL("./", document.baseURI).href;
+const script = `${here}service-worker.js`;
+// The rules for content ask for Trusted Types; this is one of the two addresses that may become a script.
+const trusted = globalThis.trustedTypes?.createPolicy("kizuna-updates", { createScriptURL: (url) => url });
+const ANSWER_PATIENCE = 10_000; // milliseconds; the worker that ends all others gives no answer
+const BETWEEN_CHECKS = 3_600_000; // milliseconds. At each visit the browser looks by itself; a chat stays open for days
+
+if (workers) {
+  const work = !files ? withdraw() : root.dataset.page === "live" ? attend() : recover();
+  work.catch((error) => console.info(`The page is not kept for visits without a network: ${error}`));
+}
+
+// The page of the source tree: whoever changes it wants to see what they changed.
+async function withdraw() {
+  const registration = await workers.getRegistration(here);
+  if (registration?.scope === here) await forget(registration);
+}
+
+// The page is live.
+async function attend() {
+  workers.addEventListener("message", ({ data, ports }) => {
+    if (data?.type === "version") ports[0].postMessage(files.version);
+  });
+  const registration = await workers.register(trusted?.createScriptURL(script) ?? script);
+  if (workers.controller) isGone().then((gone) => gone && forget(registration).then(() => location.reload()), () => {});
+  const notice = (worker) => follow(worker, () => offer(registration));
+  registration.addEventListener("updatefound", () => notice(registration.installing));
+  for (const worker of [registration.installing, registration.waiting, workers.controller]) notice(worker);
+  setInterval(() => registration.update().catch(() => {}), BETWEEN_CHECKS);
+  const { active } = await workers.ready;
+  active.postMessage({ type: "keep", way: root.dataset.start });
+  // The small download was for this visit; the next one starts quicker.
+  if (root.dataset.startSaves !== undefined && !navigator.connection?.saveData) active.postMessage({ type: "keep", way: "snapshot" });
+}
+
+// Call `then` when the worker is there, and its version another one.
+function follow(worker, then) {
+  const look = async () => {
+    if (worker.state === "redundant") return;
+    const version = await versionOf(worker);
+    if (version !== undefined && version !== files.version) then();
+  };
+  if (worker?.state === "installing") worker.addEventListener("statechange", look, { once: true });
+  else if (worker) void look();
+}
+
+// What waits to be sent is in the browser's database, and what stands in the field is kept as a draft: loading the page
+// again loses neither.
+function offer(registration) {
+  const button = document.getElementById("update-reload");
+  document.getElementById("update").hidden = false;
+  root.dataset.update = "ready";
+  button.onclick = () => {
+    button.disabled = true;
+    activate(registration);
+  };
+  document.getElementById("update-later").onclick = () => { document.getElementById("update").hidden = true; };
+}
+
+// The other tabs stay as they are, and find their files, until they are loaded again themselves.
+function activate(registration) {
+  const { waiting } = registration;
+  if (!waiting) return location.reload();
+  waiting.addEventListener("statechange", () => { if (waiting.state === "activated") location.reload(); });
+  waiting.postMessage({ type: "activate" });
+}
+
+// The start has failed. If there is a newer version by now, that is tried; else, where the host can be reached, what is
+// kept here must have gone bad, and whoever presses Reload gets everything from the host.
+async function recover() {
+  const registration = await workers.getRegistration(here);
+  if (!registration?.active || !["network", "error", "config"].includes(root.dataset.cause)) return;
+  if (!(await isGone())) await registration.update(); // without a network both fail: what is here is all there is
+  const newer = registration.installing ?? registration.waiting;
+  if (newer) follow(newer, () => activate(registration));
+  else if (root.dataset.cause !== "config") await forget(registration);
+}
+
+// The host has no worker any more: it does without one, or has become another site, as hosts on one's own machine do.
+async function isGone() {
+  const { status } = await fetch(script, { method: "HEAD", cache: "no-store" });
+  return status === 404 || status === 410;
+}
+
+async function forget(registration) {
+  await registration.unregister();
+  for (const name of await caches.keys()) if (name.startsWith(`kizuna ${here} `)) await caches.delete(name);
+}
+
+function versionOf(worker) {
+  const { port1, port2 } = new MessageChannel();
+  return new Promise((resolve) => {
+    port1.onmessage = ({ data }) => resolve(data);
+    setTimeout(resolve, ANSWER_PATIENCE);
+    worker.postMessage({ type: "version" }, [port2]);
+  });
+}

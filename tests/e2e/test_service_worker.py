@@ -1,0 +1,391 @@
+"""The service worker of the built page: visits without a network, new versions, and what it never keeps."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import re
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, Playwright, expect
+
+from tests.e2e import browsers
+from tests.e2e.built import Copy, StaticHost
+from tests.e2e.cast import Cast
+from tests.e2e.conftest import present, skip_without
+from tests.e2e.peer import Peer
+from tests.e2e.person import Person
+from tests.e2e.server import ROOT, KizunaServer
+from tests.e2e.waiting import PATIENCE, eventually
+from tools.browsers import Browsers
+
+ROOM = "kept"
+CACHES = """async () => {
+    const found = {};
+    for (const name of await caches.keys())
+        found[name] = (await (await caches.open(name)).keys()).map(({ url }) => new URL(url).pathname);
+    return found;
+}"""
+#: How often the words stand in anything that is kept: addresses, headers, contents.
+COUNT_IN_CACHES = """async (words) => {
+    let count = 0;
+    for (const name of await caches.keys()) {
+        const cache = await caches.open(name);
+        for (const request of await cache.keys()) {
+            const response = await cache.match(request);
+            const headers = [...request.headers, ...response.headers].flat();
+            const text = [request.url, ...headers, await response.text()].join();
+            count += words.filter((word) => text.includes(word)).length;
+        }
+    }
+    return count;
+}"""
+#: How the installation of the newest worker ends, once the browser has looked for one: installed or redundant.
+LOOK_FOR_UPDATE = """async () => {
+    const registration = await navigator.serviceWorker.getRegistration();
+    await registration.update();
+    const worker = registration.installing;
+    if (!worker) return registration.waiting ? "waiting" : "nothing new";
+    await new Promise((resolve) => { worker.onstatechange = resolve; });
+    return worker.state;
+}"""
+SPOIL_THE_RUNTIME = """async () => {
+    for (const name of await caches.keys()) {
+        const cache = await caches.open(name);
+        for (const { url } of await cache.keys())
+            if (url.endsWith("/pyodide.mjs"))
+                await cache.put(url, new Response("spoilt", { headers: { "Content-Type": "text/javascript" } }));
+    }
+}"""
+SLOW = "Object.defineProperty(navigator, 'connection', { value: { downlink: 0.5 } });"
+SAVES_DATA = "Object.defineProperty(navigator, 'connection', { value: { saveData: true } });"
+
+Visit = Callable[..., AbstractContextManager[tuple[Person, KizunaServer]]]
+
+
+class Host:
+    """Responsible for a site that gets new versions while pages are open."""
+
+    def __init__(self, site: Path, folder: Path) -> None:
+        self._copy = Copy(site, folder)
+        self.site = self._copy.site
+        self.styles = self._styles()
+
+    @property
+    def version(self) -> str:
+        """As the page names it."""
+        return str(self._copy.files["version"])
+
+    def publish(self, styles: str) -> None:
+        """A version that is like this one but for its stylesheet, which is not there any more."""
+        old, self.styles = self.styles, re.sub(r"\.\w{10}\.", f".{'f' * 10}.", self.styles)
+        version, digest = self.version, hashlib.sha256((self.site / old).read_bytes()).hexdigest()
+        self._copy.remove(old)
+        (self.site / self.styles).write_text(styles)
+        changes = {
+            old: self.styles,
+            digest: hashlib.sha256(styles.encode()).hexdigest(),
+            version: hashlib.sha256(version.encode()).hexdigest()[:10],
+        }
+        for name in ("index.html", "service-worker.js"):
+            text = (self.site / name).read_text(encoding="utf-8")
+            for before, after in changes.items():
+                text = text.replace(before, after)
+            self._copy.replace(name, text.encode())
+
+    def replace(self, path: str, content: bytes) -> None:
+        """Serve something else under this name."""
+        self._copy.replace(path, content)
+
+    def remove(self, path: str) -> None:
+        """Serve nothing under this name."""
+        self._copy.remove(path)
+
+    def _styles(self) -> str:
+        (path,) = (self.site / "assets").glob("page.*.css")
+        return path.relative_to(self.site).as_posix()
+
+
+@pytest.fixture
+def host(site: Path, tmp_path: Path) -> Host:
+    return Host(site, tmp_path / "hosted")
+
+
+@pytest.fixture
+def visit(request: pytest.FixtureRequest, chromium: Browser, host: Host, tmp_path: Path) -> Visit:
+    """Opens the hosted page in a browser that was never there, and waits until it is kept."""
+
+    @contextlib.contextmanager
+    def visit(way: str = "snapshot", script: str = "") -> Iterator[tuple[Person, KizunaServer]]:
+        with KizunaServer(tmp_path / "kizuna.sqlite3", ROOT=str(host.site), RATE_LIMIT="0") as server:
+            cast = Cast(chromium, server)
+            ada = cast.hire("Ada")
+            ada.page.add_init_script(script)
+            try:
+                with present(request, [ada], server):
+                    ada.open(ROOM)
+                    wait_until_kept(ada.page, host, way)
+                    yield ada, server
+            finally:
+                cast.dismiss(ada)
+
+    return visit
+
+
+def versions_kept(page: Page) -> dict[str, set[str]]:
+    """Version -> the paths in its cache."""
+    return {name.split(" ")[-1]: set(paths) for name, paths in page.evaluate(CACHES).items()}
+
+
+def wait_until_kept(page: Page, host: Host, way: str = "snapshot") -> None:
+    """The worker has everything that one way of starting needs."""
+    last = {"snapshot": "nothing", "ordinary": "program"}[way]
+    wanted = start_file(page, last)
+    eventually(
+        lambda: any(path.endswith(wanted) for path in versions_kept(page).get(host.version, ())),
+        what=f"{wanted} is kept",
+    )
+
+
+def start_file(page: Page, name: str) -> str:
+    """What the page in the browser knows of its start."""
+    read = "name => JSON.parse(document.getElementById('start-files').textContent)[name]"
+    return str(page.evaluate(read, name))
+
+
+def asked(server: KizunaServer, since: int = 0) -> list[str]:
+    """The paths that the host was asked for, by pages and workers, in the output from ``since`` on."""
+    return re.findall(r"(?:GET|POST) (\S+) \d+ \d+ ms", server.output[since:])
+
+
+def forget_http_cache(person: Person) -> None:
+    """What the browser keeps from now on, it keeps in the worker's caches."""
+    person.cdp.send("Network.clearBrowserCache")
+
+
+def way_of(person: Person) -> str | None:
+    return person.root.get_attribute("data-start")
+
+
+def test_the_next_start_asks_the_host_for_nothing_but_its_configuration(visit: Visit) -> None:
+    with visit() as (ada, server):
+        ada.join()
+        forget_http_cache(ada)
+        before = len(server.output)
+        ada.reload()
+        assert way_of(ada) == "snapshot"
+        ada.wait_until_in()
+        pages = {"/static/config.json", "/service-worker.js"}
+        assert set(asked(server, before)) <= {*pages, "/token", "/ticket"}
+        assert "/static/config.json" in asked(server, before)
+
+
+def test_without_a_network_the_page_opens_and_delivers_later_what_was_typed(visit: Visit) -> None:
+    with visit() as (ada, server), Peer(server, ROOM) as peer:
+        ada.join()
+        ada.say("before")
+        ada.wait_for_text("before", state="sent")
+        eventually(lambda: "before" in str(ada.kept()["rooms"]), what="the room is kept")
+        ada.watch.allow_network_trouble()
+        ada.watch.allow("Failed to fetch")
+        with ada.network.down():
+            ada.reload()
+            ada.wait_for_texts("before")
+            ada.say("typed without a network")
+            ada.wait_for_text("typed without a network", state="queued")
+            assert peer.heard == ["before"]
+        ada.try_now_if_shown()
+        ada.wait_until_in()
+        ada.wait_for_text("typed without a network", state="sent")
+        peer.wait_to_hear("typed without a network")
+        assert peer.heard == ["before", "typed without a network"]
+
+
+def test_where_the_host_does_not_answer_the_last_good_configuration_counts(visit: Visit) -> None:
+    with visit() as (ada, _):
+        ada.watch.allow_network_trouble()
+        with ada.network.black_hole():
+            ada.reload()
+            expect(ada.join_button).to_be_visible()
+
+
+def test_no_cache_ever_holds_a_token_or_a_ticket(visit: Visit) -> None:
+    with visit() as (ada, _):
+        ada.join()
+        ada.reload()
+        ada.wait_until_in()
+        ada.say("with a token")
+        ada.wait_for_text("with a token", state="sent")
+        assert ada.page.evaluate(COUNT_IN_CACHES, ["<title>Kizuna</title>"]) == 1
+        assert len(ada.watch.tokens) >= 2  # at least a token and a ticket
+        assert ada.page.evaluate(COUNT_IN_CACHES, sorted(ada.watch.tokens)) == 0
+        paths = set().union(*versions_kept(ada.page).values())
+        assert not {path for path in paths if re.search(r"token|ticket|/ws|health", path)}
+
+
+def test_a_new_version_is_offered_and_the_other_tab_keeps_its_files_until_it_is_loaded_again(
+    visit: Visit, host: Host
+) -> None:
+    old, old_styles = host.version, host.styles
+    with visit() as (ada, server):
+        ada.join()
+        other = Person(ada.page.context.new_page(), ada.network, "Ada")
+        other.open(ROOM)
+        other.wait_until_in()
+        forget_http_cache(ada)
+        before = len(server.output)
+        host.publish("html { --is-new: yes; }")
+        assert ada.page.evaluate(LOOK_FOR_UPDATE) == "installed"
+        downloaded = [path for path in asked(server, before) if path.startswith("/assets/")]
+        assert downloaded == [f"/{host.styles}"]
+
+        for person in (ada, other):
+            expect(person.page.get_by_text("A new version is ready.")).to_be_visible()
+            assert start_file(person.page, "version") == old
+        ada.message_box.fill("half a word")
+        ada.page.get_by_role("button", name="Reload").click()
+        expect(ada.root).not_to_have_attribute("data-update", "ready")
+        ada.wait_until_started()
+        assert start_file(ada.page, "version") == host.version
+        assert way_of(ada) == "snapshot"
+        expect(ada.message_box).to_have_value("half a word")
+        assert ada.page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--is-new')")
+
+        assert start_file(other.page, "version") == old
+        status = "async path => (await fetch(path)).status"
+        assert other.page.evaluate(status, old_styles) == 200
+        assert versions_kept(ada.page).keys() == {old, host.version, "settings"}
+        other.page.get_by_role("button", name="Reload").click()
+        eventually(lambda: versions_kept(ada.page).keys() == {host.version, "settings"}, what="old is gone")
+        other.wait_until_in()
+        assert start_file(other.page, "version") == host.version
+        assert [path for path in asked(server, before) if path.startswith("/assets/")] == downloaded
+
+
+def test_a_new_version_that_does_not_arrive_whole_leaves_the_old_one(visit: Visit, host: Host) -> None:
+    old = host.version
+    with visit() as (ada, _):
+        host.publish("html { --is-new: yes; }" * 20)
+        whole = (host.site / host.styles).read_bytes()
+        host.replace(host.styles, whole[:-10])
+        assert ada.page.evaluate(LOOK_FOR_UPDATE) == "redundant"
+        host.remove(host.styles)
+        assert ada.page.evaluate(LOOK_FOR_UPDATE) == "redundant"
+        assert not ada.page.get_by_text("A new version is ready.").is_visible()
+        ada.reload()
+        assert start_file(ada.page, "version") == old
+        host.replace(host.styles, whole)
+        assert ada.page.evaluate(LOOK_FOR_UPDATE) == "installed"
+        expect(ada.page.get_by_text("A new version is ready.")).to_be_visible()
+
+
+def test_after_a_small_download_the_next_start_is_from_the_snapshot(visit: Visit) -> None:
+    with visit(script=SLOW) as (ada, _):
+        assert way_of(ada) == "ordinary"
+        ada.reload()
+        assert way_of(ada) == "snapshot"
+
+
+def test_a_browser_that_saves_data_is_not_sent_the_snapshot_later(visit: Visit) -> None:
+    with visit("ordinary", SAVES_DATA) as (ada, server):
+        ada.watch.allow_network_trouble()
+        with ada.network.down():
+            ada.reload()
+            assert way_of(ada) == "ordinary"
+        assert not [path for path in asked(server) if ".snapshot" in path]
+
+
+def test_a_start_that_fails_from_what_was_kept_is_made_good_by_reload(visit: Visit) -> None:
+    with visit() as (ada, _):
+        ada.page.evaluate(SPOIL_THE_RUNTIME)
+        ada.watch.allow("uncaught error")
+        ada.page.reload(wait_until="commit")
+        expect(ada.root).to_have_attribute("data-page", "failed")
+        eventually(lambda: ada.page.evaluate("caches.keys()") == [], what="what was kept is gone")
+        ada.page.get_by_role("link", name="Reload").click()
+        ada.wait_until_started()
+        assert way_of(ada) == "snapshot"
+
+
+def test_the_source_tree_on_the_same_origin_is_not_hidden_by_what_a_built_page_left(visit: Visit) -> None:
+    with visit() as (ada, server):
+        server.stop()
+        with KizunaServer(server.data, server.port, ROOT=str(ROOT)):
+            ada.page.reload(wait_until="commit")
+            expect(ada.page.locator('script[src="static/boot/python.js"]')).to_be_attached()
+            assert nothing_is_left(ada.page)
+        server.start()
+
+
+def test_a_page_that_was_not_built_withdraws_what_is_kept(visit: Visit, host: Host) -> None:
+    with visit() as (ada, _):
+        script = (ROOT / "static" / "boot" / "updates.js").read_bytes()
+        host.replace("static/boot/updates.js", script)
+        host.replace(
+            "index.html",
+            b'<!doctype html><p>Source</p><script type="module" src="static/boot/updates.js"></script>',
+        )
+        ada.watch.allow("status of 404")  # its icon
+        ada.cdp.send("Page.reload", {"ignoreCache": True})  # past the worker
+        expect(ada.page.get_by_text("Source")).to_be_visible()
+        eventually(lambda: nothing_is_left(ada.page), what="nothing is left")
+
+
+def test_a_host_that_has_no_worker_any_more_gets_its_page_shown(visit: Visit, host: Host) -> None:
+    with visit() as (ada, _):
+        host.remove("service-worker.js")
+        host.replace("index.html", b"<!doctype html><p>Another site</p>")
+        ada.watch.allow("status of 404")
+        ada.page.reload(wait_until="commit")
+        expect(ada.page.get_by_text("Another site")).to_be_visible()
+        assert nothing_is_left(ada.page)
+
+
+def nothing_is_left(page: Page) -> bool:
+    """Of the worker and of all that it kept."""
+    count = (
+        "async () => (await navigator.serviceWorker.getRegistrations()).length + (await caches.keys()).length"
+    )
+    return int(page.evaluate(count)) == 0
+
+
+def test_firefox_starts_without_a_network(
+    request: pytest.FixtureRequest, playwright: Playwright, installed: Browsers, host: Host, tmp_path: Path
+) -> None:
+    if installed.firefox is None:
+        skip_without("Firefox", installed)
+    with (
+        KizunaServer(tmp_path / "kizuna.sqlite3", ROOT=str(host.site)) as server,
+        browsers.firefox(playwright, installed.firefox) as browser,
+    ):
+        cast = Cast(browser, server)
+        fiona = cast.hire("Fiona")
+        with present(request, [fiona], server):
+            fiona.open(ROOM)
+            wait_until_kept(fiona.page, host)
+            fiona.watch.allow_network_trouble()
+            with fiona.network.down():
+                fiona.reload()
+                assert way_of(fiona) == "snapshot"
+        cast.dismiss(fiona)
+
+
+def test_under_any_path_it_needs_no_host_nor_one_that_is_in_order(chromium: Browser, host: Host) -> None:
+    with contextlib.closing(chromium.new_context()) as context:
+        page = context.new_page()
+
+        def opens(address: str) -> None:
+            page.goto(address, wait_until="commit")
+            expect(page.locator("html")).to_have_attribute("data-page", "live", timeout=PATIENCE * 2000)
+
+        with StaticHost(host.site) as static:
+            opens(static.url)
+            wait_until_kept(page, host)
+            static.break_down()
+            opens(f"{static.url}index.html?lang=ja")
+        opens(static.url)
+        scope = "async () => (await navigator.serviceWorker.getRegistration()).scope"
+        assert page.evaluate(scope) == static.url
