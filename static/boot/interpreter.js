@@ -14,6 +14,9 @@ const address = (path) => new URL(path, document.baseURI).href;
 // In Mbit/s. Chromium tells at most 10, and some 1.4 when it has seen no traffic yet; the other browsers tell nothing.
 const FAST_ENOUGH = 1;
 
+// In milliseconds. With its files here Python takes less than a second to start (docs/benchmarks.md).
+const PATIENCE = 4000;
+
 // Why this visit should do with the small download; "": the larger one, which starts quicker, is the better one, or is
 // here already. This is the one place that decides. `connection`: navigator.connection, where there is one.
 export async function reasonToSave(connection) {
@@ -56,7 +59,7 @@ async function start() {
   if (saving) document.documentElement.dataset.startSaves = ""; // updates.js gets the snapshot for later visits
   const sizes = Object.fromEntries(Object.entries(files.sizes).map(([path, size]) => [address(path), size]));
   const expected = [files.wasm, saving ? files.library : files.snapshot].map(address);
-  return counted(sizes, expected, async () => {
+  const work = counted(sizes, expected, async () => {
     if (saving) return ordinary(saving);
     try {
       return await fromSnapshot();
@@ -64,6 +67,27 @@ async function start() {
       return ordinary(String(error?.message ?? error));
     }
   });
+  return Promise.race([work, troubleOf(work)]);
+}
+
+// Pyodide waits for ever for WebAssembly that is cut off, damaged, or sent as something else. So when it has been here for
+// a while and Python has not, the file is asked for again, and tells.
+async function troubleOf(work) {
+  const ended = work.then(() => true, () => true);
+  const hasEndedWithin = (milliseconds) => Promise.race([ended, pause(milliseconds)]);
+  const hasArrived = () => performance.getEntriesByName(address(files.wasm), "resource").length > 0;
+  do {
+    if (await hasEndedWithin(PATIENCE)) return work;
+  } while (!hasArrived());
+  const { headers } = await fetch(address(files.wasm), { method: "HEAD" });
+  const type = headers.get("Content-Type");
+  if (!type?.startsWith("application/wasm")) throw new Error(`${files.wasm} is sent as ${type}, not as application/wasm`);
+  if (!WebAssembly.validate(await download(files.wasm))) throw new Error(`${files.wasm} is damaged`);
+  return work;
+}
+
+function pause(milliseconds) {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
 async function fromSnapshot() {

@@ -194,6 +194,43 @@ def test_where_neither_way_works_the_page_says_so(visit: Visit, copy: Copy) -> N
         pass
 
 
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda content: content[: len(content) // 2], r"has \d+ bytes instead of \d+"),
+        (lambda content: bytes([content[0] ^ 1]) + content[1:], "is damaged"),
+    ],
+    ids=["cut off", "damaged"],
+)
+def test_where_the_webassembly_is_not_what_was_built_the_page_says_so(
+    visit: Visit, copy: Copy, spoil: Callable[[bytes], bytes], told: str
+) -> None:
+    wasm = copy.files["wasm"]
+    copy.replace(wasm, spoil((copy.site / wasm).read_bytes()))
+    with (
+        pytest.raises(AssertionError, match=f"the page did not start(.|\n)*{told}"),
+        visit(copy.site, "wasm", "uncaught error") as _,
+    ):
+        pass
+
+
+def test_where_the_host_sends_webassembly_as_something_else_the_page_says_so(
+    visit: Visit, site: Path
+) -> None:
+    script = """
+        const original = fetch;
+        globalThis.fetch = async (resource, options) => {
+            const response = await original(resource, options);
+            if (!response.url.endsWith(".wasm")) return response;
+            return new Response(response.body, { headers: { "Content-Type": "application/octet-stream" } });
+        };"""
+    with (
+        pytest.raises(AssertionError, match="is sent as application/octet-stream, not as application/wasm"),
+        visit(site, "wasm", "uncaught error", script=script) as _,
+    ):
+        pass
+
+
 @pytest.mark.parametrize("script", ["", SAVES_DATA], ids=["snapshot", "ordinary"])
 def test_a_traceback_shows_the_lines_of_the_source(visit: Visit, site: Path, script: str) -> None:
     with visit(site, script=script) as (ada, _):
