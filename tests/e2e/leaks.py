@@ -82,7 +82,8 @@ REMEMBER_TIMERS = """{
     }});
 }"""
 
-#: Put behind app/main.py: what only Python can tell. Pyodide keeps a list of its proxies when asked to.
+#: Put behind app/main.py: what only Python can tell, and a further worker, which only the library may make. Pyodide
+#: keeps a list of its proxies when asked to.
 TELL = """
 
 def _tell_figures():
@@ -100,10 +101,18 @@ def _tell_figures():
         "wasm_heap": _module.HEAP8.length,
     })
 
+from kizuna.browser.ticks import Ticks as _Ticks
 from pyodide.ffi import create_proxy as _create_proxy
 from pyodide_js import _module
+
+def _leak_worker():
+    ticks = _Ticks("static/boot/ticks.js")
+    ticks.start()
+    return ticks._worker
+
 _module.enable_pyproxy_allocation_tracing()
 js.window.tellFigures = _create_proxy(_tell_figures)
+js.window.leakWorker = _create_proxy(_leak_worker)
 """
 
 #: In the page: resolves when it has come back as often as asked for, connected and caught up.

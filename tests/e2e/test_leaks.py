@@ -23,7 +23,7 @@ LEAK = """() => {
         kept.push(document.createElement("p"), tellFigures.copy());
         addEventListener("online", () => kept);
         setTimeout(() => kept, 1e9);
-        kept.push(new Worker("static/boot/ticks.js"));
+        kept.push(leakWorker());
         kept.at(-1).postMessage({id: -kept.length, delay: 1e9});
         return Reflect.construct(target, given, newTarget);
     }});
