@@ -32,7 +32,7 @@ PROJECT := .venv/.project
 TEST_PACKAGES := .venv/.test-packages
 RUNTIME := static/vendor/.stamp
 # Folders count as well: a file that is gone changes its folder.
-SITE := dist/site/index.html
+SITE := dist/local/index.html
 SITE_INPUTS := index.html static/config.json backend/pages.py $(wildcard tools/build*) \
   $(shell find app static/boot static/css static/i18n static/icons -name __pycache__ -prune -o -print)
 
@@ -46,7 +46,7 @@ help:  ## List the targets
 	@echo "Settable: PORT=$(PORT) HOST=$(HOST) DATA=$(DATA) PYTHON=$(PYTHON); for unit and e2e also ARGS=\"-k name\""
 
 run: setup $(SITE)  ## Set up and build what is missing or has changed, then serve the built page
-	@exec $(VENV_PYTHON) -m backend.server --root dist/site
+	@exec $(VENV_PYTHON) -m backend.server --root dist/local
 
 dev: setup  ## Serve the source tree; open pages show what was changed
 	@exec $(VENV_PYTHON) -m backend.server --root . --dev
@@ -162,7 +162,8 @@ clean:  ## Delete all that the set-up and the tests made (not the data)
 
 # For trying out: compressed in seconds instead of a minute. `make build` compresses as well as can be.
 $(SITE): $(SITE_INPUTS) $(PROJECT) $(RUNTIME)
-	@$(STEP) "Building the site in dist/site" $(VENV_PYTHON) -m tools.build --quick
+	@$(VENV_PYTHON) -m compileall -q app  # else the server does it, and the folders are newer than the site
+	@$(STEP) "Building the page in dist/local" $(VENV_PYTHON) -m tools.build --quick --to dist/local
 
 doctor:
 	@command -v "$(PYTHON)" >/dev/null || { \

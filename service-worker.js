@@ -6,7 +6,10 @@ addEventListener("activate", (event) => event.waitUntil(withdraw()));
 
 async function withdraw() {
   const family = `kizuna ${new URL("./", location).href} `;
-  for (const name of await caches.keys()) if (name.startsWith(family)) await caches.delete(name);
-  await registration.unregister();
+  try {
+    for (const name of await caches.keys()) if (name.startsWith(family)) await caches.delete(name);
+  } finally {
+    await registration.unregister();
+  }
   for (const client of await clients.matchAll({ type: "window" })) client.navigate(client.url);
 }

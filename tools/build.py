@@ -12,12 +12,16 @@ included.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import fcntl
 import hashlib
 import json
+import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -38,6 +42,8 @@ RENAMED_SCRIPTS = ("boot.js", "python.js", "interpreter.js", "progress.js", "upd
 PYODIDE_FILES = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm")
 #: PyScript without the plugins that the page switches off. The hashes in these names are PyScript's own.
 PYSCRIPT_FILES = ("core.js", "core-*.js", "error-*.js", "LICENSE")
+#: What stands in the page of every built site.
+START_FILES = 'id="start-files"'
 #: A zip archive without a file in it.
 EMPTY_ARCHIVE = b"PK\x05\x06" + bytes(18)
 
@@ -60,18 +66,43 @@ def build(order: Order) -> Python:
         json.loads(order.config.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BuildError(f"{order.config}: {error}") from None
+    _check_place(order.site)
+    began = time.time()
     order.site.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=order.site.parent, prefix=".build-") as folder:
+    with (
+        _alone(order.site.parent / ".building"),
+        tempfile.TemporaryDirectory(dir=order.site.parent, prefix=".build-") as folder,
+    ):
         work, site = Path(folder), Path(folder, "site")
         site.mkdir()
         python = make_python(order.root, work, order.node)
         page = _lay_out(order, site, python)
         (site / "index.html").write_bytes(page)
         compress(site, order.node, order.quality, order.site.parent / f".compressed-{order.quality}")
-        (site / "index.html").touch()  # the Makefile compares its age: it is what was written last
+        # The Makefile compares its age: what is changed from now on, or was during the build, is newer.
+        os.utime(site / "index.html", (began, began))
         shutil.rmtree(order.site, ignore_errors=True)
         site.rename(order.site)
     return python
+
+
+def _check_place(site: Path) -> None:
+    """Raises BuildError if the folder holds anything but a site that was built: it would be deleted."""
+    if not site.exists() or (site.is_dir() and not any(site.iterdir())):
+        return
+    page = site / "index.html"
+    if not page.is_file() or START_FILES not in page.read_text(encoding="utf-8"):
+        raise BuildError(
+            f"{site} holds something else than a built site: choose a folder that is empty or new"
+        )
+
+
+@contextlib.contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """One build at a time in this place; another one waits."""
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _lay_out(order: Order, site: Path, python: Python) -> bytes:

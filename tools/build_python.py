@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 import subprocess
 import sys
@@ -140,8 +141,15 @@ class _Runner:
             "take": take or {},
             "snapshot": snapshot,
         }
+        # The time zone and the words of whoever builds would be frozen into the snapshot.
+        neutral = {**os.environ, "TZ": "UTC", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
         done = subprocess.run(
-            [self._node, RUNNER], input=json.dumps(order), capture_output=True, text=True, check=False
+            [self._node, RUNNER],
+            input=json.dumps(order),
+            capture_output=True,
+            text=True,
+            check=False,
+            env=neutral,
         )
         if done.returncode:
             raise BuildError(f"Python did not run in Node:\n{done.stderr[-3000:]}")

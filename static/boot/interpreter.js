@@ -32,7 +32,8 @@ function reasonOf(connection) {
 
 // By the service worker, which answers for this page.
 async function isKept(path) {
-  return Boolean(navigator.serviceWorker?.controller && (await caches.match(address(path), { ignoreVary: true })));
+  if (!navigator.serviceWorker?.controller) return false;
+  return caches.match(address(path), { ignoreVary: true }).then(Boolean, () => false);
 }
 
 let output = { stdout: (line) => console.log(line), stderr: (line) => console.error(line) };

@@ -99,7 +99,7 @@ async function putPage(cache) {
 // --- what is given ---
 
 async function kept(url, request) {
-  return (await found(url)) ?? fetch(request);
+  return (await found(url).catch(() => {})) ?? fetch(request); // a browser may have lost what it keeps
 }
 
 // In this version's cache. A page of another version, which runs until it is loaded again, finds its files in its own.
@@ -113,22 +113,25 @@ async function found(url) {
 
 // As the host has it now; where it cannot be reached, as it was last time.
 async function configuration(event) {
-  const answer = fetch(event.request).then(remembered);
-  event.waitUntil(answer.catch(() => {})); // one that comes too late counts for the next visit
-  const last = await caches.match(config, { cacheName: SETTINGS, ignoreVary: true });
+  const answer = fetch(event.request);
+  const isMeant = answer.then(remembered);
+  event.waitUntil(isMeant.catch(() => {})); // one that comes too late counts for the next visit
+  const last = await caches.match(config, { cacheName: SETTINGS, ignoreVary: true }).catch(() => {});
   if (!last) return answer;
   const late = new Promise((resolve) => setTimeout(resolve, CONFIG_PATIENCE, last));
-  return Promise.race([answer.then((response) => (response.status < 500 ? response : last), () => last), late]);
+  return Promise.race([isMeant.then((meant) => (meant ? answer : last), () => last), late]);
 }
 
 async function putConfig() {
   if (!(await caches.match(config, { cacheName: SETTINGS, ignoreVary: true }))) await remembered(await fetch(config, { cache: "no-cache" }));
 }
 
+// Whether the host means what it answers: a configuration, which is kept, or that there is none.
 async function remembered(response) {
+  const copy = response.clone(); // before anybody reads it
   const isGood = response.ok && (await response.clone().json().then(() => true, () => false));
-  if (isGood) await (await caches.open(SETTINGS)).put(config, response.clone()).catch(() => {}); // perhaps there is no room
-  return response;
+  if (isGood) await caches.open(SETTINGS).then((cache) => cache.put(config, copy)).catch(() => {}); // perhaps there is no room
+  return isGood || [404, 410].includes(response.status);
 }
 
 // --- what goes ---

@@ -66,7 +66,9 @@ function offer(registration) {
 function activate(registration) {
   const { waiting } = registration;
   if (!waiting) return location.reload();
-  waiting.addEventListener("statechange", () => { if (waiting.state === "activated") location.reload(); });
+  waiting.addEventListener("statechange", () => { // redundant: an even newer one has taken its place
+    if (["activated", "redundant"].includes(waiting.state)) location.reload();
+  });
   waiting.postMessage({ type: "activate" });
 }
 
@@ -75,7 +77,11 @@ function activate(registration) {
 async function recover() {
   const registration = await workers.getRegistration(here);
   if (!registration?.active || !["network", "error", "config"].includes(root.dataset.cause)) return;
-  if (!(await isGone())) await registration.update(); // without a network both fail: what is here is all there is
+  if (await isSomethingElse()) { // whatever the host has now is what people should see
+    await forget(registration);
+    return location.reload();
+  }
+  await registration.update(); // without a network this fails, as the question before: what is here is all there is
   const newer = registration.installing ?? registration.waiting;
   if (newer) follow(newer, () => activate(registration));
   else if (root.dataset.cause !== "config") await forget(registration);
@@ -85,6 +91,13 @@ async function recover() {
 async function isGone() {
   const { status } = await fetch(script, { method: "HEAD", cache: "no-store" });
   return status === 404 || status === 410;
+}
+
+// The host answers for it as something else would: a login, or a site that says the same to every address.
+async function isSomethingElse() {
+  const { ok, status, headers } = await fetch(script, { method: "HEAD", cache: "no-store" });
+  const isScript = headers.get("Content-Type")?.includes("javascript");
+  return [401, 403, 404, 410].includes(status) || (ok && !isScript);
 }
 
 async function forget(registration) {

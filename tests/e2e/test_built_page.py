@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -239,13 +240,14 @@ def test_a_traceback_shows_the_lines_of_the_source(visit: Visit, site: Path, scr
 
 
 def test_two_starts_from_one_snapshot_draw_different_numbers(visit: Visit, site: Path) -> None:
-    draw = "import random, secrets; [random.random(), secrets.token_hex()].__repr__()"
+    draw = "import json, random, secrets; json.dumps([random.random(), secrets.token_hex()])"
     with visit(site) as (ada, _):
-        first = run_python(ada.page, draw)
+        first = json.loads(run_python(ada.page, draw))
         ada.reload()
-        second = run_python(ada.page, draw)
+        second = json.loads(run_python(ada.page, draw))
         assert started(ada) == ("snapshot", "")
-    assert first != second
+    for before, after in zip(first, second, strict=True):
+        assert before != after
 
 
 def test_it_works_under_a_path_of_a_host_that_knows_nothing_of_it(chromium: Browser, tmp_path: Path) -> None:

@@ -82,7 +82,18 @@ def test_a_program_that_does_not_import_stops_the_build_with_its_traceback(
         make_python(ROOT, tmp_path, NODE)
 
 
-def test_two_builds_give_the_same_bytes(site: Path, tmp_path: Path):
+def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path: Path):
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(BuildError, match="something else than a built site"):
+        build.build(Order(root=ROOT, site=tmp_path, config=tmp_path / "config.json"))
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
+
+
+def test_two_builds_give_the_same_bytes_wherever_they_are_made(
+    site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    monkeypatch.setenv("LANG", "ja_JP.UTF-8")
     again: Python = make_python(ROOT, tmp_path, NODE)
     files = start_files_of((site / "index.html").read_text(encoding="utf-8"))
     assert again.library.read_bytes() == (site / files["library"]).read_bytes()
@@ -148,6 +159,7 @@ def test_what_was_there_before_goes_and_a_failed_build_leaves_it(
     site = tmp_path / "site"
     site.mkdir()
     (site / "old.txt").write_text("old")
+    (site / "index.html").write_text('<script type="application/json" id="start-files">')
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(BuildError, match=r"config\.json"):
         build.build(Order(root=ROOT, site=site, config=tmp_path / "config.json"))
@@ -160,6 +172,7 @@ def test_what_was_there_before_goes_and_a_failed_build_leaves_it(
     monkeypatch.setattr(build, "make_python", lambda *_: made)
     build.build(Order(root=ROOT, site=site, config=tmp_path / "config.json", quality=1))
     assert not (site / "old.txt").exists()
+    assert (site / "index.html").stat().st_mtime <= (site / "static" / "config.json").stat().st_mtime
     assert (site / "static" / "config.json").read_text() == "{}"
     # A script that the program asks for by its name keeps it.
     unnamed = {path.name: path.read_bytes() for path in (site / "static" / "boot").glob("*.js")}
