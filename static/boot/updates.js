@@ -77,7 +77,7 @@ function activate(registration) {
 async function recover() {
   const registration = await workers.getRegistration(here);
   if (!registration?.active || !["network", "error", "config"].includes(root.dataset.cause)) return;
-  if (await isSomethingElse()) { // whatever the host has now is what people should see
+  if (await isGone(401, 403)) { // whatever the host has now is what people should see
     await forget(registration);
     return location.reload();
   }
@@ -87,17 +87,12 @@ async function recover() {
   else if (root.dataset.cause !== "config") await forget(registration);
 }
 
-// The host has no worker any more: it does without one, or has become another site, as hosts on one's own machine do.
-async function isGone() {
-  const { status } = await fetch(script, { method: "HEAD", cache: "no-store" });
-  return status === 404 || status === 410;
-}
-
-// The host answers for it as something else would: a login, or a site that says the same to every address.
-async function isSomethingElse() {
+// The host has no worker any more, or answers for it with something else, as a site does that says the same to every
+// address: it has become another site, as hosts on one's own machine do. `refusals`: further answers that mean so.
+async function isGone(...refusals) {
   const { ok, status, headers } = await fetch(script, { method: "HEAD", cache: "no-store" });
   const isScript = headers.get("Content-Type")?.includes("javascript");
-  return [401, 403, 404, 410].includes(status) || (ok && !isScript);
+  return [404, 410, ...refusals].includes(status) || (ok && !isScript);
 }
 
 async function forget(registration) {
