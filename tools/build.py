@@ -33,12 +33,20 @@ from tools.build_page import Addresses, built_page, page_bytes, read_page, style
 from tools.build_policy import connect_sources, headers_file, policy_for_page
 from tools.build_python import Python, make_python
 from tools.build_snapshot import packed
-from tools.build_worker import SCRIPT, digests_of, version_of, worker_script
+from tools.build_worker import SCRIPT, digests_of, version_of, worker_script, worker_source
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Scripts of static/boot that the page names, or PyScript, or another of them: they get new names. Any other keeps its
 #: own, since the program asks for it by that.
-RENAMED_SCRIPTS = ("boot.js", "python.js", "interpreter.js", "progress.js", "updates.js", SCRIPT.name)
+RENAMED_SCRIPTS = (
+    "boot.js",
+    "python.js",
+    "interpreter.js",
+    "line.js",
+    "compressed.js",
+    "updates.js",
+    SCRIPT.name,
+)
 PYODIDE_FILES = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm")
 #: PyScript without the plugins that the page switches off. The hashes in these names are PyScript's own.
 PYSCRIPT_FILES = ("core.js", "core-*.js", "error-*.js", "LICENSE")
@@ -73,6 +81,9 @@ def build(order: Order) -> Python:
         _alone(order.site.parent / ".building"),
         tempfile.TemporaryDirectory(dir=order.site.parent, prefix=".build-") as folder,
     ):
+        for left in order.site.parent.glob(".build-*"):  # by a build that was killed
+            if left != Path(folder):
+                shutil.rmtree(left)
         work, site = Path(folder), Path(folder, "site")
         site.mkdir()
         python = make_python(order.root, work, order.node)
@@ -125,7 +136,7 @@ def _lay_out(order: Order, site: Path, python: Python) -> bytes:
 def _add_version(root: Path, site: Path, source: str, addresses: Addresses, policy: str) -> bytes:
     """The page, and the service worker beside it: both name the version, which is made of the page and of every other
     file that the worker keeps."""
-    digests, worker = digests_of(site), (root / SCRIPT).read_text(encoding="utf-8")
+    digests, worker = digests_of(site), worker_source(root)
     version = version_of(built_page(source, addresses, policy), worker, digests)
     script = worker_script(worker, version, digests, addresses.start_files)
     (site / "service-worker.js").write_bytes(script)
@@ -140,11 +151,12 @@ def _add_assets(root: Path, site: Path, python: Python, page: str) -> Addresses:
     pyodide = assets.add_folder("pyodide", _contents(vendor / "pyodide", PYODIDE_FILES))
     pyscript_files = _contents(vendor / "pyscript", PYSCRIPT_FILES)
     pyscript = assets.add_folder("pyscript", pyscript_files)
-    progress = assets.add("progress.js", (boot / "progress.js").read_bytes())
+    compressed = assets.add("compressed.js", (boot / "compressed.js").read_bytes())
+    line = assets.add("line.js", _importing(boot / "line.js", "./compressed.js", _beside(compressed)))
     updates = assets.add("updates.js", (boot / "updates.js").read_bytes())
     starter = _importing(boot / "boot.js", "./updates.js", _beside(updates))
     launcher = _importing(boot / "python.js", "../vendor/pyscript/", _beside(pyscript))
-    interpreter = _importing(boot / "interpreter.js", "./progress.js", _beside(progress))
+    interpreter = _importing(boot / "interpreter.js", "./line.js", _beside(line))
     core = [name for name in pyscript_files if name.startswith("core")]
     return Addresses(
         styles=assets.add("page.css", b"".join((root / path).read_bytes() for path in stylesheets(page))),
@@ -153,7 +165,8 @@ def _add_assets(root: Path, site: Path, python: Python, page: str) -> Addresses:
         launcher=assets.add("python.js", launcher),
         interpreter=assets.add("interpreter.js", interpreter),
         modules=(
-            progress,
+            line,
+            compressed,
             *(f"{pyscript}{name}" for name in core),
             *(f"{pyodide}{name}" for name in PYODIDE_FILES if name.endswith(".mjs")),
         ),

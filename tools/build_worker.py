@@ -1,9 +1,11 @@
-"""The service worker of the built site: static/boot/service_worker.js, with the files of one version listed in it."""
+"""The service worker of the built site: static/boot/service_worker.js, with the files of one version listed in it, and
+with static/boot/compressed.js, which it cannot import: not every browser takes modules for service workers."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from tools.build_assets import ASSETS, fingerprint
 from tools.build_errors import BuildError
 
 SCRIPT = Path("static", "boot", "service_worker.js")
+HELPER = Path("static", "boot", "compressed.js")
 #: Folders whose files a version consists of, beside index.html. static/config.json is no part of it: it changes alone.
 _FOLDERS = (ASSETS, "static/boot")
 #: What a way of starting needs of the files in start_files, beyond what every start needs.
@@ -31,8 +34,14 @@ def digests_of(site: Path) -> dict[str, str]:
 
 def version_of(page: str, worker: str, digests: Mapping[str, str]) -> str:
     """Ten hexadecimal digits that are others as soon as one byte is. ``page``: index.html, without a version;
-    ``worker``: its script, without the list."""
+    ``worker``: its source, without the list."""
     return fingerprint([page.encode(), worker.encode(), json.dumps(digests, sort_keys=True).encode()])
+
+
+def worker_source(root: Path) -> str:
+    """The script and its helper as one, with a place for the list."""
+    helper = (root / HELPER).read_text(encoding="utf-8")
+    return re.sub(r"^export ", "", helper, flags=re.MULTILINE) + (root / SCRIPT).read_text(encoding="utf-8")
 
 
 def worker_script(

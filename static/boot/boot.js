@@ -18,7 +18,8 @@
     clearTimeout(timer);
     root.dataset.cause = cause;
     root.dataset.page = "failed";
-    const tell = () => { part("splash-detail").textContent = String(detail ?? "").slice(0, 500); };
+    const line = String(detail ?? "").trim().split("\n").pop(); // of a traceback it is the one that says most
+    const tell = () => { part("splash-detail").textContent = line.slice(0, 500); };
     part("splash-detail") ? tell() : addEventListener("DOMContentLoaded", tell);
   }
 
@@ -58,7 +59,7 @@
   // PyScript puts what Python or its configuration raised into a box at the end of the page.
   const boxes = new MutationObserver((changes) => {
     for (const { addedNodes } of changes)
-      for (const node of addedNodes) if (node.className === "py-error") fail("error", node.textContent.trim().split("\n").pop());
+      for (const node of addedNodes) if (node.className === "py-error") fail("error", node.textContent);
   });
   // A runtime file that is missing makes Pyodide wait for ever; the browser knows how its request ended.
   const requests = new PerformanceObserver((list) => {

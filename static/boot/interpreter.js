@@ -6,28 +6,32 @@
 // larger download. Or the ordinary way, from the library and the program as archives: also when the snapshot is missing,
 // cut off or damaged, or does not load in this browser. Which way it was stands in html[data-start], why it was the
 // ordinary one in html[data-start-reason]; both are also in the performance timeline as the mark "python".
-import { counted } from "./progress.js";
+import { Line } from "./line.js";
 
 const files = JSON.parse(document.getElementById("start-files").textContent);
 const address = (path) => new URL(path, document.baseURI).href;
 
-// In Mbit/s. Chromium tells at most 10, and some 1.4 when it has seen no traffic yet; the other browsers tell nothing.
-const FAST_ENOUGH = 1;
+// In Mbit/s. On a slower line the small download makes up for the slower start (docs/benchmarks.md).
+const FAST_ENOUGH = 10;
 
 // In milliseconds. With its files here Python takes less than a second to start (docs/benchmarks.md).
 const PATIENCE = 4000;
 
-// Why this visit should do with the small download; "": the larger one, which starts quicker, is the better one, or is
-// here already. This is the one place that decides. `connection`: navigator.connection, where there is one.
-export async function reasonToSave(connection) {
-  const reason = reasonOf(connection);
-  return reason && (await isKept(files.snapshot)) ? "" : reason;
-}
+const asked = new URLSearchParams(location.search).get("start"); // for whoever compares the two ways
+const line = new Line(Object.fromEntries(Object.entries(files.sizes).map(([path, size]) => [address(path), size])));
 
-function reasonOf(connection) {
+// Why this visit should do with the small download; "": the larger one, which starts quicker, is the better one, or is
+// here already. This is the one place that decides. `connection`: navigator.connection, where there is one. What it
+// says of the speed comes from visits elsewhere, or from nowhere: so the line is measured, but for one known to be slow.
+export async function reasonToSave(connection) {
+  if (asked === "ordinary") return "the address asks for it";
+  if (asked === "snapshot") return "";
+  if (await isKept(files.snapshot)) return "";
   if (connection?.saveData) return "the browser asks to save data";
-  if (connection?.downlink < FAST_ENOUGH) return `the connection gives ${connection.downlink} Mbit/s`;
-  return "";
+  if (/2g|3g/.test(connection?.effectiveType)) return `the browser calls the connection ${connection.effectiveType}`;
+  const speed = await line.speed();
+  performance.mark("line", { detail: { speed } });
+  return speed < FAST_ENOUGH ? `the connection gives ${speed.toFixed(1)} Mbit/s` : "";
 }
 
 // By the service worker, which answers for this page.
@@ -56,11 +60,11 @@ export function loadPyodide({ stdout, stderr }) {
 }
 
 async function start() {
+  line.begin(address(files.wasm)); // both ways need it, and it tells how fast the line is
   const saving = await reasonToSave(navigator.connection);
   if (saving) document.documentElement.dataset.startSaves = ""; // updates.js gets the snapshot for later visits
-  const sizes = Object.fromEntries(Object.entries(files.sizes).map(([path, size]) => [address(path), size]));
   const expected = [files.wasm, saving ? files.library : files.snapshot].map(address);
-  const work = counted(sizes, expected, async () => {
+  const work = line.during(expected, async () => {
     if (saving) return ordinary(saving);
     try {
       return await fromSnapshot();
@@ -76,10 +80,9 @@ async function start() {
 async function troubleOf(work) {
   const ended = work.then(() => true, () => true);
   const hasEndedWithin = (milliseconds) => Promise.race([ended, pause(milliseconds)]);
-  const hasArrived = () => performance.getEntriesByName(address(files.wasm), "resource").length > 0;
   do {
     if (await hasEndedWithin(PATIENCE)) return work;
-  } while (!hasArrived());
+  } while (!line.hasBrought(address(files.wasm)));
   const { headers } = await fetch(address(files.wasm), { method: "HEAD" });
   const type = headers.get("Content-Type");
   if (!type?.startsWith("application/wasm")) throw new Error(`${files.wasm} is sent as ${type}, not as application/wasm`);

@@ -1,6 +1,6 @@
 // Keeps the page for visits without a network, all files of one version together. tools/build_worker.py makes the
-// site's service-worker.js of this, with the list of files; what is not in it is left to the browser, whatever it is:
-// tokens, tickets, the WebSocket, other origins.
+// site's service-worker.js of this, with the list of files and compressed.js; what is not in the list is left to the
+// browser, whatever it is: tokens, tickets, the WebSocket, other origins.
 //
 // A version has a cache of its own. It is filled while the one before goes on, file by file checked against the build's
 // SHA-256, and takes over when a page says so, or when no page of the one before is open. Old caches go when no page
@@ -14,6 +14,8 @@ const MINE = FAMILY + BUILD.version;
 const SETTINGS = `${FAMILY}settings`; // outlives the versions
 // In milliseconds. What a host that is there may take for its few bytes of configuration.
 const CONFIG_PATIENCE = 3000;
+// In milliseconds. A host that has new versions, but for so long none that is whole, is believed at last.
+const REFUSAL_PATIENCE = 86_400_000;
 // In milliseconds. A page that does not say its version within this may need any.
 const ANSWER_PATIENCE = 10_000;
 
@@ -24,6 +26,10 @@ const digests = new Map(
 );
 const pages = [SCOPE, address("index.html")];
 const config = address(BUILD.config);
+const refused = address("?refused"); // among the settings: since when the host's versions were not whole
+
+// The host is there, but what it has is not this version.
+class Refusal extends Error {}
 
 addEventListener("install", (event) => event.waitUntil(install()));
 addEventListener("message", (event) => {
@@ -45,6 +51,16 @@ addEventListener("fetch", (event) => {
 
 // What fails here leaves the version before as it is; the browser tries again at a later visit.
 async function install() {
+  try {
+    await fill();
+  } catch (error) {
+    if (error instanceof Refusal) await noteRefusal();
+    throw error;
+  }
+  await (await caches.open(SETTINGS)).delete(refused);
+}
+
+async function fill() {
   const cache = await caches.open(MINE);
   await putPage(cache);
   await putAll(cache, Object.keys(BUILD.files).map(address));
@@ -52,6 +68,16 @@ async function install() {
   const way = ["snapshot", "ordinary"].find(await wasKept());
   if (way) await putAll(cache, Object.keys(BUILD.ways[way]).map(address));
   await putConfig();
+}
+
+// Else somebody would see the version before for ever: say, because the host now changes what it sends.
+async function noteRefusal() {
+  const settings = await caches.open(SETTINGS);
+  const since = await settings.match(refused);
+  if (!since) return settings.put(refused, new Response(String(Date.now())));
+  if (Date.now() - Number(await since.text()) < REFUSAL_PATIENCE) return;
+  await registration.unregister();
+  for (const name of [...(await others()), MINE, SETTINGS]) await caches.delete(name);
 }
 
 // What one way of starting needs: "snapshot" or "ordinary". And whatever the browser may have dropped.
@@ -79,12 +105,12 @@ async function putAll(cache, urls) {
 // of the host again.
 async function checked(url) {
   for (const cache of isHashed(url) ? ["default", "reload"] : ["no-cache"]) {
-    const response = await fetch(url, { cache, priority: "low" });
-    if (!response.ok) throw new Error(`${url}: HTTP ${response.status}`);
+    const { response } = await askCompressed(url, { cache, priority: "low" });
+    if (!response.ok) throw new Refusal(`${url}: HTTP ${response.status}`);
     const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", await response.clone().arrayBuffer()));
     if (Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("") === digests.get(url)) return response;
   }
-  throw new Error(`${url} is not the file of version ${BUILD.version}`);
+  throw new Refusal(`${url} is not the file of version ${BUILD.version}`);
 }
 
 // Hosts add to pages, so this one is known by the version that it names.
@@ -92,7 +118,7 @@ async function putPage(cache) {
   const response = await fetch(SCOPE, { cache: "no-cache" });
   const text = await response.clone().text();
   if (!response.ok || response.redirected || !text.includes(`"version":"${BUILD.version}"`) || !text.includes("</html>"))
-    throw new Error(`${SCOPE} is not the page of version ${BUILD.version}`);
+    throw new Refusal(`${SCOPE} is not the page of version ${BUILD.version}`);
   await cache.put(SCOPE, response);
 }
 

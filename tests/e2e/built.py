@@ -4,6 +4,7 @@ in copies."""
 from __future__ import annotations
 
 import functools
+import gzip
 import json
 import shutil
 import threading
@@ -20,6 +21,8 @@ from tools.build import Order, build
 from tools.build_assets import QUICK
 from tools.build_page import start_files_of
 
+#: static/boot/compressed.js: what is this large, is asked for compressed.
+WORTH_ASKING = 100_000
 #: The page's own module, asked by its address, is the one that has started Python.
 RUN_PYTHON = """async ([path, source]) => {
     const { loadPyodide } = await import(new URL(path, document.baseURI).href);
@@ -58,6 +61,8 @@ class Copy:
         """Let a file have another content, whoever asks for it."""
         self.remove(path)
         (self.site / path).write_bytes(content)
+        if len(content) >= WORTH_ASKING:
+            (self.site / f"{path}.gz").write_bytes(gzip.compress(content, 1))
 
     def say(self, old: str, new: str) -> None:
         """Let the page itself say something else."""
@@ -74,9 +79,15 @@ def run_python(page: Page, source: str) -> Any:
 
 class _Server(ThreadingHTTPServer):
     in_order = True
+    encodes_gz = False
 
 
 class _Handler(SimpleHTTPRequestHandler):
+    def end_headers(self) -> None:
+        if self.path.endswith(".gz") and getattr(self.server, "encodes_gz", False):
+            self.send_header("Content-Encoding", "gzip")
+        super().end_headers()
+
     def send_head(self) -> Any:
         if not getattr(self.server, "in_order", True):
             return self.send_error(HTTPStatus.SERVICE_UNAVAILABLE)
@@ -91,12 +102,14 @@ class _Handler(SimpleHTTPRequestHandler):
 
 
 class StaticHost:
-    """Responsible for a host that serves a folder under a path of its own, and knows no header but Content-Type."""
+    """Responsible for a host that serves a folder under a path of its own, and knows no header but Content-Type. With
+    ``encodes_gz`` it takes .gz for an encoding, as some do."""
 
     PATH = "/some/path/"
 
-    def __init__(self, site: Path, port: int = 0) -> None:
+    def __init__(self, site: Path, port: int = 0, *, encodes_gz: bool = False) -> None:
         self._server = _Server((LOOPBACK, port), functools.partial(_Handler, directory=str(site)))
+        self._server.encodes_gz = encodes_gz
         self.origin = f"http://{LOOPBACK}:{self._server.server_address[1]}"
         self.url = f"{self.origin}{self.PATH}"
 

@@ -80,14 +80,15 @@ class Peer:
 
     @property
     def heard(self) -> list[str]:
-        """What was said in the room, as it came: history first, then live, own words included."""
-        texts: list[str] = []
+        """What was said in the room, own words included, in the room's order: broadcasts may overtake each other, and
+        every client sorts them. What came twice is there twice."""
+        messages: list[Message] = []
         for frame in tuple(self.frames):
             if isinstance(frame, Batch):
-                texts += [message.content for message in frame.messages]
+                messages += frame.messages
             elif isinstance(frame, Message):
-                texts.append(frame.content)
-        return texts
+                messages.append(frame)
+        return [message.content for message in sorted(messages, key=lambda message: message.seq or 0)]
 
     def wait_for(
         self, kind: type[Kind], such: Callable[[Kind], bool] = lambda _: True, within: float = 15.0

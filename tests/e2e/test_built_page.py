@@ -45,19 +45,23 @@ Visit = Callable[..., AbstractContextManager[tuple[Person, KizunaServer]]]
 
 @pytest.fixture
 def visit(request: pytest.FixtureRequest, chromium: Browser, tmp_path: Path) -> Visit:
-    """Opens a site, served by the real server, in a browser that was never there. `script` runs before the page's own;
-    what the page complains about fails the test, unless it `expects` it."""
+    """Opens a site, served by the real server, in a browser that was never there: over a line of so many Mbit/s, and
+    with this behind its address. `script` runs before the page's own; what the page complains about fails the test,
+    unless it `expects` it."""
 
     @contextlib.contextmanager
-    def visit(site: Path, *expects: str, script: str = "") -> Iterator[tuple[Person, KizunaServer]]:
+    def visit(
+        site: Path, *expects: str, script: str = "", megabits: float | None = None, asks: str = ""
+    ) -> Iterator[tuple[Person, KizunaServer]]:
         with KizunaServer(tmp_path / "kizuna.sqlite3", ROOT=str(site), RATE_LIMIT="0") as server:
             cast = Cast(chromium, server)
             ada = cast.hire("Ada")
             ada.watch.allow(*expects)
             ada.page.add_init_script(script)
+            slow = ada.network.link(megabits * 1e6 / 8, 0.02) if megabits else contextlib.nullcontext()
             try:
-                with present(request, [ada], server):
-                    ada.open(ROOM)
+                with slow, present(request, [ada], server):
+                    ada.open(ROOM, asks)
                     yield ada, server
             finally:
                 cast.dismiss(ada)
@@ -110,6 +114,28 @@ def test_a_browser_that_saves_data_starts_the_ordinary_way_and_chats(visit: Visi
         assert started(ada) == ("ordinary", "the browser asks to save data")
         chats(ada, server)
         assert not [url for url in ada.watch.requests if ".snapshot" in url]
+
+
+def test_on_a_slow_line_it_starts_the_ordinary_way_and_chats(visit: Visit, site: Path) -> None:
+    with visit(site, megabits=4) as (ada, server):
+        way, reason = started(ada)
+        told = re.fullmatch(r"the connection gives (\d+\.\d) Mbit/s", reason or "")
+        assert (way, told is not None) == ("ordinary", True), reason
+        assert told is not None
+        assert 0 < float(told[1]) < 5
+        chats(ada, server)
+
+
+def test_on_a_fast_line_it_starts_from_the_snapshot(visit: Visit, site: Path) -> None:
+    with visit(site, megabits=100) as (ada, _):
+        assert started(ada) == ("snapshot", "")
+
+
+@pytest.mark.parametrize("way", ["snapshot", "ordinary"])
+def test_the_address_may_say_which_way_it_starts(visit: Visit, site: Path, way: str) -> None:
+    script = SAVES_DATA if way == "snapshot" else ""
+    with visit(site, script=script, asks=f"?start={way}") as (ada, _):
+        assert started(ada)[0] == way
 
 
 @pytest.mark.parametrize(
@@ -272,11 +298,40 @@ def test_it_works_under_a_path_of_a_host_that_knows_nothing_of_it(chromium: Brow
             page.get_by_role("textbox", name="Message", exact=True).fill("from another host")
             page.get_by_role("textbox", name="Message", exact=True).press("Enter")
             peer.wait_to_hear("from another host")
-        elsewhere = {
-            url.partition("?")[0] for url in (*watch.requests, *watch.sockets_opened) if host.url not in url
-        }
+        expect(
+            page.get_by_text("from another host")
+        ).to_be_visible()  # the browser has told of all that was before
+        asked = (*watch.requests, *watch.sockets_opened)
+        elsewhere = {url.partition("?")[0] for url in asked if host.url not in url}
         assert elsewhere == {f"ws://{backend}/ws", f"http://{backend}/token"}
         assert [problem for problem in watch.problems if not problem.startswith("asked another origin")] == []
+
+
+@pytest.mark.parametrize(
+    ("asks", "large"),
+    [("?start=snapshot", ("wasm", "snapshot")), ("?start=ordinary", ("wasm", "library", "program"))],
+    ids=["snapshot", "ordinary"],
+)
+@pytest.mark.parametrize("encodes_gz", [False, True], ids=["as a type", "as an encoding"])
+def test_from_a_host_that_compresses_nothing_it_fetches_compressed_files(
+    chromium: Browser, site: Path, asks: str, large: tuple[str, ...], encodes_gz: bool
+) -> None:
+    files = start_files_of((site / "index.html").read_text(encoding="utf-8"))
+    with (
+        StaticHost(site, encodes_gz=encodes_gz) as host,
+        contextlib.closing(chromium.new_context(locale="en-US")) as context,
+    ):
+        page = context.new_page()
+        page.add_init_script(REMEMBER_PROGRESS)
+        watch = Watch(page, host.origin)
+        page.goto(f"{host.url}{asks}", wait_until="commit")
+        expect(page.locator("html")).to_have_attribute("data-page", "live", timeout=PATIENCE * 2000)
+        expect(page.locator("html")).to_have_attribute("data-start", asks.removeprefix("?start="))
+        wanted = {f"{host.url}{files[name]}.gz" for name in large}
+        assert wanted <= set(watch.requests)
+        arrived = page.evaluate("progress.at(-1).arrived")
+        packed = sum((site / f"{files[name]}.gz").stat().st_size for name in large)
+        assert arrived == pytest.approx(packed, rel=0.01)
 
 
 def test_the_page_may_ask_nobody_that_its_config_does_not_name(visit: Visit, site: Path) -> None:

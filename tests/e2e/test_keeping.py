@@ -143,5 +143,6 @@ def test_all_that_failed_is_sent_again_in_the_order_typed(ada: Person, peer: Pee
     ada.come_back()
     for text in texts:
         ada.wait_for_text(text, state="sent")
+        peer.wait_to_hear(text)
     assert peer.heard == texts
     ada.wait_for_texts(*texts)

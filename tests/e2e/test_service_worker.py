@@ -62,7 +62,7 @@ SPOIL_THE_RUNTIME = """async () => {
                 await cache.put(url, new Response("spoilt", { headers: { "Content-Type": "text/javascript" } }));
     }
 }"""
-SLOW = "Object.defineProperty(navigator, 'connection', { value: { downlink: 0.5 } });"
+SLOW = "Object.defineProperty(navigator, 'connection', { value: { effectiveType: '3g' } });"
 SAVES_DATA = "Object.defineProperty(navigator, 'connection', { value: { saveData: true } });"
 
 Visit = Callable[..., AbstractContextManager[tuple[Person, KizunaServer]]]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tools.build_errors import BuildError
-from tools.build_worker import SCRIPT, digests_of, version_of, worker_script
+from tools.build_worker import digests_of, version_of, worker_script, worker_source
 
 ROOT = Path(__file__).parents[2]
 CONTENTS = {
@@ -62,7 +62,7 @@ def test_a_version_consists_of_what_browsers_load_and_of_no_compressed_form_of_i
 
 def test_the_worker_of_the_repository_takes_the_list_each_way_of_starting_by_itself(site: Path):
     digests = digests_of(site)
-    build = list_in(worker_script((ROOT / SCRIPT).read_text(encoding="utf-8"), "v1", digests, START_FILES))
+    build = list_in(worker_script(worker_source(ROOT), "v1", digests, START_FILES))
     assert build["version"] == "v1"
     assert build["files"].keys() == {"assets/boot.1.js", "assets/pyodide-1/p.wasm", "static/boot/ticks.js"}
     assert {way: set(files) for way, files in build["ways"].items()} == {

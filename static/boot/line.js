@@ -1,0 +1,124 @@
+// The line to the host while Python starts: what is fetched over it is counted, which tells how far the start is, and
+// how fast the line.
+//
+// Pyodide fetches its own files, so what it asks for is counted on the way: a second reader of the same answer. The answer
+// itself goes on untouched, with its type, which WebAssembly insists on.
+import { ask, askCompressed } from "./compressed.js";
+
+// In bytes, of what travels. The first of them come slowly on any line: TCP tries how much it takes.
+const FIRST = 96 * 1024;
+const MEASURED = 192 * 1024;
+// In milliseconds. So much takes longer on a line of 2 Mbit/s or less only.
+const PATIENCE = 1000;
+
+export class Line {
+  #sizes;
+  #expected = [];
+  #early = new Map(); // address -> promise of the answer
+  #sources = new Map(); // address -> where it is from
+  #answers = new Map(); // address -> { arrived, total }, in bytes that travel
+  #arrived; // called with the sum of it
+  #isCounted = !comesFromCache(import.meta.url); // else so does the rest, and there is nothing to wait for
+
+  // `sizes`: address -> bytes, uncompressed, of all files that are to be counted.
+  constructor(sizes) {
+    this.#sizes = sizes;
+  }
+
+  // Fetch now what somebody will ask for later.
+  begin(url) {
+    const answer = this.#get(url);
+    answer.catch(() => {}); // whoever asks learns of it
+    this.#early.set(url, answer);
+  }
+
+  // The Mbit/s at which files arrive. To be asked once, while the first one does.
+  speed() {
+    if (!this.#isCounted) return Promise.resolve(Infinity);
+    const began = performance.now();
+    let first;
+    return new Promise((resolve) => {
+      const tell = (bytes, since) => {
+        this.#arrived = undefined;
+        clearTimeout(timer);
+        resolve((bytes * 8) / 1000 / Math.max(performance.now() - since, 1));
+      };
+      const timer = setTimeout(() => tell(this.#sum("arrived"), began), PATIENCE);
+      this.#arrived = (bytes) => {
+        if (bytes < FIRST) return;
+        first ??= { bytes, at: performance.now() };
+        if (bytes - first.bytes >= MEASURED) tell(bytes - first.bytes, first.at);
+      };
+    });
+  }
+
+  // Do `work`, and count what it fetches. `expected`: the addresses that it surely asks for, before whose answers the
+  // total is not known.
+  async during(expected, work) {
+    this.#expected = expected;
+    globalThis.fetch = (resource, options) => this.#fetch(resource, options);
+    try {
+      return await work();
+    } finally {
+      globalThis.fetch = ask;
+    }
+  }
+
+  // Whether all of a file is here, as the browser's timeline has it.
+  hasBrought(url) {
+    return performance.getEntriesByName(this.#sources.get(url) ?? url, "resource").length > 0;
+  }
+
+  #fetch(resource, options) {
+    const url = String(resource.url ?? resource);
+    if (!(url in this.#sizes)) return ask(resource, options);
+    const early = this.#early.get(url);
+    this.#early.delete(url); // an answer is read once
+    return early ?? this.#get(url, options);
+  }
+
+  async #get(url, options) {
+    const { response, address, length } = await askCompressed(url, options);
+    this.#sources.set(url, address);
+    if (response.ok && this.#isCounted) void this.#count(url, response.clone(), length);
+    return response;
+  }
+
+  // What travels is what the host says, compressed or not; what is read is not compressed.
+  async #count(url, copy, length) {
+    const size = this.#sizes[url];
+    const answer = { arrived: 0, total: length ?? size };
+    this.#answers.set(url, answer);
+    let read = 0;
+    for await (const chunk of chunksOf(copy)) {
+      read += chunk.length;
+      answer.arrived = answer.total * Math.min(1, read / size);
+      this.#arrived?.(this.#sum("arrived"));
+      if (this.#expected.length && this.#expected.every((address) => this.#answers.has(address))) this.#tell();
+    }
+  }
+
+  // boot.js shows it.
+  #tell() {
+    const [arrived, total] = [this.#sum("arrived"), this.#sum("total")];
+    dispatchEvent(new CustomEvent("python:bytes", { detail: { arrived, total } }));
+  }
+
+  #sum(key) {
+    return Math.round([...this.#answers.values()].reduce((all, answer) => all + answer[key], 0));
+  }
+}
+
+async function* chunksOf(response) {
+  const reader = response.body.getReader();
+  try {
+    for (let part = await reader.read(); !part.done; part = await reader.read()) yield part.value;
+  } catch {
+    // Whoever reads the answer itself has the same trouble, and tells it.
+  }
+}
+
+function comesFromCache(address) {
+  const [entry] = performance.getEntriesByName(address, "resource");
+  return entry?.transferSize === 0;
+}

@@ -1,0 +1,76 @@
+"""A page that cannot start says so in words, within ten seconds, and what to do about it."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Browser, Route, expect
+
+from tests.e2e.person import Person
+from tests.e2e.server import KizunaServer
+
+#: In milliseconds: what a person is to wait at most.
+SOON = 10_000
+TOO_OLD = "This browser is too old"
+MISSING = "A part of the page did not arrive"
+
+
+def not_found(route: Route) -> None:
+    route.fulfill(status=404, body="Not Found")
+
+
+@pytest.fixture
+def newcomer(hire: Callable[..., Person]) -> Person:
+    return hire("Newcomer")
+
+
+def expect_failure(person: Person, words: str, detail: str, within: float = SOON) -> None:
+    """The page says this, and offers to load it again."""
+    alert = person.page.get_by_role("alert").filter(visible=True)
+    expect(alert).to_contain_text(words, timeout=within)
+    expect(alert).to_contain_text(detail)
+    expect(person.page.get_by_role("link", name="Reload")).to_be_visible()
+
+
+@pytest.mark.parametrize("part", ["pyodide.asm.wasm", "python_stdlib.zip", "core.js", "python.js"])
+def test_a_part_that_is_missing_is_named(newcomer: Person, part: str) -> None:
+    newcomer.watch.allow("404", "uncaught error")
+    newcomer.page.route(f"**/{part}", not_found)
+    newcomer.begin_to_open("general")
+    expect_failure(newcomer, MISSING, part)
+
+
+def test_a_browser_without_webassembly_is_told_which_ones_work(newcomer: Person) -> None:
+    newcomer.watch.allow("uncaught error", "WebAssembly")
+    newcomer.page.add_init_script("delete globalThis.WebAssembly;")
+    newcomer.begin_to_open("general")
+    expect_failure(newcomer, TOO_OLD, "Chrome")
+
+
+def test_a_browser_that_can_run_none_of_the_scripts_is_told_so_by_the_styles_alone(newcomer: Person) -> None:
+    newcomer.watch.allow("Failed to load resource")
+    newcomer.page.route(re.compile(r"js$"), lambda route: route.abort())
+    newcomer.begin_to_open("general")
+    expect_failure(newcomer, TOO_OLD, "Chrome", within=SOON + 1000)
+
+
+def test_where_scripts_are_off_the_page_asks_for_them(chromium: Browser, server: KizunaServer) -> None:
+    with contextlib.closing(chromium.new_context(locale="en-US", java_script_enabled=False)) as context:
+        page = context.new_page()
+        page.goto(server.url)
+        words = page.locator("noscript [lang=en]")
+        expect(words).to_be_visible()
+        expect(words).to_contain_text("Please allow JavaScript and reload")
+        expect(page.get_by_text(TOO_OLD)).to_be_hidden()
+
+
+def test_what_python_raises_at_once_is_shown_by_its_last_line(newcomer: Person) -> None:
+    newcomer.watch.allow("RuntimeError: a mistake")
+    broken = "raise RuntimeError('a mistake')"
+    newcomer.page.route("**/app/main.py", lambda route: route.fulfill(body=broken))
+    newcomer.begin_to_open("general")
+    # Python has to start first: how long that takes is the machine's affair.
+    expect_failure(newcomer, "Something in the page went wrong", "RuntimeError: a mistake", within=6 * SOON)
