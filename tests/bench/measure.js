@@ -50,6 +50,7 @@ window.measured ??= new Promise((resolve, reject) => {
 
   function summary() {
     const [python] = performance.getEntriesByName("python", "mark");
+    const [line] = performance.getEntriesByName("line", "mark");
     const [page] = performance.getEntriesByType("navigation");
     const file = ({ name, startTime, responseEnd, transferSize }) => ({ name, startTime, responseEnd, transferSize });
     return {
@@ -58,6 +59,7 @@ window.measured ??= new Promise((resolve, reject) => {
       reason: root().dataset.startReason ?? "",
       files: [page, ...performance.getEntriesByType("resource")].map(file),
       controlled: Boolean(navigator.serviceWorker?.controller),
+      speed: line?.detail.speed ?? null,
       told: told ? { downlink: told.downlink, rtt: told.rtt, type: told.effectiveType } : null,
     };
   }

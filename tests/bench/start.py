@@ -2,7 +2,7 @@
 
 python -m tests.bench.start                      # prints the tables
 python -m tests.bench.start --write              # also puts them into docs/benchmarks.md, and the plot beside it
-python -m tests.bench.start --rounds 1 --network localhost --page fast --page stock --engine Chromium --quick
+python -m tests.bench.start --rounds 1 --network localhost --page own --page stock --engine Chromium --quick
 
 The pages take turns within each round, so that whatever else the machine does slows all alike. The machine decides the
 seconds; the ratios are what counts. docs/benchmarks.md says what is measured and how.
@@ -37,8 +37,8 @@ CROWDED = 2.0
 WARNING = "**Other work shared the machine: measure again on a quiet one before judging by these numbers.**"
 ENGINES = ("Chromium", "Firefox", "WebKit")
 #: What is compared in every run, unless told otherwise, and what of it where on localhost only.
-USUAL_PAGES = ("fast", "small", "stock", "react")
-ELSEWHERE_PAGES = ("fast", "stock")
+USUAL_PAGES = ("own", "fast", "small", "stock", "react")
+ELSEWHERE_PAGES = ("own", "stock")
 
 
 def plan(

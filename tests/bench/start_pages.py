@@ -23,30 +23,23 @@ REACT = Path(__file__).with_name("react")
 DIST = ROOT / "dist"
 
 
-def connection(told: str) -> str:
-    """A script after which navigator.connection tells this."""
-    return f"Object.defineProperty(navigator, 'connection', {{ value: {{ {told} }} }});"
-
-
 @dataclass(frozen=True)
 class PageKind:
-    """One of the pages. `host` is the folder that it is served from; `script` runs before its own."""
+    """One of the pages. `host` is the folder that it is served from."""
 
     key: str
     name: str
     host: str
-    script: str = ""
-    way: str = ""  #: how Python must have started at the first visit
+    way: str = ""  #: how Python has to start, whatever the page would choose by itself
     is_chat: bool = True  #: it becomes live and connects
 
 
 PAGES = {
     page.key: page
     for page in (
-        # 10 Mbit/s is the most that a browser tells.
-        PageKind("fast", "built, fast way", "site", connection("downlink: 10, saveData: false"), "snapshot"),
-        PageKind("small", "built, small way", "site", connection("downlink: 10, saveData: true"), "ordinary"),
-        PageKind("own", "built, as it decides", "site"),
+        PageKind("own", "built", "site"),
+        PageKind("fast", "built, fast way", "site", "snapshot"),
+        PageKind("small", "built, small way", "site", "ordinary"),
         PageKind("stock", "stock PyScript", "stock"),
         PageKind("react", "React", "react", is_chat=False),
     )
@@ -147,7 +140,8 @@ class Hosts:
     def url(self, page: PageKind, network: Network) -> str:
         """Where a page is on a network, in English."""
         line = self.line(page, network)
-        return f"{line.url if line else self._servers[page.host].url}/?lang=en"
+        start = f"&start={page.way}" if page.way else ""
+        return f"{line.url if line else self._servers[page.host].url}/?lang=en{start}"
 
     @property
     def elsewhere(self) -> str:

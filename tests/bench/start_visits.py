@@ -31,9 +31,15 @@ MEASURE = Path(__file__).with_name("measure.js").read_text(encoding="utf-8")
 STAY = 2.0
 #: Seconds of silence after which nothing more is on its way.
 QUIET = 1.0
-#: A page that has registered a service worker waits until it is in charge, all that it wants to keep included.
+#: A page that has registered a service worker waits until it is in charge and has all that the next start needs.
 SERVICE_WORKER_READY = """async () => {
-    if (await navigator.serviceWorker?.getRegistration()) await navigator.serviceWorker.ready;
+    if (!(await navigator.serviceWorker?.getRegistration())) return true;
+    await navigator.serviceWorker.ready;
+    const { dataset } = document.documentElement;
+    const files = JSON.parse(document.getElementById("start-files").textContent);
+    const last = dataset.start === "snapshot" || dataset.startSaves !== undefined ? files.nothing : files.program;
+    while (!(await caches.match(new URL(last, document.baseURI).href, { ignoreVary: true })))
+        await new Promise((resolve) => setTimeout(resolve, 50));
     return true;
 }"""
 
@@ -52,6 +58,7 @@ class Visit:
     controlled: bool = False  #: by a service worker
     version: str = ""  #: of the engine
     told: Mapping[str, Any] | None = None  #: by navigator.connection, as the page began
+    speed: float | None = None  #: in Mbit/s, as the page measured it
     carried: int | None = None  #: bytes from the host until the end of the measurement
     carried_later: int | None = None  #: bytes from then until the line was quiet
 
@@ -74,16 +81,15 @@ class Profile(Protocol):
 class PlaywrightProfile:
     """Responsible for visits in Chromium or Firefox."""
 
-    def __init__(self, context: BrowserContext, script: str) -> None:
+    def __init__(self, context: BrowserContext) -> None:
         self.version = context.browser.version if context.browser else ""
         self._context = context
-        self._script = script
         self._page: Page | None = None
 
     def visit(self, url: str) -> dict[str, Any]:
         """As in Profile."""
         self._page = self._context.new_page()
-        self._page.add_init_script(self._script + MEASURE)
+        self._page.add_init_script(MEASURE)
         self._page.goto(url, wait_until="commit")
         told: dict[str, Any] = self._page.evaluate("measured")
         return told
@@ -134,41 +140,37 @@ class WebKitProfile:
 
 
 @contextlib.contextmanager
-def _chromium(
-    playwright: Playwright, program: Path, elsewhere: str, page: PageKind
-) -> Iterator[PlaywrightProfile]:
+def _chromium(playwright: Playwright, program: Path, elsewhere: str) -> Iterator[PlaywrightProfile]:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         context = playwright.chromium.launch_persistent_context(
             profile, executable_path=program, args=browsers.CHROMIUM_FLAGS
         )
         try:
             context.pages[0].goto(elsewhere)
-            yield PlaywrightProfile(context, page.script)
+            yield PlaywrightProfile(context)
         finally:
             context.close()
 
 
 @contextlib.contextmanager
-def _firefox(
-    playwright: Playwright, program: Path, elsewhere: str, page: PageKind
-) -> Iterator[PlaywrightProfile]:
+def _firefox(playwright: Playwright, program: Path, elsewhere: str) -> Iterator[PlaywrightProfile]:
     with (
         browsers.firefox(playwright, program) as browser,
         contextlib.closing(browser.new_context()) as context,
     ):
         context.new_page().goto(elsewhere)
-        yield PlaywrightProfile(context, page.script)
+        yield PlaywrightProfile(context)
 
 
 @contextlib.contextmanager
-def _webkit(driver: Path, minibrowser: Path, elsewhere: str, page: PageKind) -> Iterator[WebKitProfile]:
+def _webkit(driver: Path, minibrowser: Path, elsewhere: str) -> Iterator[WebKitProfile]:
     with browsers.webkit(driver, minibrowser) as browser:
         browser.get(elsewhere)
         yield WebKitProfile(browser, elsewhere)
 
 
-#: (an address elsewhere, a page) -> a browser.
-Engine = Callable[[str, PageKind], AbstractContextManager[Profile]]
+#: An address elsewhere -> a browser.
+Engine = Callable[[str], AbstractContextManager[Profile]]
 
 
 def engines(found: Browsers, playwright: Playwright) -> dict[str, Engine]:
@@ -187,12 +189,12 @@ def visit_twice(name: str, engine: Engine, hosts: Hosts, network: Network, page:
     """The first and the second visit. Raises AssertionError if the page started another way than it should."""
     line = hosts.line(page, network)
     visits = []
-    with engine(hosts.elsewhere, page) as profile:
+    with engine(hosts.elsewhere) as profile:
         for kind in KINDS:
             visits.append(
                 _visit(profile, hosts.url(page, network), line, (name, network.key, page.key, kind))
             )
-            if kind == COLD and page.way and name != "WebKit":  # there page.script does not run
+            if page.way:
                 assert visits[-1].way == page.way, f"{page.name} started the {visits[-1].way} way"
     return visits
 
@@ -212,6 +214,7 @@ def _visit(profile: Profile, url: str, line: FaultProxy | None, where: tuple[str
         controlled=told["controlled"],
         version=profile.version,
         told=told["told"],
+        speed=told["speed"],
         carried=carried,
         carried_later=carried_later,
     )

@@ -79,7 +79,7 @@ def test_a_page_that_did_not_start_as_its_name_says_is_told_of():
     [(250, "reached, the stretch too"), (251, "reached"), (350, "reached"), (351, "**not reached**")],
 )
 def test_a_target_is_reached_at_its_number_and_not_beyond(live: float, told: str):
-    lines = start_report.targets(Visits([visit("fast", live), visit("stock", 1000)])).splitlines()
+    lines = start_report.targets(Visits([visit("own", live), visit("stock", 1000)])).splitlines()
     assert [line.split(" | ")[-1] for line in lines if "Python live" in line] == [f"{told} |"]
 
 
@@ -123,9 +123,9 @@ def test_bytes_are_told_apart_by_visit_and_by_moment():
 
 def test_a_round_visits_all_in_chromium_and_elsewhere_what_is_asked_for_on_localhost():
     order = list(start.plan(start.ENGINES, list(NETWORKS), start.USUAL_PAGES))
-    assert len(set(order)) == len(order) == 3 * 4 + 2 * 2
+    assert len(set(order)) == len(order) == 3 * 5 + 2 * 2
     assert {(network.key, page.key) for engine, network, page in order if engine != "Chromium"} == {
-        ("localhost", "fast"),
+        ("localhost", "own"),
         ("localhost", "stock"),
     }
 
