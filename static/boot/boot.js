@@ -9,6 +9,7 @@
   const known = spoken.map((tag) => tag.toLowerCase().split("-")[0]).find((tag) => tag === "en" || tag === "ja");
   root.lang = known ?? "en";
   root.dataset.boot = "ran"; // without it, shell.css says after ten seconds that this browser cannot run the page
+  requestAnimationFrame(() => setTimeout(() => { root.dataset.painted = ""; }));
 
   const loading = () => root.dataset.page === "loading";
   let timer;

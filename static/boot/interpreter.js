@@ -12,7 +12,7 @@ const files = JSON.parse(document.getElementById("start-files").textContent);
 const address = (path) => new URL(path, document.baseURI).href;
 
 // In Mbit/s. On a slower line the small download makes up for the slower start (docs/benchmarks.md).
-const FAST_ENOUGH = 10;
+const FAST_ENOUGH = 25;
 
 // In milliseconds. With its files here Python takes less than a second to start (docs/benchmarks.md).
 const PATIENCE = 4000;
@@ -29,7 +29,7 @@ export async function reasonToSave(connection) {
   if (await isKept(files.snapshot)) return "";
   if (connection?.saveData) return "the browser asks to save data";
   if (/2g|3g/.test(connection?.effectiveType)) return `the browser calls the connection ${connection.effectiveType}`;
-  const speed = await line.speed();
+  const speed = await line.speed(2 * FAST_ENOUGH);
   performance.mark("line", { detail: { speed } });
   return speed < FAST_ENOUGH ? `the connection gives ${speed.toFixed(1)} Mbit/s` : "";
 }

@@ -5,9 +5,11 @@
 // itself goes on untouched, with its type, which WebAssembly insists on.
 import { ask, askCompressed } from "./compressed.js";
 
-// In bytes, of what travels. The first of them come slowly on any line: TCP tries how much it takes.
+// In bytes, of what travels. The first come slowly on any line, as TCP tries how much it takes: they count only where
+// they tell enough by themselves.
 const FIRST = 96 * 1024;
 const MEASURED = 192 * 1024;
+const TELLING = 32 * 1024;
 // In milliseconds. So much takes longer on a line of 2 Mbit/s or less only.
 const PATIENCE = 1000;
 
@@ -32,22 +34,25 @@ export class Line {
     this.#early.set(url, answer);
   }
 
-  // The Mbit/s at which files arrive. To be asked once, while the first one does.
-  speed() {
+  // The Mbit/s at which files arrive. To be asked once, while the first one does. `plenty`: who finds that need not look
+  // any longer.
+  speed(plenty) {
     if (!this.#isCounted) return Promise.resolve(Infinity);
-    const began = performance.now();
-    let first;
+    const began = { bytes: 0, at: performance.now() };
     return new Promise((resolve) => {
-      const tell = (bytes, since) => {
+      let first, later;
+      const since = (start, bytes) => ((bytes - start.bytes) * 8) / 1000 / Math.max(performance.now() - start.at, 1);
+      const tell = (speed) => {
         this.#arrived = undefined;
         clearTimeout(timer);
-        resolve((bytes * 8) / 1000 / Math.max(performance.now() - since, 1));
+        resolve(speed);
       };
-      const timer = setTimeout(() => tell(this.#sum("arrived"), began), PATIENCE);
+      const timer = setTimeout(() => tell(since(began, this.#sum("arrived"))), PATIENCE);
       this.#arrived = (bytes) => {
-        if (bytes < FIRST) return;
         first ??= { bytes, at: performance.now() };
-        if (bytes - first.bytes >= MEASURED) tell(bytes - first.bytes, first.at);
+        if (bytes >= FIRST) later ??= { bytes, at: performance.now() };
+        if (bytes - first.bytes >= TELLING && since(first, bytes) >= plenty) tell(since(first, bytes));
+        else if (later && bytes - later.bytes >= MEASURED) tell(since(later, bytes));
       };
     });
   }
