@@ -85,6 +85,8 @@ def check(base: str) -> list[Finding]:
         sent = fetch(base, path)
         if sent.status == 200 or path not in MAYBE:
             findings += _findings(sent)
+        if path in start["sizes"] and _is_bare(sent):
+            findings.append(_instead(fetch(base, f"{path}.gz")))
     return findings
 
 
@@ -108,7 +110,7 @@ def _findings(sent: Sent) -> Iterator[Finding]:
     expected = MEDIA_TYPES.get(end, "application/octet-stream")
     if end in STRICT and sent.media_type != expected:
         yield Finding(sent.path, f"is sent as {sent.media_type}, not as {expected}", is_fatal=True)
-    if "Content-Encoding" not in sent.headers and sent.travelled >= 100 * SMALLEST:
+    if _is_bare(sent):
         yield Finding(sent.path, f"travels uncompressed, {sent.travelled:,} bytes")
     cached = sent.headers.get("Cache-Control", "")
     if sent.path.startswith(f"{ASSETS}/"):
@@ -118,6 +120,17 @@ def _findings(sent: Sent) -> Iterator[Finding]:
         yield Finding(
             sent.path, f"should be asked about each time, and has Cache-Control: {cached or 'none'}"
         )
+
+
+def _is_bare(sent: Sent) -> bool:
+    return sent.status == 200 and "Content-Encoding" not in sent.headers and sent.travelled >= 100 * SMALLEST
+
+
+def _instead(packed: Sent) -> Finding:
+    """What the page does about a file of its start that travels uncompressed (static/boot/compressed.js)."""
+    if packed.status == 200:
+        return Finding(packed.path, f"is what browsers ask for instead, {packed.travelled:,} bytes")
+    return Finding(packed.path, f"HTTP {packed.status}: browsers would have asked for it instead")
 
 
 def _max_age(cache_control: str) -> int:

@@ -94,10 +94,16 @@ function pause(milliseconds) {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
+// Pyodide asks for the memory before it does anything else. It gets it empty, and makes ready meanwhile: all it has to
+// know is the size. Before it looks into it, it waits for `fsInit`.
 async function fromSnapshot() {
-  const snapshot = download(files.snapshot).then(intact).then(memory);
+  const memory = new Uint8Array(files.memory.size);
+  const filled = download(files.snapshot).then(intact).then((bytes) => fill(memory, bytes));
+  const never = new Promise(() => {}); // nobody wants a Python without its memory
+  const fsInit = () => filled.catch(() => never);
   // Every module of the library is in the snapshot, loaded: an empty archive stands for the library.
-  const pyodide = await load({ stdLibURL: address(files.nothing), _loadSnapshot: snapshot }, snapshot);
+  const loading = load({ stdLibURL: address(files.nothing), _loadSnapshot: memory, fsInit });
+  const [pyodide] = await Promise.all([loading, filled]);
   const kept = JSON.parse(pyodide.runPython("import json, kept_files; json.dumps(kept_files.texts)"));
   for (const [path, text] of Object.entries(kept)) {
     pyodide.FS.mkdirTree(path.slice(0, path.lastIndexOf("/")));
@@ -109,15 +115,14 @@ async function fromSnapshot() {
 
 async function ordinary(reason) {
   const program = download(files.program);
-  const pyodide = await load({ stdLibURL: address(files.library) }, program);
+  program.catch(() => {}); // it is awaited below, but perhaps fails before
+  const pyodide = await load({ stdLibURL: address(files.library) });
   pyodide.unpackArchive(await program, "zip");
   tell("ordinary", reason);
   return pyodide;
 }
 
-// `arriving` is awaited by the caller or by Pyodide, but perhaps fails before.
-async function load(options, arriving) {
-  arriving.catch(() => {});
+async function load(options) {
   const { loadPyodide } = await import(`${settings.indexURL}pyodide.mjs`);
   return loadPyodide({ ...settings, ...options });
 }
@@ -131,24 +136,36 @@ async function download(path) {
   return bytes;
 }
 
-// A snapshot with one wrong byte may well load, and go wrong at any later time. Only https has digests.
-async function intact(bytes) {
-  if (!crypto.subtle) return bytes;
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-  const found = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  if (found !== files.digest) throw new Error(`${files.snapshot} is damaged: its SHA-256 is ${found}`);
+// A snapshot with one wrong byte may well load, and go wrong at any later time. SHA-256 would take a tenth of the start,
+// and exists on https alone; this is about accidents.
+function intact(bytes) {
+  const found = adler32(new Uint8Array(bytes));
+  if (found !== files.checksum) throw new Error(`${files.snapshot} is damaged: its Adler-32 is ${found}`);
   return bytes;
 }
 
-// Python's memory: the snapshot has only the stretches of it that are not empty.
-function memory(bytes) {
-  const whole = new Uint8Array(files.memory.size);
+function adler32(bytes) {
+  const block = 3800; // after so many bytes the sums still fit into the integers that JavaScript is quick with
+  let [low, high] = [1, 0];
+  for (let start = 0; start < bytes.length; start += block) {
+    const end = Math.min(start + block, bytes.length);
+    for (let at = start; at < end; at += 1) {
+      low += bytes[at];
+      high += low;
+    }
+    low %= 65521;
+    high %= 65521;
+  }
+  return high * 65536 + low;
+}
+
+// The snapshot has only the stretches of the memory that are not empty.
+function fill(memory, bytes) {
   let position = 0;
   for (const [start, length] of files.memory.stretches) {
-    whole.set(new Uint8Array(bytes, position, length), start);
+    memory.set(new Uint8Array(bytes, position, length), start);
     position += length;
   }
-  return whole;
 }
 
 function tell(way, reason = "") {

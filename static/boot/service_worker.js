@@ -76,8 +76,8 @@ async function noteRefusal() {
   const since = await settings.match(refused);
   if (!since) return settings.put(refused, new Response(String(Date.now())));
   if (Date.now() - Number(await since.text()) < REFUSAL_PATIENCE) return;
-  await registration.unregister();
   for (const name of [...(await others()), MINE, SETTINGS]) await caches.delete(name);
+  void registration.unregister(); // which waits for the end of this installation
 }
 
 // What one way of starting needs: "snapshot" or "ordinary". And whatever the browser may have dropped.

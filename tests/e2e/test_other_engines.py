@@ -107,6 +107,7 @@ def test_firefox_starts_the_built_page_from_its_snapshot(
             fiona.join()
             fiona.say("from Firefox")
             peer.wait_to_hear("from Firefox")
+        assert ".gz" not in server.output  # it knows what came compressed
         cast.dismiss(fiona)
 
 
@@ -127,3 +128,4 @@ def test_webkit_starts_the_built_page_from_its_snapshot(
         with Peer(server, "built") as peer:
             willow.say("from WebKit")
             peer.wait_to_hear("from WebKit")
+        assert ".gz" not in server.output

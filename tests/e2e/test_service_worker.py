@@ -54,6 +54,19 @@ LOOK_FOR_UPDATE = """async () => {
     if (worker) await new Promise((resolve) => { worker.onstatechange = resolve; });
     return Boolean(registration.waiting);
 }"""
+IS_KEPT = "async () => Boolean(await navigator.serviceWorker.getRegistration())"
+#: What the worker has noted of refusals, it noted two days earlier; returns how many that are.
+TWO_DAYS_PASS = """async () => {
+    let count = 0;
+    for (const name of await caches.keys()) {
+        const cache = await caches.open(name);
+        const noted = await cache.match("?refused");
+        if (!noted) continue;
+        await cache.put("?refused", new Response(String(Number(await noted.text()) - 2 * 86_400_000)));
+        count += 1;
+    }
+    return count;
+}"""
 SPOIL_THE_RUNTIME = """async () => {
     for (const name of await caches.keys()) {
         const cache = await caches.open(name);
@@ -282,6 +295,28 @@ def test_a_new_version_that_does_not_arrive_whole_leaves_the_old_one(visit: Visi
         host.replace(host.styles, whole)
         eventually(lambda: ada.page.evaluate(LOOK_FOR_UPDATE))
         expect(ada.page.get_by_text("A new version is ready.")).to_be_visible()
+
+
+def test_a_host_whose_new_versions_are_not_whole_for_a_day_gets_its_page_shown(
+    visit: Visit, host: Host
+) -> None:
+    with visit() as (ada, _):
+        ada.watch.allow(r"service-worker|Failed to load resource|404")
+        host.publish(styles="body { --published: 1; }")
+        host.replace(host.styles, b"body { --published: changed by the host; }")
+        new = host.version
+        assert not ada.page.evaluate(LOOK_FOR_UPDATE)
+        assert ada.page.evaluate(IS_KEPT)
+        assert not ada.page.evaluate(LOOK_FOR_UPDATE)  # not even a minute ago
+        assert ada.page.evaluate(IS_KEPT)
+        ada.reload()
+        assert start_file(ada.page, "version") != new
+        assert ada.page.evaluate(TWO_DAYS_PASS) == 1
+        assert not ada.page.evaluate(LOOK_FOR_UPDATE)
+        assert not ada.page.evaluate(IS_KEPT)
+        assert ada.page.evaluate(CACHES) == {}
+        ada.reload()
+        assert start_file(ada.page, "version") == new
 
 
 def test_after_a_small_download_the_next_start_is_from_the_snapshot(visit: Visit) -> None:

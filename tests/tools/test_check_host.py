@@ -59,8 +59,13 @@ def test_a_host_that_sends_files_and_no_more_works_with_much_to_advise(
     assert fatal(findings) == []
     told = {str(finding) for finding in findings}
     assert "advice  assets/start.1.snapshot: travels uncompressed, 40,000 bytes" in told
+    instead = (
+        f"is what browsers ask for instead, {(site / 'assets/start.1.snapshot.gz').stat().st_size:,} bytes"
+    )
+    assert f"advice  assets/start.1.snapshot.gz: {instead}" in told
     assert "advice  assets/kizuna.1.svg: may be kept for ever, and has Cache-Control: none" in told
     assert "advice  service-worker.js: should be asked about each time, and has Cache-Control: none" in told
+    assert not any("boot.1.js.gz" in line for line in told)  # scripts have nobody who would ask for that
     assert any(line.startswith("advice  the page: no X-Content-Type-Options") for line in told)
     assert not any("kizuna.1.svg: travels" in line for line in told)  # too small to matter
     assert capsys.readouterr().out.endswith(f": 0 wrong, {len(findings)} to advise\n")
