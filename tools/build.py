@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -152,11 +152,13 @@ def _add_assets(root: Path, site: Path, python: Python, page: str) -> Addresses:
     pyscript_files = _contents(vendor / "pyscript", PYSCRIPT_FILES)
     pyscript = assets.add_folder("pyscript", pyscript_files)
     compressed = assets.add("compressed.js", (boot / "compressed.js").read_bytes())
-    line = assets.add("line.js", _importing(boot / "line.js", "./compressed.js", _beside(compressed)))
+    line = assets.add("line.js", _importing(boot / "line.js", {"./compressed.js": _beside(compressed)}))
     updates = assets.add("updates.js", (boot / "updates.js").read_bytes())
-    starter = _importing(boot / "boot.js", "./updates.js", _beside(updates))
-    launcher = _importing(boot / "python.js", "../vendor/pyscript/", _beside(pyscript))
-    interpreter = _importing(boot / "interpreter.js", "./line.js", _beside(line))
+    starter = _importing(boot / "boot.js", {"./updates.js": _beside(updates)})
+    launcher = _importing(boot / "python.js", {"../vendor/pyscript/": _beside(pyscript)})
+    interpreter = _importing(
+        boot / "interpreter.js", {"./line.js": _beside(line), "./compressed.js": _beside(compressed)}
+    )
     core = [name for name in pyscript_files if name.startswith("core")]
     return Addresses(
         styles=assets.add("page.css", b"".join((root / path).read_bytes() for path in stylesheets(page))),
@@ -197,12 +199,14 @@ def _start_files(assets: Assets, pyodide: str, vendor: Path, python: Python) -> 
     }
 
 
-def _importing(script: Path, old: str, new: str) -> bytes:
-    """A script that imports from another place. Raises BuildError if it does not import from the old one."""
+def _importing(script: Path, places: Mapping[str, str]) -> bytes:
+    """A script that imports from other places. Raises BuildError if it does not import from the old ones."""
     text = script.read_text(encoding="utf-8")
-    if f'"{old}' not in text:
-        raise BuildError(f"{script}: it no longer imports from {old}: tell tools/build.py")
-    return text.replace(f'"{old}', f'"{new}').encode()
+    for old, new in places.items():
+        if f'"{old}' not in text:
+            raise BuildError(f"{script}: it no longer imports from {old}: tell tools/build.py")
+        text = text.replace(f'"{old}', f'"{new}')
+    return text.encode()
 
 
 def _beside(asset: str) -> str:

@@ -21,6 +21,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 HOME = Path("/home/pyodide")
+#: PyScript's own modules. It writes their sources at every start; compiled ones beside them save it half the import.
+PYSCRIPT = "pyscript/"
 LIBRARY = Path(f"/lib/python{sys.version_info.major}{sys.version_info.minor}.zip")
 #: The earliest that a zip archive can say: every build writes the same bytes.
 DATE = (1980, 1, 1, 0, 0, 0)
@@ -32,7 +34,7 @@ UNCHECKED = 0b01
 
 def make_archives(modules: Iterable[str], also: Iterable[str], library: str, program: str) -> str:
     """Write two archives: ``library`` with what of the standard library is needed, compiled; ``program`` with all
-    that lies in HOME, its modules compiled beside their sources.
+    that lies in HOME, its modules compiled beside their sources, and PyScript's without.
 
     Needed is what ``modules``, the program's, load, and ``also``. Returns the names of the modules in ``library``.
     """
@@ -43,7 +45,8 @@ def make_archives(modules: Iterable[str], also: Iterable[str], library: str, pro
     needed = _write_library(Path(library))
     with zipfile.ZipFile(program, "w", zipfile.ZIP_STORED) as archive:
         for name, content in sorted(files.items()):
-            _add(archive, name, content)
+            if not name.startswith(PYSCRIPT):
+                _add(archive, name, content)
             if name.endswith(".py"):
                 compiled = Path(importlib.util.cache_from_source(name))
                 _add(archive, str(compiled), _compiled(content, str(HOME / name), -1))
@@ -53,23 +56,38 @@ def make_archives(modules: Iterable[str], also: Iterable[str], library: str, pro
 def settle(modules: Iterable[str]) -> int:
     """Bring this interpreter into the state that the page shall start from; returns how many modules are loaded.
 
-    All ``modules`` are imported; tracebacks will find the program's text; files that are not code are kept in the
-    module ``kept_files``, since a snapshot holds no file system; and chance begins where it always does.
+    All ``modules`` are imported; tracebacks will find the program's text; other files are kept in the module
+    ``kept_files``, since a snapshot holds no file system; and chance begins where it always does.
     """
     for name in modules:
         importlib.import_module(name)
     _stumble()
-    for path in sorted(HOME.rglob("*.py")):
-        text = path.read_text(encoding="utf-8")
-        # Without a time of change, linecache never looks for the file, which will not be there.
-        linecache.cache[str(path)] = (len(text), None, text.splitlines(keepends=True), str(path))
-    kept = types.ModuleType("kept_files", "Path -> text of what the program reads while it runs.")
-    data = [path for path in HOME.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")]
-    kept.texts = {str(path): path.read_text(encoding="utf-8") for path in sorted(data)}  # type: ignore[attr-defined]
+    kept = types.ModuleType("kept_files", "The files that the page needs beside what is loaded.")
+    files: dict[str, bytes] = {}
+    kept.write = lambda: _write_files(files)  # type: ignore[attr-defined]
+    for path in sorted(HOME.rglob("*")):
+        name = str(path.relative_to(HOME))
+        if path.is_dir() or path.suffix == ".pyc":
+            continue
+        if name.startswith(PYSCRIPT):
+            compiled = importlib.util.cache_from_source(str(path))
+            files[compiled] = _compiled(path.read_bytes(), str(path), WITHOUT_DOCSTRINGS)
+        elif path.suffix == ".py":
+            text = path.read_text(encoding="utf-8")
+            # Without a time of change, linecache never looks for the file, which will not be there.
+            linecache.cache[str(path)] = (len(text), None, text.splitlines(keepends=True), str(path))
+        else:
+            files[str(path)] = path.read_bytes()
     sys.modules[kept.__name__] = kept
     random.seed(0)  # every build the same; the page seeds it anew (main.start)
     gc.collect()
     return len(sys.modules)
+
+
+def _write_files(files: Mapping[str, bytes]) -> None:
+    for path, content in files.items():
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_bytes(content)
 
 
 def _stumble() -> None:

@@ -52,9 +52,10 @@ def make_python(root: Path, work: Path, node: Path) -> Python:
     vendor = root / "static" / "vendor"
     files = program_files(root)
     modules = sorted(modules_of(files))
-    also = sorted({*LATE, *imports_of_pyscript(vendor / "pyscript")})
+    pyscript = pyscript_files(vendor / "pyscript")
+    also = sorted({*LATE, *imports_of(pyscript.values())})
     library, program, snapshot = (work / name for name in ("library.zip", "program.zip", "start.snapshot"))
-    run = _Runner(node, vendor / "pyodide", files)
+    run = _Runner(node, vendor / "pyodide", files | pyscript)
     needed = run.call(
         f"make_archives({modules!r}, {also!r}, '/library.zip', '/program.zip')",
         take={"/library.zip": str(library), "/program.zip": str(program)},
@@ -84,17 +85,25 @@ def modules_of(files: Iterable[str]) -> Iterator[str]:
             )
 
 
-def imports_of_pyscript(folder: Path) -> set[str]:
-    """Modules of the standard library that PyScript's own Python imports, which stands as text in its JavaScript.
+def pyscript_files(folder: Path) -> dict[str, str]:
+    """Path in Pyodide -> text: PyScript's own Python, which stands as text in its JavaScript.
 
     Raises BuildError if there is none: then it is kept in another way, and this function has to learn it.
     """
-    found: set[str] = set()
-    for path in folder.glob("core-*.js"):
-        for literal in re.findall(r'"\w+\.py":("(?:[^"\\]|\\.)*")', path.read_text(encoding="utf-8")):
-            found.update(_imports(json.loads(literal)))
-    if not found:
+    modules = [
+        found
+        for path in folder.glob("core-*.js")
+        for found in re.findall(r'"(\w+\.py)":("(?:[^"\\]|\\.)*")', path.read_text(encoding="utf-8"))
+    ]
+    names = [name for name, _ in modules]
+    if not names or len(set(names)) < len(names):  # or in several packages
         raise BuildError(f"{folder}: PyScript's own Python is not where the build looks for it")
+    return {f"{HOME}/pyscript/{name}": json.loads(literal) for name, literal in modules}
+
+
+def imports_of(sources: Iterable[str]) -> set[str]:
+    """Modules of the standard library that these import."""
+    found = {name for source in sources for name in _imports(source)}
     return {name for name in found if name.partition(".")[0] in sys.stdlib_module_names}
 
 

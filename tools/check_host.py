@@ -33,6 +33,10 @@ MAYBE = ("service-worker.js",)
 #: What is kept for less long is asked for again by somebody who comes every week.
 A_MONTH = 30 * 24 * 3600
 TIMEOUT_SECONDS = 60.0
+#: As in static/boot/compressed.js, in bytes.
+WORTH_ASKING = 100_000
+#: What every .gz begins with.
+GZIP = b"\x1f\x8b"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,7 @@ def check(base: str) -> list[Finding]:
         sent = fetch(base, path)
         if sent.status == 200 or path not in MAYBE:
             findings += _findings(sent)
-        if path in start["sizes"] and _is_bare(sent):
+        if path in start["sizes"] and _is_asked_otherwise(sent):
             findings.append(_instead(fetch(base, f"{path}.gz")))
     return findings
 
@@ -126,11 +130,16 @@ def _is_bare(sent: Sent) -> bool:
     return sent.status == 200 and "Content-Encoding" not in sent.headers and sent.travelled >= 100 * SMALLEST
 
 
+def _is_asked_otherwise(sent: Sent) -> bool:
+    """Whether browsers ask for the .gz of this file of the start, as static/boot/compressed.js does."""
+    return _is_bare(sent) and int(sent.headers.get("Content-Length", "0")) >= WORTH_ASKING
+
+
 def _instead(packed: Sent) -> Finding:
-    """What the page does about a file of its start that travels uncompressed (static/boot/compressed.js)."""
-    if packed.status == 200:
+    if packed.body.startswith(GZIP) or "Content-Encoding" in packed.headers:
         return Finding(packed.path, f"is what browsers ask for instead, {packed.travelled:,} bytes")
-    return Finding(packed.path, f"HTTP {packed.status}: browsers would have asked for it instead")
+    what = f"HTTP {packed.status}" if packed.status != 200 else "is something else"
+    return Finding(packed.path, f"{what}: browsers would have asked for it instead")
 
 
 def _max_age(cache_control: str) -> int:

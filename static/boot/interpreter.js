@@ -6,6 +6,7 @@
 // larger download. Or the ordinary way, from the library and the program as archives: also when the snapshot is missing,
 // cut off or damaged, or does not load in this browser. Which way it was stands in html[data-start], why it was the
 // ordinary one in html[data-start-reason]; both are also in the performance timeline as the mark "python".
+import { askCompressed } from "./compressed.js";
 import { Line } from "./line.js";
 
 const files = JSON.parse(document.getElementById("start-files").textContent);
@@ -76,18 +77,21 @@ async function start() {
 }
 
 // Pyodide waits for ever for WebAssembly that is cut off, damaged, or sent as something else. So when it has been here for
-// a while and Python has not, the file is asked for again, and tells.
+// a while and Python has not, it is looked at.
 async function troubleOf(work) {
+  const wasm = address(files.wasm);
   const ended = work.then(() => true, () => true);
   const hasEndedWithin = (milliseconds) => Promise.race([ended, pause(milliseconds)]);
   do {
     if (await hasEndedWithin(PATIENCE)) return work;
-  } while (!line.hasBrought(address(files.wasm)));
-  const { headers } = await fetch(address(files.wasm), { method: "HEAD" });
-  const type = headers.get("Content-Type");
-  if (!type?.startsWith("application/wasm")) throw new Error(`${files.wasm} is sent as ${type}, not as application/wasm`);
-  if (!WebAssembly.validate(await download(files.wasm))) throw new Error(`${files.wasm} is damaged`);
-  return work;
+  } while (!line.hasBrought(wasm));
+  const type = line.typeOf(wasm);
+  if (type && !type.startsWith("application/wasm")) throw new Error(`${files.wasm} is sent as ${type}, not as application/wasm`);
+  const { response } = await askCompressed(wasm, { cache: "force-cache" }).catch(() => ({}));
+  const bytes = await response?.arrayBuffer().catch(() => {});
+  if (bytes) ofItsSize(files.wasm, bytes);
+  if (bytes && !WebAssembly.validate(bytes)) throw new Error(`${files.wasm} is damaged`);
+  return work; // it starts slowly
 }
 
 function pause(milliseconds) {
@@ -104,11 +108,7 @@ async function fromSnapshot() {
   // Every module of the library is in the snapshot, loaded: an empty archive stands for the library.
   const loading = load({ stdLibURL: address(files.nothing), _loadSnapshot: memory, fsInit });
   const [pyodide] = await Promise.all([loading, filled]);
-  const kept = JSON.parse(pyodide.runPython("import json, kept_files; json.dumps(kept_files.texts)"));
-  for (const [path, text] of Object.entries(kept)) {
-    pyodide.FS.mkdirTree(path.slice(0, path.lastIndexOf("/")));
-    pyodide.FS.writeFile(path, text);
-  }
+  pyodide.runPython("import kept_files; kept_files.write()");
   tell("snapshot");
   return pyodide;
 }
@@ -130,7 +130,10 @@ async function load(options) {
 async function download(path) {
   const response = await fetch(address(path));
   if (!response.ok) throw new Error(`${path}: HTTP ${response.status}`);
-  const bytes = await response.arrayBuffer();
+  return ofItsSize(path, await response.arrayBuffer());
+}
+
+function ofItsSize(path, bytes) {
   const size = files.sizes[path];
   if (bytes.byteLength !== size) throw new Error(`${path} has ${bytes.byteLength} bytes instead of ${size}`);
   return bytes;

@@ -9,18 +9,25 @@ import { ask, askCompressed } from "./compressed.js";
 // they tell enough by themselves.
 const FIRST = 96 * 1024;
 const MEASURED = 192 * 1024;
-const TELLING = 32 * 1024;
-// In milliseconds. So much takes longer on a line of 2 Mbit/s or less only.
+const TELLING = 64 * 1024;
+// In milliseconds. For less long whatever else the page does at the same time would be measured.
+const SPAN = 150;
+// In milliseconds. From the first byte on: so much longer takes a line of 2.4 Mbit/s or less. And until the first byte.
 const PATIENCE = 1000;
+const PATIENCE_AT_FIRST = 3000;
+
+// What the build's files come to by brotli or gzip, where a host that compresses them does not say.
+const COMPRESSED = 0.3;
 
 export class Line {
   #sizes;
   #expected = [];
   #early = new Map(); // address -> promise of the answer
-  #sources = new Map(); // address -> where it is from
+  #sources = new Map(); // address -> { address: where it is from, type: the host's Content-Type }
   #answers = new Map(); // address -> { arrived, total }, in bytes that travel
   #arrived; // called with the sum of it
-  #isCounted = !comesFromCache(import.meta.url); // else so does the rest, and there is nothing to wait for
+  // Whoever has this file has the others, and nothing to wait for; but for a new build where no service worker is.
+  #isCounted = !comesFromCache(import.meta.url);
 
   // `sizes`: address -> bytes, uncompressed, of all files that are to be counted.
   constructor(sizes) {
@@ -38,21 +45,25 @@ export class Line {
   // any longer.
   speed(plenty) {
     if (!this.#isCounted) return Promise.resolve(Infinity);
-    const began = { bytes: 0, at: performance.now() };
     return new Promise((resolve) => {
       let first, later;
+      const moment = (bytes) => ({ bytes, at: performance.now() });
       const since = (start, bytes) => ((bytes - start.bytes) * 8) / 1000 / Math.max(performance.now() - start.at, 1);
       const tell = (speed) => {
         this.#arrived = undefined;
         clearTimeout(timer);
         resolve(speed);
       };
-      const timer = setTimeout(() => tell(since(began, this.#sum("arrived"))), PATIENCE);
+      let timer = setTimeout(tell, PATIENCE_AT_FIRST, 0);
       this.#arrived = (bytes) => {
-        first ??= { bytes, at: performance.now() };
-        if (bytes >= FIRST) later ??= { bytes, at: performance.now() };
+        if (!first) {
+          first = moment(bytes);
+          clearTimeout(timer);
+          timer = setTimeout(() => tell(since(first, this.#sum("arrived"))), PATIENCE);
+        }
+        if (bytes >= FIRST) later ??= moment(bytes);
         if (bytes - first.bytes >= TELLING && since(first, bytes) >= plenty) tell(since(first, bytes));
-        else if (later && bytes - later.bytes >= MEASURED) tell(since(later, bytes));
+        else if (later && bytes - later.bytes >= MEASURED && performance.now() - later.at >= SPAN) tell(since(later, bytes));
       };
     });
   }
@@ -71,7 +82,12 @@ export class Line {
 
   // Whether all of a file is here, as the browser's timeline has it.
   hasBrought(url) {
-    return performance.getEntriesByName(this.#sources.get(url) ?? url, "resource").length > 0;
+    return performance.getEntriesByName(this.#sources.get(url)?.address ?? url, "resource").length > 0;
+  }
+
+  // What the host said that a file is.
+  typeOf(url) {
+    return this.#sources.get(url)?.type;
   }
 
   #fetch(resource, options) {
@@ -84,7 +100,7 @@ export class Line {
 
   async #get(url, options) {
     const { response, address, length } = await askCompressed(url, options);
-    this.#sources.set(url, address);
+    this.#sources.set(url, { address, type: response.headers.get("Content-Type") });
     if (response.ok && this.#isCounted) void this.#count(url, response.clone(), length);
     return response;
   }
@@ -92,7 +108,8 @@ export class Line {
   // What travels is what the host says, compressed or not; what is read is not compressed.
   async #count(url, copy, length) {
     const size = this.#sizes[url];
-    const answer = { arrived: 0, total: length ?? size };
+    const share = copy.headers.has("Content-Encoding") ? COMPRESSED : 1;
+    const answer = { arrived: 0, total: length ?? share * size };
     this.#answers.set(url, answer);
     let read = 0;
     for await (const chunk of chunksOf(copy)) {

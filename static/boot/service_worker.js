@@ -14,8 +14,9 @@ const MINE = FAMILY + BUILD.version;
 const SETTINGS = `${FAMILY}settings`; // outlives the versions
 // In milliseconds. What a host that is there may take for its few bytes of configuration.
 const CONFIG_PATIENCE = 3000;
-// In milliseconds. A host that has new versions, but for so long none that is whole, is believed at last.
+// In milliseconds, and in attempts. A host that has new versions, but for so long none that is whole, is believed at last.
 const REFUSAL_PATIENCE = 86_400_000;
+const REFUSALS = 3;
 // In milliseconds. A page that does not say its version within this may need any.
 const ANSWER_PATIENCE = 10_000;
 
@@ -26,7 +27,7 @@ const digests = new Map(
 );
 const pages = [SCOPE, address("index.html")];
 const config = address(BUILD.config);
-const refused = address("?refused"); // among the settings: since when the host's versions were not whole
+const refused = address("?refused"); // among the settings: since when the host's versions were not whole, and how often
 
 // The host is there, but what it has is not this version.
 class Refusal extends Error {}
@@ -73,9 +74,9 @@ async function fill() {
 // Else somebody would see the version before for ever: say, because the host now changes what it sends.
 async function noteRefusal() {
   const settings = await caches.open(SETTINGS);
-  const since = await settings.match(refused);
-  if (!since) return settings.put(refused, new Response(String(Date.now())));
-  if (Date.now() - Number(await since.text()) < REFUSAL_PATIENCE) return;
+  const { since, count } = (await (await settings.match(refused))?.json()) ?? { since: Date.now(), count: 0 };
+  await settings.put(refused, Response.json({ since, count: count + 1 }));
+  if (count + 1 < REFUSALS || Date.now() - since < REFUSAL_PATIENCE) return;
   for (const name of [...(await others()), MINE, SETTINGS]) await caches.delete(name);
   void registration.unregister(); // which waits for the end of this installation
 }
@@ -106,17 +107,23 @@ async function putAll(cache, urls) {
 async function checked(url) {
   for (const cache of isHashed(url) ? ["default", "reload"] : ["no-cache"]) {
     const { response } = await askCompressed(url, { cache, priority: "low" });
-    if (!response.ok) throw new Refusal(`${url}: HTTP ${response.status}`);
+    if (!response.ok) throw new (isIll(response) ? Error : Refusal)(`${url}: HTTP ${response.status}`);
     const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", await response.clone().arrayBuffer()));
     if (Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("") === digests.get(url)) return response;
   }
   throw new Refusal(`${url} is not the file of version ${BUILD.version}`);
 }
 
+// That says nothing of the version.
+function isIll({ status }) {
+  return status >= 500 || status === 429;
+}
+
 // Hosts add to pages, so this one is known by the version that it names.
 async function putPage(cache) {
   const response = await fetch(SCOPE, { cache: "no-cache" });
   const text = await response.clone().text();
+  if (isIll(response)) throw new Error(`${SCOPE}: HTTP ${response.status}`);
   if (!response.ok || response.redirected || !text.includes(`"version":"${BUILD.version}"`) || !text.includes("</html>"))
     throw new Refusal(`${SCOPE} is not the page of version ${BUILD.version}`);
   await cache.put(SCOPE, response);

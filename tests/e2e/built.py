@@ -80,6 +80,11 @@ def run_python(page: Page, source: str) -> Any:
 class _Server(ThreadingHTTPServer):
     in_order = True
     encodes_gz = False
+    says_the_same = False  # to every address that it does not know
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.asked: list[str] = []
 
 
 class _Handler(SimpleHTTPRequestHandler):
@@ -89,13 +94,17 @@ class _Handler(SimpleHTTPRequestHandler):
         super().end_headers()
 
     def send_head(self) -> Any:
+        getattr(self.server, "asked", []).append(self.path)
         if not getattr(self.server, "in_order", True):
             return self.send_error(HTTPStatus.SERVICE_UNAVAILABLE)
         return super().send_head()
 
     def translate_path(self, path: str) -> str:
         prefix = StaticHost.PATH
-        return super().translate_path(path.removeprefix(prefix[:-1]) if path.startswith(prefix) else "/none")
+        found = super().translate_path(path.removeprefix(prefix[:-1]) if path.startswith(prefix) else "/none")
+        if getattr(self.server, "says_the_same", False) and not Path(found).exists():
+            return super().translate_path("/index.html")
+        return found
 
     def log_message(self, *_: Any) -> None:
         """Say nothing."""
@@ -103,15 +112,25 @@ class _Handler(SimpleHTTPRequestHandler):
 
 class StaticHost:
     """Responsible for a host that serves a folder under a path of its own, and knows no header but Content-Type. With
-    ``encodes_gz`` it takes .gz for an encoding, as some do."""
+    ``encodes_gz`` it takes .gz for an encoding, as some do; with ``says_the_same`` it has index.html for every address
+    that it does not know."""
 
     PATH = "/some/path/"
 
-    def __init__(self, site: Path, port: int = 0, *, encodes_gz: bool = False) -> None:
+    def __init__(
+        self, site: Path, port: int = 0, *, encodes_gz: bool = False, says_the_same: bool = False
+    ) -> None:
         self._server = _Server((LOOPBACK, port), functools.partial(_Handler, directory=str(site)))
         self._server.encodes_gz = encodes_gz
+        self._server.says_the_same = says_the_same
+        self.port: int = self._server.server_address[1]
         self.origin = f"http://{LOOPBACK}:{self._server.server_address[1]}"
         self.url = f"{self.origin}{self.PATH}"
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The paths of all requests so far."""
+        return tuple(self._server.asked)
 
     def break_down(self) -> None:
         """From now on answer every request with 503."""

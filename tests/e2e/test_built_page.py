@@ -21,6 +21,7 @@ from tests.e2e.person import Person
 from tests.e2e.server import KizunaServer, free_port
 from tests.e2e.waiting import PATIENCE
 from tests.e2e.watch import Watch
+from tests.faults.proxy import FaultProxy
 from tools.build_page import start_files_of
 
 ROOM = "built"
@@ -45,13 +46,17 @@ Visit = Callable[..., AbstractContextManager[tuple[Person, KizunaServer]]]
 
 @pytest.fixture
 def visit(request: pytest.FixtureRequest, chromium: Browser, tmp_path: Path) -> Visit:
-    """Opens a site, served by the real server, in a browser that was never there: over a line of so many Mbit/s, and
-    with this behind its address. `script` runs before the page's own; what the page complains about fails the test,
-    unless it `expects` it."""
+    """Opens a site, served by the real server, in a browser that was never there, over a line of so many Mbit/s. `asks`
+    stands behind the address and says how to start; "": the page decides. `script` runs before the page's own. What the
+    page complains about fails the test, unless it `expects` it."""
 
     @contextlib.contextmanager
     def visit(
-        site: Path, *expects: str, script: str = "", megabits: float | None = None, asks: str = ""
+        site: Path,
+        *expects: str,
+        asks: str = "?start=snapshot",
+        script: str = "",
+        megabits: float | None = None,
     ) -> Iterator[tuple[Person, KizunaServer]]:
         with KizunaServer(tmp_path / "kizuna.sqlite3", ROOT=str(site), RATE_LIMIT="0") as server:
             cast = Cast(chromium, server)
@@ -110,14 +115,14 @@ def test_the_page_starts_from_the_snapshot_and_chats(visit: Visit, site: Path) -
 
 
 def test_a_browser_that_saves_data_starts_the_ordinary_way_and_chats(visit: Visit, site: Path) -> None:
-    with visit(site, script=SAVES_DATA) as (ada, server):
+    with visit(site, asks="", script=SAVES_DATA) as (ada, server):
         assert started(ada) == ("ordinary", "the browser asks to save data")
         chats(ada, server)
         assert not [url for url in ada.watch.requests if ".snapshot" in url]
 
 
 def test_on_a_slow_line_it_starts_the_ordinary_way_and_chats(visit: Visit, site: Path) -> None:
-    with visit(site, megabits=4) as (ada, server):
+    with visit(site, asks="", megabits=4) as (ada, server):
         way, reason = started(ada)
         told = re.fullmatch(r"the connection gives (\d+\.\d) Mbit/s", reason or "")
         assert (way, told is not None) == ("ordinary", True), reason
@@ -127,27 +132,26 @@ def test_on_a_slow_line_it_starts_the_ordinary_way_and_chats(visit: Visit, site:
 
 
 def test_on_a_fast_line_it_starts_from_the_snapshot(visit: Visit, site: Path) -> None:
-    with visit(site, megabits=100) as (ada, _):
+    with visit(site, asks="", megabits=100) as (ada, _):
         assert started(ada) == ("snapshot", "")
 
 
 @pytest.mark.parametrize("way", ["snapshot", "ordinary"])
 def test_the_address_may_say_which_way_it_starts(visit: Visit, site: Path, way: str) -> None:
     script = SAVES_DATA if way == "snapshot" else ""
-    with visit(site, script=script, asks=f"?start={way}") as (ada, _):
+    with visit(site, asks=f"?start={way}", script=script) as (ada, _):
         assert started(ada)[0] == way
 
 
 @pytest.mark.parametrize(
-    ("script", "counted"),
-    [("", ("wasm", "snapshot", "nothing")), (SAVES_DATA, ("wasm", "library", "program"))],
-    ids=["snapshot", "ordinary"],
+    ("way", "counted"),
+    [("snapshot", ("wasm", "snapshot", "nothing")), ("ordinary", ("wasm", "library", "program"))],
 )
 def test_the_bytes_of_the_start_are_shown_as_they_arrive(
-    visit: Visit, site: Path, script: str, counted: tuple[str, ...]
+    visit: Visit, site: Path, way: str, counted: tuple[str, ...]
 ) -> None:
     files = start_files_of((site / "index.html").read_text(encoding="utf-8"))
-    with visit(site, script=REMEMBER_PROGRESS + script) as (ada, _):
+    with visit(site, asks=f"?start={way}", script=REMEMBER_PROGRESS) as (ada, _):
         told = ada.page.evaluate("progress")
         arrived = [event["arrived"] for event in told]
         assert len(told) > 3
@@ -258,11 +262,18 @@ def test_where_the_host_sends_webassembly_as_something_else_the_page_says_so(
         pass
 
 
-@pytest.mark.parametrize("script", ["", SAVES_DATA], ids=["snapshot", "ordinary"])
-def test_a_traceback_shows_the_lines_of_the_source(visit: Visit, site: Path, script: str) -> None:
-    with visit(site, script=script) as (ada, _):
+@pytest.mark.parametrize("way", ["snapshot", "ordinary"])
+def test_a_traceback_shows_the_lines_of_the_source(visit: Visit, site: Path, way: str) -> None:
+    with visit(site, asks=f"?start={way}") as (ada, _):
         told = run_python(ada.page, A_TRACEBACK)
         assert re.search(r'File "/home/pyodide/kizuna/options\.py", line \d+, in from_mapping\n    \S', told)
+
+
+@pytest.mark.parametrize("way", ["snapshot", "ordinary"])
+def test_pyscripts_own_modules_are_there_compiled(visit: Visit, site: Path, way: str) -> None:
+    flags = "import pyscript, pathlib; pathlib.Path(pyscript.__cached__).read_bytes()[4:8].hex()"
+    with visit(site, asks=f"?start={way}") as (ada, _):
+        assert run_python(ada.page, flags) == "01000000"  # "unchecked": Python by itself writes other ones
 
 
 def test_two_starts_from_one_snapshot_draw_different_numbers(visit: Visit, site: Path) -> None:
@@ -289,7 +300,7 @@ def test_it_works_under_a_path_of_a_host_that_knows_nothing_of_it(chromium: Brow
     ):
         page = context.new_page()
         watch = Watch(page, host.origin)
-        page.goto(f"{host.url}#/{ROOM}", wait_until="commit")
+        page.goto(f"{host.url}?start=snapshot#/{ROOM}", wait_until="commit")
         expect(page.locator("html")).to_have_attribute("data-page", "live", timeout=PATIENCE * 2000)
         expect(page.locator("html")).to_have_attribute("data-start", "snapshot")
         page.get_by_role("textbox", name="Your name").fill("Ada")
@@ -307,31 +318,47 @@ def test_it_works_under_a_path_of_a_host_that_knows_nothing_of_it(chromium: Brow
         assert [problem for problem in watch.problems if not problem.startswith("asked another origin")] == []
 
 
-@pytest.mark.parametrize(
-    ("asks", "large"),
-    [("?start=snapshot", ("wasm", "snapshot")), ("?start=ordinary", ("wasm", "library", "program"))],
-    ids=["snapshot", "ordinary"],
-)
+@pytest.mark.parametrize("way", ["snapshot", "ordinary"])
 @pytest.mark.parametrize("encodes_gz", [False, True], ids=["as a type", "as an encoding"])
 def test_from_a_host_that_compresses_nothing_it_fetches_compressed_files(
-    chromium: Browser, site: Path, asks: str, large: tuple[str, ...], encodes_gz: bool
+    chromium: Browser, site: Path, way: str, encodes_gz: bool
 ) -> None:
-    files = start_files_of((site / "index.html").read_text(encoding="utf-8"))
     with (
         StaticHost(site, encodes_gz=encodes_gz) as host,
+        FaultProxy(host.port) as line,
+        line.link(20e6 / 8, 0.01),  # slow enough for the browser to give up what it has begun to fetch
         contextlib.closing(chromium.new_context(locale="en-US")) as context,
     ):
         page = context.new_page()
         page.add_init_script(REMEMBER_PROGRESS)
-        watch = Watch(page, host.origin)
-        page.goto(f"{host.url}{asks}", wait_until="commit")
+        watch = Watch(page, line.url)
+        page.goto(f"{line.url}{host.PATH}?start={way}", wait_until="commit")
         expect(page.locator("html")).to_have_attribute("data-page", "live", timeout=PATIENCE * 2000)
-        expect(page.locator("html")).to_have_attribute("data-start", asks.removeprefix("?start="))
-        wanted = {f"{host.url}{files[name]}.gz" for name in large}
-        assert wanted <= set(watch.requests)
-        arrived = page.evaluate("progress.at(-1).arrived")
-        packed = sum((site / f"{files[name]}.gz").stat().st_size for name in large)
-        assert arrived == pytest.approx(packed, rel=0.01)
+        expect(page.locator("html")).to_have_attribute("data-start", way)
+        large = {"snapshot": ("wasm", "snapshot"), "ordinary": ("wasm", "library", "program")}[way]
+        files = start_files_of((site / "index.html").read_text(encoding="utf-8"))
+        packed = {f"{files[name]}.gz" for name in large}
+        assert {f"{line.url}{host.PATH}{path}" for path in packed} <= set(watch.requests)
+        weight = sum((site / path).stat().st_size for path in packed)
+        assert page.evaluate("progress.at(-1).arrived") == pytest.approx(weight, rel=0.01)
+        scripts = sum(path.stat().st_size for path in site.rglob("*.*js"))
+        assert line.counts.bytes_down < weight + scripts + 3_000_000  # what was given up, and little else
+        assert line.counts.bytes_down < sum(files["sizes"][files[name]] for name in large)
+
+
+def test_a_host_that_says_the_same_to_every_address_gets_the_plain_files_asked_for(
+    chromium: Browser, copy: Copy
+) -> None:
+    for path in copy.site.rglob("*.gz"):
+        path.unlink()
+    with (
+        StaticHost(copy.site, says_the_same=True) as host,
+        contextlib.closing(chromium.new_context(locale="en-US")) as context,
+    ):
+        page = context.new_page()
+        page.goto(f"{host.url}?start=snapshot", wait_until="commit")
+        expect(page.locator("html")).to_have_attribute("data-page", "live", timeout=PATIENCE * 2000)
+        expect(page.locator("html")).to_have_attribute("data-start", "snapshot")
 
 
 def test_the_page_may_ask_nobody_that_its_config_does_not_name(visit: Visit, site: Path) -> None:

@@ -6,14 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Playwright
+from playwright.sync_api import Playwright, expect
 
 from tests.e2e import browsers
+from tests.e2e.built import StaticHost
 from tests.e2e.cast import Cast
 from tests.e2e.conftest import present, skip_without
 from tests.e2e.peer import Peer
 from tests.e2e.person import Person
 from tests.e2e.server import KizunaServer
+from tests.e2e.waiting import PATIENCE
 from tests.e2e.webkit_person import WebKitPerson
 from tests.faults.proxy import FaultProxy
 from tools.browsers import Browsers
@@ -102,7 +104,7 @@ def test_firefox_starts_the_built_page_from_its_snapshot(
         cast = Cast(browser, server)
         fiona = cast.hire("Fiona")
         with present(request, [fiona], server), Peer(server, "built") as peer:
-            fiona.open("built")
+            fiona.open("built", "?start=snapshot")
             assert fiona.root.get_attribute("data-start") == "snapshot"
             fiona.join()
             fiona.say("from Firefox")
@@ -122,10 +124,41 @@ def test_webkit_starts_the_built_page_from_its_snapshot(
         browsers.webkit(installed.webkit_driver, installed.minibrowser) as browser,
     ):
         willow = WebKitPerson(browser, network.url, "Willow")
-        willow.open("built")
+        willow.open("built", "&start=snapshot")
         assert willow.attribute("data-start") == "snapshot"
         willow.join()
         with Peer(server, "built") as peer:
             willow.say("from WebKit")
             peer.wait_to_hear("from WebKit")
         assert ".gz" not in server.output
+
+
+def test_firefox_starts_the_built_page_from_a_host_that_compresses_nothing(
+    playwright: Playwright, installed: Browsers, site: Path
+) -> None:
+    if installed.firefox is None:
+        skip_without("Firefox", installed)
+    with (
+        StaticHost(site, encodes_gz=True) as host,
+        browsers.firefox(playwright, installed.firefox) as browser,
+    ):
+        page = browser.new_page()
+        page.goto(f"{host.url}?start=snapshot", wait_until="commit")
+        expect(page.locator("html")).to_have_attribute("data-page", "live", timeout=PATIENCE * 2000)
+        expect(page.locator("html")).to_have_attribute("data-start", "snapshot")
+        assert any(path.endswith(".snapshot.gz") for path in host.asked)
+
+
+def test_webkit_starts_the_built_page_from_a_host_that_compresses_nothing(
+    installed: Browsers, site: Path
+) -> None:
+    if installed.webkit_driver is None or installed.minibrowser is None or not installed.webkit:
+        skip_without("WebKit", installed)
+    with (
+        StaticHost(site, encodes_gz=True) as host,
+        browsers.webkit(installed.webkit_driver, installed.minibrowser) as browser,
+    ):
+        willow = WebKitPerson(browser, host.url.removesuffix("/"), "Willow")
+        willow.open("built", "&start=snapshot")
+        assert willow.attribute("data-start") == "snapshot"
+        assert any(path.endswith(".snapshot.gz") for path in host.asked)

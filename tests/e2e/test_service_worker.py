@@ -55,15 +55,16 @@ LOOK_FOR_UPDATE = """async () => {
     return Boolean(registration.waiting);
 }"""
 IS_KEPT = "async () => Boolean(await navigator.serviceWorker.getRegistration())"
-#: What the worker has noted of refusals, it noted two days earlier; returns how many that are.
+#: What the worker has noted of refusals, it noted two days earlier; returns how many there were.
 TWO_DAYS_PASS = """async () => {
     let count = 0;
     for (const name of await caches.keys()) {
         const cache = await caches.open(name);
         const noted = await cache.match("?refused");
         if (!noted) continue;
-        await cache.put("?refused", new Response(String(Number(await noted.text()) - 2 * 86_400_000)));
-        count += 1;
+        const { since, count: times } = await noted.json();
+        await cache.put("?refused", Response.json({ since: since - 2 * 86_400_000, count: times }));
+        count += times;
     }
     return count;
 }"""
@@ -311,7 +312,7 @@ def test_a_host_whose_new_versions_are_not_whole_for_a_day_gets_its_page_shown(
         assert ada.page.evaluate(IS_KEPT)
         ada.reload()
         assert start_file(ada.page, "version") != new
-        assert ada.page.evaluate(TWO_DAYS_PASS) == 1
+        assert ada.page.evaluate(TWO_DAYS_PASS) >= 2  # the browser may have tried by itself, too
         assert not ada.page.evaluate(LOOK_FOR_UPDATE)
         assert not ada.page.evaluate(IS_KEPT)
         assert ada.page.evaluate(CACHES) == {}

@@ -19,9 +19,9 @@ class WebKitPerson:
         self._origin = origin
         self.name = name
 
-    def open(self, room: str) -> None:
-        """Open the page in a room."""
-        self._browser.get(f"{self._origin}/?lang=en#/{room}")
+    def open(self, room: str, query: str = "") -> None:
+        """Open the page in a room, in English; ``query``: what else its address is to say, such as &start=snapshot."""
+        self._browser.get(f"{self._origin}/?lang=en{query}#/{room}")
         self._wait_for("data-page", "live", within=PATIENCE * 3)  # it has no code cache at all
 
     def go_to(self, path: str) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 #: Large enough to be worth compressing.
 LARGE = 40_000
+#: Large enough to be asked for compressed.
+VERY_LARGE = 120_000
 FILES = {
     "assets/boot.1.js": LARGE,
     "assets/page.1.css": LARGE,
@@ -15,7 +17,7 @@ FILES = {
     "assets/pyodide-1/pyodide.mjs": LARGE,
     "assets/pyodide-1/pyodide.asm.wasm": LARGE,
     "assets/program.1.zip": LARGE,
-    "assets/start.1.snapshot": LARGE,
+    "assets/start.1.snapshot": VERY_LARGE,
     "assets/nothing.1.zip": 22,
     "static/boot/ticks.js": 300,
     "service-worker.js": 300,

@@ -18,7 +18,15 @@ from tools.build import Order
 from tools.build_assets import QUICK
 from tools.build_errors import BuildError
 from tools.build_page import start_files_of
-from tools.build_python import HOME, Python, imports_of_pyscript, make_python, modules_of, program_files
+from tools.build_python import (
+    HOME,
+    Python,
+    imports_of,
+    make_python,
+    modules_of,
+    program_files,
+    pyscript_files,
+)
 from tools.build_snapshot import unpacked
 
 ROOT = Path(__file__).parents[2]
@@ -47,19 +55,23 @@ def test_modules_have_the_names_by_which_they_are_imported():
     assert list(modules_of(paths)) == ["main", "ui", "ui.page"]
 
 
-def test_pyscripts_own_imports_are_found_in_its_javascript(tmp_path: Path):
+def test_pyscripts_own_python_is_found_in_its_javascript(tmp_path: Path):
     code = "import base64\nfrom collections import abc\ndef f():\n import html\nfrom pyscript import x\nimport js"
-    (tmp_path / "core-1.js").write_text(
-        f'go({{"__init__.py":{json.dumps(code)},"sub":{{"a.py":"import io"}}}})'
-    )
-    assert imports_of_pyscript(tmp_path) == {"base64", "collections", "html", "io"}
-    assert "asyncio" in imports_of_pyscript(ROOT / "static" / "vendor" / "pyscript")
+    (tmp_path / "core-1.js").write_text(f'go({{"__init__.py":{json.dumps(code)},"a.py":"import io"}})')
+    found = pyscript_files(tmp_path)
+    assert found == {f"{HOME}/pyscript/__init__.py": code, f"{HOME}/pyscript/a.py": "import io"}
+    assert imports_of(found.values()) == {"base64", "collections", "html", "io"}
+    ours = pyscript_files(ROOT / "static" / "vendor" / "pyscript")
+    assert "asyncio" in imports_of(ours.values())
 
 
-def test_a_pyscript_that_keeps_its_python_elsewhere_is_noticed(tmp_path: Path):
-    (tmp_path / "core-1.js").write_text("nothing")
+@pytest.mark.parametrize(
+    "script", ["nothing", '{"__init__.py":"import io","sub":{"__init__.py":"import io"}}']
+)
+def test_a_pyscript_that_keeps_its_python_elsewhere_is_noticed(tmp_path: Path, script: str):
+    (tmp_path / "core-1.js").write_text(script)
     with pytest.raises(BuildError, match="PyScript's own Python"):
-        imports_of_pyscript(tmp_path)
+        pyscript_files(tmp_path)
 
 
 def test_a_node_whose_snapshots_do_not_load_everywhere_is_refused(tmp_path: Path):
@@ -128,7 +140,9 @@ def test_the_program_lies_beside_its_sources_which_tracebacks_show(site: Path):
     with zipfile.ZipFile(path) as program:
         sources = {name for name in program.namelist() if name.endswith(".py")}
         compiled = [name for name in program.namelist() if name.endswith(".pyc")]
-        assert len(sources) == len(compiled) > 50
+        pyscript = [name for name in compiled if name.startswith("pyscript/")]
+        assert len(sources) == len(compiled) - len(pyscript) > 50
+        assert "pyscript/__pycache__/__init__.cpython-314.pyc" in pyscript
         assert program.read("ui/page.py") == (ROOT / "app" / "ui" / "page.py").read_bytes()
         assert all(program.read(name)[4:8] == UNCHECKED for name in compiled)
 

@@ -58,17 +58,32 @@ def test_a_host_that_sends_files_and_no_more_works_with_much_to_advise(
         assert main([url.removesuffix("/")]) == 0
     assert fatal(findings) == []
     told = {str(finding) for finding in findings}
-    assert "advice  assets/start.1.snapshot: travels uncompressed, 40,000 bytes" in told
+    assert "advice  assets/start.1.snapshot: travels uncompressed, 120,000 bytes" in told
     instead = (
         f"is what browsers ask for instead, {(site / 'assets/start.1.snapshot.gz').stat().st_size:,} bytes"
     )
     assert f"advice  assets/start.1.snapshot.gz: {instead}" in told
     assert "advice  assets/kizuna.1.svg: may be kept for ever, and has Cache-Control: none" in told
     assert "advice  service-worker.js: should be asked about each time, and has Cache-Control: none" in told
-    assert not any("boot.1.js.gz" in line for line in told)  # scripts have nobody who would ask for that
+    assert not any(
+        name in line for line in told for name in ("boot.1.js.gz", "program.1.zip.gz")
+    )  # a script; smaller
     assert any(line.startswith("advice  the page: no X-Content-Type-Options") for line in told)
     assert not any("kizuna.1.svg: travels" in line for line in told)  # too small to matter
     assert capsys.readouterr().out.endswith(f": 0 wrong, {len(findings)} to advise\n")
+
+
+def test_a_host_without_compressed_files_is_told_what_browsers_miss(site: Path):
+    packed = site / "assets" / "start.1.snapshot.gz"
+    packed.write_text("<!doctype html>Not Found")
+    with served(site) as url:
+        told = {str(finding) for finding in check(url)}
+    missed = "browsers would have asked for it instead"
+    assert f"advice  assets/start.1.snapshot.gz: is something else: {missed}" in told
+    packed.unlink()
+    with served(site) as url:
+        told = {str(finding) for finding in check(url)}
+    assert f"advice  assets/start.1.snapshot.gz: HTTP 404: {missed}" in told
 
 
 def test_modules_of_another_type_and_files_that_are_missing_are_wrong(site: Path):
