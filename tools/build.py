@@ -40,6 +40,7 @@ ROOT = Path(__file__).resolve().parent.parent
 #: own, since the program asks for it by that.
 RENAMED_SCRIPTS = (
     "boot.js",
+    "glimpse.js",
     "python.js",
     "interpreter.js",
     "line.js",
@@ -164,6 +165,7 @@ def _add_assets(root: Path, site: Path, python: Python, page: str) -> Addresses:
         styles=assets.add("page.css", b"".join((root / path).read_bytes() for path in stylesheets(page))),
         icon=assets.add("kizuna.svg", (static / "icons" / "kizuna.svg").read_bytes()),
         boot=assets.add("boot.js", starter),
+        glimpse=assets.add("glimpse.js", (boot / "glimpse.js").read_bytes()),
         launcher=assets.add("python.js", launcher),
         interpreter=assets.add("interpreter.js", interpreter),
         modules=(

@@ -25,6 +25,7 @@ class Addresses:
     styles: str
     icon: str
     boot: str  #: static/boot/boot.js
+    glimpse: str  #: static/boot/glimpse.js
     launcher: str  #: static/boot/python.js
     interpreter: str  #: static/boot/interpreter.js
     modules: tuple[str, ...]  #: scripts that others of these load
@@ -55,6 +56,7 @@ def built_page(source: str, addresses: Addresses, policy: str) -> str:
     )
     page.replace(r'href="static/icons/[\w.-]+"', f'href="{addresses.icon}"', "its icon")
     page.replace(r'src="static/boot/boot\.js"', f'src="{addresses.boot}"', "static/boot/boot.js")
+    page.replace(r'src="static/boot/glimpse\.js"', f'src="{addresses.glimpse}"', "static/boot/glimpse.js")
     page.replace(
         r"<!-- Without these hints.*?-->\s*(?:<link [^>]*preload[^>]*>\s*)+",
         _start(addresses),

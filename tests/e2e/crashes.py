@@ -38,6 +38,10 @@ def sum_up(reporter: pytest.TerminalReporter) -> None:
     """Print which tests were run again."""
     reports = [report for kind in ("passed", "failed", "error") for report in reporter.stats.get(kind, [])]
     for test in sorted(
-        {report.nodeid for report in reports if RUN_AGAIN in map(tuple, report.user_properties)}
+        {
+            report.nodeid
+            for report in reports
+            if RUN_AGAIN in map(tuple, getattr(report, "user_properties", ()))
+        }
     ):
         reporter.write_line(f"Chromium crashed, and the test was run again: {test}")

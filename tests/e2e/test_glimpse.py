@@ -1,0 +1,91 @@
+"""Before Python runs, a page that was here before shows the room and its last messages as they were."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from playwright.sync_api import Locator, Route, expect
+
+from tests.e2e.peer import Peer
+from tests.e2e.person import Person
+
+MARKUP = "<img src=x onerror=\"document.title='hacked'\"><b>bold</b>"
+
+
+@pytest.fixture
+def newcomer(hire: Callable[..., Person], room: str) -> Person:
+    """Has said something in the room, and heard something."""
+    newcomer = hire("Newcomer")
+    newcomer.open(room)
+    newcomer.join()
+    newcomer.say("what I said")
+    newcomer.wait_for_text("what I said", state="sent")
+    return newcomer
+
+
+def glimpse(person: Person) -> Locator:
+    return person.page.locator("#glimpse .message")
+
+
+@contextmanager
+def held_back(person: Person) -> Iterator[None]:
+    """Python does not arrive until the end; then it does."""
+    waiting: list[Route] = []
+    person.page.route("**/pyodide.asm.wasm", lambda route: waiting.append(route))
+    yield
+    for route in waiting:
+        route.continue_()
+    person.page.unroute("**/pyodide.asm.wasm")
+    person.wait_until_started()
+
+
+def test_the_room_is_seen_before_python_and_each_message_once_afterwards(
+    newcomer: Person, peer: Peer, room: str
+) -> None:
+    peer.say(MARKUP)
+    newcomer.wait_for_text(MARKUP)
+    title = newcomer.page.title()
+    with held_back(newcomer):
+        newcomer.page.reload(wait_until="commit")
+        expect(glimpse(newcomer)).to_have_count(2)
+        expect(glimpse(newcomer).nth(0)).to_contain_text("what I said")
+        expect(glimpse(newcomer).nth(1)).to_contain_text(MARKUP)  # as text
+        expect(newcomer.page.locator("#glimpse img")).to_have_count(0)
+        expect(newcomer.page.locator("#room-name")).to_have_text(room)
+        expect(newcomer.page.locator(".splash-words")).to_be_visible()
+        expect(newcomer.root).to_have_attribute("data-page", "loading")
+    newcomer.wait_for_texts("what I said", MARKUP)
+    expect(glimpse(newcomer)).to_have_count(0)
+    newcomer.wait_until_in()
+    assert newcomer.page.title() == title
+
+
+def test_of_another_room_nothing_is_shown(newcomer: Person) -> None:
+    with held_back(newcomer):
+        newcomer.begin_to_open("another-room", "?elsewhere")
+        expect(newcomer.page.locator(".splash-words")).to_be_visible()
+        expect(glimpse(newcomer)).to_have_count(0)
+
+
+def test_who_leaves_leaves_nothing_behind(newcomer: Person) -> None:
+    newcomer.reload()
+    kept = "localStorage.getItem('kizuna.glimpse')"
+    assert "what I said" in newcomer.page.evaluate(kept)
+    newcomer.page.get_by_role("button", name="Leave", exact=True).click()
+    expect(newcomer.name_box).to_be_visible()
+    assert newcomer.page.evaluate(kept) is None
+    with held_back(newcomer):
+        newcomer.page.reload(wait_until="commit")
+        expect(newcomer.page.locator(".splash-words")).to_be_visible()
+        expect(glimpse(newcomer)).to_have_count(0)
+
+
+@pytest.mark.parametrize("kept", ["no JSON", "null", '{"address":"#/general","messages":[{}]}', "[1]"])
+def test_what_is_kept_may_be_anything(hire: Callable[..., Person], kept: str) -> None:
+    newcomer = hire("Newcomer")
+    newcomer.page.add_init_script(f"localStorage.setItem('kizuna.glimpse', {kept!r})")
+    newcomer.open("general")
+    expect(glimpse(newcomer)).to_have_count(0)
+    newcomer.join()
