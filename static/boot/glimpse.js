@@ -74,7 +74,11 @@
   };
   attempt(() => {
     const kept = localStorage.getItem(KEY);
-    if (kept) show(JSON.parse(kept));
+    try {
+      if (kept) show(JSON.parse(kept));
+    } finally {
+      if (root.dataset.glimpse === undefined) rows.replaceChildren(); // half a glimpse is none
+    }
   });
   addEventListener("pagehide", () => attempt(keep));
   document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && attempt(keep));

@@ -174,14 +174,19 @@ async function others() {
   return names.filter((name) => name.startsWith(FAMILY) && name !== MINE && name !== SETTINGS);
 }
 
-// A page that gives no answer may still be starting, from files of any version.
+// A page that gives no answer may still be starting, from files of any version, or be on its way out.
 async function clean() {
+  for (let attempts = 3; attempts; attempts -= 1) if (await isClean()) return;
+}
+
+async function isClean() {
   const old = await others(); // before the questions: a version that is installed meanwhile is not among them
-  if (!old.length || registration.installing || registration.waiting) return;
+  if (!old.length || registration.installing || registration.waiting) return true;
   const open = await clients.matchAll({ type: "window", includeUncontrolled: true });
   const versions = await Promise.all(open.filter(({ url }) => pages.includes(url.replace(/[?#].*/s, ""))).map(versionOf));
-  if (versions.includes(undefined)) return;
+  if (versions.includes(undefined)) return false;
   for (const name of old) if (!versions.includes(name.slice(FAMILY.length))) await caches.delete(name);
+  return true;
 }
 
 function versionOf(client) {

@@ -3,9 +3,11 @@ in copies."""
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import gzip
 import json
+import os
 import shutil
 import threading
 from collections.abc import Mapping
@@ -14,6 +16,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
 
+import pytest
 from playwright.sync_api import Page
 
 from tests.e2e.server import LOOPBACK, ROOT
@@ -40,11 +43,23 @@ def build_site(site: Path, config: Mapping[str, Any] | None = None) -> Path:
     return site
 
 
+def shared_site(temporary: pytest.TempPathFactory) -> Path:
+    """The site as `make run` builds it, built once for all processes of a test run. Nobody changes it."""
+    folder = temporary.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    with (folder / "site.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return folder / "site" if (folder / "site").exists() else build_site(folder / "site")
+
+
 class Copy:
     """Responsible for a copy of the site in which something is wrong."""
 
     def __init__(self, site: Path, target: Path) -> None:
-        self.site = Path(shutil.copytree(site, target))
+        self.site = Path(
+            shutil.copytree(site, target, copy_function=os.link)
+        )  # files are replaced, never written to
         self._index = self.site / "index.html"
 
     @property
@@ -59,7 +74,7 @@ class Copy:
 
     def replace(self, path: str, content: bytes) -> None:
         """Let a file have another content, whoever asks for it."""
-        self.remove(path)
+        self.remove(path)  # else the content of the site itself would change
         (self.site / path).write_bytes(content)
         if len(content) >= WORTH_ASKING:
             (self.site / f"{path}.gz").write_bytes(gzip.compress(content, 1))

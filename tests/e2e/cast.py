@@ -60,13 +60,15 @@ class Cast:
             person.leave_other_rooms()
             person.watch.forget()
 
-    def hire(self, name: str, config: Mapping[str, float] | None = None, **context: Any) -> Person:
-        """Somebody new, whose page is not open yet; the caller dismisses them."""
+    def hire(
+        self, name: str, config: Mapping[str, float] | None = None, *, keeps: bool = False, **context: Any
+    ) -> Person:
+        """Somebody new, whose page is not open yet; the caller dismisses them. ``keeps``: as Person has it."""
         network = FaultProxy(self._server.port).start()
         page = self._browser.new_context(**{"locale": "en-US", **context}).new_page()
         if config is not None:
             give_config(page, **config)
-        return Person(page, network, name)
+        return Person(page, network, name, keeps=keeps)
 
     def dismiss(self, person: Person) -> None:
         """Close the page and its network."""

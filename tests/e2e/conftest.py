@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Playwright, expect, sync_playwright
 
 from tests.e2e import browsers, crashes
-from tests.e2e.built import build_site
+from tests.e2e.built import shared_site
 from tests.e2e.cast import Cast
 from tests.e2e.peer import Peer
 from tests.e2e.person import Person
@@ -126,9 +126,17 @@ def chromium_that_hides(playwright: Playwright, installed: Browsers) -> Iterator
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KizunaServer]:
-    """The server of all tests; a test may restart it, never leave it stopped. A person of a test types faster than
-    the rate limit lets one."""
+def server(tmp_path_factory: pytest.TempPathFactory, site: Path) -> Iterator[KizunaServer]:
+    """The server of all tests, with the built page; a test may restart it, never leave it stopped. A person of a test
+    types faster than the rate limit lets one."""
+    data = tmp_path_factory.mktemp("data") / "kizuna.sqlite3"
+    with KizunaServer(data, RATE_LIMIT="0", ROOT=str(site)) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def source_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KizunaServer]:
+    """Serves the source tree: its page starts more slowly, and file by file."""
     with KizunaServer(tmp_path_factory.mktemp("data") / "kizuna.sqlite3", RATE_LIMIT="0") as server:
         yield server
 
@@ -150,8 +158,8 @@ def peer(server: KizunaServer, room: str) -> Iterator[Peer]:
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The built site; all other tests use the source tree. A test that breaks it takes a copy."""
-    return build_site(tmp_path_factory.mktemp("built") / "site")
+    """The built site. A test that breaks it takes a copy."""
+    return shared_site(tmp_path_factory)
 
 
 # --- people with a browser ---

@@ -99,16 +99,21 @@ class Shown:
 class Person:
     """Responsible for using one page as a person does, and for reading it as a person does.
 
-    ``home``: where the page is served, if not by the server that the network leads to.
+    ``home``: where the page is served, if not by the server that the network leads to. ``keeps``: whether the browser
+    has service workers: what one does after each start costs more than the start, and it answers in routes' place.
     """
 
-    def __init__(self, page: Page, network: FaultProxy, name: str, home: str | None = None) -> None:
+    def __init__(
+        self, page: Page, network: FaultProxy, name: str, home: str | None = None, *, keeps: bool = False
+    ) -> None:
         self.page = page
         self.network = network
         self.name = name
         self.home = home or network.url
         self.watch = Watch(page, self.home, network.url)
         page.add_init_script(REMEMBER_SOCKETS)
+        if not keeps:
+            page.add_init_script("delete Navigator.prototype.serviceWorker;")
         self.root = page.locator("html")
         self.name_box = page.get_by_role("textbox", name="Your name")
         self.join_button = page.get_by_role("button", name="Join", exact=True)

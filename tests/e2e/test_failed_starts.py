@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable
+from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Route, expect
 
+from tests.e2e.cast import Cast
+from tests.e2e.conftest import present
 from tests.e2e.person import Person
 from tests.e2e.server import KizunaServer
 
@@ -23,8 +25,15 @@ def not_found(route: Route) -> None:
 
 
 @pytest.fixture
-def newcomer(hire: Callable[..., Person]) -> Person:
-    return hire("Newcomer")
+def newcomer(
+    request: pytest.FixtureRequest, chromium: Browser, source_server: KizunaServer
+) -> Iterator[Person]:
+    """Opens the source tree's page, whose parts have names."""
+    cast = Cast(chromium, source_server)
+    newcomer = cast.hire("Newcomer")
+    with present(request, [newcomer], source_server):
+        yield newcomer
+    cast.dismiss(newcomer)
 
 
 def expect_failure(person: Person, words: str, detail: str, within: float = SOON) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from playwright.sync_api import Browser
 
 from tests.e2e.cast import Cast
 from tests.e2e.leaks import GROWTH, ROOM, STEADY, Figures, Gate, problems
@@ -31,14 +32,15 @@ LEAK = """() => {
 
 
 @pytest.fixture(scope="module")
-def gate(cast: Cast, server: KizunaServer) -> Iterator[Gate]:
+def gate(chromium: Browser, source_server: KizunaServer) -> Iterator[Gate]:
+    cast = Cast(chromium, source_server)
     with contextlib.ExitStack() as afterwards:
         person = cast.hire("Phoenix")
         afterwards.callback(cast.dismiss, person)
         Gate.prepare(person)
         person.open(ROOM)
         person.join()
-        yield Gate(person, afterwards.enter_context(Peer(server, ROOM)))
+        yield Gate(person, afterwards.enter_context(Peer(source_server, ROOM)))
 
 
 def test_a_page_that_reconnects_again_and_again_holds_what_it_held_after_ten(gate: Gate) -> None:

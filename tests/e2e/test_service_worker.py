@@ -138,7 +138,7 @@ def visit(request: pytest.FixtureRequest, chromium: Browser, host: Host, tmp_pat
     def visit(way: str = "snapshot", script: str = "") -> Iterator[tuple[Person, KizunaServer]]:
         with KizunaServer(tmp_path / "kizuna.sqlite3", ROOT=str(host.site), RATE_LIMIT="0") as server:
             cast = Cast(chromium, server)
-            ada = cast.hire("Ada")
+            ada = cast.hire("Ada", keeps=True)
             ada.page.add_init_script(script)
             try:
                 with present(request, [ada], server):
@@ -248,7 +248,7 @@ def test_a_new_version_is_offered_and_the_other_tab_keeps_its_files_until_it_is_
     old, old_styles = host.version, host.styles
     with visit() as (ada, server):
         ada.join()
-        other = Person(ada.page.context.new_page(), ada.network, "Ada")
+        other = Person(ada.page.context.new_page(), ada.network, "Ada", keeps=True)
         other.open(ROOM)
         other.wait_until_in()
         forget_http_cache(ada)
@@ -444,7 +444,7 @@ def test_firefox_starts_without_a_network(
         browsers.firefox(playwright, installed.firefox) as browser,
     ):
         cast = Cast(browser, server)
-        fiona = cast.hire("Fiona")
+        fiona = cast.hire("Fiona", keeps=True)
         with present(request, [fiona], server):
             fiona.open(ROOM)
             wait_until_kept(fiona.page, host)

@@ -98,14 +98,14 @@ class Tabs:
 
 
 @pytest.fixture(scope="module")
-def browser(playwright: Playwright, installed: Browsers, server: KizunaServer) -> Iterator[Tabs]:
+def browser(playwright: Playwright, installed: Browsers, source_server: KizunaServer) -> Iterator[Tabs]:
     """Started by hand: Playwright's own has no back/forward cache."""
     if installed.chromium is None:
         skip_without("Chromium", installed)
     with browsers.chromium_that_hides(playwright, installed.chromium) as context:
         devtools = context.new_cdp_session(context.pages[0])
-        devtools.send("Storage.overrideQuotaForOrigin", {"origin": server.url, "quotaSize": ROOM})
-        yield Tabs(context, server.url)
+        devtools.send("Storage.overrideQuotaForOrigin", {"origin": source_server.url, "quotaSize": ROOM})
+        yield Tabs(context, source_server.url)
 
 
 @pytest.fixture
@@ -135,12 +135,12 @@ def test_chromium_keeps_the_contract(tab: PythonPage) -> None:
 
 
 def test_firefox_keeps_the_contract_too(
-    playwright: Playwright, installed: Browsers, server: KizunaServer
+    playwright: Playwright, installed: Browsers, source_server: KizunaServer
 ) -> None:
     if installed.firefox is None:
         skip_without("Firefox", installed)
     with browsers.firefox(playwright, installed.firefox) as firefox:
-        (tab,) = Tabs(firefox.new_context(), server.url).open(1)
+        (tab,) = Tabs(firefox.new_context(), source_server.url).open(1)
         assert_contract_kept(tab)
         assert tab.run("await try_lock('tab')")
         assert not tab.run("await WebLocks().try_lock('tab')")

@@ -195,21 +195,21 @@ def test_one_worker_serves_all_links_and_leaving_ends_it(quinn: Person) -> None:
 
 
 def test_without_a_url_the_worker_is_made_of_the_source_in_the_package(
-    chromium: Browser, server: KizunaServer
+    chromium: Browser, source_server: KizunaServer
 ) -> None:
     with chromium.new_context(bypass_csp=True) as context:  # the page's own rules allow no blob
-        tab = begin(context.new_page(), server)
+        tab = begin(context.new_page(), source_server)
         assert hears_worker(tab, None)
         assert tab.watch.problems == []
 
 
 def test_firefox_runs_the_worker_too_and_is_refused_a_blob(
-    playwright: Playwright, installed: Browsers, server: KizunaServer
+    playwright: Playwright, installed: Browsers, source_server: KizunaServer
 ) -> None:
     if installed.firefox is None:
         skip_without("Firefox", installed)
     with browsers.firefox(playwright, installed.firefox) as firefox:
-        tab = begin(firefox.new_page(), server)
+        tab = begin(firefox.new_page(), source_server)
         assert hears_worker(tab, TICKS_FILE)
         assert tab.watch.problems == []
         assert not hears_worker(tab, None, patience=1)

@@ -14,10 +14,10 @@ from tests.e2e.units_runner import NEEDS_HYPOTHESIS
 AT_LEAST = 1900
 
 
-def test_all_that_need_no_hypothesis_pass_in_the_page(chromium: Browser, server: KizunaServer) -> None:
+def test_all_that_need_no_hypothesis_pass_in_the_page(chromium: Browser, source_server: KizunaServer) -> None:
     here = Here()
     with chromium.new_context() as context:
-        there = run_in(context.new_page(), server.url)
+        there = run_in(context.new_page(), source_server.url)
     print(f"{len(there.passed)} passed in {there.seconds:.1f} s")
     assert there.failed == {}
     assert (there.platform, there.code) == ("emscripten", 0)

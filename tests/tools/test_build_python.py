@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.built import shared_site
 from tools import build, build_python
 from tools.build import Order
-from tools.build_assets import QUICK
 from tools.build_errors import BuildError
 from tools.build_page import start_files_of
 from tools.build_python import (
@@ -36,9 +36,7 @@ UNCHECKED = b"\x01\x00\x00\x00"
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    site = tmp_path_factory.mktemp("built") / "site"
-    build.build(Order(root=ROOT, site=site, config=ROOT / "static" / "config.json", quality=QUICK))
-    return site
+    return shared_site(tmp_path_factory)
 
 
 def test_the_program_is_what_pyscript_fetches_of_the_source_tree():
