@@ -11,5 +11,12 @@ async function withdraw() {
   } finally {
     await registration.unregister();
   }
-  for (const client of await clients.matchAll({ type: "window" })) client.navigate(client.url);
+  for (const client of await clients.matchAll({ type: "window" })) client.navigate(another(client.url));
+}
+
+// For Firefox the same address with a fragment is a place in the page that is there already: an empty query makes it
+// another one, of the same meaning.
+function another(url) {
+  const [page, fragment] = url.split(/#(.*)/s);
+  return fragment === undefined ? url : `${page}${page.includes("?") ? "&" : "?"}#${fragment}`;
 }

@@ -434,7 +434,7 @@ def nothing_is_left(page: Page) -> bool:
     return int(page.evaluate(count)) == 0
 
 
-def test_firefox_starts_without_a_network(
+def test_firefox_starts_without_a_network_and_shows_the_source_tree_that_takes_the_place(
     request: pytest.FixtureRequest, playwright: Playwright, installed: Browsers, host: Host, tmp_path: Path
 ) -> None:
     if installed.firefox is None:
@@ -452,6 +452,13 @@ def test_firefox_starts_without_a_network(
             with fiona.network.down():
                 fiona.reload()
                 assert way_of(fiona) == "snapshot"
+            server.stop()
+            with KizunaServer(server.data, server.port, ROOT=str(ROOT)):
+                fiona.page.reload(wait_until="commit")
+                expect(fiona.page.locator('script[src="static/boot/python.js"]')).to_be_attached()
+                assert nothing_is_left(fiona.page)
+                assert fiona.page.url.endswith(f"#/{ROOM}")
+            server.start()
         cast.dismiss(fiona)
 
 
