@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
+from statistics import linear_regression, median
 
-from tests.bench.start_pages import STOCK
+from tests.bench.start_pages import NETWORKS, STOCK
 from tests.bench.start_visits import COLD, WARM, Visit
 
 #: What is measured -> its name. In this order.
@@ -154,25 +154,33 @@ def phase_medians(visits: Sequence[Visit]) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Balance:
-    """What the small way saves and what it costs at a first visit."""
+    """What the small way saves at a first visit, and where that pays."""
 
     fewer_bytes: float
-    more_seconds: float  #: on localhost, where bytes cost next to nothing
-
-    @property
-    def even_at(self) -> float:
-        """The bit/s at which both ways take equally long; below it the small way is the quicker one."""
-        return self.fewer_bytes * 8 / self.more_seconds if self.more_seconds > 0 else float("inf")
+    #: The bit/s at which both ways take equally long; below it the small way is the quicker one. None: it is so on any
+    #: line, or on none.
+    even_at: float | None
 
 
 def balance(visits: Visits) -> Balance | None:
-    """From the first visits in Chromium. None unless both ways were measured, on localhost and on another network."""
-    where = {"engine": "Chromium", "network": "localhost", "kind": COLD}
-    fast, small = (visits.spread("live", **where, page=page) for page in ("fast", "small"))
+    """From the first visits in Chromium. None unless both ways were measured, on localhost and on another network.
+
+    The seconds by which the fast way is the slower one are taken to grow evenly with the seconds that a bit needs.
+    """
     fast_bytes, small_bytes = (carried(visits, page) for page in ("fast", "small"))
-    if fast is None or small is None or fast_bytes is None or small_bytes is None:
+    costs, losses = [], []
+    for network in visits.keys("network", engine="Chromium", page="small"):
+        where = {"engine": "Chromium", "network": network, "kind": COLD}
+        fast, small = (visits.spread("live", **where, page=page) for page in ("fast", "small"))
+        if fast and small:
+            rate = NETWORKS[network].rate
+            costs.append(1 / (8 * rate) if rate else 0.0)
+            losses.append((fast.median - small.median) / 1000)
+    if fast_bytes is None or small_bytes is None or len(costs) < 2:
         return None
-    return Balance(fast_bytes - small_bytes, (small.median - fast.median) / 1000)
+    slope, intercept = linear_regression(costs, losses)
+    crosses = slope > 0 > intercept
+    return Balance(fast_bytes - small_bytes, -slope / intercept if crosses else None)
 
 
 def carried(visits: Visits, page: str, kind: str = COLD, *, later: bool = False) -> float | None:

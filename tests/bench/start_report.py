@@ -193,14 +193,15 @@ def policy(visits: Visits) -> str:
     networks = visits.keys("network", engine="Chromium", page="small")
     lines = ["\n".join(filter(None, (_quicker(visits, network) for network in networks)))]
     found = balance(visits)
-    if found and found.more_seconds <= 0:
-        lines.append("The small way is not the slower one even on localhost.")
-    elif found:
-        lines.append(
-            f"The small way saves {_megabytes(found.fewer_bytes)} and costs {found.more_seconds:.2f} s on localhost. "
-            f"If nothing else mattered, both would take equally long at {found.even_at / 1e6:.0f} Mbit/s on this "
-            "machine, and below that the small way would be the quicker one; on one twice as fast, at twice that."
+    if found:
+        even = (
+            "by a straight line through these differences there is no speed at which both take equally long"
         )
+        if found.even_at:
+            even = (
+                f"a straight line through these differences crosses zero at {found.even_at / 1e6:.0f} Mbit/s"
+            )
+        lines.append(f"The small way saves {_megabytes(found.fewer_bytes)}; {even}.")
     measured = [
         f"{NETWORKS[network].name} {speeds}"
         for network in visits.keys("network", engine="Chromium", page=OURS)

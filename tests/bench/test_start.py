@@ -94,19 +94,22 @@ def test_a_phase_that_nothing_tells_of_takes_nothing():
     assert {name: spent for name, spent in took.items() if spent} == {"live": 7.0}
 
 
-def test_the_ways_are_even_where_the_fewer_bytes_take_as_long_as_the_slower_start():
+def test_the_ways_are_even_where_a_line_through_their_differences_crosses_zero():
     fast, small = visit("fast", 1000), visit("small", 2000)
     far = [visit("fast", 9000, "9mbps", carried=7_000_000), visit("small", 8000, "9mbps", carried=4_500_000)]
     found = start_numbers.balance(Visits([fast, small, *far]))
     assert found is not None
-    assert (found.fewer_bytes, found.more_seconds, found.even_at) == (2_500_000, 1.0, 20e6)
+    # A second quicker where bits take no time, a second slower at 9 Mbit/s: even where a bit takes half as long.
+    assert (found.fewer_bytes, found.even_at) == (2_500_000, pytest.approx(18e6))
     told = start_report.policy(Visits([fast, small, *far]))
-    assert "equally long at 20 Mbit/s" in told
+    assert "crosses zero at 18 Mbit/s" in told
     assert re.findall(r"^- (\w+).*: the (\w+) way", told, re.MULTILINE) == [
         ("localhost", "fast"),
         ("9", "small"),
     ]
     assert start_numbers.balance(Visits([fast, small])) is None
+    slow_even_here = Visits([visit("fast", 3000), small, *far])
+    assert start_numbers.balance(slow_even_here) == start_numbers.Balance(2_500_000, None)
 
 
 def test_bytes_are_told_apart_by_visit_and_by_moment():
