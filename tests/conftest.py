@@ -6,7 +6,6 @@ import pytest
 
 # One stack for the tests of the cloud and for those of the page on it.
 from tests.cloud.stack import deployed, ministack, package, template
-from tests.e2e import crashes
 
 __all__ = ["deployed", "ministack", "package", "template"]
 
@@ -19,8 +18,3 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if E2E in item.path.parents:
             item.add_marker(pytest.mark.e2e)
     items.sort(key=lambda item: item.get_closest_marker("e2e") is not None)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Tell what happened to the browsers."""
-    crashes.sum_up(terminalreporter)

@@ -4,6 +4,10 @@
   const root = document.documentElement;
   const part = (id) => document.getElementById(id);
 
+  // Some Chromiums, drawn by lot, sample their memory, and then read beyond the stacks that WebAssembly switches between
+  // for promises: the page dies (docs/architecture.md, Starting). Pyodide does without where there is no such thing.
+  delete globalThis.WebAssembly?.Suspending;
+
   const asked = new URLSearchParams(location.search).get("lang");
   const spoken = asked ? [asked] : [...(navigator.languages ?? []), navigator.language ?? "en"];
   const known = spoken.map((tag) => tag.toLowerCase().split("-")[0]).find((tag) => tag === "en" || tag === "ja");

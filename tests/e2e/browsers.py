@@ -35,9 +35,9 @@ CHROMIUM_FLAGS = [
 
 
 @contextlib.contextmanager
-def chromium(playwright: Playwright, program: Path) -> Iterator[Browser]:
-    """The Chromium of most tests."""
-    browser = playwright.chromium.launch(executable_path=program, args=CHROMIUM_FLAGS)
+def chromium(playwright: Playwright, program: Path, *flags: str) -> Iterator[Browser]:
+    """The Chromium of most tests; ``flags``: further ones."""
+    browser = playwright.chromium.launch(executable_path=program, args=[*CHROMIUM_FLAGS, *flags])
     try:
         yield browser
     finally:

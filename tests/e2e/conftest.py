@@ -12,7 +12,7 @@ from typing import Any, Never
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Playwright, expect, sync_playwright
 
-from tests.e2e import browsers, crashes
+from tests.e2e import browsers
 from tests.e2e.built import shared_site
 from tests.e2e.cast import Cast
 from tests.e2e.peer import Peer
@@ -29,13 +29,6 @@ PRESENT = pytest.StashKey[list[Person]]()
 def pytest_configure() -> None:
     """Playwright's own five seconds are too few for two busy cores."""
     expect.set_options(timeout=PATIENCE * 1000)
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool:
-    """A test whose browser crashed is run again."""
-    crashes.run(item, nextitem, FAILED)
-    return True
 
 
 @pytest.hookimpl(wrapper=True)

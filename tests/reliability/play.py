@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -20,9 +19,6 @@ from tests.reliability.results import Result
 from tests.reliability.scenarios import Scenario, Stage
 from tools.browsers import Browsers
 
-#: A renderer that dies by itself says nothing about the page (tests/e2e/crashes.py).
-CRASHED = re.compile(r"(Target|Page) crashed")
-
 
 def pyodide_version() -> str:
     """The version of the Pyodide that the page runs."""
@@ -34,8 +30,8 @@ def play(
     engine: Engine, installed: Browsers, scenarios: Sequence[Scenario]
 ) -> Iterator[tuple[str, Scenario, Result]]:
     """The browser's version with each result. After a scenario that did not come to its end the browser is started
-    anew; one whose browser crashed is played once more."""
-    due, crashes = list(scenarios), 0
+    anew."""
+    due = list(scenarios)
     while due:
         with (
             tempfile.TemporaryDirectory() as folder,
@@ -50,9 +46,6 @@ def play(
                 try:
                     result = measure(stage, due[0])
                 except (AssertionError, Error, WebDriverException, OSError) as error:
-                    if CRASHED.search(str(error)) and crashes < 3:
-                        crashes += 1
-                        break
                     yield version, due.pop(0), _failed(error)
                     break
                 yield version, due.pop(0), result
