@@ -11,6 +11,9 @@
   const glimpse = part("glimpse");
   const rows = glimpse.querySelector(".rows");
 
+  // chat/identity.py keeps both: whom this tab knows, and that somebody left, in whatever tab.
+  const remembered = () => sessionStorage.getItem("kizuna.name") ?? localStorage.getItem("kizuna.name");
+  const hasLeft = (name) => localStorage.getItem(`kizuna.left.${name}`) !== null;
   // The room of this address; ui/address.py has the same default.
   const here = () => (location.hash.length > 2 ? location.hash : "#/general");
   const piece = (element, name) => element.querySelector(`[data-part="${name}"]`);
@@ -24,14 +27,15 @@
 
   function keep() {
     if (root.dataset.page !== "live") return;
-    if (root.dataset.joined === undefined) return localStorage.removeItem(KEY);
+    const name = part("own-name").textContent;
+    if (root.dataset.joined === undefined || hasLeft(name)) return localStorage.removeItem(KEY);
     const messages = [...part("rows").querySelectorAll(".message:is([data-state=sent], [data-state=received])")];
-    const seen = { address: here(), room: part("room-name").textContent, messages: messages.slice(-MOST).map(look) };
+    const seen = { name, address: here(), room: part("room-name").textContent, messages: messages.slice(-MOST).map(look) };
     localStorage.setItem(KEY, JSON.stringify(seen));
   }
 
-  function show({ address, room, messages }) {
-    if (address !== here() || !messages.length) return;
+  function show({ name, address, room, messages }) {
+    if (name !== remembered() || hasLeft(name) || address !== here() || !messages.length) return;
     const template = part("template-message").content;
     for (const { texts, hue, own, continues } of messages) {
       const row = template.cloneNode(true).firstElementChild;

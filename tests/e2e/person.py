@@ -123,7 +123,12 @@ class Person:
         self.send_button = page.get_by_role("button", name="Send", exact=True)
         self.log = page.get_by_role("log", name="Messages")
         self.status_region = page.get_by_role("status")
+        self._keeps = keeps
         self._cdp: CDPSession | None = None
+
+    def another_tab(self) -> Person:
+        """The same person in a second tab of the same browser; its page is not open yet."""
+        return Person(self.page.context.new_page(), self.network, self.name, keeps=self._keeps)
 
     # --- doing ---
 

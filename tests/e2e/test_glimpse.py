@@ -10,7 +10,10 @@ from playwright.sync_api import Locator, Route, expect
 
 from tests.e2e.peer import Peer
 from tests.e2e.person import Person
+from tests.e2e.waiting import eventually
 
+KEPT = "localStorage.getItem('kizuna.glimpse')"
+HALF = """{"name": null, "address": "#/general", "messages": [{"texts": {"content": "half"}}, {}]}"""
 MARKUP = "<img src=x onerror=\"document.title='hacked'\"><b>bold</b>"
 
 
@@ -71,19 +74,44 @@ def test_of_another_room_nothing_is_shown(newcomer: Person) -> None:
 
 def test_who_leaves_leaves_nothing_behind(newcomer: Person) -> None:
     newcomer.reload()
-    kept = "localStorage.getItem('kizuna.glimpse')"
-    assert "what I said" in newcomer.page.evaluate(kept)
+    assert "what I said" in newcomer.page.evaluate(KEPT)
     newcomer.page.get_by_role("button", name="Leave", exact=True).click()
     expect(newcomer.name_box).to_be_visible()
-    assert newcomer.page.evaluate(kept) is None
+    assert newcomer.page.evaluate(KEPT) is None
     with held_back(newcomer):
-        newcomer.page.reload(wait_until="commit")
+        newcomer.page.reload(wait_until="domcontentloaded")
+        expect(newcomer.page.locator(".splash-words")).to_be_visible()
+        expect(glimpse(newcomer)).to_have_count(0)
+
+
+def test_who_leaves_in_one_tab_is_shown_nothing_after_the_other_one_has_gone(
+    newcomer: Person, room: str
+) -> None:
+    other = newcomer.another_tab()
+    other.open(room)
+    other.wait_for_texts("what I said")
+    newcomer.leave()
+    expect(newcomer.name_box).to_be_visible()
+    left = "localStorage.getItem('kizuna.left.Newcomer')"
+    eventually(lambda: other.page.evaluate(left), what="the other tab's process knows of it")
+    other.page.evaluate("dispatchEvent(new Event('pagehide'))")
+    assert other.page.evaluate(KEPT) is None
+    with held_back(newcomer):
+        newcomer.page.reload(wait_until="domcontentloaded")
+        expect(newcomer.page.locator(".splash-words")).to_be_visible()
+        expect(glimpse(newcomer)).to_have_count(0)
+
+
+def test_somebody_elses_room_is_not_shown(newcomer: Person) -> None:
+    newcomer.page.evaluate("sessionStorage.setItem('kizuna.name', 'Somebody else')")
+    with held_back(newcomer):
+        newcomer.page.reload(wait_until="domcontentloaded")
         expect(newcomer.page.locator(".splash-words")).to_be_visible()
         expect(glimpse(newcomer)).to_have_count(0)
 
 
 def test_what_is_kept_may_be_anything(hire: Callable[..., Person]) -> None:
-    for kept in ("no JSON", "null", '{"address":"#/general","messages":[{}]}', "[1]"):
+    for kept in ("no JSON", "null", HALF, "[1]"):
         newcomer = hire("Newcomer")
         newcomer.page.add_init_script(f"localStorage.setItem('kizuna.glimpse', {kept!r})")
         newcomer.open("general")

@@ -25,11 +25,6 @@ FORBID_DATABASE = """{
 }"""
 
 
-def another_tab(person: Person) -> Person:
-    """A second tab of the same browser; its page is not open yet."""
-    return Person(person.page.context.new_page(), person.network, person.name)
-
-
 def test_a_reload_shows_what_was_said_before_any_connection(hire: Hire, server: object, room: str) -> None:
     ada = hire("Ada")
     ada.open(room)
@@ -62,7 +57,7 @@ def test_what_is_typed_while_down_outlives_a_crash_of_the_tab(hire: Hire, room: 
         with pytest.raises(Error):
             ada.page.goto("chrome://crash")
         ada.page.close()
-    after = another_tab(ada)
+    after = ada.another_tab()
     after.open(room)
     after.wait_until_in()
     peer.wait_to_hear("second")
@@ -75,7 +70,7 @@ def test_what_a_closed_tab_was_sending_is_sent_by_the_other_one(hire: Hire, room
     first = hire("Ada")
     first.open(room)
     first.join()
-    second = another_tab(first)
+    second = first.another_tab()
     second.open(room)
     second.wait_until_in()
     with first.network.black_hole(Way.UP):
