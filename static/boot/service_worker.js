@@ -81,10 +81,14 @@ async function noteRefusal() {
   void registration.unregister(); // which waits for the end of this installation
 }
 
-// What one way of starting needs: "snapshot" or "ordinary". And whatever the browser may have dropped.
+// What one way of starting needs: "snapshot" or "ordinary". And whatever the browser may have dropped, or a page that gave
+// this worker up, while another page still had it.
 async function keep(way) {
   const cache = await caches.open(MINE);
   await putAll(cache, Object.keys({ ...BUILD.files, ...BUILD.ways[way] }).map(address));
+  if (await cache.match(SCOPE, { ignoreVary: true })) return;
+  await putPage(cache).catch(() => {}); // the host may have the next version by now
+  await putConfig();
 }
 
 // Files of another version differ in the ten digits of their names.
@@ -105,13 +109,16 @@ async function putAll(cache, urls) {
 // A file as the build made it. The first visit left most of them in the browser's own cache; what is wrong there is asked
 // of the host again.
 async function checked(url) {
+  let trouble;
   for (const cache of isHashed(url) ? ["default", "reload"] : ["no-cache"]) {
     const { response } = await askCompressed(url, { cache, priority: "low" });
-    if (!response.ok) throw new (isIll(response) ? Error : Refusal)(`${url}: HTTP ${response.status}`);
+    trouble = new (isIll(response) ? Error : Refusal)(`${url}: HTTP ${response.status}`);
+    if (!response.ok) continue;
     const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", await response.clone().arrayBuffer()));
     if (Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("") === digests.get(url)) return response;
+    trouble = new Refusal(`${url} is not the file of version ${BUILD.version}`);
   }
-  throw new Refusal(`${url} is not the file of version ${BUILD.version}`);
+  throw trouble;
 }
 
 // That says nothing of the version.
@@ -180,11 +187,13 @@ async function clean() {
 }
 
 async function isClean() {
-  const old = await others(); // before the questions: a version that is installed meanwhile is not among them
-  if (!old.length || registration.installing || registration.waiting) return true;
+  const isNextComing = () => registration.installing || registration.waiting;
+  const old = await others();
+  if (!old.length || isNextComing()) return true;
   const open = await clients.matchAll({ type: "window", includeUncontrolled: true });
   const versions = await Promise.all(open.filter(({ url }) => pages.includes(url.replace(/[?#].*/s, ""))).map(versionOf));
   if (versions.includes(undefined)) return false;
+  if (isNextComing()) return true; // by now
   for (const name of old) if (!versions.includes(name.slice(FAMILY.length))) await caches.delete(name);
   return true;
 }

@@ -23,14 +23,23 @@ async function withdraw() {
 
 // The page is live.
 async function attend() {
+  const controller = workers.controller?.scriptURL === script ? workers.controller : null; // not that of a folder above
   workers.addEventListener("message", ({ data, ports }) => {
     if (data?.type === "version") ports[0].postMessage(files.version);
   });
   const registration = await workers.register(trusted?.createScriptURL(script) ?? script);
-  if (workers.controller) isGone().then((gone) => gone && forget(registration).then(() => location.reload()), () => {});
+  if (controller) isGone().then((gone) => gone && forget(registration).then(() => location.reload()), () => {});
   const notice = (worker) => follow(worker, () => offer(registration));
   registration.addEventListener("updatefound", () => notice(registration.installing));
-  for (const worker of [registration.installing, registration.waiting, workers.controller]) notice(worker);
+  for (const worker of [registration.installing, registration.waiting, controller]) notice(worker);
+  // The configuration is the host's newest, the rules for content are this version's: a server that they do not know is
+  // reached by the next version alone.
+  const blocked = ({ effectiveDirective }) => {
+    if (effectiveDirective !== "connect-src" || !registration.waiting) return;
+    removeEventListener("securitypolicyviolation", blocked);
+    activate(registration);
+  };
+  addEventListener("securitypolicyviolation", blocked);
   setInterval(() => registration.update().catch(() => {}), BETWEEN_CHECKS);
   const { active } = await workers.ready;
   active.postMessage({ type: "keep", way: root.dataset.start });
@@ -38,12 +47,12 @@ async function attend() {
   if (root.dataset.startSaves !== undefined && !navigator.connection?.saveData) active.postMessage({ type: "keep", way: "snapshot" });
 }
 
-// Call `then` when the worker is there, and its version another one.
-function follow(worker, then) {
+// Call `then` when the worker is there, and its version another one; `otherwise` when it comes to nothing.
+function follow(worker, then, otherwise = () => {}) {
   const look = async () => {
-    if (worker.state === "redundant") return;
-    const version = await versionOf(worker);
+    const version = worker.state === "redundant" ? undefined : await versionOf(worker);
     if (version !== undefined && version !== files.version) then();
+    else otherwise();
   };
   if (worker?.state === "installing") worker.addEventListener("statechange", look, { once: true });
   else if (worker) void look();
@@ -76,23 +85,28 @@ function activate(registration) {
 // kept here must have gone bad, and whoever presses Reload gets everything from the host.
 async function recover() {
   const registration = await workers.getRegistration(here);
-  if (!registration?.active || !["network", "error", "config"].includes(root.dataset.cause)) return;
+  if (registration?.scope !== here || !registration.active || !["network", "error", "config"].includes(root.dataset.cause)) return;
   if (await isGone(401, 403)) { // whatever the host has now is what people should see
     await forget(registration);
     return location.reload();
   }
   await registration.update(); // without a network this fails, as the question before: what is here is all there is
+  const giveUp = async () => root.dataset.cause !== "config" && forget(registration);
   const newer = registration.installing ?? registration.waiting;
-  if (newer) follow(newer, () => activate(registration));
-  else if (root.dataset.cause !== "config") await forget(registration);
+  if (newer) follow(newer, () => activate(registration), giveUp);
+  else await giveUp();
 }
 
 // The host has no worker any more, or answers for it with something else, as a site does that says the same to every
 // address: it has become another site, as hosts on one's own machine do. `refusals`: further answers that mean so.
 async function isGone(...refusals) {
-  const { ok, status, headers } = await fetch(script, { method: "HEAD", cache: "no-store" });
-  const isScript = headers.get("Content-Type")?.includes("javascript");
-  return [404, 410, ...refusals].includes(status) || (ok && !isScript);
+  for (const method of ["HEAD", "GET"]) { // there are hosts that know the second one only
+    const { ok, status, headers } = await fetch(script, { method, cache: "no-store" });
+    const type = headers.get("Content-Type");
+    const isOther = ok && type !== null && !type.includes("javascript");
+    if (!isOther && ![404, 410, ...refusals].includes(status)) return false;
+  }
+  return true;
 }
 
 async function forget(registration) {

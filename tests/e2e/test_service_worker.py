@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import re
+import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,7 +24,7 @@ from tests.e2e.conftest import present, skip_without
 from tests.e2e.peer import Peer
 from tests.e2e.person import Person
 from tests.e2e.server import LOOPBACK, ROOT, KizunaServer
-from tests.e2e.waiting import PATIENCE, eventually
+from tests.e2e.waiting import PATIENCE, eventually, throughout
 from tools.browsers import Browsers
 
 ROOM = "kept"
@@ -106,7 +108,21 @@ class Host:
             digest: hashlib.sha256(styles.encode()).hexdigest(),
             version: hashlib.sha256(version.encode()).hexdigest()[:10],
         }
-        for name in ("index.html", "service-worker.js"):
+        self._change(changes, "index.html", "service-worker.js")
+
+    def move_the_server(self, url: str) -> None:
+        """Say in config.json where the server is now, and in the page that it may be asked."""
+        origins = [url, url.replace("http", "ws", 1)]
+        config = {
+            "webSocketUrl": f"{origins[1]}/ws",
+            "tokenUrl": f"{url}/token",
+            "ticketUrl": f"{url}/ticket",
+        }
+        self._copy.replace("static/config.json", json.dumps(config).encode())
+        self._change({"connect-src 'self'": " ".join(["connect-src 'self'", *origins])}, "index.html")
+
+    def _change(self, changes: Mapping[str, str], *names: str) -> None:
+        for name in names:
             text = (self.site / name).read_text(encoding="utf-8")
             for before, after in changes.items():
                 text = text.replace(before, after)
@@ -248,7 +264,7 @@ def test_a_new_version_is_offered_and_the_other_tab_keeps_its_files_until_it_is_
     old, old_styles = host.version, host.styles
     with visit() as (ada, server):
         ada.join()
-        other = Person(ada.page.context.new_page(), ada.network, "Ada", keeps=True)
+        other = ada.another_tab()
         other.open(ROOM)
         other.wait_until_in()
         forget_http_cache(ada)
@@ -346,6 +362,88 @@ def test_a_start_that_fails_from_what_was_kept_is_made_good_by_reload(visit: Vis
         ada.page.get_by_role("link", name="Reload").click()
         ada.wait_until_started()
         assert way_of(ada) == "snapshot"
+
+
+def test_what_one_tab_gave_up_is_kept_again_while_another_one_is_open(visit: Visit) -> None:
+    with visit() as (ada, _):
+        other = ada.another_tab()
+        other.open(ROOM)
+        ada.page.evaluate(SPOIL_THE_RUNTIME)
+        ada.watch.allow("uncaught error")
+        ada.page.reload(wait_until="commit")
+        expect(ada.root).to_have_attribute("data-page", "failed")
+        eventually(lambda: ada.page.evaluate("caches.keys()") == [], what="what was kept is gone")
+        ada.page.get_by_role("link", name="Reload").click()
+        ada.wait_until_started()
+        eventually(
+            lambda: any("/" in paths for paths in versions_kept(ada.page).values()), what="the page is kept"
+        )
+        ada.watch.allow_network_trouble()
+        with ada.network.down():
+            ada.reload()
+            assert way_of(ada) == "snapshot"
+
+
+def test_a_start_that_fails_while_the_new_version_is_not_whole_is_made_good_by_reload(
+    visit: Visit, host: Host
+) -> None:
+    with visit() as (ada, _):
+        ada.page.evaluate(SPOIL_THE_RUNTIME)
+        host.publish("body { --published: 1; }")
+        host.replace(host.styles, b"body { --published: changed by the host; }")
+        ada.watch.allow("uncaught error", "service-worker")
+        ada.page.reload(wait_until="commit")
+        expect(ada.root).to_have_attribute("data-page", "failed")
+        eventually(lambda: not ada.page.evaluate(IS_KEPT), what="what was kept is given up")
+        ada.page.get_by_role("link", name="Reload").click()
+        ada.wait_until_started()
+        assert start_file(ada.page, "version") == host.version
+
+
+def test_a_server_that_has_moved_is_reached_by_the_version_that_may_ask_it(
+    visit: Visit, host: Host, tmp_path: Path
+) -> None:
+    with visit() as (ada, _):
+        ada.join()
+        ada.say("here")
+        with KizunaServer(tmp_path / "moved.sqlite3", ALLOWED_ORIGINS=ada.home) as elsewhere:
+            ada.watch.allow("CSP violation", "Content Security Policy", "Failed to fetch")
+            ada.watch.allow_origin(elsewhere.url)
+            host.move_the_server(elsewhere.url)
+            host.publish("body { --moved: yes; }")
+            ada.page.reload(wait_until="commit")
+            expect(
+                ada.page.locator(f'link[href="{host.styles}"]')
+            ).to_be_attached()  # nobody pressed anything
+            ada.wait_until_in()
+            ada.say("and there")
+            ada.wait_for_text("and there", state="sent")
+
+
+def test_the_page_of_a_folder_leaves_those_above_and_below_alone(
+    chromium: Browser, host: Host, tmp_path: Path
+) -> None:
+    above, new, broken = (tmp_path / "sites" / name for name in ("", "new", "broken"))
+    shutil.copytree(host.site, above)
+    scopes = "async () => (await navigator.serviceWorker.getRegistrations()).map(({ scope }) => scope).sort()"
+    with contextlib.closing(chromium.new_context(locale="en-US")) as context, StaticHost(above) as static:
+        page = context.new_page()
+        root = page.locator("html")
+        page.goto(static.url)
+        wait_until_kept(page, host)
+        host.publish("html { --is-new: yes; }")
+        shutil.copytree(host.site, new)
+        shutil.copytree(host.site, broken)
+        for runtime in broken.glob("assets/*/pyodide.mjs*"):
+            runtime.unlink()
+        page.goto(f"{static.url}broken/")
+        expect(root).to_have_attribute("data-page", "failed")
+        throughout(lambda: page.evaluate(scopes) == [static.url], 1, what="the other worker stays")
+        page.goto(f"{static.url}new/")
+        expect(root).to_have_attribute("data-page", "live")
+        wait_until_kept(page, host)
+        assert page.evaluate(scopes) == [static.url, f"{static.url}new/"]
+        assert root.get_attribute("data-update") is None
 
 
 def test_the_source_tree_on_the_same_origin_is_not_hidden_by_what_a_built_page_left(visit: Visit) -> None:
@@ -454,6 +552,7 @@ def test_firefox_starts_without_a_network_and_shows_the_source_tree_that_takes_t
                 assert way_of(fiona) == "snapshot"
             server.stop()
             with KizunaServer(server.data, server.port, ROOT=str(ROOT)):
+                fiona.watch.allow("uncaught error")  # of the page whose files go while it starts
                 fiona.page.reload(wait_until="commit")
                 expect(fiona.page.locator('script[src="static/boot/python.js"]')).to_be_attached()
                 assert nothing_is_left(fiona.page)

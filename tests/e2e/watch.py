@@ -51,6 +51,10 @@ class Watch:
         """Until the next `forget`, problems that these regular expressions find are none."""
         self._allowed += patterns
 
+    def allow_origin(self, origin: str) -> None:
+        """A further origin that the page may ask."""
+        self._hosts.add(urlsplit(origin).netloc)
+
     def allow_network_trouble(self) -> None:
         """For tests that break the network."""
         self.allow(*NETWORK_TROUBLE)
