@@ -185,12 +185,18 @@ def content_policy(connect: Iterable[str]) -> str:
 
 def origins_in(path: Path) -> tuple[str, ...]:
     """The origins that a config.json names; none if it cannot be read, which is the page's to report."""
+    return tuple(dict.fromkeys(origin for origin in addresses_in(path).values() if origin))
+
+
+def addresses_in(path: Path) -> dict[str, str | None]:
+    """Each address that a config.json gives, and its origin; None if no rule for content can name that."""
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
-        return ()
+        return {}
     if not isinstance(config, Mapping):
-        return ()
+        return {}
     urls = (config.get(key) for key in ("webSocketUrl", "tokenUrl", "ticketUrl"))
-    origins = (origin_of(url, ("ws", "wss", "http", "https")) for url in urls if isinstance(url, str))
-    return tuple(dict.fromkeys(origin for origin in origins if origin))
+    return {
+        url: origin_of(url, ("ws", "wss", "http", "https")) for url in urls if isinstance(url, str) and url
+    }

@@ -51,6 +51,10 @@ RENAMED_SCRIPTS = (
 PYODIDE_FILES = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm")
 #: PyScript without the plugins that the page switches off. The hashes in these names are PyScript's own.
 PYSCRIPT_FILES = ("core.js", "core-*.js", "error-*.js", "LICENSE")
+#: What a built site consists of, beside the compressed forms.
+SITE_FILES = frozenset({"index.html", "service-worker.js", "_headers", "static", "assets"})
+#: The folders of builds that are under way, or were killed.
+UNDER_WAY = ".kizuna-build-"
 #: What stands in the page of every built site.
 START_FILES = 'id="start-files"'
 #: A zip archive without a file in it.
@@ -80,10 +84,10 @@ def build(order: Order) -> Python:
     order.site.parent.mkdir(parents=True, exist_ok=True)
     with (
         _alone(order.site.parent / ".building"),
-        tempfile.TemporaryDirectory(dir=order.site.parent, prefix=".build-") as folder,
+        tempfile.TemporaryDirectory(dir=order.site.parent, prefix=UNDER_WAY) as folder,
     ):
-        for left in order.site.parent.glob(".build-*"):  # by a build that was killed
-            if left != Path(folder):
+        for left in order.site.parent.glob(f"{UNDER_WAY}*"):  # by a build that was killed
+            if left.is_dir() and left != Path(folder):
                 shutil.rmtree(left)
         work, site = Path(folder), Path(folder, "site")
         site.mkdir()
@@ -106,6 +110,12 @@ def _check_place(site: Path) -> None:
     if not page.is_file() or START_FILES not in page.read_text(encoding="utf-8"):
         raise BuildError(
             f"{site} holds something else than a built site: choose a folder that is empty or new"
+        )
+    names = {path.name.removesuffix(".br").removesuffix(".gz") for path in site.iterdir()}
+    if others := names - SITE_FILES:
+        raise BuildError(
+            f"{site} holds more than a built site: {', '.join(sorted(others))} would be deleted. "
+            "Build into a folder of its own, and copy the site from there"
         )
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from backend.pages import ASK_AGAIN, FOR_EVER, SECURITY_HEADERS, content_policy, origins_in
+from backend.pages import ASK_AGAIN, FOR_EVER, SECURITY_HEADERS, addresses_in, content_policy, origins_in
 from tools.build_assets import ASSETS
+from tools.build_errors import BuildError
 
 #: Directives that a browser takes from a header alone, and complains about in a page.
 _HEADER_ONLY = ("frame-ancestors",)
@@ -17,7 +18,15 @@ def connect_sources(config: Path, host: str = "") -> tuple[str, ...]:
 
     ``host``: where the page will be, such as chat.example.org; browsers of before 2022 do not count the WebSockets
     of the page's own host as its own.
+
+    Raises BuildError for an address that no rule can name: the page could never reach it.
     """
+    for address, origin in addresses_in(config).items():
+        if origin is None:
+            raise BuildError(
+                f"{config}: {address!r} is no address that a page can be allowed to ask: wss: or https:, and "
+                "a host of letters, digits, dots and hyphens (others as xn--...), and perhaps a port"
+            )
     own = (f"ws://{host}", f"wss://{host}") if host else ()
     return ("'self'", *own, *origins_in(config))
 

@@ -77,6 +77,14 @@ def check(base: str) -> list[Finding]:
     page = fetch(base, "", encodings="identity")
     if page.status != 200:
         return [Finding("", f"HTTP {page.status}", is_fatal=True)]
+    if encoding := page.headers.get("Content-Encoding"):
+        return [
+            Finding(
+                "",
+                f"comes as {encoding} to who takes none: put it there as it is, and ask again",
+                is_fatal=True,
+            )
+        ]
     text = page.body.decode("utf-8", "replace")
     try:
         start = start_files_of(text)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from backend.pages import Policy
+from tools.build_errors import BuildError
 from tools.build_policy import connect_sources, headers_file, policy_for_header, policy_for_page
 
 
@@ -33,6 +35,17 @@ def test_without_addresses_only_its_host_remains(tmp_path: Path):
     config.write_text('{"webSocketUrl": "", "tokenUrl": ""}')
     assert connect_sources(config) == ("'self'",)
     assert connect_sources(config, "chat.example") == ("'self'", "ws://chat.example", "wss://chat.example")
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["wss://m\u00fcnchen.example/ws", "https://chat_server.example/", "wss://a:99999/", "chat.example/ws"],
+)
+def test_an_address_that_no_rule_can_name_is_told_instead_of_left_out(tmp_path: Path, url: str):
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"webSocketUrl": url, "tokenUrl": ""}))
+    with pytest.raises(BuildError, match=r"config\.json: .* is no address"):
+        connect_sources(config)
 
 
 def test_the_page_carries_all_rules_but_the_one_that_only_a_header_can(config: Path):

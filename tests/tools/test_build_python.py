@@ -98,6 +98,13 @@ def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path: Path):
         build.build(Order(root=ROOT, site=tmp_path, config=tmp_path / "config.json"))
     assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
 
+    site = tmp_path / "site"
+    (site / "blog").mkdir(parents=True)
+    (site / "index.html").write_text('<script type="application/json" id="start-files">')
+    with pytest.raises(BuildError, match="more than a built site: blog would be deleted"):
+        build.build(Order(root=ROOT, site=site, config=tmp_path / "config.json"))
+    assert (site / "blog").is_dir()
+
 
 def test_two_builds_give_the_same_bytes_wherever_they_are_made(
     site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -169,21 +176,22 @@ def test_what_was_there_before_goes_and_a_failed_build_leaves_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     site = tmp_path / "site"
-    site.mkdir()
-    (site / "old.txt").write_text("old")
+    (site / "static").mkdir(parents=True)
+    (site / "static" / "old.txt").write_text("old")
+    (site / "index.html.br").write_text("old")
     (site / "index.html").write_text('<script type="application/json" id="start-files">')
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(BuildError, match=r"config\.json"):
         build.build(Order(root=ROOT, site=site, config=tmp_path / "config.json"))
-    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".build")] == []
-    assert (site / "old.txt").exists()
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir() and path != site] == []
+    assert (site / "static" / "old.txt").exists()
     (tmp_path / "config.json").write_text("{}")
     made = Python(tmp_path / "library", tmp_path / "program", tmp_path / "snapshot", version="1")
     for path in (made.library, made.program, made.snapshot):
         path.write_bytes(b"made")
     monkeypatch.setattr(build, "make_python", lambda *_: made)
     build.build(Order(root=ROOT, site=site, config=tmp_path / "config.json", quality=1))
-    assert not (site / "old.txt").exists()
+    assert not (site / "static" / "old.txt").exists()
     assert (site / "index.html").stat().st_mtime <= (site / "static" / "config.json").stat().st_mtime
     assert (site / "static" / "config.json").read_text() == "{}"
     # A script that the program asks for by its name keeps it.

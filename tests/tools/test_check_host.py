@@ -23,14 +23,19 @@ class _Host(SimpleHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def served(folder: Path, **types: str) -> Iterator[str]:
-    """Where a plain host serves this, with other media types for some endings."""
+def served(folder: Path, page_encoding: str = "", **types: str) -> Iterator[str]:
+    """Where a plain host serves this, with other media types for some endings, and the page in an encoding."""
 
     class Host(_Host):
         extensions_map = {**_Host.extensions_map, **{f".{end}": kind for end, kind in types.items()}}  # noqa: RUF012
 
         def __init__(self, *args: Any) -> None:
             super().__init__(*args, directory=str(folder))
+
+        def end_headers(self) -> None:
+            if page_encoding and self.path == "/":
+                self.send_header("Content-Encoding", page_encoding)
+            super().end_headers()
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Host)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -96,6 +101,13 @@ def test_modules_of_another_type_and_files_that_are_missing_are_wrong(site: Path
             "WRONG   assets/program.1.zip: HTTP 404",
         ]
         assert main([url]) == 1
+
+
+def test_a_page_that_is_compressed_whoever_asks_is_told_from_one_that_was_not_built(site: Path):
+    with served(site, page_encoding="br") as url:
+        assert fatal(check(url)) == [
+            "WRONG   the page: comes as br to who takes none: put it there as it is, and ask again"
+        ]
 
 
 def test_where_there_is_no_built_page_that_is_all_it_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

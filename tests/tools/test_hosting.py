@@ -115,6 +115,13 @@ def test_nginx_sends_the_compressed_file_that_a_browser_takes(
     assert answer.body == (site / f"assets/start.1.snapshot{end}").read_bytes()
 
 
+def test_nginx_lets_nobody_keep_that_a_file_was_missing(nginx: str):
+    missing = fetch(nginx, "assets/none.1.js")
+    assert missing.status == 404
+    assert "Cache-Control" not in missing.headers
+    assert missing.headers["X-Content-Type-Options"] == "nosniff"
+
+
 # --- S3 and CloudFront ---
 
 FAKE_AWS = """#!/bin/sh
@@ -141,7 +148,7 @@ def test_the_commands_for_s3_upload_every_file_once_with_its_headers(site: Path,
     assert uploaded.keys() == {*small_site.FILES, "index.html", "static/config.json"}
     assert list(uploaded)[-1] == "index.html"
     for name, (source, options) in uploaded.items():
-        compressed = (site / f"{name}.br").exists()
+        compressed = (site / f"{name}.br").exists() and name != "index.html"
         assert source == (f"{name}.br" if compressed else name)
         assert options.get("--content-encoding") == ("br" if compressed else None)
         assert options["--cache-control"] == (FOR_EVER if name.startswith("assets/") else ASK_AGAIN)
