@@ -33,9 +33,9 @@ async function attend() {
   registration.addEventListener("updatefound", () => notice(registration.installing));
   for (const worker of [registration.installing, registration.waiting, controller]) notice(worker);
   // The configuration is the host's newest, the rules for content are this version's: a server that they do not know is
-  // reached by the next version alone.
+  // reached by the next version alone. A page that is connected needs nobody else, whoever it was that asked.
   const blocked = ({ effectiveDirective }) => {
-    if (effectiveDirective !== "connect-src" || !registration.waiting) return;
+    if (effectiveDirective !== "connect-src" || root.dataset.status === "connected" || !registration.waiting) return;
     removeEventListener("securitypolicyviolation", blocked);
     activate(registration);
   };

@@ -22,6 +22,7 @@ import threading
 import time
 import uuid
 from collections.abc import Coroutine, Mapping
+from pathlib import Path
 from typing import Any, Self
 
 import uvicorn
@@ -34,16 +35,19 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from backend.pages import Pages, Policy
 from backend.web import Envelope
-from tests.e2e.server import LOOPBACK, ROOT
+from tests.e2e.server import LOOPBACK
 
 
 class ArticleServer:
     """Responsible for such a server in a thread of the test, for what it heard, and for what goes wrong in it.
 
-    ``connection``: the numbers of the page's static/config.json.
+    ``site``: the page that it serves; ``connection``: the numbers of its static/config.json.
     """
 
-    def __init__(self, *, typed: bool = True, connection: Mapping[str, float] | None = None) -> None:
+    def __init__(
+        self, site: Path, *, typed: bool = True, connection: Mapping[str, float] | None = None
+    ) -> None:
+        self._site = site
         self.typed = typed  #: whether messages say what they are
         self.heard: list[dict[str, Any]] = []  #: every frame of every client, as it came
         self.said: list[dict[str, Any]] = []  #: every broadcast
@@ -117,9 +121,9 @@ class ArticleServer:
                 Route("/token", self._issue, methods=["POST"]),
                 Route("/static/config.json", lambda request: JSONResponse(self._config)),
                 WebSocketRoute("/ws", self._serve),
-                Mount("/", Pages(ROOT)),
+                Mount("/", Pages(self._site)),
             ],
-            middleware=[Middleware(Envelope, policy=Policy(ROOT))],
+            middleware=[Middleware(Envelope, policy=Policy(self._site))],
         )
 
     async def _issue(self, request: Request) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
@@ -21,8 +22,8 @@ ROOM = "general"
 
 
 @pytest.fixture(scope="module")
-def article() -> Iterator[ArticleServer]:
-    with ArticleServer(connection=QUICK) as article:
+def article(site: Path) -> Iterator[ArticleServer]:
+    with ArticleServer(site, connection=QUICK) as article:
         yield article
 
 

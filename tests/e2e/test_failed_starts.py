@@ -55,7 +55,7 @@ def expect_failure(person: Person, words: str, detail: str) -> None:
 
 @pytest.mark.parametrize("part", ["pyodide.asm.wasm", "python_stdlib.zip", "core.js", "python.js"])
 def test_a_part_that_is_missing_is_named(newcomer: Person, part: str) -> None:
-    newcomer.watch.allow("404", "uncaught error")
+    newcomer.watch.allow("404", "uncaught error", "console error")  # of Pyodide, when it misses the part, too
     newcomer.page.route(f"**/{part}", not_found)
     newcomer.begin_to_open("general")
     expect_failure(newcomer, MISSING, part)
