@@ -42,25 +42,30 @@ ELSEWHERE_PAGES = ("own", "stock")
 
 
 def plan(
-    engine_names: Sequence[str], networks: Sequence[str], pages: Sequence[str]
+    engine_names: Sequence[str], networks: Sequence[str], pages: Sequence[str], number: int
 ) -> Iterator[tuple[str, Network, PageKind]]:
-    """What one round visits, in its order: every page everywhere in Chromium, two of them on localhost elsewhere."""
+    """What one round visits, in its order: every page everywhere in Chromium, two of them on localhost elsewhere. With
+    each ``number`` another page is the first one, for which the engine's own files may have to come from the disk."""
     for engine in engine_names:
         for network in networks:
-            for page in pages:
-                if engine == "Chromium" or (network == "localhost" and page in ELSEWHERE_PAGES):
-                    yield engine, NETWORKS[network], PAGES[page]
+            if engine == "Chromium":
+                chosen = list(pages)
+            else:
+                chosen = [page for page in pages if network == "localhost" and page in ELSEWHERE_PAGES]
+            turn = number % max(len(chosen), 1)
+            for page in chosen[turn:] + chosen[:turn]:
+                yield engine, NETWORKS[network], PAGES[page]
 
 
 def measure(
-    chosen: dict[str, Engine], hosts: Hosts, order: Sequence[tuple[str, Network, PageKind]], rounds: int
+    chosen: dict[str, Engine], hosts: Hosts, rounds: Sequence[Sequence[tuple[str, Network, PageKind]]]
 ) -> tuple[list[Visit], list[str], list[float]]:
-    """Go through the plan so many times. A visit that fails is made once more, and named in the second list. The third
+    """Go through the plans of all rounds. A visit that fails is made once more, and named in the second list. The third
     is the machine's load (of one minute) before each pair of visits."""
     visits: list[Visit] = []
     loads: list[float] = []
     repeated: list[str] = []
-    for number in range(1, rounds + 1):
+    for number, order in enumerate(rounds, 1):
         for name, network, page in order:
             began = time.monotonic()
             loads.append(os.getloadavg()[0])
@@ -72,7 +77,7 @@ def measure(
             took = ", ".join(
                 f"{visit.seen.get('live', visit.seen['painted']):.0f} ms" for visit in visits[-2:]
             )
-            told = f"{number}/{rounds} {name}, {network.name}, {page.name}: {took}"
+            told = f"{number}/{len(rounds)} {name}, {network.name}, {page.name}: {took}"
             print(f"{told} ({time.monotonic() - began:.0f} s)", file=sys.stderr, flush=True)
     return visits, repeated, loads
 
@@ -117,10 +122,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         installed = engines(find_browsers(), playwright)
         names = [name for name in installed if name in (args.engine or ENGINES)]
-        order = list(plan(names, networks, pages))
+        rounds = [list(plan(names, networks, pages, number)) for number in range(args.rounds)]
         folders = lay_out(Path(folder, "pages"), args.quick)
         with Hosts(folders, Path(folder), [NETWORKS[network] for network in networks]) as hosts:
-            visits, repeated, loads = measure(installed, hosts, order, args.rounds)
+            visits, repeated, loads = measure(installed, hosts, rounds)
     command = " ".join(["python -m tests.bench.start", *given])
     told = Visits(visits)
     text = start_report.report(told, origin(command, visits, args.rounds, loads), repeated)

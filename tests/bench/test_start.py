@@ -125,12 +125,20 @@ def test_bytes_are_told_apart_by_visit_and_by_moment():
 
 
 def test_a_round_visits_all_in_chromium_and_elsewhere_what_is_asked_for_on_localhost():
-    order = list(start.plan(start.ENGINES, list(NETWORKS), start.USUAL_PAGES))
+    order = list(start.plan(start.ENGINES, list(NETWORKS), start.USUAL_PAGES, 0))
     assert len(set(order)) == len(order) == 3 * 5 + 2 * 2
     assert {(network.key, page.key) for engine, network, page in order if engine != "Chromium"} == {
         ("localhost", "own"),
         ("localhost", "stock"),
     }
+
+
+def test_each_page_is_the_first_one_in_some_round():
+    rounds = [list(start.plan(start.ENGINES, list(NETWORKS), start.USUAL_PAGES, turn)) for turn in range(5)]
+    assert [order[0][2].key for order in rounds] == list(start.USUAL_PAGES)
+    assert {frozenset(order) for order in rounds} == {frozenset(rounds[0])}
+    elsewhere = [[page.key for engine, _, page in order if engine == "Firefox"] for order in rounds[:2]]
+    assert elsewhere == [["own", "stock"], ["stock", "own"]]
 
 
 def test_the_picture_is_svg_whose_bars_are_as_long_as_their_numbers():
