@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from backend.pages import ASK_AGAIN, FOR_EVER, SECURITY_HEADERS, addresses_in, content_policy, origins_in
+from backend.pages import ASK_AGAIN, FOR_EVER, SECURITY_HEADERS, addresses_in, content_policy
 from tools.build_assets import ASSETS
 from tools.build_errors import BuildError
 
@@ -21,14 +21,16 @@ def connect_sources(config: Path, host: str = "") -> tuple[str, ...]:
 
     Raises BuildError for an address that no rule can name: the page could never reach it.
     """
+    origins = []
     for address, origin in addresses_in(config).items():
         if origin is None:
             raise BuildError(
                 f"{config}: {address!r} is no address that a page can be allowed to ask: wss: or https:, and "
                 "a host of letters, digits, dots and hyphens (others as xn--...), and perhaps a port"
             )
+        origins.append(origin)
     own = (f"ws://{host}", f"wss://{host}") if host else ()
-    return ("'self'", *own, *origins_in(config))
+    return ("'self'", *own, *dict.fromkeys(origins))
 
 
 def policy_for_header(connect: Sequence[str]) -> str:

@@ -194,14 +194,11 @@ def policy(visits: Visits) -> str:
     lines = ["\n".join(filter(None, (_quicker(visits, network) for network in networks)))]
     found = balance(visits)
     if found:
-        even = (
-            "by a straight line through these differences there is no speed at which both take equally long"
+        where = f"at {found.even_at / 1e6:.0f} Mbit/s" if found.even_at else "nowhere"
+        lines.append(
+            f"The small way saves {_megabytes(found.fewer_bytes)}; "
+            f"a straight line through these differences crosses zero {where}."
         )
-        if found.even_at:
-            even = (
-                f"a straight line through these differences crosses zero at {found.even_at / 1e6:.0f} Mbit/s"
-            )
-        lines.append(f"The small way saves {_megabytes(found.fewer_bytes)}; {even}.")
     measured = [
         f"{NETWORKS[network].name} {speeds}"
         for network in visits.keys("network", engine="Chromium", page=OURS)

@@ -98,20 +98,22 @@ def playwright() -> Iterator[Playwright]:
 
 
 @pytest.fixture(scope="session")
-def chromium(playwright: Playwright, installed: Browsers) -> Iterator[Browser]:
+def chromium_program(installed: Browsers) -> Path:
+    """For tests that start a Chromium of their own."""
+    return installed.chromium or skip_without("Chromium", installed)
+
+
+@pytest.fixture(scope="session")
+def chromium(playwright: Playwright, chromium_program: Path) -> Iterator[Browser]:
     """One Chromium for all tests."""
-    if installed.chromium is None:
-        skip_without("Chromium", installed)
-    with browsers.chromium(playwright, installed.chromium) as browser:
+    with browsers.chromium(playwright, chromium_program) as browser:
         yield browser
 
 
 @pytest.fixture(scope="module")
-def chromium_that_hides(playwright: Playwright, installed: Browsers) -> Iterator[BrowserContext]:
+def chromium_that_hides(playwright: Playwright, chromium_program: Path) -> Iterator[BrowserContext]:
     """A Chromium whose hidden tabs are hidden."""
-    if installed.chromium is None:
-        skip_without("Chromium", installed)
-    with browsers.chromium_that_hides(playwright, installed.chromium) as context:
+    with browsers.chromium_that_hides(playwright, chromium_program) as context:
         yield context
 
 

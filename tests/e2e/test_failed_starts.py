@@ -1,8 +1,4 @@
-"""A page that cannot start says so in words, and what to do about it.
-
-It waits for no timer where a failure announces itself, and for ten seconds where nothing can: that is read from the
-page's own animations. A busy machine may take longer to do its work, so no test measures it.
-"""
+"""A page that cannot start says so in words, within ten seconds, and what to do about it."""
 
 from __future__ import annotations
 
@@ -17,10 +13,9 @@ from tests.e2e.cast import Cast
 from tests.e2e.conftest import present
 from tests.e2e.person import Person
 from tests.e2e.server import KizunaServer
-from tests.e2e.waiting import PATIENCE
 
-#: In milliseconds: what a person is to wait at most before time alone says that the browser is too old.
-LONGEST_SILENCE = 10_000
+#: In milliseconds: what a person is to wait at most.
+SOON = 10_000
 #: Ends what the styles wait for, and tells how long each would have taken, in milliseconds.
 LET_ALL_WAITING_END = """() => document.getAnimations()
     .filter(({ animationName }) => animationName === "appear" || animationName === "vanish")
@@ -45,17 +40,26 @@ def newcomer(
     cast.dismiss(newcomer)
 
 
-def expect_failure(person: Person, words: str, detail: str) -> None:
+def expect_failure(person: Person, words: str, detail: str, within: float = SOON) -> None:
     """The page says this, and offers to load it again."""
     alert = person.page.get_by_role("alert").filter(visible=True)
-    expect(alert).to_contain_text(words, timeout=PATIENCE * 2000)
+    expect(alert).to_contain_text(words, timeout=within)
     expect(alert).to_contain_text(detail)
     expect(person.page.get_by_role("link", name="Reload")).to_be_visible()
 
 
-@pytest.mark.parametrize("part", ["pyodide.asm.wasm", "python_stdlib.zip", "core.js", "python.js"])
+#: What can be missing, and what Pyodide itself complains of then, sooner or later than the page.
+PARTS = {
+    "pyodide.asm.wasm": "uncaught error",
+    "python_stdlib.zip": r"console error: (Error|Fatal Python|Python runtime|ModuleNotFound|Current thread|  <no Py|$)",
+    "core.js": "uncaught error",
+    "python.js": "uncaught error",
+}
+
+
+@pytest.mark.parametrize("part", PARTS)
 def test_a_part_that_is_missing_is_named(newcomer: Person, part: str) -> None:
-    newcomer.watch.allow("404", "uncaught error", "console error")  # of Pyodide, when it misses the part, too
+    newcomer.watch.allow("404", "uncaught error", PARTS[part])
     newcomer.page.route(f"**/{part}", not_found)
     newcomer.begin_to_open("general")
     expect_failure(newcomer, MISSING, part)
@@ -76,7 +80,7 @@ def test_a_browser_that_can_run_none_of_the_scripts_is_told_so_by_the_styles_alo
     expect(newcomer.page.get_by_text(TOO_OLD)).to_be_hidden()
     waited = newcomer.page.evaluate(LET_ALL_WAITING_END)
     assert waited
-    assert max(waited) <= LONGEST_SILENCE
+    assert max(waited) <= SOON
     expect_failure(newcomer, TOO_OLD, "Chrome")
     expect(newcomer.page.get_by_text("Starting…")).to_be_hidden()
 
@@ -96,4 +100,5 @@ def test_what_python_raises_at_once_is_shown_by_its_last_line(newcomer: Person) 
     broken = "raise RuntimeError('a mistake')"
     newcomer.page.route("**/app/main.py", lambda route: route.fulfill(body=broken))
     newcomer.begin_to_open("general")
-    expect_failure(newcomer, "Something in the page went wrong", "RuntimeError: a mistake")
+    # Python has to start first: how long that takes is the machine's affair.
+    expect_failure(newcomer, "Something in the page went wrong", "RuntimeError: a mistake", within=6 * SOON)

@@ -116,4 +116,4 @@ def test_what_is_kept_may_be_anything(hire: Callable[..., Person]) -> None:
         newcomer.page.add_init_script(f"localStorage.setItem('kizuna.glimpse', {kept!r})")
         newcomer.open("general")
         expect(glimpse(newcomer)).to_have_count(0)
-        expect(newcomer.name_box).to_be_visible()
+        newcomer.join()

@@ -25,7 +25,7 @@ def test_pings_go_out_in_their_interval_and_are_answered(quinn: Person) -> None:
     began = time.monotonic()
     eventually(lambda: len(frames_of(quinn, "ping")) >= sent + 3)
     took = time.monotonic() - began
-    assert 2 * QUICK["heartbeatInterval"] - 0.5 < took < 2 * QUICK["heartbeatInterval"] + 8
+    assert 2 * QUICK["heartbeatInterval"] - 0.5 < took < 2 * QUICK["heartbeatInterval"] + 4
     eventually(lambda: len(frames_of(quinn, "pong")) >= 3)
     assert quinn.status == "connected"
 
@@ -52,7 +52,7 @@ def test_a_link_that_died_in_silence_is_noticed_and_replaced_and_nothing_is_lost
     quinn.network.wait_until(lambda seen: seen.websockets == before + 1)
     noticed_after = time.monotonic() - silent_since
     print(f"replaced {noticed_after:.1f} s after the silence began")
-    assert noticed_after < QUICK["heartbeatInterval"] + QUICK["pongTimeout"] + QUICK["probeTimeout"] + 10
+    assert noticed_after < QUICK["heartbeatInterval"] + QUICK["pongTimeout"] + QUICK["probeTimeout"] + 3
     quinn.wait_until_in()
     quinn.wait_for_text("into the void", state="sent")
     quinn.wait_for_texts("before", "unheard", "into the void")

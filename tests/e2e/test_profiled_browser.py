@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Playwright
 
 from tests.e2e import browsers
 from tests.e2e.cast import Cast
-from tests.e2e.conftest import present, skip_without
+from tests.e2e.conftest import present
 from tests.e2e.server import KizunaServer
-from tools.browsers import Browsers
 
 #: Chromium's own feature, which one channel's browsers get with one probability, the other's with another; and a sample
 #: each 100,000 bytes on average, where it would be a million: with WebAssembly's stacks, 11 of 12 pages died of it.
@@ -22,10 +22,8 @@ PROFILED = (
 
 
 @pytest.fixture(scope="module")
-def profiled(playwright: Playwright, installed: Browsers) -> Iterator[Browser]:
-    if installed.chromium is None:
-        skip_without("Chromium", installed)
-    with browsers.chromium(playwright, installed.chromium, PROFILED) as browser:
+def profiled(playwright: Playwright, chromium_program: Path) -> Iterator[Browser]:
+    with browsers.chromium(playwright, chromium_program, PROFILED) as browser:
         yield browser
 
 

@@ -352,15 +352,20 @@ def test_a_browser_that_saves_data_is_not_sent_the_snapshot_later(visit: Visit) 
         assert not [path for path in asked(server) if ".snapshot" in path]
 
 
+def fail_and_reload(person: Person) -> None:
+    """Start from something spoilt, which is then given up, and do as the page says."""
+    person.page.evaluate(SPOIL_THE_RUNTIME)
+    person.watch.allow("uncaught error")
+    person.page.reload(wait_until="commit")
+    expect(person.root).to_have_attribute("data-page", "failed")
+    eventually(lambda: person.page.evaluate("caches.keys()") == [], what="what was kept is gone")
+    person.page.get_by_role("link", name="Reload").click()
+    person.wait_until_started()
+
+
 def test_a_start_that_fails_from_what_was_kept_is_made_good_by_reload(visit: Visit) -> None:
     with visit() as (ada, _):
-        ada.page.evaluate(SPOIL_THE_RUNTIME)
-        ada.watch.allow("uncaught error")
-        ada.page.reload(wait_until="commit")
-        expect(ada.root).to_have_attribute("data-page", "failed")
-        eventually(lambda: ada.page.evaluate("caches.keys()") == [], what="what was kept is gone")
-        ada.page.get_by_role("link", name="Reload").click()
-        ada.wait_until_started()
+        fail_and_reload(ada)
         assert way_of(ada) == "snapshot"
 
 
@@ -368,13 +373,7 @@ def test_what_one_tab_gave_up_is_kept_again_while_another_one_is_open(visit: Vis
     with visit() as (ada, _):
         other = ada.another_tab()
         other.open(ROOM)
-        ada.page.evaluate(SPOIL_THE_RUNTIME)
-        ada.watch.allow("uncaught error")
-        ada.page.reload(wait_until="commit")
-        expect(ada.root).to_have_attribute("data-page", "failed")
-        eventually(lambda: ada.page.evaluate("caches.keys()") == [], what="what was kept is gone")
-        ada.page.get_by_role("link", name="Reload").click()
-        ada.wait_until_started()
+        fail_and_reload(ada)
         eventually(
             lambda: any("/" in paths for paths in versions_kept(ada.page).values()), what="the page is kept"
         )
@@ -388,15 +387,10 @@ def test_a_start_that_fails_while_the_new_version_is_not_whole_is_made_good_by_r
     visit: Visit, host: Host
 ) -> None:
     with visit() as (ada, _):
-        ada.page.evaluate(SPOIL_THE_RUNTIME)
         host.publish("body { --published: 1; }")
         host.replace(host.styles, b"body { --published: changed by the host; }")
-        ada.watch.allow("uncaught error", "service-worker")
-        ada.page.reload(wait_until="commit")
-        expect(ada.root).to_have_attribute("data-page", "failed")
-        eventually(lambda: not ada.page.evaluate(IS_KEPT), what="what was kept is given up")
-        ada.page.get_by_role("link", name="Reload").click()
-        ada.wait_until_started()
+        ada.watch.allow("service-worker")
+        fail_and_reload(ada)
         assert start_file(ada.page, "version") == host.version
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext, Playwright
@@ -98,11 +99,9 @@ class Tabs:
 
 
 @pytest.fixture(scope="module")
-def browser(playwright: Playwright, installed: Browsers, source_server: KizunaServer) -> Iterator[Tabs]:
+def browser(playwright: Playwright, chromium_program: Path, source_server: KizunaServer) -> Iterator[Tabs]:
     """Started by hand: Playwright's own has no back/forward cache."""
-    if installed.chromium is None:
-        skip_without("Chromium", installed)
-    with browsers.chromium_that_hides(playwright, installed.chromium) as context:
+    with browsers.chromium_that_hides(playwright, chromium_program) as context:
         devtools = context.new_cdp_session(context.pages[0])
         devtools.send("Storage.overrideQuotaForOrigin", {"origin": source_server.url, "quotaSize": ROOM})
         yield Tabs(context, source_server.url)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Worker
@@ -55,11 +56,9 @@ async def hear_worker(worker_url, patience):
 
 
 @pytest.fixture(scope="module")
-def throttling(playwright: Playwright, installed: Browsers) -> Iterator[BrowserContext]:
+def throttling(playwright: Playwright, chromium_program: Path) -> Iterator[BrowserContext]:
     """A Chromium that soon stops the timers of hidden pages."""
-    if installed.chromium is None:
-        skip_without("Chromium", installed)
-    with browsers.chromium_that_hides(playwright, installed.chromium, SOON) as context:
+    with browsers.chromium_that_hides(playwright, chromium_program, SOON) as context:
         yield context
 
 
