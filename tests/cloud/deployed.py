@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from backend.connections import Connections, Member
 from backend.store.dynamodb import DynamoStore
 from tests.cloud.ministack import LOOPBACK, MinistackProcess, free_port
 from tests.e2e.waiting import PATIENCE
@@ -106,9 +108,9 @@ class Deployed:
         key = {"pk": {"S": pk}, "sk": {"S": sk}}
         return self.dynamodb.get_item(TableName=self.table, Key=key, ConsistentRead=True).get("Item")
 
-    def members(self, room: str) -> list[str]:
-        """The connections that a broadcast would reach."""
-        return [item["connectionId"] for item in self.store.query(f"ROOM#{room}", prefix="CONNECTION#")]
+    def present(self, room: str) -> list[Member]:
+        """The connections that a broadcast would reach, with their people."""
+        return Connections(self.store, clock=time.time).present(room)
 
     def knows(self, connection_id: str) -> bool:
         """Whether the gateway has this connection."""

@@ -165,7 +165,7 @@ def test_whose_disconnect_was_lost_is_forgotten_at_the_next_broadcast_and_nobody
         eventually(lambda: not deployed.knows(bob.connection_id))
         assert deployed.store.get(f"CONNECTION#{bob.connection_id}", "METADATA") is not None
         ann.say("is Bob here?")
-    assert ann.next("presence", left=["Bob"])["count"] == 2
+        assert ann.next("presence", left=["Bob"])["count"] == 2
     assert deployed.store.query(f"CONNECTION#{bob.connection_id}") == []
     assert deployed.store.get(f"ROOM#{ann.room}", f"CONNECTION#{bob.connection_id}") is None
     for someone in (ann, cyd):

@@ -129,23 +129,30 @@ def test_who_dropped_comes_back_and_misses_nothing(ada, ben, network):
 
 
 def test_a_page_that_vanished_is_cleaned_up_and_everybody_else_is_not(ada, ben, say, visit, deployed):
+    def the_one_that_works(name: str) -> str | None:
+        theirs = [member.connection_id for member in deployed.present("on-aws") if member.name == name]
+        working = [connection_id for connection_id in theirs if deployed.knows(connection_id)]
+        return working[0] if len(working) == 1 else None
+
     carol = visit("Carol")
     carol.open("on-aws")
     carol.join()
-    room = deployed.members("on-aws")
     with deployed.without_disconnects():
+        # On a busy machine a page may just have changed its connection: meant is the only one that works.
+        vanishing = eventually(lambda: the_one_that_works("Carol"))
         carol.page.context.close()
-        eventually(lambda: not all(map(deployed.knows, room)), GATEWAY_SAYS_GONE_WITHIN)
-    (gone,) = [connection for connection in room if not deployed.knows(connection)]
-    assert deployed.raw(f"CONNECTION#{gone}", "METADATA") is not None
-    say(ada, "Is Carol still there?")
-    eventually(lambda: deployed.raw(f"CONNECTION#{gone}", "METADATA") is None)
-    assert gone not in deployed.members("on-aws")
-    assert ada.status == ben.status == "connected"
+        eventually(lambda: not deployed.knows(vanishing), GATEWAY_SAYS_GONE_WITHIN)
+        assert deployed.raw(f"CONNECTION#{vanishing}", "METADATA") is not None
+        say(ada, "Is Carol still there?")
+        eventually(lambda: deployed.raw("ROOM#on-aws", f"CONNECTION#{vanishing}") is None)
+        assert deployed.raw(f"CONNECTION#{vanishing}", "METADATA") is None
+        assert {member.name for member in deployed.present("on-aws")} == {"Ada", "Ben"}
+    for person in (ada, ben):
+        person.wait_until_in()
 
 
 def test_a_record_that_expired_is_as_if_it_were_not_there(ada, say, deployed):
     deployed.record("ghost=", "on-aws", "active", 1)
     assert deployed.raw("ROOM#on-aws", "CONNECTION#ghost=") is not None
     say(ada, "Nobody haunts this room")
-    assert "ghost=" not in deployed.members("on-aws")
+    assert "ghost=" not in {member.connection_id for member in deployed.present("on-aws")}
