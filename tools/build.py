@@ -204,6 +204,7 @@ def _start_files(assets: Assets, pyodide: str, vendor: Path, python: Python) -> 
     return {
         **files,
         "pyodide": pyodide,
+        "pyodideVersion": python.version,
         "lock": lock["info"],
         "sizes": {path: assets.sizes[path] for path in files.values()},
         "checksum": zlib.adler32(content),

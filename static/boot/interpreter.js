@@ -49,11 +49,13 @@ const settings = {
   lockFileContents: { info: files.lock, packages: {} },
 };
 
-const starting = start(); // before the runtime is asked for: its files and these arrive together
-starting.catch(() => {}); // whoever calls loadPyodide learns of it
+// Nothing is awaited here: WebKit lets PyScript go on with this module before it is through, and what it exports below an
+// await is then not there (bug 242740).
+export const version = files.pyodideVersion;
 
-const runtime = await import(`${settings.indexURL}pyodide.mjs`);
-export const version = runtime.version;
+const starting = start(); // before the runtime is asked for: its files and these arrive together
+const runtime = import(`${settings.indexURL}pyodide.mjs`);
+for (const promise of [starting, runtime]) promise.catch(() => {}); // whoever calls loadPyodide learns of it
 
 export function loadPyodide({ stdout, stderr }) {
   output = { stdout, stderr };
@@ -123,7 +125,7 @@ async function ordinary(reason) {
 }
 
 async function load(options) {
-  const { loadPyodide } = await import(`${settings.indexURL}pyodide.mjs`);
+  const { loadPyodide } = await runtime;
   return loadPyodide({ ...settings, ...options });
 }
 

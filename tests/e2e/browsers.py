@@ -92,11 +92,12 @@ def firefox(playwright: Playwright, program: Path) -> Iterator[Browser]:
 
 
 @contextlib.contextmanager
-def webkit(driver: Path, minibrowser: Path) -> Iterator[WebKitGTK]:
-    """WebKitGTK's MiniBrowser on a virtual screen of its own."""
+def webkit(driver: Path, minibrowser: Path, *, waits: bool = True) -> Iterator[WebKitGTK]:
+    """WebKitGTK's MiniBrowser on a virtual screen of its own. ``waits``: until all that a page has at once is there."""
     options = Options()
     options.binary_location = str(minibrowser)
     options.add_argument("--automation")
+    options.page_load_strategy = "normal" if waits else "none"
     with _virtual_screen() as display:
         browser = WebKitGTK(
             options=options, service=Service(str(driver), env={**os.environ, "DISPLAY": display})

@@ -3,6 +3,7 @@ in copies."""
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import functools
 import gzip
@@ -10,7 +11,7 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -20,6 +21,7 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.e2e.server import LOOPBACK, ROOT
+from tests.e2e.waiting import PATIENCE
 from tools.build import Order, build
 from tools.build_assets import QUICK
 from tools.build_page import start_files_of
@@ -100,6 +102,7 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.asked: list[str] = []
+        self.held: dict[str, threading.Event] = {}  # how a path ends -> when it may be answered
 
 
 class _Handler(SimpleHTTPRequestHandler):
@@ -110,6 +113,9 @@ class _Handler(SimpleHTTPRequestHandler):
 
     def send_head(self) -> Any:
         getattr(self.server, "asked", []).append(self.path)
+        for ending, released in list(getattr(self.server, "held", {}).items()):
+            if self.path.endswith(ending):
+                released.wait(PATIENCE)
         if not getattr(self.server, "in_order", True):
             return self.send_error(HTTPStatus.SERVICE_UNAVAILABLE)
         return super().send_head()
@@ -146,6 +152,16 @@ class StaticHost:
     def asked(self) -> tuple[str, ...]:
         """The paths of all requests so far."""
         return tuple(self._server.asked)
+
+    @contextlib.contextmanager
+    def holding(self, ending: str) -> Iterator[None]:
+        """Meanwhile who asks for a path that ends so has to wait."""
+        self._server.held[ending] = released = threading.Event()
+        try:
+            yield
+        finally:
+            del self._server.held[ending]
+            released.set()
 
     def break_down(self) -> None:
         """From now on answer every request with 503."""

@@ -162,3 +162,18 @@ def test_webkit_starts_the_built_page_from_a_host_that_compresses_nothing(
         willow.open("built", "&start=snapshot")
         assert willow.attribute("data-start") == "snapshot"
         assert any(path.endswith(".snapshot.gz") for path in host.asked)
+
+
+def test_webkit_has_all_of_the_start_while_the_runtime_is_on_its_way(installed: Browsers, site: Path) -> None:
+    """WebKit lets a module be used before what it awaits is there (its bug 242740): it must await nothing."""
+    if installed.webkit_driver is None or installed.minibrowser is None or not installed.webkit:
+        skip_without("WebKit", installed)
+    with (
+        StaticHost(site) as host,
+        browsers.webkit(installed.webkit_driver, installed.minibrowser, waits=False) as browser,
+    ):
+        willow = WebKitPerson(browser, host.url.removesuffix("/"), "Willow")
+        with host.holding("/pyodide.mjs"):
+            willow.begin_to_open("built", "&start=snapshot")
+            willow.wait_for_words("download")  # PyScript is through with the module that starts Python
+        willow.wait_until_started()

@@ -21,8 +21,18 @@ class WebKitPerson:
 
     def open(self, room: str, query: str = "") -> None:
         """Open the page in a room, in English; ``query``: what else its address is to say, such as &start=snapshot."""
+        self.begin_to_open(room, query)
+        self.wait_until_started()
+
+    def begin_to_open(self, room: str, query: str = "") -> None:
+        """The same, without waiting for Python."""
         self._browser.get(f"{self._origin}/?lang=en{query}#/{room}")
-        self._wait_for("data-page", "live", within=PATIENCE * 3)  # it has no code cache at all
+
+    def wait_until_started(self) -> None:
+        """Python is there; AssertionError at once when the page says that it will not be."""
+        within = PATIENCE * 3  # it has no code cache at all
+        self._wait_for("data-page", "live", "failed", within=within)
+        assert self.attribute("data-page") == "live", self._element("#splash").text
 
     def go_to(self, path: str) -> None:
         """Leave the page for something else that the same host serves."""
@@ -79,6 +89,11 @@ class WebKitPerson:
     def wait_for_messages(self, *expected: tuple[str, str]) -> None:
         """The messages are these, in this order and in these states."""
         eventually(lambda: self.messages == list(expected), what=f"{expected} on the screen")
+
+    def wait_for_words(self, phase: str) -> None:
+        """What is said while Python loads is of this phase (static/boot/boot.js)."""
+        words = f"#splash [data-phase={phase}]"
+        eventually(lambda: self._browser.find_elements(By.CSS_SELECTOR, words), what=words)
 
     def wait_for_status(self, *statuses: str) -> None:
         """The status is one of these."""
