@@ -93,7 +93,7 @@ def firefox(playwright: Playwright, program: Path) -> Iterator[Browser]:
 
 @contextlib.contextmanager
 def webkit(driver: Path, minibrowser: Path, *, waits: bool = True) -> Iterator[WebKitGTK]:
-    """WebKitGTK's MiniBrowser on a virtual screen of its own. ``waits``: until all that a page has at once is there."""
+    """WebKitGTK's MiniBrowser on a virtual screen of its own. ``waits``: until an address has loaded."""
     options = Options()
     options.binary_location = str(minibrowser)
     options.add_argument("--automation")

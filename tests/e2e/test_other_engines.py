@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Playwright, expect
+from playwright.sync_api import Browser, Playwright, expect
+from selenium.webdriver import WebKitGTK
 
 from tests.e2e import browsers
 from tests.e2e.built import StaticHost
@@ -21,14 +23,30 @@ from tests.faults.proxy import FaultProxy
 from tools.browsers import Browsers
 
 
+@contextlib.contextmanager
+def firefox(playwright: Playwright, installed: Browsers) -> Iterator[Browser]:
+    """Firefox, or a skipped test."""
+    if installed.firefox is None:
+        skip_without("Firefox", installed)
+    with browsers.firefox(playwright, installed.firefox) as browser:
+        yield browser
+
+
+@contextlib.contextmanager
+def webkit(installed: Browsers, *, waits: bool = True) -> Iterator[WebKitGTK]:
+    """WebKit, or a skipped test."""
+    if installed.webkit_driver is None or installed.minibrowser is None or not installed.webkit:
+        skip_without("WebKit", installed)
+    with browsers.webkit(installed.webkit_driver, installed.minibrowser, waits=waits) as browser:
+        yield browser
+
+
 @pytest.fixture
 def fiona(
     request: pytest.FixtureRequest, playwright: Playwright, installed: Browsers, server: KizunaServer
 ) -> Iterator[Person]:
     """Uses Firefox."""
-    if installed.firefox is None:
-        skip_without("Firefox", installed)
-    with browsers.firefox(playwright, installed.firefox) as browser:
+    with firefox(playwright, installed) as browser:
         cast = Cast(browser, server)
         fiona = cast.hire("Fiona")
         with present(request, [fiona], server):
@@ -39,11 +57,9 @@ def fiona(
 @pytest.fixture
 def willow(installed: Browsers, server: KizunaServer) -> Iterator[WebKitPerson]:
     """Uses WebKit."""
-    if installed.webkit_driver is None or installed.minibrowser is None or not installed.webkit:
-        skip_without("WebKit", installed)
     with (
         FaultProxy(server.port) as network,
-        browsers.webkit(installed.webkit_driver, installed.minibrowser) as browser,
+        webkit(installed) as browser,
     ):
         yield WebKitPerson(browser, network.url, "Willow")
 
@@ -95,11 +111,9 @@ def test_webkit(willow: WebKitPerson, peer: Peer, server: KizunaServer, room: st
 def test_firefox_starts_the_built_page_from_its_snapshot(
     request: pytest.FixtureRequest, playwright: Playwright, installed: Browsers, site: Path, tmp_path: Path
 ) -> None:
-    if installed.firefox is None:
-        skip_without("Firefox", installed)
     with (
         KizunaServer(tmp_path / "kizuna.sqlite3", ROOT=str(site)) as server,
-        browsers.firefox(playwright, installed.firefox) as browser,
+        firefox(playwright, installed) as browser,
     ):
         cast = Cast(browser, server)
         fiona = cast.hire("Fiona")
@@ -116,12 +130,10 @@ def test_firefox_starts_the_built_page_from_its_snapshot(
 def test_webkit_starts_the_built_page_from_its_snapshot(
     installed: Browsers, site: Path, tmp_path: Path
 ) -> None:
-    if installed.webkit_driver is None or installed.minibrowser is None or not installed.webkit:
-        skip_without("WebKit", installed)
     with (
         KizunaServer(tmp_path / "kizuna.sqlite3", ROOT=str(site)) as server,
         FaultProxy(server.port) as network,
-        browsers.webkit(installed.webkit_driver, installed.minibrowser) as browser,
+        webkit(installed) as browser,
     ):
         willow = WebKitPerson(browser, network.url, "Willow")
         willow.open("built", "&start=snapshot")
@@ -136,11 +148,9 @@ def test_webkit_starts_the_built_page_from_its_snapshot(
 def test_firefox_starts_the_built_page_from_a_host_that_compresses_nothing(
     playwright: Playwright, installed: Browsers, site: Path
 ) -> None:
-    if installed.firefox is None:
-        skip_without("Firefox", installed)
     with (
         StaticHost(site, encodes_gz=True) as host,
-        browsers.firefox(playwright, installed.firefox) as browser,
+        firefox(playwright, installed) as browser,
     ):
         page = browser.new_page()
         page.goto(f"{host.url}?start=snapshot", wait_until="commit")
@@ -152,11 +162,9 @@ def test_firefox_starts_the_built_page_from_a_host_that_compresses_nothing(
 def test_webkit_starts_the_built_page_from_a_host_that_compresses_nothing(
     installed: Browsers, site: Path
 ) -> None:
-    if installed.webkit_driver is None or installed.minibrowser is None or not installed.webkit:
-        skip_without("WebKit", installed)
     with (
         StaticHost(site, encodes_gz=True) as host,
-        browsers.webkit(installed.webkit_driver, installed.minibrowser) as browser,
+        webkit(installed) as browser,
     ):
         willow = WebKitPerson(browser, host.url.removesuffix("/"), "Willow")
         willow.open("built", "&start=snapshot")
@@ -166,11 +174,9 @@ def test_webkit_starts_the_built_page_from_a_host_that_compresses_nothing(
 
 def test_webkit_has_all_of_the_start_while_the_runtime_is_on_its_way(installed: Browsers, site: Path) -> None:
     """WebKit lets a module be used before what it awaits is there (its bug 242740): it must await nothing."""
-    if installed.webkit_driver is None or installed.minibrowser is None or not installed.webkit:
-        skip_without("WebKit", installed)
     with (
         StaticHost(site) as host,
-        browsers.webkit(installed.webkit_driver, installed.minibrowser, waits=False) as browser,
+        webkit(installed, waits=False) as browser,
     ):
         willow = WebKitPerson(browser, host.url.removesuffix("/"), "Willow")
         with host.holding("/pyodide.mjs"):
