@@ -80,7 +80,7 @@ e2e: setup-test browsers ministack  ## The tests in real browsers
 	@$(VENV_PYTHON) -m pytest $(PARALLEL) -m e2e $(ARGS)
 
 chaos: setup-test browsers  ## Ten minutes on real pages while everything breaks (ARGS="--seconds 60 --seed N")
-	@$(VENV_PYTHON) -m tests.chaos $(ARGS)
+	@$(VENV_PYTHON) -m tests.e2e.chaos $(ARGS)
 
 hidden: setup-test browsers  ## Five minutes in a tab that is really hidden (ARGS="--minutes 10")
 	@$(VENV_PYTHON) -m tests.e2e.hidden_soak $(ARGS)
@@ -92,14 +92,14 @@ units-in-page: setup-test browsers  ## The unit tests inside the page, on Pyodid
 	@$(VENV_PYTHON) -m tests.e2e.units_in_page $(ARGS)
 
 soak: setup-test  ## 200,000 random steps through the connection's core (ARGS="--seed N": the same again)
-	@$(VENV_PYTHON) -m tests.simulation.soak $(ARGS)
+	@$(VENV_PYTHON) -m tests.reports.simulated.soak $(ARGS)
 
 week: setup-test  ## A simulated week under each profile, into docs/simulations.md (minutes)
-	@$(VENV_PYTHON) -m tests.simulation.week --write
-	@$(VENV_PYTHON) -m tests.simulation.week --options library --write
+	@$(VENV_PYTHON) -m tests.reports.simulated.week --write
+	@$(VENV_PYTHON) -m tests.reports.simulated.week --options library --write
 
 storm: setup-test  ## 100,000 simulated clients come back at once, into docs/ (many minutes; ARGS="--clients 2000 ...")
-	@$(VENV_PYTHON) -m tests.simulation.storm --write $(ARGS)
+	@$(VENV_PYTHON) -m tests.reports.simulated.storm --write $(ARGS)
 
 scaling: setup-test  ## Compute docs/scaling.md anew from the quotas and the code
 	@$(VENV_PYTHON) -m tools.scaling --write
@@ -108,15 +108,15 @@ diagrams: setup-test  ## Draw the README's state diagrams anew from the tables
 	@$(VENV_PYTHON) -m tools.diagrams
 
 bench: setup-test  ## What one event costs, in Pyodide and on CPython, into docs/benchmarks.md
-	@$(VENV_PYTHON) -m tests.bench.event_cost --write $(ARGS)
+	@$(VENV_PYTHON) -m tests.reports.bench.event_cost --write $(ARGS)
 
 reliability: setup-test browsers  ## Each fault in each engine, into docs/reliability.md (half an hour; ARGS="--engine chromium --only reset")
-	@$(VENV_PYTHON) -m tests.reliability --write $(ARGS)
+	@$(VENV_PYTHON) -m tests.e2e.reliability --write $(ARGS)
 
 bench-start: setup-test browsers  ## How long the page takes to start, into docs/benchmarks.md (half an hour; ARGS="--rounds 3")
 	@test -d node_modules/esbuild || \
 	  $(STEP) "Fetching esbuild and React" $(NPM) ci --include=dev --ignore-scripts --no-audit --no-fund
-	@$(VENV_PYTHON) -m tests.bench.start --write $(ARGS)
+	@$(VENV_PYTHON) -m tests.reports.bench.start --write $(ARGS)
 
 mutation: setup-test  ## Are the tests of the pure core good enough? (many minutes; ARGS="--module backoff --sample 50")
 	@$(VENV_PYTHON) -m tests.mutation $(ARGS)

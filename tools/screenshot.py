@@ -7,8 +7,8 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.e2e.browsers import chromium
-from tests.e2e.server import KizunaServer
+from tests.support.browsers import chromium
+from tests.support.server import KizunaServer
 from tools.browsers import find_browsers
 
 PICTURE = Path("docs/page.png")

@@ -21,7 +21,7 @@ from tests.backend.dynamodb import (
 )
 from tests.backend.fakes import FakeClock, FakeGateway, Ids
 from tests.backend.person import Person
-from tests.backend.process import ServerProcess
+from tests.support.server import KizunaServer
 from tools import dynamodb_local
 
 SECRET = bytes(range(32))
@@ -88,9 +88,9 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture(scope="session")
-def local_dynamodb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def local_dynamodb() -> Iterator[Any]:
     """A client at DynamoDB Local, which starts with the first test that needs it and serves all of them."""
-    process = DynamoDbLocalProcess(dynamodb_local.find(), tmp_path_factory.mktemp("dynamodb-local") / "log")
+    process = DynamoDbLocalProcess(dynamodb_local.find())
     with made_up_credentials():
         client = dynamodb_client(endpoint_url=process.url, read_timeout=PATIENCE_SECONDS)
     yield client
@@ -178,8 +178,8 @@ def ann(person: Callable[..., Person]) -> Person:
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[ServerProcess]:
+def server(tmp_path: Path) -> Iterator[KizunaServer]:
     """The real server, a process of its own on a free port, not started yet."""
-    process = ServerProcess(tmp_path / "data" / "kizuna.sqlite3")
+    process = KizunaServer(tmp_path / "data" / "kizuna.sqlite3")
     yield process
     process.kill()

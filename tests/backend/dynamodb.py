@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ import boto3  # type: ignore[import-untyped]
 import pytest
 
 from backend.store.dynamodb import PARTITION_KEY, SORT_KEY, TTL_ATTRIBUTE
+from tests.support.process import LOOPBACK, Process
 from tools.dynamodb_local import DynamoDbLocal
 
 CONFIGURATION = Path(__file__).with_name("dynamodb_local.xml")
@@ -30,37 +30,21 @@ _numbers = itertools.count(1)
 class DynamoDbLocalProcess:
     """Responsible for one DynamoDB Local, empty, in memory, on loopback. It ends with :meth:`stop`, or with us."""
 
-    def __init__(self, local: DynamoDbLocal, log: Path) -> None:
+    def __init__(self, local: DynamoDbLocal) -> None:
         classes = os.pathsep.join(
             [str(local.folder / "DynamoDBLocal.jar"), str(local.folder / "DynamoDBLocal_lib/*")]
         )
         native = f"-Djava.library.path={local.folder / 'DynamoDBLocal_lib'}"
-        with log.open("w") as errors:
-            self._process = subprocess.Popen(
-                [
-                    *(str(local.java), *JAVA_OPTIONS, native, "-cp", classes),
-                    *("org.eclipse.jetty.xml.XmlConfiguration", str(CONFIGURATION)),
-                ],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-                env={**os.environ, "DDB_LOCAL_TELEMETRY": "0"},
-            )
-        assert self._process.stdout is not None
-        address = self._process.stdout.readline().strip()
-        if not address:
-            self.stop()
-            raise RuntimeError(f"DynamoDB Local did not start: {log.read_text()[-2000:]}")
-        self.url = "http://127.0.0.1:" + address.rstrip("/").rsplit(":", 1)[1]
+        self._process = Process(
+            *(str(local.java), *JAVA_OPTIONS, native, "-cp", classes),
+            *("org.eclipse.jetty.xml.XmlConfiguration", str(CONFIGURATION)),
+            env={**os.environ, "DDB_LOCAL_TELEMETRY": "0"},
+        )
+        self.url = f"http://{LOOPBACK}:{self._process.wait_for(r'^http://.*:([0-9]+)/?$')[1]}"
 
     def stop(self) -> None:
         """End it."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
-        self._process.wait(PATIENCE_SECONDS)
-        self._process.stdout.close()
+        self._process.end()
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import signal
 import sys
 from pathlib import Path
 
-from tests.backend.process import LOOPBACK, ROOT
+from tests.support.server import LOOPBACK, ROOT
 
 WITHIN_SECONDS = 20.0
 

@@ -7,7 +7,7 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from tests.backend.process import ServerProcess
+from tests.support.server import KizunaServer
 
 # Far beyond what any test waits for on purpose; it only keeps a mistake from hanging.
 PATIENCE_SECONDS = 10.0
@@ -22,7 +22,7 @@ class Page:
         self.batch: dict[str, Any] = {}
 
     @classmethod
-    async def open(cls, server: ServerProcess, name: str, room: str = "general") -> "Page":
+    async def open(cls, server: KizunaServer, name: str, room: str = "general") -> "Page":
         """Connect as somebody, say hello, read ready and the batch."""
         return await cls.at(server.socket_url(name), room)
 

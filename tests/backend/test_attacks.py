@@ -25,7 +25,7 @@ from backend.verification import JwtVerifier
 from tests.backend.conftest import SECRET
 from tests.backend.fakes import FakeClock, FakeGateway, Ids, event
 from tests.backend.page import Page
-from tests.backend.process import ServerProcess
+from tests.support.server import KizunaServer
 
 ORIGIN = "https://chat.example.org"
 EVIL = "https://evil.example"
@@ -61,7 +61,7 @@ class OneMachine:
         store = SqliteStore(folder / "k.sqlite3")
         self.secret = load_secret(store)  # made before the server starts, which lets nobody else in
         store.close()
-        self._server = ServerProcess(folder / "k.sqlite3", ALLOWED_ORIGINS=ORIGIN).start()
+        self._server = KizunaServer(folder / "k.sqlite3", ALLOWED_ORIGINS=ORIGIN).start()
         self.now = int(time.time())
 
     def knock(self, token: str, origin: str | None = ORIGIN) -> int:

@@ -17,7 +17,7 @@ from backend.tokens import Tokens, load_secret
 from tests.backend.fakes import FakeGateway
 from tests.backend.page import Page
 from tests.backend.person import Person
-from tests.backend.process import ROOT
+from tests.support.server import ROOT
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from backend.dev import CHANGES, Changes, Tree, is_loopback, with_script
 from backend.server import Unusable, read_options
 from backend.service import Options
 from backend.web import create_app
-from tests.backend.process import ROOT, ServerProcess
+from tests.support.server import ROOT, KizunaServer
 
 PAGE = "<html><head><title>x</title></head><body></body></html>"
 FILES = {
@@ -202,7 +202,7 @@ def test_loopback_is_what_no_other_machine_reaches(host: str, expected: bool):
 
 
 def test_a_page_that_listens_does_not_delay_the_end(tmp_path: Path):
-    server = ServerProcess(tmp_path / "kizuna.sqlite3", "--dev").start()
+    server = KizunaServer(tmp_path / "kizuna.sqlite3", flags=["--dev"]).start()
     try:
         with httpx.stream("GET", server.url + CHANGES, timeout=WITHIN_SECONDS) as answer:
             lines = answer.iter_lines()

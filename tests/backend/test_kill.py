@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from tests.backend.nursery import Nursery
 from tests.backend.page import Page
-from tests.backend.process import LOOPBACK, post
+from tests.support.server import LOOPBACK, post
 
 LIVES = 100
 PEOPLE = ("Ann", "Bob", "Eve")

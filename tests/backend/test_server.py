@@ -22,7 +22,7 @@ from websockets.typing import Origin
 from backend import server as server_module
 from backend.server import Unusable, allow_many_connections, bind, read_options, set_up_logging
 from tests.backend.page import PATIENCE_SECONDS, Page
-from tests.backend.process import LOOPBACK, ROOT, ServerProcess
+from tests.support.server import LOOPBACK, ROOT, KizunaServer
 
 STOP_SECONDS = 5.0
 
@@ -36,7 +36,7 @@ def running(server):
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
     """A server that tests chat through and leave running."""
-    process = ServerProcess(tmp_path_factory.mktemp("shared") / "kizuna.sqlite3").start()
+    process = KizunaServer(tmp_path_factory.mktemp("shared") / "kizuna.sqlite3").start()
     yield process
     assert process.stop() == 0
 

@@ -4,8 +4,6 @@ import json
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -14,8 +12,8 @@ from typing import Any
 
 from backend.connections import Connections, Member
 from backend.store.dynamodb import DynamoStore
-from tests.cloud.ministack import LOOPBACK, MinistackProcess, free_port
-from tests.e2e.waiting import PATIENCE
+from tests.cloud.ministack import MinistackProcess
+from tests.support.server import LOOPBACK, free_port, post
 from tools.package import ROOT
 
 ORIGIN = "https://chat.example.org"
@@ -134,16 +132,7 @@ class Deployed:
 
     def post(self, url: str, body: Any = None, **headers: str) -> tuple[int, Any]:
         """Status and decoded answer of a POST; ``body`` is sent as JSON."""
-        data = b"" if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(
-            url, data, {"Content-Type": "application/json", **headers}, method="POST"
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
-                return answer.status, json.load(answer)
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, json.load(error)
+        return post(url, body, **headers)
 
     def record(self, connection_id: str, room: str, state: str, expires_at: int) -> None:
         """Write what connecting and entering a room writes, for a connection that never was."""

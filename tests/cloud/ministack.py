@@ -5,10 +5,6 @@ It asks IAM about every call that a function makes (AUTH): a right that the temp
 
 import json
 import os
-import re
-import socket
-import subprocess
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +13,9 @@ import boto3  # type: ignore[import-untyped]
 from tests.backend.cloud_template import PATH, REGION
 from tests.backend.cloud_template import Template as _Template
 from tests.backend.dynamodb import made_up_credentials
-from tests.e2e.waiting import PATIENCE
+from tests.support.process import LOOPBACK, Process
+from tests.support.server import free_port
 
-LOOPBACK = "127.0.0.1"
 #: Who may do everything in it.
 KEY = "test"
 #: The type of resource that its CloudFormation does not know. It sends back what any route's function returns.
@@ -40,8 +36,6 @@ class MinistackProcess:
 
     def __init__(self, python: Path, folder: Path) -> None:
         self.port = free_port()
-        self.output = ""
-        self._running = threading.Event()
         settings = {
             "PATH": os.environ["PATH"],
             "HOME": str(folder),
@@ -57,20 +51,13 @@ class MinistackProcess:
             "AWS_ACCESS_KEY_ID": KEY,
             "AWS_SECRET_ACCESS_KEY": KEY,
         }
-        self._process = subprocess.Popen(
-            [str(python), "-c", _PROGRAM],
-            cwd=folder,
-            env=settings,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-        if not (self._running.wait(PATIENCE) and self._process.poll() is None):
-            self.stop()
-            raise RuntimeError(f"ministack did not start: {self.output[-2000:]}")
+        self._process = Process(str(python), "-c", _PROGRAM, cwd=folder, env=settings)
+        self._process.wait_for(r"Running on http://.*:\d+ ")
+
+    @property
+    def output(self) -> str:
+        """All that it has printed."""
+        return self._process.output
 
     @property
     def url(self) -> str:
@@ -100,31 +87,7 @@ class MinistackProcess:
 
     def stop(self) -> None:
         """End it."""
-        assert self._process.stdin is not None
-        assert self._process.stderr is not None
-        self._process.stdin.close()
-        try:
-            self._process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._reader.join(PATIENCE)
-        self._process.stderr.close()
-
-    def _read(self) -> None:
-        assert self._process.stderr is not None
-        for line in self._process.stderr:
-            self.output += line
-            if re.search(r"Running on http://.*:\d+ ", line):
-                self._running.set()
-        self._running.set()
-
-
-def free_port() -> int:
-    """A port of loopback that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+        self._process.end()
 
 
 def write_template(path: Path) -> Path:

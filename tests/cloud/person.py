@@ -12,7 +12,7 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
 from tests.cloud.deployed import ORIGIN, Deployed
-from tests.e2e.waiting import PATIENCE
+from tests.support.waiting import PATIENCE
 
 Frame = Mapping[str, Any]
 

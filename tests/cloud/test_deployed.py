@@ -21,7 +21,7 @@ import time
 import pytest
 
 from tests.cloud.deployed import ORIGIN
-from tests.e2e.waiting import eventually
+from tests.support.waiting import eventually
 
 HOUR = 3600
 

@@ -35,7 +35,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from backend.pages import Pages, Policy
 from backend.web import Envelope
-from tests.e2e.server import LOOPBACK
+from tests.support.server import LOOPBACK
 
 
 class ArticleServer:

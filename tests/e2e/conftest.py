@@ -12,14 +12,14 @@ from typing import Any, Never
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Playwright, expect, sync_playwright
 
-from tests.e2e import browsers
-from tests.e2e.built import shared_site
-from tests.e2e.cast import Cast
-from tests.e2e.peer import Peer
-from tests.e2e.person import Person
-from tests.e2e.pictures import account_of, keep_picture
-from tests.e2e.server import KizunaServer
-from tests.e2e.waiting import PATIENCE
+from tests.support import browsers
+from tests.support.artifacts import account_of, keep_picture
+from tests.support.cast import Cast
+from tests.support.peer import Peer
+from tests.support.person import Person
+from tests.support.server import KizunaServer
+from tests.support.site import shared_site
+from tests.support.waiting import PATIENCE
 from tools.browsers import Browsers, find_browsers, missing_packages
 
 FAILED = pytest.StashKey[bool]()

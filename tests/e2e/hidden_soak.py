@@ -15,12 +15,12 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-from tests.e2e import browsers
-from tests.e2e.person import Person
-from tests.e2e.server import KizunaServer
 from tests.e2e.test_ticks import COUNT_TIMEOUTS, timeouts_of
-from tests.e2e.waiting import eventually, throughout
-from tests.faults.proxy import FaultProxy
+from tests.support import browsers
+from tests.support.fault_proxy import FaultProxy
+from tests.support.person import Person
+from tests.support.server import KizunaServer
+from tests.support.waiting import eventually, throughout
 from tools.browsers import find_browsers
 
 #: Between pings, unless config.json says otherwise; and how much later than that one may come.

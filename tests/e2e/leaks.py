@@ -21,13 +21,13 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 from kizuna.journal import LIMIT
-from tests.e2e import browsers
-from tests.e2e.cast import QUICK
-from tests.e2e.peer import Peer
-from tests.e2e.person import Person, give_config
-from tests.e2e.server import ROOT, KizunaServer
-from tests.e2e.waiting import throughout
-from tests.faults.proxy import FaultProxy
+from tests.support import browsers
+from tests.support.cast import QUICK
+from tests.support.fault_proxy import FaultProxy
+from tests.support.peer import Peer
+from tests.support.person import Person, give_config
+from tests.support.server import ROOT, KizunaServer
+from tests.support.waiting import throughout
 from tools.browsers import find_browsers
 from ui.announcer import KEPT_FOR
 

@@ -10,10 +10,10 @@ from playwright.sync_api import Browser, expect
 
 from tests.e2e.article_server import ArticleServer
 from tests.e2e.conftest import PRESENT, has_failed
-from tests.e2e.person import Person
 from tests.e2e.test_exhausted import attempts_of
-from tests.e2e.waiting import eventually, throughout
-from tests.faults.proxy import FaultProxy, Way
+from tests.support.fault_proxy import FaultProxy, Way
+from tests.support.person import Person
+from tests.support.waiting import eventually, throughout
 
 #: Enough of everything to see it happen. This server says nothing that gives a client its retries back but by
 #: uptime, and tests drop the link sooner than people lose it: it counts as stable at once.

@@ -7,8 +7,8 @@ from typing import Any
 
 from playwright.sync_api import expect
 
-from tests.e2e.peer import Peer
-from tests.e2e.person import Changes, Person
+from tests.support.peer import Peer
+from tests.support.person import Changes, Person
 
 NOT_AN_OBJECT = (
     "",

@@ -13,15 +13,15 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.e2e.built import Copy, StaticHost, build_site, run_python
-from tests.e2e.cast import Cast
 from tests.e2e.conftest import present
-from tests.e2e.peer import Peer
-from tests.e2e.person import Person
-from tests.e2e.server import KizunaServer, free_port
-from tests.e2e.waiting import PATIENCE
-from tests.e2e.watch import Watch
-from tests.faults.proxy import FaultProxy
+from tests.support.cast import Cast
+from tests.support.fault_proxy import FaultProxy
+from tests.support.peer import Peer
+from tests.support.person import Person
+from tests.support.server import KizunaServer, free_port
+from tests.support.site import Copy, StaticHost, build_site, run_python
+from tests.support.waiting import PATIENCE
+from tests.support.watch import Watch
 from tools.build_page import start_files_of
 
 ROOM = "built"

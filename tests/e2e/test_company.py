@@ -7,9 +7,9 @@ import re
 from playwright.sync_api import expect
 
 from chat.protocol import Typing
-from tests.e2e.peer import Peer
-from tests.e2e.person import Person
-from tests.e2e.server import KizunaServer
+from tests.support.peer import Peer
+from tests.support.person import Person
+from tests.support.server import KizunaServer
 
 
 def is_writing(name: str) -> re.Pattern[str]:

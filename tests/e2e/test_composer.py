@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
-from tests.e2e.person import Person
+from tests.support.person import Person
 
 
 def test_enter_sends_and_shift_enter_breaks_the_line(ada: Person) -> None:

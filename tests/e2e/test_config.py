@@ -7,9 +7,9 @@ from urllib.parse import quote
 
 from playwright.sync_api import Route, expect
 
-from tests.e2e.person import Person
-from tests.e2e.server import KizunaServer
-from tests.faults.proxy import FaultProxy
+from tests.support.fault_proxy import FaultProxy
+from tests.support.person import Person
+from tests.support.server import KizunaServer
 
 #: What the page must name -> what the host of the page serves.
 BROKEN: dict[str, Callable[[Route], None]] = {

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.server import ROOT, KizunaServer
-from tests.e2e.watch import Watch
+from tests.support.server import ROOT, KizunaServer
+from tests.support.watch import Watch
 from tools.build_page import read_page, stylesheets
 
 #: What the lines of index.html that ask for Python have in them.

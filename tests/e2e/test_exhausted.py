@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from playwright.sync_api import Locator, expect
 
-from tests.e2e.peer import Peer
-from tests.e2e.person import Person
-from tests.e2e.pictures import keep_picture
-from tests.e2e.waiting import eventually, throughout
+from tests.support.artifacts import keep_picture
+from tests.support.peer import Peer
+from tests.support.person import Person
+from tests.support.waiting import eventually, throughout
 
 
 def test_after_five_failures_one_error_shows_and_try_now_delivers_what_waited(

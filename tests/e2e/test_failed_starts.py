@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Route, expect
 
-from tests.e2e.cast import Cast
 from tests.e2e.conftest import present
-from tests.e2e.person import Person
-from tests.e2e.server import KizunaServer
+from tests.support.cast import Cast
+from tests.support.person import Person
+from tests.support.server import KizunaServer
 
 #: In milliseconds: what a person is to wait at most.
 SOON = 10_000

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 import pytest
 from playwright.sync_api import Locator, Route, expect
 
-from tests.e2e.peer import Peer
-from tests.e2e.person import Person
-from tests.e2e.waiting import eventually
+from tests.support.peer import Peer
+from tests.support.person import Person
+from tests.support.waiting import eventually
 
 KEPT = "localStorage.getItem('kizuna.glimpse')"
 HALF = """{"name": null, "address": "#/general", "messages": [{"texts": {"content": "half"}}, {}]}"""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import time
 
-from tests.e2e.cast import QUICK
-from tests.e2e.peer import Peer
-from tests.e2e.person import Person
-from tests.e2e.waiting import eventually
-from tests.faults.proxy import Way
+from tests.support.cast import QUICK
+from tests.support.fault_proxy import Way
+from tests.support.peer import Peer
+from tests.support.person import Person
+from tests.support.waiting import eventually
 
 
 def frames_of(person: Person, kind: str) -> list[str]:

@@ -8,10 +8,10 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Error, expect
 
-from tests.e2e.peer import Peer
-from tests.e2e.person import Person, give_config
-from tests.e2e.waiting import eventually
-from tests.faults.proxy import Way
+from tests.support.fault_proxy import Way
+from tests.support.peer import Peer
+from tests.support.person import Person, give_config
+from tests.support.waiting import eventually
 
 Hire = Callable[..., Person]
 

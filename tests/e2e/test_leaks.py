@@ -9,10 +9,10 @@ from dataclasses import replace
 import pytest
 from playwright.sync_api import Browser
 
-from tests.e2e.cast import Cast
 from tests.e2e.leaks import GROWTH, ROOM, STEADY, Figures, Gate, problems
-from tests.e2e.peer import Peer
-from tests.e2e.server import KizunaServer
+from tests.support.cast import Cast
+from tests.support.peer import Peer
+from tests.support.server import KizunaServer
 
 #: Reconnects; and how many more of them leak on purpose.
 COUNT, LEAKING = 60, 3

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from playwright.sync_api import expect
 
-from tests.e2e.peer import Peer
-from tests.e2e.person import Person
 from tests.e2e.test_exhausted import attempts_of
+from tests.support.peer import Peer
+from tests.support.person import Person
 
 WAKE_UP_CALLS = """() => {
     for (const [target, name] of [[document, "visibilitychange"], [window, "online"], [window, "focus"],

@@ -10,11 +10,11 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.cloud.deployed import Deployed
-from tests.e2e.built import StaticHost, build_site
-from tests.e2e.cast import QUICK
-from tests.e2e.person import Person
-from tests.e2e.waiting import eventually
-from tests.faults.proxy import FaultProxy
+from tests.support.cast import QUICK
+from tests.support.fault_proxy import FaultProxy
+from tests.support.person import Person
+from tests.support.site import StaticHost, build_site
+from tests.support.waiting import eventually
 
 GATEWAY_SAYS_GONE_WITHIN = 30.0
 

@@ -10,16 +10,16 @@ import pytest
 from playwright.sync_api import Browser, Playwright, expect
 from selenium.webdriver import WebKitGTK
 
-from tests.e2e import browsers
-from tests.e2e.built import StaticHost
-from tests.e2e.cast import Cast
 from tests.e2e.conftest import present, skip_without
-from tests.e2e.peer import Peer
-from tests.e2e.person import Person
-from tests.e2e.server import KizunaServer
-from tests.e2e.waiting import PATIENCE
-from tests.e2e.webkit_person import WebKitPerson
-from tests.faults.proxy import FaultProxy
+from tests.support import browsers
+from tests.support.cast import Cast
+from tests.support.fault_proxy import FaultProxy
+from tests.support.peer import Peer
+from tests.support.person import Person
+from tests.support.server import KizunaServer
+from tests.support.site import StaticHost
+from tests.support.waiting import PATIENCE
+from tests.support.webkit_person import WebKitPerson
 from tools.browsers import Browsers
 
 

@@ -10,11 +10,11 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Error, ViewportSize, expect
 
-from tests.e2e.peer import Peer
-from tests.e2e.person import Person
-from tests.e2e.pictures import keep_picture
-from tests.e2e.server import ROOT, KizunaServer
 from tests.e2e.test_text import fits
+from tests.support.artifacts import keep_picture
+from tests.support.peer import Peer
+from tests.support.person import Person
+from tests.support.server import ROOT, KizunaServer
 
 PHONE: ViewportSize = {"width": 360, "height": 640}
 DESKTOP: ViewportSize = {"width": 1280, "height": 720}

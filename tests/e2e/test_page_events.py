@@ -10,13 +10,13 @@ from playwright.sync_api import BrowserContext
 
 from chat.protocol import Batch, Message, Presence
 from tests.e2e.conftest import has_failed, present
-from tests.e2e.peer import Peer
-from tests.e2e.person import Person
-from tests.e2e.server import KizunaServer
 from tests.e2e.test_exhausted import attempts_of
 from tests.e2e.test_tickets import WATCH_STATUS, frames
-from tests.e2e.waiting import eventually, throughout
 from tests.e2e.window import Window
+from tests.support.peer import Peer
+from tests.support.person import Person
+from tests.support.server import KizunaServer
+from tests.support.waiting import eventually, throughout
 
 #: Within a test nothing happens by itself: retries, heartbeats and free attempts come after 30 s or more. What happens
 #: all the same, the browser has caused.

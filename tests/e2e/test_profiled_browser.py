@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Playwright
 
-from tests.e2e import browsers
-from tests.e2e.cast import Cast
 from tests.e2e.conftest import present
-from tests.e2e.server import KizunaServer
+from tests.support import browsers
+from tests.support.cast import Cast
+from tests.support.server import KizunaServer
 
 #: Chromium's own feature, which one channel's browsers get with one probability, the other's with another; and a sample
 #: each 100,000 bytes on average, where it would be a million: with WebAssembly's stacks, 11 of 12 pages died of it.

@@ -7,10 +7,10 @@ import time
 
 from playwright.sync_api import expect
 
-from tests.e2e.peer import Peer
-from tests.e2e.person import Person
-from tests.e2e.server import KizunaServer
-from tests.e2e.waiting import eventually
+from tests.support.peer import Peer
+from tests.support.person import Person
+from tests.support.server import KizunaServer
+from tests.support.waiting import eventually
 
 OUTAGE = 10.0
 

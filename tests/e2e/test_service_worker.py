@@ -17,14 +17,14 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, expect
 
-from tests.e2e import browsers
-from tests.e2e.built import Copy, StaticHost
-from tests.e2e.cast import Cast
 from tests.e2e.conftest import present, skip_without
-from tests.e2e.peer import Peer
-from tests.e2e.person import Person
-from tests.e2e.server import LOOPBACK, ROOT, KizunaServer
-from tests.e2e.waiting import PATIENCE, eventually, throughout
+from tests.support import browsers
+from tests.support.cast import Cast
+from tests.support.peer import Peer
+from tests.support.person import Person
+from tests.support.server import LOOPBACK, ROOT, KizunaServer
+from tests.support.site import Copy, StaticHost
+from tests.support.waiting import PATIENCE, eventually, throughout
 from tools.browsers import Browsers
 
 ROOM = "kept"

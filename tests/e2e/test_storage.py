@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Playwright
 
-from tests.e2e import browsers
 from tests.e2e.conftest import skip_without
-from tests.e2e.python_page import PythonPage
-from tests.e2e.server import ROOT, KizunaServer
-from tests.e2e.waiting import eventually
+from tests.support import browsers
+from tests.support.python_page import PythonPage
+from tests.support.server import ROOT, KizunaServer
+from tests.support.waiting import eventually
 from tools.browsers import Browsers
 
 CONTRACT = (ROOT / "tests" / "kizuna" / "storage_contract.py").read_text(encoding="utf-8")

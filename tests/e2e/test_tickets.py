@@ -18,12 +18,12 @@ from websockets.sync.client import connect
 from websockets.typing import Origin
 
 from chat.protocol import Batch
-from tests.e2e.cast import Cast
 from tests.e2e.conftest import present
-from tests.e2e.peer import Peer
-from tests.e2e.person import Person
-from tests.e2e.server import KizunaServer
-from tests.e2e.waiting import eventually
+from tests.support.cast import Cast
+from tests.support.peer import Peer
+from tests.support.person import Person
+from tests.support.server import KizunaServer
+from tests.support.waiting import eventually
 
 #: Seconds. A renewal begins with a quarter to an eighth of it left, and `ready` may say up to a second too much.
 SHORT_LIFETIME = 16

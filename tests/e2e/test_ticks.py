@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Worker
 
-from tests.e2e import browsers
-from tests.e2e.cast import QUICK
 from tests.e2e.conftest import present, skip_without
-from tests.e2e.person import Person, give_config
-from tests.e2e.python_page import PythonPage
-from tests.e2e.server import KizunaServer
 from tests.e2e.test_heartbeat import frames_of
-from tests.e2e.waiting import eventually, throughout
-from tests.faults.proxy import FaultProxy
+from tests.support import browsers
+from tests.support.cast import QUICK
+from tests.support.fault_proxy import FaultProxy
+from tests.support.person import Person, give_config
+from tests.support.python_page import PythonPage
+from tests.support.server import KizunaServer
+from tests.support.waiting import eventually, throughout
 from tools.browsers import Browsers
 
 TICKS_FILE = "static/boot/ticks.js"

@@ -9,9 +9,9 @@ from contextlib import AbstractContextManager
 import pytest
 from playwright.sync_api import expect
 
-from tests.e2e.peer import Peer
-from tests.e2e.person import Person
-from tests.faults.proxy import FaultProxy
+from tests.support.fault_proxy import FaultProxy
+from tests.support.peer import Peer
+from tests.support.person import Person
 
 HANDSHAKES: dict[str, Callable[[FaultProxy], AbstractContextManager[None]]] = {
     "never answered": lambda network: network.accept_and_hang(only_websockets=True),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from urllib.parse import urlsplit
 
-from tests.e2e.person import Changes, Person
-from tests.e2e.waiting import eventually
+from tests.support.person import Changes, Person
+from tests.support.waiting import eventually
 
 
 def test_every_message_appears_once_on_both_screens_in_one_order(ada: Person, ben: Person) -> None:

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from playwright.sync_api import Browser
 
-from tests.e2e.server import KizunaServer
 from tests.e2e.units_in_page import LEFT_OUT, Here, Result, run_in, unaccounted
 from tests.e2e.units_runner import NEEDS_HYPOTHESIS
+from tests.support.server import KizunaServer
 
 #: Passed when this was written; fewer means that something went missing on both sides.
 AT_LEAST = 1900

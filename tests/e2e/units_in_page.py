@@ -25,9 +25,9 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-from tests.e2e import browsers
-from tests.e2e.python_page import PythonPage
-from tests.e2e.server import ROOT, KizunaServer
+from tests.support import browsers
+from tests.support.python_page import PythonPage
+from tests.support.server import ROOT, KizunaServer
 from tools.browsers import find_browsers
 from ui.texts import LANGUAGES
 

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 
 from playwright.sync_api import BrowserContext
 
-from tests.e2e.person import Person, give_config
-from tests.e2e.server import KizunaServer
-from tests.e2e.waiting import eventually, throughout
-from tests.faults.proxy import FaultProxy
+from tests.support.fault_proxy import FaultProxy
+from tests.support.person import Person, give_config
+from tests.support.server import KizunaServer
+from tests.support.waiting import eventually, throughout
 
 #: How many messages have come from the page's workers.
 COUNT_TICKS = """{

@@ -1,137 +1,326 @@
-"""A server that behaves as API Gateway does: a turnstile, an idle cut, a hard cut; restarts and rolling deploys."""
+"""The server: the real handlers behind a gateway that does whatever API Gateway and a crash may do to them."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
+import copy
+import itertools
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
-from functools import partial
+from enum import Enum, auto
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
-from tests.simulation.network import Frame, Socket
-from tests.simulation.world import HOUR, MINUTE, World
+from backend.authorizer import Authorizer, allows, context_of
+from backend.connections import CONNECTION_PREFIX, connection_id_of
+from backend.desks import Answer, Desk, TicketDesk, TokenDesk
+from backend.gateway.base import Delivery
+from backend.gateway.events import METHOD_ARN
+from backend.handlers import Backend, Response
+from backend.rate import Rate
+from backend.retry import Retry
+from backend.rooms import ROOM_PREFIX, Rooms, room_of_head
+from backend.store.base import Action, Condition, Conflict, Item, Key
+from backend.store.sqlite import SqliteStore
+from backend.tickets import TicketOrToken, Tickets
+from backend.tokens import Tokens
+from chat.protocol import Bye, encode
+from tests.backend.fakes import Ids, event
+from tests.simulation.memory_store import MemoryStore, Tables
+from tests.simulation.network import ABNORMAL, End, Line, Opened, Text, Way
 
-#: API Gateway: new connections per second, account and region. What is too much gets 429 at once, nothing queues.
-CONNECTIONS_PER_SECOND = 500
-IDLE_CUT = 10 * MINUTE
-HARD_CUT = 2 * HOUR
-GOING_AWAY = 1001
-RESTART = 1012
+SECRET = bytes(range(32))
+NORMAL, GOING_AWAY = 1000, 1001
+#: What one person may send: so little that talking is turned away now and then.
+RATE = Rate(per_second=2.0, burst=4)
+#: Handlers that run at once: one inside another is what one thread can show of it.
+INSTANCES = 2
 
 
-class Turnstile:
-    """Responsible for letting through at most ``per_second`` in each second."""
+AnyStore = MemoryStore | SqliteStore
 
-    def __init__(self, per_second: int) -> None:
-        self._per_second = per_second
-        self._second = -1
-        self._let_through = 0
 
-    def admits(self, now: float) -> bool:
-        """Whether one more gets through at ``now``."""
-        second = int(now)
-        if second != self._second:
-            self._second, self._let_through = second, 0
-        if self._let_through >= self._per_second:
-            return False
-        self._let_through += 1
-        return True
+class Fault(Enum):
+    """What may happen in the middle of a handler."""
+
+    KILLED = auto()  #: the whole process is gone
+    FAILED = auto()  #: this handler is: out of time, out of luck
+    CONFLICT = auto()  #: somebody else wrote at the same time, says the store
+    BUSY = auto()  #: the same from here on, however often it is tried
+    MEANWHILE = auto()  #: something else happens between two of its steps
+
+
+class Killed(BaseException):
+    """The process ends here: no ``except Exception`` sees it."""
+
+
+class TimedOut(RuntimeError):
+    """The handler ends here, and the gateway says so."""
 
 
 @dataclass(slots=True)
-class Session:
-    """What the gateway knows of one connection. Seconds of the world."""
+class Mishap:
+    """``fault`` before the step with this number, counted from 0; steps are calls of the store and the gateway."""
 
-    opened_at: float
-    active_at: float
+    fault: Fault
+    step: int
+    meanwhile: Callable[[], object] = lambda: None
 
 
-class Gateway:
-    """Responsible for the other end of every socket: ``hello`` -> ``ready`` and ``batch``, ``ping`` -> ``pong``."""
+class Server:
+    """Responsible for the handlers' lives, and for being the gateway of their connections.
 
-    def __init__(self, world: World, *, per_second: int = CONNECTIONS_PER_SECOND) -> None:
-        self._world = world
-        self._turnstile = Turnstile(per_second)
-        self.sessions: dict[Socket, Session] = {}
-        self.is_up = True
+    A store outlives the server's crashes. ``mishap`` strikes in the next handler of a frame.
+    """
 
-    # --- what happens to it ---
-
-    def restart(self) -> None:
-        """The process is killed: every connection gets RST; the next one is there at once."""
-        for socket in tuple(self.sessions):
-            socket.break_off()
-        self._world.changed()
-
-    @contextlib.contextmanager
-    def being_down(self) -> Iterator[None]:
-        """Killed, and for a while nothing listens: new connections are refused."""
-        self.restart()
+    def __init__(self, store: AnyStore, clock: Callable[[], float]) -> None:
+        self.store = store
         self.is_up = False
-        self._world.changed()
-        yield
+        self.mishap: Mishap | None = None
+        self.posts_to_fail = 0  #: so many posts answer 429
+        self._clock = clock
+        self._ids = Ids()
+        numbers = itertools.count(1)
+        tokens = Tokens(SECRET, clock=clock)
+        tickets = Tickets(store, clock=clock, new_ticket=lambda: f"ticket-{next(numbers)}")
+        self._desks: dict[str, Desk] = {
+            "/token": TokenDesk(lambda: tokens),
+            "/ticket": TicketDesk(tickets, tokens),
+        }
+        self._authorizer = Authorizer(TicketOrToken(tickets, tokens))
+        self._lines: dict[str, Line] = {}
+        self._instances: list[Backend] = []
+        self._running = 0
+        self.boot()
+
+    # --- its life ---
+
+    def boot(self) -> None:
+        """Begin to serve. No socket outlives its process, so all records of connections are those of an earlier
+        life, as backend.service has it."""
+        if self.is_up:
+            return
         self.is_up = True
-        self._world.changed()
+        watched = WatchedStore(self.store, self._moment)
+        self._instances = [self._new_backend(watched) for _ in range(INSTANCES)]
+        self._instances[0].connections.purge(map(connection_id_of, self.store.partitions(CONNECTION_PREFIX)))
 
-    def deploy(self, *, retry_after: float, grace: float = 5.0) -> None:
-        """This instance says ``bye`` and closes after ``grace`` seconds; another one already listens."""
-        self.say_bye({"reason": "deploy", "reconnect": True, "retryAfter": retry_after})
-        for socket in tuple(self.sessions):
-            self._world.after(grace, partial(self.cut, socket, RESTART))
+    def _new_backend(self, store: WatchedStore) -> Backend:
+        retry = Retry(sleep=lambda seconds: None)
+        return Backend(store, self, clock=self._clock, new_id=self._ids, rate=RATE, retry=retry)
 
-    def say_bye(self, word: Frame) -> None:
-        """Send ``bye`` to everyone."""
-        for socket in tuple(self.sessions):
-            self._push(socket, {"type": "bye", **word})
+    def kill(self, *, notices: bool = True, code: int = ABNORMAL) -> None:
+        """The process is gone. ``notices``: its system tells the pages; else the machine is gone too."""
+        self.is_up = False
+        self.mishap = None
+        for instance in self._instances:
+            instance.close()
+        self._instances = []
+        for line in self._lines.values():
+            line.up.clear()
+            if notices:
+                line.send(Way.DOWN, End(code))
+            else:
+                line.strand(keeps_up=False)
+        self._lines.clear()
 
-    def close_all(self, code: int, reason: str = "") -> None:
-        """Close every connection with this code."""
-        for socket in tuple(self.sessions):
-            self.cut(socket, code, reason)
+    def shut_down(self) -> None:
+        """A restart on purpose: everybody is told, and let go."""
+        for line in self._lines.values():
+            line.send(Way.DOWN, Text(encode(Bye(reason="restart"))))
+        self.kill(code=GOING_AWAY)
 
-    def cut(self, socket: Socket, code: int, reason: str = "") -> None:
-        """Close one connection, if it is still there."""
-        if self.sessions.pop(socket, None) is not None:
-            socket.cut(code, reason)
+    def backup(self) -> Tables:
+        """A copy of all that is stored."""
+        assert isinstance(self.store, MemoryStore)
+        return copy.deepcopy(self.store.tables)
 
-    # --- what sockets do ---
+    def restore(self, backup: Tables) -> None:
+        """Killed, and back with an earlier history, each room of it under a new epoch."""
+        assert isinstance(self.store, MemoryStore)
+        self.kill()
+        self.store.tables = copy.deepcopy(backup)
+        heads = filter(None, map(room_of_head, self.store.partitions(ROOM_PREFIX)))
+        Rooms(self.store, clock=self._clock, new_id=self._ids).begin_epochs(heads)
+        self.boot()
 
-    def admits(self, socket: Socket) -> bool:
-        """Whether the upgrade is answered by 101, and not by 429 or 503."""
-        now = self._world.now
-        if not self.is_up or not self._turnstile.admits(now):
-            return False
-        self.sessions[socket] = Session(now, now)
-        self._world.after(HARD_CUT, lambda: self.cut(socket, GOING_AWAY))
-        self._world.after(IDLE_CUT, lambda: self._cut_if_idle(socket))
-        return True
+    def log(self, room_id: str) -> list[Item]:
+        """All that was said in a room, as it is stored."""
+        return self.store.query(f"ROOM#{room_id}#LOG")
 
-    def on_frame(self, socket: Socket, frame: Frame) -> None:
-        """A frame of the page."""
-        session = self.sessions.get(socket)
-        if session is None:
-            return
-        session.active_at = self._world.now
-        match frame:
-            case {"action": "ping", "t": t}:
-                self._push(socket, {"type": "pong", "t": t})
-            case {"action": "hello"}:
-                self._push(socket, {"type": "ready"})
-                self._push(socket, {"type": "batch"})
+    def post(self, path: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> Answer:
+        """What POST /token and POST /ticket answer. Raises OSError while nobody serves."""
+        if not self.is_up:
+            raise OSError("connection refused")
+        named = {"content-type": "application/json"} | {name.lower(): headers[name] for name in headers}
+        return self._desks[path].answer(named, json.dumps(body))
 
-    def on_close(self, socket: Socket) -> None:
-        """The page closed, or the connection broke."""
-        self.sessions.pop(socket, None)
+    # --- what lines bring ---
 
-    def _push(self, socket: Socket, frame: Frame) -> None:
-        self.sessions[socket].active_at = self._world.now
-        socket.push(frame)
-
-    def _cut_if_idle(self, socket: Socket) -> None:
-        session = self.sessions.get(socket)
-        if session is None:
-            return
-        idle_at = session.active_at + IDLE_CUT
-        if idle_at <= self._world.now:
-            self.cut(socket, GOING_AWAY)
+    def connect(self, line: Line) -> None:
+        """A handshake. The socket exists once $connect has let it in, and not before."""
+        token = parse_qs(urlsplit(line.url).query).get("token", [""])[0]
+        authorizer = self._authorized(token)
+        response = authorizer and self._invoke(event("CONNECT", line.connection_id, authorizer=authorizer))
+        if not response or response["statusCode"] != 200:
+            line.send(Way.DOWN, End(ABNORMAL))
         else:
-            self._world.at(idle_at, lambda: self._cut_if_idle(socket))
+            self._lines[line.connection_id] = line
+            line.authorizer = authorizer
+            line.send(Way.DOWN, Opened())
+
+    def receive(self, line: Line, text: str) -> None:
+        """A frame."""
+        if not self.is_up:
+            return
+        response = self._invoke(event("MESSAGE", line.connection_id, text, authorizer=line.authorizer))
+        if not self.is_up:
+            return
+        if response is None:
+            self.post_many([line.connection_id], INTERNAL_SERVER_ERROR)
+        elif "body" in response:
+            self.post_many([line.connection_id], response["body"])
+
+    def let_go(self, line: Line) -> None:
+        """The page is gone."""
+        self._lines.pop(line.connection_id, None)
+
+    def disconnect(self, line: Line) -> None:
+        """$disconnect."""
+        self._invoke(event("DISCONNECT", line.connection_id, authorizer=line.authorizer))
+
+    def _authorized(self, token: str) -> dict[str, str] | None:
+        """What the authorizer says of a ticket's person; None if it is no good."""
+        answer = self._authorizer.authorize(
+            {"methodArn": METHOD_ARN, "queryStringParameters": {"token": token}}
+        )
+        return context_of(answer) if allows(answer) else None
+
+    def _invoke(self, what: dict[str, Any]) -> Response | None:
+        """What the handler answers; None if it failed, or if nobody is there."""
+        if not self.is_up:
+            return None
+        instance = self._instances[self._running]
+        self._running += 1
+        try:
+            return instance.handle(what)
+        except Exception as error:
+            if isinstance(error, TimedOut | Conflict):
+                return None
+            raise
+        except Killed:
+            if self._running == 1:
+                self.kill()
+                return None
+            raise
+        finally:
+            self._running -= 1
+            if self._running == 0:
+                self.mishap = None
+
+    def _moment(self, *, in_store: bool) -> None:
+        """A handler is about to take its next step."""
+        mishap = self.mishap
+        if mishap is None:
+            return
+        mishap.step -= 1
+        if mishap.step >= 0 or (mishap.fault in (Fault.CONFLICT, Fault.BUSY) and not in_store):
+            return
+        if mishap.fault is not Fault.BUSY:
+            self.mishap = None
+        match mishap.fault:
+            case Fault.KILLED:
+                raise Killed
+            case Fault.FAILED:
+                raise TimedOut
+            case Fault.CONFLICT | Fault.BUSY:
+                raise Conflict("the test says so")
+            case Fault.MEANWHILE:
+                mishap.meanwhile()
+
+    # --- backend.gateway.base.Gateway ---
+
+    def post_many(self, connection_ids: Iterable[str], frame: str) -> dict[str, Delivery]:
+        """Put a frame on its way to each connection."""
+        if self._running:
+            self._moment(in_store=False)
+        return {connection_id: self._post(connection_id, frame) for connection_id in connection_ids}
+
+    def close(self, connection_id: str) -> None:
+        """Close a connection after what was posted before."""
+        line = self._lines.pop(connection_id, None)
+        if line is not None:
+            line.send(Way.DOWN, End(NORMAL))
+            line.tell_gateway()
+
+    def _post(self, connection_id: str, frame: str) -> Delivery:
+        line = self._lines.get(connection_id)
+        if line is None:
+            return Delivery.GONE
+        if self.posts_to_fail:
+            self.posts_to_fail -= 1
+            return Delivery.FAILED
+        line.send(Way.DOWN, Text(frame))
+        return Delivery.DELIVERED
+
+
+INTERNAL_SERVER_ERROR = '{"message": "Internal server error", "connectionId": "c=", "requestId": "r="}'
+
+
+class AtOnce(Executor):
+    """Responsible for doing what is submitted right then and there: threads take their steps in another order each
+    time."""
+
+    def __init__(self, workers: int, thread_name_prefix: str) -> None: ...
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Do it."""
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001 - as an executor does
+            future.set_exception(error)
+        return future
+
+
+class WatchedStore:
+    """Responsible for telling of each call before it is made."""
+
+    def __init__(self, store: AnyStore, moment: Callable[..., None]) -> None:
+        self._store = store
+        self._moment = moment
+
+    def get(self, pk: str, sk: str) -> Item | None:
+        """As the store's."""
+        self._moment(in_store=True)
+        return self._store.get(pk, sk)
+
+    def get_many(self, keys: Iterable[Key]) -> dict[Key, Item]:
+        """As the store's."""
+        self._moment(in_store=True)
+        return self._store.get_many(keys)
+
+    def query(self, pk: str, **bounds: Any) -> list[Item]:
+        """As the store's."""
+        self._moment(in_store=True)
+        return self._store.query(pk, **bounds)
+
+    def put(self, item: Item, condition: Condition | None = None) -> None:
+        """As the store's."""
+        self._moment(in_store=True)
+        self._store.put(item, condition)
+
+    def delete(self, pk: str, sk: str, condition: Condition | None = None) -> None:
+        """As the store's."""
+        self._moment(in_store=True)
+        self._store.delete(pk, sk, condition)
+
+    def transact(self, actions: Sequence[Action]) -> None:
+        """As the store's."""
+        self._moment(in_store=True)
+        self._store.transact(actions)
+
+    def close(self) -> None:
+        """As the store's."""
+        self._store.close()

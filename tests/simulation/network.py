@@ -1,255 +1,232 @@
-"""The way between one page and the gateway, and the sockets on it.
+"""The way between pages and the gateway: what is on its way waits until somebody lets it arrive.
 
-TCP is modelled as far as a page can tell: a handshake in a black hole hangs and is retried at SYN's intervals; frames
-that meet a broken way are held and sent again when it is whole, after up to as long again (retransmission doubles
-its pauses); a socket whose address is gone stays open and silent for ever.
+TCP keeps frames in order, but nobody else does: API Gateway handles the frames of one client at once and posts from
+several functions at once. So of each direction any of the first few items may arrive next.
 """
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Mapping
+import json
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from enum import Enum, auto
+from typing import Protocol
 
-from tests.simulation.world import MINUTE, World
+from kizuna.platform import SocketListener
+from kizuna.testing import FakeSocket
 
-#: Seconds after the first SYN at which Linux sends it again.
-SYN_RETRIES = (1.0, 3.0, 7.0, 15.0, 31.0)
-#: Ways until a WebSocket is open: there and back for TCP, TLS 1.3 and the upgrade.
-HANDSHAKE = 6
-#: Retransmission waits at most this long, once the way is whole again.
-LONGEST_RETRANSMISSION = MINUTE
-Frame = Mapping[str, Any]
+#: How far an item may overtake others.
+WINDOW = 4
+ABNORMAL = 1006
+
+
+class Path(Enum):
+    """What one page's way to the server does."""
+
+    GOOD = auto()
+    STALLED = auto()  #: nothing arrives, nothing is lost
+    REFUSED = auto()  #: what is open stays open; nothing new is accepted
 
 
 @dataclass(frozen=True, slots=True)
-class Path:
-    """What the way does. ``latency`` seconds one way."""
+class Shake:
+    """The page wants to connect."""
 
-    up: bool = True  #: frames of the page reach the gateway
-    down: bool = True  #: frames of the gateway reach the page
-    refused: bool = False  #: new connections are refused at once
-    latency: float = 0.04
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The gateway lets it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text frame."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Farewell:
+    """The gateway has let go of the line, and is about to say so ($disconnect), some time or never."""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The other side is gone."""
+
+    code: int = ABNORMAL
+
+
+Item = Shake | Opened | Text | Farewell | End
+
+
+class Way(Enum):
+    """A direction."""
+
+    UP = auto()
+    DOWN = auto()
+
+
+class Host(Protocol):
+    """The page at one end."""
 
     @property
-    def is_whole(self) -> bool:
-        """Whether both directions pass."""
-        return self.up and self.down
+    def name(self) -> str: ...
+    @property
+    def path(self) -> Path: ...
+    @property
+    def is_frozen(self) -> bool: ...
+    def run(self, act: Callable[[], object]) -> None: ...
 
 
-GOOD = Path()
-BLACK_HOLE = Path(up=False, down=False)
-DEAF = Path(down=False)
-MUTE = Path(up=False)
-REFUSED = Path(refused=True)
-SLOW = Path(latency=1.0)
+class Receiver(Protocol):
+    """The gateway at the other end."""
+
+    def connect(self, line: Line) -> None: ...
+    def receive(self, line: Line, text: str) -> None: ...
+    def let_go(self, line: Line) -> None: ...
+    def disconnect(self, line: Line) -> None: ...
 
 
-class Page(Protocol):
-    """The page's end of a socket."""
+class Line:
+    """Responsible for one WebSocket and what is on its way over it."""
 
-    def on_open(self) -> None: ...
-    def on_frame(self, frame: Frame) -> None: ...
-    def on_close(self, code: int, reason: str) -> None: ...
+    def __init__(self, number: int, host: Host, url: str, listener: SocketListener) -> None:
+        self.number = number
+        self.host = host
+        self.url = url
+        self.connection_id = f"connection-{number}="
+        self.authorizer: dict[str, str] | None = None  #: what it said of the person, once let in
+        self.up: list[Item] = [Shake()]
+        self.down: list[Item] = []
+        self.at_page = True  #: the page has not given it up, nor was it told of its end
+        self.is_stranded = False  #: it carries nothing any more, and who is still there is not told
+        self.socket = LineSocket(self, url, listener)
+
+    def send(self, way: Way, item: Item) -> None:
+        """Put it on its way."""
+        if not self.is_stranded:
+            (self.up if way is Way.UP else self.down).append(item)
+
+    def leave(self) -> None:
+        """The page is there no more, and closes if the line still carries that."""
+        self.at_page = False
+        self.down.clear()
+        if self.up and isinstance(self.up[0], Shake):
+            self.up.clear()
+        else:
+            self.send(Way.UP, End())
+
+    def strand(self, *, keeps_up: bool) -> None:
+        """Nothing passes any more. ``keeps_up``: what the page sent before has passed already."""
+        self.is_stranded = True
+        self.down.clear()
+        if not keeps_up or any(isinstance(item, Shake) for item in self.up):
+            self.up.clear()
+
+    def tell_gateway(self) -> None:
+        """The gateway learns that the page is gone."""
+        if not any(isinstance(item, End | Farewell) for item in self.up):
+            self.up.append(End())
+
+    def tell_page(self, code: int = ABNORMAL) -> None:
+        """The page learns that the gateway is gone."""
+        if self.at_page:
+            self.at_page = False
+            self.down.clear()
+            self.host.run(lambda: self.socket.drop(code))
 
 
-class Server(Protocol):
-    """The gateway's end of every socket."""
+class LineSocket(FakeSocket):
+    """Responsible for the page's end of a line."""
 
-    def admits(self, socket: Socket) -> bool: ...
-    def on_frame(self, socket: Socket, frame: Frame) -> None: ...
-    def on_close(self, socket: Socket) -> None: ...
+    def __init__(self, line: Line, url: str, listener: SocketListener) -> None:
+        super().__init__(url, listener)
+        self._line = line
+
+    def send(self, text: str) -> None:
+        """Put a frame on its way."""
+        assert self.is_open, "sent on a socket that is not open"
+        self._line.send(Way.UP, Text(text))
+
+    def abandon(self, code: int, reason: str) -> None:
+        """Give the socket up."""
+        super().abandon(code, reason)
+        if self._line.at_page:
+            self._line.leave()
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """One item on its way that could be the next to arrive."""
+
+    line: Line
+    way: Way
+    index: int
+
+    @property
+    def items(self) -> list[Item]:
+        """Those of its line and direction."""
+        return self.line.up if self.way is Way.UP else self.line.down
+
+    @property
+    def item(self) -> Item:
+        """It."""
+        return self.items[self.index]
+
+    def brings(self, kind: str, room_id: str = "") -> bool:
+        """Whether it is a frame of this type for the page, about this room or any."""
+        if self.way is not Way.DOWN or not isinstance(self.item, Text):
+            return False
+        frame = json.loads(self.item.text)
+        return frame.get("type") == kind and room_id in ("", frame.get("roomId"))
 
 
 class Network:
-    """Responsible for one page's way to the gateway."""
+    """Responsible for all lines between pages and ``gateway``."""
 
-    def __init__(self, world: World, server: Server) -> None:
-        self.world = world
-        self.server = server
-        self.path = GOOD
-        self.whole_since = 0.0  #: since when the path is whole, if it is
-        self.sockets: list[Socket] = []  #: those that either end still holds open
-        self._broken_since = 0.0
+    def __init__(self) -> None:
+        self.lines: list[Line] = []
+        self._count = 0
 
-    def become(self, path: Path) -> None:
-        """Change what the way does, for sockets old and new."""
-        was_whole, self.path = self.path.is_whole, path
-        if was_whole and not path.is_whole:
-            self._broken_since = self.world.now
-        elif path.is_whole and not was_whole:
-            self.whole_since = self.world.now
-            outage = min(self.world.now - self._broken_since, LONGEST_RETRANSMISSION)
-            for socket in tuple(self.sockets):
-                socket.stall(self.world.random.uniform(0, outage))
-        for socket in tuple(self.sockets):
-            socket.flush()
-        self.world.changed()
+    def open(self, host: Host, url: str, listener: SocketListener) -> LineSocket:
+        """A page begins to connect."""
+        self._count += 1
+        self.lines.append(Line(self._count, host, url, listener))
+        return self.lines[-1].socket
 
-    @contextlib.contextmanager
-    def being(self, path: Path) -> Iterator[None]:
-        """For a while, another way; then a good one."""
-        self.become(path)
-        yield
-        self.become(GOOD)
+    def flights(self, window: int = WINDOW) -> Iterator[Flight]:
+        """What may arrive next, line by line; of each direction the first few."""
+        self.lines = [line for line in self.lines if line.at_page or line.up]
+        for line in self.lines:
+            if line.host.path is Path.STALLED and not line.is_stranded:
+                continue
+            for way, items in ((Way.UP, line.up), (Way.DOWN, line.down)):
+                if way is Way.UP or not line.host.is_frozen:
+                    for index in range(min(window, len(items))):
+                        yield Flight(line, way, index)
 
-    def reset(self) -> None:
-        """RST to both ends of every socket."""
-        for socket in tuple(self.sockets):
-            socket.break_off()
-        self.world.changed()
-
-    def strand(self, *, tells: bool = False) -> None:
-        """The page's address, or a NAT's memory of it, is gone: every socket stays open and carries nothing. One that
-        ``tells`` answers the next frame of the page with RST."""
-        for socket in self.sockets:
-            socket.is_stranded, socket.tells = True, tells
-        self.world.changed()
-
-
-class Socket:
-    """Responsible for one WebSocket: ``page`` at one end, the network's server at the other."""
-
-    def __init__(self, network: Network, page: Page) -> None:
-        self._network = network
-        self._world = network.world
-        self._page: Page | None = page  #: None once the page gave it up, or was told of its end
-        self.is_open = False  #: the page was told that it is
-        self.is_served = False  #: the gateway holds its end
-        self.is_stranded = False
-        self.tells = False
-        self._stalled_until = 0.0
-        self._up: list[Callable[[], None]] = []  # held back, to the gateway
-        self._down: list[Callable[[], None]] = []  # held back, to the page
-        self._last_up = self._last_down = 0.0  # arrivals, so that no frame overtakes another
-        network.sockets.append(self)
-        for pause in (0.0, *SYN_RETRIES):
-            self._world.after(pause, self._shake_hands)
-
-    @property
-    def works(self) -> bool:
-        """Whether a frame sent now would be answered: the truth, which the page cannot see."""
-        return (
-            self.is_open
-            and self.is_served
-            and self._page is not None
-            and not self.is_stranded
-            and self._network.path.is_whole
-            and self._world.now >= self._stalled_until
-        )
-
-    # --- the page's end ---
-
-    def send(self, frame: Frame) -> None:
-        """A frame from the page."""
-        assert self.is_open, "sent on a socket that is not open"
-        if self.is_stranded:
-            if self.tells:
-                self._world.after(self._network.path.latency, self.break_off)
-            return
-        self._up.append(
-            lambda: self._network.server.on_frame(self, frame) if self.is_served else self._answer_rst()
-        )
-        self.flush()
-
-    def abandon(self) -> None:
-        """The page wants to hear no more of it, and closes it if the way allows."""
-        self._page, self.is_open = None, False
-        if self.is_served and not self.is_stranded:
-            self._up.append(self._leave)
-            self.flush()
-        elif not self.is_served:
-            self._forget()
-        self._world.changed()
-
-    # --- the gateway's end ---
-
-    def push(self, frame: Frame) -> None:
-        """A frame from the gateway."""
-        self._down.append(lambda: self._page.on_frame(frame) if self._page else None)
-        self.flush()
-
-    def cut(self, code: int, reason: str = "") -> None:
-        """The gateway closes; the page learns it when the way allows."""
-        self.is_served = False
-        if self._page is None:
-            self._forget()
-            return
-        self._down.append(lambda: self._end(code, reason))
-        self.flush()
-        self._world.changed()
-
-    # --- the way ---
-
-    def break_off(self) -> None:
-        """RST to both ends, at once."""
-        self._leave()
-        self._end(1006, "")
-
-    def stall(self, seconds: float) -> None:
-        """Hold everything back for ``seconds``: retransmission has not noticed yet that the way is whole."""
-        self._stalled_until = self._world.now + seconds
-        self._world.after(seconds, self._resume)
-
-    def _resume(self) -> None:
-        self.flush()
-        self._world.changed()
-
-    def flush(self) -> None:
-        """Send what is held back, as far as the way allows."""
-        if self.is_stranded or self._world.now < self._stalled_until:
-            return
-        path = self._network.path
-        if path.up and self._up:
-            self._last_up = max(self._last_up, self._world.now + path.latency)
-            for arrive in self._up:
-                self._world.at(self._last_up, arrive)
-            self._up.clear()
-        if path.down and self._down:
-            self._last_down = max(self._last_down, self._world.now + path.latency)
-            for arrive in self._down:
-                self._world.at(self._last_down, arrive)
-            self._down.clear()
-
-    def _shake_hands(self) -> None:
-        path = self._network.path
-        if self._page is None or self.is_open or self.is_served:
-            return
-        if path.refused:
-            self._world.after(2 * path.latency, lambda: self._end(1006, ""))
-        elif path.is_whole and not self.is_stranded:
-            if self._network.server.admits(self):
-                self.is_served = True
-                self._down.append(self._opened)
-                self._last_down = self._world.now + HANDSHAKE * path.latency
-                self.flush()
-            else:
-                self._world.after(HANDSHAKE * path.latency, lambda: self._end(1006, ""))
-
-    def _opened(self) -> None:
-        if self._page is not None:
-            self.is_open = True
-            self._page.on_open()
-            self._world.changed()
-
-    def _end(self, code: int, reason: str) -> None:
-        page, self._page, self.is_open = self._page, None, False
-        if not self.is_served:
-            self._forget()
-        if page is not None:
-            page.on_close(code, reason)
-        self._world.changed()
-
-    def _answer_rst(self) -> None:
-        self._world.after(self._network.path.latency, lambda: self._end(1006, ""))
-
-    def _leave(self) -> None:
-        if self.is_served:
-            self.is_served = False
-            self._network.server.on_close(self)
-        self._forget()
-
-    def _forget(self) -> None:
-        if self in self._network.sockets:
-            self._network.sockets.remove(self)
+    def arrive(self, flight: Flight, gateway: Receiver, *, again: bool = False) -> None:
+        """Let one item arrive. ``again``: and be on its way once more."""
+        line, item = flight.line, flight.item
+        if not again:
+            del flight.items[flight.index]
+        match item:
+            case Shake():
+                if line.host.path is Path.REFUSED:
+                    line.tell_page()
+                else:
+                    gateway.connect(line)
+            case Text(text=text) if flight.way is Way.UP:
+                gateway.receive(line, text)
+            case End() if flight.way is Way.UP:
+                gateway.let_go(line)
+                line.up.append(Farewell())
+            case Farewell():
+                gateway.disconnect(line)
+            case Opened():
+                line.host.run(line.socket.accept)
+            case Text(text=text):
+                line.host.run(lambda: line.socket.receive(text))
+            case End(code=code):
+                line.tell_page(code)

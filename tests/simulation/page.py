@@ -1,196 +1,316 @@
-"""A page as browsers treat it: hidden and throttled, frozen, kept for going back, or on a machine that sleeps."""
+"""One page of the chat, from the moment it opens until it is closed, reloaded or killed."""
 
 from __future__ import annotations
 
-import itertools
-import math
-from collections.abc import Callable
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-from kizuna.events import (
-    PageEvent,
-    PageHidden,
-    PageResumed,
-    PageShown,
-    PageSuspended,
-    Timer,
-    WentOffline,
-    WentOnline,
-)
-from kizuna.platform import Instant
-from tests.simulation.world import MINUTE, World
+from chat.admission import Endpoints
+from chat.cache import RoomCache
+from chat.identity import Identity
+from chat.session import ChatSession
+from chat.store import ChatState, ChatStore, NoticeKind
+from chat.timeline import Delivery, Timeline
+from kizuna.options import Options
+from kizuna.outbox_rows import TABLE, OutboxRows
+from kizuna.platform import SocketListener
+from kizuna.service import WebSocketService
+from kizuna.states import Status
+from kizuna.steady_storage import SteadyStorage
+from kizuna.testing import FakePlatform, VirtualClock
+from tests.chat.stage import MemorySettings
+from tests.simulation.disk import Browser, PageLocks, PageStorage
+from tests.simulation.gateway import Server
+from tests.simulation.loop import Life, StepLoop
+from tests.simulation.network import LineSocket, Network, Path
 
-#: Chromium: hidden pages run timers once a second, and after five minutes chained ones once a minute.
-HIDDEN_GRAIN = 1.0
-INTENSE_AFTER = 5 * MINUTE
-INTENSE_GRAIN = MINUTE
-WALL_AT_START = 1_700_000_000.0
-MONOTONIC_AT_START = 1000.0
+
+@dataclass(slots=True)
+class Said:
+    """One message as its person knows it."""
+
+    text: str
+    room_id: str
+    person: str
+    page: int  #: number of the page on which it was said
+    place: int  #: among all that was ever said
+    id: str = ""
+    is_kept: bool | None = None  #: what say() returned; None: it has not, or never will
+    is_fragile: bool = False  #: only the page's memory has it: the disk failed, and the person was told
+    is_retried: bool = False  #: said again by hand, so its place in the order is another
+    is_discarded: bool = False
+    is_warned: bool = False  #: its person was told that it may have arrived, though discarded
+
+
+@dataclass(slots=True)
+class Surroundings:
+    """What all pages have in common."""
+
+    loop: StepLoop
+    clock: VirtualClock
+    network: Network
+    server: Server
+    options: Options
+    seen_as_sent: set[str] = field(default_factory=set)  #: ids of messages that any page called sent
+    problems: list[str] = field(default_factory=list)  #: what no page may ever show
+
+
+@dataclass(slots=True)
+class Tab:
+    """A tab of somebody's browser, with a page in it or without."""
+
+    name: str
+    person: str
+    browser: Browser
+    settings: MemorySettings = field(default_factory=MemorySettings)  #: outlive a reload of this tab
+    path: Path = Path.GOOD
+    page: Page | None = None
 
 
 class Page:
-    """Responsible for when code may run, for the page's two clocks, and for its timers.
+    """Responsible for one ChatSession and all that it stands on."""
 
-    ``has_worker``: a worker's ticks drive the timers, so that hiding does not slow them: it is not ``throttled``.
-    """
-
-    def __init__(self, world: World, *, has_worker: bool = False) -> None:
+    def __init__(self, tab: Tab, number: int, world: Surroundings) -> None:
+        self.tab = tab
+        self.number = number
         self._world = world
-        self.throttled = not has_worker
-        self.visible = True
-        self.online = True  #: what the browser says, which need not be so
+        self.owner = f"tab-{number}"  #: what its rows are called
+        self.life = Life()
         self.is_frozen = False
-        self.is_asleep = False
-        self._hidden_since = 0.0
-        self._asleep_since = 0.0
-        self._clock_stands = False
-        self._lag = 0.0  # seconds that the monotonic clock has slept
-        self._armed: dict[Timer, tuple[float, int]] = {}  # deadline (monotonic), and which arming it was
-        self._numbers = itertools.count()
-        self._untold: list[PageEvent] = []  # while it could not run
-        self._unread: list[Callable[[], None]] = []  # what reached it while it could not run
-        self.tell: Callable[[PageEvent], None] = lambda event: None
-        self.fire: Callable[[Timer], None] = lambda timer: None
+        self.was_aside = False
+        self.saying: Said | None = None  #: what is being kept
+        self._late: list[Callable[[], None]] = []  # timers that were due while it was frozen
+        self._ids = 0
+        self.locks = PageLocks(tab.browser.held)
+        self.storage = PageStorage(world.loop, tab.browser, self.life)
+        self.platform = PagePlatform(self, world)
+        self.store = ChatStore()
+        self.store.subscribe(lambda state: state.timeline, self._look_at)
+        self._open()
 
-    @property
-    def runs(self) -> bool:
-        """Whether its code can run."""
-        return not (self.is_frozen or self.is_asleep)
-
-    def instant(self) -> Instant:
-        """This moment on the page's clocks."""
-        return Instant(
-            MONOTONIC_AT_START + self._world.now - self._lag,
-            WALL_AT_START + self._world.now,
+    def _open(self) -> None:
+        world = self._world
+        identity = Identity(
+            self.tab.browser.settings,
+            Endpoints(self._post_json, "/token", "/ticket", self.platform.now),
+            lambda: f"the secret of {self.tab.person}.",
+            self.tab.settings,
+        )
+        self.service = WebSocketService(
+            "ws://127.0.0.1/ws", identity.get_token, platform=self.platform, options=world.options
         )
 
-    def deliver(self, read: Callable[[], None]) -> None:
-        """Let the page read something now, or as soon as it runs again."""
-        if self.runs:
-            read()
+        def build() -> ChatSession:
+            rows = OutboxRows(SteadyStorage(self.storage), self.locks, self.owner)
+            cache = RoomCache(SteadyStorage(self.storage), self.platform, lambda: not identity.has_left)
+            return ChatSession(self.store, self.service, identity, self.platform, self._make_id, rows, cache)
+
+        self.session = world.loop.call(self.life.run, build)
+        self.run(self.session.start)
+
+    # --- looking ---
+
+    @property
+    def state(self) -> ChatState:
+        """What it shows."""
+        return self.store.state
+
+    @property
+    def name(self) -> str:
+        """Its tab's."""
+        return self.tab.name
+
+    @property
+    def path(self) -> Path:
+        """What its way to the server does."""
+        return self.tab.path
+
+    @property
+    def is_joined(self) -> bool:
+        """Whether somebody is in the chat on it."""
+        return self.state.name is not None
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it says itself that all is well."""
+        state = self.state
+        return state.link.status is Status.CONNECTED and state.caught_up and not state.waiting
+
+    def wrong_with_rows(self) -> str | None:
+        """What is wrong between what it shows as not sent and what it is to send, if anything is."""
+        browser = self.tab.browser
+        if self.is_frozen or not self.is_joined or browser.storage.is_stuck or browser.was_broken:
+            return None
+        rows = browser.rows(TABLE)
+        mine = [json.loads(text) for key, text in rows.items() if f"/{self.owner}/" in key]
+        here = {row["id"] for row in mine if row["lane"] == self.state.room_id}
+        hidden = here - {entry.client_message_id for entry in self.state.timeline.entries}
+        if hidden:
+            return f"is to send what it does not show: {hidden}"
+        pending = self.state.timeline.pending
+        waiting = {entry.client_message_id for entry in pending if entry.state is not Delivery.SENT}
+        forgotten = waiting - {key.split("/")[-1] for key in rows}
+        if forgotten and not self.was_aside:  # else another page may have sent them meanwhile
+            return f"shows as not sent what nobody is to send: {forgotten}"
+        return None
+
+    # --- acting ---
+
+    def run(self, act: Callable[[], object]) -> None:
+        """Let its code run, unless it is gone."""
+        if not self.life.is_over:
+            self._world.loop.call(self.life.run, act)
+
+    def act(self, wish: Callable[..., object], *args: Any) -> None:
+        """Its person does something on it."""
+        self.run(lambda: wish(*args))
+
+    def when_it_runs(self, act: Callable[[], None]) -> None:
+        """Let its code run now, or when it thaws."""
+        if self.is_frozen:
+            self._late.append(act)
         else:
-            self._unread.append(read)
+            self.run(act)
 
-    # --- what happens to it. ``silently``: the event gets lost, as browsers lose some ---
+    def say(self, said: Said) -> None:
+        """Send what was typed, as the composer does: one after the other."""
 
-    def show(self, *, silently: bool = False) -> None:
-        """It comes to the front."""
-        self.visible = True
-        self._take_up_timers()
-        self._announce(PageShown(), silently)
+        async def say() -> None:
+            self.saying = said
+            said.is_kept = await self.session.say(said.text)
+            said.is_fragile = bool(said.is_kept) and not self.keeps(said.id)
+            self.saying = None
 
-    def hide(self, *, silently: bool = False) -> None:
-        """It goes to the back."""
-        if self.visible:
-            self._hidden_since = self._world.now
-        self.visible = False
-        self._announce(PageHidden(), silently)
+        self.saying = said
+        self.run(lambda: self._world.loop.create_task(say()))
 
-    def go_online(self, *, silently: bool = False) -> None:
-        """The browser says that there is a network."""
-        self.online = True
-        self._announce(WentOnline(), silently)
-
-    def go_offline(self, *, silently: bool = False) -> None:
-        """The browser says that there is none."""
-        self.online = False
-        self._announce(WentOffline(), silently)
-
-    def freeze(self) -> None:
-        """The browser stops it after a last event."""
+    def freeze(self, *, aside: bool) -> None:
+        """The browser stops it: in place, or ``aside`` to go back to."""
         if self.is_frozen:
             return
-        self._announce(PageSuspended())
+        self.run(self.platform.suspend)
         self.is_frozen = True
-        self._world.changed()
+        self.was_aside = self.was_aside or aside
+        self._world.loop.freeze(self.life)
+        if aside:
+            self.locks.put_aside()
 
-    def resume(self) -> None:
-        """The browser lets it run again; only then does it read what came meanwhile."""
-        if self.is_frozen:
-            self.is_frozen = False
-            self._announce(PageResumed())
-            self._catch_up()
-
-    def leave(self) -> None:
-        """The person goes to another page, and the browser keeps this one."""
-        self._announce(PageSuspended())
-        self.hide()
-        self.freeze()
-
-    def come_back(self) -> None:
-        """The person comes back to the kept page. Chromium's order: late events of sockets come after pageshow."""
+    def thaw(self) -> None:
+        """The browser lets it run again."""
+        if not self.is_frozen:
+            return
         self.is_frozen = False
-        self._announce(PageResumed())
-        self.show()
-        self._announce(PageResumed())
-        self._catch_up()
+        self.locks.take_again()
+        late, self._late = self._late, []
+        self._world.loop.thaw(self.life)
+        self.run(self.platform.resume)
+        for act in late:
+            self.run(act)
 
-    def sleep(self, *, clock_stands: bool) -> None:
-        """The machine sleeps, without a last event; on some systems its monotonic clock stands meanwhile."""
-        self.is_asleep = True
-        self._asleep_since = self._world.now
-        self._clock_stands = clock_stands
-        self._world.changed()
+    def keeps(self, client_message_id: str) -> bool:
+        """Whether a message outlives this page."""
+        return any(key.endswith(f"/{client_message_id}") for key in self.tab.browser.rows(TABLE))
 
-    def wake(self) -> None:
-        """The machine wakes, without a first event."""
-        if self.is_asleep:
-            self.is_asleep = False
-            if self._clock_stands:
-                self._lag += self._world.now - self._asleep_since
-            self._catch_up()
+    def die(self, *, loses: bool) -> None:
+        """Gone without a word. ``loses``: with what it asked the browser to keep just before."""
+        self.life.end()
+        if loses:
+            self.storage.drop()
+        self.locks.end()
+        for line in self._world.network.lines:
+            if line.host is self and line.at_page:
+                line.leave()
+        self.tab.page = None
 
-    def _announce(self, event: PageEvent, silently: bool = False) -> None:
-        if not silently:
-            self._untold.append(event)
-        while self.runs and self._untold:
-            self.tell(self._untold.pop(0))
-        self._world.changed()
+    # --- what the session asks for ---
 
-    def _catch_up(self) -> None:
-        if not self.runs:
-            return
-        while self._untold:
-            self.tell(self._untold.pop(0))
-        self._take_up_timers()
-        unread, self._unread = self._unread, []
-        for read in unread:
-            self.deliver(read)
-        self._world.changed()
+    def _make_id(self) -> str:
+        self._ids += 1
+        made = f"{self.tab.name}-{self.number}-{self._ids}"
+        if self.saying is not None:
+            self.saying.id = made
+        return made
 
-    # --- timers ---
+    async def _post_json(
+        self, url: str, body: Mapping[str, Any], headers: Mapping[str, str]
+    ) -> tuple[int, Any]:
+        while self.path is Path.STALLED:
+            arrived = asyncio.Event()
+            self.platform.call_at(self.platform.now().monotonic + 1.0, arrived.set)
+            await arrived.wait()
+        if self.path is Path.REFUSED:
+            raise OSError("connection refused")
+        return self._world.server.post(url, body, headers)
 
-    def arm(self, timer: Timer, at: float) -> None:
-        """Arm a timer for ``at`` (monotonic), in place of an earlier one of its kind."""
-        number = next(self._numbers)
-        self._armed[timer] = at, number
-        self._world.at(max(self._world.now, self._world_time(at)), lambda: self._due(timer, number))
+    # --- what it shows ---
 
-    def disarm(self, timer: Timer) -> None:
-        """Disarm the timer of this kind."""
-        self._armed.pop(timer, None)
+    def _look_at(self, timeline: Timeline) -> None:
+        problem = wrong_with(timeline)
+        if problem:
+            self._world.problems.append(f"{self.tab.name}: {problem}")
+        for entry in timeline.entries:
+            if entry.own and entry.state is Delivery.SENT and entry.client_message_id:
+                self._world.seen_as_sent.add(entry.client_message_id)
 
-    def _due(self, timer: Timer, number: int) -> None:
-        at, current = self._armed.get(timer, (0.0, -1))
-        if current != number or not self.runs:
-            return
-        now = self._world.now
-        if self._world_time(at) > now + 1e-6:  # the clock stood meanwhile
-            self._world.at(self._world_time(at), lambda: self._due(timer, number))
-        elif (allowed := self._next_grain(now)) > now:
-            self._world.at(allowed, lambda: self._due(timer, number))
-        else:
-            del self._armed[timer]
-            self.fire(timer)
+    def warned(self) -> bool:
+        """Whether its person was just told that a discarded message may have arrived."""
+        notice = self.state.notice
+        return notice is not None and notice.kind is NoticeKind.MAY_HAVE_ARRIVED
 
-    def _next_grain(self, now: float) -> float:
-        if self.visible or not self.throttled:
-            return now
-        grain = INTENSE_GRAIN if now - self._hidden_since >= INTENSE_AFTER else HIDDEN_GRAIN
-        return math.ceil(now / grain - 1e-9) * grain
 
-    def _take_up_timers(self) -> None:
-        for timer, (at, _) in tuple(self._armed.items()):
-            self.arm(timer, at)
+class PagePlatform(FakePlatform):
+    """Responsible for the outside of one page among many: the same clock, the same network."""
 
-    def _world_time(self, monotonic: float) -> float:
-        return monotonic - MONOTONIC_AT_START + self._lag
+    def __init__(self, page: Page, world: Surroundings) -> None:
+        super().__init__(chance=0.1 + page.number % 9 / 10)
+        self.clock = world.clock
+        self._page_of = page
+        self._network = world.network
+
+    def open_socket(self, url: str, listener: SocketListener) -> LineSocket:
+        """A line to the server."""
+        return self._network.open(self._page_of, url, listener)
+
+    def call_at(self, when: float, callback: Callable[[], None]) -> Any:
+        """A timer that fires while the page runs, or when it runs again."""
+        return PageTimer(self._page_of, when, callback)
+
+
+class PageTimer:
+    """Responsible for one timer of a page, which may be cancelled after it was due and before the page runs again."""
+
+    def __init__(self, page: Page, when: float, callback: Callable[[], None]) -> None:
+        self._callback: Callable[[], None] | None = callback
+        self._page = page
+        self._timer = page.platform.clock.call_at(when, lambda: page.when_it_runs(self._fire))
+
+    def cancel(self) -> None:
+        """Disarm."""
+        self._callback = None
+        self._timer.cancel()
+
+    def _fire(self) -> None:
+        callback, self._callback = self._callback, None
+        if callback is not None:
+            callback()
+
+
+def wrong_with(timeline: Timeline) -> str | None:
+    """What is wrong with what a page shows, if anything is."""
+    confirmed, entries = timeline.confirmed, timeline.entries
+    seqs = [entry.seq for entry in confirmed]
+    first = seqs[0] if seqs else 1
+    if first is None or seqs != list(range(first, first + len(seqs))):
+        return f"shows messages out of order, twice, or with a gap: {seqs}"
+    ids = [entry.message_id for entry in confirmed]
+    if len(set(ids)) != len(ids):
+        return f"shows the same message twice: {ids}"
+    names = [(entry.sender_id, entry.client_message_id) for entry in entries]
+    if len(set(names)) != len(names):
+        return f"shows the same message twice: {names}"
+    if not all(entry.own for entry in timeline.pending):
+        return "shows somebody else's message as not sent"
+    return None

@@ -1,62 +1,352 @@
-"""Virtual time: what is to happen, in order. A week passes in seconds, and the same seed gives the same week."""
+"""Three people in four tabs, their browsers, the network and the server: what may happen, and what must hold."""
 
 from __future__ import annotations
 
-import heapq
-import itertools
-from collections.abc import Callable, Iterator
-from random import Random
+import logging
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from types import TracebackType
 
-MINUTE = 60.0
-HOUR = 60 * MINUTE
-DAY = 24 * HOUR
+import pytest
+
+from backend import delivery, rooms
+from backend.store.base import Conflict
+from backend.store.sqlite import SqliteStore
+from chat import session
+from chat.store import ChatState
+from chat.timeline import Delivery
+from kizuna.errors import KizunaError
+from kizuna.options import Options
+from kizuna.outbox_rows import TABLE
+from kizuna.testing import VirtualClock
+from tests.simulation import network
+from tests.simulation.disk import Browser
+from tests.simulation.gateway import AtOnce, Mishap, Server, TimedOut
+from tests.simulation.ledger import Ledger
+from tests.simulation.loop import StepLoop
+from tests.simulation.memory_store import MemoryStore, Tables
+from tests.simulation.network import Flight, Line, Network
+from tests.simulation.page import Page, Surroundings, Tab
+
+ROOMS = ("general", "tea")
+#: Whose browser each tab is in: Ada has two in one.
+TABS = {"ada-1": "Ada", "ada-2": "Ada", "ben": "Ben", "cy": "Cy"}
+#: As the chat is configured (static/config.json).
+REST = 30.0
+#: Seconds of good weather after which everybody must know everything: the longest pause between two tries of an
+#: attempt (24 s), of a rest (45 s), of a message (60 s) and of a heartbeat (30 s) follow each other at most.
+PATIENCE = 300.0
+#: As in backend.rooms and chat.session, but small: so that a page of messages is full, a gap too large, and a screen
+#: filled, after a few.
+PAGE_MESSAGES = 4
+MAX_GAP = 9
+FIRST_SIGHT = 6
+#: Seconds between two messages of a very fast person.
+KEY_STROKE = 0.01
+#: Items that arrive in one go at most: beyond it pages and server answer each other for ever.
+MOST_ARRIVALS = 3_000
 
 
 class World:
-    """Responsible for time and chance. ``now`` counts seconds since the world began, at a midnight."""
+    """Responsible for all of it, and for time. Deterministic: the same calls give the same world.
 
-    def __init__(self, seed: int) -> None:
-        self.now = 0.0
-        self.random = Random(seed)
-        self._to_come: list[tuple[float, int, Callable[[], None]]] = []
-        self._numbers = itertools.count()
-        self._watchers: list[Callable[[], None]] = []
+    ``rollover_after``: seconds until a link is replaced. ``file``: where the server keeps its data; None: in memory.
+    """
 
-    def at(self, when: float, do: Callable[[], None]) -> None:
-        """Let ``do`` happen at ``when``; what was asked for first happens first at equal times."""
-        heapq.heappush(self._to_come, (when, next(self._numbers), do))
+    def __init__(self, *, rollover_after: float = 6600.0, file: Path | None = None) -> None:
+        self._patch = pytest.MonkeyPatch()
+        self._patch.setattr(rooms, "PAGE_MESSAGES", PAGE_MESSAGES)
+        self._patch.setattr(rooms, "MAX_GAP", MAX_GAP)
+        self._patch.setattr(session, "FIRST_SIGHT", FIRST_SIGHT)
+        self._patch.setattr(delivery, "ThreadPoolExecutor", AtOnce)
+        self.clock = VirtualClock()
+        options = Options(rest=REST, rollover_after=rollover_after, rollover_spread=0.0)
+        self.server = Server(
+            SqliteStore(file, clock=self._wall) if file is not None else MemoryStore(self._wall), self._wall
+        )
+        loop = StepLoop()  # type: ignore[abstract]  # what it lacks nobody may need
+        self.around = Surroundings(loop, self.clock, Network(), self.server, options)
+        browsers = {person: Browser() for person in TABS.values()}
+        self.tabs = {name: Tab(name, person, browsers[person]) for name, person in TABS.items()}
+        self.ledger = Ledger({name for name in TABS.values() if list(TABS.values()).count(name) > 1})
+        self._pages = 0
+        self._complaints = Complaints()
+        self._complaints.listen()
 
-    def after(self, delay: float, do: Callable[[], None]) -> None:
-        """Let ``do`` happen ``delay`` seconds from now."""
-        self.at(self.now + delay, do)
+    def __enter__(self) -> World:
+        return self
 
-    def next_at(self) -> float | None:
-        """When something happens next, if anything does."""
-        return self._to_come[0][0] if self._to_come else None
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
 
-    def step(self) -> None:
-        """Go to the next thing that happens, and let it."""
-        when, _, do = heapq.heappop(self._to_come)
-        self.now = max(self.now, when)
-        do()
+    def close(self) -> None:
+        """Let go of everything."""
+        self.around.loop.close()
+        self.server.store.close()
+        self._complaints.close()
+        self._patch.undo()
 
-    def run(self, until: float) -> None:
-        """Let everything up to ``until`` happen."""
-        while self._to_come and self._to_come[0][0] <= until:
-            self.step()
-        self.now = max(self.now, until)
+    def _wall(self) -> float:
+        return self.clock.now().wall
 
-    def live(self, script: Iterator[float]) -> None:
-        """Carry out ``script``: whatever it does, and whenever it yields, that many seconds of pause."""
-        pause = next(script, None)
-        if pause is not None:
-            self.after(pause, lambda: self.live(script))
+    # --- looking ---
 
-    def watch(self, look: Callable[[], None]) -> None:
-        """Call ``look`` whenever page, network, gateway or status are no longer what they were."""
-        self._watchers.append(look)
+    @property
+    def pages(self) -> list[Page]:
+        """The pages that are open, tab by tab."""
+        return [tab.page for tab in self.tabs.values() if tab.page is not None]
 
-    def changed(self) -> None:
-        """Page, network, gateway or status are no longer what they were."""
-        for look in self._watchers:
-            look()
+    @property
+    def now(self) -> float:
+        """Monotonic seconds."""
+        return self.clock.now().monotonic
+
+    def flights(self) -> list[Flight]:
+        """What could arrive next."""
+        return list(self.around.network.flights())
+
+    def lines(self) -> list[Line]:
+        """The lines whose page is there, and that carry something."""
+        return [line for line in self.around.network.lines if line.at_page and not line.is_stranded]
+
+    # --- pages ---
+
+    def open(self, name: str) -> Page:
+        """A page in this tab; its person joins, unless they left on purpose."""
+        tab = self.tabs[name]
+        assert tab.page is None
+        self._pages += 1
+        tab.page = page = Page(tab, self._pages, self.around)
+        if not page.is_joined:
+            page.act(page.session.join, tab.person)
+        return page
+
+    def crash(self, page: Page, *, loses: bool = False) -> None:
+        """The page is gone without a word."""
+        self.ledger.bury(page.number)
+        page.die(loses=loses)
+
+    def freeze(self, page: Page, *, aside: bool) -> None:
+        """The browser stops a page."""
+        page.freeze(aside=aside)
+        if aside and self.ledger.has_two_tabs(page.tab.person):
+            self.ledger.excuse(page.number)
+
+    def close_page(self, page: Page) -> None:
+        """The page is closed, or reloaded: it hears of it, and has no time for more."""
+        page.freeze(aside=False)
+        self.crash(page)
+
+    def say(self, page: Page, text: str) -> None:
+        """Somebody types and presses Enter, if nothing typed before is still being kept."""
+        if page.is_joined and page.saying is None and not page.is_frozen:
+            self.clock.move_to(self.now + KEY_STROKE)
+            page.say(self.ledger.say(text, page.state.room_id, page.tab.person, page.number))
+
+    def discard(self, page: Page, client_message_id: str) -> None:
+        """Somebody deletes one of their messages that is not stored yet."""
+        page.act(page.session.dismiss_notice)
+        page.act(page.session.discard, client_message_id)
+        said = self.ledger.of(client_message_id)
+        said.is_discarded = True
+        storage = page.tab.browser.storage  # what it has not heard of yet, a crash takes back
+        said.is_warned = said.is_warned or page.warned() or storage.is_stuck or storage.is_broken
+
+    def retry(self, page: Page) -> None:
+        """Somebody sends all failed messages of the shown room again."""
+        for entry in page.state.timeline.failed:
+            self.ledger.of(entry.client_message_id or "").is_retried = True
+        page.run(page.session.retry_all)
+
+    # --- time, and what is on its way ---
+
+    def run(self, turns: int | None = None) -> None:
+        """Let all code run that can, or so many callbacks of it."""
+        for page in self.pages:
+            if not page.is_frozen:
+                page.locks.take_again()
+        if turns is None:
+            self.around.loop.run()
+        else:
+            self.around.loop.run(turns)
+
+    def arrive(self, flight: Flight, *, again: bool = False, mishap: Mishap | None = None) -> None:
+        """Let one item arrive. What follows from it does not happen yet."""
+        self.server.mishap = mishap
+        self.around.network.arrive(flight, self.server, again=again)
+        self.server.mishap = None
+
+    def lose(self, flight: Flight) -> None:
+        """It will never arrive."""
+        del flight.items[flight.index]
+
+    def flow(self, lost_for: Collection[str] = (), *, window: int = 1) -> None:
+        """Let everything arrive that is on its way, and what follows from it: in order, or of so many at once on a
+        line the last one first. ``lost_for``: the tabs that no broadcast reaches."""
+        self.run()
+        for _ in range(MOST_ARRIVALS):
+            # Of those of one line and direction the last one counts.
+            flights = {
+                (flight.line.number, flight.way): flight for flight in self.around.network.flights(window)
+            }
+            if not flights:
+                return
+            for flight in flights.values():
+                if flight.index >= len(flight.items):
+                    continue  # what arrived before has changed that
+                if flight.line.host.name in lost_for and flight.brings("message"):
+                    self.lose(flight)
+                    continue
+                self.arrive(flight)
+                self.run()
+        raise AssertionError("pages and server answer each other for ever")
+
+    def advance(self, seconds: float, *, flows: bool = True) -> None:
+        """Let time pass. ``flows``: what is sent arrives at once; else nothing arrives."""
+        settle = self.flow if flows else self.run
+        end = self.now + seconds
+        settle()
+        while (due := self.clock.next_due()) is not None and due <= end:
+            self.clock.move_to(due)
+            while self.clock.fire_next():
+                pass
+            settle()
+        self.clock.move_to(end)
+
+    def cut(self, line: Line, *, page_notices: bool, gateway_notices: bool, keeps_up: bool) -> None:
+        """The connection breaks, and either end hears of it now, or has to find out."""
+        line.strand(keeps_up=keeps_up)
+        if gateway_notices:
+            line.tell_gateway()
+        if page_notices:
+            line.tell_page()
+
+    # --- in the end ---
+
+    def heal(self) -> None:
+        """Faults stop: the server serves, the way is free, every tab has a page that somebody looks at."""
+        self.server.boot()
+        self.server.posts_to_fail = 0
+        for tab in self.tabs.values():
+            tab.path = network.Path.GOOD
+            tab.browser.storage.release()
+            if tab.browser.was_broken and tab.page is not None:
+                self.crash(tab.page)  # a page that could not read what waits looks for it when it is reloaded
+        for browser in {tab.browser for tab in self.tabs.values()}:
+            browser.storage.is_broken = browser.was_broken = False
+        for line in self.around.network.lines:
+            if line.is_stranded:
+                line.tell_gateway()
+        for tab in self.tabs.values():
+            page = tab.page or self.open(tab.name)
+            page.thaw()
+            page.run(page.platform.show)
+            page.run(page.platform.go_online)
+            if not page.is_joined:
+                page.act(page.session.join, tab.person)
+
+    def settle(self) -> float:
+        """Let time pass until every page knows all and nothing waits; returns how long it took. Fails if it does not
+        come to that."""
+        begun = self.now
+        self.heal()
+        self.advance(1.0)
+        while problem := self._unrest():
+            assert self.now - begun <= PATIENCE, f"after {PATIENCE} s of good weather: {problem}"
+            self.advance(5.0)
+        return self.now - begun
+
+    def _unrest(self) -> str | None:
+        for page in self.pages:
+            state, log = page.state, self.server.log(page.state.room_id)
+            if not page.is_settled:
+                return f"{page.tab.name} is not settled: {_described(state)}"
+            shown = [entry.message_id for entry in state.timeline.confirmed]
+            if shown != [item["messageId"] for item in log][-len(shown) :] or (log and not shown):
+                return f"{page.tab.name} does not show the end of {state.room_id}: {_described(state)}"
+            waits = [entry.content for entry in state.timeline.pending if entry.state is not Delivery.FAILED]
+            if waits:
+                return f"{page.tab.name} shows as not sent: {waits}"
+        return None
+
+    @property
+    def is_fine(self) -> bool:
+        """Whether nothing wrong was seen so far."""
+        return not (self.around.problems or self.around.loop.complaints or self._complaints.heard)
+
+    def check(self) -> None:
+        """What must hold at any time, so far as pages have shown it."""
+        assert not self.around.problems, self.around.problems
+        assert not self.around.loop.complaints, self.around.loop.complaints
+        assert not self._complaints.heard, self._complaints.heard
+        for page in self.pages:
+            problem = page.wrong_with_rows()
+            assert problem is None, f"{page.name} {problem}"
+
+    def restore(self, backup: Tables) -> None:
+        """The server comes back with an earlier history. What was stored since then may be gone."""
+        self.ledger.forgive(item["clientMessageId"] for room_id in ROOMS for item in self.server.log(room_id))
+        self.server.restore(backup)
+        self.ledger.relent(item["clientMessageId"] for room_id in ROOMS for item in self.server.log(room_id))
+
+    def check_end(self) -> None:
+        """What must hold when all is quiet, in every room of every page, and in the server's log."""
+        for room_id in ROOMS:
+            for page in self.pages:
+                page.act(page.session.enter_room, room_id)
+            self.settle()
+            if any(page.state.timeline.failed for page in self.pages):
+                for page in self.pages:
+                    self.retry(page)
+                self.settle()
+            for page in self.pages:
+                assert not page.state.timeline.pending
+        self.check()
+        logs = {room_id: self.server.log(room_id) for room_id in ROOMS}
+        self.ledger.check(logs, self.around.seen_as_sent)
+        stored = {item["clientMessageId"] for log in logs.values() for item in log}
+        for tab in self.tabs.values():  # a broken disk may have kept a row; sent again, it is a duplicate
+            left = {key.split("/")[-1] for key in tab.browser.rows(TABLE)} - stored
+            assert not left, f"rows are left that no page sends: {left}"
+
+
+class Complaints(logging.Handler):
+    """Responsible for hearing what was logged as an error: nothing here may fail unseen."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.heard: list[str] = []
+        self._loggers = [logging.getLogger(name) for name in ("kizuna", "backend")]
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep it."""
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, TimedOut | Conflict | KizunaError):
+            return  # the test's own doing, or what a bad network does
+        self.heard.append(f"{record.name}: {record.getMessage()} {error!r}")
+
+    def listen(self) -> None:
+        """Hear, and let nobody else: formatting what nobody reads takes most of the time."""
+        self._before = [(logger, logger.level, logger.propagate) for logger in self._loggers]
+        for logger in self._loggers:
+            logger.addHandler(self)
+            logger.setLevel(logging.ERROR)
+            logger.propagate = False
+
+    def close(self) -> None:
+        """Hear no more."""
+        for logger, level, propagate in self._before:
+            logger.removeHandler(self)
+            logger.setLevel(level)
+            logger.propagate = propagate
+        super().close()
+
+
+def _described(state: ChatState) -> str:
+    entries: Iterable[str] = (f"{e.seq}:{e.content}:{e.state}" for e in state.timeline.entries)
+    return (
+        f"{state.link.status}, caught up {state.caught_up}, waiting {state.waiting}, "
+        f"{state.room_id} of {[room.room_id for room in state.rooms]}: {' '.join(entries)}"
+    )

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.built import shared_site
+from tests.support.site import shared_site
 from tools import build, build_python
 from tools.build import Order
 from tools.build_errors import BuildError

@@ -16,7 +16,7 @@ import pytest
 from botocore.validate import ParamValidator  # type: ignore[import-untyped]
 
 from backend.pages import ASK_AGAIN, FOR_EVER, MEDIA_TYPES, SECURITY_HEADERS
-from tests.e2e.waiting import eventually
+from tests.support.waiting import eventually
 from tests.tools import small_site
 from tools.check_host import check, fetch
 

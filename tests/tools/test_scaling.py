@@ -10,7 +10,7 @@ import pytest
 from backend.retry import ATTEMPTS
 from backend.store.base import Check, Delete, Exists, Key, Put
 from tests.backend.fakes import FakeClock
-from tests.backend.process import ServerProcess
+from tests.support.server import KizunaServer
 from tools.scaling import __main__ as command
 from tools.scaling import contention, given, load, machine, tables
 from tools.scaling.counts import CountingStore, Events, Work, count, item_bytes, read_units, write_units
@@ -317,13 +317,13 @@ def test_the_command_prints_or_writes(tmp_path: Path, monkeypatch, capsys):
 def test_every_message_of_the_measured_crowd_is_stored_and_heard_by_everybody(tmp_path: Path):
     people = machine.SPEAKERS + 1
 
-    async def talk(server: ServerProcess) -> machine.Crowd:
+    async def talk(server: KizunaServer) -> machine.Crowd:
         crowd = machine.Crowd(await machine.assemble(server, people))
         await crowd.talk(0.2)
         await asyncio.gather(*(socket.close() for socket in crowd.sockets))
         return crowd
 
-    server = ServerProcess(tmp_path / "kizuna.sqlite3", RATE_LIMIT="0")
+    server = KizunaServer(tmp_path / "kizuna.sqlite3", RATE_LIMIT="0")
     server.start()
     try:
         crowd = asyncio.run(talk(server))
@@ -334,14 +334,14 @@ def test_every_message_of_the_measured_crowd_is_stored_and_heard_by_everybody(tm
 
 
 def test_a_refusal_ends_the_measurement_and_does_not_count(tmp_path: Path):
-    async def talk(server: ServerProcess) -> None:
+    async def talk(server: KizunaServer) -> None:
         sockets = await machine.assemble(server, 1)
         try:
             await machine.Crowd(sockets).talk(30)
         finally:
             await sockets[0].close()
 
-    server = ServerProcess(tmp_path / "kizuna.sqlite3", RATE_LIMIT="1", RATE_BURST="2")
+    server = KizunaServer(tmp_path / "kizuna.sqlite3", RATE_LIMIT="1", RATE_BURST="2")
     server.start()
     try:
         with pytest.raises(RuntimeError, match="rate_limited"):

@@ -22,7 +22,7 @@ from backend.tickets import TicketOrToken, Tickets
 from backend.tokens import Tokens
 from chat.protocol import MAX_ROOMS_PER_HELLO
 from tests.backend.fakes import FakeClock, authorizer_of, event
-from tests.together.memory_store import MemoryStore
+from tests.simulation.memory_store import MemoryStore
 from tools.scaling import given
 
 NAME = "Murasaki"

@@ -26,8 +26,8 @@ from backend.rooms import Rooms, Sender
 from backend.service import WORKERS
 from backend.store.sqlite import SqliteStore
 from chat.protocol import SendMessage
-from tests.backend.process import ServerProcess
-from tests.simulation.documents import table
+from tests.reports.simulated.documents import table
+from tests.support.server import KizunaServer
 from tools.scaling import tables
 
 ROOM = "general"
@@ -41,13 +41,12 @@ DOORS = 20
 PATIENCE = 30.0
 
 
-class WatchedServer(ServerProcess):
+class WatchedServer(KizunaServer):
     """Responsible for a server process whose memory is looked at."""
 
     def memory(self) -> int:
         """Bytes of memory that the process holds."""
-        assert self._process is not None
-        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        status = Path(f"/proc/{self.pid}/status").read_text()
         line = next(line for line in status.splitlines() if line.startswith("VmRSS"))
         return int(line.split()[1]) * 1024
 
@@ -109,7 +108,7 @@ class Crowd:
         ack.put_nowait("the connection was closed")
 
 
-async def assemble(server: ServerProcess, people: int) -> list[ClientConnection]:
+async def assemble(server: KizunaServer, people: int) -> list[ClientConnection]:
     """So many connections in the room."""
     doors = asyncio.Semaphore(DOORS)
 

@@ -1,0 +1,28 @@
+"""The changes that switch a protection off fit the product's files as they are today."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from tests.e2e.chaos.sabotage import SABOTAGES, Change, SabotageFailed, changed_files
+from tests.support.server import ROOT
+
+
+@pytest.mark.parametrize("name", sorted(SABOTAGES))
+def test_each_change_fits_its_file_and_leaves_it_python(name: str):
+    for file, text in changed_files(name).items():
+        assert text != (ROOT / file).read_text(encoding="utf-8")
+        ast.parse(text, file)
+
+
+@pytest.mark.parametrize("text", ["nothing of it", "a piece, and a piece again"])
+def test_a_piece_that_is_not_there_exactly_once_is_an_error_that_names_the_file(text: str):
+    change = Change("app/kizuna/outbox.py", "a piece", "another")
+    with pytest.raises(SabotageFailed, match="app/kizuna/outbox.py has the piece to replace [02] times"):
+        change.apply(text)
+
+
+def test_what_stands_around_the_piece_stays():
+    assert Change("a.py", "b", "B").apply("abc") == "aBc"

@@ -1,0 +1,108 @@
+"""Each fault in each engine: when it is noticed, when it has healed, and that nothing was lost on the way.
+
+python -m tests.e2e.reliability                                  # prints what it measures, half an hour
+python -m tests.e2e.reliability --write                          # and writes docs/reliability.json and .md
+python -m tests.e2e.reliability --engine chromium --only reset   # one row of one engine; the others are kept
+python -m tests.e2e.reliability --tables                         # measures nothing: the document from what is kept
+
+The pages have their own connection numbers. Exit code 0: all is well. 1: something was lost, doubled, out of order or
+never healed, or a limit was missed. 2: it could not run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Never
+
+from playwright.sync_api import expect
+
+from tests.e2e.reliability import document, results
+from tests.e2e.reliability.engines import ENGINES
+from tests.e2e.reliability.habits import observe
+from tests.e2e.reliability.play import play, pyodide_version
+from tests.e2e.reliability.results import Kept, Result
+from tests.e2e.reliability.scenarios import SCENARIOS, Scenario
+from tests.support.waiting import PATIENCE
+from tools.browsers import find_browsers
+
+#: Beside the scenarios: what each browser adds by itself.
+HABITS = "habits"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run it; see the top of this file."""
+    options = _parser().parse_args(arguments)
+    if options.tables:
+        document.write(results.load())
+        return 0
+    signal.signal(signal.SIGTERM, _stop)  # so that the server and the browser are ended too
+    expect.set_options(timeout=PATIENCE * 1000)
+    installed = find_browsers()
+    missing = [
+        engine.name
+        for key, engine in ENGINES.items()
+        if key in options.engine and not engine.is_here(installed)
+    ]
+    if missing:
+        print(f"not here: {', '.join(missing)} (make browsers)", file=sys.stderr)
+        return 2
+    problems = 0
+    kept = results.load()
+    for key in options.engine:
+        engine = ENGINES[key]
+        chosen = [one for one in SCENARIOS if one.key in options.only and document.gap(one, engine) is None]
+        for version, scenario, result in play(engine, installed, chosen):
+            print(_line(engine.name, scenario, result), flush=True)
+            problems += len(result.problems)
+            kept[key] = replace(kept.get(key, Kept()), version=version, pyodide=pyodide_version())
+            kept[key] = kept[key].with_result(scenario.key, result)
+            _keep(kept, really=options.write)
+        if HABITS in options.only:
+            kept[key] = replace(kept.get(key, Kept()), habits=observe(engine, installed))
+            print(f"{engine.name} by itself: {kept[key].habits}", flush=True)
+            _keep(kept, really=options.write)
+    return 1 if problems else 0
+
+
+def _keep(kept: Mapping[str, Kept], *, really: bool) -> None:
+    """After each result: half an hour is long enough to be interrupted."""
+    if really:
+        results.save(kept)
+        document.write(kept)
+
+
+def _line(engine: str, scenario: Scenario, result: Result) -> str:
+    def seconds(value: float | None) -> str:
+        return "   -  " if value is None else f"{value:6.2f}"
+
+    times = (result.noticed, result.given_up, result.connected, result.caught_up, result.words, result.held)
+    verdict = "; ".join(result.problems) or "ok"
+    clock = time.strftime("%H:%M:%S")
+    return f"{clock} {engine:9} {scenario.key:16} {' '.join(map(seconds, times))}  {verdict}"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.e2e.reliability", description=(__doc__ or "").partition("\n")[0]
+    )
+    keys = [*(scenario.key for scenario in SCENARIOS), HABITS]
+    parser.add_argument("--engine", nargs="+", choices=list(ENGINES), default=list(ENGINES))
+    parser.add_argument("--only", nargs="+", choices=keys, default=keys, help="of the rows")
+    parser.add_argument("--write", action="store_true", help="keep the results, and write the document")
+    parser.add_argument(
+        "--tables", action="store_true", help="measure nothing, write the document from what is kept"
+    )
+    return parser
+
+
+def _stop(*_: object) -> Never:
+    raise SystemExit(143)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,226 @@
+"""Playing one scenario on one screen, and what it showed."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from tests.e2e.reliability.results import Result
+from tests.e2e.reliability.scenarios import NOTICED_WITHIN, Scenario, Stage
+from tests.e2e.reliability.screen import Notes, Screen
+from tests.support.peer import Peer
+from tests.support.waiting import PATIENCE, eventually
+
+#: After so many seconds of uptime, and one, the delays of a connection begin anew (Options.stable_after).
+RESTED = 6.0
+STANDING = ("connected", "suspect")
+BEFORE, AFTER = "said before", "said after"
+THEIRS = ("theirs, first", "theirs, second")
+MINE = ("mine, first", "mine, second")
+
+
+@dataclass(frozen=True)
+class Moments:
+    """When the host did what. Seconds since 1970."""
+
+    began: float
+    mended: float  #: from here on a new link could stand, as far as network and server go
+    said: float  #: the last that somebody else said meanwhile
+    hinted: float | None = None
+
+    @property
+    def ready(self) -> float:
+        """From here on nothing keeps the page from coming back."""
+        return self.mended if self.hinted is None else max(self.mended, self.hinted)
+
+
+def measure(stage: Stage, scenario: Scenario) -> Result:
+    """Play it. AssertionError when it does not come to its end: not noticed, or never healed."""
+    room = f"room-{uuid.uuid4().hex[:12]}"
+    _prepare(stage, room, fresh=scenario.fresh_link)
+    stage.screen.begin_notes()
+    moments = _play(stage, scenario, room)
+    problems = _converse(stage, room)
+    notes = stage.screen.notes
+    result = timed(scenario, moments, notes, stage.network.handshakes_at)
+    problems += missed_limits(scenario, result) + [f"uncaught error: {error}" for error in notes.errors]
+    return replace(result, problems=tuple(problems))
+
+
+def _prepare(stage: Stage, room: str, *, fresh: bool) -> None:
+    """In a room of its own, with a link that has stood for a while, or for no time at all."""
+    screen = stage.screen
+    screen.enter(room)
+    if fresh:
+        before = stage.network.counts.websockets
+        stage.network.reset(only_websockets=True)
+        stage.network.wait_until(lambda seen: seen.websockets > before, within=NOTICED_WITHIN)
+        screen.wait_until_in(room)
+    else:
+        eventually(
+            lambda: time.time() - screen.notes.standing_since > RESTED,
+            2 * PATIENCE,
+            every=0.2,
+            what="a link that stands for a while",
+        )
+    with Peer(stage.server, room) as peer:
+        peer.say(BEFORE)
+    screen.wait_for_text(BEFORE)
+
+
+def _play(stage: Stage, scenario: Scenario, room: str) -> Moments:
+    """From the fault to the new link."""
+    screen, hint, hinted = stage.screen, scenario.hint, None
+    with contextlib.ExitStack() as leaving:
+        peer = leaving.enter_context(Peer(stage.server, room))
+        began = time.time()
+        with scenario.trouble(stage):
+            if not scenario.server_dies:
+                peer.say(*THEIRS)
+                said = time.time()
+            for text in MINE:
+                screen.type_and_send(text)
+            scenario.until(stage)
+            if scenario.carries:
+                _wait_for_all(stage, THEIRS)
+            if hint is not None:
+                hint.lead_up(screen)
+        mended = began if scenario.mends_itself else time.time()
+        if scenario.server_dies:
+            leaving.enter_context(Peer(stage.server, room, "Another peer")).say(*THEIRS)
+            said = time.time()
+        if hint is not None:
+            leaving.enter_context(hint.bring_about(screen))
+            hinted = _wait_for_hint(stage, hint.event)
+        moments = Moments(began, mended, said, hinted)
+        if not scenario.carries:
+            _wait_until_back(stage, scenario, moments)
+    return moments
+
+
+def _wait_for_hint(stage: Stage, event: str) -> float:
+    """When the browser told the page; AssertionError if it did not."""
+    told = eventually(lambda: stage.screen.notes.when_hinted(event), what=f"{event} told to the page")
+    assert told is not None
+    return told
+
+
+def _wait_until_back(stage: Stage, scenario: Scenario, moments: Moments) -> None:
+    eventually(
+        lambda: timed(scenario, moments, stage.screen.notes).caught_up is not None,
+        2 * NOTICED_WITHIN,
+        every=0.2,
+        what="given up, connected again and caught up",
+    )
+
+
+def _wait_for_all(stage: Stage, texts: Sequence[str]) -> None:
+    for text in texts:
+        stage.screen.wait_for_text(text, NOTICED_WITHIN)
+
+
+def _converse(stage: Stage, room: str) -> list[str]:
+    """Say one thing more, and compare the screen with the server's log."""
+    screen = stage.screen
+    with Peer(stage.server, room, "Witness") as witness:
+        problems = [problem for text in MINE for problem in _not_shown(screen, text, "sent")]
+        witness.say(AFTER)
+        problems += _not_shown(screen, AFTER, "received")
+        return problems + compare([text for text, _ in screen.messages], witness.heard)
+
+
+def _not_shown(screen: Screen, text: str, state: str) -> list[str]:
+    """What is wrong if a text does not come to stand there once, in this state."""
+    try:
+        screen.wait_for_text(text, NOTICED_WITHIN, state=state)
+    except AssertionError as error:
+        return [str(error)]
+    return []
+
+
+def compare(shown: Sequence[str], logged: Sequence[str]) -> list[str]:
+    """What is wrong with a screen and with the server's log, given what was said."""
+    expected = (BEFORE, *THEIRS, *MINE, AFTER)
+    problems: list[str] = []
+    for place, texts in (("screen", shown), ("log", logged)):
+        problems += [f"lost on the {place}: {text}" for text in expected if text not in texts]
+        problems += [
+            f"twice on the {place}: {text}" for text in dict.fromkeys(texts) if texts.count(text) > 1
+        ]
+        problems += [f"never said, on the {place}: {text}" for text in texts if text not in expected]
+        for ones in ((BEFORE, *THEIRS, AFTER), (BEFORE, *MINE, AFTER)):
+            once = dict.fromkeys(text for text in texts if text in ones)
+            if list(once) != [text for text in ones if text in once]:
+                problems.append(f"out of order on the {place}: {', '.join(once)}")
+    if not problems and list(shown) != list(logged):
+        problems.append(f"another order than the log's: {', '.join(shown)}")
+    return problems
+
+
+def timed(scenario: Scenario, moments: Moments, notes: Notes, handshakes_at: Sequence[float] = ()) -> Result:
+    """The moments of the page, as seconds since those of the host. What has not happened yet is None."""
+    zero = moments.began
+    if scenario.counts_from_hint and moments.hinted is not None:
+        zero = moments.hinted
+    today = datetime.now(UTC).date().isoformat()
+    last_words = notes.texts.get(THEIRS[-1])
+    noticed = _first(notes, zero, lambda status, _: status != "connected")
+    given_up = _first(notes, zero, lambda status, _: status not in STANDING)
+    if given_up is None:
+        return Result(
+            today,
+            noticed=_span(zero, noticed),
+            words=None if last_words is None else _span(moments.said, last_words),
+        )
+    ready = moments.ready
+    connected = _first(notes, max(given_up, ready), lambda status, _: status == "connected")
+    caught_up = connected and _first(
+        notes, connected, lambda status, caught: status == "connected" and caught
+    )
+    return Result(
+        today,
+        noticed=_span(zero, noticed),
+        given_up=_span(zero, given_up),
+        connected=_span(ready, connected),
+        caught_up=_span(ready, caught_up),
+        words=_span(ready, last_words),
+        held=0.0 if connected is None else held_back(notes.sockets, handshakes_at, ready, connected),
+    )
+
+
+def held_back(
+    sockets: Sequence[float], handshakes_at: Sequence[float], ready: float, connected: float
+) -> float:
+    """How long the browser kept the attempt that succeeded to itself: from the page's asking for a socket, or from
+    the moment at which nothing was in the way any more, to the handshake at the proxy."""
+    asked = [at for at in sockets if at <= connected]
+    arrived = [at for at in handshakes_at if at <= connected]
+    if not asked or not arrived:
+        return 0.0
+    return round(max(0.0, arrived[-1] - max(asked[-1], ready)), 2)
+
+
+def missed_limits(scenario: Scenario, result: Result) -> list[str]:
+    """The limits that were not kept. What a browser adds by itself is not the page's."""
+    problems = []
+    if scenario.carries and result.given_up is not None:
+        problems.append("the link was given up")
+    limit = scenario.noticed_limit
+    if limit is not None and (result.given_up is None or result.given_up > limit):
+        problems.append(f"given up after {result.given_up} s, not within {limit} s")
+    limit = scenario.back_limit
+    if limit is not None and (result.connected is None or result.connected - result.held > limit):
+        problems.append(f"connected after {result.connected} s, not within {limit} s")
+    return problems
+
+
+def _first(notes: Notes, moment: float, holds: Callable[[str, bool], bool]) -> float | None:
+    return next((at for at, status, caught in notes.since(moment) if holds(status, caught)), None)
+
+
+def _span(since: float, until: float | None) -> float | None:
+    return None if until is None else round(max(0.0, until - since), 2)

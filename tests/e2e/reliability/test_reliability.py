@@ -1,0 +1,231 @@
+"""What the tables are made by, and that what stands in docs/reliability.md is what was measured, in every place."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.reliability import document, measure, results
+from tests.e2e.reliability.engines import ENGINES
+from tests.e2e.reliability.habits import Habits
+from tests.e2e.reliability.measure import AFTER, BEFORE, MINE, THEIRS, Moments
+from tests.e2e.reliability.results import Kept, Result
+from tests.e2e.reliability.scenarios import SCENARIOS, Scenario
+from tests.e2e.reliability.screen import Notes
+
+SAID = [BEFORE, *THEIRS, *MINE, AFTER]
+BY_KEY = {scenario.key: scenario for scenario in SCENARIOS}
+
+
+# --- the document ---
+
+
+def test_the_document_is_what_the_writer_makes_of_the_kept_results():
+    page = document.PAGE.read_text(encoding="utf-8")
+    assert page == document.rewritten(page, document.tables(results.load())), "make reliability"
+
+
+def test_every_scenario_was_measured_in_every_engine_or_there_is_a_reason():
+    kept = results.load()
+    measured = {(name, key) for name in kept for key in kept[name].results}
+    gaps = {
+        (name, one.key) for name, engine in ENGINES.items() for one in SCENARIOS if document.gap(one, engine)
+    }
+    assert measured | gaps == set(itertools.product(ENGINES, BY_KEY))
+    assert measured & gaps == set()
+
+
+def test_nothing_that_was_measured_failed():
+    kept = results.load()
+    failures = {
+        (name, key): result.problems
+        for name in kept
+        for key, result in kept[name].results.items()
+        if result.problems
+    }
+    assert failures == {}
+
+
+def test_nothing_is_kept_of_scenarios_that_are_no_more():
+    kept = results.load()
+    assert set(kept) == set(ENGINES)
+    assert {key for engine in kept.values() for key in engine.results} <= set(BY_KEY)
+    assert all(engine.habits is not None for engine in kept.values())
+
+
+def test_every_scenario_has_a_key_and_a_place_of_its_own():
+    assert len(BY_KEY) == len(SCENARIOS)
+    groups = [group for group, _ in itertools.groupby(scenario.group for scenario in SCENARIOS)]
+    assert len(groups) == len(set(groups))
+
+
+def test_what_is_kept_comes_back_as_it_was(tmp_path: Path):
+    result = Result("2026-01-01", 0.1, 5.0, 1.0, 1.1, 1.2, 0.4, ("lost on the screen: a",))
+    kept = {"chromium": Kept("156", "314", {"reset": result}, Habits((7, 409), None)), "firefox": Kept()}
+    results.save(kept, tmp_path / "kept.json")
+    assert results.load(tmp_path / "kept.json") == kept
+    assert results.load(tmp_path / "nothing.json") == {}
+
+
+def test_the_tables_tell_times_failures_gaps_and_what_the_browser_held_back():
+    kept = {
+        "chromium": Kept("156", "314", {"reset": Result("2026-01-02", 0.1, 0.2, 1.0, 1.1, 1.2)}),
+        "firefox": Kept("153", "314", {"reset": Result("2026-01-01", 0, 0, 2.0, 2.0, 2.0, held=1.5)}),
+        "webkit": Kept("2.50", "314", {"reset": Result("2026-01-02", problems=("lost on the screen: a",))}),
+    }
+    text = document.tables(kept)
+    lines = text.splitlines()
+    (row,) = [line for line in lines if line.startswith("| RST |") and "·" in line]
+    assert row.startswith("| RST |  | 0.2 s · 1.0 s | 0.0 s · 2.0 s<sup>")
+    assert row.endswith("**failed**: lost on the screen: a |")
+    assert "| RST | 0.1 s | 0.2 s | 1.0 s | 1.1 s | 1.2 s | yes |" in lines
+    assert "| RST | 0.0 s | 0.0 s | 2.0 s (held back 1.5) | 2.0 s | 2.0 s | yes |" in lines
+    assert "not shown<sup>" in text
+    assert "| FIN without a close frame |  | not measured | not measured | not measured |" in lines
+    assert "2026-01-01 to 2026-01-02: Chromium 156, Firefox 153, WebKitGTK 2.50; Pyodide 314." in text
+
+
+def test_a_page_without_the_marks_is_refused():
+    with pytest.raises(ValueError, match="has no part"):
+        document.rewritten("no marks", "text")
+
+
+# --- comparing what was said ---
+
+
+def test_each_line_once_and_in_order_is_right_also_when_two_people_speak_at_once():
+    mixed = [BEFORE, MINE[0], THEIRS[0], MINE[1], THEIRS[1], AFTER]
+    assert measure.compare(SAID, SAID) == []
+    assert measure.compare(mixed, mixed) == []
+
+
+@pytest.mark.parametrize(
+    ("shown", "problem"),
+    [
+        ([*SAID[:2], *SAID[3:]], f"lost on the screen: {THEIRS[1]}"),
+        ([*SAID[:2], *SAID[1:]], f"twice on the screen: {THEIRS[0]}"),
+        ([*SAID, "a ghost"], "never said, on the screen: a ghost"),
+        ([BEFORE, *reversed(THEIRS), *MINE, AFTER], f"out of order on the screen: {BEFORE}, {THEIRS[1]}"),
+        ([BEFORE, *MINE, *THEIRS, AFTER], "another order than the log's"),
+    ],
+)
+def test_a_screen_that_is_wrong_is_told_so(shown: list[str], problem: str):
+    problems = measure.compare(shown, SAID)
+    assert any(told.startswith(problem) for told in problems), problems
+
+
+def test_a_log_that_is_wrong_is_told_so_too():
+    assert measure.compare(SAID, SAID[:-1]) == [f"lost on the log: {AFTER}"]
+
+
+# --- taking times ---
+
+
+def notes(
+    *history: tuple[float, str, bool], words: float | None = None, sockets: tuple[float, ...] = ()
+) -> Notes:
+    texts = {} if words is None else {THEIRS[-1]: words}
+    return Notes(history, (), sockets, texts, ())
+
+
+BROKEN = notes(
+    (90, "connected", True),
+    (100.5, "suspect", False),
+    (105, "connecting", False),
+    (111, "connected", False),
+    (111.5, "connected", True),
+    words=112,
+)
+
+
+def test_times_count_from_the_fault_and_from_the_mending():
+    result = measure.timed(BY_KEY["down"], Moments(began=100, mended=110, said=101), BROKEN)
+    assert (result.noticed, result.given_up) == (0.5, 5)
+    assert (result.connected, result.caught_up, result.words) == (1, 1.5, 2)
+
+
+def test_times_of_a_dead_link_count_from_the_hint():
+    moments = Moments(began=95, mended=95, said=96, hinted=100.25)
+    result = measure.timed(BY_KEY["dead-visible"], moments, BROKEN)
+    assert (result.noticed, result.given_up, result.connected) == (0.25, 4.75, 10.75)
+
+
+def test_a_page_that_was_put_aside_before_the_hint_had_given_up_already():
+    seen = notes((90, "connected", True), (99, "suspended", False), (100, "connecting", False))
+    result = measure.timed(BY_KEY["dead-resume"], Moments(95, 95, 96, hinted=99.5), seen)
+    assert (result.noticed, result.given_up, result.connected) == (0, 0, None)
+
+
+def test_a_page_that_is_back_before_the_host_knows_that_it_mended_took_no_time():
+    result = measure.timed(BY_KEY["kill"], Moments(began=100, mended=111.2, said=111.3), BROKEN)
+    assert (result.connected, result.caught_up) == (0, 0.3)
+
+
+def test_a_link_that_came_and_went_before_the_mending_is_no_way_back():
+    seen = notes(
+        (90, "connected", True),
+        (100, "waiting", False),
+        (101, "connected", True),
+        (102, "waiting", False),
+        (112, "connected", True),
+    )
+    result = measure.timed(BY_KEY["down"], Moments(began=99, mended=110, said=100), seen)
+    assert (result.given_up, result.connected, result.caught_up) == (1, 2, 2)
+
+
+def test_what_has_not_happened_has_no_time():
+    seen = notes((90, "connected", True), (100.5, "suspect", False), (101, "connected", True), words=103)
+    result = measure.timed(BY_KEY["slow"], Moments(began=100, mended=104, said=101), seen)
+    assert (result.noticed, result.given_up, result.connected) == (0.5, None, None)
+    assert result.words == 2
+
+
+@pytest.mark.parametrize(
+    ("sockets", "handshakes", "held"),
+    [
+        ((100.0, 108.0), [100.0, 110.5], 2.5),  # asked for after the mending
+        ((100.0, 104.0), [100.0, 110.5], 4.5),  # before it: what the fault held does not count
+        ((100.0,), [100.0], 0),
+        ((), [], 0),
+        ((100.0, 108.0, 120.0), [100.0, 110.5, 121.0], 2.5),  # what came after
+    ],
+)
+def test_what_the_browser_held_back_is_from_the_asking_to_the_arrival(
+    sockets: tuple[float, ...], handshakes: list[float], held: float
+):
+    assert measure.held_back(sockets, handshakes, ready=106, connected=111) == held
+
+
+@pytest.mark.parametrize(
+    ("key", "result", "missed"),
+    [
+        ("dead", Result("", given_up=47.0), 0),
+        ("dead", Result("", given_up=47.1), 1),
+        ("dead", Result(""), 1),
+        ("dead-visible", Result("", given_up=6.1), 1),
+        ("waiting-online", Result("", given_up=50, connected=4.0), 0),
+        ("waiting-online", Result("", given_up=50, connected=4.1), 1),
+        ("waiting-online", Result("", given_up=50, connected=6.0, held=2.5), 0),
+        ("slow", Result("", noticed=1.0), 0),
+        ("slow", Result("", noticed=1.0, given_up=2.0), 1),
+        ("reset", Result("", given_up=99, connected=99), 0),
+    ],
+)
+def test_limits_hold_to_the_second_and_what_the_browser_held_back_does_not_count(
+    key: str, result: Result, missed: int
+):
+    assert len(measure.missed_limits(BY_KEY[key], result)) == missed
+
+
+def test_the_limits_are_where_they_belong():
+    def limited(scenarios: list[Scenario]) -> dict[str, tuple[float | None, float | None]]:
+        return {one.key: (one.noticed_limit, one.back_limit) for one in scenarios}
+
+    silent = [one for one in SCENARIOS if one.key.startswith("hole-") or one.key == "dead"]
+    hinted = [one for one in SCENARIOS if one.key.startswith("dead-")]
+    waiting = [one for one in SCENARIOS if one.key.startswith("waiting-")]
+    assert set(limited(silent).values()) == {(47, None)}
+    assert set(limited(hinted).values()) == {(6, None)}
+    assert set(limited(waiting).values()) == {(None, 4)}

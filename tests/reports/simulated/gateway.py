@@ -1,0 +1,137 @@
+"""A server that behaves as API Gateway does: a turnstile, an idle cut, a hard cut; restarts and rolling deploys."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from tests.reports.simulated.network import Frame, Socket
+from tests.reports.simulated.world import HOUR, MINUTE, World
+
+#: API Gateway: new connections per second, account and region. What is too much gets 429 at once, nothing queues.
+CONNECTIONS_PER_SECOND = 500
+IDLE_CUT = 10 * MINUTE
+HARD_CUT = 2 * HOUR
+GOING_AWAY = 1001
+RESTART = 1012
+
+
+class Turnstile:
+    """Responsible for letting through at most ``per_second`` in each second."""
+
+    def __init__(self, per_second: int) -> None:
+        self._per_second = per_second
+        self._second = -1
+        self._let_through = 0
+
+    def admits(self, now: float) -> bool:
+        """Whether one more gets through at ``now``."""
+        second = int(now)
+        if second != self._second:
+            self._second, self._let_through = second, 0
+        if self._let_through >= self._per_second:
+            return False
+        self._let_through += 1
+        return True
+
+
+@dataclass(slots=True)
+class Session:
+    """What the gateway knows of one connection. Seconds of the world."""
+
+    opened_at: float
+    active_at: float
+
+
+class Gateway:
+    """Responsible for the other end of every socket: ``hello`` -> ``ready`` and ``batch``, ``ping`` -> ``pong``."""
+
+    def __init__(self, world: World, *, per_second: int = CONNECTIONS_PER_SECOND) -> None:
+        self._world = world
+        self._turnstile = Turnstile(per_second)
+        self.sessions: dict[Socket, Session] = {}
+        self.is_up = True
+
+    # --- what happens to it ---
+
+    def restart(self) -> None:
+        """The process is killed: every connection gets RST; the next one is there at once."""
+        for socket in tuple(self.sessions):
+            socket.break_off()
+        self._world.changed()
+
+    @contextlib.contextmanager
+    def being_down(self) -> Iterator[None]:
+        """Killed, and for a while nothing listens: new connections are refused."""
+        self.restart()
+        self.is_up = False
+        self._world.changed()
+        yield
+        self.is_up = True
+        self._world.changed()
+
+    def deploy(self, *, retry_after: float, grace: float = 5.0) -> None:
+        """This instance says ``bye`` and closes after ``grace`` seconds; another one already listens."""
+        self.say_bye({"reason": "deploy", "reconnect": True, "retryAfter": retry_after})
+        for socket in tuple(self.sessions):
+            self._world.after(grace, partial(self.cut, socket, RESTART))
+
+    def say_bye(self, word: Frame) -> None:
+        """Send ``bye`` to everyone."""
+        for socket in tuple(self.sessions):
+            self._push(socket, {"type": "bye", **word})
+
+    def close_all(self, code: int, reason: str = "") -> None:
+        """Close every connection with this code."""
+        for socket in tuple(self.sessions):
+            self.cut(socket, code, reason)
+
+    def cut(self, socket: Socket, code: int, reason: str = "") -> None:
+        """Close one connection, if it is still there."""
+        if self.sessions.pop(socket, None) is not None:
+            socket.cut(code, reason)
+
+    # --- what sockets do ---
+
+    def admits(self, socket: Socket) -> bool:
+        """Whether the upgrade is answered by 101, and not by 429 or 503."""
+        now = self._world.now
+        if not self.is_up or not self._turnstile.admits(now):
+            return False
+        self.sessions[socket] = Session(now, now)
+        self._world.after(HARD_CUT, lambda: self.cut(socket, GOING_AWAY))
+        self._world.after(IDLE_CUT, lambda: self._cut_if_idle(socket))
+        return True
+
+    def on_frame(self, socket: Socket, frame: Frame) -> None:
+        """A frame of the page."""
+        session = self.sessions.get(socket)
+        if session is None:
+            return
+        session.active_at = self._world.now
+        match frame:
+            case {"action": "ping", "t": t}:
+                self._push(socket, {"type": "pong", "t": t})
+            case {"action": "hello"}:
+                self._push(socket, {"type": "ready"})
+                self._push(socket, {"type": "batch"})
+
+    def on_close(self, socket: Socket) -> None:
+        """The page closed, or the connection broke."""
+        self.sessions.pop(socket, None)
+
+    def _push(self, socket: Socket, frame: Frame) -> None:
+        self.sessions[socket].active_at = self._world.now
+        socket.push(frame)
+
+    def _cut_if_idle(self, socket: Socket) -> None:
+        session = self.sessions.get(socket)
+        if session is None:
+            return
+        idle_at = session.active_at + IDLE_CUT
+        if idle_at <= self._world.now:
+            self.cut(socket, GOING_AWAY)
+        else:
+            self._world.at(idle_at, lambda: self._cut_if_idle(socket))

@@ -1,0 +1,189 @@
+"""Named lives of a page and its network. Each is a few lines of what happens; ``yield`` lets so many seconds pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import cycle
+from typing import TypeVar
+
+from tests.reports.simulated.client import Client
+from tests.reports.simulated.network import BLACK_HOLE, DEAF, MUTE, REFUSED, SLOW, Path
+from tests.reports.simulated.world import DAY, HOUR, MINUTE
+
+Choice = TypeVar("Choice")
+Script = Iterator[float]
+
+
+class Life:
+    """Responsible for what may happen to one client: its page, network and gateway, by chance and by the clock."""
+
+    def __init__(self, client: Client) -> None:
+        self.page = client.page
+        self.network = client.network
+        self.gateway = client.gateway
+        self._world = client.world
+
+    @property
+    def now(self) -> float:
+        """Seconds since the first midnight."""
+        return self._world.now
+
+    def until(self, hour: float) -> float:
+        """Seconds until it is next ``hour`` o'clock."""
+        return (hour * HOUR - self.now - 1e-6) % DAY + 1e-6
+
+    def between(self, least: float, most: float) -> float:
+        """A number, evenly by chance."""
+        return self._world.random.uniform(least, most)
+
+    def mostly_short(self, least: float, most: float) -> float:
+        """A number by chance, each order of magnitude as probable as the next."""
+        return float(least * (most / least) ** self._world.random.random())
+
+    def by_chance(self, probability: float = 0.5) -> bool:
+        """Whether it happens."""
+        return self._world.random.random() < probability
+
+    def one_of(self, choices: Sequence[Choice]) -> Choice:
+        """One of them, by chance."""
+        return self._world.random.choice(choices)
+
+
+def calm(life: Life) -> Script:
+    """Nothing but the gateway's own cuts: after 10 idle minutes, and after 2 h."""
+    while True:
+        yield DAY
+
+
+def train_tunnel(life: Life) -> Script:
+    """Two rides of 50 minutes a day; every 1-5 minutes a tunnel of 5-90 s."""
+    for hour in cycle((7.5, 17.5)):
+        yield life.until(hour)
+        arrival = life.now + 50 * MINUTE
+        while life.now < arrival:
+            yield life.between(1 * MINUTE, 5 * MINUTE)
+            yield from tunnel(life, life.between(5, 90))
+
+
+def tunnel(life: Life, seconds: float) -> Script:
+    """Silence both ways. Half the time the browser says so; after 30 s the phone comes back with a new address."""
+    says_so = life.by_chance()
+    with life.network.being(BLACK_HOLE):
+        if says_so:
+            life.page.go_offline()
+        yield seconds
+        if seconds > 30:
+            life.network.strand()
+    if says_so:
+        yield life.between(0, 2)
+        life.page.go_online()
+
+
+def laptop_lid(life: Life) -> Script:
+    """Open for 10 minutes to 2 hours, closed for 1 minute to 10 hours, all week."""
+    while True:
+        yield life.between(10 * MINUTE, 2 * HOUR)
+        yield from nap(life, life.mostly_short(1 * MINUTE, 10 * HOUR))
+
+
+def nap(life: Life, seconds: float) -> Script:
+    """Sleep without a word; Wi-Fi needs 1-8 s after waking. After 5 minutes the NAT has forgotten the sockets."""
+    life.page.sleep(clock_stands=life.by_chance())
+    with life.network.being(BLACK_HOLE):
+        yield seconds
+        if seconds > 5 * MINUTE:
+            life.network.strand(tells=life.by_chance())
+        life.page.wake()
+        life.page.go_offline()
+        yield life.between(1, 8)
+    life.page.go_online()
+
+
+#: What a bad Wi-Fi does, and for how long: seconds at least and at most.
+WIFI_FAULTS: Sequence[tuple[Path, float, float]] = (
+    (BLACK_HOLE, 1, 30),
+    (DEAF, 3, 20),
+    (MUTE, 3, 20),
+    (SLOW, 20, 180),
+    (REFUSED, 1, 15),
+)
+
+
+def flaky_wifi(life: Life) -> Script:
+    """A fault every 1-10 minutes, day and night; one in four is a reset of every socket, or a silent new address."""
+    while True:
+        yield life.between(1 * MINUTE, 10 * MINUTE)
+        if life.by_chance(0.25):
+            life.one_of((life.network.reset, life.network.strand))()
+            continue
+        path, least, most = life.one_of(WIFI_FAULTS)
+        with life.network.being(path):
+            yield life.between(least, most)
+
+
+def rolling_deploy(life: Life) -> Script:
+    """Four deploys a day that say bye with a retryAfter of 1-10 s, and at 3:00 a restart that is down for 10-60 s."""
+    for hour in cycle((3, 10, 12, 15, 17)):
+        yield life.until(hour)
+        if hour == 3:
+            with life.gateway.being_down():
+                yield life.between(10, 60)
+        else:
+            life.gateway.deploy(retry_after=life.between(1, 10))
+
+
+def hidden_overnight(life: Life) -> Script:
+    """Hidden from 22:00 to 7:30; every 30-150 minutes of the night the network is gone, or the address changes."""
+    while True:
+        yield life.until(22)
+        life.page.hide()
+        morning = life.now + life.until(7.5)
+        while life.now + (pause := life.between(30, 150) * MINUTE) < morning - 5 * MINUTE:
+            yield pause
+            if life.by_chance():
+                life.network.strand()
+            else:
+                with life.network.being(BLACK_HOLE):
+                    yield life.between(5, 300)
+        yield morning - life.now
+        life.page.show()
+
+
+def frozen_overnight(life: Life) -> Script:
+    """Hidden at 22:00 and frozen five minutes later; in the morning the browser resumes and shows it. Twice a day the
+    person goes to another page and comes back (back/forward cache)."""
+    while True:
+        for hour in (10, 16):
+            yield life.until(hour)
+            life.page.leave()
+            yield life.mostly_short(2, 10 * MINUTE)
+            life.page.come_back()
+        yield life.until(22)
+        life.page.hide()
+        yield 5 * MINUTE
+        life.page.freeze()
+        yield life.until(7.5)
+        life.page.resume()
+        life.page.show()
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A life with a name."""
+
+    name: str
+    script: Callable[[Life], Script]
+    has_worker: bool = False  #: a worker's ticks drive the timers of a hidden page
+
+
+PROFILES = (
+    Profile("gateway idle and 2 h cuts", calm),
+    Profile("rolling deploy", rolling_deploy),
+    Profile("train tunnel", train_tunnel),
+    Profile("laptop lid", laptop_lid),
+    Profile("flaky Wi-Fi", flaky_wifi),
+    Profile("hidden overnight, timers throttled", hidden_overnight),
+    Profile("hidden overnight, worker ticks", hidden_overnight, has_worker=True),
+    Profile("frozen overnight, back/forward cache", frozen_overnight),
+)

@@ -1,0 +1,263 @@
+"""Everyone is dropped at the same moment: how soon are they back, and what does that cost the gateway?
+
+    python -m tests.reports.simulated.storm                     # the tables and the plot of docs/simulations.md
+    python -m tests.reports.simulated.storm --clients 2000 --per-second 10 --outage 20
+
+The gateway lets through so many connections per second and refuses the surplus at once, as API Gateway does (429, which
+a page sees as any failed handshake). Pages are visible, and nobody presses "Try now".
+"""
+
+from __future__ import annotations
+
+import argparse
+import heapq
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Protocol
+
+from kizuna import commands, events
+from kizuna.commands import Command
+from kizuna.connection import Connection
+from kizuna.events import Event, Timer
+from kizuna.options import Options
+from kizuna.platform import Instant
+from kizuna.states import Status
+from tests.reports.simulated import configurations, documents, plot
+from tests.reports.simulated.gateway import CONNECTIONS_PER_SECOND, Turnstile
+from tests.reports.simulated.peers import PEERS, Backoff
+from tests.reports.simulated.world import HOUR
+
+#: Seconds one way between a page and the gateway, drawn for each attempt.
+LEAST_LATENCY, MOST_LATENCY = 0.02, 0.15
+#: Nobody is waited for longer than this after the drop, seconds.
+PATIENCE = 2 * HOUR
+OUTAGES = (0.0, 20.0, 300.0)
+KIZUNA = {
+    "Kizuna, library default": configurations.LIBRARY,
+    f"Kizuna, chat (rest = {configurations.CHAT.rest:g} s)": configurations.CHAT,
+    "Kizuna, rest = 60 s": Options(rest=60),  # what the chat had before this table was made
+}
+
+
+class StormClient(Protocol):
+    """One page. Seconds since the drop."""
+
+    def lost(self, now: float) -> float | None:
+        """Notices a drop or a refusal; returns when its next attempt leaves, None if it gives up."""
+
+    def accepted(self, now: float) -> None:
+        """Notices that an attempt succeeded."""
+
+
+class PeerClient:
+    """Responsible for one page with somebody else's backoff."""
+
+    def __init__(self, backoff: Backoff, random: Random) -> None:
+        self._now = 0.0
+        self._delays = backoff(random, lambda: self._now)
+
+    def lost(self, now: float) -> float | None:
+        """As StormClient."""
+        self._now = now
+        delay = next(self._delays, None)
+        return None if delay is None else now + delay
+
+    def accepted(self, now: float) -> None:
+        """As StormClient."""
+
+
+class KizunaClient:
+    """Responsible for one page with a real Connection, proven and up for long before the drop.
+
+    Between two refusals nothing can happen to it but its own retry timer, so it is driven up to its next attempt.
+    """
+
+    START = -60.0
+
+    def __init__(self, options: Options, random: Random) -> None:
+        self._connection = Connection(options, random.random)
+        self._link = 0
+        self._retry_at: float | None = None
+        self._tell(events.ConnectRequested(), self.START)
+        self.accepted(self.START)
+        self._tell(events.TimerFired(Timer.STABLE), self.START + options.stable_after)
+
+    def lost(self, now: float) -> float | None:
+        """As StormClient."""
+        self._retry_at = None
+        self._tell(events.SocketClosed(self._link, 1006), now)
+        if self._retry_at is None:
+            return None
+        at = self._retry_at
+        self._tell(events.TimerFired(Timer.RETRY), at)
+        return at
+
+    def accepted(self, now: float) -> None:
+        """As StormClient."""
+        self._tell(events.SocketOpened(self._link), now)
+        self._tell(events.FrameReceived(self._link, {"type": "ready"}), now)
+        assert self._connection.status is Status.CONNECTED
+
+    def _tell(self, event: Event, now: float) -> None:
+        for command in self._connection.handle(event, Instant(now, now)):
+            self._execute(command, now)
+
+    def _execute(self, command: Command, now: float) -> None:
+        match command:
+            case commands.FetchToken(link=link):
+                self._tell(events.TokenObtained(link, "token"), now)
+            case commands.OpenSocket(link=link):
+                self._link = link
+            case commands.PrepareLink(link=link):
+                self._tell(events.LinkPrepared(link), now)
+            case commands.SetTimer(timer=Timer.RETRY, at=at):
+                self._retry_at = at
+
+
+@dataclass(slots=True)
+class Storm:
+    """What came of it. Seconds since the drop."""
+
+    clients: int
+    outage: float
+    back_at: list[float] = field(default_factory=list)
+    gave_up_at: list[float] = field(default_factory=list)
+    attempts_in_second: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def attempts(self) -> int:
+        """How many attempts reached the gateway."""
+        return sum(self.attempts_in_second.values())
+
+    @property
+    def peak(self) -> int:
+        """The most attempts in one second."""
+        return max(self.attempts_in_second.values(), default=0)
+
+    @property
+    def peak_after_return(self) -> int:
+        """The most attempts in one second, once the gateway was there again."""
+        return max((n for second, n in self.attempts_in_second.items() if second >= self.outage), default=0)
+
+    def back_within(self, share: float) -> float | None:
+        """Seconds from the gateway's return until this share of all is back; None: never."""
+        wanted = round(share * self.clients)
+        return sorted(self.back_at)[wanted - 1] - self.outage if len(self.back_at) >= wanted else None
+
+
+def rage(
+    make: Callable[[], StormClient], *, clients: int, per_second: int, outage: float, random: Random
+) -> Storm:
+    """Drop everyone at 0, refuse all until ``outage``, then let in ``per_second``; until nobody tries any more."""
+    storm = Storm(clients, outage)
+    turnstile = Turnstile(per_second)
+    people = [make() for _ in range(clients)]
+    attempts = storm.attempts_in_second
+
+    def latency() -> float:
+        return LEAST_LATENCY + (MOST_LATENCY - LEAST_LATENCY) * random.random()
+
+    def leaves(person: int, now: float) -> float | None:
+        at = people[person].lost(now)
+        if at is None:
+            storm.gave_up_at.append(now)
+        return at
+
+    arriving = [
+        (at + latency(), person) for person in range(clients) if (at := leaves(person, latency())) is not None
+    ]
+    heapq.heapify(arriving)
+    while arriving and arriving[0][0] < PATIENCE:
+        now, person = arriving[0]
+        second = int(now)
+        attempts[second] = attempts.get(second, 0) + 1
+        if now >= outage and turnstile.admits(now):
+            heapq.heappop(arriving)
+            people[person].accepted(now + latency())
+            storm.back_at.append(now)
+            continue
+        at = leaves(person, now + latency())
+        if at is None:
+            heapq.heappop(arriving)
+        else:
+            heapq.heapreplace(arriving, (at + latency(), person))
+    return storm
+
+
+def contestants(random: Random) -> dict[str, Callable[[], StormClient]]:
+    """Everybody by name: how to make one page."""
+
+    def ours(options: Options) -> Callable[[], StormClient]:
+        return lambda: KizunaClient(options, random)
+
+    def peer(backoff: Backoff) -> Callable[[], StormClient]:
+        return lambda: PeerClient(backoff, random)
+
+    return {name: ours(options) for name, options in KIZUNA.items()} | {
+        name: peer(backoff) for name, backoff in PEERS.items()
+    }
+
+
+HEADINGS = (
+    "backoff",
+    "half back",
+    "99 % back",
+    "all back",
+    "gave up",
+    "attempts",
+    "per client",
+    "peak/s",
+    "peak/s after return",
+)
+
+
+def row(name: str, storm: Storm) -> list[str]:
+    """One line of the table."""
+    times = [storm.back_within(share) for share in (0.5, 0.99, 1.0)]
+    return [
+        name,
+        *("never" if seconds is None else f"{seconds:,.0f} s" for seconds in times),
+        f"{len(storm.gave_up_at):,}",
+        f"{storm.attempts:,}",
+        f"{storm.attempts / storm.clients:.1f}",
+        f"{storm.peak:,}",
+        f"{storm.peak_after_return:,}",
+    ]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.reports.simulated.storm", description=__doc__.split("\n")[0]
+    )
+    parser.add_argument("--clients", type=int, default=100_000)
+    parser.add_argument("--per-second", type=int, default=CONNECTIONS_PER_SECOND)
+    parser.add_argument("--outage", type=float, action="append", help=f"seconds; may be repeated; {OUTAGES}")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", default="", help="only contestants whose name contains this")
+    parser.add_argument("--write", action="store_true", help="put tables and plot into docs/")
+    args = parser.parse_args(arguments)
+    panels = []
+    for outage in args.outage or OUTAGES:
+        storms = {}
+        for name in contestants(Random()):
+            if args.only in name:
+                random = Random(args.seed)
+                make = contestants(random)[name]
+                storms[name] = rage(
+                    make, clients=args.clients, per_second=args.per_second, outage=outage, random=random
+                )
+        table = documents.table(HEADINGS, [row(name, storm) for name, storm in storms.items()])
+        command = (
+            f"python -m tests.reports.simulated.storm --clients {args.clients} --per-second {args.per_second}"
+            f" --outage {outage:g} --seed {args.seed}"
+        )
+        documents.publish(f"storm-{outage:g}", f"{table}\n\n`{command}`\n", write=args.write)
+        panels.append(plot.panel_of_storms(outage, storms))
+    if args.write and not args.outage and not args.only:
+        (documents.DOCS / "storm.svg").write_text(plot.picture(panels), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

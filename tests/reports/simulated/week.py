@@ -1,0 +1,107 @@
+"""A simulated week under named profiles: how long connected, how soon a fault is noticed, how soon it is over.
+
+python -m tests.reports.simulated.week                      # the table of docs/simulations.md
+python -m tests.reports.simulated.week --days 1 --seeds 1 --profile train --options library
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Sequence
+
+from kizuna.connection import Connection
+from kizuna.events import ConnectRequested
+from kizuna.options import Options
+from tests.reports.simulated import configurations, documents
+from tests.reports.simulated.client import Client, ConnectionFactory
+from tests.reports.simulated.gateway import Gateway
+from tests.reports.simulated.meter import Measurements, Meter, percentile
+from tests.reports.simulated.profiles import PROFILES, Life, Profile
+from tests.reports.simulated.world import DAY, World
+
+
+def live(
+    profile: Profile,
+    *,
+    seed: int,
+    days: float = 7,
+    options: Options = configurations.CHAT,
+    make: ConnectionFactory = Connection,
+) -> Measurements:
+    """One page's days under ``profile``."""
+    world = World(seed)
+    client = Client(world, Gateway(world), options, has_worker=profile.has_worker, make=make)
+    client.handle(ConnectRequested())
+    world.run(until=1)
+    meter = Meter(client)
+    world.live(profile.script(Life(client)))
+    world.run(until=days * DAY)
+    return meter.result()
+
+
+def row(profile: Profile, weeks: Iterable[Measurements]) -> list[str]:
+    """One line of the table."""
+    total = Measurements()
+    for week in weeks:
+        total.add(week)
+    days = total.lived / DAY
+    return [
+        profile.name,
+        f"{100 * total.connected / total.usable:.3f} %",
+        f"{(total.usable - total.connected) / days:.0f}",
+        str(len(total.detections)),
+        _percentiles(total.detections),
+        str(len(total.recoveries)),
+        _percentiles(total.recoveries),
+        f"{total.attempts / days:.1f}",
+        f"{total.sockets / days:.1f}",
+    ]
+
+
+HEADINGS = (
+    "profile",
+    "connected",
+    "lost, s/day",
+    "faults",
+    "noticed after",
+    "recoveries",
+    "recovered after",
+    "attempts/day",
+    "sockets/day",
+)
+
+
+def _percentiles(seconds: Sequence[float]) -> str:
+    numbers = [percentile(seconds, share) for share in (0.5, 0.95, 1.0)]
+    return " / ".join("-" if number is None else f"{number:.1f}" for number in numbers)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.reports.simulated.week", description=__doc__.split("\n")[0]
+    )
+    parser.add_argument("--days", type=float, default=7)
+    parser.add_argument("--seeds", type=int, default=5, help="how many weeks of each profile")
+    parser.add_argument("--seed", type=int, default=1, help="the first of them")
+    parser.add_argument("--profile", default="", help="only profiles whose name contains this")
+    parser.add_argument("--options", choices=configurations.BY_NAME, default="chat")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/simulations.md")
+    args = parser.parse_args(arguments)
+    options = configurations.BY_NAME[args.options]
+    seeds = range(args.seed, args.seed + args.seeds)
+    rows = [
+        row(profile, (live(profile, seed=seed, days=args.days, options=options) for seed in seeds))
+        for profile in PROFILES
+        if args.profile in profile.name
+    ]
+    command = (
+        f"python -m tests.reports.simulated.week --days {args.days:g} --seed {args.seed} --seeds {args.seeds}"
+        f" --options {args.options}"
+    )
+    text = f"{documents.table(HEADINGS, rows)}\n\n`{command}`"
+    documents.publish(f"week-{args.options}", text, write=args.write)
+
+
+if __name__ == "__main__":
+    main()

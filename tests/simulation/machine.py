@@ -1,0 +1,344 @@
+"""What may happen, as Hypothesis rules: whatever it comes up with, in whatever order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from chat.timeline import Delivery
+from tests.simulation.gateway import Fault, Mishap
+from tests.simulation.network import Farewell, Flight, Path, Text, Way
+from tests.simulation.page import Page
+from tests.simulation.world import ROOMS, TABS, World
+
+#: Which of several things: taken modulo how many there are, so that it shrinks to the first.
+WHICH = st.integers(0, 11)
+TAB = st.sampled_from(list(TABS))
+SECONDS = st.sampled_from([0.1, 0.3, 1.0, 2.5, 6.0, 11.0, 16.0, 31.0, 65.0])
+#: What happens now and then: ``leave`` twice, because it takes two to be back.
+RARE = [
+    "server",
+    "machine",
+    "restart",
+    "sleep",
+    "long sleep",
+    "days",
+    "slow disk",
+    "broken disk",
+    "leave",
+    "leave",
+]
+#: Steps of a handler: the longest takes some twenty.
+STEP = st.integers(0, 20)
+
+
+class Together(RuleBasedStateMachine):
+    """Responsible for drawing what happens to the world."""
+
+    world: World | None = None
+
+    @initialize(
+        rollover_after=st.sampled_from([6600.0, 6600.0, 20.0]),
+        both_rooms=st.booleans(),
+        last=st.tuples(TAB, st.sets(TAB, max_size=2)),
+    )
+    def begin(self, rollover_after: float, both_rooms: bool, last: tuple[str, set[str]]) -> None:
+        self._words = 0
+        self._last = last
+        self.world = self.make_world(rollover_after)
+        for name in TABS:
+            page = self.world.open(name)
+            if both_rooms:
+                self.world.run()
+                page.act(page.session.enter_room, "tea")
+                page.act(page.session.enter_room, "general")
+        self.world.advance(1.0)
+
+    def make_world(self, rollover_after: float) -> World:
+        """A new one."""
+        return World(rollover_after=rollover_after)
+
+    def teardown(self) -> None:
+        if self.world is None:
+            return
+        try:
+            if self.world.is_fine:
+                self.world.settle()
+                self.say_and_somebody_misses_it(*self._last)  # whatever happened: it works as it did at first
+                self.world.settle()
+                self.world.check_end()
+        finally:
+            self.world.close()
+
+    @property
+    def w(self) -> World:
+        assert self.world is not None
+        return self.world
+
+    # --- what people do ---
+
+    @rule(tab=TAB, again=st.booleans(), flows=st.booleans())
+    def say(self, tab: str, again: bool, flows: bool) -> None:
+        self._say(tab, again)
+        self._go_on(flows)
+
+    @rule(said=st.lists(st.tuples(TAB, st.booleans()), min_size=2, max_size=5), flows=st.booleans())
+    def talk(self, said: list[tuple[str, bool]], flows: bool) -> None:
+        """Several people, before anything arrives."""
+        for tab, again in said:
+            self._say(tab, again)
+            self.w.run()
+        self._go_on(flows)
+
+    @rule(tab=TAB, count=st.integers(2, 4), window=st.integers(1, 4))
+    def go_on_and_on(self, tab: str, count: int, window: int) -> None:
+        """One person, faster than the network, which turns round what it can."""
+        for _ in range(count):
+            self._say(tab, again=False)
+            self.w.run()
+        self.w.flow(window=window)
+
+    @rule(tab=TAB, lost_for=st.sets(TAB, min_size=1, max_size=2))
+    def say_and_somebody_misses_it(self, tab: str, lost_for: set[str]) -> None:
+        self._say(tab, again=False)
+        self.w.flow(lost_for=lost_for)
+
+    @rule(tab=TAB, picks=st.lists(WHICH, max_size=4))
+    def say_and_think_better_of_it(self, tab: str, picks: list[int]) -> None:
+        """It may be on its way, or not even that; then it is deleted."""
+        self._say(tab, again=False)
+        self.w.run()
+        self.some_arrive(picks)
+        self.press_a_button(tab, -1, "discard")
+
+    @rule(tab=TAB, turns=st.integers(0, 12), loses=st.booleans(), reopens=st.booleans())
+    def crash_while_saying(self, tab: str, turns: int, loses: bool, reopens: bool) -> None:
+        page = self.w.tabs[tab].page
+        if page is not None:
+            self._say(tab, again=False)
+            self.w.run(turns)
+            self.w.crash(page, loses=loses)
+            if reopens:
+                self.w.open(tab)
+            self.w.run()
+
+    @rule(
+        tab=TAB, room=st.sampled_from(ROOMS), enters=st.sampled_from([True, True, False]), flows=st.booleans()
+    )
+    def enter_or_leave_room(self, tab: str, room: str, enters: bool, flows: bool) -> None:
+        page = self._living(tab)
+        if page is not None:
+            page.act(page.session.enter_room if enters else page.session.leave_room, room)
+            self._go_on(flows)
+
+    @rule(tab=TAB, room=st.sampled_from(ROOMS), picks=st.lists(WHICH, max_size=6))
+    def hesitate_at_the_door(self, tab: str, room: str, picks: list[int]) -> None:
+        """In, out and in again, before anything arrives."""
+        page = self._living(tab)
+        if page is not None:
+            for wish in (page.session.enter_room, page.session.leave_room, page.session.enter_room):
+                page.act(wish, room)
+            self.w.run()
+            self.some_arrive(picks)
+
+    @rule(tab=TAB, which=WHICH, what=st.sampled_from(["retry", "discard", "try now", "scroll"]))
+    def press_a_button(self, tab: str, which: int, what: str) -> None:
+        page = self._living(tab)
+        if page is None or page.saying is not None:
+            return
+        waiting = [e for e in page.state.timeline.pending if e.state is not Delivery.SENT]
+        if what == "retry":
+            self.w.retry(page)
+        elif what == "try now":
+            page.act(page.session.try_now)
+        elif what == "scroll":
+            page.act(page.session.load_earlier)
+        elif waiting:
+            self.w.discard(page, waiting[which % len(waiting)].client_message_id or "")
+        self.w.run()
+
+    # --- what browsers do ---
+
+    @rule(tab=TAB, how=st.sampled_from(["crash", "close", "reload", "reload"]), flows=st.booleans())
+    def end_or_open(self, tab: str, how: str, flows: bool) -> None:
+        page = self.w.tabs[tab].page
+        if page is None:
+            self.w.open(tab)
+        elif how == "crash":
+            self.w.crash(page)
+        else:
+            self.w.close_page(page)
+            if how == "reload":
+                self.w.open(tab)
+        self._go_on(flows)
+
+    @rule(
+        tab=TAB,
+        what=st.sampled_from(["hide", "show", "go_offline", "go_online", "freeze", "put aside"]),
+        flows=st.booleans(),
+    )
+    def page_event(self, tab: str, what: str, flows: bool) -> None:
+        page = self.w.tabs[tab].page
+        if page is None:
+            return
+        if page.is_frozen:
+            page.thaw()
+        elif what in ("freeze", "put aside"):
+            self.w.freeze(page, aside=what == "put aside")
+        else:
+            page.act(getattr(page.platform, what))
+        self._go_on(flows)
+
+    # --- what time and the network do ---
+
+    @rule(seconds=SECONDS, flows=st.sampled_from([True, True, False]))
+    def time_passes(self, seconds: float, flows: bool) -> None:
+        self.w.advance(seconds, flows=flows)
+
+    @rule(picks=st.lists(WHICH, max_size=6))
+    def some_arrive(self, picks: list[int]) -> None:
+        """In any order."""
+        for which in picks:
+            flights = self.w.flights()
+            if flights:
+                self.w.arrive(flights[which % len(flights)])
+                self.w.run()
+
+    @rule(window=st.integers(1, 4))
+    def all_arrive(self, window: int) -> None:
+        """In order, or nearly back to front."""
+        self.w.flow(window=window)
+
+    @rule(which=WHICH, what=st.sampled_from(["twice", "lost", "failed"]), flows=st.booleans())
+    def a_frame_is_ill_served(self, which: int, what: str, flows: bool) -> None:
+        """It arrives twice (a function that was invoked twice), or a post is lost with or without a word."""
+        if what == "failed":
+            self.w.server.posts_to_fail = 1 + which % 3
+        elif what == "twice":
+            self._pick(which, self._texts(), lambda flight: self.w.arrive(flight, again=True))
+        else:
+            lossy = [f for f in self.w.flights() if isinstance(f.item, Farewell)]
+            self._pick(which, lossy + self._texts(Way.DOWN), self.w.lose)
+        self._go_on(flows)
+
+    @rule(which=WHICH, page=st.booleans(), gateway=st.booleans(), keeps_up=st.booleans(), flows=st.booleans())
+    def the_line_breaks(self, which: int, page: bool, gateway: bool, keeps_up: bool, flows: bool) -> None:
+        lines = self.w.lines()
+        if lines:
+            line = lines[which % len(lines)]
+            self.w.cut(line, page_notices=page, gateway_notices=gateway, keeps_up=keeps_up)
+            self._go_on(flows)
+
+    @rule(tab=TAB, page=st.booleans(), gateway=st.booleans())
+    def the_line_breaks_behind_ones_words(self, tab: str, page: bool, gateway: bool) -> None:
+        """They arrive, and the answer does not."""
+        self._say(tab, again=False)
+        self.w.run()
+        for line in self.w.lines():
+            if line.host is self.w.tabs[tab].page:
+                self.w.cut(line, page_notices=page, gateway_notices=gateway, keeps_up=True)
+        self.w.flow()
+
+    @rule(tab=TAB, path=st.sampled_from([Path.GOOD, Path.STALLED, Path.REFUSED]))
+    def the_way_is(self, tab: str, path: Path) -> None:
+        self.w.tabs[tab].path = path
+
+    # --- what the server does ---
+
+    @rule(
+        which=WHICH,
+        fault=st.sampled_from(list(Fault)),
+        step=STEP,
+        other=WHICH,
+        twice=st.booleans(),
+        window=st.integers(0, 3),
+    )
+    def a_handler_has_a_mishap(
+        self, which: int, fault: Fault, step: int, other: int, twice: bool, window: int
+    ) -> None:
+        """``twice``: another one handles the same frame, without a mishap. ``window`` 0: nothing arrives then."""
+
+        def meanwhile() -> None:
+            self._pick(other, [f for f in self.w.flights() if f.way is Way.UP], self.w.arrive)
+
+        mishap = Mishap(fault, step, meanwhile)
+        self._pick(
+            which, self._texts(Way.UP), lambda flight: self.w.arrive(flight, again=twice, mishap=mishap)
+        )
+        if window:
+            self.w.flow(window=window)
+        else:
+            self.w.run()
+
+    @rule(
+        what=st.sampled_from(RARE),
+        tab=TAB,
+        flows=st.booleans(),
+    )
+    def something_rare(self, what: str, tab: str, flows: bool) -> None:
+        match what:
+            case "server" | "machine" | "restart" if not self.w.server.is_up:
+                self.w.server.boot()
+            case "restart":
+                self.w.server.shut_down()
+            case "server" | "machine":
+                self.w.server.kill(notices=what == "server")
+            case "sleep" | "long sleep" | "days":
+                self.w.clock.sleep({"sleep": 10.0, "long sleep": 4000.0, "days": 4 * 86400.0}[what])
+            case "slow disk" | "broken disk":
+                self._toggle_disk(tab, breaks=what == "broken disk")
+            case _ if (page := self._living(tab)) is not None and page.is_joined:
+                page.act(page.session.leave)
+            case _ if page is not None:
+                page.act(page.session.join, page.tab.person)
+        self._go_on(flows)
+
+    # --- what must hold ---
+
+    @invariant()
+    def nothing_wrong_was_shown(self) -> None:
+        if self.world is not None:
+            self.world.check()
+
+    # --- helpers ---
+
+    def _say(self, tab: str, again: bool) -> None:
+        """Something new, or ``again`` the same two letters as often before."""
+        page = self.w.tabs[tab].page
+        if page is not None:
+            self._words += 1
+            self.w.say(page, "ok" if again else f"words {self._words}")
+
+    def _toggle_disk(self, tab: str, *, breaks: bool) -> None:
+        storage = self.w.tabs[tab].browser.storage
+        if storage.is_stuck or storage.is_broken:
+            storage.is_broken = False
+            storage.release()
+        elif breaks:
+            self.w.tabs[tab].browser.break_disk()
+        else:
+            storage.is_stuck = True
+
+    def _texts(self, way: Way | None = None) -> list[Flight]:
+        return [f for f in self.w.flights() if isinstance(f.item, Text) and way in (None, f.way)]
+
+    def _pick(self, which: int, flights: list[Flight], act: Any) -> None:
+        if flights:
+            act(flights[which % len(flights)])
+
+    def _go_on(self, flows: bool) -> None:
+        if flows:
+            self.w.flow()
+        else:
+            self.w.run()
+
+    def _living(self, tab: str) -> Page | None:
+        page = self.w.tabs[tab].page
+        return None if page is None or page.is_frozen else page
+
+
+def machine_settings(**parts: Any) -> dict[str, Any]:
+    """What all runs of the machine have in common: the same again, without a clock of their own."""
+    return {"derandomize": True, "deadline": None, "database": None, **parts}

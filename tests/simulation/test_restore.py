@@ -1,0 +1,39 @@
+"""A backup comes back under a new epoch: what was said since is gone, and for the rest nothing changes."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import precondition, rule
+
+from tests.simulation.machine import Together, machine_settings
+from tests.simulation.memory_store import Tables
+
+EXAMPLES = max(1, int(os.environ.get("KIZUNA_EXAMPLES", "300")) // 5)
+
+
+class WithBackups(Together):
+    """Responsible for a server that is set back to an earlier day."""
+
+    backup: Tables | None = None
+
+    @rule()
+    def a_backup_is_made(self) -> None:
+        self.backup = self.w.server.backup()
+
+    @precondition(lambda self: self.backup is not None)
+    @rule(flows=st.booleans())
+    def the_backup_is_restored(self, flows: bool) -> None:
+        assert self.backup is not None
+        self.w.restore(self.backup)
+        self._go_on(flows)
+
+
+TestRestore = pytest.mark.timeout(600 + EXAMPLES)(WithBackups.TestCase)
+TestRestore.settings = settings(
+    **machine_settings(max_examples=EXAMPLES, stateful_step_count=40),
+    suppress_health_check=[HealthCheck.too_slow],
+)

@@ -1,0 +1,30 @@
+"""Would the test of everything together notice if something were broken? It must, within a few examples."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.simulation import sabotage
+from tests.simulation.machine import Together, machine_settings
+from tests.simulation.sabotage import Sabotage
+
+#: The hardest to find took 35.
+EXAMPLES = 100
+
+
+@pytest.mark.parametrize("break_it", sabotage.ALL, ids=lambda sabotage: sabotage.__name__)
+def test_what_is_broken_is_found(break_it: Sabotage, monkeypatch: pytest.MonkeyPatch):
+    break_it(monkeypatch)
+    with pytest.raises(AssertionError):
+        run_state_machine_as_test(
+            Together,
+            settings=settings(
+                **machine_settings(max_examples=EXAMPLES, stateful_step_count=40),
+                phases=[Phase.generate],
+                report_multiple_bugs=False,
+                print_blob=False,
+                suppress_health_check=[HealthCheck.too_slow],
+            ),
+        )

@@ -1,0 +1,127 @@
+"""Starting the engines, each the way that testing.md found to work on Debian.
+
+Playwright drives Chromium and Firefox ESR, Selenium drives WebKitGTK's MiniBrowser on a virtual screen. One Chromium
+is started by hand: pages that Playwright creates are never hidden and their timers never throttled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from playwright.sync_api import Browser, BrowserContext, Playwright
+from playwright.sync_api import TimeoutError as TimedOut
+from selenium.webdriver import WebKitGTK
+from selenium.webdriver.webkitgtk.options import Options
+from selenium.webdriver.webkitgtk.service import Service
+
+from tests.support.waiting import eventually
+
+#: As root and without the internet, Chromium is quiet only like this.
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@contextlib.contextmanager
+def chromium(playwright: Playwright, program: Path, *flags: str) -> Iterator[Browser]:
+    """The Chromium of most tests; ``flags``: further ones."""
+    browser = playwright.chromium.launch(executable_path=program, args=[*CHROMIUM_FLAGS, *flags])
+    try:
+        yield browser
+    finally:
+        browser.close()
+
+
+@contextlib.contextmanager
+def chromium_that_hides(playwright: Playwright, program: Path, *flags: str) -> Iterator[BrowserContext]:
+    """A Chromium started by hand, whose pages are hidden behind the newest tab, as a person's are; ``flags``: further
+    ones."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        arguments = [
+            "--headless=new",
+            "--remote-debugging-port=0",
+            f"--user-data-dir={profile}",
+            *CHROMIUM_FLAGS,
+            *flags,
+        ]
+        process = subprocess.Popen(
+            [program, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        try:
+            announced = Path(profile) / "DevToolsActivePort"  # its first line, once it listens
+            port = eventually(lambda: announced.exists() and announced.read_text().partition("\n")[0])
+            browser = _attach(playwright, f"http://127.0.0.1:{port}")
+            yield browser.contexts[0]
+            browser.close()
+        finally:
+            process.terminate()
+            process.wait(10)
+
+
+def _attach(playwright: Playwright, address: str, attempts: int = 3) -> Browser:
+    """Take over a running Chromium. One that has just started sometimes leaves the first attempt unanswered."""
+    while True:
+        attempts -= 1
+        try:
+            return playwright.chromium.connect_over_cdp(address, no_defaults=True, timeout=10_000)
+        except TimedOut:
+            if not attempts:
+                raise
+
+
+@contextlib.contextmanager
+def firefox(playwright: Playwright, program: Path) -> Iterator[Browser]:
+    """Debian's Firefox ESR, over WebDriver BiDi."""
+    browser = playwright.firefox.launch(channel="moz-firefox", executable_path=program)
+    try:
+        yield browser
+    finally:
+        browser.close()
+
+
+@contextlib.contextmanager
+def webkit(driver: Path, minibrowser: Path, *, waits: bool = True) -> Iterator[WebKitGTK]:
+    """WebKitGTK's MiniBrowser on a virtual screen of its own. ``waits``: until an address has loaded."""
+    options = Options()
+    options.binary_location = str(minibrowser)
+    options.add_argument("--automation")
+    options.page_load_strategy = "normal" if waits else "none"
+    with _virtual_screen() as display:
+        browser = WebKitGTK(
+            options=options, service=Service(str(driver), env={**os.environ, "DISPLAY": display})
+        )
+        try:
+            yield browser
+        finally:
+            browser.quit()
+
+
+@contextlib.contextmanager
+def _virtual_screen() -> Iterator[str]:
+    """An X server without a screen; it chooses a free display and tells which."""
+    program = shutil.which("Xvfb")
+    assert program is not None, "xvfb-run without Xvfb"
+    readable, writable = os.pipe()
+    try:
+        arguments = ["-displayfd", str(writable), "-screen", "0", "1280x1000x24", "-nolisten", "tcp"]
+        process = subprocess.Popen([program, *arguments], pass_fds=[writable], stderr=subprocess.DEVNULL)
+        os.close(writable)
+        try:
+            yield f":{os.read(readable, 20).decode().strip()}"
+        finally:
+            process.terminate()
+            process.wait(10)
+    finally:
+        os.close(readable)

@@ -1,0 +1,96 @@
+"""A program as a process of its own: started, listened to, and ended by its id."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from signal import SIGKILL, SIGTERM
+
+ROOT = Path(__file__).parents[2]
+LOOPBACK = "127.0.0.1"
+#: Seconds. No program that works needs them, on however busy a machine.
+PATIENCE = 120.0
+
+
+class Process:
+    """Responsible for one process and what it prints, both streams together.
+
+    It has a standard input that stays open, so it can notice when the tests are gone, however they end.
+    """
+
+    def __init__(self, *arguments: str, env: Mapping[str, str], cwd: Path = ROOT) -> None:
+        self.output = ""
+        self._lines = threading.Condition()
+        self._has_ended = False
+        self._process = subprocess.Popen(
+            arguments,
+            cwd=cwd,
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def wait_for(self, pattern: str, within: float = PATIENCE) -> re.Match[str]:
+        """The first match in what it prints. Ends it, with AssertionError, when it says something else or nothing."""
+
+        def found() -> re.Match[str] | None:
+            return re.search(pattern, self.output, re.MULTILINE)
+
+        with self._lines:
+            self._lines.wait_for(lambda: found() or self._has_ended, within)
+            match = found()
+        if match is None:
+            self.end(SIGKILL)
+            raise AssertionError(f"{pattern!r} was not printed within {within} s:\n{self.output[-3000:]}")
+        return match
+
+    @property
+    def pid(self) -> int:
+        """Its id."""
+        return self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the process is there."""
+        return self._process.poll() is None
+
+    def signal(self, number: int) -> None:
+        """Send a signal and return at once."""
+        self._process.send_signal(number)
+
+    def wait(self, within: float = PATIENCE) -> int:
+        """The exit code; AssertionError if it stays, and then it is killed."""
+        try:
+            code = self._process.wait(within)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            raise AssertionError(f"still there after {within} s:\n{self.output[-3000:]}") from None
+        finally:
+            self._reader.join(PATIENCE)
+            for stream in (self._process.stdin, self._process.stdout):
+                assert stream is not None
+                stream.close()
+        return code
+
+    def end(self, with_signal: int = SIGTERM) -> int:
+        """Send a signal, and the exit code."""
+        self.signal(with_signal)
+        return self.wait()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            with self._lines:
+                self.output += line
+                self._lines.notify_all()
+        with self._lines:
+            self._has_ended = True
+            self._lines.notify_all()

@@ -1,0 +1,147 @@
+"""The server as people run it, `python -m backend.server`, on a port and a SQLite file that survive its restarts."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from tests.support.process import LOOPBACK, PATIENCE, ROOT, Process
+
+__all__ = ["LOOPBACK", "ROOT", "KizunaServer", "free_port", "post", "secret_of"]
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])
+
+
+def secret_of(name: str) -> str:
+    """The client secret of somebody who is the same person in every test."""
+    return f"the secret of {name}".ljust(20, ".")
+
+
+def post(url: str, body: Any = None, **headers: str) -> tuple[int, Any]:
+    """POST JSON; the status and the decoded answer."""
+    data = b"" if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(
+        url, data, {"Content-Type": "application/json", **headers}, method="POST"
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.load(error)
+
+
+class KizunaServer:
+    """Responsible for one server: starting, stopping in two ways, and what it printed in all its lives.
+
+    ``port`` 0 lets the first life choose. ``flags`` are for its command line, ``settings`` for its environment."""
+
+    def __init__(self, data: Path, port: int = 0, *, flags: Sequence[str] = (), **settings: str) -> None:
+        self.data = data
+        self.port = port
+        self._flags = flags
+        self._settings = settings
+        self._process: Process | None = None
+        self._earlier_output = ""
+
+    def start(self, **settings: str) -> Self:
+        """Start, and wait until it says where it listens. Starting again means the same port and file."""
+        assert self._process is None, "it runs already"
+        variables = {
+            "HOST": LOOPBACK,
+            "PORT": str(self.port),
+            "DATA": str(self.data),
+            "PYTHONUNBUFFERED": "1",
+        }
+        self._process = Process(
+            *(sys.executable, "-m", "backend.server", *self._flags),
+            env={**os.environ, **variables, **self._settings, **settings},
+        )
+        self.port = int(self._process.wait_for(r"^Kizuna is at .*:(\d+)$")[1])
+        return self
+
+    @property
+    def url(self) -> str:
+        """Where the page is."""
+        return f"http://{LOOPBACK}:{self.port}"
+
+    @property
+    def output(self) -> str:
+        """All that it has printed."""
+        return self._earlier_output + (self._process.output if self._process else "")
+
+    @property
+    def pid(self) -> int:
+        """The id of its process."""
+        return self._running.pid
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the process is there."""
+        return self._process is not None and self._process.is_running
+
+    def signal(self, number: int = signal.SIGTERM) -> None:
+        """Send a signal and return at once."""
+        self._running.signal(number)
+
+    def wait(self, within: float = PATIENCE) -> int:
+        """The exit code of what ends; AssertionError if it stays."""
+        process, self._process = self._running, None
+        try:
+            return process.wait(within)
+        finally:
+            self._earlier_output += process.output
+
+    def stop(self) -> int:
+        """SIGTERM, and its exit code."""
+        self.signal()
+        return self.wait()
+
+    def kill(self) -> None:
+        """SIGKILL, if it runs: no close frame for anybody."""
+        if self._process is not None:
+            self.signal(signal.SIGKILL)
+            self.wait()
+
+    def restart(self) -> None:
+        """Stop politely and start again."""
+        self.stop()
+        self.start()
+
+    def post(self, path: str, body: Any) -> tuple[int, Any]:
+        """POST JSON; the status and the decoded answer."""
+        return post(self.url + path, body)
+
+    def token(self, name: str, secret: str | None = None) -> str:
+        """A token for somebody; without ``secret`` the same person each time."""
+        status, body = self.post("/token", {"name": name, "clientSecret": secret or secret_of(name)})
+        assert status == 200, body
+        return str(body["token"])
+
+    def socket_url(self, name: str) -> str:
+        """The WebSocket URL for a person, with a fresh token."""
+        return f"ws://{LOOPBACK}:{self.port}/ws?token={self.token(name)}"
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    @property
+    def _running(self) -> Process:
+        assert self._process is not None, "it does not run"
+        return self._process
