@@ -26,6 +26,9 @@ DEPLOY_WORDS := STACK ORIGINS SIGN_IN SECRET JWKS_URL AUDIENCE ISSUER STAGE RATE
 
 # Tests of one file share pages and servers, so a file stays in one process. ARGS="-n 0": all in one.
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# Each process measures what its own unit tests reach; pytest-cov adds the processes up at the end of the run.
+# Part of the tests reaches part of the code, so with ARGS nothing is measured.
+COVERAGE := $(if $(strip $(ARGS)),,--cov --cov-report=)
 
 PACKAGES := .venv/.packages
 PROJECT := .venv/.project
@@ -54,8 +57,12 @@ dev: setup  ## Serve the source tree; open pages show what was changed
 build: setup  ## Build the site for any static host in dist/site (ARGS="--config my.json --host chat.example.org")
 	@$(VENV_PYTHON) -m tools.build $(ARGS)
 
-test: check browsers dynamodb-local ministack  ## Set up, then checks, unit tests and end-to-end tests
-	@$(VENV_PYTHON) -m pytest $(PARALLEL) $(ARGS)
+test: setup-test browsers dynamodb-local ministack  ## Set up, then lint, types, unit tests, end-to-end tests, coverage
+	@$(VENV_PYTHON) -m pytest $(PARALLEL) $(COVERAGE) $(ARGS)
+	@$(if $(COVERAGE),$(MAKE) --no-print-directory coverage-gate)
+
+test-deep: setup-test browsers dynamodb-local ministack  ## The long forms of the tests as well: before a release, and each night
+	@KIZUNA_DEEP=1 $(VENV_PYTHON) -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: setup-test  ## Lint, formatting, types
 	@$(VENV_PYTHON) -m ruff check --output-format concise
@@ -66,33 +73,28 @@ fix: setup-test  ## Let ruff mend what it can: imports, formatting
 	@$(VENV_PYTHON) -m ruff check --fix --quiet || true
 	@$(VENV_PYTHON) -m ruff format
 
-coverage: setup-test dynamodb-local ministack  ## Which lines and branches the unit tests reach
-	@$(VENV_PYTHON) -m coverage run -m pytest -m "not e2e" $(ARGS)
-	@$(VENV_PYTHON) -m coverage report
+coverage: setup-test  ## Which lines and branches of library and chat their unit tests reach
+	@$(VENV_PYTHON) -m pytest $(PARALLEL) --cov --cov-report= -q tests/kizuna tests/chat
+	@$(MAKE) --no-print-directory coverage-gate
+
+coverage-gate:
+	@$(VENV_PYTHON) -m coverage report --include "app/kizuna/*" --fail-under 100
+	@$(VENV_PYTHON) -m coverage report --include "app/chat/*" --fail-under 98
+
+stats:  ## Lines of Python by folder
+	@$(PYTHON) tools/stats.py
 
 own-coverage: setup-test  ## Does each module of the library reach 100 % by its own tests?
 	@$(VENV_PYTHON) -m tools.own_coverage
 
-unit: setup-test dynamodb-local ministack  ## The tests that need no browser
-	@$(VENV_PYTHON) -m pytest $(PARALLEL) -m "not e2e" $(ARGS)
+unit: setup-test dynamodb-local  ## The tests that need no browser
+	@$(VENV_PYTHON) -m pytest $(PARALLEL) -m "not e2e" --ignore tests/test_checks.py --ignore tests/cloud $(ARGS)
 
 e2e: setup-test browsers ministack  ## The tests in real browsers
 	@$(VENV_PYTHON) -m pytest $(PARALLEL) -m e2e $(ARGS)
 
 chaos: setup-test browsers  ## Ten minutes on real pages while everything breaks (ARGS="--seconds 60 --seed N")
 	@$(VENV_PYTHON) -m tests.e2e.chaos $(ARGS)
-
-hidden: setup-test browsers  ## Five minutes in a tab that is really hidden (ARGS="--minutes 10")
-	@$(VENV_PYTHON) -m tests.e2e.hidden_soak $(ARGS)
-
-leaks: setup-test browsers  ## Does a page leak that reconnects 1,000 times? (minutes; ARGS="--count 100")
-	@$(VENV_PYTHON) -m tests.e2e.leaks $(ARGS)
-
-units-in-page: setup-test browsers  ## The unit tests inside the page, on Pyodide (ARGS="--browser firefox")
-	@$(VENV_PYTHON) -m tests.e2e.units_in_page $(ARGS)
-
-soak: setup-test  ## 200,000 random steps through the connection's core (ARGS="--seed N": the same again)
-	@$(VENV_PYTHON) -m tests.reports.simulated.soak $(ARGS)
 
 week: setup-test  ## A simulated week under each profile, into docs/simulations.md (minutes)
 	@$(VENV_PYTHON) -m tests.reports.simulated.week --write

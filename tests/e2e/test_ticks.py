@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import time
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -150,10 +150,7 @@ def test_while_the_pages_timers_stand_still_a_worker_keeps_its_heart_beating_and
         assert person.network.counts.websockets == 1
 
         assert person.network.strand(only_websockets=True) == 1
-        began = time.monotonic()
         person.network.wait_until(lambda seen: seen.websockets == 2)
-        print(f"replaced {time.monotonic() - began:.1f} s after the silence began")
-        assert time.monotonic() - began < 20, "the page's own timers would have needed minutes"
         person.wait_until_in()
     assert len(workers_of(person.page)) == 1
     person.watch.allow_network_trouble()
@@ -176,6 +173,32 @@ def assert_named_once(person: Person) -> None:
     (complaint,) = [line for line in person.watch.console if "for want of a worker" in line]
     assert TICKS_FILE in complaint
     assert workers_of(person.page) == []
+
+
+@pytest.mark.deep
+def test_a_tab_hidden_for_five_minutes_pings_every_thirty_seconds(
+    request: pytest.FixtureRequest, chromium_that_hides: BrowserContext, server: KizunaServer, room: str
+) -> None:
+    """Nothing is scaled: Chromium's own throttling, the connection's own numbers."""
+    cover = chromium_that_hides.pages[0]
+    with FaultProxy(server.port) as network:
+        person = Person(chromium_that_hides.new_page(), network, "Hidden")
+        with present(request, [person], server):
+            person.page.bring_to_front()
+            person.open(room)
+            person.join()
+            statuses = person.watch_status()
+            person.page.evaluate(COUNT_TIMEOUTS)
+            cover.bring_to_front()
+            eventually(lambda: stand_still(person), within=300, what="a page whose timers are stopped")
+            eventually(lambda: pings_of(person) >= 10, within=500, what="ten pings")
+            sent = [frame["t"] / 1000 for frame in frames_of(person, "ping")]
+            gaps = [after - before for before, after in itertools.pairwise(sent)]
+            print(f"seconds between pings: {', '.join(f'{gap:.2f}' for gap in gaps)}")
+            assert max(gaps) < 50, "the page's own timers run once a minute"
+            assert statuses() == ["connected"]
+            assert network.counts.websockets == 1
+        person.page.close()
 
 
 def test_one_worker_serves_all_links_and_leaving_ends_it(quinn: Person) -> None:
@@ -223,7 +246,7 @@ def begin(page: Page, server: KizunaServer) -> PythonPage:
     return tab
 
 
-def hears_worker(tab: PythonPage, worker_url: str | None, patience: float = 10) -> bool:
+def hears_worker(tab: PythonPage, worker_url: str | None, patience: float = 60) -> bool:
     """Whether a platform hears its worker within so many seconds; it leaves none behind."""
     heard, heard_after, proxies_left = tab.run(
         f"{HEAR_WORKER}\nawait hear_worker({worker_url!r}, {patience})"

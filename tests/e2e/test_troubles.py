@@ -52,7 +52,7 @@ def test_a_browser_without_network_says_so_and_comes_back_with_it(quinn: Person,
         peer.say("outside")
     finally:
         quinn.page.context.set_offline(False)
-    quinn.wait_until_in(within=5)
+    quinn.wait_until_in()
     quinn.wait_for_text("in a tunnel", state="sent")
     quinn.wait_for_texts("outside", "in a tunnel")
     peer.wait_to_hear("in a tunnel")

@@ -1,4 +1,4 @@
-"""pytest over the unit tests, inside a page as well as on CPython; the result is data.
+"""pytest over the unit tests, inside a page; the result is data.
 
 Pyodide's own event loop is the browser's and cannot be run until a coroutine is done. So tests get a plain loop of
 asyncio that selects nothing: what it runs comes from itself, as everything in these tests does. Hypothesis has a
@@ -63,27 +63,23 @@ def plain_policy() -> asyncio.AbstractEventLoopPolicy:
 class Record:
     """Responsible for what became of each test, and why; ``left_out``: reasons, by the beginning of a test's id."""
 
-    def __init__(self, left_out: Mapping[str, str], *, in_page: bool) -> None:
+    def __init__(self, left_out: Mapping[str, str]) -> None:
         self.passed: list[str] = []
         self.failed: dict[str, str] = {}
         self.deselected: dict[str, str] = {}
-        self.collected: list[str] = []
         self._left_out = left_out
-        self._in_page = in_page
 
     def pytest_addoption(self, parser: pytest.Parser) -> None:
-        """Settings of plugins that are not here: nothing in a page could interrupt a test."""
-        if self._in_page:
-            parser.addini("timeout", "of pytest-timeout")
+        """The setting of a plugin that is not here: nothing in a page could interrupt a test."""
+        parser.addini("timeout", "of pytest-timeout")
 
     def pytest_configure(self, config: pytest.Config) -> None:
-        """And their marks."""
-        if self._in_page:
-            config.addinivalue_line("markers", "timeout: of pytest-timeout")
+        """And the marks of plugins that are not here."""
+        for mark in ("timeout: of pytest-timeout", "no_cover: of pytest-cov"):
+            config.addinivalue_line("markers", mark)
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         """Leave out what is to be left out, and say why."""
-        self.collected = [item.nodeid for item in items]
         reasons = [self._why_not(item) for item in items]
         self.deselected = {item.nodeid: why for item, why in zip(items, reasons, strict=True) if why}
         items[:] = [item for item, why in zip(items, reasons, strict=True) if not why]
@@ -161,7 +157,10 @@ def run_in_page(folder: str, tests: Sequence[str], left_out: Mapping[str, str]) 
         try:
             places = [f"--rootdir={folder}", f"--config-file={folder}/pyproject.toml"]
             places += [f"{folder}/{test}" for test in tests]
-            done.set_result(_run([*IN_PAGE, *places], Record(left_out, in_page=True)))
+            record = Record(left_out)
+            code = int(pytest.main([*IN_PAGE, *places, "-q", "--no-header"], plugins=[record]))
+            told = {"passed": record.passed, "failed": record.failed, "deselected": record.deselected}
+            done.set_result(json.dumps({"platform": sys.platform, "code": code, **told}))
         finally:
             asyncio.set_event_loop_policy(policy)
             asyncio._set_running_loop(loop)
@@ -174,30 +173,3 @@ def run_in_page(folder: str, tests: Sequence[str], left_out: Mapping[str, str]) 
 
 #: No thread, no second process, no file descriptor to capture.
 IN_PAGE = ("-p", "pytest_asyncio.plugin", "-p", "no:faulthandler", "-p", "no:cacheprovider", "--capture=sys")
-
-
-def _run(arguments: Sequence[str], record: Record) -> str:
-    began = time.monotonic()
-    code = pytest.main([*arguments, "-q", "--no-header"], plugins=[record])
-    return json.dumps(
-        {
-            "python": sys.version.split()[0],
-            "platform": sys.platform,
-            "code": int(code),
-            "seconds": time.monotonic() - began,
-            "collected": record.collected,
-            "passed": record.passed,
-            "failed": record.failed,
-            "deselected": record.deselected,
-        }
-    )
-
-
-def main() -> int:
-    """``python -m tests.e2e.units_runner tests...``: what would run here, as JSON in the last line."""
-    print("\n" + _run(["--collect-only", "-p", "no:cacheprovider", *sys.argv[1:]], Record({}, in_page=False)))
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

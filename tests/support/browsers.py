@@ -36,8 +36,11 @@ CHROMIUM_FLAGS = [
 
 @contextlib.contextmanager
 def chromium(playwright: Playwright, program: Path, *flags: str) -> Iterator[Browser]:
-    """The Chromium of most tests; ``flags``: further ones."""
-    browser = playwright.chromium.launch(executable_path=program, args=[*CHROMIUM_FLAGS, *flags])
+    """The Chromium of most tests; ``flags``: further ones. HEADED=1 shows its windows."""
+    headless = not os.environ.get("HEADED")
+    browser = playwright.chromium.launch(
+        executable_path=program, args=[*CHROMIUM_FLAGS, *flags], headless=headless
+    )
     try:
         yield browser
     finally:

@@ -1,5 +1,6 @@
 """Which browsers are found, what is installed, and what is said when it may not be."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from tools import browsers
 from tools.browsers import Browsers
 
 SOMEWHERE = Path("/usr/bin/true")
-ALL = Browsers(SOMEWHERE, SOMEWHERE, SOMEWHERE, SOMEWHERE, SOMEWHERE)
+ALL = Browsers(SOMEWHERE, SOMEWHERE, SOMEWHERE, SOMEWHERE, SOMEWHERE, SOMEWHERE)
 NONE = Browsers(None, None, None, None, None)
 
 
@@ -24,6 +25,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     monkeypatch.setattr(browsers, "find_browsers", lambda: ALL if asked else NONE)
     monkeypatch.setattr(browsers, "missing_fonts", list)
     monkeypatch.setattr(browsers, "may_install", lambda: True)
+    monkeypatch.setattr(browsers, "_has_headless_shell", lambda: True)
     monkeypatch.setattr(browsers, "install", install)
     return asked
 
@@ -32,8 +34,21 @@ def test_what_is_missing_is_installed_in_one_go(
     installed: list[list[str]], capsys: pytest.CaptureFixture[str]
 ):
     assert browsers.main() == 0
-    assert installed == [["chromium", "firefox-esr", "webkit2gtk-driver", "xvfb", "xauth"]]
+    assert installed == [
+        ["chromium", "firefox-esr", "webkit2gtk-driver", "xvfb", "xauth", "chromium-headless-shell"]
+    ]
     assert capsys.readouterr().out == ""
+
+
+def test_the_headless_shell_alone_is_fetched_where_there_is_one(
+    installed: list[list[str]], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(browsers, "find_browsers", lambda: replace(ALL, headless_shell=None))
+    assert browsers.main() == 0
+    assert installed == [["chromium-headless-shell"]]
+    monkeypatch.setattr(browsers, "_has_headless_shell", lambda: False)
+    assert browsers.main() == 0
+    assert len(installed) == 1
 
 
 def test_a_complete_machine_is_left_alone(installed: list[list[str]], monkeypatch: pytest.MonkeyPatch):
