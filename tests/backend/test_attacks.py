@@ -1,20 +1,14 @@
 """What somebody who means ill can try, at the server of one machine and at the functions on AWS: none of it works."""
 
-import asyncio
 import json
 import logging
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
 import jwt
 import pytest
-from websockets.exceptions import InvalidStatus
-from websockets.sync.client import connect
-from websockets.typing import Origin
 
 from backend.authorizer import allows, context_of
 from backend.cloud import Cloud, Settings
@@ -24,13 +18,12 @@ from backend.tokens import AUDIENCE, Tokens, load_secret
 from backend.verification import JwtVerifier
 from tests.backend.conftest import SECRET
 from tests.backend.fakes import FakeClock, FakeGateway, Ids, event
-from tests.backend.page import Page
-from tests.support.server import KizunaServer
+from tests.support.peer import SocketClient, knock
+from tests.support.server import KizunaServer, post
 
 ORIGIN = "https://chat.example.org"
 EVIL = "https://evil.example"
 CLIENT_SECRETS = {"Ann": "the secret of Ann ...", "Bob": "the secret of Bob ..."}
-WITHIN_SECONDS = 10.0
 
 Frame = dict[str, Any]
 
@@ -42,7 +35,7 @@ class Place(Protocol):
     now: int  #: epoch seconds
 
     def knock(self, token: str, origin: str | None = ORIGIN) -> int:
-        """The status of a handshake with this in its URL; who gets in leaves at once."""
+        """The status of a handshake with this in its URL, 101 if it lets in; who gets in leaves at once."""
 
     def ask(self, token: str, origin: str | None = ORIGIN) -> tuple[int, str]:
         """The status of POST /ticket with this as bearer token, and the ticket or what was wrong."""
@@ -62,40 +55,28 @@ class OneMachine:
         self.secret = load_secret(store)  # made before the server starts, which lets nobody else in
         store.close()
         self._server = KizunaServer(folder / "k.sqlite3", ALLOWED_ORIGINS=ORIGIN).start()
+        self._socket_url = f"{self._server.url.replace('http', 'ws', 1)}/ws?token="
         self.now = int(time.time())
 
     def knock(self, token: str, origin: str | None = ORIGIN) -> int:
-        url = f"{self._server.url.replace('http', 'ws', 1)}/ws?token={token}"
-        try:
-            with connect(url, proxy=None, origin=None if origin is None else Origin(origin)):
-                return 200
-        except InvalidStatus as refused:
-            return refused.response.status_code
+        return knock(f"{self._socket_url}{token}", origin)
 
     def ask(self, token: str, origin: str | None = ORIGIN) -> tuple[int, str]:
         headers = {"Authorization": f"Bearer {token}"} | ({} if origin is None else {"Origin": origin})
-        request = urllib.request.Request(f"{self._server.url}/ticket", b"", headers)
-        try:
-            with urllib.request.urlopen(request, timeout=WITHIN_SECONDS) as answer:
-                return answer.status, json.load(answer)["ticket"]
-        except urllib.error.HTTPError as refused:
-            with refused:
-                return refused.code, json.load(refused)["message"]
+        status, answer = post(f"{self._server.url}/ticket", **headers)
+        return status, answer.get("ticket") or answer["message"]
 
     def talk(self, said: dict[str, list[Frame]]) -> dict[str, list[Frame]]:
-        return asyncio.run(self._talk(said))
-
-    async def _talk(self, said: dict[str, list[Frame]]) -> dict[str, list[Frame]]:
-        base = f"{self._server.url.replace('http', 'ws', 1)}/ws?token="
-        pages = {name: await Page.at(base + self.ask(good_token(self, name))[1]) for name in said}
+        tickets = {name: self.ask(good_token(self, name))[1] for name in said}
+        people = {name: SocketClient.enter(self._socket_url + ticket) for name, ticket in tickets.items()}
         got: dict[str, list[Frame]] = {name: [] for name in said}
         for speaker, frames in said.items():
             for frame in frames:
-                await pages[speaker].send(**frame)
-                for name, page in pages.items():
-                    got[name].append(await page.read("message"))
-        for page in pages.values():
-            await page.leave()
+                people[speaker].send(**frame)
+                for name, person in people.items():
+                    got[name].append(person.read("message"))
+        for person in people.values():
+            person.leave()
         return got
 
     def log(self) -> str:
@@ -119,7 +100,8 @@ class Aws:
         self._context = {"domainName": "d", "stage": "s"}
 
     def knock(self, token: str, origin: str | None = ORIGIN) -> int:
-        return self._connect(self._ids(), token, origin)[0]
+        status, _ = self._connect(self._ids(), token, origin)
+        return 101 if status == 200 else status
 
     def _connect(self, connection_id: str, token: str, origin: str | None) -> tuple[int, dict[str, str]]:
         asked = event("CONNECT", connection_id, query={"token": token})
@@ -164,16 +146,20 @@ class Aws:
         return self._caplog.text
 
 
-@pytest.fixture(params=["one machine", "aws"])
-def place(
-    request: pytest.FixtureRequest, tmp_path: Path, sqlite: SqliteStore, clock: FakeClock
-) -> Iterator[Place]:
-    if request.param == "aws":
-        yield Aws(sqlite, clock, request.getfixturevalue("caplog"))
-        return
-    made = OneMachine(tmp_path)
+@pytest.fixture(scope="module")
+def one_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OneMachine]:
+    made = OneMachine(tmp_path_factory.mktemp("data"))
     yield made
     made.close()
+
+
+@pytest.fixture(params=["one machine", "aws"])
+def place(request: pytest.FixtureRequest) -> Place:
+    fixture = request.getfixturevalue
+    if request.param == "aws":
+        return Aws(fixture("sqlite"), fixture("clock"), fixture("caplog"))
+    made: OneMachine = fixture("one_machine")
+    return made
 
 
 def claims(place: Place, **changes: Any) -> Frame:
@@ -216,9 +202,9 @@ FORGERIES: dict[str, Callable[[Place], str]] = {
 
 def test_what_is_tried_below_would_succeed_with_a_good_token(place):
     token = good_token(place, "Ann")
-    assert place.knock(signed(place)) == place.knock(token) == 200
+    assert place.knock(signed(place)) == place.knock(token) == 101
     status, ticket = place.ask(token)
-    assert (status, place.knock(ticket)) == (200, 200)
+    assert (status, place.knock(ticket)) == (200, 101)
 
 
 def test_no_forged_token_opens_a_door_or_stands_in_a_log_line(place):
@@ -235,7 +221,7 @@ def test_no_forged_token_opens_a_door_or_stands_in_a_log_line(place):
 
 def test_a_ticket_opens_once_whoever_reads_it_afterwards(place):
     _, ticket = place.ask(good_token(place, "Ann"))
-    assert [place.knock(ticket) for _ in range(3)] == [200, 403, 403]
+    assert [place.knock(ticket) for _ in range(3)] == [101, 403, 403]
     assert place.ask(ticket)[0] == 401  # nor does it buy another
     assert ticket not in place.log()
 
@@ -246,8 +232,8 @@ def test_a_page_of_another_origin_gets_in_nowhere_and_spoils_nothing(place):
     for origin in (EVIL, "null", f"{ORIGIN}.evil.example", ORIGIN.replace("https", "http")):
         assert place.knock(token, origin) == place.knock(ticket, origin) == 403
         assert place.ask(token, origin)[0] == 403
-    assert place.knock(ticket) == 200
-    assert place.knock(token, None) == 200  # no page of a browser: nobody is misled
+    assert place.knock(ticket) == 101
+    assert place.knock(token, None) == 101  # no page of a browser: nobody is misled
 
 
 def test_nobody_acts_as_somebody_else_whatever_their_frames_say(place):

@@ -15,8 +15,9 @@ from backend.store import sqlite
 from backend.store.sqlite import SqliteStore
 from backend.tokens import Tokens, load_secret
 from tests.backend.fakes import FakeGateway
-from tests.backend.page import Page
 from tests.backend.person import Person
+from tests.support.peer import SocketClient
+from tests.support.process import PATIENCE
 from tests.support.server import ROOT
 
 
@@ -359,19 +360,19 @@ def run(command: str, *paths: Path) -> subprocess.CompletedProcess[str]:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
 
 
-async def test_a_server_that_goes_on_speaking_is_saved_stopped_and_restored(server, tmp_path):
+def test_a_server_that_goes_on_speaking_is_saved_stopped_and_restored(server, tmp_path):
     server.start()
     saved = tmp_path / "saved.sqlite3"
-    ann = await Page.open(server, "Ann")
-    first = await ann.say("before", "c-1")
+    ann = SocketClient.enter(server.socket_url("Ann"))
+    first = ann.say("before", "c-1")
     ended = run("backup", server.data, saved)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, f"Saved {server.data} in {saved}\n", "")
-    await ann.say("after", "c-2")
+    ann.say("after", "c-2")
     ended = run("restore", saved, server.data)
     assert ended.returncode == 1
     assert ended.stderr == f"Kizuna cannot restore: {server.data} is in use by another running server\n"
@@ -379,8 +380,8 @@ async def test_a_server_that_goes_on_speaking_is_saved_stopped_and_restored(serv
     ended = run("restore", saved, server.data)
     assert (ended.returncode, ended.stderr) == (0, "")
     server.start()
-    again = await Page.open(server, "Ann")
+    again = SocketClient.enter(server.socket_url("Ann"))
     assert [message["content"] for message in again.batch["messages"]] == ["before"]
     assert again.batch["epoch"] != first["epoch"]
-    await again.leave()
-    await ann.leave()
+    again.leave()
+    ann.leave()

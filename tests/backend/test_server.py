@@ -11,19 +11,17 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
-from websockets.asyncio.client import connect
-from websockets.exceptions import InvalidStatus
-from websockets.typing import Origin
 
 from backend import server as server_module
 from backend.server import Unusable, allow_many_connections, bind, read_options, set_up_logging
-from tests.backend.page import PATIENCE_SECONDS, Page
+from tests.support.peer import SocketClient, knock
+from tests.support.process import PATIENCE
 from tests.support.server import LOOPBACK, ROOT, KizunaServer
 
+#: What a supervisor gives it to end before it kills.
 STOP_SECONDS = 5.0
 
 
@@ -46,7 +44,7 @@ def shared(tmp_path_factory):
 
 def test_it_says_exactly_where_it_is_and_answers_there(shared):
     assert shared.output.startswith(f"Kizuna is at http://127.0.0.1:{shared.port}\n")
-    connection = http.client.HTTPConnection(LOOPBACK, shared.port, timeout=PATIENCE_SECONDS)
+    connection = http.client.HTTPConnection(LOOPBACK, shared.port, timeout=PATIENCE)
     connection.request("GET", "/health")
     assert json.load(connection.getresponse()) == {"status": "ok"}
     connection.close()
@@ -60,7 +58,7 @@ def refused(**environment: str) -> str:
         env={**os.environ, "HOST": LOOPBACK, "PORT": "0", **environment},
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=PATIENCE,
         check=False,
     )
     assert (ended.returncode, ended.stdout) == (1, "")
@@ -175,109 +173,102 @@ def test_it_may_open_as_many_files_as_the_system_allows():
 # --- chat ---
 
 
-async def test_two_people_chat(shared):
-    ann, bob = await Page.open(shared, "Ann"), await Page.open(shared, "Bob")
-    ack = await ann.say("こんにちは", "c-1")
-    own, others = await ann.read("message"), await bob.read("message")
+def test_two_people_chat(shared):
+    ann, bob = SocketClient.enter(shared.socket_url("Ann")), SocketClient.enter(shared.socket_url("Bob"))
+    ack = ann.say("こんにちは", "c-1")
+    own, others = ann.read("message"), bob.read("message")
     assert own == others
     assert (others["content"], others["senderName"], others["seq"]) == ("こんにちは", "Ann", ack["seq"])
     assert others["senderId"] == ann.ready["userId"] != bob.ready["userId"]
-    await bob.say("やあ", "c-1")
-    assert (await ann.read("message"))["seq"] == 2
-    await ann.send(action="ping", t=1)
-    assert (await ann.read("pong"))["heads"][0]["seq"] == 2
-    await ann.leave()
-    await bob.leave()
+    bob.say("やあ", "c-1")
+    assert (ann.read("message"))["seq"] == 2
+    ann.send("ping", t=1)
+    assert (ann.read("pong"))["heads"][0]["seq"] == 2
+    ann.leave()
+    bob.leave()
 
 
-async def test_a_frame_of_40_kib_closes_with_1009(shared):
-    page = await Page.open(shared, "Ann")
-    await page.raw(json.dumps({"action": "ping", "x": "y" * 40_000}))
-    assert (await page.closed())[0] == 1009
+def test_a_frame_of_40_kib_closes_with_1009(shared):
+    page = SocketClient.enter(shared.socket_url("Ann"))
+    page.raw(json.dumps({"action": "ping", "x": "y" * 40_000}))
+    assert (page.closed())[0] == 1009
 
 
-async def test_a_frame_of_just_32_kib_is_handled(shared):
-    page = await Page.open(shared, "Ann")
+def test_a_frame_of_just_32_kib_is_handled(shared):
+    page = SocketClient.enter(shared.socket_url("Ann"))
     frame = json.dumps({"action": "ping", "t": 5, "x": ""})
-    await page.raw(frame[:-2] + "y" * (32 * 1024 - len(frame)) + '"}')
-    assert (await page.read())["t"] == 5
-    await page.leave()
+    page.raw(frame[:-2] + "y" * (32 * 1024 - len(frame)) + '"}')
+    assert (page.read())["t"] == 5
+    page.leave()
 
 
-async def test_a_binary_frame_closes_with_1003(shared):
-    page = await Page.open(shared, "Ann")
-    await page.raw(b"\x00")
-    assert (await page.closed())[0] == 1003
+def test_a_binary_frame_closes_with_1003(shared):
+    page = SocketClient.enter(shared.socket_url("Ann"))
+    page.raw(b"\x00")
+    assert (page.closed())[0] == 1003
 
 
-async def test_bad_frames_are_answered_and_the_connection_lives(shared):
-    page = await Page.open(shared, "Ann")
+def test_bad_frames_are_answered_and_the_connection_lives(shared):
+    page = SocketClient.enter(shared.socket_url("Ann"))
     for text, code in (("{", "malformed_frame"), ('{"action":"dance"}', "unknown_frame")):
-        await page.raw(text)
-        assert (await page.read())["code"] == code
-    await page.send(action="sendMessage", clientMessageId="c-1", roomId="general", content="")
-    nack = await page.read()
+        page.raw(text)
+        assert (page.read())["code"] == code
+    page.send("sendMessage", clientMessageId="c-1", roomId="general", content="")
+    nack = page.read()
     assert (nack["type"], nack["clientMessageId"]) == ("nack", "c-1")
     assert nack["message"].startswith("content: ")
-    await page.leave()
+    page.leave()
 
 
-async def test_before_hello_only_hello_and_ping_count(shared):
-    async with connect(shared.socket_url("Ann"), proxy=None) as early:
-        await early.send('{"action":"sync","roomId":"general"}')
-        assert json.loads(await early.recv())["code"] == "hello_first"
-        await early.send('{"action":"ping","t":1}')
-        assert json.loads(await early.recv())["heads"] == []
+def test_before_hello_only_hello_and_ping_count(shared):
+    early = SocketClient(shared.socket_url("Ann"))
+    early.send("sync", roomId="general")
+    assert early.read("error")["code"] == "hello_first"
+    early.send("ping", t=1)
+    assert early.read("pong")["heads"] == []
+    early.leave()
 
 
 @pytest.mark.parametrize(
     ("query", "status"),
     [("", 401), ("?token=", 401), ("?other=1", 401), ("?token=nonsense", 403), ("?token=a.b.c", 403)],
 )
-async def test_without_a_good_ticket_or_token_there_is_no_handshake(shared, query, status):
-    with pytest.raises(InvalidStatus) as caught:
-        await connect(f"ws://{LOOPBACK}:{shared.port}/ws{query}", proxy=None)
-    assert caught.value.response.status_code == status
+def test_without_a_good_ticket_or_token_there_is_no_handshake(shared, query, status):
+    assert knock(f"ws://{LOOPBACK}:{shared.port}/ws{query}") == status
 
 
-async def test_a_page_of_another_origin_gets_no_handshake_unless_listed(server):
+def test_a_page_of_another_origin_gets_no_handshake_unless_listed(server):
     server.start(ALLOWED_ORIGINS="https://page.example")
     url = server.socket_url("Ann")
-    with pytest.raises(InvalidStatus) as caught:
-        await connect(url, origin=Origin("https://evil.example"), proxy=None)
-    assert caught.value.response.status_code == 403
+    assert knock(url, "https://evil.example") == 403
     for origin in (f"http://127.0.0.1:{server.port}", "https://page.example"):
-        async with connect(url, origin=Origin(origin), proxy=None):
-            pass
+        assert knock(url, origin) == 101
 
 
-async def test_there_is_one_socket_path(shared):
-    with pytest.raises(InvalidStatus):
-        await connect(f"ws://{LOOPBACK}:{shared.port}/other", proxy=None)
+def test_there_is_one_socket_path(shared):
+    assert knock(shared.socket_url("Ann").replace("/ws?", "/other?")) == 403
 
 
-async def test_idle_and_old_connections_are_closed_with_1001(server):
+def test_idle_and_old_connections_are_closed_with_1001(server):
     server.start(IDLE_SECONDS="1", DURATION_SECONDS="3600")
-    page = await Page.open(server, "Ann")
-    assert await page.closed() == (1001, "Going away")
+    page = SocketClient(server.socket_url("Ann"))
+    assert page.closed() == (1001, "Going away")
 
 
-async def test_nothing_that_is_printed_holds_a_token_or_what_was_said(running):
-    page = await Page.open(running, "Ann")
-    await page.say("a very private thought", "c-1")
-    await page.raw('{"action":"sendMessage","content":"another private thought"')
-    await page.read("error")
+def test_nothing_that_is_printed_holds_a_token_or_what_was_said(running):
+    page = SocketClient.enter(running.socket_url("Ann"))
+    page.say("a very private thought", "c-1")
+    page.raw('{"action":"sendMessage","content":"another private thought"')
+    page.read("error")
     token = running.token("Ann")
     for bad in (token + "x", token[:-2]):
-        with pytest.raises(InvalidStatus):
-            await connect(f"ws://{LOOPBACK}:{running.port}/ws?token={bad}", proxy=None)
-    with pytest.raises(InvalidStatus):
-        await connect(f"ws://{LOOPBACK}:{running.port}/elsewhere?token={token}", proxy=None)
-    connection = http.client.HTTPConnection(LOOPBACK, running.port, timeout=PATIENCE_SECONDS)
+        assert knock(f"ws://{LOOPBACK}:{running.port}/ws?token={bad}") == 403
+    assert knock(f"ws://{LOOPBACK}:{running.port}/elsewhere?token={token}") == 403
+    connection = http.client.HTTPConnection(LOOPBACK, running.port, timeout=PATIENCE)
     connection.request("GET", f"/?token={token}")
     connection.getresponse().read()
     connection.close()
-    await page.leave()
+    page.leave()
     assert running.stop() == 0
     assert "refused" in running.output
     assert "GET / " in running.output
@@ -310,41 +301,39 @@ def test_a_token_in_anybodys_log_line_is_struck_out(capsys):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_signal_says_bye_closes_with_1001_and_ends_with_0(running, number):
-    ann, bob = await Page.open(running, "Ann"), await Page.open(running, "Bob")
-    began = time.monotonic()
+def test_a_signal_says_bye_closes_with_1001_and_ends_with_0(running, number):
+    ann, bob = SocketClient.enter(running.socket_url("Ann")), SocketClient.enter(running.socket_url("Bob"))
     running.signal(number)
     for page in (ann, bob):
-        assert await page.read() == {
+        assert page.read() == {
             "type": "bye",
             "reason": "restart",
             "reconnect": True,
             "retryAfter": None,
         }
-        assert (await page.closed())[0] == 1001
-    assert await asyncio.to_thread(running.wait, STOP_SECONDS) == 0
-    assert time.monotonic() - began < STOP_SECONDS
+        assert (page.closed())[0] == 1001
+    assert running.wait() == 0
     assert "Traceback" not in running.output
     assert "ERROR" not in running.output
     assert running.output.count("Kizuna stops") == 1
 
 
-async def test_clients_that_never_answer_and_never_read_do_not_delay_the_end(server):
+def test_clients_that_never_answer_and_never_read_do_not_delay_the_end(server):
     running = server.start(RATE_LIMIT="0")
     with raw_socket(running, "Mute") as mute, raw_socket(running, "Deaf", receive_buffer=4096) as deaf:
         for joining, room in ((mute, "quiet"), (deaf, "general")):
             hello = json.dumps({"action": "hello", "v": 1, "rooms": [{"roomId": room}]}).encode()
             assert joining.recv(12) == b"HTTP/1.1 101"
             joining.sendall(bytes([0x81, 0x80 | len(hello), 0, 0, 0, 0]) + hello)
-        ann = await Page.open(running, "Ann")
+        ann = SocketClient.enter(running.socket_url("Ann"))
         # The system takes several MB for a deaf socket, the gateway 2 MiB, and then it gives up on this one.
         for number in range(3000):
-            await ann.say("x" * 16_000, f"c-{number}")
+            ann.say("x" * 16_000, f"c-{number}")
             if "1 could not take it" in running.output:
                 break
         running.signal()
-        assert await asyncio.to_thread(running.wait, STOP_SECONDS) == 0
-        assert (await ann.closed())[0] == 1001
+        assert running.wait() == 0
+        assert (ann.closed())[0] == 1001
     assert "1 could not take it" in running.output
     assert "Traceback" not in running.output
 
@@ -377,12 +366,12 @@ def test_a_handler_that_hangs_does_not_delay_the_end(server, tmp_path):
     assert locker.stdin is not None
     assert locker.stdout.readline() == b"locked\n"
     with raw_socket(server, "Ann"):
-        health = http.client.HTTPConnection(LOOPBACK, server.port, timeout=PATIENCE_SECONDS)
+        health = http.client.HTTPConnection(LOOPBACK, server.port, timeout=PATIENCE)
         health.request("GET", "/health")  # the handshake's $connect has begun by now
         assert health.getresponse().status == 200
         health.close()
         server.signal()
-        assert server.wait(STOP_SECONDS) == 0
+        assert server.wait() == 0
     assert "Traceback" not in server.output
     locker.stdin.close()
     locker.wait()
@@ -403,7 +392,7 @@ def test_a_signal_ends_it_also_when_nobody_reads_any_more_what_it_prints(tmp_pat
     process.stdout.close()
     try:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(STOP_SECONDS) == 0
+        assert process.wait(PATIENCE) == 0
     finally:
         process.kill()
         process.wait()
@@ -413,27 +402,26 @@ def test_a_second_signal_ends_it_at_once(server):
     server.start()
     server.signal()
     server.signal()
-    assert server.wait(STOP_SECONDS) == 0
+    assert server.wait() == 0
 
 
-async def test_a_restart_on_the_same_file_and_port_loses_nothing(running):
-    ann = await Page.open(running, "Ann")
+def test_a_restart_on_the_same_file_and_port_loses_nothing(running):
+    ann = SocketClient.enter(running.socket_url("Ann"))
     token_before = running.token("Ann")
-    acks = [await ann.say(f"m{number}", f"c-{number}") for number in range(1, 4)]
+    acks = [ann.say(f"m{number}", f"c-{number}") for number in range(1, 4)]
     port = running.port
     assert running.stop() == 0
     running.start()
     assert running.port == port
-    again = await Page.open(running, "Ann")
+    again = SocketClient.enter(running.socket_url("Ann"))
     assert [message["content"] for message in again.batch["messages"]] == ["m1", "m2", "m3"]
     assert again.batch["epoch"] == acks[0]["epoch"]
     assert again.ready["userId"] == ann.ready["userId"]
-    duplicate = await again.say("m3", "c-3")
+    duplicate = again.say("m3", "c-3")
     assert (duplicate["duplicate"], duplicate["seq"]) == (True, 3)
-    assert (await again.say("m4", "c-4"))["seq"] == 4
-    async with connect(f"ws://{LOOPBACK}:{port}/ws?token={token_before}", proxy=None):
-        pass  # tokens survive as well
-    await again.leave()
+    assert (again.say("m4", "c-4"))["seq"] == 4
+    assert knock(f"ws://{LOOPBACK}:{port}/ws?token={token_before}") == 101  # tokens survive as well
+    again.leave()
 
 
 def test_the_watchdog_leaves_room_within_the_five_seconds():

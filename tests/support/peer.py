@@ -1,61 +1,155 @@
-"""A person without a browser: the cheap other side of tests that are not about the other side's screen."""
+"""People without a browser: a socket to the backend, wherever it runs, and the other side of tests that are not about
+the other side's screen."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import secrets
-import threading
+import socket
 from collections.abc import Callable
-from typing import Self, TypeVar
-from urllib.parse import quote
+from typing import Any, Self, TypeVar
 
-from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
 from websockets.typing import Origin
 
 from chat.protocol import (
-    PROTOCOL_VERSION,
     Ack,
     Batch,
     DownFrame,
-    Hello,
     Message,
     Ready,
-    RoomPosition,
     SendMessage,
     UpFrame,
-    decode,
     encode,
     parse_down,
 )
+from tests.support.process import PATIENCE
 from tests.support.server import KizunaServer
 
+Frame = dict[str, Any]
 Kind = TypeVar("Kind", bound=DownFrame)
 
 
+def knock(url: str, origin: str | None = None) -> int:
+    """The status of a handshake; who gets in leaves at once."""
+    try:
+        SocketClient(url, origin).leave()
+    except InvalidStatus as refused:
+        return refused.response.status_code
+    return 101
+
+
+class SocketClient:
+    """Responsible for one socket to the backend: frames as they are on the wire. It never reconnects.
+
+    ``received``: what came and was read so far."""
+
+    def __init__(self, url: str, origin: str | None = None) -> None:
+        self.received: list[Frame] = []
+        self.room = ""
+        self.ready: Frame = {}
+        self.batch: Frame = {}
+        self._opened = contextlib.ExitStack()
+        self._socket = self._opened.enter_context(
+            connect(
+                url,
+                origin=None if origin is None else Origin(origin),
+                open_timeout=PATIENCE,
+                ping_interval=None,
+                max_queue=None,
+                proxy=None,
+            )
+        )
+
+    @classmethod
+    def enter(cls, url: str, room: str = "general", *, origin: str | None = None, **known: Any) -> Self:
+        """Connect, say hello in a room with what is known of it (``after``, ``epoch``), read ready and the batch."""
+        client = cls(url, origin)
+        client.room = room
+        client.send("hello", v=1, rooms=[{"roomId": room, **known}])
+        client.ready = client.read("ready")
+        client.batch = client.read("batch")
+        return client
+
+    def send(self, action: str, **fields: Any) -> None:
+        """Send a frame."""
+        self.raw(json.dumps({"action": action, **fields}, ensure_ascii=False))
+
+    def raw(self, data: str | bytes) -> None:
+        """Send anything."""
+        self._socket.send(data)
+
+    def say(self, content: str, client_message_id: str = "") -> Frame:
+        """Send a message to the room, and its ack."""
+        own_id = client_message_id or secrets.token_hex(8)
+        self.send("sendMessage", clientMessageId=own_id, roomId=self.room, content=content)
+        return self.read("ack", clientMessageId=own_id)
+
+    def next(self, timeout: float = PATIENCE) -> Frame:
+        """The next frame, whatever it is."""
+        frame: Frame = json.loads(self._socket.recv(timeout))
+        self.received.append(frame)
+        return frame
+
+    def read(self, kind: str | None = None, **fields: Any) -> Frame:
+        """The next frame of a type, with these fields; without a type, any but presence, which may come between others.
+        AssertionError if a nack comes instead, or nothing."""
+        skipped: list[Frame] = []
+        while True:
+            try:
+                frame = self.next()
+            except TimeoutError:
+                raise AssertionError(
+                    f"no {kind} with {fields} within {PATIENCE} s; came: {skipped}"
+                ) from None
+            fits = frame["type"] == kind if kind else frame["type"] != "presence"
+            if fits and fields.items() <= frame.items():
+                return frame
+            assert kind is None or frame["type"] != "nack", frame
+            skipped.append(frame)
+
+    def drain(self) -> None:
+        """Take what has come already into ``received``."""
+        with contextlib.suppress(TimeoutError, ConnectionClosed):
+            while True:
+                self.next(0)
+
+    def closed(self) -> tuple[int, str]:
+        """The close code and reason that the server sends; frames before it are skipped."""
+        try:
+            while True:
+                self.next()
+        except ConnectionClosed as error:
+            close = error.rcvd
+        assert close is not None, "it broke without a close frame"
+        return close.code, close.reason
+
+    def leave(self) -> None:
+        """Close."""
+        self._opened.close()
+
+    def vanish(self) -> None:
+        """Lose the network: the connection breaks without a word."""
+        self._socket.socket.shutdown(socket.SHUT_RDWR)
+        self.leave()
+
+
 class Peer:
-    """Responsible for one room member that speaks chat/protocol.py over a plain socket, and never reconnects."""
+    """Responsible for one room member that speaks chat/protocol.py."""
 
     def __init__(self, server: KizunaServer, room: str, name: str = "Peer") -> None:
         self.room = room
         self.name = name
-        self.frames: list[DownFrame] = []
-        self._arrived = threading.Condition()
         self._server = server
-        self._leaving = contextlib.ExitStack()
+        self._frames: list[DownFrame] = []
 
     def __enter__(self) -> Self:
         token = self._server.token(self.name, secret=secrets.token_hex(32))
-        url = f"ws://{self._server.url.removeprefix('http://')}/ws?token={quote(token)}"
-        opening = connect(
-            url, origin=Origin(self._server.url), ping_interval=None, close_timeout=1, proxy=None
-        )
-        self._link: ClientConnection = self._leaving.enter_context(opening)
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-        self.send(Hello(v=PROTOCOL_VERSION, rooms=(RoomPosition(room_id=self.room),)))
+        url = self._server.url.replace("http", "ws", 1)
+        self._client = SocketClient.enter(f"{url}/ws?token={token}", self.room, origin=self._server.url)
         self.user_id = self.wait_for(Ready).user_id
-        self.wait_for(Batch)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -63,12 +157,11 @@ class Peer:
 
     def leave(self) -> None:
         """Close the connection."""
-        self._leaving.close()
-        self._reader.join(5)
+        self._client.leave()
 
     def send(self, frame: UpFrame) -> None:
         """Send any frame."""
-        self._link.send(encode(frame))
+        self._client.raw(encode(frame))
 
     def say(self, *texts: str) -> None:
         """Say each of these, and wait until it is stored."""
@@ -78,41 +171,37 @@ class Peer:
             self.wait_for(Ack, lambda ack, own_id=own_id: ack.client_message_id == own_id)  # type: ignore[misc]
 
     @property
+    def frames(self) -> list[DownFrame]:
+        """All that came."""
+        self._client.drain()
+        self._frames += map(parse_down, self._client.received[len(self._frames) :])
+        return self._frames
+
+    @property
     def heard(self) -> list[str]:
         """What was said in the room, own words included, in the room's order: broadcasts may overtake each other, and
         every client sorts them. What came twice is there twice."""
         messages: list[Message] = []
-        for frame in tuple(self.frames):
+        for frame in self.frames:
             if isinstance(frame, Batch):
                 messages += frame.messages
             elif isinstance(frame, Message):
                 messages.append(frame)
         return [message.content for message in sorted(messages, key=lambda message: message.seq or 0)]
 
-    def wait_for(
-        self, kind: type[Kind], such: Callable[[Kind], bool] = lambda _: True, within: float = 15.0
-    ) -> Kind:
-        """The first frame of this kind, also one that came already; AssertionError when none comes in time."""
+    def wait_for(self, kind: type[Kind], such: Callable[[Kind], bool] = lambda _: True) -> Kind:
+        """The first frame of this kind, also one that came already; AssertionError when none comes."""
+        judged = 0
+        while True:
+            for frame in self.frames[judged:]:
+                if isinstance(frame, kind) and such(frame):
+                    return frame
+                judged += 1
+            try:
+                self._client.next()
+            except (TimeoutError, ConnectionClosed) as error:
+                raise AssertionError(f"no such {kind.__name__}: {error!r}; came: {self._frames}") from error
 
-        def first() -> Kind | None:
-            return next((frame for frame in self.frames if isinstance(frame, kind) and such(frame)), None)
-
-        with self._arrived:
-            found = self._arrived.wait_for(first, within)
-        if found is None:
-            raise AssertionError(f"no such {kind.__name__} within {within} s; came: {self.frames}")
-        return found
-
-    def wait_to_hear(self, text: str, within: float = 15.0) -> Message:
+    def wait_to_hear(self, text: str) -> Message:
         """The broadcast with this text."""
-        return self.wait_for(Message, lambda message: message.content == text, within)
-
-    def _read(self) -> None:
-        try:
-            for text in self._link:
-                frame = parse_down(decode(text))
-                with self._arrived:
-                    self.frames.append(frame)
-                    self._arrived.notify_all()
-        except ConnectionClosed:
-            pass
+        return self.wait_for(Message, lambda message: message.content == text)
