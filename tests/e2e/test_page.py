@@ -14,6 +14,7 @@ from tests.e2e.test_text import fits
 from tests.support.artifacts import keep_picture
 from tests.support.peer import Peer
 from tests.support.person import Person
+from tests.support.process import PATIENCE
 from tests.support.server import ROOT, KizunaServer
 
 PHONE: ViewportSize = {"width": 360, "height": 640}
@@ -22,7 +23,7 @@ DESKTOP: ViewportSize = {"width": 1280, "height": 720}
 
 def test_the_rules_for_content_allow_nothing_unsafe(server: KizunaServer) -> None:
     """That the page keeps to them is watched in every test: a violation is an error in the console."""
-    with urllib.request.urlopen(server.url, timeout=10) as answer:
+    with urllib.request.urlopen(server.url, timeout=PATIENCE) as answer:
         policy = answer.headers["Content-Security-Policy"]
     rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";") if rule.strip())
     assert rules["default-src"] == "'self'"

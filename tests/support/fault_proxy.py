@@ -33,10 +33,11 @@ from enum import Flag
 from http import HTTPStatus
 from typing import Any, Self, TypeVar
 
+from tests.support.process import LOOPBACK, PATIENCE
+
 Result = TypeVar("Result")
 
 CHUNK = 64 * 1024
-LOOPBACK = "127.0.0.1"
 #: SO_LINGER with a time of zero: closing sends RST instead of FIN.
 LINGER_ZERO = struct.pack("ii", 1, 0)
 
@@ -123,7 +124,7 @@ class FaultProxy:
         """What has been seen so far."""
         return self._counts
 
-    def wait_until(self, holds: Callable[[Counts], bool], within: float = 15.0) -> Counts:
+    def wait_until(self, holds: Callable[[Counts], bool], within: float = PATIENCE) -> Counts:
         """Wait for the counts to become as asked for; AssertionError when they do not in time."""
         with self._changed:
             if not self._changed.wait_for(lambda: holds(self._counts), within):
@@ -265,7 +266,7 @@ class FaultProxy:
         self._loop.run_forever()
 
     def _do(self, work: Coroutine[Any, Any, Result]) -> Result:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=10)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE)
 
     def _each(self, act: Callable[[Connection], object], only_websockets: bool) -> int:
         async def on_all() -> int:
