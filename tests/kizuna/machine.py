@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from kizuna import events
@@ -14,6 +14,7 @@ from kizuna.platform import Instant
 from kizuna.states import Status
 
 Kind = TypeVar("Kind")
+MakeConnection = Callable[[Options, Callable[[], float]], Connection]
 
 READY = {"type": "ready"}
 
@@ -24,10 +25,10 @@ class Machine:
     ``chance`` is what the Connection draws: 0.5 puts every jittered delay at its nominal value.
     """
 
-    def __init__(self, *, chance: float = 0.5, **options: Any) -> None:
+    def __init__(self, *, chance: float = 0.5, make: MakeConnection = Connection, **options: Any) -> None:
         self.chance = chance
         self.options = Options(**options)
-        self.connection = Connection(self.options, lambda: self.chance)
+        self.connection = make(self.options, lambda: self.chance)
         self.now = Instant(1000.0, 1_700_000_000.0)
         self.commands: list[Command] = []  #: all since the beginning
 

@@ -1,0 +1,58 @@
+"""Connections with one fault each, so that tests can see whether a simulation notices."""
+
+from __future__ import annotations
+
+from kizuna import commands, events
+from kizuna.commands import Command
+from kizuna.connection import Connection
+from kizuna.events import Event, Timer
+from kizuna.platform import Instant
+
+
+class NeverRetries(Connection):
+    """Gives up at the first drop."""
+
+    def handle(self, event: Event, now: Instant) -> list[Command]:
+        return [command for command in super().handle(event, now) if not _arms(command, Timer.RETRY)]
+
+
+class NeverDoubts(Connection):
+    """Believes in a silent link for ever."""
+
+    def handle(self, event: Event, now: Instant) -> list[Command]:
+        return [command for command in super().handle(event, now) if not _arms(command, Timer.SILENCE)]
+
+
+class KeepsOldLinks(Connection):
+    """Forgets to detach and close the old socket."""
+
+    def handle(self, event: Event, now: Instant) -> list[Command]:
+        answer = super().handle(event, now)
+        return [command for command in answer if not isinstance(command, commands.AbandonLink)]
+
+
+class ComesBackUnasked(Connection):
+    """Attempts when the page is shown, whatever the caller wished (phoenix#6578)."""
+
+    def handle(self, event: Event, now: Instant) -> list[Command]:
+        is_shown = isinstance(event, events.PageShown)
+        return super().handle(events.ConnectRequested() if is_shown else event, now)
+
+
+class PaysWhileHidden(Connection):
+    """Burns its budget in a hidden tab."""
+
+    def handle(self, event: Event, now: Instant) -> list[Command]:
+        return [] if isinstance(event, events.PageHidden) else super().handle(event, now)
+
+
+class Raises(Connection):
+    """Stumbles over a frame."""
+
+    def handle(self, event: Event, now: Instant) -> list[Command]:
+        assert not isinstance(event, events.FrameMalformed), "a frame was malformed"
+        return super().handle(event, now)
+
+
+def _arms(command: Command, timer: Timer) -> bool:
+    return isinstance(command, commands.SetTimer) and command.timer is timer

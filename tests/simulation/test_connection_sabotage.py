@@ -1,0 +1,98 @@
+"""Would the machine over a single connection (tests/kizuna/test_connection_machine.py) notice a broken one?"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import pytest
+from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from kizuna.commands import Command
+from kizuna.connection import Connection
+from kizuna.events import Event, LinkEvent, PageEvent, TimerFired, Wish
+from kizuna.states import Status
+from tests.kizuna.machine import MakeConnection
+from tests.kizuna.test_connection_machine import World
+from tests.simulation import broken
+
+
+class WatchesLivenessAlone(World):
+    """Responsible for noticing no more than that a connection does not come back."""
+
+    def check(
+        self, event: Event, before: Status, answer: list[Command], slept: bool, asked: float
+    ) -> None: ...
+    def check_cancelled(self, was_armed: bool) -> None: ...
+    def one_link_at_most_and_two_only_while_one_replaces_the_other(self) -> None: ...
+    def only_the_timers_that_the_status_allows(self) -> None: ...
+    def what_is_shown_is_true(self) -> None: ...
+
+
+class Counts(World):
+    """Responsible for noting which events happened, and in which status."""
+
+    kinds: ClassVar[set[str]] = set()
+    statuses: ClassVar[set[Status]] = set()
+
+    def check(self, event: Event, before: Status, answer: list[Command], slept: bool, asked: float) -> None:
+        super().check(event, before, answer, slept, asked)
+        self.kinds.add(type(event).__name__)
+        self.statuses.add(before)
+
+
+def run(
+    world: type[World], seeded: int, connection: MakeConnection = Connection, *, examples: int = 1000
+) -> None:
+    """Let the machine try ``examples`` examples, without looking for the shortest one that fails.
+
+    Any seed would do; with this one what is broken is found within a few examples.
+    """
+    machine = type(world.__name__, (world,), {"make": staticmethod(connection)})
+    run_state_machine_as_test(
+        seed(seeded)(machine),
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=30,
+            deadline=None,
+            database=None,
+            phases=[Phase.generate],
+            report_multiple_bugs=False,
+            print_blob=False,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("connection", "seeded", "complaint"),
+    [
+        (broken.NeverRetries, 1, "was not armed|other timers"),
+        (broken.NeverDoubts, 0, "was not armed|other timers"),
+        (broken.KeepsOldLinks, 0, "the old link is given up first|links"),
+        (broken.ComesBackUnasked, 4, "left without being asked"),
+        (broken.PaysWhileHidden, 9, "pays while hidden"),
+        (broken.Raises, 1, "a frame was malformed"),
+    ],
+)
+def test_a_broken_connection_is_found(connection: MakeConnection, seeded: int, complaint: str):
+    with pytest.raises(AssertionError, match=complaint):
+        run(World, seeded, connection)
+
+
+@pytest.mark.parametrize(
+    ("connection", "complaint"),
+    [(broken.NeverRetries, "still waiting after"), (broken.NeverDoubts, "a dead link is believed in")],
+)
+def test_a_connection_that_stays_away_is_found_by_that_alone(connection: MakeConnection, complaint: str):
+    with pytest.raises(AssertionError, match=complaint):
+        run(WatchesLivenessAlone, 1, connection)
+
+
+def test_every_event_happens_and_every_status_is_met():
+    kinds = {kind.__name__ for kind in (*Wish.__args__, *LinkEvent.__args__, *PageEvent.__args__, TimerFired)}
+    for batch in range(10):
+        run(Counts, batch, examples=20)
+        if kinds == Counts.kinds and set(Status) == Counts.statuses:
+            return
+    raise AssertionError(f"missing: {kinds - Counts.kinds}, {set(Status) - Counts.statuses}")
