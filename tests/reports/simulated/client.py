@@ -3,39 +3,23 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from kizuna import commands, events
 from kizuna.commands import Command
 from kizuna.connection import Connection
-from kizuna.events import Event, Timer
+from kizuna.events import Event, LinkEvent, Timer
 from kizuna.options import Options
-from kizuna.platform import Instant
 from kizuna.states import Status
+from tests.kizuna.machine import MakeConnection
 from tests.reports.simulated.gateway import Gateway
-from tests.reports.simulated.network import Frame, Network, Socket
+from tests.reports.simulated.network import Network, Socket
 from tests.reports.simulated.page import Page
 from tests.reports.simulated.world import World
 
-#: Told of every event: what it was, the moment, the status before, and what the connection answered.
-Observer = Callable[[Event, Instant, Status, Sequence[Command]], None]
-ConnectionFactory = Callable[[Options, Callable[[], float]], Connection]
-
-
-@dataclass(slots=True)
-class Habits:
-    """How the application around the connection behaves."""
-
-    token_seconds: float = (
-        0.0  #: 0: the provider answers at once; else it asks over the network for this long
-    )
-    token: str = "given"  #: given, failing, or unauthorized
-    prepares_at_once: bool = False  #: else it says hello and awaits the batch, as the chat does
-
 
 class Client:
-    """Responsible for being to a connection what the service and the browser are to it in a page."""
+    """Responsible for being to a connection what the service, the chat and the browser are to it in a page: a token is
+    at hand, and the chat prepares a link by saying hello and awaiting the batch."""
 
     def __init__(
         self,
@@ -43,24 +27,19 @@ class Client:
         gateway: Gateway,
         options: Options,
         *,
-        habits: Habits | None = None,
         has_worker: bool = False,
-        make: ConnectionFactory = Connection,
+        make: MakeConnection = Connection,
     ) -> None:
         self.world = world
         self.gateway = gateway
-        self.habits = habits or Habits()
         self.network = Network(world, gateway)
         self.page = Page(world, has_worker=has_worker)
-        self.page.tell = self._on_page_event
+        self.page.tell = self.handle
         self.page.fire = self._on_timer
         self.connection = make(options, world.random.random)
         self.sockets: dict[int, Socket] = {}  #: by link; those that the connection has not given up
-        self.attempts = 0  #: tokens asked for
-        self.sockets_opened = 0
-        self.observers: list[Observer] = []
+        self.attempts = 0
         self._wire = options.wire
-        self._told = self.page.visible, self.page.online
         self._events: deque[Event] = deque()
         self._is_handling = False
 
@@ -86,31 +65,19 @@ class Client:
         if self._is_handling:
             return
         self._is_handling = True
-        try:
-            while self._events:
-                event = self._events.popleft()
-                now, before = self.page.instant(), self.connection.status
-                answer = self.connection.handle(event, now)
-                for observe in self.observers:
-                    observe(event, now, before, answer)
-                for command in answer:
-                    self._execute(command)
-                if self.connection.status is not before:
-                    self.world.changed()
-        finally:
-            self._is_handling = False
-
-    def _on_page_event(self, event: events.PageEvent) -> None:
-        self._told = self.page.visible, self.page.online
-        self.handle(event)
+        while self._events:
+            before = self.status
+            for command in self.connection.handle(self._events.popleft(), self.page.instant()):
+                self._execute(command)
+            if self.status is not before:
+                self.world.changed()
+        self._is_handling = False
 
     def _on_timer(self, timer: Timer) -> None:
-        visible, online = self._told
-        if self.page.visible is not visible:  # an edge got lost: read the level, as the service does
-            self._on_page_event(events.PageShown() if self.page.visible else events.PageHidden())
-        if self.page.online is not online:
-            self._on_page_event(events.WentOnline() if self.page.online else events.WentOffline())
         self.handle(events.TimerFired(timer, throttled=self.page.throttled))
+
+    def _on_link_event(self, event: LinkEvent) -> None:
+        self.page.deliver(lambda: self.handle(event))
 
     def _execute(self, command: Command) -> None:
         match command:
@@ -119,63 +86,24 @@ class Client:
             case commands.CancelTimer(timer=timer):
                 self.page.disarm(timer)
             case commands.SendPing(link=link, t=t):
-                if link in self.sockets and self.sockets[link].is_open:
-                    self.sockets[link].send({"action": self._wire.ping, **self._wire.ping_data(t)})
+                self._send(link, {"action": self._wire.ping, **self._wire.ping_data(t)})
             case commands.FetchToken(link=link):
-                self._fetch_token(link)
+                self.attempts += 1
+                self.handle(events.TokenObtained(link, "token"))
             case commands.OpenSocket(link=link):
-                self.sockets_opened += 1
-                self.sockets[link] = Socket(self.network, _Listener(self, link))
+                self.sockets[link] = Socket(self.network, link, self._on_link_event)
             case commands.PrepareLink(link=link):
-                self._prepare(link)
+                self._send(link, {"action": "hello"})
             case commands.AbandonLink(link=link):
-                socket = self.sockets.pop(link, None)
-                if socket is not None:
-                    socket.abandon()
-            case commands.Deliver(link=link, frame=frame):
-                if frame.get("type") == "batch" and not self.habits.prepares_at_once:
-                    self.handle(events.LinkPrepared(link))
-            case commands.ReportMalformed():
+                if link in self.sockets:
+                    self.sockets.pop(link).abandon()
+            case commands.Deliver(link=link, frame={"type": "batch"}):
+                self.handle(events.LinkPrepared(link))
+            case commands.Deliver():
                 pass
             case _:
                 raise NotImplementedError(f"the simulation does not know what to do for {command}")
 
-    def _fetch_token(self, link: int) -> None:
-        self.attempts += 1
-        match self.habits.token:
-            case "given":
-                answer: Event = events.TokenObtained(link, "token")
-            case failure:
-                answer = events.TokenFailed(link, unauthorized=failure == "unauthorized")
-        if self.habits.token_seconds == 0:
-            self.handle(answer)
-        elif self.network.path.is_whole:
-            self.world.after(
-                self.habits.token_seconds, lambda: self.page.deliver(lambda: self.handle(answer))
-            )
-
-    def _prepare(self, link: int) -> None:
+    def _send(self, link: int, frame: dict[str, object]) -> None:
         if link in self.sockets and self.sockets[link].is_open:
-            self.sockets[link].send({"action": "hello"})
-        if self.habits.prepares_at_once:
-            self.handle(events.LinkPrepared(link))
-
-
-class _Listener:
-    """Responsible for turning what one socket says into events of its link."""
-
-    def __init__(self, client: Client, link: int) -> None:
-        self._client = client
-        self._link = link
-
-    def on_open(self) -> None:
-        self._tell(events.SocketOpened(self._link))
-
-    def on_frame(self, frame: Frame) -> None:
-        self._tell(events.FrameReceived(self._link, frame))
-
-    def on_close(self, code: int, reason: str) -> None:
-        self._tell(events.SocketClosed(self._link, code, reason))
-
-    def _tell(self, event: Event) -> None:
-        self._client.page.deliver(lambda: self._client.handle(event))
+            self.sockets[link].send(frame)

@@ -1,13 +1,23 @@
-"""Tables in Markdown, and the places in docs/simulations.md that they belong to."""
+"""Tables in Markdown and their places in docs/simulations.md, and the two ways in which this project runs a
+connection."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
-DOCS = Path(__file__).parents[3] / "docs"
+from kizuna.options import Options
+
+ROOT = Path(__file__).parents[3]
+DOCS = ROOT / "docs"
 PAGE = DOCS / "simulations.md"
+#: What a user of the library gets: the article's five retries, then a person must press "Try now".
+LIBRARY = Options()
+#: What the chat runs with.
+CHAT = Options.from_mapping(json.loads((ROOT / "static" / "config.json").read_text("utf-8"))["connection"])
+OPTIONS = {"library": LIBRARY, "chat": CHAT}
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

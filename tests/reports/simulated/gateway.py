@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 
 from tests.reports.simulated.network import Frame, Socket
@@ -37,35 +36,22 @@ class Turnstile:
         return True
 
 
-@dataclass(slots=True)
-class Session:
-    """What the gateway knows of one connection. Seconds of the world."""
-
-    opened_at: float
-    active_at: float
-
-
 class Gateway:
     """Responsible for the other end of every socket: ``hello`` -> ``ready`` and ``batch``, ``ping`` -> ``pong``."""
 
     def __init__(self, world: World, *, per_second: int = CONNECTIONS_PER_SECOND) -> None:
         self._world = world
         self._turnstile = Turnstile(per_second)
-        self.sessions: dict[Socket, Session] = {}
+        self.active_at: dict[Socket, float] = {}  #: when a frame passed last, for each connection
         self.is_up = True
 
     # --- what happens to it ---
 
-    def restart(self) -> None:
-        """The process is killed: every connection gets RST; the next one is there at once."""
-        for socket in tuple(self.sessions):
-            socket.break_off()
-        self._world.changed()
-
     @contextlib.contextmanager
     def being_down(self) -> Iterator[None]:
-        """Killed, and for a while nothing listens: new connections are refused."""
-        self.restart()
+        """Killed: every connection gets RST, and for a while nothing listens: new connections are refused."""
+        for socket in tuple(self.active_at):
+            socket.break_off()
         self.is_up = False
         self._world.changed()
         yield
@@ -74,43 +60,27 @@ class Gateway:
 
     def deploy(self, *, retry_after: float, grace: float = 5.0) -> None:
         """This instance says ``bye`` and closes after ``grace`` seconds; another one already listens."""
-        self.say_bye({"reason": "deploy", "reconnect": True, "retryAfter": retry_after})
-        for socket in tuple(self.sessions):
-            self._world.after(grace, partial(self.cut, socket, RESTART))
-
-    def say_bye(self, word: Frame) -> None:
-        """Send ``bye`` to everyone."""
-        for socket in tuple(self.sessions):
-            self._push(socket, {"type": "bye", **word})
-
-    def close_all(self, code: int, reason: str = "") -> None:
-        """Close every connection with this code."""
-        for socket in tuple(self.sessions):
-            self.cut(socket, code, reason)
-
-    def cut(self, socket: Socket, code: int, reason: str = "") -> None:
-        """Close one connection, if it is still there."""
-        if self.sessions.pop(socket, None) is not None:
-            socket.cut(code, reason)
+        for socket in tuple(self.active_at):
+            self._push(
+                socket, {"type": "bye", "reason": "deploy", "reconnect": True, "retryAfter": retry_after}
+            )
+            self._world.after(grace, partial(self._cut, socket, RESTART))
 
     # --- what sockets do ---
 
     def admits(self, socket: Socket) -> bool:
         """Whether the upgrade is answered by 101, and not by 429 or 503."""
-        now = self._world.now
-        if not self.is_up or not self._turnstile.admits(now):
+        if not self.is_up or not self._turnstile.admits(self._world.now):
             return False
-        self.sessions[socket] = Session(now, now)
-        self._world.after(HARD_CUT, lambda: self.cut(socket, GOING_AWAY))
+        self.active_at[socket] = self._world.now
+        self._world.after(HARD_CUT, lambda: self._cut(socket, GOING_AWAY))
         self._world.after(IDLE_CUT, lambda: self._cut_if_idle(socket))
         return True
 
     def on_frame(self, socket: Socket, frame: Frame) -> None:
-        """A frame of the page."""
-        session = self.sessions.get(socket)
-        if session is None:
+        if socket not in self.active_at:
             return
-        session.active_at = self._world.now
+        self.active_at[socket] = self._world.now
         match frame:
             case {"action": "ping", "t": t}:
                 self._push(socket, {"type": "pong", "t": t})
@@ -120,18 +90,21 @@ class Gateway:
 
     def on_close(self, socket: Socket) -> None:
         """The page closed, or the connection broke."""
-        self.sessions.pop(socket, None)
+        self.active_at.pop(socket, None)
 
     def _push(self, socket: Socket, frame: Frame) -> None:
-        self.sessions[socket].active_at = self._world.now
+        self.active_at[socket] = self._world.now
         socket.push(frame)
 
+    def _cut(self, socket: Socket, code: int) -> None:
+        if self.active_at.pop(socket, None) is not None:
+            socket.cut(code)
+
     def _cut_if_idle(self, socket: Socket) -> None:
-        session = self.sessions.get(socket)
-        if session is None:
+        if socket not in self.active_at:
             return
-        idle_at = session.active_at + IDLE_CUT
+        idle_at = self.active_at[socket] + IDLE_CUT
         if idle_at <= self._world.now:
-            self.cut(socket, GOING_AWAY)
+            self._cut(socket, GOING_AWAY)
         else:
             self._world.at(idle_at, lambda: self._cut_if_idle(socket))

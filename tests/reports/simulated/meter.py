@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from kizuna.states import Status
 from tests.reports.simulated.client import Client
+from tests.reports.simulated.world import World
 
 
 @dataclass(slots=True)
@@ -17,7 +18,6 @@ class Measurements:
     usable: float = 0.0  #: the page ran and an attempt would have succeeded
     connected: float = 0.0  #: of that: the status said CONNECTED, and it was true
     attempts: int = 0
-    sockets: int = 0
     #: From a dead link that the status called CONNECTED, on a page that runs, to the status changing.
     detections: list[float] = field(default_factory=list)
     #: From "an attempt would succeed, the page is visible, and no link works" to CONNECTED, and truly so.
@@ -29,7 +29,6 @@ class Measurements:
         self.usable += other.usable
         self.connected += other.connected
         self.attempts += other.attempts
-        self.sockets += other.sockets
         self.detections += other.detections
         self.recoveries += other.recoveries
 
@@ -40,6 +39,29 @@ def percentile(numbers: Sequence[float], share: float) -> float | None:
     return ordered[min(len(ordered) - 1, max(0, int(share * len(ordered) - 1e-9)))] if ordered else None
 
 
+class Stopwatch:
+    """Responsible for how long something lasts, each time anew."""
+
+    def __init__(self, world: World, lengths: list[float]) -> None:
+        self._world = world
+        self._lengths = lengths
+        self._since: float | None = None
+
+    def look(self, *, counts: bool, lasts: bool) -> None:
+        """It ``lasts``, or it is over; unless it ``counts``, it has never been."""
+        if not counts:
+            self._since = None
+        elif not lasts:
+            self.stop()
+        elif self._since is None:
+            self._since = self._world.now
+
+    def stop(self) -> None:
+        if self._since is not None:
+            self._lengths.append(self._world.now - self._since)
+            self._since = None
+
+
 class Meter:
     """Responsible for measuring one client from now on."""
 
@@ -47,10 +69,10 @@ class Meter:
         self._client = client
         self._world = client.world
         self._measured = Measurements()
+        self._deceived = Stopwatch(client.world, self._measured.detections)
+        self._awaited = Stopwatch(client.world, self._measured.recoveries)
         self._started = self._looked_at = self._world.now
         self._usable = self._connected = False
-        self._deceived_since: float | None = None
-        self._awaited_since: float | None = None
         self._world.watch(self.look)
         self.look()
 
@@ -65,35 +87,14 @@ class Meter:
         says_connected, works = client.status is Status.CONNECTED, client.has_working_link
         self._usable = client.could_connect
         self._connected = says_connected and works
-        self._look_at_detection(says_connected, works)
-        self._look_at_recovery()
+        self._deceived.look(counts=client.page.runs and not works, lasts=says_connected)
+        self._awaited.look(counts=self._usable and client.page.visible, lasts=not self._connected)
 
     def result(self) -> Measurements:
         """What was measured, at the end: what still lasts then counts with the time that it has lasted."""
         self.look()
-        if self._deceived_since is not None:
-            self._measured.detections.append(self._world.now - self._deceived_since)
-        if self._awaited_since is not None:
-            self._measured.recoveries.append(self._world.now - self._awaited_since)
+        self._deceived.stop()
+        self._awaited.stop()
         self._measured.lived = self._world.now - self._started
         self._measured.attempts = self._client.attempts
-        self._measured.sockets = self._client.sockets_opened
         return self._measured
-
-    def _look_at_detection(self, says_connected: bool, works: bool) -> None:
-        if not self._client.page.runs or works:  # it cannot know, or there is nothing (more) to know
-            self._deceived_since = None
-        elif says_connected:
-            self._deceived_since = self._world.now if self._deceived_since is None else self._deceived_since
-        elif self._deceived_since is not None:
-            self._measured.detections.append(self._world.now - self._deceived_since)
-            self._deceived_since = None
-
-    def _look_at_recovery(self) -> None:
-        if not (self._usable and self._client.page.visible):
-            self._awaited_since = None
-        elif not self._connected:
-            self._awaited_since = self._world.now if self._awaited_since is None else self._awaited_since
-        elif self._awaited_since is not None:
-            self._measured.recoveries.append(self._world.now - self._awaited_since)
-            self._awaited_since = None

@@ -10,9 +10,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
+from kizuna.events import FrameReceived, LinkEvent, SocketClosed, SocketOpened
 from tests.reports.simulated.world import MINUTE, World
+
+if TYPE_CHECKING:
+    from tests.reports.simulated.gateway import Gateway
 
 #: Seconds after the first SYN at which Linux sends it again.
 SYN_RETRIES = (1.0, 3.0, 7.0, 15.0, 31.0)
@@ -20,6 +24,7 @@ SYN_RETRIES = (1.0, 3.0, 7.0, 15.0, 31.0)
 HANDSHAKE = 6
 #: Retransmission waits at most this long, once the way is whole again.
 LONGEST_RETRANSMISSION = MINUTE
+ABNORMAL = 1006
 Frame = Mapping[str, Any]
 
 
@@ -34,7 +39,6 @@ class Path:
 
     @property
     def is_whole(self) -> bool:
-        """Whether both directions pass."""
         return self.up and self.down
 
 
@@ -46,30 +50,13 @@ REFUSED = Path(refused=True)
 SLOW = Path(latency=1.0)
 
 
-class Page(Protocol):
-    """The page's end of a socket."""
-
-    def on_open(self) -> None: ...
-    def on_frame(self, frame: Frame) -> None: ...
-    def on_close(self, code: int, reason: str) -> None: ...
-
-
-class Server(Protocol):
-    """The gateway's end of every socket."""
-
-    def admits(self, socket: Socket) -> bool: ...
-    def on_frame(self, socket: Socket, frame: Frame) -> None: ...
-    def on_close(self, socket: Socket) -> None: ...
-
-
 class Network:
     """Responsible for one page's way to the gateway."""
 
-    def __init__(self, world: World, server: Server) -> None:
+    def __init__(self, world: World, gateway: Gateway) -> None:
         self.world = world
-        self.server = server
+        self.gateway = gateway
         self.path = GOOD
-        self.whole_since = 0.0  #: since when the path is whole, if it is
         self.sockets: list[Socket] = []  #: those that either end still holds open
         self._broken_since = 0.0
 
@@ -79,7 +66,6 @@ class Network:
         if was_whole and not path.is_whole:
             self._broken_since = self.world.now
         elif path.is_whole and not was_whole:
-            self.whole_since = self.world.now
             outage = min(self.world.now - self._broken_since, LONGEST_RETRANSMISSION)
             for socket in tuple(self.sockets):
                 socket.stall(self.world.random.uniform(0, outage))
@@ -108,21 +94,35 @@ class Network:
         self.world.changed()
 
 
-class Socket:
-    """Responsible for one WebSocket: ``page`` at one end, the network's server at the other."""
+class Direction:
+    """Responsible for the frames that are held back in one direction."""
 
-    def __init__(self, network: Network, page: Page) -> None:
-        self._network = network
-        self._world = network.world
-        self._page: Page | None = page  #: None once the page gave it up, or was told of its end
-        self.is_open = False  #: the page was told that it is
-        self.is_served = False  #: the gateway holds its end
+    def __init__(self) -> None:
+        self.held: list[Callable[[], None]] = []
+        self.last = 0.0  #: arrival, so that no frame overtakes another
+
+    def flush(self, world: World, latency: float) -> None:
+        if self.held:
+            self.last = max(self.last, world.now + latency)
+            for arrive in self.held:
+                world.at(self.last, arrive)
+            self.held.clear()
+
+
+class Socket:
+    """Responsible for one WebSocket between a page and the gateway: ``tell`` is told of its life as of ``link``'s."""
+
+    def __init__(self, network: Network, link: int, tell: Callable[[LinkEvent], None]) -> None:
+        self.is_open = False  #: as the page knows it
+        self.is_served = False  #: as the gateway knows it
         self.is_stranded = False
         self.tells = False
+        self._network = network
+        self._world = network.world
+        self._link = link
+        self._tell: Callable[[LinkEvent], None] | None = tell  # None: the page wants to hear no more
         self._stalled_until = 0.0
-        self._up: list[Callable[[], None]] = []  # held back, to the gateway
-        self._down: list[Callable[[], None]] = []  # held back, to the page
-        self._last_up = self._last_down = 0.0  # arrivals, so that no frame overtakes another
+        self._up, self._down = Direction(), Direction()
         network.sockets.append(self)
         for pause in (0.0, *SYN_RETRIES):
             self._world.after(pause, self._shake_hands)
@@ -133,7 +133,7 @@ class Socket:
         return (
             self.is_open
             and self.is_served
-            and self._page is not None
+            and self._tell is not None
             and not self.is_stranded
             and self._network.path.is_whole
             and self._world.now >= self._stalled_until
@@ -142,41 +142,36 @@ class Socket:
     # --- the page's end ---
 
     def send(self, frame: Frame) -> None:
-        """A frame from the page."""
         assert self.is_open, "sent on a socket that is not open"
-        if self.is_stranded:
-            if self.tells:
-                self._world.after(self._network.path.latency, self.break_off)
-            return
-        self._up.append(
-            lambda: self._network.server.on_frame(self, frame) if self.is_served else self._answer_rst()
-        )
-        self.flush()
+        if not self.is_stranded:
+            self._up.held.append(lambda: self._arrive_above(frame))
+            self.flush()
+        elif self.tells:
+            self._world.after(self._network.path.latency, self.break_off)
 
     def abandon(self) -> None:
         """The page wants to hear no more of it, and closes it if the way allows."""
-        self._page, self.is_open = None, False
-        if self.is_served and not self.is_stranded:
-            self._up.append(self._leave)
-            self.flush()
-        elif not self.is_served:
+        self._tell, self.is_open = None, False
+        if not self.is_served:
             self._forget()
+        elif not self.is_stranded:
+            self._up.held.append(self._leave)
+            self.flush()
         self._world.changed()
 
     # --- the gateway's end ---
 
     def push(self, frame: Frame) -> None:
-        """A frame from the gateway."""
-        self._down.append(lambda: self._page.on_frame(frame) if self._page else None)
+        self._down.held.append(lambda: self._arrive_below(frame))
         self.flush()
 
-    def cut(self, code: int, reason: str = "") -> None:
+    def cut(self, code: int) -> None:
         """The gateway closes; the page learns it when the way allows."""
         self.is_served = False
-        if self._page is None:
+        if self._tell is None:
             self._forget()
             return
-        self._down.append(lambda: self._end(code, reason))
+        self._down.held.append(lambda: self._end(code))
         self.flush()
         self._world.changed()
 
@@ -185,69 +180,69 @@ class Socket:
     def break_off(self) -> None:
         """RST to both ends, at once."""
         self._leave()
-        self._end(1006, "")
+        self._end()
 
     def stall(self, seconds: float) -> None:
         """Hold everything back for ``seconds``: retransmission has not noticed yet that the way is whole."""
         self._stalled_until = self._world.now + seconds
         self._world.after(seconds, self._resume)
 
-    def _resume(self) -> None:
-        self.flush()
-        self._world.changed()
-
     def flush(self) -> None:
         """Send what is held back, as far as the way allows."""
         if self.is_stranded or self._world.now < self._stalled_until:
             return
         path = self._network.path
-        if path.up and self._up:
-            self._last_up = max(self._last_up, self._world.now + path.latency)
-            for arrive in self._up:
-                self._world.at(self._last_up, arrive)
-            self._up.clear()
-        if path.down and self._down:
-            self._last_down = max(self._last_down, self._world.now + path.latency)
-            for arrive in self._down:
-                self._world.at(self._last_down, arrive)
-            self._down.clear()
+        for passes, direction in ((path.up, self._up), (path.down, self._down)):
+            if passes:
+                direction.flush(self._world, path.latency)
+
+    def _resume(self) -> None:
+        self.flush()
+        self._world.changed()
+
+    def _arrive_above(self, frame: Frame) -> None:
+        if self.is_served:
+            self._network.gateway.on_frame(self, frame)
+        else:
+            self._world.after(self._network.path.latency, self._end)
+
+    def _arrive_below(self, frame: Frame) -> None:
+        if self._tell is not None:
+            self._tell(FrameReceived(self._link, frame))
 
     def _shake_hands(self) -> None:
         path = self._network.path
-        if self._page is None or self.is_open or self.is_served:
+        if self._tell is None or self.is_open or self.is_served:
             return
         if path.refused:
-            self._world.after(2 * path.latency, lambda: self._end(1006, ""))
+            self._world.after(2 * path.latency, self._end)
         elif path.is_whole and not self.is_stranded:
-            if self._network.server.admits(self):
+            if self._network.gateway.admits(self):
                 self.is_served = True
-                self._down.append(self._opened)
-                self._last_down = self._world.now + HANDSHAKE * path.latency
+                self._down.held.append(self._opened)
+                self._down.last = self._world.now + HANDSHAKE * path.latency
                 self.flush()
             else:
-                self._world.after(HANDSHAKE * path.latency, lambda: self._end(1006, ""))
+                self._world.after(HANDSHAKE * path.latency, self._end)
 
     def _opened(self) -> None:
-        if self._page is not None:
+        if self._tell is not None:
             self.is_open = True
-            self._page.on_open()
+            self._tell(SocketOpened(self._link))
             self._world.changed()
 
-    def _end(self, code: int, reason: str) -> None:
-        page, self._page, self.is_open = self._page, None, False
+    def _end(self, code: int = ABNORMAL) -> None:
+        tell, self._tell, self.is_open = self._tell, None, False
         if not self.is_served:
             self._forget()
-        if page is not None:
-            page.on_close(code, reason)
+        if tell is not None:
+            tell(SocketClosed(self._link, code))
         self._world.changed()
-
-    def _answer_rst(self) -> None:
-        self._world.after(self._network.path.latency, lambda: self._end(1006, ""))
 
     def _leave(self) -> None:
         if self.is_served:
             self.is_served = False
-            self._network.server.on_close(self)
+            self._network.gateway.on_close(self)
         self._forget()
 
     def _forget(self) -> None:

@@ -37,7 +37,6 @@ class Page:
         self._world = world
         self.throttled = not has_worker
         self.visible = True
-        self.online = True  #: what the browser says, which need not be so
         self.is_frozen = False
         self.is_asleep = False
         self._hidden_since = 0.0
@@ -58,10 +57,8 @@ class Page:
 
     def instant(self) -> Instant:
         """This moment on the page's clocks."""
-        return Instant(
-            MONOTONIC_AT_START + self._world.now - self._lag,
-            WALL_AT_START + self._world.now,
-        )
+        now = self._world.now
+        return Instant(MONOTONIC_AT_START + now - self._lag, WALL_AT_START + now)
 
     def deliver(self, read: Callable[[], None]) -> None:
         """Let the page read something now, or as soon as it runs again."""
@@ -70,38 +67,32 @@ class Page:
         else:
             self._unread.append(read)
 
-    # --- what happens to it. ``silently``: the event gets lost, as browsers lose some ---
+    # --- what happens to it ---
 
-    def show(self, *, silently: bool = False) -> None:
-        """It comes to the front."""
+    def show(self) -> None:
         self.visible = True
         self._take_up_timers()
-        self._announce(PageShown(), silently)
+        self._announce(PageShown())
 
-    def hide(self, *, silently: bool = False) -> None:
-        """It goes to the back."""
+    def hide(self) -> None:
         if self.visible:
             self._hidden_since = self._world.now
         self.visible = False
-        self._announce(PageHidden(), silently)
+        self._announce(PageHidden())
 
-    def go_online(self, *, silently: bool = False) -> None:
-        """The browser says that there is a network."""
-        self.online = True
-        self._announce(WentOnline(), silently)
+    def go_online(self) -> None:
+        """The browser says that there is a network, which need not be so."""
+        self._announce(WentOnline())
 
-    def go_offline(self, *, silently: bool = False) -> None:
-        """The browser says that there is none."""
-        self.online = False
-        self._announce(WentOffline(), silently)
+    def go_offline(self) -> None:
+        self._announce(WentOffline())
 
     def freeze(self) -> None:
         """The browser stops it after a last event."""
-        if self.is_frozen:
-            return
-        self._announce(PageSuspended())
-        self.is_frozen = True
-        self._world.changed()
+        if not self.is_frozen:
+            self._announce(PageSuspended())
+            self.is_frozen = True
+            self._world.changed()
 
     def resume(self) -> None:
         """The browser lets it run again; only then does it read what came meanwhile."""
@@ -133,29 +124,28 @@ class Page:
 
     def wake(self) -> None:
         """The machine wakes, without a first event."""
-        if self.is_asleep:
-            self.is_asleep = False
-            if self._clock_stands:
-                self._lag += self._world.now - self._asleep_since
-            self._catch_up()
+        self.is_asleep = False
+        if self._clock_stands:
+            self._lag += self._world.now - self._asleep_since
+        self._catch_up()
 
-    def _announce(self, event: PageEvent, silently: bool = False) -> None:
-        if not silently:
-            self._untold.append(event)
+    def _announce(self, event: PageEvent) -> None:
+        self._untold.append(event)
+        self._tell_all()
+        self._world.changed()
+
+    def _tell_all(self) -> None:
         while self.runs and self._untold:
             self.tell(self._untold.pop(0))
-        self._world.changed()
 
     def _catch_up(self) -> None:
-        if not self.runs:
-            return
-        while self._untold:
-            self.tell(self._untold.pop(0))
-        self._take_up_timers()
-        unread, self._unread = self._unread, []
-        for read in unread:
-            self.deliver(read)
-        self._world.changed()
+        if self.runs:
+            self._tell_all()
+            self._take_up_timers()
+            unread, self._unread = self._unread, []
+            for read in unread:
+                self.deliver(read)
+            self._world.changed()
 
     # --- timers ---
 
@@ -166,7 +156,6 @@ class Page:
         self._world.at(max(self._world.now, self._world_time(at)), lambda: self._due(timer, number))
 
     def disarm(self, timer: Timer) -> None:
-        """Disarm the timer of this kind."""
         self._armed.pop(timer, None)
 
     def _due(self, timer: Timer, number: int) -> None:
@@ -183,6 +172,7 @@ class Page:
             self.fire(timer)
 
     def _next_grain(self, now: float) -> float:
+        """When the browser lets a timer run that is due now."""
         if self.visible or not self.throttled:
             return now
         grain = INTENSE_GRAIN if now - self._hidden_since >= INTENSE_AFTER else HIDDEN_GRAIN

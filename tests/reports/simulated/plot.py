@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import bisect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Protocol
 
 WIDTH, HEIGHT = 760, 260  #: of one panel
 LEFT, TOP, RIGHT, BOTTOM = 56, 34, 216, 40
@@ -25,14 +23,6 @@ STYLES = (
 )
 
 
-class Returns(Protocol):
-    """Of a storm, what the plot needs."""
-
-    clients: int
-    outage: float
-    back_at: list[float]
-
-
 @dataclass(frozen=True, slots=True)
 class Panel:
     """One chart: lines by name, each from 0 to 1 over seconds."""
@@ -40,23 +30,6 @@ class Panel:
     title: str
     seconds: float
     lines: Mapping[str, Sequence[tuple[float, float]]]
-
-
-def panel_of_storms(outage: float, storms: Mapping[str, Returns]) -> Panel:
-    """The chart of one outage: the share that is back, from the gateway's return on."""
-    seconds = 300.0
-    return Panel(
-        f"Dropped at once, gateway away for {outage:g} s: share connected, by seconds after its return",
-        seconds,
-        {name: share_back(storm, seconds) for name, storm in storms.items()},
-    )
-
-
-def share_back(storm: Returns, seconds: float, points: int = 150) -> list[tuple[float, float]]:
-    """Which share was back, at so many moments after the gateway's return."""
-    back = sorted(at - storm.outage for at in storm.back_at)
-    moments = [seconds * point / points for point in range(points + 1)]
-    return [(moment, bisect.bisect_right(back, moment) / storm.clients) for moment in moments]
 
 
 def picture(panels: Sequence[Panel]) -> str:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import cycle
-from typing import TypeVar
 
 from tests.reports.simulated.client import Client
 from tests.reports.simulated.network import BLACK_HOLE, DEAF, MUTE, REFUSED, SLOW, Path
 from tests.reports.simulated.world import DAY, HOUR, MINUTE
 
-Choice = TypeVar("Choice")
 Script = Iterator[float]
 
 
@@ -22,32 +20,20 @@ class Life:
         self.page = client.page
         self.network = client.network
         self.gateway = client.gateway
-        self._world = client.world
-
-    @property
-    def now(self) -> float:
-        """Seconds since the first midnight."""
-        return self._world.now
+        self.world = client.world
+        self.random = client.world.random
 
     def until(self, hour: float) -> float:
         """Seconds until it is next ``hour`` o'clock."""
-        return (hour * HOUR - self.now - 1e-6) % DAY + 1e-6
-
-    def between(self, least: float, most: float) -> float:
-        """A number, evenly by chance."""
-        return self._world.random.uniform(least, most)
+        return (hour * HOUR - self.world.now - 1e-6) % DAY + 1e-6
 
     def mostly_short(self, least: float, most: float) -> float:
         """A number by chance, each order of magnitude as probable as the next."""
-        return float(least * (most / least) ** self._world.random.random())
+        return float(least * (most / least) ** self.random.random())
 
     def by_chance(self, probability: float = 0.5) -> bool:
         """Whether it happens."""
-        return self._world.random.random() < probability
-
-    def one_of(self, choices: Sequence[Choice]) -> Choice:
-        """One of them, by chance."""
-        return self._world.random.choice(choices)
+        return self.random.random() < probability
 
 
 def calm(life: Life) -> Script:
@@ -60,10 +46,10 @@ def train_tunnel(life: Life) -> Script:
     """Two rides of 50 minutes a day; every 1-5 minutes a tunnel of 5-90 s."""
     for hour in cycle((7.5, 17.5)):
         yield life.until(hour)
-        arrival = life.now + 50 * MINUTE
-        while life.now < arrival:
-            yield life.between(1 * MINUTE, 5 * MINUTE)
-            yield from tunnel(life, life.between(5, 90))
+        arrival = life.world.now + 50 * MINUTE
+        while life.world.now < arrival:
+            yield life.random.uniform(1 * MINUTE, 5 * MINUTE)
+            yield from tunnel(life, life.random.uniform(5, 90))
 
 
 def tunnel(life: Life, seconds: float) -> Script:
@@ -76,14 +62,14 @@ def tunnel(life: Life, seconds: float) -> Script:
         if seconds > 30:
             life.network.strand()
     if says_so:
-        yield life.between(0, 2)
+        yield life.random.uniform(0, 2)
         life.page.go_online()
 
 
 def laptop_lid(life: Life) -> Script:
     """Open for 10 minutes to 2 hours, closed for 1 minute to 10 hours, all week."""
     while True:
-        yield life.between(10 * MINUTE, 2 * HOUR)
+        yield life.random.uniform(10 * MINUTE, 2 * HOUR)
         yield from nap(life, life.mostly_short(1 * MINUTE, 10 * HOUR))
 
 
@@ -96,7 +82,7 @@ def nap(life: Life, seconds: float) -> Script:
             life.network.strand(tells=life.by_chance())
         life.page.wake()
         life.page.go_offline()
-        yield life.between(1, 8)
+        yield life.random.uniform(1, 8)
     life.page.go_online()
 
 
@@ -113,13 +99,13 @@ WIFI_FAULTS: Sequence[tuple[Path, float, float]] = (
 def flaky_wifi(life: Life) -> Script:
     """A fault every 1-10 minutes, day and night; one in four is a reset of every socket, or a silent new address."""
     while True:
-        yield life.between(1 * MINUTE, 10 * MINUTE)
+        yield life.random.uniform(1 * MINUTE, 10 * MINUTE)
         if life.by_chance(0.25):
-            life.one_of((life.network.reset, life.network.strand))()
+            life.random.choice((life.network.reset, life.network.strand))()
             continue
-        path, least, most = life.one_of(WIFI_FAULTS)
+        path, least, most = life.random.choice(WIFI_FAULTS)
         with life.network.being(path):
-            yield life.between(least, most)
+            yield life.random.uniform(least, most)
 
 
 def rolling_deploy(life: Life) -> Script:
@@ -128,9 +114,9 @@ def rolling_deploy(life: Life) -> Script:
         yield life.until(hour)
         if hour == 3:
             with life.gateway.being_down():
-                yield life.between(10, 60)
+                yield life.random.uniform(10, 60)
         else:
-            life.gateway.deploy(retry_after=life.between(1, 10))
+            life.gateway.deploy(retry_after=life.random.uniform(1, 10))
 
 
 def hidden_overnight(life: Life) -> Script:
@@ -138,15 +124,15 @@ def hidden_overnight(life: Life) -> Script:
     while True:
         yield life.until(22)
         life.page.hide()
-        morning = life.now + life.until(7.5)
-        while life.now + (pause := life.between(30, 150) * MINUTE) < morning - 5 * MINUTE:
+        morning = life.world.now + life.until(7.5)
+        while life.world.now + (pause := life.random.uniform(30, 150) * MINUTE) < morning - 5 * MINUTE:
             yield pause
             if life.by_chance():
                 life.network.strand()
             else:
                 with life.network.being(BLACK_HOLE):
-                    yield life.between(5, 300)
-        yield morning - life.now
+                    yield life.random.uniform(5, 300)
+        yield morning - life.world.now
         life.page.show()
 
 

@@ -10,11 +10,13 @@ a page sees as any failed handshake). Pages are visible, and nobody presses "Try
 from __future__ import annotations
 
 import argparse
+import bisect
 import heapq
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
-from typing import Protocol
 
 from kizuna import commands, events
 from kizuna.commands import Command
@@ -23,7 +25,7 @@ from kizuna.events import Event, Timer
 from kizuna.options import Options
 from kizuna.platform import Instant
 from kizuna.states import Status
-from tests.reports.simulated import configurations, documents, plot
+from tests.reports.simulated import documents, plot
 from tests.reports.simulated.gateway import CONNECTIONS_PER_SECOND, Turnstile
 from tests.reports.simulated.peers import PEERS, Backoff
 from tests.reports.simulated.world import HOUR
@@ -32,39 +34,31 @@ from tests.reports.simulated.world import HOUR
 LEAST_LATENCY, MOST_LATENCY = 0.02, 0.15
 #: Nobody is waited for longer than this after the drop, seconds.
 PATIENCE = 2 * HOUR
+#: So many seconds the plot shows.
+SHOWN_FOR = 300.0
 OUTAGES = (0.0, 20.0, 300.0)
 KIZUNA = {
-    "Kizuna, library default": configurations.LIBRARY,
-    f"Kizuna, chat (rest = {configurations.CHAT.rest:g} s)": configurations.CHAT,
+    "Kizuna, library default": documents.LIBRARY,
+    f"Kizuna, chat (rest = {documents.CHAT.rest:g} s)": documents.CHAT,
     "Kizuna, rest = 60 s": Options(rest=60),  # what the chat had before this table was made
 }
 
 
-class StormClient(Protocol):
-    """One page. Seconds since the drop."""
-
-    def lost(self, now: float) -> float | None:
-        """Notices a drop or a refusal; returns when its next attempt leaves, None if it gives up."""
-
-    def accepted(self, now: float) -> None:
-        """Notices that an attempt succeeded."""
-
-
 class PeerClient:
-    """Responsible for one page with somebody else's backoff."""
+    """Responsible for one page with somebody else's backoff. Seconds since the drop."""
 
     def __init__(self, backoff: Backoff, random: Random) -> None:
         self._now = 0.0
         self._delays = backoff(random, lambda: self._now)
 
     def lost(self, now: float) -> float | None:
-        """As StormClient."""
+        """Notices a drop or a refusal; returns when its next attempt leaves, None if it gives up."""
         self._now = now
         delay = next(self._delays, None)
         return None if delay is None else now + delay
 
     def accepted(self, now: float) -> None:
-        """As StormClient."""
+        """Notices that an attempt succeeded."""
 
 
 class KizunaClient:
@@ -84,7 +78,7 @@ class KizunaClient:
         self._tell(events.TimerFired(Timer.STABLE), self.START + options.stable_after)
 
     def lost(self, now: float) -> float | None:
-        """As StormClient."""
+        """As PeerClient's."""
         self._retry_at = None
         self._tell(events.SocketClosed(self._link, 1006), now)
         if self._retry_at is None:
@@ -94,7 +88,7 @@ class KizunaClient:
         return at
 
     def accepted(self, now: float) -> None:
-        """As StormClient."""
+        """As PeerClient's; and so it must have."""
         self._tell(events.SocketOpened(self._link), now)
         self._tell(events.FrameReceived(self._link, {"type": "ready"}), now)
         assert self._connection.status is Status.CONNECTED
@@ -115,6 +109,9 @@ class KizunaClient:
                 self._retry_at = at
 
 
+StormClient = PeerClient | KizunaClient
+
+
 @dataclass(slots=True)
 class Storm:
     """What came of it. Seconds since the drop."""
@@ -123,11 +120,10 @@ class Storm:
     outage: float
     back_at: list[float] = field(default_factory=list)
     gave_up_at: list[float] = field(default_factory=list)
-    attempts_in_second: dict[int, int] = field(default_factory=dict)
+    attempts_in_second: Counter[int] = field(default_factory=Counter)
 
     @property
     def attempts(self) -> int:
-        """How many attempts reached the gateway."""
         return sum(self.attempts_in_second.values())
 
     @property
@@ -145,6 +141,12 @@ class Storm:
         wanted = round(share * self.clients)
         return sorted(self.back_at)[wanted - 1] - self.outage if len(self.back_at) >= wanted else None
 
+    def share_back(self, seconds: float, points: int = 150) -> list[tuple[float, float]]:
+        """Which share was back, at so many moments after the gateway's return."""
+        back = sorted(at - self.outage for at in self.back_at)
+        moments = [seconds * point / points for point in range(points + 1)]
+        return [(moment, bisect.bisect_right(back, moment) / self.clients) for moment in moments]
+
 
 def rage(
     make: Callable[[], StormClient], *, clients: int, per_second: int, outage: float, random: Random
@@ -153,7 +155,6 @@ def rage(
     storm = Storm(clients, outage)
     turnstile = Turnstile(per_second)
     people = [make() for _ in range(clients)]
-    attempts = storm.attempts_in_second
 
     def latency() -> float:
         return LEAST_LATENCY + (MOST_LATENCY - LEAST_LATENCY) * random.random()
@@ -170,8 +171,7 @@ def rage(
     heapq.heapify(arriving)
     while arriving and arriving[0][0] < PATIENCE:
         now, person = arriving[0]
-        second = int(now)
-        attempts[second] = attempts.get(second, 0) + 1
+        storm.attempts_in_second[int(now)] += 1
         if now >= outage and turnstile.admits(now):
             heapq.heappop(arriving)
             people[person].accepted(now + latency())
@@ -187,16 +187,8 @@ def rage(
 
 def contestants(random: Random) -> dict[str, Callable[[], StormClient]]:
     """Everybody by name: how to make one page."""
-
-    def ours(options: Options) -> Callable[[], StormClient]:
-        return lambda: KizunaClient(options, random)
-
-    def peer(backoff: Backoff) -> Callable[[], StormClient]:
-        return lambda: PeerClient(backoff, random)
-
-    return {name: ours(options) for name, options in KIZUNA.items()} | {
-        name: peer(backoff) for name, backoff in PEERS.items()
-    }
+    ours = {name: partial(KizunaClient, options, random) for name, options in KIZUNA.items()}
+    return ours | {name: partial(PeerClient, backoff, random) for name, backoff in PEERS.items()}
 
 
 HEADINGS = (
@@ -254,7 +246,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f" --outage {outage:g} --seed {args.seed}"
         )
         documents.publish(f"storm-{outage:g}", f"{table}\n\n`{command}`\n", write=args.write)
-        panels.append(plot.panel_of_storms(outage, storms))
+        panels.append(
+            plot.Panel(
+                f"Dropped at once, gateway away for {outage:g} s: share connected, by seconds after its return",
+                SHOWN_FOR,
+                {name: storm.share_back(SHOWN_FOR) for name, storm in storms.items()},
+            )
+        )
     if args.write and not args.outage and not args.only:
         (documents.DOCS / "storm.svg").write_text(plot.picture(panels), encoding="utf-8")
 

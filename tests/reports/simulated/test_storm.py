@@ -1,4 +1,4 @@
-"""A small storm: 500 clients behind a gateway of 5 connections per second, so that all need 100 s at best."""
+"""A small storm: 200 clients behind a gateway of 2 connections per second, so that all need 100 s at best."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pytest
 
 from kizuna.options import Options
 from tests.reports.simulated import peers, storm
-from tests.reports.simulated.broken import NeverRetries
 from tests.reports.simulated.storm import KizunaClient, PeerClient, Storm
+from tests.simulation.broken import NeverRetries
 
-CLIENTS, PER_SECOND = 500, 5
+CLIENTS, PER_SECOND = 200, 2
 
 
 def raged(name: str, outage: float = 0.0, seed: int = 1) -> Storm:

@@ -6,9 +6,20 @@ from functools import partial
 
 import pytest
 
-from kizuna.events import PageEvent, PageHidden, PageResumed, PageShown, PageSuspended, Timer
+from kizuna.events import (
+    FrameReceived,
+    LinkEvent,
+    PageEvent,
+    PageHidden,
+    PageResumed,
+    PageShown,
+    PageSuspended,
+    SocketClosed,
+    SocketOpened,
+    Timer,
+)
 from tests.reports.simulated.gateway import GOING_AWAY, HARD_CUT, IDLE_CUT, Gateway, Turnstile
-from tests.reports.simulated.network import BLACK_HOLE, DEAF, GOOD, MUTE, REFUSED, Frame, Network, Socket
+from tests.reports.simulated.network import BLACK_HOLE, DEAF, GOOD, MUTE, REFUSED, Network, Socket
 from tests.reports.simulated.page import MONOTONIC_AT_START, Page
 from tests.reports.simulated.world import HOUR, MINUTE, World
 
@@ -20,16 +31,16 @@ class Ear:
     """Responsible for remembering what a page heard of one socket."""
 
     def __init__(self) -> None:
-        self.heard: list[Frame | int | str] = []
+        self.heard: list[object] = []
 
-    def on_open(self) -> None:
-        self.heard.append("open")
-
-    def on_frame(self, frame: Frame) -> None:
-        self.heard.append(frame)
-
-    def on_close(self, code: int, reason: str) -> None:
-        self.heard.append(code)
+    def __call__(self, event: LinkEvent) -> None:
+        match event:
+            case SocketOpened():
+                self.heard.append("open")
+            case FrameReceived(frame=frame):
+                self.heard.append(frame)
+            case SocketClosed(code=code):
+                self.heard.append(code)
 
 
 @pytest.fixture
@@ -49,7 +60,7 @@ def network(world: World, gateway: Gateway) -> Network:
 
 def opened(world: World, network: Network) -> tuple[Socket, Ear]:
     ear = Ear()
-    socket = Socket(network, ear)
+    socket = Socket(network, 1, ear)
     world.run(world.now + 1)
     assert ear.heard == ["open"]
     ear.heard.clear()
@@ -73,7 +84,7 @@ class TestTurnstile:
     def test_the_surplus_is_refused_at_once(self, world: World):
         gateway, ears = Gateway(world, per_second=2), [Ear(), Ear(), Ear()]
         for ear in ears:
-            Socket(Network(world, gateway), ear)
+            Socket(Network(world, gateway), 1, ear)
         world.run(until=1)
         assert [ear.heard for ear in ears] == [["open"], ["open"], [1006]]
 
@@ -112,7 +123,7 @@ class TestGateway:
         _, old = opened(world, network)
         with gateway.being_down():
             new = Ear()
-            Socket(network, new)
+            Socket(network, 1, new)
             world.run(world.now + 1)
         assert (old.heard, new.heard) == ([1006], [1006])
 
@@ -135,7 +146,7 @@ class TestNetwork:
     def test_a_handshake_in_a_black_hole_hangs_until_a_syn_gets_through(self, world: World, network: Network):
         ear = Ear()
         with network.being(BLACK_HOLE):
-            Socket(network, ear)
+            Socket(network, 1, ear)
             world.run(until=5)
         assert ear.heard == []
         world.run(until=8)
@@ -145,7 +156,7 @@ class TestNetwork:
         socket, _ = opened(world, network)
         network.become(REFUSED)
         ear = Ear()
-        Socket(network, ear)
+        Socket(network, 1, ear)
         world.run(world.now + 1)
         assert ear.heard == [1006]
         assert socket.works
@@ -165,22 +176,22 @@ class TestNetwork:
         world.run(world.now + 1)
         assert ear.heard == [1006]
 
-    def test_no_frame_overtakes_another(self, world: World, network: Network, gateway: Gateway):
-        _, ear = opened(world, network)
+    def test_no_frame_overtakes_another(self, world: World, network: Network):
+        socket, ear = opened(world, network)
         with network.being(DEAF):
-            gateway.say_bye({"n": 1})
-        gateway.say_bye({"n": 2})
+            socket.push({"n": 1})
+        socket.push({"n": 2})
         world.run(world.now + 61)
-        assert ear.heard == [{"type": "bye", "n": 1}, {"type": "bye", "n": 2}]
+        assert ear.heard == [{"n": 1}, {"n": 2}]
 
     def test_an_abandoned_socket_is_heard_of_no_more_and_leaves_nothing(
         self, world: World, network: Network, gateway: Gateway
     ):
         socket, ear = opened(world, network)
-        gateway.say_bye({})
+        socket.push(PONG)
         socket.abandon()
         world.run(world.now + 1)
-        assert (ear.heard, gateway.sessions, network.sockets) == ([], {}, [])
+        assert (ear.heard, gateway.active_at, network.sockets) == ([], {}, [])
         network.become(GOOD)
 
 
@@ -265,7 +276,3 @@ class TestPage:
         told.clear()
         page.come_back()
         assert told == [PageResumed(), PageShown(), PageResumed(), "late"]
-
-    def test_an_event_may_get_lost(self, page: Page, told):
-        page.go_offline(silently=True)
-        assert (told, page.online) == ([], False)

@@ -12,12 +12,13 @@ from collections.abc import Iterable, Sequence
 from kizuna.connection import Connection
 from kizuna.events import ConnectRequested
 from kizuna.options import Options
-from tests.reports.simulated import configurations, documents
-from tests.reports.simulated.client import Client, ConnectionFactory
+from tests.kizuna.machine import MakeConnection
+from tests.reports.simulated import documents
+from tests.reports.simulated.client import Client
 from tests.reports.simulated.gateway import Gateway
 from tests.reports.simulated.meter import Measurements, Meter, percentile
 from tests.reports.simulated.profiles import PROFILES, Life, Profile
-from tests.reports.simulated.world import DAY, World
+from tests.reports.simulated.world import DAY, HOUR, World
 
 
 def live(
@@ -25,17 +26,19 @@ def live(
     *,
     seed: int,
     days: float = 7,
-    options: Options = configurations.CHAT,
-    make: ConnectionFactory = Connection,
+    begins_at: float = 0,
+    options: Options = documents.CHAT,
+    make: MakeConnection = Connection,
 ) -> Measurements:
-    """One page's days under ``profile``."""
+    """One page's days under ``profile``. ``begins_at``: o'clock."""
     world = World(seed)
+    world.run(until=begins_at * HOUR)
     client = Client(world, Gateway(world), options, has_worker=profile.has_worker, make=make)
     client.handle(ConnectRequested())
-    world.run(until=1)
+    world.run(until=world.now + 1)
     meter = Meter(client)
     world.live(profile.script(Life(client)))
-    world.run(until=days * DAY)
+    world.run(until=begins_at * HOUR + days * DAY)
     return meter.result()
 
 
@@ -54,7 +57,6 @@ def row(profile: Profile, weeks: Iterable[Measurements]) -> list[str]:
         str(len(total.recoveries)),
         _percentiles(total.recoveries),
         f"{total.attempts / days:.1f}",
-        f"{total.sockets / days:.1f}",
     ]
 
 
@@ -67,7 +69,6 @@ HEADINGS = (
     "recoveries",
     "recovered after",
     "attempts/day",
-    "sockets/day",
 )
 
 
@@ -85,10 +86,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, default=5, help="how many weeks of each profile")
     parser.add_argument("--seed", type=int, default=1, help="the first of them")
     parser.add_argument("--profile", default="", help="only profiles whose name contains this")
-    parser.add_argument("--options", choices=configurations.BY_NAME, default="chat")
+    parser.add_argument("--options", choices=documents.OPTIONS, default="chat")
     parser.add_argument("--write", action="store_true", help="put the table into docs/simulations.md")
     args = parser.parse_args(arguments)
-    options = configurations.BY_NAME[args.options]
+    options = documents.OPTIONS[args.options]
     seeds = range(args.seed, args.seed + args.seeds)
     rows = [
         row(profile, (live(profile, seed=seed, days=args.days, options=options) for seed in seeds))

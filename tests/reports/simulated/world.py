@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import heapq
-import itertools
 from collections.abc import Callable, Iterator
 from random import Random
+
+from kizuna.testing import VirtualClock
 
 MINUTE = 60.0
 HOUR = 60 * MINUTE
@@ -16,35 +16,27 @@ class World:
     """Responsible for time and chance. ``now`` counts seconds since the world began, at a midnight."""
 
     def __init__(self, seed: int) -> None:
-        self.now = 0.0
         self.random = Random(seed)
-        self._to_come: list[tuple[float, int, Callable[[], None]]] = []
-        self._numbers = itertools.count()
+        self._clock = VirtualClock(monotonic=0.0)
         self._watchers: list[Callable[[], None]] = []
+
+    @property
+    def now(self) -> float:
+        return self._clock.now().monotonic
 
     def at(self, when: float, do: Callable[[], None]) -> None:
         """Let ``do`` happen at ``when``; what was asked for first happens first at equal times."""
-        heapq.heappush(self._to_come, (when, next(self._numbers), do))
+        self._clock.call_at(when, do)
 
     def after(self, delay: float, do: Callable[[], None]) -> None:
-        """Let ``do`` happen ``delay`` seconds from now."""
         self.at(self.now + delay, do)
-
-    def next_at(self) -> float | None:
-        """When something happens next, if anything does."""
-        return self._to_come[0][0] if self._to_come else None
-
-    def step(self) -> None:
-        """Go to the next thing that happens, and let it."""
-        when, _, do = heapq.heappop(self._to_come)
-        self.now = max(self.now, when)
-        do()
 
     def run(self, until: float) -> None:
         """Let everything up to ``until`` happen."""
-        while self._to_come and self._to_come[0][0] <= until:
-            self.step()
-        self.now = max(self.now, until)
+        while (due := self._clock.next_due()) is not None and due <= until:
+            self._clock.move_to(due)
+            self._clock.fire_next()
+        self._clock.move_to(until)
 
     def live(self, script: Iterator[float]) -> None:
         """Carry out ``script``: whatever it does, and whenever it yields, that many seconds of pause."""
@@ -57,6 +49,5 @@ class World:
         self._watchers.append(look)
 
     def changed(self) -> None:
-        """Page, network, gateway or status are no longer what they were."""
         for look in self._watchers:
             look()
