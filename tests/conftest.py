@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 # One stack for the tests of the cloud and for those of the page on it.
 from tests.cloud.stack import deployed, ministack, package, template
-from tests.support.depth import DEEP
+from tests.support.depth import DEEP, examples
 
 __all__ = ["deployed", "ministack", "package", "template"]
 
@@ -17,6 +18,18 @@ HERE = Path(__file__).parent
 BROWSERS = {"chromium", "chromium_program", "playwright", "installed"}
 #: Whose tests count for coverage: what other tests happen to pass through says little, and counting takes time.
 MEASURED = (HERE / "kizuna", HERE / "chat")
+# The same draws in each run of make test; others in each of make test-deep. No example is ever too slow.
+settings.register_profile(
+    "kizuna",
+    max_examples=examples(quick=40, deep=1000),
+    derandomize=not DEEP,
+    database=None,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.load_profile("kizuna")
+
 #: Takes a minute of one process, so it begins first.
 FIRST = HERE / "test_checks.py"
 

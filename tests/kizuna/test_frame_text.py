@@ -14,7 +14,7 @@ from kizuna.frame_text import MAX_DEPTH, NotAFrame, read_frame
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    max_leaves=40,
+    max_leaves=12,
 )
 
 

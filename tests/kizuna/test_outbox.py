@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from kizuna.outbox import Outbox, OutboxFull
+from tests.support.depth import examples
 
 
 def filled(*ids: str, lane: str = "general", limit: int = 1000) -> Outbox:
@@ -219,4 +220,4 @@ class Traffic(RuleBasedStateMachine):
 
 
 TestTraffic = Traffic.TestCase
-TestTraffic.settings = settings(max_examples=100, stateful_step_count=30, derandomize=True, deadline=None)
+TestTraffic.settings = settings(max_examples=examples(quick=40, deep=2000), stateful_step_count=30)
