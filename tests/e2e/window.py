@@ -1,4 +1,4 @@
-"""One tab of a Chromium whose hidden tabs are hidden, and what a browser does to a tab without asking it."""
+"""One tab of a Chromium whose hidden tabs are hidden, kept from test to test."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from playwright.sync_api import BrowserContext
 from tests.support.fault_proxy import FaultProxy
 from tests.support.person import Person, give_config
 from tests.support.server import KizunaServer
-from tests.support.waiting import eventually, throughout
+from tests.support.waiting import throughout
 
 #: How many messages have come from the page's workers.
 COUNT_TICKS = """{
@@ -24,9 +24,6 @@ COUNT_TICKS = """{
     }});
 }"""
 
-#: A page of another site.
-ELSEWHERE = "data:text/html,elsewhere"
-
 
 class Window:
     """Responsible for a blank tab and one with the page in it, which is kept from test to test while it is well.
@@ -37,7 +34,6 @@ class Window:
     def __init__(self, context: BrowserContext, server: KizunaServer) -> None:
         self._context = context
         self._server = server
-        self._cover = context.pages[0]
         self._person: Person | None = None
         self._config: Mapping[str, float] = {}
 
@@ -64,7 +60,7 @@ class Window:
         """Be in front, with these numbers."""
         is_new = self._person is None
         person = self._person = self._person or self._hire()
-        self.show(person)
+        person.show()
         if is_new or config != self._config:
             self._config = config
             give_config(person.page, **config)
@@ -93,35 +89,6 @@ class Window:
             self._person = None
 
     # --- what happens to it ---
-
-    def hide(self, person: Person) -> None:
-        """Cover the tab by the blank one."""
-        self._cover.bring_to_front()
-        eventually(lambda: person.visibility == "hidden", what="a tab that is really hidden")
-
-    def show(self, person: Person) -> None:
-        """Bring the tab to the front."""
-        person.page.bring_to_front()
-        eventually(lambda: person.visibility == "visible", what="a tab that is seen")
-
-    def freeze(self, person: Person) -> None:
-        """As Chromium does to save power: nothing in a hidden tab runs any more."""
-        assert person.visibility == "hidden", "only hidden tabs can be frozen"
-        person.cdp.send("Page.setWebLifecycleState", {"state": "frozen"})
-
-    def thaw(self, person: Person) -> None:
-        """It is needed again, and stays where it is."""
-        person.cdp.send("Page.setWebLifecycleState", {"state": "active"})
-
-    def go_elsewhere(self, person: Person) -> None:
-        """Follow a link to another site."""
-        person.page.goto(ELSEWHERE, wait_until="commit")
-
-    def come_back(self, person: Person, address: str) -> None:
-        """Use the browser's Back button. Playwright's own waits for a load that never comes."""
-        person.watch.allow_network_trouble()  # Chromium tells again what it told in tests before
-        person.page.evaluate("() => { setTimeout(() => history.back()); }")  # not before the answer
-        person.page.wait_for_url(address, wait_until="commit")
 
     def sleep(self, seconds: float) -> None:
         """The machine sleeps, for a browser: every process of it stands still while both clocks go on."""

@@ -9,19 +9,28 @@ from typing import TypeVar
 
 Answer = TypeVar("Answer")
 
-#: Browsers start Python on two busy cores; nothing that works takes longer than this.
-PATIENCE = 30.0
+#: Seconds. Nothing that works takes longer, on however busy a machine; what does not work has a `what`.
+PATIENCE = 120.0
+
+
+def let_pass(seconds: float) -> None:
+    """Wait, and do nothing meanwhile."""
+    threading.Event().wait(seconds)
 
 
 def eventually(
-    ask: Callable[[], Answer], within: float = PATIENCE, *, every: float = 0.05, what: str = ""
+    ask: Callable[[], Answer],
+    within: float = PATIENCE,
+    *,
+    every: float = 0.05,
+    what: str = "",
+    pause: Callable[[float], None] = let_pass,
 ) -> Answer:
     """Ask until the answer is true, and return it; AssertionError with the last answer when time is up.
 
-    An AssertionError that `ask` raises is an answer like another.
+    An AssertionError that `ask` raises is an answer like another. ``pause`` passes the time between two questions.
     """
     deadline = time.monotonic() + within
-    pause = threading.Event()
     while True:
         answer: Answer | AssertionError
         try:
@@ -34,13 +43,12 @@ def eventually(
             raise AssertionError(
                 f"{what or 'the condition'} did not hold within {within} s; last: {answer!r}"
             )
-        pause.wait(every)
+        pause(every)
 
 
 def throughout(holds: Callable[[], bool], seconds: float, *, every: float = 0.1, what: str) -> None:
     """AssertionError as soon as it does not hold. For what must not happen where no event tells that it did not."""
     deadline = time.monotonic() + seconds
-    pause = threading.Event()
     while time.monotonic() < deadline:
         assert holds(), what
-        pause.wait(every)
+        let_pass(every)

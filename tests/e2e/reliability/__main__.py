@@ -12,6 +12,7 @@ never healed, or a limit was missed. 2: it could not run.
 from __future__ import annotations
 
 import argparse
+import json
 import signal
 import sys
 import time
@@ -19,19 +20,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Never
 
-from playwright.sync_api import expect
+from playwright.sync_api import Playwright, sync_playwright
 
 from tests.e2e.reliability import document, results
 from tests.e2e.reliability.engines import ENGINES
-from tests.e2e.reliability.habits import observe
-from tests.e2e.reliability.play import play, pyodide_version
+from tests.e2e.reliability.measure import missed_limits, play
 from tests.e2e.reliability.results import Kept, Result
 from tests.e2e.reliability.scenarios import SCENARIOS, Scenario
-from tests.support.waiting import PATIENCE
-from tools.browsers import find_browsers
-
-#: Beside the scenarios: what each browser adds by itself.
-HABITS = "habits"
+from tests.support.server import ROOT
+from tools.browsers import Browsers, find_browsers
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,7 +38,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         document.write(results.load())
         return 0
     signal.signal(signal.SIGTERM, _stop)  # so that the server and the browser are ended too
-    expect.set_options(timeout=PATIENCE * 1000)
     installed = find_browsers()
     missing = [
         engine.name
@@ -51,22 +47,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if missing:
         print(f"not here: {', '.join(missing)} (make browsers)", file=sys.stderr)
         return 2
-    problems = 0
+    with sync_playwright() as playwright:
+        return 1 if sum(_measure(playwright, installed, key, options) for key in options.engine) else 0
+
+
+def _measure(playwright: Playwright, installed: Browsers, key: str, options: argparse.Namespace) -> int:
+    """One engine; how many problems it had."""
+    engine, problems = ENGINES[key], 0
+    package = json.loads((ROOT / "package.json").read_text(encoding="utf-8"))
     kept = results.load()
-    for key in options.engine:
-        engine = ENGINES[key]
-        chosen = [one for one in SCENARIOS if one.key in options.only and document.gap(one, engine) is None]
-        for version, scenario, result in play(engine, installed, chosen):
-            print(_line(engine.name, scenario, result), flush=True)
-            problems += len(result.problems)
-            kept[key] = replace(kept.get(key, Kept()), version=version, pyodide=pyodide_version())
-            kept[key] = kept[key].with_result(scenario.key, result)
-            _keep(kept, really=options.write)
-        if HABITS in options.only:
-            kept[key] = replace(kept.get(key, Kept()), habits=observe(engine, installed))
-            print(f"{engine.name} by itself: {kept[key].habits}", flush=True)
-            _keep(kept, really=options.write)
-    return 1 if problems else 0
+    chosen = [one for one in SCENARIOS if one.key in options.only and one.gap(engine) is None]
+    for version, scenario, result in play(engine, playwright, installed, chosen):
+        wrong = (*result.problems, *missed_limits(scenario, result))
+        problems += len(wrong)
+        print(_line(engine.name, scenario, result, wrong), flush=True)
+        before = replace(
+            kept.get(key, Kept()), version=version, pyodide=str(package["dependencies"]["pyodide"])
+        )
+        kept[key] = before.with_result(scenario.key, result)
+        _keep(kept, really=options.write)
+    return problems
 
 
 def _keep(kept: Mapping[str, Kept], *, really: bool) -> None:
@@ -76,21 +76,20 @@ def _keep(kept: Mapping[str, Kept], *, really: bool) -> None:
         document.write(kept)
 
 
-def _line(engine: str, scenario: Scenario, result: Result) -> str:
+def _line(engine: str, scenario: Scenario, result: Result, wrong: Sequence[str]) -> str:
     def seconds(value: float | None) -> str:
         return "   -  " if value is None else f"{value:6.2f}"
 
     times = (result.noticed, result.given_up, result.connected, result.caught_up, result.words, result.held)
-    verdict = "; ".join(result.problems) or "ok"
     clock = time.strftime("%H:%M:%S")
-    return f"{clock} {engine:9} {scenario.key:16} {' '.join(map(seconds, times))}  {verdict}"
+    return f"{clock} {engine:9} {scenario.key:16} {' '.join(map(seconds, times))}  {'; '.join(wrong) or 'ok'}"
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tests.e2e.reliability", description=(__doc__ or "").partition("\n")[0]
     )
-    keys = [*(scenario.key for scenario in SCENARIOS), HABITS]
+    keys = [scenario.key for scenario in SCENARIOS]
     parser.add_argument("--engine", nargs="+", choices=list(ENGINES), default=list(ENGINES))
     parser.add_argument("--only", nargs="+", choices=keys, default=keys, help="of the rows")
     parser.add_argument("--write", action="store_true", help="keep the results, and write the document")

@@ -1,22 +1,33 @@
-"""Playing one scenario on one screen, and what it showed."""
+"""Playing scenarios in one engine, one after the other on the same page, and what each showed."""
 
 from __future__ import annotations
 
 import contextlib
+import tempfile
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
 
+from playwright.sync_api import Error, Playwright
+from selenium.common.exceptions import WebDriverException
+
+from tests.e2e.reliability.engines import Engine
 from tests.e2e.reliability.results import Result
-from tests.e2e.reliability.scenarios import NOTICED_WITHIN, Scenario, Stage
-from tests.e2e.reliability.screen import Notes, Screen
+from tests.e2e.reliability.scenarios import GIVE_UP, Scenario
+from tests.e2e.reliability.stage import Notes, Stage
+from tests.support.fault_proxy import FaultProxy
 from tests.support.peer import Peer
-from tests.support.waiting import PATIENCE, eventually
+from tests.support.server import KizunaServer
+from tests.support.waiting import eventually
+from tools.browsers import Browsers
 
 #: After so many seconds of uptime, and one, the delays of a connection begin anew (Options.stable_after).
 RESTED = 6.0
+Answer = TypeVar("Answer")
 STANDING = ("connected", "suspect")
 BEFORE, AFTER = "said before", "said after"
 THEIRS = ("theirs, first", "theirs, second")
@@ -38,43 +49,76 @@ class Moments:
         return self.mended if self.hinted is None else max(self.mended, self.hinted)
 
 
+@contextlib.contextmanager
+def opened(engine: Engine, playwright: Playwright, installed: Browsers) -> Iterator[tuple[Stage, str]]:
+    """A server, a network and a page in this engine, and the browser's version."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        KizunaServer(Path(folder) / "kizuna.sqlite3") as server,
+        FaultProxy(server.port) as network,
+        engine.start(playwright, installed, network) as (page, version),
+    ):
+        stage = Stage(server, network, page)
+        stage.open()
+        yield stage, version
+
+
+def play(
+    engine: Engine, playwright: Playwright, installed: Browsers, scenarios: Sequence[Scenario]
+) -> Iterator[tuple[str, Scenario, Result]]:
+    """The browser's version with each result. After a scenario that did not come to its end the browser is started
+    anew."""
+    due = list(scenarios)
+    while due:
+        with opened(engine, playwright, installed) as (stage, version):
+            is_well = True
+            while due and is_well:
+                try:
+                    result = measure(stage, due[0])
+                except (AssertionError, Error, WebDriverException, OSError) as error:
+                    words = (str(error) or type(error).__name__).splitlines()[0]
+                    result = Result(_today(), problems=(f"it did not come to its end: {words}",))
+                    is_well = False
+                yield version, due.pop(0), result
+
+
 def measure(stage: Stage, scenario: Scenario) -> Result:
     """Play it. AssertionError when it does not come to its end: not noticed, or never healed."""
     room = f"room-{uuid.uuid4().hex[:12]}"
     _prepare(stage, room, fresh=scenario.fresh_link)
-    stage.screen.begin_notes()
+    stage.begin_notes()
     moments = _play(stage, scenario, room)
     problems = _converse(stage, room)
-    notes = stage.screen.notes
+    notes = stage.notes
     result = timed(scenario, moments, notes, stage.network.handshakes_at)
-    problems += missed_limits(scenario, result) + [f"uncaught error: {error}" for error in notes.errors]
+    if scenario.carries and result.given_up is not None:
+        problems.append("the link was given up")
+    problems += [f"uncaught error: {error}" for error in notes.errors]
     return replace(result, problems=tuple(problems))
 
 
 def _prepare(stage: Stage, room: str, *, fresh: bool) -> None:
     """In a room of its own, with a link that has stood for a while, or for no time at all."""
-    screen = stage.screen
-    screen.enter(room)
+    page = stage.page
+    page.try_now_if_shown()
+    page.wait_until_in(GIVE_UP)
+    page.enter(room)
+    page.leave_other_rooms()
     if fresh:
         before = stage.network.counts.websockets
         stage.network.reset(only_websockets=True)
-        stage.network.wait_until(lambda seen: seen.websockets > before, within=NOTICED_WITHIN)
-        screen.wait_until_in(room)
+        stage.network.wait_until(lambda seen: seen.websockets > before, within=GIVE_UP)
+        page.wait_until_in()
     else:
-        eventually(
-            lambda: time.time() - screen.notes.standing_since > RESTED,
-            2 * PATIENCE,
-            every=0.2,
-            what="a link that stands for a while",
-        )
+        _await(lambda: time.time() - stage.notes.changes[-1][0] > RESTED, "a link that stands for a while")
     with Peer(stage.server, room) as peer:
         peer.say(BEFORE)
-    screen.wait_for_text(BEFORE)
+    page.wait_for_text(BEFORE)
 
 
 def _play(stage: Stage, scenario: Scenario, room: str) -> Moments:
     """From the fault to the new link."""
-    screen, hint, hinted = stage.screen, scenario.hint, None
+    page, hint, hinted = stage.page, scenario.hint, None
     with contextlib.ExitStack() as leaving:
         peer = leaving.enter_context(Peer(stage.server, room))
         began = time.time()
@@ -82,64 +126,43 @@ def _play(stage: Stage, scenario: Scenario, room: str) -> Moments:
             if not scenario.server_dies:
                 peer.say(*THEIRS)
                 said = time.time()
-            for text in MINE:
-                screen.type_and_send(text)
+            page.say(*MINE)
             scenario.until(stage)
             if scenario.carries:
-                _wait_for_all(stage, THEIRS)
+                for text in THEIRS:
+                    page.wait_for_text(text, GIVE_UP)
             if hint is not None:
-                hint.lead_up(screen)
+                hint.lead_up(page)
         mended = began if scenario.mends_itself else time.time()
         if scenario.server_dies:
             leaving.enter_context(Peer(stage.server, room, "Another peer")).say(*THEIRS)
             said = time.time()
         if hint is not None:
-            leaving.enter_context(hint.bring_about(screen))
-            hinted = _wait_for_hint(stage, hint.event)
+            leaving.callback(hint.afterwards, page)
+            hint.bring_about(page)
+            event = hint.event
+            hinted = _await(lambda: stage.notes.when_hinted(event), f"{event} told to the page")
         moments = Moments(began, mended, said, hinted)
         if not scenario.carries:
-            _wait_until_back(stage, scenario, moments)
+            _await(lambda: timed(scenario, moments, stage.notes).caught_up is not None, "a page that is back")
     return moments
 
 
-def _wait_for_hint(stage: Stage, event: str) -> float:
-    """When the browser told the page; AssertionError if it did not."""
-    told = eventually(lambda: stage.screen.notes.when_hinted(event), what=f"{event} told to the page")
-    assert told is not None
-    return told
-
-
-def _wait_until_back(stage: Stage, scenario: Scenario, moments: Moments) -> None:
-    eventually(
-        lambda: timed(scenario, moments, stage.screen.notes).caught_up is not None,
-        2 * NOTICED_WITHIN,
-        every=0.2,
-        what="given up, connected again and caught up",
-    )
-
-
-def _wait_for_all(stage: Stage, texts: Sequence[str]) -> None:
-    for text in texts:
-        stage.screen.wait_for_text(text, NOTICED_WITHIN)
+def _await(ask: Callable[[], Answer], what: str) -> Answer:
+    return eventually(ask, GIVE_UP, every=0.2, what=what)
 
 
 def _converse(stage: Stage, room: str) -> list[str]:
     """Say one thing more, and compare the screen with the server's log."""
-    screen = stage.screen
+    problems = []
     with Peer(stage.server, room, "Witness") as witness:
-        problems = [problem for text in MINE for problem in _not_shown(screen, text, "sent")]
         witness.say(AFTER)
-        problems += _not_shown(screen, AFTER, "received")
-        return problems + compare([text for text, _ in screen.messages], witness.heard)
-
-
-def _not_shown(screen: Screen, text: str, state: str) -> list[str]:
-    """What is wrong if a text does not come to stand there once, in this state."""
-    try:
-        screen.wait_for_text(text, NOTICED_WITHIN, state=state)
-    except AssertionError as error:
-        return [str(error)]
-    return []
+        for text, state in {**dict.fromkeys(MINE, "sent"), AFTER: "received"}.items():
+            try:
+                stage.page.wait_for_text(text, GIVE_UP, state)
+            except AssertionError as error:
+                problems.append(str(error))
+        return problems + compare(stage.page.texts, witness.heard)
 
 
 def compare(shown: Sequence[str], logged: Sequence[str]) -> list[str]:
@@ -166,13 +189,12 @@ def timed(scenario: Scenario, moments: Moments, notes: Notes, handshakes_at: Seq
     zero = moments.began
     if scenario.counts_from_hint and moments.hinted is not None:
         zero = moments.hinted
-    today = datetime.now(UTC).date().isoformat()
     last_words = notes.texts.get(THEIRS[-1])
     noticed = _first(notes, zero, lambda status, _: status != "connected")
     given_up = _first(notes, zero, lambda status, _: status not in STANDING)
     if given_up is None:
         return Result(
-            today,
+            _today(),
             noticed=_span(zero, noticed),
             words=None if last_words is None else _span(moments.said, last_words),
         )
@@ -182,7 +204,7 @@ def timed(scenario: Scenario, moments: Moments, notes: Notes, handshakes_at: Seq
         notes, connected, lambda status, caught: status == "connected" and caught
     )
     return Result(
-        today,
+        _today(),
         noticed=_span(zero, noticed),
         given_up=_span(zero, given_up),
         connected=_span(ready, connected),
@@ -207,8 +229,6 @@ def held_back(
 def missed_limits(scenario: Scenario, result: Result) -> list[str]:
     """The limits that were not kept. What a browser adds by itself is not the page's."""
     problems = []
-    if scenario.carries and result.given_up is not None:
-        problems.append("the link was given up")
     limit = scenario.noticed_limit
     if limit is not None and (result.given_up is None or result.given_up > limit):
         problems.append(f"given up after {result.given_up} s, not within {limit} s")
@@ -224,3 +244,7 @@ def _first(notes: Notes, moment: float, holds: Callable[[str, bool], bool]) -> f
 
 def _span(since: float, until: float | None) -> float | None:
     return None if until is None else round(max(0.0, until - since), 2)
+
+
+def _today() -> str:
+    return datetime.now(UTC).date().isoformat()

@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.reliability.habits import Habits
 from tests.support.server import ROOT
 
 KEPT = ROOT / "docs" / "reliability.json"
@@ -37,7 +36,6 @@ class Kept:
     version: str = ""
     pyodide: str = ""
     results: Mapping[str, Result] = field(default_factory=dict)
-    habits: Habits | None = None
 
     def with_result(self, key: str, result: Result) -> Kept:
         """One result is new."""
@@ -57,8 +55,7 @@ def _kept(kept: Mapping[str, Any]) -> Kept:
         key: Result(**{**result, "problems": tuple(result["problems"])})
         for key, result in kept["results"].items()
     }
-    habits = None if kept["habits"] is None else Habits.from_json(kept["habits"])
-    return Kept(kept["version"], kept["pyodide"], results, habits)
+    return Kept(kept["version"], kept["pyodide"], results)
 
 
 def save(engines: Mapping[str, Kept], path: Path = KEPT) -> None:

@@ -8,11 +8,14 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 
-from tests.e2e.reliability.screen import Need, Screen
+from tests.e2e.reliability.engines import Engine, Need
+from tests.e2e.reliability.stage import Stage
 from tests.support.fault_proxy import FaultProxy, Way
+from tests.support.page_driver import PageDriver
 from tests.support.server import KizunaServer
-from tests.support.waiting import eventually, throughout
+from tests.support.waiting import eventually, let_pass
 
 #: Seconds. A ping every 30, 10 for its pong, 5 for the probe, 2 for a busy machine; after a hint the probe alone.
 SILENCE_LIMIT = 47.0
@@ -22,17 +25,12 @@ AT_ONCE_LIMIT = 4.0
 
 #: The fifth wait lasts 16 s, give or take a half: whoever is back sooner than that did not wait for its end.
 LONG_WAIT = 5
-#: Nothing takes longer to be noticed, or to heal by itself: 16 s and a half of a retry, a rest of 45 s, a timeout.
-NOTICED_WITHIN = 60.0
+#: Seconds after which it is given up that something is noticed, or heals. By themselves 16 s and a half of a retry, a
+#: rest of 45 s or a timeout are the longest.
+GIVE_UP = 240.0
 
-
-@dataclass
-class Stage:
-    """Responsible for what a scenario is played with."""
-
-    server: KizunaServer
-    network: FaultProxy
-    screen: Screen
+#: Another page of the same origin, with nothing of ours in it.
+ELSEWHERE = "static/css/base.css"
 
 
 class Group(StrEnum):
@@ -48,14 +46,20 @@ class Group(StrEnum):
     FLAG = "The browser's offline flag lies"
 
 
+def _nothing(page: PageDriver) -> None:
+    """No need to do anything."""
+
+
 @dataclass(frozen=True)
 class Hint:
-    """What a browser tells a page: the event whose time counts, how it is led up to, and how it is brought about."""
+    """What a browser tells a page: the event whose time counts, how it is led up to and brought about, and what is
+    done once the page is back."""
 
     event: str
     need: Need | None
-    lead_up: Callable[[Screen], None]
-    bring_about: Callable[[Screen], AbstractContextManager[None]]
+    lead_up: Callable[[PageDriver], None]
+    bring_about: Callable[[PageDriver], None]
+    afterwards: Callable[[PageDriver], None] = _nothing
 
 
 @dataclass(frozen=True)
@@ -72,13 +76,11 @@ class Scenario:
     key: str
     name: str
     group: Group
-    trouble: Callable[[Stage], AbstractContextManager[object]]
+    trouble: Callable[[Stage], AbstractContextManager[None]]
     until: Callable[[Stage], None] = lambda stage: None
     mends_itself: bool = False
     carries: bool = False
-    fresh_link: bool = (
-        False  #: the link was proven a moment before, so the next ping is as far away as it can be
-    )
+    fresh_link: bool = False  #: proven a moment before: the next ping is as far away as it can be
     server_dies: bool = False
     hint: Hint | None = None
     counts_from_hint: bool = False
@@ -92,42 +94,34 @@ class Scenario:
         wanted = {Need.LIE if self.lies else None, self.hint.need if self.hint else None}
         return frozenset(need for need in wanted if need is not None)
 
+    def gap(self, engine: Engine) -> str | None:
+        """Why this engine cannot show it, if so."""
+        return next((engine.lacks[need] for need in self.needs if need in engine.lacks), None)
+
 
 # --- when it is time to mend ---
 
 
 def given_up(stage: Stage) -> None:
     """The page does not count on its link any more, if only for a moment: the next one may stand already."""
-    eventually(lambda: _since_given_up(stage.screen), NOTICED_WITHIN, every=0.2, what="the fault noticed")
+    _await(lambda: _since_given_up(stage), "the fault noticed")
 
 
 def back(stage: Stage) -> None:
     """The link was given up, and another one stands."""
-    given_up(stage)
-    eventually(
-        lambda: "connected" in _since_given_up(stage.screen), NOTICED_WITHIN, every=0.2, what="a new link"
-    )
+    _await(lambda: "connected" in _since_given_up(stage), "a new link")
 
 
 def waits(count: int) -> Callable[[Stage], None]:
     """The page has begun to wait for the so-manieth time."""
-
-    def waited(stage: Stage) -> None:
-        eventually(
-            lambda: [status for _, status in stage.screen.notes.changes].count("waiting") >= count,
-            2 * NOTICED_WITHIN,
-            every=0.2,
-            what=f"{count} waits",
-        )
-
-    return waited
+    return lambda stage: _await(
+        lambda: [status for _, status in stage.notes.changes].count("waiting") >= count, f"{count} waits"
+    )
 
 
 def exhausted(stage: Stage) -> None:
     """The page has spent its retries."""
-    eventually(
-        lambda: stage.screen.status == "exhausted", 2 * NOTICED_WITHIN, every=0.2, what="the retries spent"
-    )
+    stage.page.wait_for_status("exhausted", within=GIVE_UP)
 
 
 def seconds(count: float) -> Callable[[Stage], None]:
@@ -135,7 +129,7 @@ def seconds(count: float) -> Callable[[Stage], None]:
 
     def passed(stage: Stage) -> None:
         given_up(stage)
-        throughout(lambda: True, count, what="some seconds")
+        let_pass(count)
 
     return passed
 
@@ -146,30 +140,26 @@ def handshakes(count: int) -> Callable[[Stage], None]:
     def failed(stage: Stage) -> None:
         given_up(stage)
         already = stage.network.counts.websockets
-        stage.network.wait_until(lambda seen: seen.websockets >= already + count - 1, within=NOTICED_WITHIN)
-        eventually(lambda: stage.screen.status == "waiting", NOTICED_WITHIN, what="a page that waits again")
+        stage.network.wait_until(lambda seen: seen.websockets >= already + count - 1, within=GIVE_UP)
+        stage.page.wait_for_status("waiting", within=GIVE_UP)
 
     return failed
 
 
-def _since_given_up(screen: Screen) -> list[str]:
+def _await(holds: Callable[[], object], what: str) -> None:
+    eventually(holds, GIVE_UP, every=0.2, what=what)
+
+
+def _since_given_up(stage: Stage) -> list[str]:
     """The statuses from the moment at which the link was given up; none if it was not."""
-    statuses = [status for _, status in screen.notes.changes]
+    statuses = [status for _, status in stage.notes.changes]
     return list(itertools.dropwhile(lambda status: status in ("connected", "suspect"), statuses))
 
 
 # --- troubles ---
 
-
-def once(act: Callable[[FaultProxy], int]) -> Callable[[Stage], AbstractContextManager[None]]:
-    """A fault that happens to the open link, and is over."""
-
-    @contextlib.contextmanager
-    def trouble(stage: Stage) -> Iterator[None]:
-        assert act(stage.network) > 0, "there was no link to break"
-        yield
-
-    return trouble
+Trouble = Callable[[Stage], AbstractContextManager[None]]
+Weather = Callable[[FaultProxy], AbstractContextManager[None]]
 
 
 def strand(network: FaultProxy) -> int:
@@ -182,9 +172,18 @@ def reset(network: FaultProxy) -> int:
     return network.reset(only_websockets=True)
 
 
-def barred(
-    weather: Callable[[FaultProxy], AbstractContextManager[None]],
-) -> Callable[[Stage], AbstractContextManager[None]]:
+def once(act: Callable[[FaultProxy], int]) -> Trouble:
+    """A fault that happens to the open link, and is over."""
+
+    @contextlib.contextmanager
+    def trouble(stage: Stage) -> Iterator[None]:
+        assert act(stage.network) > 0, "there was no link to break"
+        yield
+
+    return trouble
+
+
+def barred(weather: Weather) -> Trouble:
     """The link is reset, and what follows does not come through."""
 
     @contextlib.contextmanager
@@ -196,52 +195,46 @@ def barred(
     return trouble
 
 
-def lasting(
-    weather: Callable[[FaultProxy], AbstractContextManager[None]],
-) -> Callable[[Stage], AbstractContextManager[None]]:
+def lasting(weather: Weather) -> Trouble:
     """A fault that lasts."""
     return lambda stage: weather(stage.network)
 
 
-@contextlib.contextmanager
-def server_stopped(stage: Stage) -> Iterator[None]:
-    """It says goodbye, and comes back on the same data."""
-    stage.server.stop()
-    yield
-    stage.server.start()
+def server_gone(end: Callable[[KizunaServer], object]) -> Trouble:
+    """The server ends so, and comes back on the same data."""
 
+    @contextlib.contextmanager
+    def trouble(stage: Stage) -> Iterator[None]:
+        end(stage.server)
+        yield
+        stage.server.start()
 
-@contextlib.contextmanager
-def server_killed(stage: Stage) -> Iterator[None]:
-    """It says nothing any more, and comes back on the same data."""
-    stage.server.kill()
-    yield
-    stage.server.start()
+    return trouble
 
 
 @contextlib.contextmanager
 def tunnel(stage: Stage) -> Iterator[None]:
     """Nothing passes, and the browser knows."""
     with stage.network.black_hole():
-        stage.screen.set_offline(True)
+        stage.page.set_offline(True)
         yield
 
 
 @contextlib.contextmanager
 def said_to_be_offline(stage: Stage) -> Iterator[None]:
     """The browser says that there is no network; there is."""
-    stage.screen.claim_offline(True)
+    stage.page.claim_offline(True)
     try:
         yield
     finally:
-        stage.screen.claim_offline(False)
+        stage.page.claim_offline(False)
 
 
 @contextlib.contextmanager
 def said_to_be_offline_and_reset(stage: Stage) -> Iterator[None]:
     """The same, and the link is reset once the page trusts it again."""
     with said_to_be_offline(stage):
-        eventually(lambda: stage.screen.status == "connected", what="a link that was doubted in vain")
+        stage.page.wait_for_status("connected")  # it was doubted in vain
         reset(stage.network)
         yield
 
@@ -249,51 +242,64 @@ def said_to_be_offline_and_reset(stage: Stage) -> Iterator[None]:
 # --- what a browser tells ---
 
 
-def _nothing(screen: Screen) -> None:
-    """No lead-up."""
+def _hide_and_freeze(page: PageDriver) -> None:
+    page.hide()
+    page.freeze()
 
 
-def _then(act: Callable[[Screen], None]) -> Callable[[Screen], AbstractContextManager[None]]:
-    @contextlib.contextmanager
-    def bring_about(screen: Screen) -> Iterator[None]:
-        act(screen)
-        yield
-
-    return bring_about
-
-
-def _hide_and_freeze(screen: Screen) -> None:
-    screen.hide()
-    screen.freeze()
-
-
-@contextlib.contextmanager
-def _resume(screen: Screen) -> Iterator[None]:
-    """It comes back where it is, hidden; what it says is drawn once it is shown."""
-    screen.resume()
-    try:
-        yield
-    finally:
-        screen.show()
-
-
-VISIBLE = Hint("visible", Need.HIDE, lambda screen: screen.hide(), _then(lambda screen: screen.show()))
+VISIBLE = Hint("visible", Need.HIDE, PageDriver.hide, PageDriver.show)
 ONLINE = Hint(
-    "online",
-    Need.ONLINE,
-    lambda screen: screen.set_offline(True),
-    _then(lambda screen: screen.set_offline(False)),
+    "online", Need.ONLINE, lambda page: page.set_offline(True), lambda page: page.set_offline(False)
 )
 ONLINE_AGAIN = replace(ONLINE, lead_up=_nothing)
-RESUME = Hint("resume", Need.FREEZE, _hide_and_freeze, _resume)
+#: A page that thaws stays hidden; what it says is drawn once it is shown.
+RESUME = Hint("resume", Need.FREEZE, _hide_and_freeze, PageDriver.thaw, PageDriver.show)
 PAGESHOW = Hint(
-    "pageshow kept", Need.KEEP, lambda screen: screen.go_away(), _then(lambda screen: screen.go_back())
+    "pageshow kept", Need.KEEP, lambda page: page.go_away(f"{page.home}/{ELSEWHERE}"), PageDriver.go_back
 )
-WAKE = Hint("clock jump", None, _nothing, lambda screen: screen.clock_jump(60))
+#: The wall clock goes forward, as in a sleep through which the monotonic clock stood still.
+WAKE = Hint(
+    "clock jump",
+    None,
+    _nothing,
+    lambda page: page.run("() => reliability.jump(60)"),
+    lambda page: page.run("() => reliability.setRight()"),
+)
+
+
+# --- the rows, by group ---
+
+
+def _broken(key: str, name: str, act: Callable[[FaultProxy], int]) -> Scenario:
+    return Scenario(key, name, Group.BREAK, once(act), mends_itself=True)
+
+
+def _gone(key: str, name: str, end: Callable[[KizunaServer], object]) -> Scenario:
+    return Scenario(key, name, Group.SERVER, server_gone(end), given_up, server_dies=True)
+
+
+def _barred(key: str, name: str, weather: Weather, until: Callable[[Stage], None]) -> Scenario:
+    return Scenario(key, name, Group.HANDSHAKE, barred(weather), until)
+
+
+def _borne(key: str, name: str, weather: Weather) -> Scenario:
+    return Scenario(key, name, Group.BURDEN, lasting(weather), carries=True)
+
+
+def _silent(key: str, name: str, trouble: Trouble, *, mends_itself: bool = False) -> Scenario:
+    return Scenario(
+        key,
+        name,
+        Group.SILENCE,
+        trouble,
+        given_up,
+        mends_itself=mends_itself,
+        fresh_link=True,
+        noticed_limit=SILENCE_LIMIT,
+    )
 
 
 def _hinted(key: str, name: str, hint: Hint) -> Scenario:
-    """A dead link, and a hint."""
     return Scenario(
         key,
         name,
@@ -306,131 +312,50 @@ def _hinted(key: str, name: str, hint: Hint) -> Scenario:
     )
 
 
-def _silent(key: str, name: str, way: Way) -> Scenario:
-    """A black hole without a hint."""
-    return Scenario(
-        key,
-        name,
-        Group.SILENCE,
-        lasting(lambda network: network.black_hole(way)),
-        given_up,
-        fresh_link=True,
-        noticed_limit=SILENCE_LIMIT,
-    )
-
-
 def _waiting(
-    key: str, name: str, hint: Hint, trouble: Callable[[Stage], AbstractContextManager[object]]
+    key: str, name: str, hint: Hint, trouble: Trouble, until: Callable[[Stage], None] | None = None
 ) -> Scenario:
-    """A page in a long wait, and a hint."""
-    return Scenario(
-        key,
-        name,
-        Group.WAITING,
-        trouble,
-        waits(LONG_WAIT),
-        hint=hint,
-        back_limit=AT_ONCE_LIMIT,
-    )
+    until = until or waits(LONG_WAIT)
+    return Scenario(key, name, Group.WAITING, trouble, until, hint=hint, back_limit=AT_ONCE_LIMIT)
 
 
-DOWN = lasting(lambda network: network.down())
-UNAVAILABLE = barred(lambda network: network.http_status(503))
+DOWN = lasting(FaultProxy.down)
+UNAVAILABLE = partial(FaultProxy.http_status, status=503)
 
 SCENARIOS: tuple[Scenario, ...] = (
-    Scenario("reset", "RST", Group.BREAK, once(reset), mends_itself=True),
-    Scenario(
-        "fin",
-        "FIN without a close frame",
-        Group.BREAK,
-        once(lambda network: network.fin(only_websockets=True)),
-        mends_itself=True,
-    ),
-    Scenario(
-        "cut",
-        "cut in the middle of a frame",
-        Group.BREAK,
-        once(lambda network: network.cut_mid_frame()),
-        mends_itself=True,
-    ),
-    Scenario(
-        "down",
-        "down for 5 s: reset, then refused",
-        Group.BREAK,
-        DOWN,
-        seconds(5),
-    ),
-    Scenario("restart", "restarted politely", Group.SERVER, server_stopped, given_up, server_dies=True),
-    Scenario("kill", "killed, started again", Group.SERVER, server_killed, given_up, server_dies=True),
-    Scenario(
-        "401",
-        "401 at the handshake",
-        Group.HANDSHAKE,
-        barred(lambda network: network.http_status(401)),
-        handshakes(3),
-    ),
-    Scenario(
-        "503",
-        "503 at the handshake",
-        Group.HANDSHAKE,
-        UNAVAILABLE,
-        handshakes(3),
-    ),
-    Scenario(
+    _broken("reset", "RST", reset),
+    _broken("fin", "FIN without a close frame", partial(FaultProxy.fin, only_websockets=True)),
+    _broken("cut", "cut in the middle of a frame", FaultProxy.cut_mid_frame),
+    Scenario("down", "down for 5 s: reset, then refused", Group.BREAK, DOWN, seconds(5)),
+    _gone("restart", "restarted politely", KizunaServer.stop),
+    _gone("kill", "killed, started again", KizunaServer.kill),
+    _barred("401", "401 at the handshake", partial(FaultProxy.http_status, status=401), handshakes(3)),
+    _barred("503", "503 at the handshake", UNAVAILABLE, handshakes(3)),
+    _barred(
         "hang",
         "accepted, never answered",
-        Group.HANDSHAKE,
-        barred(lambda network: network.accept_and_hang(only_websockets=True)),
+        partial(FaultProxy.accept_and_hang, only_websockets=True),
         waits(2),
     ),
-    Scenario(
+    _barred(
         "close-before",
         "accepted, closed before the handshake",
-        Group.HANDSHAKE,
-        barred(lambda network: network.accept_then_close(only_websockets=True)),
+        partial(FaultProxy.accept_then_close, only_websockets=True),
         handshakes(3),
     ),
-    Scenario(
+    _barred(
         "close-after",
         "accepted, closed after the handshake",
-        Group.HANDSHAKE,
-        barred(lambda network: network.accept_then_close(after_handshake=True)),
+        partial(FaultProxy.accept_then_close, after_handshake=True),
         handshakes(3),
     ),
-    Scenario(
-        "refuse",
-        "nobody new is let in",
-        Group.BURDEN,
-        lasting(lambda network: network.refuse()),
-        carries=True,
-    ),
-    Scenario(
-        "slow",
-        "slow: 1 s each way",
-        Group.BURDEN,
-        lasting(lambda network: network.slow(1)),
-        carries=True,
-    ),
-    Scenario(
-        "narrow",
-        "narrow: 500 bytes a second",
-        Group.BURDEN,
-        lasting(lambda network: network.bandwidth(500)),
-        carries=True,
-    ),
-    _silent("hole-up", "black hole, up", Way.UP),
-    _silent("hole-down", "black hole, down", Way.DOWN),
-    _silent("hole-both", "black hole, both ways", Way.BOTH),
-    Scenario(
-        "dead",
-        "dead link; new ones work",
-        Group.SILENCE,
-        once(strand),
-        given_up,
-        mends_itself=True,
-        fresh_link=True,
-        noticed_limit=SILENCE_LIMIT,
-    ),
+    _borne("refuse", "nobody new is let in", FaultProxy.refuse),
+    _borne("slow", "slow: 1 s each way", partial(FaultProxy.slow, delay=1)),
+    _borne("narrow", "narrow: 500 bytes a second", partial(FaultProxy.bandwidth, bytes_per_second=500)),
+    _silent("hole-up", "black hole, up", lasting(partial(FaultProxy.black_hole, way=Way.UP))),
+    _silent("hole-down", "black hole, down", lasting(partial(FaultProxy.black_hole, way=Way.DOWN))),
+    _silent("hole-both", "black hole, both ways", lasting(FaultProxy.black_hole)),
+    _silent("dead", "dead link; new ones work", once(strand), mends_itself=True),
     _hinted("dead-visible", "the tab becomes visible", VISIBLE),
     _hinted("dead-online", "`offline`, then `online`", ONLINE),
     _hinted("dead-resume", "`freeze`, then `resume`", RESUME),
@@ -439,16 +364,17 @@ SCENARIOS: tuple[Scenario, ...] = (
     _waiting("waiting-visible", "down, hidden; up, and the tab becomes visible", VISIBLE, DOWN),
     _waiting("waiting-online", "down, `offline`; up, and `online`", ONLINE, DOWN),
     _waiting(
-        "waiting-503", "503 four times, hidden; over, and the tab becomes visible", VISIBLE, UNAVAILABLE
+        "waiting-503",
+        "503 four times, hidden; over, and the tab becomes visible",
+        VISIBLE,
+        barred(UNAVAILABLE),
     ),
-    Scenario(
+    _waiting(
         "tunnel",
         "a tunnel: black hole and `offline`; out of it, and `online`",
-        Group.WAITING,
+        ONLINE_AGAIN,
         tunnel,
         given_up,
-        hint=ONLINE_AGAIN,
-        back_limit=AT_ONCE_LIMIT,
     ),
     Scenario(
         "offline-stands",
