@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,8 +12,9 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Playwright, expect, sync_playwright
 
 from tests.support import browsers
-from tests.support.artifacts import account_of, keep_picture
+from tests.support.artifacts import begin_trace, keep
 from tests.support.cast import Cast
+from tests.support.depth import DEEP
 from tests.support.peer import Peer
 from tests.support.person import Person
 from tests.support.server import KizunaServer
@@ -23,7 +23,8 @@ from tests.support.waiting import PATIENCE
 from tools.browsers import Browsers, find_browsers, missing_packages
 
 FAILED = pytest.StashKey[bool]()
-PRESENT = pytest.StashKey[list[Person]]()
+#: What leaves artefacts in a folder for the name of a test that failed, and tells where that is.
+KEEPERS = pytest.StashKey[list[Callable[[str], str]]]()
 
 
 def pytest_configure() -> None:
@@ -33,31 +34,38 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
-    """A failure shows what was on the pages, while they are still open; fixtures learn of it."""
+    """A failure leaves what was on the pages, while they are still open, and names the folder; fixtures learn of
+    it."""
     if call.excinfo is not None and not call.excinfo.errisinstance(pytest.skip.Exception):
-        item.stash[FAILED] = True
-        describe(item)
+        for folder in leave_artifacts(item):
+            call.excinfo.value.add_note(f"kept: {folder}")
     return (yield)
 
 
-def describe(item: pytest.Item) -> None:
-    """Pictures and accounts of everybody who is present, once."""
-    for person in item.stash.get(PRESENT, []):
-        picture = keep_picture(person, "failed-" + re.sub(r"\W+", "-", item.name))
-        item.add_report_section("call", f"{person.name}'s page, {picture}", account_of(person))
-    item.stash[PRESENT] = []
+def leave_artifacts(item: pytest.Item) -> list[str]:
+    """The test has failed: what there is to keep is kept, once; the names of the folders."""
+    item.stash[FAILED] = True
+    keepers, item.stash[KEEPERS] = item.stash.get(KEEPERS, []), []
+    return list(dict.fromkeys(keep_it(item.name) for keep_it in keepers))
+
+
+def will_keep(request: pytest.FixtureRequest, keep_it: Callable[[str], str]) -> None:
+    """If the test fails, this is to leave artefacts in a folder for its name, and to return where that is."""
+    request.node.stash.setdefault(KEEPERS, []).append(keep_it)
 
 
 @contextlib.contextmanager
 def present(request: pytest.FixtureRequest, people: list[Person], server: KizunaServer) -> Iterator[None]:
     """While a test lasts, these people are watched; it fails for what their pages did wrong unseen."""
     item: pytest.Item = request.node
-    item.stash.setdefault(PRESENT, []).extend(people)
+    for person in people:
+        begin_trace(person.page.context)
+    will_keep(request, lambda name: keep(name, people, {"server.txt": server.output}))
     try:
         yield
-    except BaseException:  # it did not even begin
-        item.stash[FAILED] = True
-        describe(item)
+    except BaseException as error:  # it did not even begin
+        for folder in leave_artifacts(item):
+            error.add_note(f"kept: {folder}")
         raise
     wrong = [f"{person.name}: {problem}" for person in people for problem in person.watch.problems]
     wrong += [
@@ -65,10 +73,9 @@ def present(request: pytest.FixtureRequest, people: list[Person], server: Kizuna
         for person in people
         if person.watch.tokens_in(server.output)
     ]
-    if wrong and not item.stash.get(FAILED, False):
-        item.stash[FAILED] = True
-        describe(item)
-        pytest.fail("\n".join(wrong), pytrace=False)
+    if wrong and not has_failed(request):
+        kept = [f"kept: {folder}" for folder in leave_artifacts(item)]
+        pytest.fail("\n".join(wrong + kept), pytrace=False)
 
 
 def has_failed(request: pytest.FixtureRequest) -> bool:
@@ -104,9 +111,11 @@ def chromium_program(installed: Browsers) -> Path:
 
 
 @pytest.fixture(scope="session")
-def chromium(playwright: Playwright, chromium_program: Path) -> Iterator[Browser]:
-    """One Chromium for all tests."""
-    with browsers.chromium(playwright, chromium_program) as browser:
+def chromium(playwright: Playwright, installed: Browsers, chromium_program: Path) -> Iterator[Browser]:
+    """One Chromium for all tests: without windows where that will do, since each costs a second; deep, with them."""
+    windows = DEEP or browsers.is_headed()
+    program = chromium_program if windows else installed.headless_shell or chromium_program
+    with browsers.chromium(playwright, program) as browser:
         yield browser
 
 
@@ -208,7 +217,7 @@ def hire(request: pytest.FixtureRequest, cast: Cast, server: KizunaServer) -> It
 
     def hire(name: str = "Newcomer", **options: Any) -> Person:
         hired.append(cast.hire(name, **options))
-        request.node.stash.setdefault(PRESENT, []).append(hired[-1])
+        begin_trace(hired[-1].page.context)
         return hired[-1]
 
     try:

@@ -9,8 +9,9 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.e2e.article_server import ArticleServer
-from tests.e2e.conftest import PRESENT, has_failed
+from tests.e2e.conftest import has_failed, will_keep
 from tests.e2e.test_exhausted import attempts_of
+from tests.support.artifacts import begin_trace, keep
 from tests.support.fault_proxy import FaultProxy, Way
 from tests.support.person import Person
 from tests.support.waiting import eventually, throughout
@@ -51,8 +52,9 @@ def watched(request: pytest.FixtureRequest, couple: list[Person], article: Artic
     for person in couple:
         person.come_back()
         person.watch.forget()
+        begin_trace(person.page.context)
     article.heard.clear()
-    request.node.stash[PRESENT] = list(couple)
+    will_keep(request, lambda name: keep(name, couple, {}))
     yield
     if not has_failed(request):
         assert [problem for person in couple for problem in person.watch.problems] == []

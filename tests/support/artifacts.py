@@ -1,11 +1,11 @@
-"""What is kept of a page: screenshots in a folder of artefacts, and an account for the report of a failure."""
+"""What is kept of a test that failed: one folder with each page's picture, trace and account, and the server's log."""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 
-from playwright.sync_api import Error
+from playwright.sync_api import BrowserContext, Error
 
 from tests.support.person import Person
 from tests.support.server import ROOT
@@ -14,15 +14,38 @@ from tests.support.server import ROOT
 ARTIFACTS = ROOT / "test-results"
 
 
-def keep_picture(person: Person, name: str) -> Path:
-    """A screenshot of the page as it is."""
-    file = re.sub(r"[^\w-]+", "-", f"{name}-{person.name}")
-    path = ARTIFACTS / f"{file}.png"
+def begin_trace(context: BrowserContext) -> None:
+    """From now on what is done to its pages is remembered, for `keep`; what was before is forgotten."""
     try:
-        person.page.screenshot(path=path, animations="disabled")
+        context.tracing.start_chunk()
+    except Error:  # there was none before
+        context.tracing.start()
+
+
+def keep(name: str, people: Iterable[Person], texts: Mapping[str, str]) -> str:
+    """Leave all of it in a folder of this name, with further ``texts`` by file; returns where that is."""
+    name = re.sub(r"[^\w-]+", "-", name)
+    folder = ARTIFACTS / name
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, person in enumerate(people, 1):
+        keep_picture(person, f"{name}/{number}")
+        account = account_of(person)
+        try:
+            person.page.context.tracing.stop_chunk(path=folder / f"{number}-{person.name}.trace.zip")
+        except Error as error:  # a second tab, or a browser that is gone
+            account += f"no trace: {error.message}\n"
+        (folder / f"{number}-{person.name}.txt").write_text(account, encoding="utf-8")
+    for file, text in texts.items():
+        (folder / file).write_text(text, encoding="utf-8")
+    return str(folder.relative_to(ROOT))
+
+
+def keep_picture(person: Person, name: str) -> None:
+    """A screenshot of the page as it is."""
+    try:
+        person.page.screenshot(path=ARTIFACTS / f"{name}-{person.name}.png", animations="disabled")
     except Error as error:  # a page that has crashed
         person.watch.console.append(f"no screenshot: {error.message}")
-    return path
 
 
 def account_of(person: Person) -> str:
@@ -30,7 +53,7 @@ def account_of(person: Person) -> str:
     watch = person.watch
     lines = [f"address {person.page.url}, seen by its network: {person.network.counts}"]
     lines += [f"problem: {problem}" for problem in watch.problems]
-    lines += [f"console: {text}" for text in watch.console[-30:]]
-    lines += [f"sent: {frame[:300]}" for frame in watch.frames_sent[-20:]]
-    lines += [f"received: {frame[:300]}" for frame in watch.frames_received[-20:]]
-    return "\n".join(lines)
+    lines += [f"console: {text}" for text in watch.console[-100:]]
+    lines += [f"sent: {frame[:300]}" for frame in watch.frames_sent[-100:]]
+    lines += [f"received: {frame[:300]}" for frame in watch.frames_received[-100:]]
+    return "\n".join([*lines, ""])
