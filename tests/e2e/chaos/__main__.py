@@ -1,8 +1,8 @@
 """Chaos: three people on real pages type without pause while networks, server and tabs break; then the verdict.
 
 python -m tests.e2e.chaos                               # ten minutes from a seed of its own, which it prints
-python -m tests.e2e.chaos --seconds 60 --seed 4711      # the plan that failed, again
-python -m tests.e2e.chaos --seconds 20 --without resend # with a protection switched off it must fail
+python -m tests.e2e.chaos --faults 40 --seed 4711       # the plan that failed, again
+python -m tests.e2e.chaos --without resend              # with a protection switched off it must fail
 
 Exit code 0: every message exactly once, in order, on every screen. 1: not so. 2: it could not run.
 """
@@ -19,25 +19,25 @@ from pathlib import Path
 from random import SystemRandom
 from typing import Never
 
-from playwright.sync_api import Browser, Error, sync_playwright
+from playwright.sync_api import Error, expect, sync_playwright
 
-from tests.e2e.chaos import plan
-from tests.e2e.chaos.plan import Player, Step, What
-from tests.e2e.chaos.report import keep, report
-from tests.e2e.chaos.run import Run, carry_out
+from tests.e2e.chaos.plan import Fault, Player, What, make_plan, same_for_all
+from tests.e2e.chaos.run import Run
 from tests.e2e.chaos.sabotage import SABOTAGES, SabotageFailed, Saboteur
 from tests.support import browsers
 from tests.support.server import KizunaServer
+from tests.support.site import build_site
+from tests.support.waiting import PATIENCE
 from tools.browsers import find_browsers
 
 PLAYERS = (Player("Ada", ("Ada", "Ada 2")), Player("Ben", ("Ben",)), Player("Cleo", ("Cleo",)))
-#: Enough for a protection that is switched off: somebody who types, and somebody who sees it.
-FEW = (Player("Ada", ("Ada",)), Player("Ben", ("Ben",)))
-#: The trouble that finds each of them.
-DIRECTED = {"dedupe": plan.repeats, "resend": plan.losses, "catch-up": plan.absences}
-
-#: What `--leave-out` takes.
-SPARED = {"reloads": What.RELOAD, "crashes": What.CRASH, "closes": What.CLOSE, "kills": What.KILL}
+#: Enough for a short plan; and for a protection that is switched off: somebody who types, somebody who sees it.
+SHORT, FEW = PLAYERS[:2], (Player("Ada", ("Ada",)), Player("Ben", ("Ben",)))
+#: The fault that finds each protection that is switched off, and how often it is tried.
+FINDS = {"dedupe": What.REPEAT, "resend": What.LOSS, "catch-up": What.DOWN}
+TRIES = 20
+#: Ten minutes of them.
+FAULTS = 400
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,60 +48,56 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("chaos: no Chromium here (on Debian: apt install chromium)", file=sys.stderr)
         return 2
     signal.signal(signal.SIGTERM, _stop)  # so that the server and the browser are ended too
-    name = f"chaos-{options.seed}" + (f"-without-{options.without}" if options.without else "")
+    expect.set_options(timeout=PATIENCE * 1000)
     print(f"seed {options.seed}" + (f", without {options.without}" if options.without else ""), flush=True)
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        KizunaServer(Path(folder) / "kizuna.sqlite3") as server,
-        sync_playwright() as playwright,
-        browsers.chromium(playwright, chromium) as browser,
-    ):
-        return _run(options, browser, server, name)
+    with tempfile.TemporaryDirectory() as folder:
+        site = build_site(Path(folder) / "site")
+        with (
+            KizunaServer(Path(folder) / "kizuna.sqlite3", ROOT=str(site), RATE_LIMIT="0") as server,
+            sync_playwright() as playwright,
+            browsers.chromium(playwright, chromium) as browser,
+        ):
+            saboteur = Saboteur(options.without, site) if options.without else None
+            players, plan = _plan(options)
+            run = Run(browser, server, players, options.seed, saboteur=saboteur, tell=_tell)
+            return _run(run, plan, f"chaos-{options.seed}")
 
 
-def _run(options: argparse.Namespace, browser: Browser, server: KizunaServer, name: str) -> int:
-    players, steps = _plan(options)
+def _run(run: Run, plan: Sequence[Fault], name: str) -> int:
     try:
-        saboteur = Saboteur(options.without) if options.without else None
-    except SabotageFailed as error:
-        print(f"chaos: {error}", file=sys.stderr)
-        return 2
-    run = Run(browser, server, players, options.seed, saboteur, tell=lambda words: print(words, flush=True))
-    try:
-        outcome = carry_out(run, steps, options.seconds)
-        print(report(outcome, run.chronicle.counts))
-        if not outcome.verdict.holds:
-            print(f"kept: {keep(run, name)} and what is beside it")
-        return 0 if outcome.verdict.holds else 1
+        verdict = run.carry_out(plan)
+        print(run.report())
+        if not verdict.holds:
+            print(f"kept: {run.keep(name)}")
+        return 0 if verdict.holds else 1
     except (Error, AssertionError, OSError, SabotageFailed):
         traceback.print_exc()
-        print(f"chaos: it could not run to its end; kept: {keep(run, name)}", file=sys.stderr)
+        print(f"chaos: it could not run to its end; kept: {run.keep(name)}", file=sys.stderr)
         return 2
     finally:
         run.close()
 
 
-def _plan(options: argparse.Namespace) -> tuple[tuple[Player, ...], tuple[Step, ...]]:
+def _plan(options: argparse.Namespace) -> tuple[tuple[Player, ...], tuple[Fault, ...]]:
     if options.without:
-        return FEW, DIRECTED[options.without](options.seconds, FEW)
-    return PLAYERS, plan.make_plan(
-        options.seed, options.seconds, PLAYERS, [SPARED[kind] for kind in options.leave_out]
-    )
+        return FEW, same_for_all(FINDS[options.without], TRIES, FEW)
+    return PLAYERS, make_plan(options.seed, options.faults, PLAYERS)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tests.e2e.chaos", description=(__doc__ or "").partition("\n")[0]
     )
-    parser.add_argument("--seconds", type=float, default=600.0, help="of chaos (default 600)")
+    parser.add_argument("--faults", type=int, default=FAULTS, help="of the plan (default 400)")
     parser.add_argument("--seed", type=int, default=SystemRandom().randrange(1_000_000), help="of the plan")
     parser.add_argument(
         "--without", choices=sorted(SABOTAGES), help="serve pages that lack this: it must fail"
     )
-    parser.add_argument(
-        "--leave-out", nargs="+", choices=sorted(SPARED), default=[], help="upheavals that shall not happen"
-    )
     return parser
+
+
+def _tell(words: str) -> None:
+    print(words, flush=True)
 
 
 def _stop(*_: object) -> Never:

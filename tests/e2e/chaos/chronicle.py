@@ -18,18 +18,10 @@ class Chronicle:
         self._events: deque[str] = deque(maxlen=KEPT)
         self._begun = time.monotonic()
 
-    def begin(self) -> None:
-        """Seconds are counted from now on; what was before has a minus."""
-        self._begun = time.monotonic()
-
     @property
     def seconds(self) -> float:
         """Since the beginning."""
         return time.monotonic() - self._begun
-
-    def count(self, kind: str) -> None:
-        """One more of these."""
-        self.counts[kind] += 1
 
     def note(self, whom: str, what: str) -> None:
         """Remember it, tokens left out."""

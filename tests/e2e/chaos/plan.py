@@ -1,21 +1,21 @@
-"""What is going to break, when and for how long: drawn from a seed before the run begins, as data.
+"""What is going to break, drawn from a seed before the run begins, as data.
 
-Two kinds of trouble run beside each other. Every person's network has its own, one fault at a time. Everybody's
-upheavals follow one another on one track: the server is killed, or a page is reloaded, crashes, or is closed while
-something waits in it. A page needs a network and a server to start, so its own network is left alone meanwhile,
-and no upheaval begins before it has had its time.
+A plan is made of rounds; in each every kind of fault happens once. The faults of one network follow one another.
+What befalls the server and the tabs follows one another too, beside those; a page needs a network and a server to
+start, so its own network is left alone meanwhile.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
 
 
 class What(StrEnum):
-    """What a step does; reports count by these names."""
+    """What a fault is; reports count by these names."""
 
     # to one network, for a while
     REFUSE = "refuse"  #: FIN to what is open, nobody listens
@@ -23,6 +23,7 @@ class What(StrEnum):
     HOLE = "black hole"  #: nothing passes either way; new handshakes hang
     HOLE_UP = "black hole up"  #: what the page sends arrives nowhere
     HOLE_DOWN = "black hole down"  #: the page hears nothing: acknowledgements are lost
+    LOSS = "loss"  #: what the page sends is held, then thrown away with the connection
     HANG = "accept and hang"  #: RST, then accepted and never answered
     SLAM = "accept and close"  #: RST, then closed right after each handshake
     UNAVAILABLE = "status 503"  #: RST, then handshakes answered by 503
@@ -37,70 +38,41 @@ class What(StrEnum):
     # to everybody
     KILL = "server killed"  #: SIGKILL; started again after a while
     # to one tab
-    RELOAD = "page reloaded"
-    CRASH = "tab crashed"
-    CLOSE = "tab closed"
-    OPEN = "tab opened"
+    RELOAD = "page reloaded"  #: as soon as the network is back, before what waited can have gone
+    CRASH = "tab crashed"  #: into a silent network
+    CLOSE = "tab closed"  #: the same
 
 
-@dataclass(frozen=True, slots=True)
-class Draw:
-    """How a fault is drawn: its share among the others, its duration and its strength, each from a range."""
-
-    share: int
-    seconds: tuple[float, float] = (0.0, 0.0)
-    strength: tuple[float, float] = (0.0, 0.0)
-
-
-#: A silent link is noticed after at most 2 s until the ping, 1.5 s for the pong, 1 s for the probe (the config of
-#: these pages): a hole of up to 7 s is sometimes survived and sometimes not.
-FAULTS = {
-    What.REFUSE: Draw(2, (0.5, 4)),
-    What.DOWN: Draw(2, (0.5, 4)),
-    What.HOLE: Draw(3, (1, 7)),
-    What.HOLE_UP: Draw(3, (1, 7)),
-    What.HOLE_DOWN: Draw(3, (1, 7)),
-    What.HANG: Draw(2, (1, 5)),
-    What.SLAM: Draw(1, (0.5, 2)),
-    What.UNAVAILABLE: Draw(1, (0.5, 3)),
-    What.SLOW: Draw(2, (2, 6), (0.05, 0.5)),  # seconds
-    What.NARROW: Draw(2, (2, 6), (500, 4000)),  # bytes per second
-    What.RST: Draw(3),
-    What.FIN: Draw(3),
-    What.STRAND: Draw(2),
-    What.CUT: Draw(3),
-    What.REPEAT: Draw(3),
+#: Seconds that a fault lasts. A silent link is noticed after at most 2 s until the ping, 1.5 s for the pong, 1 s for
+#: the probe (the config of these pages): a hole of up to 6 s is sometimes survived and sometimes not.
+LASTS: dict[What, tuple[float, float]] = {
+    What.REFUSE: (0.5, 3),
+    What.DOWN: (0.5, 3),
+    What.HOLE: (1, 6),
+    What.HOLE_UP: (1, 6),
+    What.HOLE_DOWN: (1, 6),
+    What.LOSS: (0.5, 1.5),
+    What.HANG: (1, 5),
+    What.SLAM: (0.5, 2),
+    What.UNAVAILABLE: (0.5, 3),
+    What.SLOW: (2, 5),
+    What.NARROW: (2, 5),
+    What.KILL: (0.2, 2.5),
+    What.RELOAD: (1, 3),
+    What.CRASH: (2, 4),
+    What.CLOSE: (2, 4),
 }
-LASTING = frozenset(what for what, draw in FAULTS.items() if draw.seconds[1])
-ONCE = frozenset(FAULTS) - LASTING
-
-#: Seconds between the faults of one network: time to connect, to catch up, and to be cut off in the middle of it.
-BETWEEN = (0.5, 3.5)
-#: What a page gets to start in: 2 to 5 s measured, with three others at work on two cores.
-START = 8.0
-#: In so many seconds there is one of each upheaval, and a second server killed.
-ROUND = 60.0
-UPHEAVALS = (What.KILL, What.KILL, What.RELOAD, What.CRASH, What.CLOSE)
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One thing that is done ``at`` so many seconds. ``whom``: a person for a network, a tab's name, or nobody."""
-
-    at: float
-    what: What
-    whom: str = ""
-    seconds: float = 0.0
-    strength: float = 0.0
-
-    @property
-    def until(self) -> float:
-        """When it is over."""
-        return self.at + self.seconds
-
-    def __str__(self) -> str:
-        parts = [self.what.value, self.whom, f"for {self.seconds:.1f} s" if self.seconds else ""]
-        return " ".join(filter(None, parts))
+STRENGTHS = {What.SLOW: (0.05, 0.5), What.NARROW: (500.0, 4000.0)}  # seconds; bytes per second
+#: What befalls the server or a tab.
+UPHEAVALS = frozenset({What.KILL, What.RELOAD, What.CRASH, What.CLOSE})
+#: Silent networks that a tab can go in: what it sends, or what it hears, is lost with it.
+HOLES = (What.HOLE, What.HOLE_UP, What.HOLE_DOWN)
+#: No link survives these: a page has to come back.
+BREAKS = frozenset(What) - UPHEAVALS - {*HOLES, What.SLOW, What.NARROW, What.REPEAT}
+#: Seconds before a fault: time to connect, to catch up, and to be cut off in the middle of it.
+REST = (0.1, 1.5)
+#: So many of the faults wait until the page is back from the one before; the others hit it on its way.
+PATIENT = 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,155 +84,58 @@ class Player:
 
 
 @dataclass(frozen=True, slots=True)
-class Calm:
-    """A network that is left alone for a while: an upheaval has its own plan for it."""
+class Fault:
+    """One thing that breaks. ``whom``: a person for a network, a tab's name, or nobody."""
 
-    whom: str
-    at: float
-    until: float
+    what: What
+    whom: str = ""
+    seconds: float = 0.0
+    strength: float = 0.0
+    rest: float = 0.5  #: seconds before it
+    waits: bool = True  #: until the page is back from the fault before
+    silence: What = What.HOLE  #: in which a tab goes
+
+    def __str__(self) -> str:
+        lasts = f"for {self.seconds:.1f} s" if self.seconds else ""
+        return " ".join(filter(None, [self.what.value, self.whom, lasts]))
 
 
-def make_plan(
-    seed: int, seconds: float, players: Sequence[Player], spared: Collection[What] = ()
-) -> tuple[Step, ...]:
-    """Everything that happens in ``seconds``, in order of time, without what is ``spared``."""
+def make_plan(seed: int, faults: int, players: Sequence[Player]) -> tuple[Fault, ...]:
+    """So many faults."""
     random = Random(seed)
-    steps, calm = _upheavals(random, seconds, players, spared)
-    for player in players:
-        quiet = [each for each in calm if each.whom == player.name]
-        steps += _troubles(random, player.name, seconds, quiet, spared)
-    return tuple(sorted(steps, key=lambda step: step.at))
-
-
-def _troubles(
-    random: Random, whom: str, seconds: float, calm: Sequence[Calm], spared: Collection[What]
-) -> Iterable[Step]:
-    """One network's faults, one after the other, between its calms."""
-    kinds = [what for what in FAULTS if what not in spared]
-    at = random.uniform(*BETWEEN)
-    while kinds and at < seconds:
-        what = random.choices(kinds, [FAULTS[kind].share for kind in kinds])[0]
-        step = Step(
-            at, what, whom, random.uniform(*FAULTS[what].seconds), random.uniform(*FAULTS[what].strength)
-        )
-        meets = [each for each in calm if step.at < each.until and each.at < step.until + BETWEEN[0]]
-        if meets:
-            at = max(each.until for each in meets) + random.uniform(*BETWEEN)
-            continue
-        if step.until <= seconds:
-            yield step
-        at = step.until + random.uniform(*BETWEEN)
-
-
-def _upheavals(
-    random: Random, seconds: float, players: Sequence[Player], spared: Collection[What]
-) -> tuple[list[Step], list[Calm]]:
-    steps: list[Step] = []
-    calm: list[Calm] = []
-    begin = 0.0
-    while begin < seconds:
-        end = min(begin + ROUND, seconds)
-        kinds = [what for what in UPHEAVALS if what not in spared]
+    turns = itertools.cycle(players)
+    kinds = list(What)
+    plan: list[Fault] = []
+    while len(plan) < faults:
         random.shuffle(kinds)
-        acts = [_SCENES[what](random, players) for what in kinds]
-        while acts and sum(length for _, _, length in acts) > end - begin:
-            acts.pop()
-        spare = end - begin - sum(length for _, _, length in acts)
-        at = begin
-        for scene, network, length in acts:
-            at += random.uniform(0, spare / len(acts))
-            steps += [_later(step, at) for step in scene]
-            if network:
-                calm.append(Calm(network, at, at + length))
-            at += length
-        begin += ROUND
-    return steps, calm
+        plan += [_draw(random, what, players, turns) for what in kinds[: faults - len(plan)]]
+    return tuple(plan)
 
 
-def _later(step: Step, by: float) -> Step:
-    return Step(step.at + by, step.what, step.whom, step.seconds, step.strength)
+def same_for_all(what: What, faults: int, players: Sequence[Player]) -> tuple[Fault, ...]:
+    """One fault again and again, to everybody in turn: what finds a protection that is switched off."""
+    seconds = sum(LASTS.get(what, (0, 0))) / 2
+    return tuple(Fault(what, players[n % len(players)].name, seconds) for n in range(faults))
 
 
-#: An upheaval: its steps from second 0, whose network it needs for itself, and how many seconds it takes.
-_Scene = tuple[Sequence[Step], str, float]
-
-
-def _kill(random: Random, players: Sequence[Player]) -> _Scene:
-    down = random.uniform(0.2, 2.5)
-    return [Step(0, What.KILL, seconds=down)], "", down + 3
-
-
-def _reload(random: Random, players: Sequence[Player]) -> _Scene:
-    """As soon as the network is back, before what waited can have gone."""
-    player = random.choice(players)
-    down = random.uniform(1, 3)
-    steps = [
-        Step(0, What.DOWN, player.name, down),
-        Step(down, What.RELOAD, random.choice(player.tabs)),
-    ]
-    return steps, player.name, down + START
-
-
-def _crash(random: Random, players: Sequence[Player]) -> _Scene:
-    player = random.choice(players)
-    return _lose(random, What.CRASH, player, random.choice(player.tabs))
-
-
-def _close(random: Random, players: Sequence[Player]) -> _Scene:
-    """Only where another tab of the same person stays: nobody else could send what waits."""
-    player = random.choice([player for player in players if len(player.tabs) > 1])
-    return _lose(random, What.CLOSE, player, player.tabs[-1])
-
-
-def _lose(random: Random, how: What, player: Player, tab: str) -> _Scene:
-    """A tab goes while messages of it are on their way into nowhere, or come back from there unheard."""
-    hole = random.choice((What.HOLE, What.HOLE_UP, What.HOLE_DOWN))
-    silence = random.uniform(2, 4)
-    steps = [
-        Step(0, hole, player.name, silence),
-        Step(random.uniform(0.5, 1) * silence, how, tab),
-        Step(silence + random.uniform(0, 2), What.OPEN, tab),
-    ]
-    return steps, player.name, silence + 2 + START
-
-
-_SCENES: dict[What, Callable[[Random, Sequence[Player]], _Scene]] = {
-    What.KILL: _kill,
-    What.RELOAD: _reload,
-    What.CRASH: _crash,
-    What.CLOSE: _close,
-}
-
-
-# --- trouble that meets one thing alone ---
-
-
-def repeats(seconds: float, players: Sequence[Player]) -> tuple[Step, ...]:
-    """Messages arrive a second time."""
-    return _in_turn(seconds, 1.0, players, lambda at, whom: [Step(at, What.REPEAT, whom)])
-
-
-def losses(seconds: float, players: Sequence[Player]) -> tuple[Step, ...]:
-    """What a page sends vanishes: held on the way up, and thrown away with the connection."""
-    return _in_turn(
-        seconds,
-        2.0,
-        players,
-        lambda at, whom: [Step(at, What.HOLE_UP, whom, 1.2), Step(at + 1.1, What.RST, whom)],
+def _draw(random: Random, what: What, players: Sequence[Player], turns: itertools.cycle[Player]) -> Fault:
+    return Fault(
+        what,
+        _whom(random, what, players, turns),
+        random.uniform(*LASTS.get(what, (0, 0))),
+        random.uniform(*STRENGTHS.get(what, (0, 0))),
+        random.uniform(*REST),
+        random.random() < PATIENT,
+        random.choice(HOLES),
     )
 
 
-def absences(seconds: float, players: Sequence[Player]) -> tuple[Step, ...]:
-    """A page is away while the others talk."""
-    return _in_turn(seconds, 3.0, players, lambda at, whom: [Step(at, What.DOWN, whom, 1.5)])
-
-
-def _in_turn(
-    seconds: float, every: float, players: Sequence[Player], scene: Callable[[float, str], list[Step]]
-) -> tuple[Step, ...]:
-    steps: list[Step] = []
-    turn = 0
-    while (turn + 1) * every <= seconds:
-        steps += scene(turn * every + every / 4, players[turn % len(players)].name)
-        turn += 1
-    return tuple(steps)
+def _whom(random: Random, what: What, players: Sequence[Player], turns: itertools.cycle[Player]) -> str:
+    match what:
+        case What.KILL:
+            return ""
+        case What.RELOAD | What.CRASH:
+            return random.choice([tab for player in players for tab in player.tabs])
+        case What.CLOSE:  # where another tab of the same person stays: nobody else could send what waits
+            return random.choice([player.tabs[-1] for player in players if len(player.tabs) > 1])
+    return next(turns).name

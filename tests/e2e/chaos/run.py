@@ -1,58 +1,39 @@
-"""One run: everybody types, everything breaks, then all is well again and the verdict is given."""
+"""One run: everybody types, everything of the plan breaks, then all is well again and the verdict is given.
+
+Nothing here depends on how fast the machine is: the plan ends when its last fault is over, and what is awaited is
+given up after GIVE_UP alone.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from playwright.sync_api import Browser, Page
 
+from chat.protocol import Batch, History, Message
 from tests.e2e.chaos.chronicle import Chronicle
-from tests.e2e.chaos.member import Member
-from tests.e2e.chaos.plan import LASTING, ONCE, Player, Step, What
+from tests.e2e.chaos.plan import BREAKS, UPHEAVALS, Fault, Player, What
 from tests.e2e.chaos.sabotage import Saboteur
-from tests.e2e.chaos.screen import read_back
-from tests.e2e.chaos.tab import Tab
-from tests.e2e.chaos.truth import read_log
+from tests.e2e.chaos.tab import Member, Tab, lines_of, unrest_of
+from tests.e2e.chaos.trouble import lasting, strike
 from tests.e2e.chaos.typist import Typists
 from tests.e2e.chaos.verdict import Gathered, Line, Verdict, judge, judge_screen
-from tests.support.person import Person
+from tests.support.artifacts import begin_trace, keep
+from tests.support.peer import Peer
 from tests.support.server import KizunaServer
 
-ROOM = "chaos"
 #: Between two rounds the browser's events are heard: Playwright tells of them only while it waits for a page.
 PASS_TIME = "() => new Promise((resolve) => setTimeout(resolve, 50))"
 #: Seconds between two looks at every screen while things break.
-LOOK_EVERY = 1.0
-#: A step that would meet a page that is starting, or another fault of the same network, waits this long.
-PUT_OFF = 0.5
-#: Seconds until everybody is back once all is well: a silent link is found (4.5), attempts pass (4), a message
-#: that found no answer is sent again (5 to 10), a backlog of minutes goes out one by one.
-SETTLE_WITHIN = 90.0
-#: Scrolling back through a long conversation, 100 messages a step.
-READ_WITHIN = 120.0
-#: Fewer messages in a second tell nothing: somebody did not type.
-TOO_QUIET = 1.0
+LOOK_EVERY = 0.5
+#: Seconds between two words of progress.
+TELL_EVERY = 60
+#: Seconds. Nothing that works needs them, on however busy a machine.
+GIVE_UP = 300.0
 
-
-@dataclass(slots=True)
-class Outcome:
-    """What a run went through and how it ended."""
-
-    verdict: Verdict = field(default_factory=Verdict)
-    seconds: float = 0.0  #: of chaos
-    settled_in: float | None = (
-        None  #: seconds from the last fault until everybody was back and nothing waited
-    )
-    typed: int = 0
-    left: int = 0  #: of those typed, known to have left their composer
-    logged: int = 0  #: in the server's log at the end
-    links: int = 0  #: that the server called ready
-    lives: int = 0  #: pages that started and were typed in
+#: Steps between which time passes; each says what it waits for.
+Track = Generator[str]
 
 
 class Run:
@@ -65,37 +46,73 @@ class Run:
         server: KizunaServer,
         players: Sequence[Player],
         seed: int,
+        *,
         saboteur: Saboteur | None = None,
+        room: str = "chaos",
         tell: Callable[[str], None] = print,
     ) -> None:
         self.chronicle = Chronicle()
-        self.outcome = Outcome()
-        self.server = server
-        self.members = [Member(player, browser, server.port, self.chronicle) for player in players]
+        self.verdict = Verdict()
+        self._took = self._settled_in = (
+            0.0  # seconds: the plan, and until everybody was back and nothing waited
+        )
+        self._log: list[Line] = []  # the server's, at the end
+        self._server = server
+        self._room = room
+        self._members = [Member(player, browser, server.port, self.chronicle) for player in players]
         self._typists = Typists(seed, self._thread_of)
         self._gathered = Gathered()
         self._saboteur = saboteur
         self._pump: Page = browser.new_page()  # an empty one, to wait in
         self._workers = ThreadPoolExecutor(1, thread_name_prefix="server starts")
-        self._server_starts: Future[KizunaServer] | None = None
-        self._server_up_at: float | None = None  # while it is killed
-        self._looked = 0.0
-        self._log: list[Line] = []  # as it is at the end
+        self._is_server_away = False
+        self._looked = self._told = 0.0
         self._tell = tell
-        for member in self.members:
+        for member in self._members:
+            begin_trace(member.context)
             self._typists.attend(member.context)
             if saboteur is not None:
                 saboteur.attend(member.context)
+                for tab in member.tabs:
+                    tab.asks = saboteur.asks
 
-    @property
-    def tabs(self) -> list[Tab]:
-        """Everybody's."""
-        return [tab for member in self.members for tab in member.tabs]
+    def carry_out(self, plan: Sequence[Fault]) -> Verdict:
+        """The whole run. A verdict that is broken on the way ends it at once: what is on the screens then says
+        most."""
+        self.gather()
+        self.perform(plan)
+        if self.verdict.holds:
+            self.settle()
+            self.judge()
+        return self.verdict
+
+    def report(self) -> str:
+        """The numbers and the verdict, for a person."""
+        counts, typed = self.chronicle.counts, self._typists.typed
+        links, lives = self._links, self._lives
+        left = sum(text.left for text in typed)
+        return "\n".join(
+            [
+                f"the plan took {self._took:.0f} s, then all was settled in {self._settled_in:.1f} s",
+                f"messages: {len(typed)} typed, {left} left their composer, {len(self._log)} in the log",
+                f"faults: {counts.total()}: {', '.join(f'{what} {n}' for what, n in counts.items())}",
+                f"links: {links} for {lives} page lives: {links - lives} reconnects",
+                f"verdict {self.verdict}",
+            ]
+        )
+
+    def keep(self, name: str) -> str:
+        """Leave what happened in a folder, and return the folder's name."""
+        people = [tab.person for tab in self._tabs if tab.is_open]
+        events = f"{self.report()}\n\n{self.chronicle}\n"
+        return keep(name, people, {"events.txt": events, "server.txt": self._server.output})
 
     def close(self) -> None:
-        """Close the pages and networks; the browser and the server stay."""
+        """Close the pages and networks; the browser and the server stay, the server runs."""
         self._workers.shutdown()
-        for member in self.members:
+        if not self._server.is_running:
+            self._server.start()
+        for member in self._members:
             member.leave()
         self._pump.close()
 
@@ -103,249 +120,235 @@ class Run:
 
     def gather(self) -> None:
         """Everybody opens the page and joins; then their further tabs join by themselves."""
-        first = [member.tabs[0] for member in self.members]
+        first = [member.tabs[0] for member in self._members]
         for tab in first:
-            tab.open(ROOM)
+            tab.open(self._room)
         for tab in first:
-            _person(tab).wait_until_started()
-            _person(tab).join()
-        for tab in self.tabs:
+            tab.person.wait_until_started()
+            tab.person.join()
+        for tab in self._tabs:
             if not tab.is_open:
-                tab.open(ROOM)
-        self._wait_until_all_live()
+                tab.open(self._room)
+        self._wait(lambda: all(tab.is_live for tab in self._tabs), "a page in each tab")
         if self._saboteur is not None:
             self._saboteur.check()
 
-    def perform(self, plan: Sequence[Step], seconds: float) -> None:
-        """Everything of the plan, until time is up or something is seen to be wrong."""
-        self.chronicle.begin()
-        steps = deque(plan)
-        minutes = 0
-        while self.chronicle.seconds < seconds and self.outcome.verdict.holds:
+    def perform(self, plan: Sequence[Fault]) -> None:
+        """Everything of the plan, until something is seen to be wrong."""
+        begun = self.chronicle.seconds
+        upheavals = [fault for fault in plan if fault.what in UPHEAVALS]
+        tracks = [self._upset(upheavals)]
+        for member in self._members:
+            own = [fault for fault in plan if fault.whom == member.name and fault.what not in UPHEAVALS]
+            tracks.append(self._trouble(member, own))
+        while tracks and self.verdict.holds:
             self._tick()
-            if self.chronicle.seconds // 60 > minutes:
-                minutes += 1
-                self._tell(f"{minutes} min: {len(self._typists.ledger.typed)} typed")
-            for step in self._due(steps):
-                if self._is_possible(step):
-                    self._carry_out(step)
-                else:
-                    later = self.chronicle.seconds + PUT_OFF
-                    _insert(steps, Step(later, step.what, step.whom, step.seconds, step.strength))
-        self.outcome.seconds = self.chronicle.seconds
+            tracks = [track for track in tracks if next(track, "over") != "over"]
+        for track in tracks:
+            track.close()
+        self._took = self.chronicle.seconds - begun
 
     def settle(self) -> None:
-        """Faults stop. Everybody comes back; nobody types any more; nothing waits."""
-        for member in self.members:
-            member.trouble.end()
+        """Everybody comes back; nobody types any more; nothing waits."""
         begun = self.chronicle.seconds
         self.chronicle.note("-- step", "all is well again")
-        while not self._is_server_up:
-            self._tick()
-        for tab in self.tabs:
-            if not tab.is_open:
-                tab.open(ROOM)
-        self._wait_until_all_live()
         self._typists.may_type = False
-        deadline = time.monotonic() + SETTLE_WITHIN
-        self._wait_for_rest(deadline)
-        self._log = read_log(self.server, ROOM)
+        self._wait(lambda: not self._unrest(), "rest on every screen")
+        self._log = read_log(self._server, self._room)
         head = max((line.seq or 0 for line in self._log), default=0)
-        unrest = self._wait_for_rest(deadline, head)
-        self.outcome.settled_in = self.chronicle.seconds - begun
-        self._complain(*(f"{SETTLE_WITHIN:.0f} s after the last fault {each}" for each in unrest))
+        self._wait(lambda: not self._unrest(head), f"every screen at {head}")
+        self._settled_in = self.chronicle.seconds - begun
 
     def judge(self) -> None:
         """Read every screen from its first message, and compare it with the log."""
-        log, typed = self._log, self._typists.ledger.typed
-        screens = {tab.name: read_back(_person(tab).page, READ_WITHIN).lines for tab in self.tabs}
+        screens = {tab.name: tab.read_back(GIVE_UP) for tab in self._tabs}
         for name, screen in screens.items():
             self.chronicle.note(name, f"shows at the end: {_listed(screen)}")
-        self.outcome.logged = len(log)
-        self.outcome.verdict += judge(typed, log, screens)
-        self._complain(*(problem for tab in self.tabs for problem in tab.problems))
-        if len(log) < TOO_QUIET * self.outcome.seconds:
-            self._complain(
-                f"only {len(log)} messages in {self.outcome.seconds:.0f} s: too few to tell anything"
-            )
+        complaints = [problem for tab in self._tabs for problem in tab.problems]
+        if self._links <= self._lives:
+            complaints.append("nobody ever reconnected: nothing was tried")
+        heard = {line.text.partition(" ")[0] for line in self._log}
+        silent = [member.name for member in self._members if member.name.lower() not in heard]
+        complaints += [f"nothing of {name}'s is in the log: nothing was tried" for name in silent]
+        self.verdict += judge(self._typists.typed, self._log, screens) + Verdict(other=tuple(complaints))
 
-    def count(self) -> None:
-        """Complete the numbers of the outcome, whatever has come before."""
-        typed = self._typists.ledger.typed
-        self.outcome.typed = len(typed)
-        self.outcome.left = sum(text.left for text in typed)
-        self.outcome.links = self.chronicle.counts["links"]
-        self.outcome.lives = sum(tab.lives for tab in self.tabs)
+    # --- faults, each track as steps between which time passes ---
+
+    def _trouble(self, member: Member, faults: Sequence[Fault]) -> Track:
+        """One network's faults. It is left alone while something befalls a tab."""
+        for fault in faults:
+            if fault.waits:
+                yield from self._until(lambda: member.is_back, f"{member.name} back before {fault}")
+            yield from self._rest(fault.rest)
+            yield from self._until(lambda: not member.is_reserved, f"{member.name}'s network free")
+            yield from self._hold(member, fault) if fault.seconds else self._strike(member, fault)
+
+    def _hold(self, member: Member, fault: Fault) -> Track:
+        member.is_in_trouble = True
+        with lasting(member.network, fault):
+            member.is_back = fault.what not in BREAKS
+            self._note(fault)
+            yield from self._rest(fault.seconds)
+        member.is_in_trouble = False
+
+    def _strike(self, member: Member, fault: Fault) -> Track:
+        def struck() -> bool:
+            last = member.last_message
+            return not member.is_reserved and strike(member.network, fault.what, last)
+
+        yield from self._until(struck, f"something that {fault} meets")
+        member.is_back = fault.what not in BREAKS
+        self._note(fault)
+
+    def _upset(self, faults: Sequence[Fault]) -> Track:
+        """What befalls the server and the tabs."""
+        for fault in faults:
+            yield from self._rest(fault.rest)
+            yield from self._kill(fault) if fault.what is What.KILL else self._befall(fault)
+
+    def _kill(self, fault: Fault) -> Track:
+        self._is_server_away = True
+        self._server.kill()
+        self._note(fault)
+        yield from self._rest(fault.seconds)
+        starts = self._workers.submit(self._server.start)
+        yield from self._until(starts.done, "the server started again")
+        starts.result()
+        self._is_server_away = False
+        self.chronicle.note("server", "is back")
+
+    def _befall(self, fault: Fault) -> Track:
+        """A tab goes while its messages wait, or are on their way into nowhere; a new page follows in it."""
+        member = next(member for member in self._members for tab in member.tabs if tab.name == fault.whom)
+        tab = next(tab for tab in member.tabs if tab.name == fault.whom)
+        member.is_reserved = True
+        try:
+            yield from self._until(lambda: not member.is_in_trouble, f"{member.name}'s network in order")
+            if fault.what is What.RELOAD:
+                with lasting(member.network, Fault(What.DOWN)):
+                    yield from self._rest(fault.seconds)
+                tab.reload()
+            else:
+                with lasting(member.network, Fault(fault.silence)):
+                    yield from self._rest(fault.seconds * 0.75)
+                    tab.crash() if fault.what is What.CRASH else tab.close()
+                    yield from self._rest(fault.seconds * 0.25)
+                tab.open(self._room)
+            self._note(fault)
+            yield from self._until(lambda: tab.is_live, f"a page again in {tab.name}")
+        finally:
+            member.is_reserved = False
+
+    def _until(self, holds: Callable[[], bool], what: str) -> Track:
+        """Steps until it holds. AssertionError when it never does."""
+        give_up = self.chronicle.seconds + GIVE_UP
+        while not holds():
+            if self.chronicle.seconds > give_up:
+                unrest = "; ".join(self._unrest()) or "nobody is restless"
+                raise AssertionError(f"not within {GIVE_UP:.0f} s: {what} ({unrest})")
+            yield what
+
+    def _rest(self, seconds: float) -> Track:
+        end = self.chronicle.seconds + seconds
+        yield from self._until(lambda: self.chronicle.seconds >= end, "time")
+
+    def _wait(self, holds: Callable[[], bool], what: str) -> None:
+        for _ in self._until(holds, what):
+            self._tick()
+
+    def _note(self, fault: Fault) -> None:
+        self.chronicle.counts[fault.what] += 1
+        self.chronicle.note("-- step", str(fault))
 
     # --- while time passes ---
 
     def _tick(self) -> None:
-        """A moment passes: what lasted long enough ends, what came is heard, everybody's screen is looked at."""
+        """A moment passes: what came is heard, everybody's screen is looked at."""
         self._pump.evaluate(PASS_TIME)
+        assert self._is_server_away or self._server.is_running, "the server has ended by itself"
+        for tab in self._tabs:
+            assert not tab.has_crashed, f"{tab.name}'s page crashed by itself"
         now = self.chronicle.seconds
-        for member in self.members:
-            if member.trouble.end_if_over(now):
-                self.chronicle.note("-- step", f"{member.name}'s network works again")
-        self._start_server_if_time()
-        for tab in self.tabs:
-            if tab.has_crashed_by_itself():
-                self._complain(f"{tab.name}'s page crashed by itself")
-            elif not self._is_broken(tab) and tab.load_again_if_stuck():
-                self.chronicle.count("page loaded again")
+        if now - self._told >= TELL_EVERY:
+            self._told = now
+            self._tell(
+                f"{now:.0f} s: {len(self._typists.typed)} typed, {self.chronicle.counts.total()} faults"
+            )
         if now - self._looked >= LOOK_EVERY:
-            self._looked = now
             self._look()
+            self._looked = self.chronicle.seconds
 
     def _look(self) -> None:
         verdict = Verdict()
-        for tab in self.tabs:
+        for tab in self._tabs:
             screen = tab.look()
             if screen is not None:
-                verdict += judge_screen(tab.name, screen.lines)
-                self._gathered.add(tab.name, screen.lines)
+                lines = lines_of(screen)
+                verdict += judge_screen(tab.name, lines)
+                self._gathered.add(tab.name, lines)
                 if not verdict.holds:
-                    self.chronicle.note(tab.name, f"shows: {_listed(screen.lines)}")
-        verdict += self._gathered.judge(self._typists.ledger.typed)
-        if self.outcome.verdict.holds:
-            self.outcome.verdict = verdict
-
-    def _due(self, steps: deque[Step]) -> Iterator[Step]:
-        while steps and steps[0].at <= self.chronicle.seconds:
-            yield steps.popleft()
+                    self.chronicle.note(tab.name, f"shows: {_listed(lines)}")
+        verdict += self._gathered.judge(self._typists.typed)
+        if self.verdict.holds:
+            self.verdict = verdict
 
     def _unrest(self, head: int = 0) -> list[str]:
         """Who is not as one is when all is well, or has not come as far as ``head``: a link that died without a
         word, just before, still counts as connected."""
         unrest = []
-        for tab in self.tabs:
-            text = self._typists.text_in_hand(_person(tab).page)
+        for tab in self._tabs:
             screen = tab.look()
             if screen is None:
                 unrest.append(f"{tab.name} has no screen")
-            elif screen.unrest or text:
-                unrest.append(f"{tab.name}: {screen.unrest or f'about to type {text!r}'}")
-            elif screen.newest < head:
-                unrest.append(f"{tab.name} shows {screen.newest} of {head}")
+                continue
+            newest = max((line.seq or 0 for line in lines_of(screen)), default=0)
+            if text := self._typists.text_in_hand(tab.person.page):
+                unrest.append(f"{tab.name} is about to type {text!r}")
+            elif restless := unrest_of(screen):
+                unrest.append(f"{tab.name}: {restless}")
+            elif newest < head:
+                unrest.append(f"{tab.name} shows {newest} of {head}")
         return unrest
-
-    def _wait_for_rest(self, deadline: float, head: int = 0) -> list[str]:
-        """Until nobody is restless; who still is at the deadline."""
-        while (unrest := self._unrest(head)) and time.monotonic() < deadline:
-            self._tick()
-        return unrest
-
-    def _wait_until_all_live(self) -> None:
-        deadline = time.monotonic() + SETTLE_WITHIN
-        while not all(tab.is_live for tab in self.tabs):
-            self._tick()
-            if time.monotonic() > deadline:
-                absent = [tab.name for tab in self.tabs if not tab.is_live]
-                raise AssertionError(f"no page within {SETTLE_WITHIN:.0f} s: {', '.join(absent)}")
-
-    # --- steps ---
-
-    def _is_possible(self, step: Step) -> bool:
-        """Whether its time has come: a page that starts is left alone, one lasting fault holds in a network."""
-        match step.what:
-            case What.KILL:
-                return self._is_server_up and not any(member.is_loading for member in self.members)
-            case What.OPEN | What.RELOAD:
-                return not self._is_broken(self._tab(step.whom))
-            case What.CLOSE | What.CRASH:
-                return True
-        member = self._member(step.whom)
-        return not member.is_loading and not (step.what in LASTING and member.trouble.is_lasting)
-
-    def _carry_out(self, step: Step) -> None:
-        done = True
-        if step.what in LASTING:
-            self._member(step.whom).trouble.begin(
-                step.what, step.strength, self.chronicle.seconds + step.seconds
-            )
-        elif step.what in ONCE:
-            member = self._member(step.whom)
-            done = member.trouble.strike(step.what, lambda: member.last_message)
-        elif step.what is What.KILL:
-            self._server_up_at = self.chronicle.seconds + step.seconds
-            self.server.kill()
-        else:
-            done = self._befall(self._tab(step.whom), step.what)
-        if done:
-            self.chronicle.count(step.what.value)
-            self.chronicle.note("-- step", str(step))
-
-    def _befall(self, tab: Tab, what: What) -> bool:
-        """Do it to a tab; False when there is nothing to do it to."""
-        if what is What.OPEN:
-            if tab.is_open:
-                return False
-            tab.open(ROOM)
-            return True
-        if not tab.is_live:
-            return False
-        {What.RELOAD: tab.reload, What.CRASH: tab.crash, What.CLOSE: tab.close}[what]()
-        return True
-
-    def _start_server_if_time(self) -> None:
-        if not self.server.is_running and self._server_up_at is None and self._server_starts is None:
-            raise AssertionError("the server has ended by itself")
-        if self._server_up_at is not None and self._server_up_at <= self.chronicle.seconds:
-            self._server_up_at = None
-            self._server_starts = self._workers.submit(self.server.start)
-        if self._server_starts is not None and self._server_starts.done():
-            self._server_starts.result()
-            self._server_starts = None
-            self.chronicle.note("server", "is back")
 
     # --- who is who ---
 
     @property
-    def _is_server_up(self) -> bool:
-        return self.server.is_running and self._server_starts is None
-
-    def _is_broken(self, tab: Tab) -> bool:
-        """Whether no page could start now."""
-        return not self._is_server_up or self._member(tab.owner).trouble.is_lasting
-
-    def _member(self, name: str) -> Member:
-        return next(member for member in self.members if member.name == name)
-
-    def _tab(self, name: str) -> Tab:
-        return next(tab for tab in self.tabs if tab.name == name)
+    def _tabs(self) -> list[Tab]:
+        return [tab for member in self._members for tab in member.tabs]
 
     def _thread_of(self, page: Page, life: str) -> tuple[str, str] | None:
-        for member in self.members:
+        for member in self._members:
             thread = member.thread_of(page, life)
             if thread is not None:
                 return member.name, thread
         return None
 
-    def _complain(self, *complaints: str) -> None:
-        known = self.outcome.verdict.other
-        self.outcome.verdict += Verdict(other=tuple(each for each in complaints if each not in known))
+    @property
+    def _links(self) -> int:
+        return sum(tab.links for tab in self._tabs)
+
+    @property
+    def _lives(self) -> int:
+        return sum(tab.lives for tab in self._tabs)
 
 
-def carry_out(run: Run, plan: Sequence[Step], seconds: float) -> Outcome:
-    """The whole run. A verdict that is broken on the way ends it at once: what is on the screens then says most."""
-    with contextlib.ExitStack() as end:
-        end.callback(run.count)
-        run.gather()
-        run.perform(plan, seconds)
-        if run.outcome.verdict.holds:
-            run.settle()
-            run.judge()
-    return run.outcome
-
-
-def _person(tab: Tab) -> Person:
-    assert tab.person is not None, f"{tab.name} is closed"
-    return tab.person
-
-
-def _insert(steps: deque[Step], step: Step) -> None:
-    """Put it where its time is."""
-    place = next((i for i, other in enumerate(steps) if other.at > step.at), len(steps))
-    steps.insert(place, step)
+def read_log(server: KizunaServer, room: str) -> list[Line]:
+    """What the server has of a room, asked for in its own protocol: all messages in the order of their numbers."""
+    messages: dict[int, list[Message]] = {}
+    with Peer(server, room, "Reader") as peer:
+        batch = peer.wait_for(Batch)
+        while True:
+            for message in batch.messages:
+                assert message.seq is not None, "this server numbers its messages"
+                messages.setdefault(message.seq, []).append(message)
+            first = min(messages, default=1)
+            if first <= 1:
+                break
+            ref = f"before-{first}"
+            peer.send(History(room_id=room, before=first, ref=ref))
+            batch = peer.wait_for(Batch, lambda batch, ref=ref: batch.ref == ref)  # type: ignore[misc]
+            assert batch.messages, f"the server has nothing before {first}"
+    return [Line(message.content, seq) for seq in sorted(messages) for message in messages[seq]]
 
 
 def _listed(lines: Sequence[Line]) -> str:

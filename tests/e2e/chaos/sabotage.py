@@ -6,11 +6,16 @@ piece must be there exactly once, else the run stops and says which file has to 
 
 from __future__ import annotations
 
+import io
+import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 
 from playwright.sync_api import BrowserContext, Route
 
 from tests.support.server import ROOT
+from tools.build_page import start_files_of
 
 
 class SabotageFailed(Exception):
@@ -88,23 +93,44 @@ def changed_files(without: str) -> dict[str, str]:
 
 
 class Saboteur:
-    """Responsible for serving changed files to the pages of a browser context, and for knowing that they took them."""
+    """Responsible for serving a built page its program without a protection, and for knowing that it took it.
 
-    def __init__(self, without: str) -> None:
-        self._texts = changed_files(without)
-        self._served: set[str] = set()
+    The page has to start from the archive of the program (``asks``): a snapshot could not be changed.
+    """
+
+    asks = "?start=ordinary"
+
+    def __init__(self, without: str, site: Path) -> None:
+        name = start_files_of((site / "index.html").read_text(encoding="utf-8"))["program"]
+        self._name = PurePosixPath(name).name
+        self._archive = changed_archive((site / name).read_bytes(), changed_files(without))
+        self._was_served = False
 
     def attend(self, context: BrowserContext) -> None:
-        """From now on its pages get the changed files."""
-        for file in self._texts:
-            context.route(f"**/{file}", self._serve)
+        """From now on its pages get the changed program."""
+        context.route(f"**/{self._name}*", self._serve)
 
     def check(self) -> None:
-        """Raises SabotageFailed when a page runs without having asked for a changed file."""
-        if missing := set(self._texts) - self._served:
-            raise SabotageFailed(f"no page asked for {', '.join(sorted(missing))}: it runs unchanged")
+        """Raises SabotageFailed when a page runs without having asked for the program."""
+        if not self._was_served:
+            raise SabotageFailed(f"no page asked for {self._name}: it runs unchanged")
 
     def _serve(self, route: Route) -> None:
-        file = next(file for file in self._texts if route.request.url.partition("?")[0].endswith(file))
-        self._served.add(file)
-        route.fulfill(body=self._texts[file], content_type="text/x-python; charset=utf-8")
+        self._was_served = True
+        route.fulfill(body=self._archive, content_type="application/zip")
+
+
+def changed_archive(archive: bytes, texts: Mapping[str, str]) -> bytes:
+    """The program's archive with other texts in it, and without what was compiled of the old ones."""
+    changed = io.BytesIO()
+    due = {file.removeprefix("app/"): text for file, text in texts.items()}
+    compiled = {str(PurePosixPath(name).with_suffix("")) for name in due}
+    with zipfile.ZipFile(io.BytesIO(archive)) as old, zipfile.ZipFile(changed, "w") as new:
+        for name in old.namelist():
+            source = name.replace("__pycache__/", "").partition(".")[0]
+            if not (name.endswith(".pyc") and source in compiled):
+                new.writestr(name, due.pop(name) if name in due else old.read(name))
+    if due:
+        raise SabotageFailed(f"the program has no {', '.join(due)}")
+    smaller = changed.getvalue()
+    return bytes(len(archive) - len(smaller)) + smaller  # the page knows how many bytes to expect

@@ -1,4 +1,4 @@
-"""One tab of one person, through all its lives: opened, reloaded, crashed, closed, opened again."""
+"""One tab of one person, through all its lives, and the person: a browser context and a network that breaks."""
 
 from __future__ import annotations
 
@@ -7,48 +7,71 @@ import json
 import re
 from collections.abc import Callable
 
-from playwright.sync_api import BrowserContext, Error, Page, WebSocket
+from playwright.sync_api import Browser, BrowserContext, Error, Page, WebSocket
 
 from tests.e2e.chaos.chronicle import Chronicle
-from tests.e2e.chaos.screen import Screen, look
+from tests.e2e.chaos.plan import Player
+from tests.e2e.chaos.verdict import Line
 from tests.support.cast import QUICK
 from tests.support.fault_proxy import FaultProxy
+from tests.support.page_driver import Screen
 from tests.support.person import Person, give_config
 
 #: Nobody presses Try now: who is exhausted comes back by a rest of a second.
 CONFIG = {**QUICK, "rest": 1.0}
-#: A page that has not started in so many seconds met a fault on its way, and is loaded again.
-PATIENCE = 30.0
+
+#: States of messages that the server does not have yet, or never will (docs/contract.md).
+NOT_STORED = ("queued", "sending", "failed")
+
+#: As a person reads back: to the top, and again when more is there, until the first message of all is.
+READ_BACK = """async (seconds) => {
+    const log = document.querySelector("[role=log]");
+    const end = performance.now() + seconds * 1000;
+    const isWhole = () => log.querySelector("article")?.dataset.seq === "1" || log.dataset.count === "0";
+    while (!isWhole() && performance.now() < end) {
+        log.scrollTop = log.scrollTop ? 0 : 1;  // a place that does not change is no scrolling
+        await new Promise((resolve) => setTimeout(resolve, 30));
+    }
+}"""
 
 
 class Tab:
     """Responsible for the page of one tab, and for knowing whether somebody types in it."""
 
     def __init__(
-        self, name: str, owner: str, context: BrowserContext, network: FaultProxy, chronicle: Chronicle
+        self,
+        name: str,
+        owner: str,
+        context: BrowserContext,
+        network: FaultProxy,
+        chronicle: Chronicle,
+        on_link: Callable[[], None],
     ) -> None:
         self.name = name
-        self.owner = owner
-        self.person: Person | None = None  #: in front of the page; None while the tab is closed
         self.is_live = False  #: Python runs and somebody types
+        self.has_crashed = False
+        self.links = 0  #: that the server called ready
         self.last_message: str | None = None  #: the newest message frame that came
-        self.complaints: list[str] = []  #: of pages that are gone
+        self.asks = ""  #: what the page's address says besides
+        self._owner = owner
+        self._person: Person | None = None  # in front of the page; None while the tab is closed
         self._context = context
         self._network = network
         self._chronicle = chronicle
+        self._on_link = on_link
+        self._complaints: list[str] = []  # of pages that are gone
         self._lives: dict[str, int] = {}  # what the page calls each, and its number
-        self._loading_since = 0.0
-        self._has_crashed = False
 
     @property
     def is_open(self) -> bool:
         """Whether there is a page, started or not."""
-        return self.person is not None
+        return self._person is not None
 
     @property
-    def is_loading(self) -> bool:
-        """Whether there is a page that nobody types in yet."""
-        return self.person is not None and not self.is_live
+    def person(self) -> Person:
+        """In front of the page. AssertionError while the tab is closed."""
+        assert self._person is not None, f"{self.name} is closed"
+        return self._person
 
     @property
     def lives(self) -> int:
@@ -63,40 +86,29 @@ class Tab:
         give_config(page, **CONFIG)
         page.on("websocket", self._listen)
         page.on("crash", lambda _: self._note_crash())
-        self.person = person = Person(page, self._network, self.owner)
-        person.watch.allow_network_trouble()
-        self._load(lambda: person.begin_to_open(room))
+        self.has_crashed = False
+        self._person = Person(page, self._network, self._owner)
+        self.person.watch.allow_network_trouble()
+        self.person.begin_to_open(room, self.asks)
 
     def reload(self) -> None:
         """Load the page again."""
-        self._load(lambda: self._page.reload(wait_until="commit"))
+        self.is_live = False
+        self.person.page.reload(wait_until="commit")
 
     def crash(self) -> None:
         """The renderer's process dies; the tab is closed."""
-        with contextlib.suppress(Error):  # nobody is left to answer
-            self._page.goto("chrome://crash", timeout=5000)
-        if not self._has_crashed:
-            self._page.wait_for_event("crash", timeout=5000)
-        self._leave(crashed=True)
+        with self.person.page.expect_event("crash"), contextlib.suppress(Error):  # nobody is left to answer
+            self.person.page.goto("chrome://crash")
+        self._leave("the page (crashed|does not answer)")
 
     def close(self) -> None:
         """Close the tab, without asking the page."""
-        self._leave(crashed=False)
-
-    def has_crashed_by_itself(self) -> bool:
-        """Whether the page is dead that should live."""
-        return self.person is not None and self._has_crashed
-
-    def load_again_if_stuck(self) -> bool:
-        """Whether the page did not start in time; it is loaded again then."""
-        if not self.is_loading or self._chronicle.seconds - self._loading_since < PATIENCE:
-            return False
-        self.reload()
-        return True
+        self._leave()
 
     def number_of_life(self, page: Page, life: str) -> int | None:
         """Somebody types in a page: which of this tab's lives it is, counted from 1; None for a page of others."""
-        if self.person is None or page != self.person.page:
+        if not self.is_open or page != self.person.page:
             return None
         if life not in self._lives:
             self._lives[life] = len(self._lives) + 1
@@ -111,60 +123,109 @@ class Tab:
         if not self.is_live:
             return None
         try:
-            return look(self._page)
-        except Error as error:  # it goes away at this moment
-            self._chronicle.note(self.name, f"no look: {error.message}")
+            return self.person.screen
+        except (Error, AssertionError) as error:  # it goes away at this moment
+            self._chronicle.note(self.name, f"no look: {error}")
             return None
+
+    def read_back(self, within: float) -> list[Line]:
+        """What stands there once the reader has gone back to the very first message, or has tried for so long."""
+        self.person.run(READ_BACK, within)
+        return lines_of(self.person.screen)
 
     @property
     def problems(self) -> list[str]:
         """What the pages of this tab did wrong, those that are gone included."""
-        now = [] if self.person is None else self.person.watch.problems
-        return [f"{self.name}: {problem}" for problem in (*self.complaints, *now)]
+        now = self.person.watch.problems if self.is_open else []
+        return [f"{self.name}: {problem}" for problem in (*self._complaints, *now)]
 
     # --- inside ---
 
-    @property
-    def _page(self) -> Page:
-        assert self.person is not None, f"{self.name} is closed"
-        return self.person.page
-
-    def _load(self, begin: Callable[[], object]) -> None:
-        self.is_live = False
-        self._has_crashed = False
-        self._loading_since = self._chronicle.seconds
-        try:
-            begin()
-        except Error as error:  # a fault is in its way: it is tried again when it should have started
-            self._chronicle.note(self.name, f"does not load: {error.message}")
-
-    def _leave(self, *, crashed: bool) -> None:
-        assert self.person is not None, f"{self.name} is closed"
-        problems = self.person.watch.problems
-        if crashed:
-            problems = [each for each in problems if not re.match("the page (crashed|does not answer)", each)]
-        self.complaints += problems
-        self._page.close()
-        self.person = None
-        self.is_live = False
+    def _leave(self, expected: str = "^$") -> None:
+        self._complaints += [
+            problem for problem in self.person.watch.problems if not re.match(expected, problem)
+        ]
+        self.person.page.close()
+        self._person = None
+        self.is_live = self.has_crashed = False
 
     def _note_crash(self) -> None:
-        self._has_crashed = True
+        self.has_crashed = True
         self._chronicle.note(self.name, "crashed")
 
     def _listen(self, socket: WebSocket) -> None:
         self._chronicle.note(self.name, "opens a socket")
-        socket.on("framesent", lambda frame: self._chronicle.note(self.name, "> " + str(frame)))
-        socket.on("framereceived", lambda frame: self._on_frame(str(frame)))
-        socket.on("close", self._on_close)
+        socket.on("framesent", lambda frame: self._chronicle.note(self.name, f"> {frame!s}"))
+        socket.on("framereceived", lambda frame: self._hear(str(frame)))
+        socket.on("close", lambda _: self._chronicle.note(self.name, "its socket is closed"))
 
-    def _on_close(self, socket: WebSocket) -> None:
-        self._chronicle.note(self.name, "its socket is closed")
-
-    def _on_frame(self, frame: str) -> None:
+    def _hear(self, frame: str) -> None:
         self._chronicle.note(self.name, f"< {frame}")
         kind = json.loads(frame).get("type")
         if kind == "message":
             self.last_message = frame
         elif kind == "ready":
-            self._chronicle.count("links")
+            self.links += 1
+            self._on_link()
+
+
+class Member:
+    """Responsible for one person's tabs and network: whose they are, and what they are doing."""
+
+    def __init__(self, player: Player, browser: Browser, upstream_port: int, chronicle: Chronicle) -> None:
+        self.name = player.name
+        self.network = FaultProxy(upstream_port).start()
+        self.context = browser.new_context(locale="en-US")
+        self.tabs = [
+            Tab(name, player.name, self.context, self.network, chronicle, self._come_back)
+            for name in player.tabs
+        ]
+        self.is_back = True  #: a tab has had a link since the last fault that no link survives
+        self.is_in_trouble = False  #: a fault holds in its network
+        self.is_reserved = False  #: its network is left alone: something befalls a tab
+
+    def thread_of(self, page: Page, life: str) -> str | None:
+        """The thread that a page types, None if it is not this person's.
+
+        Who has one tab is promised that all texts stand in the order typed, through all lives of the tab. What
+        waits in a tab that goes, another tab of the same person may send: then each life is a thread of its own.
+        """
+        for tab in self.tabs:
+            number = tab.number_of_life(page, life)
+            if number is not None:
+                return self.name if len(self.tabs) == 1 else f"{tab.name}, life {number}"
+        return None
+
+    def _come_back(self) -> None:
+        self.is_back = True
+
+    @property
+    def last_message(self) -> str | None:
+        """The newest message frame that came to the tab opened last."""
+        return next((tab.last_message for tab in reversed(self.tabs) if tab.last_message), None)
+
+    def leave(self) -> None:
+        """Close everything."""
+        with contextlib.suppress(Error):  # the browser may be gone
+            self.context.close()
+        self.network.reset()  # those too that were stranded
+        self.network.stop()
+
+
+def lines_of(screen: Screen) -> list[Line]:
+    """The messages of a screen, for the verdict."""
+    return [Line(shown.text, int(shown.seq) if shown.seq else None) for shown in screen.messages]
+
+
+def unrest_of(screen: Screen) -> str:
+    """What is not yet as it is when all is well; empty when nothing is left to wait for."""
+    waiting = [f"{shown.text!r} {shown.state}" for shown in screen.messages if shown.state in NOT_STORED]
+    parts = [screen.status] * (screen.status != "connected")
+    parts += ["not caught up"] * (not screen.caught_up)
+    if waiting:
+        parts.append(f"{len(waiting)} waiting ({', '.join(waiting[:5])})")
+    if screen.draft:
+        parts.append(f"{screen.draft!r} in the composer")
+    if parts and screen.notice:
+        parts.append(f"a notice: {screen.notice}")
+    return ", ".join(parts)

@@ -1,74 +1,62 @@
-"""A minute of chaos: nothing is lost, doubled or out of order; without one of its protections the page fails.
-
-The command that people use is what runs here: it has a browser and a server of its own.
-"""
+"""A short plan of chaos: nothing is lost, doubled or out of order; without one of its protections the page fails."""
 
 from __future__ import annotations
 
-import re
-import subprocess
-import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 
-from tests.support.server import ROOT
-from tools.browsers import find_browsers
+from tests.e2e.chaos.__main__ import FAULTS, FEW, FINDS, PLAYERS, SHORT, TRIES
+from tests.e2e.chaos.plan import What, make_plan, same_for_all
+from tests.e2e.chaos.run import Run
+from tests.e2e.chaos.sabotage import Saboteur
+from tests.e2e.conftest import will_keep
+from tests.support.server import KizunaServer
 
 #: Any other number is as good; a failure is seen again with the same.
 SEED = 4711
-#: A minute, and three pages that start before it and all that is read after it, on two busy cores.
-MINUTE_WITHIN = 240.0
-#: Found after 3 s of trouble, once two pages have started.
-FOUND_WITHIN = 90.0
-
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.timeout(MINUTE_WITHIN + 30),
-    pytest.mark.skipif(
-        find_browsers().chromium is None, reason="Chromium is missing (on Debian: apt install chromium)"
-    ),
-]
 
 
-def chaos(*arguments: str, within: float) -> tuple[int, str]:
-    """Run the command; its exit code and what it printed. AssertionError when it takes longer."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.e2e.chaos", "--seed", str(SEED), *arguments],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        printed, _ = process.communicate(timeout=within)
-    except BaseException as error:
-        process.terminate()  # it ends its server and its browser
-        printed, _ = process.communicate(timeout=30)
-        if isinstance(error, subprocess.TimeoutExpired):
-            pytest.fail(f"no verdict within {within:.0f} s:\n{printed}")
-        raise
-    return process.returncode, printed
+@pytest.fixture
+def runs(
+    request: pytest.FixtureRequest, chromium: Browser, server: KizunaServer, room: str
+) -> Iterator[Callable[..., Run]]:
+    """Makes a run with these players, which leaves a folder when the test fails."""
+    made: list[Run] = []
+
+    def make(*arguments: object, saboteur: Saboteur | None = None) -> Run:
+        made.append(Run(chromium, server, *arguments, saboteur=saboteur, room=room))  # type: ignore[arg-type]
+        will_keep(request, made[-1].keep)
+        return made[-1]
+
+    yield make
+    for run in made:
+        run.close()
 
 
-def number(what: str, printed: str) -> int:
-    """The number in front of or behind these words of a report."""
-    found = re.search(rf"(\d+) {what}|{what}:? (\d+)", printed)
-    assert found is not None, f"no {what!r} in:\n{printed}"
-    return int(found[1] or found[2])
+def test_plan_of_every_fault_is_survived(runs: Callable[..., Run]) -> None:
+    run = runs(SHORT, SEED)
+    verdict = run.carry_out(make_plan(SEED, len(What), SHORT))
+    assert verdict.holds, run.report()
+    assert set(run.chronicle.counts) == set(What), run.report()
 
 
-def test_everything_is_delivered_once_and_in_order_whatever_breaks():
-    code, printed = chaos("--seconds", "60", within=MINUTE_WITHIN)
-    assert code == 0, printed
-    assert "holds: lost 0, duplicated 0, out of order 0, different 0, other 0" in printed
-    for happened, least in {"faults": 15, "reconnects": 10, "server killed": 1, "in the log": 100}.items():
-        assert number(happened, printed) >= least, f"a minute with too little in it:\n{printed}"
+@pytest.mark.deep
+@pytest.mark.timeout(3600)
+def test_long_plan_is_survived(runs: Callable[..., Run]) -> None:
+    run = runs(PLAYERS, SEED)
+    verdict = run.carry_out(make_plan(SEED, FAULTS, PLAYERS))
+    assert verdict.holds, run.report()
 
 
 @pytest.mark.parametrize(
-    ("protection", "complaint"), [("dedupe", "duplicated"), ("resend", "lost"), ("catch-up", "lost")]
+    ("protection", "kind"), [("dedupe", "duplicated"), ("resend", "lost"), ("catch-up", "lost")]
 )
-def test_without_a_protection_it_is_found(protection: str, complaint: str):
-    code, printed = chaos("--seconds", "20", "--without", protection, within=FOUND_WITHIN)
-    assert code == 1, printed
-    assert number(complaint, printed) > 0, printed
+def test_page_without_a_protection_is_found(
+    runs: Callable[..., Run], site: Path, protection: str, kind: str
+) -> None:
+    run = runs(FEW, SEED, saboteur=Saboteur(protection, site))
+    verdict = run.carry_out(same_for_all(FINDS[protection], TRIES, FEW))
+    assert getattr(verdict, kind), run.report()

@@ -6,13 +6,15 @@ again; what is told survives the page. A text that was still in the composer whe
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from random import Random
 from typing import Any
 
 from playwright.sync_api import BrowserContext, Page
 
-from tests.e2e.chaos.ledger import Ledger
+from tests.e2e.chaos.verdict import Typed
 
 #: Seconds between a text that has left the composer and the next.
 PAUSE = (0.2, 1.2)
@@ -38,14 +40,15 @@ TYPE = """(async () => {
 
 
 class Typists:
-    """Responsible for what all pages type. ``thread_of`` tells whose thread a page's life continues, or None where
-    the page belongs to nobody any more."""
+    """Responsible for what all pages type, each text once, and for remembering what became of it. ``thread_of`` tells
+    who types in a page's life and which thread it continues, or None where the page belongs to nobody any more."""
 
     def __init__(self, seed: int, thread_of: Callable[[Page, str], tuple[str, str] | None]) -> None:
-        self.ledger = Ledger()
         self.may_type = True
         self._random = Random(seed)
         self._thread_of = thread_of
+        self._typed: dict[str, Typed] = {}
+        self._counts: Counter[str] = Counter()
         self._in_hand: dict[Page, str] = {}  # what was given out to a page and has not left its composer
 
     def attend(self, context: BrowserContext) -> None:
@@ -53,6 +56,11 @@ class Typists:
         context.expose_binding("nextText", self._next)
         context.expose_binding("textLeft", self._left)
         context.add_init_script(TYPE)
+
+    @property
+    def typed(self) -> tuple[Typed, ...]:
+        """All texts in the order given out."""
+        return tuple(self._typed.values())
 
     def text_in_hand(self, page: Page) -> str | None:
         """The text that somebody is typing there, or about to type."""
@@ -62,9 +70,12 @@ class Typists:
         whose = self._thread_of(source["page"], life)
         if whose is None or not self.may_type:
             return None
-        text = self._in_hand[source["page"]] = self.ledger.next(*whose)
+        person, thread = whose
+        self._counts[person] += 1
+        text = self._in_hand[source["page"]] = f"{person.lower()} {self._counts[person]}"
+        self._typed[text] = Typed(text, thread)
         return {"text": text, "pause": self._random.uniform(*PAUSE)}
 
     def _left(self, source: Mapping[str, Any], text: str) -> None:
-        self.ledger.note_left(text)
+        self._typed[text] = replace(self._typed[text], left=True)
         self._in_hand.pop(source["page"], None)
