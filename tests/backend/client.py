@@ -9,9 +9,8 @@ from starlette.types import Message
 from starlette.websockets import WebSocket
 
 from backend.gateway.local import LocalGateway
+from tests.support.process import PATIENCE
 
-# Far beyond what any test waits for on purpose; it only keeps a mistake from hanging.
-PATIENCE_SECONDS = 10.0
 HEADERS = [
     (b"host", b"chat.example:8000"),
     (b"user-agent", b"test/1"),
@@ -65,7 +64,7 @@ class Client:
 
     async def next(self) -> Message:
         """What the server sent next."""
-        return await asyncio.wait_for(self.sent.get(), PATIENCE_SECONDS)
+        return await asyncio.wait_for(self.sent.get(), PATIENCE)
 
     async def frame(self) -> Mapping[str, Any]:
         """The next text frame, decoded."""
@@ -97,7 +96,7 @@ class Client:
     async def ended(self) -> None:
         """Wait until the server has let go of the connection, $disconnect and all."""
         assert self.task is not None
-        await asyncio.wait_for(asyncio.shield(self.task), PATIENCE_SECONDS)
+        await asyncio.wait_for(asyncio.shield(self.task), PATIENCE)
 
     def stall(self) -> None:
         """Stop reading."""

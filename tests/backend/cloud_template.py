@@ -6,11 +6,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from samtranslator.translator.transform import transform  # type: ignore[import-untyped]
 from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
 PATH = Path(__file__).resolve().parents[2] / "backend" / "template.yaml"
-REGION = "eu-central-1"
 
 Properties = dict[str, Any]
 Parameters = Mapping[str, str]
@@ -198,6 +196,7 @@ def named(reference: Properties) -> str:
 
 def transformed(text: str, parameters: Parameters) -> Properties:
     """The template as CloudFormation gets it from SAM; the code lies in a bucket. Needs a region in the environment."""
+    from samtranslator.translator.transform import transform  # type: ignore[import-untyped]
 
     class Policies:
         def load(self) -> dict[str, str]:

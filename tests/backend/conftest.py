@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from moto import mock_aws
 
 from backend.handlers import Backend
 from backend.retry import Retry
@@ -13,30 +12,29 @@ from backend.store.base import Store
 from backend.store.dynamodb import DynamoStore, dynamodb_client
 from backend.store.sqlite import SqliteStore
 from backend.tokens import Tokens
-from tests.backend.dynamodb import (
-    PATIENCE_SECONDS,
-    DynamoDbLocalProcess,
-    create_table,
-    made_up_credentials,
-)
+from tests.backend.aws_account import nobodys_account
+from tests.backend.dynamodb import DynamoDbLocalProcess, create_table
 from tests.backend.fakes import FakeClock, FakeGateway, Ids
 from tests.backend.person import Person
+from tests.support.process import PATIENCE
 from tests.support.server import KizunaServer
 from tools import dynamodb_local
 
 SECRET = bytes(range(32))
 
-# Which stores a module's tests run over. Elsewhere SQLite stands for all of them: it is the quickest by far.
-STORES = {
-    "test_store": ["sqlite", "dynamodb", "moto"],
-    "test_rooms": ["sqlite", "dynamodb"],
-    "test_connections": ["sqlite", "dynamodb"],
-    "test_messages": ["sqlite", "dynamodb"],
-    "test_handlers": ["sqlite", "dynamodb"],
-    "test_tickets": ["sqlite", "dynamodb"],
+#: Which stores a module's tests run over. Elsewhere SQLite stands for all of them: it is the quickest by far.
+STORES = {"test_store": ["sqlite", "dynamodb"]}
+#: Which more they run over in `make test-deep`.
+MORE_STORES = {
+    "test_store": ["moto"],
+    "test_rooms": ["dynamodb"],
+    "test_connections": ["dynamodb"],
+    "test_messages": ["dynamodb"],
+    "test_handlers": ["dynamodb"],
+    "test_tickets": ["dynamodb"],
 }
 
-# Where a stand-in, or DynamoDB itself, promises less than the contract's test asks for.
+#: Where a stand-in, or DynamoDB itself, promises less than the contract's test asks for.
 _NO_THREADS = "moto has no locks: a condition and its write are two steps, and a transaction copies the table"
 SKIPPED = {
     ("test_attribute_equals_does_not_take_true_for_one", "moto"): "moto takes True for 1, as Python does",
@@ -54,30 +52,14 @@ SKIPPED = {
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Let a test that uses a store run once over each that its module is held to."""
     if "store" in metafunc.fixturenames:
-        names = STORES.get(metafunc.module.__name__.rpartition(".")[2], ["sqlite"])
-        stores = [pytest.param(name, marks=_marks(metafunc.function.__name__, name)) for name in names]
+        module, test = metafunc.module.__name__.rpartition(".")[2], metafunc.function.__name__
+        always = [(name, _skipped(test, name)) for name in STORES.get(module, ["sqlite"])]
+        deep = [(name, [*_skipped(test, name), pytest.mark.deep]) for name in MORE_STORES.get(module, [])]
+        stores = [pytest.param(name, marks=marks) for name, marks in always + deep]
         metafunc.parametrize("store", stores, indirect=True)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs DynamoDB Local where that cannot run: by a mark, which makes one line of a file's tests."""
-    needing = [item for item in items if _needs_dynamodb_local(item)]
-    try:
-        if needing:
-            dynamodb_local.find()
-    except dynamodb_local.Missing as missing:
-        for item in needing:
-            item.add_marker(pytest.mark.skip(reason=str(missing)))
-
-
-def _needs_dynamodb_local(item: pytest.Item) -> bool:
-    parameters = (
-        item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-    )
-    return "local_dynamodb" in getattr(item, "fixturenames", ()) or parameters.get("store") == "dynamodb"
-
-
-def _marks(test: str, store: str) -> list[pytest.MarkDecorator]:
+def _skipped(test: str, store: str) -> list[pytest.MarkDecorator]:
     reason = SKIPPED.get((test, store))
     return [] if reason is None else [pytest.mark.skip(reason=reason)]
 
@@ -90,9 +72,12 @@ def clock() -> FakeClock:
 @pytest.fixture(scope="session")
 def local_dynamodb() -> Iterator[Any]:
     """A client at DynamoDB Local, which starts with the first test that needs it and serves all of them."""
-    process = DynamoDbLocalProcess(dynamodb_local.find())
-    with made_up_credentials():
-        client = dynamodb_client(endpoint_url=process.url, read_timeout=PATIENCE_SECONDS)
+    try:
+        process = DynamoDbLocalProcess(dynamodb_local.find())
+    except dynamodb_local.Missing as missing:
+        pytest.skip(str(missing))
+    with nobodys_account():
+        client = dynamodb_client(endpoint_url=process.url, read_timeout=PATIENCE)
     yield client
     client.close()
     process.stop()
@@ -106,18 +91,14 @@ def dynamodb(local_dynamodb: Any, clock: FakeClock) -> Iterator[DynamoStore]:
     local_dynamodb.delete_table(TableName=table)
 
 
-@pytest.fixture(scope="session")
-def moto_client() -> Any:
-    """A client that moto answers inside of :func:`mock_aws`."""
-    with made_up_credentials(), mock_aws():
-        return dynamodb_client()
-
-
 @pytest.fixture
-def moto(moto_client: Any, clock: FakeClock) -> Iterator[DynamoStore]:
+def moto(clock: FakeClock) -> Iterator[DynamoStore]:
     """A store over the only table in moto."""
-    with mock_aws():
-        yield DynamoStore(moto_client, create_table(moto_client), clock=clock)
+    from moto import mock_aws
+
+    with nobodys_account(), mock_aws():
+        client = dynamodb_client()
+        yield DynamoStore(client, create_table(client), clock=clock)
 
 
 @pytest.fixture

@@ -2,13 +2,8 @@
 
 import itertools
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-import boto3  # type: ignore[import-untyped]
-import pytest
 
 from backend.store.dynamodb import PARTITION_KEY, SORT_KEY, TTL_ATTRIBUTE
 from tests.support.process import LOOPBACK, Process
@@ -21,8 +16,6 @@ JAVA_OPTIONS = (
     "-XX:+UseSerialGC",
     "-Dorg.eclipse.jetty.xml.XmlParser.Validating=false",
 )
-# A machine that is busy with other tests answers late; that is no reason to fail.
-PATIENCE_SECONDS = 60
 
 _numbers = itertools.count(1)
 
@@ -45,26 +38,6 @@ class DynamoDbLocalProcess:
     def stop(self) -> None:
         """End it."""
         self._process.end()
-
-
-@contextmanager
-def made_up_credentials() -> Iterator[None]:
-    """Credentials and a region for a client that never leaves this machine, whatever the machine's own are."""
-    made_up = {
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "eu-west-1",
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB"):
-            patch.delenv(name, raising=False)
-        for name, value in made_up.items():
-            patch.setenv(name, value)
-        patch.setattr(boto3, "DEFAULT_SESSION", None)  # it remembers the credentials that it found first
-        yield
 
 
 def create_table(client: Any, *, ttl: bool = False) -> str:

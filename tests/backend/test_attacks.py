@@ -1,6 +1,5 @@
 """What somebody who means ill can try, at the server of one machine and at the functions on AWS: none of it works."""
 
-import json
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -10,14 +9,14 @@ from typing import Any, Protocol
 import jwt
 import pytest
 
-from backend.authorizer import allows, context_of
 from backend.cloud import Cloud, Settings
 from backend.keys import SharedSecret
 from backend.store.sqlite import SqliteStore
 from backend.tokens import AUDIENCE, Tokens, load_secret
 from backend.verification import JwtVerifier
+from tests.backend.api_gateway import ApiGateway
 from tests.backend.conftest import SECRET
-from tests.backend.fakes import FakeClock, FakeGateway, Ids, event
+from tests.backend.fakes import FakeClock, FakeGateway, Ids
 from tests.support.peer import SocketClient, knock
 from tests.support.server import KizunaServer, post
 
@@ -92,55 +91,30 @@ class Aws:
     def __init__(self, store: SqliteStore, clock: FakeClock, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.DEBUG)
         self.secret, self.now = SECRET, int(clock())
-        self.store, self._caplog, self._ids = store, caplog, Ids("c-")
-        self._gateway = FakeGateway()
+        self._caplog, self._ids, self._gateway = caplog, Ids("c-"), FakeGateway()
         settings = Settings(table="t", allowed_origins=frozenset({ORIGIN}))
         verifier = JwtVerifier(SharedSecret(lambda: SECRET), audience=AUDIENCE, issuer=None, clock=clock)
-        self._cloud = Cloud(settings, store, verifier, lambda endpoint: self._gateway, clock=clock)
-        self._context = {"domainName": "d", "stage": "s"}
+        cloud = Cloud(settings, store, verifier, lambda endpoint: self._gateway, clock=clock)
+        self._api = ApiGateway(lambda route, happened: cloud.handle(happened))
 
     def knock(self, token: str, origin: str | None = ORIGIN) -> int:
-        status, _ = self._connect(self._ids(), token, origin)
+        status = self._api.connect(self._ids(), token, origin)
         return 101 if status == 200 else status
-
-    def _connect(self, connection_id: str, token: str, origin: str | None) -> tuple[int, dict[str, str]]:
-        asked = event("CONNECT", connection_id, query={"token": token})
-        asked["headers"] = {} if origin is None else {"Origin": origin}
-        answer = self._cloud.handle({**asked, "type": "REQUEST", "methodArn": "arn"})
-        if not allows(answer):
-            return 403, {}
-        asked["requestContext"] |= {**self._context, "authorizer": context_of(answer)}
-        return self._cloud.handle(asked)["statusCode"], context_of(answer)
 
     def ask(self, token: str, origin: str | None = ORIGIN) -> tuple[int, str]:
         headers = {"authorization": f"Bearer {token}"} | ({} if origin is None else {"origin": origin})
-        http = {"method": "POST", "path": "/ticket"}
-        answer = self._cloud.handle(
-            {
-                "routeKey": "POST /ticket",
-                "rawPath": "/ticket",
-                "headers": headers,
-                "requestContext": {"http": http},
-            }
-        )
-        body = json.loads(answer["body"])
-        return answer["statusCode"], body.get("ticket") or body["message"]
+        status, body, _ = self._api.post(**headers)
+        return status, body.get("ticket") or body["message"]
 
     def talk(self, said: dict[str, list[Frame]]) -> dict[str, list[Frame]]:
-        authorizers = {}
+        hello = {"action": "hello", "v": 1, "rooms": [{"roomId": "general"}]}
         for name in said:
-            status, authorizers[name] = self._connect(name, self.ask(good_token(self, name))[1], ORIGIN)
-            assert status == 200
-            self._say(name, authorizers[name], {"action": "hello", "v": 1, "rooms": [{"roomId": "general"}]})
+            assert self._api.connect(name, self.ask(good_token(self, name))[1], ORIGIN) == 200
+            assert self._api.say(name, hello) == {"statusCode": 200}
         for name, frames in said.items():
             for frame in frames:
-                self._say(name, authorizers[name], frame)
+                assert self._api.say(name, frame) == {"statusCode": 200}
         return {name: self._gateway.frames(name, "message") for name in said}
-
-    def _say(self, name: str, authorizer: dict[str, str], frame: Frame) -> None:
-        happened = event("MESSAGE", name, frame, authorizer=authorizer)
-        happened["requestContext"] |= self._context
-        assert self._cloud.handle(happened) == {"statusCode": 200}
 
     def log(self) -> str:
         return self._caplog.text

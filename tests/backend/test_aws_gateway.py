@@ -16,23 +16,23 @@ from backend.retry import Retry
 from backend.store.base import Store
 from backend.store.sqlite import SqliteStore
 from backend.tokens import Identity
+from tests.backend.aws_account import use_nobodys_account
 from tests.backend.fakes import START, FakeClock, Ids, event
-from tests.backend.management import Answer, ManagementServer, Request, aws_environment
+from tests.backend.management import Answer, Management, Request
+from tests.support.process import PATIENCE
 
 DELIVERED, GONE, FAILED = Delivery.DELIVERED, Delivery.GONE, Delivery.FAILED
 ID = "BFaT_fALIAMCKug="
 
 
-class Management:
+class Stage:
     """Responsible for a management API whose answers a test chooses, and a gateway before it."""
 
     def __init__(self) -> None:
         self.answers: dict[str, list[Answer | None]] = {}
-        self.server = ManagementServer(self._answer)
+        self.api = Management(self._answer)
         self.slept: list[float] = []
-        self.gateway = AwsGateway(
-            management_client(self.server.endpoint), sleep=self.slept.append, random=lambda: 0.5
-        )
+        self.gateway = AwsGateway(self.api.client, sleep=self.slept.append, random=lambda: 0.5)
 
     def answering(self, *answers: Answer | None, to: str = ID) -> None:
         """Let requests about one connection get these answers, the last of them for ever."""
@@ -44,12 +44,11 @@ class Management:
 
     def asked(self, connection_id: str = ID) -> int:
         """How many requests there were about a connection."""
-        return sum(request.connection_id == connection_id for request in self.server.requests)
+        return sum(request.connection_id == connection_id for request in self.api.requests)
 
     def close(self) -> None:
-        """End both."""
+        """End it."""
         self.gateway.shut_down()
-        self.server.close()
 
     def _answer(self, request: Request) -> Answer | None:
         answers = self.answers.get(request.connection_id, [Answer(200)])
@@ -58,15 +57,15 @@ class Management:
 
 @pytest.fixture
 def management(monkeypatch):
-    aws_environment(monkeypatch)
-    made = Management()
+    use_nobodys_account(monkeypatch)
+    made = Stage()
     yield made
     made.close()
 
 
 def test_a_post_is_signed_and_names_the_connection_percent_encoded(management):
     assert management.gateway.post_many([ID], '{"text":"絆"}') == {ID: DELIVERED}
-    (request,) = management.server.requests
+    (request,) = management.api.requests
     assert request.method == "POST"
     assert request.path == "/prod/@connections/BFaT_fALIAMCKug%3D"
     assert request.data == '{"text":"絆"}'.encode()
@@ -115,7 +114,7 @@ def test_who_goes_while_it_is_tried_again_is_gone(management):
 
 
 def test_an_endpoint_where_nobody_listens_has_failed(monkeypatch):
-    aws_environment(monkeypatch)
+    use_nobodys_account(monkeypatch)
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         client = management_client(f"http://127.0.0.1:{unused.getsockname()[1]}/prod")
@@ -195,11 +194,10 @@ def test_each_of_many_has_its_own_end_and_all_are_over_when_the_post_returns(man
         "shaken=": DELIVERED,
         **dict.fromkeys(fine, DELIVERED),
     }
-    assert len(management.server.requests) == 1 + 3 + 50 + 1 + 2
+    assert len(management.api.requests) == 1 + 3 + 50 + 1 + 2
 
 
-def test_posts_wait_side_by_side_on_a_bounded_number_of_threads(monkeypatch):
-    aws_environment(monkeypatch)
+def test_posts_wait_side_by_side_on_a_bounded_number_of_threads():
     together = threading.Barrier(4)
     inside, most, lock = 0, 0, threading.Lock()
 
@@ -209,7 +207,7 @@ def test_posts_wait_side_by_side_on_a_bounded_number_of_threads(monkeypatch):
             with lock:
                 inside += 1
                 most = max(most, inside)
-            together.wait(10)  # breaks, and so fails the post, unless four are here at the same time
+            together.wait(PATIENCE)  # breaks, and so fails the post, unless four are here at the same time
             with lock:
                 inside -= 1
 
@@ -226,7 +224,7 @@ def test_posts_wait_side_by_side_on_a_bounded_number_of_threads(monkeypatch):
 def test_closing_deletes_the_connection(management):
     management.answering(Answer(204))
     management.gateway.close(ID)
-    (request,) = management.server.requests
+    (request,) = management.api.requests
     assert (request.method, request.path) == ("DELETE", "/prod/@connections/BFaT_fALIAMCKug%3D")
 
 
@@ -280,7 +278,7 @@ def test_of_1000_connections_300_are_gone_one_broadcast_removes_those_and_reache
     ann = {"principalId": f"user-{ids[0]}", "name": "Somebody", "tokenExpiresAt": str(START + 3600)}
     assert backend.handle(event("MESSAGE", ids[0], frame, authorizer=ann)) == {"statusCode": 200}
     reached = Counter(
-        request.connection_id for request in management.server.requests if b'"message"' in request.data
+        request.connection_id for request in management.api.requests if b'"message"' in request.data
     )
     assert {connection_id: reached[connection_id] for connection_id in there} == dict.fromkeys(there, 1)
     assert len(gone) == 300

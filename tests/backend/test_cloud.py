@@ -1,6 +1,5 @@
 """The backend as Lambda runs it: settings, origins, tickets over HTTP, and events of API Gateway's shape."""
 
-import base64
 import importlib
 import json
 import logging
@@ -12,13 +11,13 @@ import pytest
 from botocore.stub import Stubber  # type: ignore[import-untyped]
 
 from backend import cloud
-from backend.authorizer import allows, context_of
 from backend.cloud import Cloud, Misconfigured, Settings, read_settings, secret_in_ssm, verifier_and_issuer
 from backend.keys import VerifierUnavailable
 from backend.rate import BURST, PER_SECOND, Rate
 from backend.tokens import InvalidToken
-from tests.backend.fakes import FakeGateway, event
-from tests.backend.management import aws_environment
+from tests.backend.api_gateway import ApiGateway
+from tests.backend.aws_account import use_nobodys_account
+from tests.backend.fakes import FakeGateway
 
 GOOD = {
     "TABLE_NAME": "kizuna",
@@ -35,12 +34,12 @@ BY_KEYS = {
 ORIGIN = "https://chat.example.org"
 
 
-class Stage:
+class Stage(ApiGateway):
     """Responsible for a Cloud before one store, and the fake gateway of each management endpoint."""
 
     def __init__(self, store, tokens, clock, endpoint="", issuer=None):
+        super().__init__(lambda route, happened: self.cloud.handle(happened))
         self.tokens = tokens
-        self.authorizers: dict[str, dict[str, str]] = {}
         self.gateways: dict[str, FakeGateway] = {}
         settings = Settings(table="kizuna", allowed_origins=frozenset({ORIGIN}), management_endpoint=endpoint)
         self.cloud = Cloud(settings, store, tokens, self._gateway, issuer=issuer, clock=clock)
@@ -49,61 +48,13 @@ class Stage:
         token: str = self.tokens.issue(name, f"the secret of {name}".ljust(20, ".")).token
         return token
 
-    def connect(self, connection_id: str, token: str, origin: str | None = ORIGIN) -> int:
-        """The status of a handshake: the authorizer's no, or what $connect says."""
-        happened = self._event("CONNECT", connection_id, query={"token": token})
-        if origin is not None:
-            happened["headers"] = {"Host": "x", "Origin": origin}
-        answer = self.cloud.handle({**happened, "type": "REQUEST", "methodArn": "arn:1"})
-        (statement,) = answer["policyDocument"]["Statement"]
-        assert statement["Resource"] == "arn:1"
-        if not allows(answer):
-            return 403
-        self.authorizers[connection_id] = context_of(answer)
-        happened["requestContext"]["authorizer"] = self.authorizers[connection_id]
-        status: int = self.cloud.handle(happened)["statusCode"]
-        return status
-
-    def say(self, connection_id: str, frame: dict[str, Any], **context: str) -> dict[str, Any]:
-        """What a frame is answered with."""
-        happened = self._event("MESSAGE", connection_id, frame)
-        happened["requestContext"].update(context)
-        return dict(self.cloud.handle(happened))
-
-    def post(
-        self,
-        path: str = "/ticket",
-        method: str = "POST",
-        body: bytes | str | None = None,
-        stage: str = "",
-        **headers: str,
-    ) -> tuple[int, dict[str, Any], dict[str, str]]:
-        """Status, body and headers of a request to the HTTP API, whose event is of payload format 2.0."""
-        answer = self.cloud.handle(
-            {
-                "version": "2.0",
-                "routeKey": f"{method} {path}",
-                "rawPath": f"/{stage}{path}" if stage else path,  # as AWS has it, of a stage with a name
-                "rawQueryString": "",
-                "headers": {"content-length": "0", **headers},
-                "requestContext": {"http": {"method": method, "path": path, "protocol": "HTTP/1.1"}},
-                "isBase64Encoded": isinstance(body, bytes),
-                "body": base64.b64encode(body).decode() if isinstance(body, bytes) else body,
-            }
-        )
-        return answer["statusCode"], json.loads(answer["body"]), dict(answer["headers"])
-
     def ticket(self, name="Ann") -> str:
         status, body, _ = self.post(authorization=f"Bearer {self.token(name)}", origin=ORIGIN)
         assert status == 200
         return str(body["ticket"])
 
-    def _event(self, kind: str, connection_id: str, body: Any = None, **more: Any) -> dict[str, Any]:
-        happened = event(kind, connection_id, body, **more)
-        happened["requestContext"].update(domainName="api.example.org", stage="prod", apiId="api")
-        if connection_id in self.authorizers:
-            happened["requestContext"]["authorizer"] = self.authorizers[connection_id]
-        return happened
+    def connect(self, connection_id: str, token: str, origin: str | None = ORIGIN) -> int:
+        return super().connect(connection_id, token, origin)
 
     def _gateway(self, endpoint: str) -> FakeGateway:
         assert endpoint not in self.gateways
@@ -161,7 +112,7 @@ def test_a_setting_says_better_where_the_management_api_is(store, tokens, clock)
 
 def test_who_leaves_is_forgotten(stage, store):
     stage.connect("a=", stage.ticket())
-    stage.cloud.handle(stage._event("DISCONNECT", "a="))
+    stage.leave("a=")
     assert store.get("CONNECTION#a=", "METADATA") is None
 
 
@@ -393,7 +344,7 @@ def test_keys_are_fetched_over_tls_alone():
 
 
 def test_the_secret_is_read_decrypted_from_its_parameter(monkeypatch):
-    aws_environment(monkeypatch)
+    use_nobodys_account(monkeypatch)
     ssm = boto3.client("ssm")
     with Stubber(ssm) as stub:
         value = {"Parameter": {"Name": "/kizuna/secret", "Value": "x" * 32 + "\n"}}
@@ -402,7 +353,7 @@ def test_the_secret_is_read_decrypted_from_its_parameter(monkeypatch):
 
 
 def test_a_parameter_that_cannot_be_read_is_named(monkeypatch):
-    aws_environment(monkeypatch)
+    use_nobodys_account(monkeypatch)
     ssm = boto3.client("ssm")
     with Stubber(ssm) as stub:
         stub.add_client_error("get_parameter", "ParameterNotFound")
@@ -411,7 +362,7 @@ def test_a_parameter_that_cannot_be_read_is_named(monkeypatch):
 
 
 def test_a_secret_that_does_not_come_is_given_up_before_lambda_gives_up(monkeypatch):
-    aws_environment(monkeypatch)
+    use_nobodys_account(monkeypatch)
     clients = []
     make = boto3.client
 
@@ -428,7 +379,7 @@ def test_a_secret_that_does_not_come_is_given_up_before_lambda_gives_up(monkeypa
 
 @pytest.mark.parametrize("given", [GOOD, BY_KEYS])
 def test_no_secret_and_no_key_is_fetched_before_a_token_must_be_verified(monkeypatch, given):
-    aws_environment(monkeypatch)
+    use_nobodys_account(monkeypatch)
     verifier, issuer = verifier_and_issuer(read_settings(given))
     with pytest.raises(InvalidToken):
         verifier.verify("nonsense\xff")
@@ -436,7 +387,7 @@ def test_no_secret_and_no_key_is_fetched_before_a_token_must_be_verified(monkeyp
 
 
 def test_tokens_that_are_issued_here_are_verified_here(monkeypatch):
-    aws_environment(monkeypatch)
+    use_nobodys_account(monkeypatch)
     monkeypatch.setattr(cloud, "secret_in_ssm", lambda ssm, name: lambda: bytes(range(32)))
     verifier, issuer = verifier_and_issuer(read_settings({**GOOD, "OPEN_SIGN_IN": "yes"}))
     assert issuer is not None
@@ -448,7 +399,7 @@ def test_tokens_that_are_issued_here_are_verified_here(monkeypatch):
 
 
 def test_lambda_loads_a_handler_that_answers(monkeypatch):
-    aws_environment(monkeypatch)
+    use_nobodys_account(monkeypatch)
     for name, value in GOOD.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delitem(sys.modules, "backend.aws", raising=False)
@@ -462,7 +413,7 @@ def test_lambda_loads_a_handler_that_answers(monkeypatch):
 
 
 def test_a_cold_start_without_its_settings_says_which(monkeypatch):
-    aws_environment(monkeypatch)
+    use_nobodys_account(monkeypatch)
     for name in [*GOOD, *BY_KEYS]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.delitem(sys.modules, "backend.aws", raising=False)

@@ -19,6 +19,7 @@ from backend.store.sqlite import SqliteStore
 from backend.tokens import Tokens
 from tests.backend.conftest import SECRET
 from tests.backend.fakes import FakeClock, FakeGateway, Ids, authorizer_of, event
+from tests.support.depth import examples
 
 PEOPLE = ["Ann", "Bob", "Eve"]
 ROOMS = ["a", "b", "部屋"]
@@ -340,4 +341,6 @@ def contents(batch: Frame) -> list[tuple[int, str, str, str]]:
 
 
 TestConversation = Conversation.TestCase
-TestConversation.settings = settings(max_examples=50, stateful_step_count=40, deadline=None)
+TestConversation.settings = settings(
+    max_examples=examples(quick=10, deep=500), stateful_step_count=40, deadline=None
+)

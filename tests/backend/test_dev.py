@@ -14,6 +14,7 @@ from backend.dev import CHANGES, Changes, Tree, is_loopback, with_script
 from backend.server import Unusable, read_options
 from backend.service import Options
 from backend.web import create_app
+from tests.support.process import PATIENCE
 from tests.support.server import ROOT, KizunaServer
 
 PAGE = "<html><head><title>x</title></head><body></body></html>"
@@ -26,7 +27,6 @@ FILES = {
     "static/config.json": "{}",
 }
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - what is refused
-WITHIN_SECONDS = 10.0
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_what_is_no_part_of_the_page_does_not_count(root: Path, name: str):
 
 async def heard(events) -> dict[str, str]:
     """The next versions that a page is told."""
-    async with asyncio.timeout(WITHIN_SECONDS):
+    async with asyncio.timeout(PATIENCE):
         async for event in events:
             if event.startswith("data: "):
                 assert event.endswith("\n\n")
@@ -204,7 +204,7 @@ def test_loopback_is_what_no_other_machine_reaches(host: str, expected: bool):
 def test_a_page_that_listens_does_not_delay_the_end(tmp_path: Path):
     server = KizunaServer(tmp_path / "kizuna.sqlite3", flags=["--dev"]).start()
     try:
-        with httpx.stream("GET", server.url + CHANGES, timeout=WITHIN_SECONDS) as answer:
+        with httpx.stream("GET", server.url + CHANGES, timeout=PATIENCE) as answer:
             lines = answer.iter_lines()
             assert answer.headers["content-type"].startswith("text/event-stream")
             assert any(line.startswith("data: ") for line in lines)

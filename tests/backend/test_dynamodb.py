@@ -35,8 +35,11 @@ from backend.store.base import (
 )
 from backend.store.dynamodb import MOST_ITEMS, DynamoStore, dynamodb_client
 from chat.protocol import SendMessage
-from tests.backend.dynamodb import PATIENCE_SECONDS, create_table, made_up_credentials
+from tests.backend.aws_account import REGION, nobodys_account
+from tests.backend.dynamodb import create_table
 from tests.backend.fakes import FakeClock, Ids
+from tests.support.process import PATIENCE
+from tests.support.waiting import eventually
 
 ANN = Sender("ann", "Ann")
 FIRST, SECOND, THIRD = Key("p", "1"), Key("p", "2"), Key("q", "3")
@@ -92,12 +95,12 @@ def test_boto3_is_imported_by_who_makes_a_client_and_by_nobody_else():
 
 
 def test_the_client_gives_up_within_seconds_and_has_a_connection_for_each_thread():
-    with made_up_credentials():
+    with nobodys_account():
         client: Any = dynamodb_client(threads=7)
     config = client.meta.config
     assert (config.connect_timeout, config.read_timeout, config.max_pool_connections) == (1.0, 2.0, 7)
     assert config.retries == {"mode": "standard", "total_max_attempts": 3}
-    assert client.meta.region_name == "eu-west-1"
+    assert client.meta.region_name == REGION
 
 
 def test_no_log_line_holds_what_was_written(dynamodb, caplog):
@@ -109,7 +112,7 @@ def test_no_log_line_holds_what_was_written(dynamodb, caplog):
 
 
 def test_no_region_is_one_clear_error(monkeypatch):
-    with made_up_credentials():
+    with nobodys_account():
         monkeypatch.delenv("AWS_DEFAULT_REGION")
         monkeypatch.delenv("AWS_REGION", raising=False)
         with pytest.raises(StoreUnavailable, match="no client for DynamoDB: You must specify a region"):
@@ -117,7 +120,7 @@ def test_no_region_is_one_clear_error(monkeypatch):
 
 
 def test_a_database_that_nobody_reaches_is_one_clear_error(unused_tcp_port):
-    with made_up_credentials():
+    with nobodys_account():
         client = dynamodb_client(endpoint_url=f"http://127.0.0.1:{unused_tcp_port}")
     store = DynamoStore(client, "table")
     with pytest.raises(StoreUnavailable, match="DynamoDB table table cannot be reached: Could not connect"):
@@ -229,10 +232,8 @@ def test_bounds_with_nothing_between_them_ask_nothing():
 @pytest.fixture
 def losing(local_dynamodb):
     """A store at DynamoDB Local whose first answer to each kind of call gets lost on the way."""
-    with made_up_credentials():
-        client: Any = dynamodb_client(
-            endpoint_url=local_dynamodb.meta.endpoint_url, read_timeout=PATIENCE_SECONDS
-        )
+    with nobodys_account():
+        client: Any = dynamodb_client(endpoint_url=local_dynamodb.meta.endpoint_url, read_timeout=PATIENCE)
     network = URLLib3Session()
     lost: set[str] = set()
 
@@ -376,9 +377,7 @@ def test_a_condition_takes_any_attributes_name(dynamodb, name):
 def test_the_attribute_that_says_when_an_item_expires_is_one_that_ttl_understands(local_dynamodb):
     store = DynamoStore(local_dynamodb, create_table(local_dynamodb, ttl=True), clock=FakeClock(0))
     store.put({"pk": "p", "sk": "s", "expiresAt": int(time.time()) - 1})
-    deadline = time.monotonic() + 60
-    while store.get("p", "s") is not None:
-        assert time.monotonic() < deadline
+    eventually(lambda: store.get("p", "s") is None, PATIENCE, what="the end of an item that has expired")
 
 
 def test_a_batch_of_over_16_megabytes_is_read_in_several_and_whole(dynamodb):
@@ -407,7 +406,7 @@ def test_eight_threads_leave_a_dense_log_in_which_everything_is_once(dynamodb, c
         def transact(self, actions: Any) -> None:
             if self._first:
                 self._first = False
-                have_read.wait(PATIENCE_SECONDS)
+                have_read.wait(PATIENCE)
             try:
                 dynamodb.transact(actions)
             except ConditionFailed as error:

@@ -27,13 +27,14 @@ from chat.protocol import (
 from tests.backend.conftest import SECRET
 from tests.backend.fakes import FakeClock, FakeGateway, Ids, event
 from tests.backend.person import Person
+from tests.support.depth import examples
 
 Fields = dict[str, Any]
 
 FUZZ = settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     deadline=None,
-    max_examples=150,
+    max_examples=examples(quick=20, deep=1000),
 )
 
 

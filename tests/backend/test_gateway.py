@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
-from backend.gateway.aws import AwsGateway, management_client
+from backend.gateway.aws import AwsGateway
 from backend.gateway.base import Delivery, Gateway
 from backend.gateway.local import BUFFER_BYTES, MAX_POST_BYTES, LocalGateway
-from tests.backend.client import PATIENCE_SECONDS, Client
-from tests.backend.management import Answer, ManagementServer, Request, aws_environment
+from tests.backend.aws_account import use_nobodys_account
+from tests.backend.client import Client
+from tests.backend.management import Answer, Management, Request
+from tests.support.process import PATIENCE
 
 DELIVERED, GONE, FAILED = Delivery.DELIVERED, Delivery.GONE, Delivery.FAILED
 
@@ -81,16 +83,16 @@ class LocalHarness:
         self._loop.close()
 
     def _run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(PATIENCE_SECONDS)
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(PATIENCE)
 
 
 class AwsHarness(LocalHarness):
-    """Responsible for an AwsGateway before the same connections: a management API on loopback stands between."""
+    """Responsible for an AwsGateway before the same connections: a management API stands between."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._server = ManagementServer(self._answer)
-        self._aws = AwsGateway(management_client(self._server.endpoint), sleep=lambda seconds: None)
+        self._api = Management(self._answer)
+        self._aws = AwsGateway(self._api.client, sleep=lambda seconds: None)
 
     @property
     def gateway(self) -> Gateway:
@@ -100,7 +102,6 @@ class AwsHarness(LocalHarness):
     def close(self) -> None:
         """End everything."""
         self._aws.shut_down()
-        self._server.close()
         super().close()
 
     def _answer(self, request: Request) -> Answer:
@@ -119,7 +120,7 @@ class AwsHarness(LocalHarness):
 @pytest.fixture(params=[LocalHarness, AwsHarness])
 def harness(request, monkeypatch):
     """Every kind of gateway that the contract holds for."""
-    aws_environment(monkeypatch)
+    use_nobodys_account(monkeypatch)
     made = request.param()
     yield made
     made.close()

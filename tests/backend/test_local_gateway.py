@@ -19,8 +19,9 @@ from backend.gateway.local import (
     new_aws_id,
     select_route,
 )
-from tests.backend.client import PATIENCE_SECONDS, Client
+from tests.backend.client import Client
 from tests.backend.fakes import START, FakeClock
+from tests.support.process import PATIENCE
 
 AWS_ID = re.compile(r"[A-Za-z0-9_-]{15}=")
 ROUTES = frozenset({"$connect", "$disconnect", "$default", "echo", "silent", "fail", "wait"})
@@ -46,7 +47,7 @@ class Handler:
             raise RuntimeError("a bug")
         if context["routeKey"] == "wait":
             self.waiting.release()
-            assert self.go_on.wait(PATIENCE_SECONDS)
+            assert self.go_on.wait(PATIENCE)
         if context["routeKey"] in ("silent", "$disconnect"):
             return {"statusCode": 200}
         return {"statusCode": 200, "body": json.dumps({"echo": event["body"]})}
@@ -480,7 +481,7 @@ async def test_a_stalled_reader_that_is_closed_is_let_go_of_after_a_while(
 
 async def test_shutting_down_says_farewell_closes_with_1001_and_refuses_newcomers(gateway, client, handler):
     gateway.post_many([client.id], '{"before":1}')
-    ending = asyncio.create_task(gateway.shut_down('{"type":"bye"}', PATIENCE_SECONDS))
+    ending = asyncio.create_task(gateway.shut_down('{"type":"bye"}', PATIENCE))
     assert await client.frame() == {"before": 1}
     assert await client.frame() == {"type": "bye"}
     assert (await client.closed())[0] == 1001
@@ -504,7 +505,7 @@ async def test_shutting_down_waits_only_so_long_for_who_does_not_read(gateway, c
 
 
 async def test_shutting_down_with_nobody_there_returns_at_once(gateway):
-    await gateway.shut_down("{}", PATIENCE_SECONDS)
+    await gateway.shut_down("{}", PATIENCE)
 
 
 async def test_who_was_in_the_handshake_when_it_ended_is_closed_too(gateway, handler):
@@ -513,13 +514,13 @@ async def test_who_was_in_the_handshake_when_it_ended_is_closed_too(gateway, han
 
     def wait(connection_id):
         entered.set()
-        go_on.wait(PATIENCE_SECONDS)
+        go_on.wait(PATIENCE)
 
     handler.during_connect = wait
     client = Client(gateway)
     client.begin()
     await asyncio.to_thread(entered.wait)
-    await gateway.shut_down("{}", PATIENCE_SECONDS)
+    await gateway.shut_down("{}", PATIENCE)
     go_on.set()
     assert (await client.next())["type"] == "websocket.accept"
     assert (await client.closed())[0] == 1001
@@ -528,7 +529,7 @@ async def test_who_was_in_the_handshake_when_it_ended_is_closed_too(gateway, han
 
 async def test_a_handler_that_fails_because_everything_ends_leaves_no_traceback(gateway, client, caplog):
     caplog.set_level(logging.INFO)
-    ending = asyncio.create_task(gateway.shut_down("{}", PATIENCE_SECONDS))
+    ending = asyncio.create_task(gateway.shut_down("{}", PATIENCE))
     await asyncio.sleep(0)
     client.text('{"action":"fail"}')
     await client.frame()

@@ -12,6 +12,7 @@ from backend.store import sqlite
 from backend.store.base import Conflict, StoreUnavailable
 from backend.store.sqlite import SqliteStore, end_of_prefix
 from tests.backend.fakes import FakeClock
+from tests.support.process import PATIENCE
 
 TEXT = st.text(
     st.characters(exclude_categories=["Cs"]) | st.sampled_from("\ud7ff\ue000\U0010ffff"), max_size=5
@@ -190,7 +191,7 @@ def test_reading_does_not_wait_for_a_writer_in_the_middle_of_its_transaction(pat
         writer.execute(sqlite._DELETE, ("p", "s"))
         thread = threading.Thread(target=read_meanwhile)
         thread.start()
-        assert read.wait(5)
+        assert read.wait(PATIENCE)
     thread.join()
     assert store.get("p", "s") is None
     store.close()

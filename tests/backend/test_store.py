@@ -20,6 +20,7 @@ from backend.store.base import (
     Store,
 )
 from tests.backend.fakes import FakeClock
+from tests.support.depth import examples
 
 KEYS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=6)
 
@@ -192,7 +193,11 @@ def test_bounds_with_nothing_between_them_and_an_empty_one_are_no_error(store):
     assert sort_keys(store.query("p", after="", before="b")) == ["a"]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    max_examples=examples(quick=10, deep=300),
+    deadline=None,
+)
 @given(keys=st.sets(KEYS, max_size=6), prefix=KEYS, after=KEYS, before=KEYS, reverse=st.booleans())
 def test_queries_agree_with_sorting_in_memory(store, keys, prefix, after, before, reverse):
     for old in store.query("p"):

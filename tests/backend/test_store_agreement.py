@@ -20,6 +20,7 @@ from backend.store.base import (
     Put,
     Store,
 )
+from tests.support.depth import examples
 
 # Few keys, so that operations meet; odd ones, because keys are compared by their bytes: neighbours across the
 # surrogates, what UTF-16 sorts otherwise, the first and the last character there are, beginnings of each other.
@@ -158,7 +159,7 @@ operations = st.lists(
 
 
 @settings(
-    max_examples=60,
+    max_examples=examples(quick=15, deep=500),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

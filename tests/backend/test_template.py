@@ -6,7 +6,6 @@ import json
 import re
 
 import pytest
-from cfnlint.api import ManualArgs, lint  # type: ignore[import-untyped]
 
 from backend import cloud
 from backend.cloud import Cloud, Misconfigured, read_settings, verifier_and_issuer
@@ -21,9 +20,9 @@ from backend.store.dynamodb import (
     TTL_ATTRIBUTE,
 )
 from chat.protocol import UP_FRAMES
+from tests.backend.aws_account import REGION, use_nobodys_account
 from tests.backend.cloud_template import (
     PATH,
-    REGION,
     WAYS,
     Deployed,
     Template,
@@ -32,7 +31,6 @@ from tests.backend.cloud_template import (
     transformed,
 )
 from tests.backend.fakes import FakeGateway
-from tests.backend.management import aws_environment
 from tests.backend.recorded import Recorded, everything_that_can_happen
 
 TEXT = PATH.read_text(encoding="utf-8")
@@ -46,6 +44,8 @@ PAUSES_SECONDS = 3
 
 def complaints(text: str) -> list[str]:
     """What cfn-lint has against a template."""
+    from cfnlint.api import ManualArgs, lint  # type: ignore[import-untyped]
+
     return [str(match) for match in lint(text, config=ManualArgs(regions=[REGION]))]
 
 
@@ -56,9 +56,11 @@ def test_cfn_lint_has_nothing_against_the_template():
     assert complaints(TEXT) == []
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    "way", ["alarms", *(pytest.param(way, marks=pytest.mark.deep) for way in WAYS if way != "alarms")]
+)
 def test_cfn_lint_has_nothing_against_what_sam_makes_of_it(way, monkeypatch):
-    aws_environment(monkeypatch)
+    use_nobodys_account(monkeypatch)
     made = transformed(TEXT, WAYS[way])
     deployed = Deployed(made, WAYS[way])
     assert complaints(json.dumps({"Resources": deployed.resources, "Outputs": deployed.outputs})) == []
@@ -67,7 +69,7 @@ def test_cfn_lint_has_nothing_against_what_sam_makes_of_it(way, monkeypatch):
 
 def test_cfn_lint_would_have_something_against_a_mistake(monkeypatch):
     assert complaints(TEXT.replace("RouteSelectionExpression:", "RouteSelection:")) != []
-    aws_environment(monkeypatch)
+    use_nobodys_account(monkeypatch)
     unconditional = TEXT.replace(
         "    Condition: SignInHere\n    Description: For tokenUrl", "    Description: For tokenUrl"
     )
@@ -173,7 +175,7 @@ def test_what_a_handler_returns_goes_back_as_a_frame():
 
 @pytest.mark.parametrize("way", ["secret", "open", "keys"])
 def test_the_http_api_has_the_routes_that_the_functions_answer(way, store, monkeypatch):
-    aws_environment(monkeypatch)
+    use_nobodys_account(monkeypatch)
     deployed = Deployed(TEMPLATE.data, WAYS[way])
     settings = read_settings(deployed.environment)
     verifier, issuer = verifier_and_issuer(settings)

@@ -3,25 +3,24 @@
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 
-from tests.cloud.deployed import Deployed
-from tests.cloud.person import Person
+from tests.cloud.deployed import ORIGIN, Deployed
+from tests.support.peer import SocketClient
 
 
 @pytest.fixture
-def person(deployed: Deployed, request: pytest.FixtureRequest) -> Iterator[Callable[..., Person]]:
-    """Somebody who is connected and in a room of this test: ``person("Ann")``; ``person("Ann", None)`` only can."""
+def person(deployed: Deployed, request: pytest.FixtureRequest) -> Iterator[Callable[..., SocketClient]]:
+    """Somebody who is connected and in a room of this test: ``person("Ann")``; ``after=3``: who knows that much."""
     room = re.sub("[^a-z0-9]", "-", request.node.name)[-60:]
     with ExitStack() as leaving:
 
-        def make(name: str, enter: str | None = room) -> Person:
-            someone = Person(deployed, name, room)
-            leaving.callback(someone.leave)
-            if enter is not None:
-                someone.connect()
-                someone.hello()
-            return someone
+        def enter(name: str, **known: Any) -> SocketClient:
+            url = f"{deployed.web_socket_url}?token={deployed.ticket(name)}"
+            client = SocketClient.enter(url, room, origin=ORIGIN, **{"after": 0, **known})
+            leaving.callback(client.leave)
+            return client
 
-        yield make
+        yield enter

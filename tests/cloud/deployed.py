@@ -13,7 +13,8 @@ from typing import Any
 from backend.connections import Connections, Member
 from backend.store.dynamodb import DynamoStore
 from tests.cloud.ministack import MinistackProcess
-from tests.support.server import LOOPBACK, free_port, post
+from tests.support.peer import knock
+from tests.support.server import LOOPBACK, free_port, post, secret_of
 from tools.package import ROOT
 
 ORIGIN = "https://chat.example.org"
@@ -80,6 +81,29 @@ class Deployed:
         """For ticketUrl of the page."""
         return f"{self.ministack.url}{self._path('HttpApi')}/ticket"
 
+    # --- who uses it ---
+
+    def token(self, name: str) -> str:
+        """A token of somebody, the same person every time."""
+        body = {"name": name, "clientSecret": secret_of(name)}
+        status, answer = post(self.token_url, body, Origin=ORIGIN)
+        assert status == 200, answer
+        return str(answer["token"])
+
+    def ticket(self, name: str) -> str:
+        """A ticket, for a new token."""
+        status, answer = self.ask_for_ticket(self.token(name))
+        assert status == 200, answer
+        return str(answer["ticket"])
+
+    def ask_for_ticket(self, token: str, origin: str = ORIGIN) -> tuple[int, Any]:
+        """Status and answer of POST /ticket with this as bearer token."""
+        return post(self.ticket_url, Authorization=f"Bearer {token}", Origin=origin)
+
+    def knock(self, admission: str, origin: str = ORIGIN) -> int:
+        """The status of a handshake with this token or ticket; who gets in leaves at once."""
+        return knock(f"{self.web_socket_url}?token={admission}", origin)
+
     def client(self, service: str, endpoint_url: str | None = None) -> Any:
         """boto3's client for one of ministack's services."""
         return self.ministack.client(service, endpoint_url)
@@ -129,10 +153,6 @@ class Deployed:
         )
 
     # --- what is done to it ---
-
-    def post(self, url: str, body: Any = None, **headers: str) -> tuple[int, Any]:
-        """Status and decoded answer of a POST; ``body`` is sent as JSON."""
-        return post(url, body, **headers)
 
     def record(self, connection_id: str, room: str, state: str, expires_at: int) -> None:
         """Write what connecting and entering a room writes, for a connection that never was."""

@@ -6,18 +6,15 @@ It asks IAM about every call that a function makes (AUTH): a right that the temp
 import json
 import os
 from pathlib import Path
+from signal import SIGKILL
 from typing import Any
 
-import boto3  # type: ignore[import-untyped]
-
-from tests.backend.cloud_template import PATH, REGION
+from tests.backend.aws_account import KEY, REGION, environment, nobodys_account
+from tests.backend.cloud_template import PATH
 from tests.backend.cloud_template import Template as _Template
-from tests.backend.dynamodb import made_up_credentials
 from tests.support.process import LOOPBACK, Process
 from tests.support.server import free_port
 
-#: Who may do everything in it.
-KEY = "test"
 #: The type of resource that its CloudFormation does not know. It sends back what any route's function returns.
 UNKNOWN = "AWS::ApiGatewayV2::RouteResponse"
 
@@ -48,9 +45,10 @@ class MinistackProcess:
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
             "DOCKER_HOST": f"unix://{folder}/none",
-            "AWS_ACCESS_KEY_ID": KEY,
+            "AWS_ACCESS_KEY_ID": KEY,  # who may do everything in it
             "AWS_SECRET_ACCESS_KEY": KEY,
         }
+        self._clients: dict[tuple[str, str], Any] = {}
         self._process = Process(str(python), "-c", _PROGRAM, cwd=folder, env=settings)
         self._process.wait_for(r"Running on http://.*:\d+ ")
 
@@ -66,28 +64,22 @@ class MinistackProcess:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment of a program that shall take it for AWS, with nothing of this machine's own accounts."""
-        ours = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-        return {
-            **ours,
-            "AWS_ENDPOINT_URL": self.url,
-            "AWS_ACCESS_KEY_ID": KEY,
-            "AWS_SECRET_ACCESS_KEY": KEY,
-            "AWS_DEFAULT_REGION": REGION,
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "NO_PROXY": LOOPBACK,
-        }
+        """The environment of a program that shall take it for AWS."""
+        return environment(AWS_ENDPOINT_URL=self.url)
 
     def client(self, service: str, endpoint_url: str | None = None) -> Any:
         """boto3's client for one of its services."""
-        with made_up_credentials():
-            return boto3.client(service, region_name=REGION, endpoint_url=endpoint_url or self.url)
+        wanted = service, endpoint_url or self.url
+        if wanted not in self._clients:
+            import boto3  # type: ignore[import-untyped]
+
+            with nobodys_account():
+                self._clients[wanted] = boto3.client(service, region_name=REGION, endpoint_url=wanted[1])
+        return self._clients[wanted]
 
     def stop(self) -> None:
-        """End it."""
-        self._process.end()
+        """End it, with the functions that it started: their standard input ends."""
+        self._process.end(SIGKILL)
 
 
 def write_template(path: Path) -> Path:

@@ -7,9 +7,8 @@ import pytest
 
 from tests.cloud.deployed import Deployed
 from tests.cloud.ministack import MinistackProcess, write_template
-from tests.tools.wheels import installed_wheels
+from tests.tools.wheels import build_package
 from tools import ministack as tool
-from tools.package import build
 
 
 @pytest.fixture(scope="session")
@@ -27,8 +26,7 @@ def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MinistackPro
 @pytest.fixture(scope="session")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The functions' zip for this machine, on which ministack runs them."""
-    folder = tmp_path_factory.mktemp("package")
-    return build(installed_wheels(folder / "wheels"), folder / "kizuna-aws.zip").path
+    return build_package(tmp_path_factory.mktemp("package"))
 
 
 @pytest.fixture(scope="session")

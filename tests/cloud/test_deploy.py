@@ -9,6 +9,8 @@ import pytest
 from tests.cloud.deployed import Deployed, deploy
 from tests.cloud.ministack import MinistackProcess
 
+pytestmark = pytest.mark.deep
+
 ORIGIN = "ORIGINS=https://chat.example.org"
 
 

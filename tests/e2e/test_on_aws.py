@@ -113,7 +113,7 @@ def test_people_talk_and_their_urls_hold_nothing_but_used_tickets(ada, ben, say,
     assert [m.message_id for m in ada.messages] == [m.message_id for m in ben.messages]
     (ticket,) = parse_qs(urlsplit(ada.watch.sockets_opened[-1]).query)["token"]
     assert "." not in ticket
-    assert deployed.post(deployed.ticket_url, Authorization=f"Bearer {ticket}")[0] == 401
+    assert deployed.ask_for_ticket(ticket)[0] == 401
 
 
 def test_who_dropped_comes_back_and_misses_nothing(ada, ben, network):
@@ -156,3 +156,12 @@ def test_a_record_that_expired_is_as_if_it_were_not_there(ada, say, deployed):
     assert deployed.raw("ROOM#on-aws", "CONNECTION#ghost=") is not None
     say(ada, "Nobody haunts this room")
     assert "ghost=" not in {member.connection_id for member in deployed.present("on-aws")}
+
+
+def test_a_right_that_a_function_lacks_is_missed(deployed):
+    token = deployed.token("Ann")
+    with deployed.without_rights("TicketFunction", "dynamodb:PutItem"):
+        assert deployed.ask_for_ticket(token)[0] >= 500
+    with deployed.without_rights("ConnectFunction", "dynamodb:PutItem"):
+        assert deployed.knock(token) == 403
+    assert deployed.knock(token) == 101

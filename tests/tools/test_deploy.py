@@ -9,8 +9,8 @@ import boto3  # type: ignore[import-untyped]
 import pytest
 from botocore.stub import Stubber  # type: ignore[import-untyped]
 
+from tests.backend.aws_account import use_nobodys_account
 from tests.backend.cloud_template import PATH, Deployed, Template
-from tests.backend.management import aws_environment
 from tools import deploy
 from tools.deploy import (
     CODE_URI,
@@ -33,7 +33,7 @@ ACCOUNT = "123456789012"
 
 @pytest.fixture(autouse=True)
 def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    aws_environment(monkeypatch)
+    use_nobodys_account(monkeypatch)
 
 
 # --- words ---

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tools.wheels import installed_wheels, make_wheel, pins
+from tests.tools.wheels import build_package, make_wheel, pins
 from tools import package
 from tools.package import HERE, PLATFORMS, PYTHON, ROOT, SERVICES, build, own_modules, wheel_files, write_zip
 
@@ -40,17 +40,17 @@ print(json.dumps([answer["statusCode"], modules]))
 
 
 @pytest.fixture(scope="module")
-def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return installed_wheels(tmp_path_factory.mktemp("wheels"))
+def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("package")
+    with zipfile.ZipFile(build_package(folder)) as archive:
+        archive.extractall(folder / "code")
+    return folder / "code"
 
 
 @pytest.fixture(scope="module")
-def unpacked(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("package")
-    built = build(wheels, folder / "kizuna.zip")
-    with zipfile.ZipFile(built.path) as archive:
-        archive.extractall(folder / "code")
-    return folder / "code"
+def started(unpacked: Path) -> tuple[int, dict[str, str | None]]:
+    """A function that had its first event."""
+    return first_event(unpacked)
 
 
 def first_event(code: Path, **settings: str) -> tuple[int, dict[str, str | None]]:
@@ -70,16 +70,16 @@ def first_event(code: Path, **settings: str) -> tuple[int, dict[str, str | None]
 # --- what is in it ---
 
 
-def test_the_zip_runs_with_nothing_but_a_python_around_it(unpacked: Path):
-    status, modules = first_event(unpacked)
+def test_the_zip_runs_with_nothing_but_a_python_around_it(unpacked: Path, started):
+    status, modules = started
     assert status == 404
     assert {"boto3", "jwt", "cryptography"} <= modules.keys()
     for name in ("boto3", "botocore", "jwt", "cryptography", "backend", "chat.protocol"):
         assert str(modules[name]).startswith(str(unpacked)), name
 
 
-def test_of_this_project_it_holds_what_is_imported_and_nothing_else(unpacked: Path):
-    _, modules = first_event(unpacked)
+def test_of_this_project_it_holds_what_is_imported_and_nothing_else(unpacked: Path, started):
+    _, modules = started
     imported = {name for name in modules if name.partition(".")[0] in ("backend", "chat")}
     held = {
         path.relative_to(unpacked) for top in ("backend", "chat") for path in (unpacked / top).rglob("*.py")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.package import REQUIREMENTS, wanted
+from tools.package import REQUIREMENTS, collect, wanted
 
 
 def pins(requirements: Path) -> dict[str, str]:
@@ -42,3 +42,13 @@ def installed_wheels(folder: Path) -> Path:
         }
         make_wheel(folder, f"{name}-{version}-here", files)
     return folder
+
+
+def build_package(folder: Path) -> Path:
+    """The functions' zip for this machine, not compressed: that would take seconds."""
+    files = collect(sorted(installed_wheels(folder / "wheels").glob("*.whl")))
+    path = folder / "kizuna-aws.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return path

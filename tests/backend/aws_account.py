@@ -1,0 +1,42 @@
+"""An account of nobody: what a client of AWS finds in tests, whatever this machine's own accounts are."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+REGION = "eu-central-1"
+KEY = "test"
+_VARIABLES = {
+    "AWS_ACCESS_KEY_ID": KEY,
+    "AWS_SECRET_ACCESS_KEY": KEY,
+    "AWS_DEFAULT_REGION": REGION,
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "NO_PROXY": "127.0.0.1",
+}
+
+
+def environment(**more: str) -> dict[str, str]:
+    """The environment of a program that shall find nobody's account, and these variables."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    return {**ours, **_VARIABLES, **more}
+
+
+def use_nobodys_account(patch: pytest.MonkeyPatch) -> None:
+    """Let this process find it until the patch is undone."""
+    wanted = environment()
+    for name in os.environ.keys() - wanted.keys():
+        patch.delenv(name)
+    for name in _VARIABLES:
+        patch.setenv(name, wanted[name])
+
+
+@contextmanager
+def nobodys_account() -> Iterator[None]:
+    """The same for a while."""
+    with pytest.MonkeyPatch.context() as patch:
+        use_nobodys_account(patch)
+        yield
