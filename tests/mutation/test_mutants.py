@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
+from unittest import mock
+
 import pytest
 
-from tests.mutation.__main__ import MODULES, accepted, files_for, score, source_of
+from tests.mutation import __main__ as command
+from tests.mutation.__main__ import MODULES, TESTS, accepted, changed_since, files_for, score, source_of
 from tests.mutation.mutants import compiled, mutants
 
 
@@ -85,6 +89,64 @@ def test_every_survivor_that_is_explained_exists_and_has_a_reason():
     }
     assert accepted().keys() - existing == set(), "the line has changed: test it again, or take it out"
     assert all(accepted().values())
+
+
+def test_only_what_changed_itself_or_in_its_tests_is_chosen(monkeypatch: pytest.MonkeyPatch):
+    asked: list[tuple[str, ...]] = []
+
+    def git(*arguments: str) -> str | None:
+        asked.append(arguments)
+        changed = "app/kizuna/backoff.py\napp/kizuna/errors.py\ntests/kizuna/test_wire.py"
+        return changed if arguments[0] == "diff" else None
+
+    monkeypatch.setattr(command, "git", git)
+    assert changed_since("main") == ["backoff", "wire"]
+    assert asked[-1][:4] == ("diff", "--name-only", "--relative", "main")
+    changed_since("")  # where no commit has a tag
+    assert asked[-1][3] == "HEAD~20"
+
+
+def test_a_revision_that_git_does_not_know_is_named():
+    with pytest.raises(SystemExit, match="since no-such-revision: name another"):
+        changed_since("no-such-revision")
+
+
+def test_examples_by_the_thousand_are_not_run_for_each_mutant():
+    assert TESTS / "test_connection.py" in files_for("connection")
+    assert not [path for path in files_for("connection") if "machine" in path.name]
+
+
+def test_who_imports_the_module_gets_the_mutant():
+    path = source_of("frame_text")
+    deeper = next(
+        mutant
+        for mutant in mutants("frame_text", path.read_text(encoding="utf-8"))
+        if mutant.change == "64 becomes 65"
+    )
+    spec = importlib.util.spec_from_file_location("kizuna.frame_text", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    try:
+        command.put_in_place(deeper)
+        spec.loader.exec_module(module)
+    finally:
+        mock.patch.stopall()
+    assert module.MAX_DEPTH == 65
+
+
+def test_a_survivor_that_is_not_explained_is_counted_and_printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    every = mutants("frame_text", source_of("frame_text").read_text(encoding="utf-8"))
+    explained = next(mutant for mutant in every if mutant.key in accepted())
+    other = next(mutant for mutant in every if mutant.key not in accepted())
+    monkeypatch.setattr(command, "survivors", lambda module, chosen, jobs: [explained, other])
+    assert command.judge("frame_text", sample=None, seed=1, jobs=1) == (len(every), 1)
+    printed = capsys.readouterr().out
+    assert "2 survived, 1 of them explained" in printed
+    assert f"  {other}\n" in printed
+    assert str(explained) not in printed
 
 
 def test_a_score_counts_what_is_not_explained():
