@@ -82,14 +82,41 @@ def test_a_node_whose_snapshots_do_not_load_everywhere_is_refused(tmp_path: Path
         make_python(ROOT, tmp_path, tmp_path / "none")
 
 
-def test_a_program_that_does_not_import_stops_the_build_with_its_traceback(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(
-        build_python, "program_files", lambda root: {f"{HOME}/main.py": "import nowhere_at_all"}
-    )
-    with pytest.raises(BuildError, match="No module named 'nowhere_at_all'"):
-        make_python(ROOT, tmp_path, NODE)
+#: Says what it sees of the machine that builds, and does not import.
+PROGRAM_OF_NO_USE = """
+import json, os, time
+try:
+    import nowhere_at_all
+except ImportError as error:
+    environment = [os.environ.get(name) for name in ("PYTHONHASHSEED", "TZ", "LANG")]
+    raise RuntimeError("seen: " + json.dumps([time.time(), time.tzname, environment])) from error
+"""
+
+
+@pytest.fixture(scope="module")
+def refusal(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What the build says of such a program, on a machine in Tokyo."""
+    with pytest.MonkeyPatch.context() as changed:
+        changed.setenv("TZ", "Asia/Tokyo")
+        changed.setenv("LANG", "ja_JP.UTF-8")
+        changed.setattr(build_python, "program_files", lambda root: {f"{HOME}/main.py": PROGRAM_OF_NO_USE})
+        with pytest.raises(BuildError) as raised:
+            make_python(ROOT, tmp_path_factory.mktemp("refused"), NODE)
+    return str(raised.value)
+
+
+def test_a_program_that_does_not_import_stops_the_build_with_its_traceback(refusal: str):
+    assert "No module named 'nowhere_at_all'" in refusal
+    assert f'File "{HOME}/main.py", line 4, in <module>' in refusal
+
+
+def test_what_runs_in_a_build_sees_neither_clock_nor_settings_of_its_machine(refusal: str):
+    found = re.search(r"RuntimeError: seen: (.*)", refusal)
+    assert found, refusal
+    year_2000, zone, environment = json.loads(found[1])
+    assert year_2000 == 946_684_800
+    assert zone == ["UTC-0000", "UTC-0000"]
+    assert environment == ["0", None, "C.UTF-8"]
 
 
 def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path: Path):
@@ -106,6 +133,7 @@ def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path: Path):
     assert (site / "blog").is_dir()
 
 
+@pytest.mark.deep  # a second build; the short form: what runs in a build sees nothing of its machine
 def test_two_builds_give_the_same_bytes_wherever_they_are_made(
     site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

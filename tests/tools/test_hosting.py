@@ -16,6 +16,8 @@ import pytest
 from botocore.validate import ParamValidator  # type: ignore[import-untyped]
 
 from backend.pages import ASK_AGAIN, FOR_EVER, MEDIA_TYPES, SECURITY_HEADERS
+from tests.support.process import PATIENCE, Process
+from tests.support.server import free_port
 from tests.support.waiting import eventually
 from tests.tools import small_site
 from tools.check_host import check, fetch
@@ -47,12 +49,6 @@ def test_every_header_that_the_server_sends_is_in_the_list():
 # --- nginx ---
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def has_brotli(nginx: str) -> bool:
     modules = Path("/etc/nginx/modules-enabled")
     built_in = subprocess.run([nginx, "-V"], capture_output=True, text=True, check=True).stderr
@@ -80,15 +76,14 @@ def nginx(site: Path, tmp_path: Path) -> Iterator[str]:
         f"fastcgi_temp_path {tmp_path}/fastcgi;\nuwsgi_temp_path {tmp_path}/uwsgi;\nscgi_temp_path {tmp_path}/scgi;\n"
         f"{server}}}\n"
     )
-    process = subprocess.Popen([program, "-c", configuration], stderr=subprocess.PIPE, text=True)
+    process = Process(program, "-c", str(configuration), env=os.environ)
     try:
-        eventually(lambda: process.poll() is not None or answers(port), what="nginx listens")
-        assert process.poll() is None, process.communicate()[1]
+        eventually(lambda: not process.is_running or answers(port), PATIENCE, what="nginx listens")
+        assert process.is_running, process.output
         yield f"http://127.0.0.1:{port}/"
     finally:
-        process.terminate()
-        _, complaints = process.communicate(timeout=10)
-    assert "[warn]" not in complaints
+        process.end()
+    assert "[warn]" not in process.output
 
 
 def answers(port: int) -> bool:
