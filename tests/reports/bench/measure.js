@@ -4,17 +4,8 @@
 // Without eval and without polling: the page's rules forbid the one, and the other would cost the page time.
 window.measured ??= new Promise((resolve, reject) => {
   const root = () => document.documentElement;
-  const told = navigator.connection;
   const seen = {};
   const note = (name) => { seen[name] ??= performance.now(); };
-  addEventListener("py:progress", ({ detail }) => note(detail));
-  addEventListener("py:ready", () => note("ready"));
-  const { instantiateStreaming } = WebAssembly;
-  WebAssembly.instantiateStreaming = async (...given) => {
-    const made = await instantiateStreaming(...given);
-    note("compiled");
-    return made;
-  };
 
   function join() {
     const form = document.getElementById("join-form");
@@ -49,18 +40,12 @@ window.measured ??= new Promise((resolve, reject) => {
   }
 
   function summary() {
-    const [python] = performance.getEntriesByName("python", "mark");
     const [line] = performance.getEntriesByName("line", "mark");
-    const [page] = performance.getEntriesByType("navigation");
-    const file = ({ name, startTime, responseEnd, transferSize }) => ({ name, startTime, responseEnd, transferSize });
     return {
-      seen: { ...seen, painted: painted(), ...(python && { python: python.startTime }) },
+      seen: { ...seen, painted: painted() },
       way: root().dataset.start ?? "",
-      reason: root().dataset.startReason ?? "",
-      files: [page, ...performance.getEntriesByType("resource")].map(file),
       controlled: Boolean(navigator.serviceWorker?.controller),
       speed: line?.detail.speed ?? null,
-      told: told ? { downlink: told.downlink, rtt: told.rtt, type: told.effectiveType } : null,
     };
   }
 

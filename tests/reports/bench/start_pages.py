@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 from tests.support.fault_proxy import FaultProxy
 from tests.support.server import ROOT, KizunaServer
@@ -19,6 +17,7 @@ from tools.build import Order, build
 from tools.build_assets import BEST, QUICK, compress
 
 REACT = Path(__file__).with_name("react")
+NODE = Path(sys.executable).parent / "node"
 #: Beside dist/site, whose compressed files are kept there for the next build; git ignores all of dist/.
 DIST = ROOT / "dist"
 
@@ -27,121 +26,94 @@ DIST = ROOT / "dist"
 class PageKind:
     """One of the pages. `host` is the folder that it is served from."""
 
-    key: str
     name: str
     host: str
     way: str = ""  #: how Python has to start, whatever the page would choose by itself
-    is_chat: bool = True  #: it becomes live and connects
-
-
-PAGES = {
-    page.key: page
-    for page in (
-        PageKind("own", "built", "site"),
-        PageKind("fast", "built, fast way", "site", "snapshot"),
-        PageKind("small", "built, small way", "site", "ordinary"),
-        PageKind("stock", "stock PyScript", "stock"),
-        PageKind("react", "React", "react", is_chat=False),
-    )
-}
-STOCK = "stock"
 
 
 @dataclass(frozen=True)
 class Network:
     """Bytes per second that all connections share each way, and seconds of a round trip; no rate: loopback itself."""
 
-    key: str
     name: str
-    rate: float | None = None
+    rate: float = 0.0
     round_trip: float = 0.0
 
 
+PAGES = {
+    "own": PageKind("built", "site"),
+    "fast": PageKind("built, fast way", "site", "snapshot"),
+    "small": PageKind("built, small way", "site", "ordinary"),
+    "stock": PageKind("stock PyScript", "stock"),
+    "react": PageKind("React", "react"),
+}
 NETWORKS = {
-    network.key: network
-    for network in (
-        Network("localhost", "localhost"),
-        Network("50mbps", "50 Mbps/30 ms", 50e6 / 8, 0.030),
-        Network("9mbps", "9 Mbps/150 ms", 9e6 / 8, 0.150),
-    )
+    "localhost": Network("localhost"),
+    "50mbps": Network("50 Mbps/30 ms", 50e6 / 8, 0.030),
+    "9mbps": Network("9 Mbps/150 ms", 9e6 / 8, 0.150),
 }
 
 
 def stock_page(folder: Path) -> None:
     """The source tree's page. Only the program moves, into static/, where the server also looks for compressed files:
     any host can compress, so the ratio must not tell of that."""
-    folder.mkdir(parents=True)
+    no_waste = shutil.ignore_patterns("__pycache__", "*.map")
+    shutil.copytree(ROOT / "static", folder / "static", ignore=no_waste)
+    shutil.copytree(ROOT / "app", folder / "static" / "app", ignore=no_waste)
     shutil.copy2(ROOT / "index.html", folder)
-    shutil.copytree(ROOT / "static", folder / "static", ignore=shutil.ignore_patterns("__pycache__", "*.map"))
-    shutil.copytree(ROOT / "app", folder / "static" / "app", ignore=shutil.ignore_patterns("__pycache__"))
     config = (ROOT / "pyscript.toml").read_text(encoding="utf-8")
     (folder / "pyscript.toml").write_text(config.replace('"app/', '"static/app/'), encoding="utf-8")
 
 
 def react_page(folder: Path) -> None:
     """The article's page, built by esbuild. Raises SystemExit without it."""
-    folder.mkdir(parents=True)
-    node = Path(sys.executable).parent / "node"
-    done = subprocess.run(
-        [node, REACT / "build.cjs", folder], env=os.environ, capture_output=True, text=True, check=False
-    )
+    folder.mkdir()
+    done = subprocess.run([NODE, REACT / "build.cjs", folder], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise SystemExit(
-            f"esbuild did not build the React page; make bench-start fetches it:\n{done.stderr[-800:]}"
-        )
+        raise SystemExit(f"esbuild is missing (make bench-start fetches it) or failed:\n{done.stderr[-800:]}")
 
 
-def lay_out(folder: Path, quick: bool) -> dict[str, Path]:
+def lay_out(folder: Path, *, quick: bool) -> dict[str, Path]:
     """Build every page, compressed equally well; returns host -> its folder."""
     quality = QUICK if quick else BEST
-    site = DIST / "bench-site"
+    site, stock, react = DIST / "bench-site", folder / "stock", folder / "react"
     build(Order(root=ROOT, site=site, config=ROOT / "static" / "config.json", quality=quality))
-    hosts = {"stock": folder / "stock", "react": folder / "react"}
-    stock_page(hosts["stock"])
-    react_page(hosts["react"])
-    node = Path(sys.executable).parent / "node"
-    compress(folder, node, quality, DIST / f".compressed-bench-{quality}")
-    return {"site": site, **hosts}
+    stock_page(stock)
+    react_page(react)
+    compress(folder, NODE, quality, DIST / f".compressed-bench-{quality}")
+    return {"site": site, "stock": stock, "react": react}
 
 
 class Hosts:
     """Responsible for one server for each folder, and for a line of its own to it on each network."""
 
-    def __init__(self, folders: dict[str, Path], data: Path, networks: Iterable[Network]) -> None:
-        self._folders = folders
-        self._data = data
-        self._networks = tuple(networks)
-        self._stack = ExitStack()
+    def __init__(self) -> None:
         self._servers: dict[str, KizunaServer] = {}
         self._lines: dict[tuple[str, str], FaultProxy] = {}
 
-    def __enter__(self) -> Self:
-        try:
-            for host, folder in self._folders.items():
-                server = KizunaServer(self._data / f"{host}.sqlite3", ROOT=str(folder), RATE_LIMIT="0")
-                self._servers[host] = self._stack.enter_context(server)
-                for network in self._networks:
-                    if network.rate is not None:
-                        line = self._stack.enter_context(FaultProxy(self._servers[host].port))
-                        self._stack.enter_context(line.link(network.rate, network.round_trip / 2))
-                        self._lines[host, network.key] = line
-        except BaseException:
-            self._stack.close()
-            raise
-        return self
+    @contextmanager
+    def serving(self, folders: Mapping[str, Path], data: Path, networks: Iterable[str]) -> Iterator[None]:
+        """Meanwhile they run."""
+        with ExitStack() as stack:
+            for host, folder in folders.items():
+                server = KizunaServer(data / f"{host}.sqlite3", ROOT=str(folder), RATE_LIMIT="0")
+                self._servers[host] = stack.enter_context(server)
+                for network in networks:
+                    if rate := NETWORKS[network].rate:
+                        line = stack.enter_context(FaultProxy(server.port))
+                        stack.enter_context(line.link(rate, NETWORKS[network].round_trip / 2))
+                        self._lines[host, network] = line
+            yield
 
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
-
-    def line(self, page: PageKind, network: Network) -> FaultProxy | None:
+    def line(self, page: str, network: str) -> FaultProxy | None:
         """What carries a page's bytes and counts them; None on localhost, where nothing stands between."""
-        return self._lines.get((page.host, network.key))
+        return self._lines.get((PAGES[page].host, network))
 
-    def url(self, page: PageKind, network: Network) -> str:
+    def url(self, page: str, network: str) -> str:
         """Where a page is on a network, in English."""
-        line = self.line(page, network)
-        start = f"&start={page.way}" if page.way else ""
-        return f"{line.url if line else self._servers[page.host].url}/?lang=en{start}"
+        kind = PAGES[page]
+        origin = self.line(page, network) or self._servers[kind.host]
+        return f"{origin.url}/?lang=en{kind.way and f'&start={kind.way}'}"
 
     @property
     def elsewhere(self) -> str:
@@ -153,11 +125,4 @@ def versions() -> str:
     """What the pages were made of."""
     package = json.loads((ROOT / "package.json").read_text(encoding="utf-8"))
     pinned = package["dependencies"] | package["devDependencies"]
-    names = {
-        "@pyscript/core": "PyScript",
-        "pyodide": "Pyodide",
-        "react": "React",
-        "zustand": "Zustand",
-        "esbuild": "esbuild",
-    }
-    return ", ".join(f"{name} {pinned[key]}" for key, name in names.items())
+    return ", ".join(f"{name} {version}" for name, version in pinned.items())

@@ -1,185 +1,140 @@
-"""What tests/reports/bench/start.py writes into docs/benchmarks.md, and the picture beside it."""
+"""What tests/reports/bench/start.py writes into docs/benchmarks.md."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from statistics import median
+import json
+from collections.abc import Mapping, Sequence
+from statistics import linear_regression, median
 
-from tests.reports.bench import bars
-from tests.reports.bench.start_numbers import (
-    MEASURES,
-    PAINT,
-    PHASES,
-    SMALL_VISIT,
-    TARGETS,
-    Spread,
-    Visits,
-    balance,
-    carried,
-    phase_medians,
-    verdict,
-)
-from tests.reports.bench.start_pages import NETWORKS, PAGES, STOCK
+from tests.reports.bench.documents import table
+from tests.reports.bench.start_numbers import MEASURES, Spread, Visits
+from tests.reports.bench.start_pages import NETWORKS, PAGES
 from tests.reports.bench.start_visits import COLD, KINDS, WARM
 
-BEGIN, END = "<!-- start -->", "<!-- end of start -->"
-PICTURE = "start.svg"
-OURS = "own"
+CHROMIUM = {"engine": "Chromium"}
+#: The ratios of Python live to stock PyScript's that are to be reached.
+LIVE_AIMS = {
+    (COLD, "localhost"): 0.35,
+    (COLD, "50mbps"): 0.45,
+    (COLD, "9mbps"): 0.70,
+    (WARM, "localhost"): 0.30,
+    (WARM, "50mbps"): 0.30,
+    (WARM, "9mbps"): 0.30,
+}
+#: The same of the first paint to the React page's, and of the bytes of a first visit by the small way.
+PAINT_AIM = 1.2
+BYTES_AIM = 4_600_000
 
 
 def report(visits: Visits, origin: str, repeated: Sequence[str]) -> str:
     """All that stands between the marks. ``origin``: command, day and versions; ``repeated``: visits that failed at
     first, and why."""
-    engines = visits.keys("engine")
-    others = [engine for engine in engines if engine != "Chromium"]
     parts = [origin]
-    if "Chromium" in engines:
-        parts += _of_chromium(visits)
-    if others:
-        parts += ["### Firefox and WebKit", times(visits, others)]
-    if repeated:
+    if visits.of(**CHROMIUM):
         parts += [
-            f"Visits that failed and were made again: {len(repeated)}.",
-            "\n".join(f"- {line}" for line in repeated),
+            *("### Chromium", plot(visits), times(visits, ["Chromium"])),
+            *("### To reach", aims(visits)),
+            "### What travels",
+            "Bytes from the host, counted below HTTP: heads and the WebSocket are in it.",
+            traffic(visits),
+            *("### Which way a first visit should take", policy(visits)),
         ]
+    if others := [found["engine"] for found in visits.keys("engine") if found != CHROMIUM]:
+        parts += [f"### {' and '.join(others)}", times(visits, others)]
+    if repeated:
+        parts.append(f"Visits that failed and were made again: {len(repeated)}.")
+        parts.append("\n".join(f"- {line}" for line in repeated))
     return "\n\n".join(parts)
 
 
-def _of_chromium(visits: Visits) -> list[str]:
-    return [
-        f"![How long each page takes, by network and visit]({PICTURE})",
-        "### Chromium",
-        times(visits, ["Chromium"]),
-        "### To reach",
-        targets(visits),
-        "### Where the time goes",
-        "Milliseconds, medians. A phase begins where the one before it ends; what overlaps counts where it ends.",
-        breakdown(visits),
-        "### What travels",
-        "Bytes from the host, counted below HTTP: heads and the WebSocket are in it.",
-        traffic(visits),
-        "### Which way a first visit should take",
-        policy(visits),
-    ]
-
-
-def table(headings: Sequence[str], rows: Iterable[Sequence[str]], words: int) -> str:
-    """Markdown; the first columns hold ``words``, the others numbers."""
-    marks = ["---"] * words + ["---:"] * (len(headings) - words)
-    lines = (f"| {' | '.join(row)} |" for row in rows)
-    return "\n".join([f"| {' | '.join(headings)} |", f"|{'|'.join(marks)}|", *lines])
-
-
-def seconds(spread: Spread | None) -> str:
-    """1.44 s (1.38 to 1.52), of milliseconds."""
-    if spread is None:
-        return ""
-    return f"{spread.median / 1000:.2f} s ({spread.least / 1000:.2f} to {spread.greatest / 1000:.2f})"
-
-
-def ratio(spread: Spread | None) -> str:
-    """0.31 (0.29 to 0.34)."""
-    return f"{spread.median:.2f} ({spread.least:.2f} to {spread.greatest:.2f})" if spread else ""
+def plot(visits: Visits) -> str:
+    """How long the built page and stock PyScript take until Python is live, as bars."""
+    bars = {}
+    for where in visits.keys("kind", "network", "page", **CHROMIUM):
+        spread = visits.spread("live", **CHROMIUM, **where)
+        if where["page"] in ("own", "stock") and spread:
+            bars[", ".join([where["kind"], *_names(where)])] = round(spread.median / 1000, 2)
+    return "\n".join(
+        [
+            "```mermaid",
+            "xychart-beta horizontal",
+            '    title "Until Python is live, in seconds"',
+            f"    x-axis {json.dumps(list(bars))}",
+            f"    bar {list(bars.values())}",
+            "```",
+        ]
+    )
 
 
 def times(visits: Visits, engines: Sequence[str]) -> str:
     """Each measure of each page, and its ratio to stock PyScript."""
     rows = []
-    for engine in engines:
-        for network in visits.keys("network", engine=engine):
-            for kind in KINDS:
-                for page in visits.keys("page", engine=engine, network=network, kind=kind):
-                    where = {"engine": engine, "network": network, "kind": kind, "page": page}
-                    first = [engine] if len(engines) > 1 else []
-                    measured = [seconds(visits.spread(measure, **where)) for measure in MEASURES]
-                    ratios = [ratio(visits.ratio(measure, **where)) for measure in ("live", "connected")]
-                    name = PAGES[page].name + _aside(visits, where)
-                    rows.append([*first, NETWORKS[network].name, kind, name, *measured, *ratios])
-    headings = ["network", "visit", "page", *MEASURES.values(), "live, to stock", "connected, to stock"]
-    words = 3
-    if len(engines) > 1:
-        headings, words = ["engine", *headings], 4
-    return table(headings, rows, words)
+    for where in visits.keys("engine", "network", "kind", "page"):
+        if where["engine"] in engines:
+            network, page = _names(where)
+            spreads = [visits.spread(measure, **where) for measure in MEASURES]
+            ratios = [visits.ratio(measure, "stock", **where) for measure in ("live", "connected")]
+            cells = [where["engine"], network, where["kind"], page + _aside(visits, where)]
+            cells += [_seconds(spread) for spread in spreads]
+            rows.append([*cells, *(ratio.told() if ratio else "" for ratio in ratios)])
+    headings = ["engine", "network", "visit", "page", *MEASURES.values()]
+    return table([*headings, "live, to stock", "connected, to stock"], rows, 4)
 
 
-def _aside(visits: Visits, where: dict[str, str]) -> str:
+def _names(where: Mapping[str, str]) -> tuple[str, str]:
+    return NETWORKS[where["network"]].name, PAGES[where["page"]].name
+
+
+def _seconds(spread: Spread | None) -> str:
+    return spread.told(0.001, unit=" s") if spread else ""
+
+
+def _aside(visits: Visits, where: Mapping[str, str]) -> str:
     """What a reader would not expect of these visits: how Python was started, and by whose leave."""
     found = visits.of(**where)
-    page = PAGES[where["page"]]
-    told = sorted({visit.way for visit in found if visit.way and visit.way != page.way})
+    told = sorted({visit.way for visit in found} - {"", PAGES[where["page"]].way})
     if any(visit.controlled for visit in found):
         told.append("service worker")
     return f" ({', '.join(told)})" if told else ""
 
 
-def targets(visits: Visits) -> str:
-    """What was to be reached, and whether it was."""
+def aims(visits: Visits) -> str:
+    """What was to be reached, and whether it was, by the medians."""
     rows = []
-    for target in TARGETS:
-        where = {"engine": "Chromium", "network": target.network, "kind": target.kind, "page": OURS}
-        what = f"{target.kind}, {NETWORKS[target.network].name}: Python live, to stock"
-        rows += _target(visits, what, "live", STOCK, where, target.ratio, target.stretch)
-    for network in visits.keys("network", engine="Chromium"):
-        for kind in KINDS:
-            where = {"engine": "Chromium", "network": network, "kind": kind, "page": OURS}
-            what = f"{kind}, {NETWORKS[network].name}: first paint, to React's"
-            rows += _target(visits, what, "painted", "react", where, PAINT, None)
+    for measure, base, words in (
+        ("live", "stock", "Python live, to stock"),
+        ("painted", "react", "first paint, to React's"),
+    ):
+        for where in visits.keys("kind", "network", **CHROMIUM, page="own"):
+            found = visits.ratio(measure, base, **CHROMIUM, page="own", **where)
+            aim = PAINT_AIM if measure == "painted" else LIVE_AIMS[where["kind"], where["network"]]
+            if found:
+                what = f"{where['kind']}, {NETWORKS[where['network']].name}: {words}"
+                rows.append([what, f"{aim:.2f}", found.told(), _verdict(found.median, aim)])
     if size := carried(visits, "small"):
-        told = [_megabytes(SMALL_VISIT), _megabytes(size), "", verdict(size, SMALL_VISIT)]
-        rows.append(["first visit, bytes", PAGES["small"].name, *told])
-    return table(
-        ["what", "page", "to reach (stretch)", "measured", "of the least", "by the medians"], rows, 2
-    )
+        cells = [_megabytes(BYTES_AIM), _megabytes(size), _verdict(size, BYTES_AIM)]
+        rows.append(["first visit by the small way, bytes", *cells])
+    return table(["what", "to reach", "measured", ""], rows, 1)
 
 
-def _target(
-    visits: Visits,
-    what: str,
-    measure: str,
-    base: str,
-    where: dict[str, str],
-    aim: float,
-    stretch: float | None,
-) -> list[list[str]]:
-    found, least = visits.ratio(measure, base, **where), visits.ratio_of_least(measure, base, **where)
-    if found is None or least is None:
-        return []
-    asked = f"{aim:.2f} ({stretch:.2f})" if stretch else f"{aim:.2f}"
-    told = [asked, ratio(found), f"{least:.2f}", verdict(found.median, aim, stretch)]
-    return [[what, PAGES[where["page"]].name, *told]]
+def _verdict(value: float, aim: float) -> str:
+    return "reached" if value <= aim else "**not reached**"
 
 
-def breakdown(visits: Visits) -> str:
-    """Phases of every chat page in Chromium."""
-    rows = []
-    for network in visits.keys("network", engine="Chromium"):
-        for kind in KINDS:
-            for page in visits.keys("page", engine="Chromium", network=network, kind=kind):
-                if PAGES[page].is_chat:
-                    found = visits.of(engine="Chromium", network=network, kind=kind, page=page)
-                    took = phase_medians(found)
-                    rows.append(
-                        [
-                            NETWORKS[network].name,
-                            kind,
-                            PAGES[page].name,
-                            *(f"{took[name]:.0f}" for name in PHASES),
-                        ]
-                    )
-    return table(["network", "visit", "page", *PHASES], rows, 3)
+def carried(visits: Visits, page: str, kind: str = COLD, part: int = 0) -> float | None:
+    """The median of the bytes that came from the host until the page was connected (or, of a page that is no chat, had
+    painted); ``part`` 1: after that. Counted below HTTP, its heads and the WebSocket included."""
+    known = [visit.carried[part] for visit in visits.of(page=page, kind=kind) if visit.carried]
+    return median(known) if known else None
 
 
 def traffic(visits: Visits) -> str:
     """Bytes of each page, of the first visit and the second."""
     rows = []
-    for page in visits.keys("page"):
-        cells = [
-            _megabytes(carried(visits, page, kind, later=later)) for kind in KINDS for later in (False, True)
-        ]
-        if any(cells):
-            rows.append([PAGES[page].name, *cells])
-    if not rows:
-        return "Not counted: nothing but localhost was measured."
+    for found in visits.keys("page"):
+        page = found["page"]
+        sizes = [carried(visits, page, kind, part) for kind in KINDS for part in (0, 1)]
+        rows.append([PAGES[page].name, *map(_megabytes, sizes)])
     until = "until connected"
     return table(["page", f"{COLD}, {until}", f"{COLD}, then", f"{WARM}, {until}", f"{WARM}, then"], rows, 1)
 
@@ -189,90 +144,36 @@ def _megabytes(size: float | None) -> str:
 
 
 def policy(visits: Visits) -> str:
-    """Where the two ways take equally long, and what a browser tells of its connection."""
-    networks = visits.keys("network", engine="Chromium", page="small")
-    lines = ["\n".join(filter(None, (_quicker(visits, network) for network in networks)))]
-    found = balance(visits)
-    if found:
-        where = f"at {found.even_at / 1e6:.0f} Mbit/s" if found.even_at else "nowhere"
-        lines.append(
-            f"The small way saves {_megabytes(found.fewer_bytes)}; "
-            f"a straight line through these differences crosses zero {where}."
-        )
-    measured = [
-        f"{NETWORKS[network].name} {speeds}"
-        for network in visits.keys("network", engine="Chromium", page=OURS)
-        if (speeds := _speeds(visits, network))
-    ]
+    """Which of the two ways was the quicker one at a first visit, where they would be even, and what the page found."""
+    quicker, measured, costs, losses = [], [], [], []
+    for where in visits.keys("network", "kind", **CHROMIUM, kind=COLD):
+        network = NETWORKS[where["network"]]
+        fast, small = (visits.spread("live", **CHROMIUM, **where, page=page) for page in ("fast", "small"))
+        if fast and small:
+            name = "fast" if fast.median <= small.median else "small"
+            told = f"fast {_seconds(fast)}, small {_seconds(small)}"
+            quicker.append(f"- {network.name}: {told}: the {name} way was the quicker one.")
+            costs.append(1 / (8 * network.rate) if network.rate else 0.0)
+            losses.append((fast.median - small.median) / 1000)
+        own = visits.of(**CHROMIUM, **where, page="own")
+        if speeds := Spread.of(visit.speed for visit in own if visit.speed is not None):
+            ways = " and ".join(sorted({visit.way for visit in own}))
+            measured.append(f"{network.name} {speeds.told(places=0)}, and started by {ways}")
+    parts = ["\n".join(quicker)] if quicker else []
+    if even := even_at(costs, losses):
+        parts.append(f"A straight line through these differences crosses zero at {even / 1e6:.0f} Mbit/s.")
     if measured:
-        lines.append(
+        parts.append(
             "The page measures the line while the WebAssembly arrives, which both ways need. In Mbit/s it found: "
             f"{'; '.join(measured)}. Other files share the line with it meanwhile, so it finds less than there is."
         )
-    told = [
-        f"{NETWORKS[network].name}: {', '.join(_told(visits, network, kind) for kind in KINDS)}"
-        for network in visits.keys("network", engine="Chromium", page=STOCK)
-    ]
-    if told:
-        lines.append(
-            "`navigator.connection` exists in Chromium alone; as a page begins, it knows no more than what was seen "
-            f"before, and so says nothing of a first visit. Its `downlink` then, median: {'; '.join(told)}."
-        )
-    return (
-        "\n\n".join(filter(None, lines))
-        or "Not told: it takes both ways, on localhost and on another network."
-    )
+    return "\n\n".join(parts)
 
 
-def _quicker(visits: Visits, network: str) -> str:
-    """Which way was the quicker one at a first visit, by medians."""
-    where = {"engine": "Chromium", "network": network, "kind": COLD}
-    fast, small = (visits.spread("live", **where, page=page) for page in ("fast", "small"))
-    if fast is None or small is None:
-        return ""
-    name = "fast" if fast.median <= small.median else "small"
-    told = f"fast {seconds(fast)}, small {seconds(small)}"
-    return f"- {NETWORKS[network].name}: {told}: the {name} way was the quicker one."
-
-
-def _speeds(visits: Visits, network: str) -> str:
-    """What the page measured at first visits, and what it chose by that."""
-    found = visits.of(engine="Chromium", network=network, page=OURS, kind=COLD)
-    spread = Spread.of(visit.speed for visit in found if visit.speed is not None)
-    if spread is None:
-        return ""
-    ways = " and ".join(sorted({visit.way for visit in found}))
-    return f"{spread.median:.0f} ({spread.least:.0f} to {spread.greatest:.0f}), and started by {ways}"
-
-
-def _told(visits: Visits, network: str, kind: str) -> str:
-    known = [
-        visit.told["downlink"]
-        for visit in visits.of(engine="Chromium", network=network, page=STOCK, kind=kind)
-        if visit.told
-    ]
-    return f"{kind} {median(known):.1f}" if known else f"{kind} nothing"
-
-
-def picture(visits: Visits) -> str:
-    """The same as a plot, of Chromium."""
-    groups = []
-    for kind in KINDS:
-        for network in visits.keys("network", engine="Chromium"):
-            rows = []
-            for page in visits.keys("page", engine="Chromium", network=network, kind=kind):
-                where = {"engine": "Chromium", "network": network, "kind": kind, "page": page}
-                spreads = [visits.spread(measure, **where) for measure in MEASURES]
-                ends = [spread.median / 1000 if spread else None for spread in spreads]
-                rows.append(bars.Row(PAGES[page].name, ends))
-            groups.append(bars.Group(f"{kind}, {NETWORKS[network].name}", rows))
-    return bars.drawing("From navigation to a chat, in seconds", list(MEASURES.values()), groups)
-
-
-def rewritten(page: str, text: str) -> str:
-    """``page`` with ``text`` between the marks. Raises ValueError for a page without them."""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"docs/benchmarks.md has no part for this: {BEGIN} ... {END}")
-    return f"{before}{BEGIN}\n{text}\n{END}{after}"
+def even_at(costs: Sequence[float], losses: Sequence[float]) -> float | None:
+    """The bit/s at which both ways take equally long, if the seconds by which the fast way is the slower one
+    (``losses``) grow evenly with the seconds that a bit needs (``costs``). None: nowhere, or too little is known."""
+    if len(set(costs)) < 2:
+        return None
+    slope, intercept = linear_regression(costs, losses)
+    return -slope / intercept if slope > 0 > intercept else None

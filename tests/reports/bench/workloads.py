@@ -5,11 +5,11 @@ The same file runs on CPython and, read as text, inside Pyodide: it imports the 
 
 from __future__ import annotations
 
-import gc
 import json
 import statistics
-import time
+import timeit
 from collections.abc import Callable
+from functools import partial
 
 from kizuna import events
 from kizuna.connection import Connection
@@ -21,17 +21,17 @@ READY = {"type": "ready"}
 PONG = {"type": "pong", "t": 1000}
 MESSAGE = {"type": "message", "roomId": "general", "seq": 7, "content": "こんにちは"}
 
-#: Name -> how many events one round tells, and what makes a round.
-Round = Callable[[], object]
-
 
 class Page:
-    """Responsible for one Connection and the time that it is told."""
+    """Responsible for one Connection, whose link carries and has answered, and the time that it is told."""
 
     def __init__(self) -> None:
         self.connection = Connection(Options(), lambda: 0.5)
         self.now = 1000.0
         self.link = 0
+        self.tell(events.ConnectRequested())
+        self.come_up()
+        self.answer()
 
     def tell(self, event: Event) -> None:
         """Tell one event at this moment."""
@@ -45,108 +45,61 @@ class Page:
         self.tell(events.FrameReceived(self.link, READY))
         self.tell(events.LinkPrepared(self.link))
 
+    def answer(self) -> None:
+        """The server's pong."""
+        self.tell(events.FrameReceived(self.link, PONG))
 
-def connected() -> Page:
-    """A page whose link carries, and has answered."""
-    page = Page()
-    page.tell(events.ConnectRequested())
-    page.come_up()
-    page.tell(events.FrameReceived(page.link, PONG))
-    return page
+    # --- what is measured ---
 
+    def message(self) -> None:
+        """A frame of the application."""
+        self.tell(events.FrameReceived(self.link, MESSAGE))
 
-def frame() -> tuple[int, Round]:
-    """A frame of the application."""
-    page = connected()
-    return 1, lambda: page.tell(events.FrameReceived(page.link, MESSAGE))
+    def stranger(self) -> None:
+        """A late frame of a link that is no longer known."""
+        self.tell(events.FrameReceived(999, MESSAGE))
 
+    def tick(self) -> None:
+        """The tick that notices sleep, on time."""
+        self.now += 1.0
+        self.tell(events.TimerFired(Timer.TICK))
 
-def tick() -> tuple[int, Round]:
-    """The tick that notices sleep, on time."""
-    page = connected()
+    def heartbeat(self) -> None:
+        """A ping that is due, and its pong."""
+        self.tell(events.TimerFired(Timer.HEARTBEAT))
+        self.answer()
 
-    def go() -> None:
-        page.now += 1.0
-        page.tell(events.TimerFired(Timer.TICK))
+    def look(self) -> None:
+        """The page is shown: a probe, SUSPECT, its pong, CONNECTED."""
+        self.tell(events.PageShown())
+        self.answer()
 
-    return 1, go
-
-
-def heartbeat() -> tuple[int, Round]:
-    """A ping that is due, and its pong."""
-    page = connected()
-
-    def go() -> None:
-        page.tell(events.TimerFired(Timer.HEARTBEAT))
-        page.tell(events.FrameReceived(page.link, PONG))
-
-    return 2, go
-
-
-def look() -> tuple[int, Round]:
-    """The page is shown: a probe, SUSPECT, its pong, CONNECTED."""
-    page = connected()
-
-    def go() -> None:
-        page.tell(events.PageShown())
-        page.tell(events.FrameReceived(page.link, PONG))
-
-    return 2, go
+    def cycle(self) -> None:
+        """From CONNECTED through a drop and a retry back to CONNECTED."""
+        self.tell(events.SocketClosed(self.link, 1006))
+        self.now = self.connection.timers[Timer.RETRY]
+        self.tell(events.TimerFired(Timer.RETRY))
+        self.come_up()
+        self.now += 5.0
+        self.tell(events.TimerFired(Timer.STABLE))
 
 
-def stranger() -> tuple[int, Round]:
-    """A late frame of a link that is no longer known."""
-    page = connected()
-    return 1, lambda: page.tell(events.FrameReceived(999, MESSAGE))
-
-
-def cycle() -> tuple[int, Round]:
-    """From CONNECTED through a drop and a retry back to CONNECTED."""
-    page = connected()
-
-    def go() -> None:
-        page.tell(events.SocketClosed(page.link, 1006))
-        page.now = page.connection.timers[Timer.RETRY]
-        page.tell(events.TimerFired(Timer.RETRY))
-        page.come_up()
-        page.now += 5.0
-        page.tell(events.TimerFired(Timer.STABLE))
-
-    return 7, go
-
-
-WORKLOADS: dict[str, Callable[[], tuple[int, Round]]] = {
-    "FrameReceived, a message": frame,
-    "FrameReceived, of an unknown link": stranger,
-    "TimerFired, the tick": tick,
-    "heartbeat and its pong": heartbeat,
-    "PageShown and its pong": look,
-    "drop, retry, connected again": cycle,
+#: Name -> how many events one round tells, and the round.
+WORKLOADS: dict[str, tuple[int, Callable[[Page], None]]] = {
+    "FrameReceived, a message": (1, Page.message),
+    "FrameReceived, of an unknown link": (1, Page.stranger),
+    "TimerFired, the tick": (1, Page.tick),
+    "heartbeat and its pong": (2, Page.heartbeat),
+    "PageShown and its pong": (2, Page.look),
+    "drop, retry, connected again": (7, Page.cycle),
 }
 
 
-def measure(repeats: int, seconds: float) -> dict[str, list[float]]:
-    """Name -> for each of ``repeats``, the mean microseconds that one event took; a repeat lasts ``seconds``."""
-    return {name: _repeat(*make(), repeats, seconds) for name, make in WORKLOADS.items()}
-
-
-def _repeat(size: int, go: Round, repeats: int, seconds: float) -> list[float]:
-    rounds = 64
-    while (taken := _time(go, rounds)) < seconds / 4:  # also warms up
-        rounds *= 2
-    rounds = max(1, round(rounds * seconds / taken))
-    return [1e6 * _time(go, rounds) / rounds / size for _ in range(repeats)]
-
-
-def _time(go: Round, rounds: int) -> float:
-    gc.collect()
-    start = time.perf_counter()
-    for _ in range(rounds):
-        go()
-    return time.perf_counter() - start
-
-
-def summary(repeats: int, seconds: float) -> str:
-    """The minimum and the median of each, as JSON: all that has to leave a browser."""
-    measured = measure(repeats, seconds)
-    return json.dumps({name: [min(took), statistics.median(took)] for name, took in measured.items()})
+def summary(repeats: int, rounds: int) -> str:
+    """Name -> the fewest microseconds that one event took in a repeat of so many ``rounds``, and the median; as JSON,
+    all that has to leave a browser."""
+    costs = {}
+    for name, (size, go) in WORKLOADS.items():
+        seconds = timeit.repeat(partial(go, Page()), repeat=repeats, number=rounds)
+        costs[name] = [1e6 * taken / rounds / size for taken in (min(seconds), statistics.median(seconds))]
+    return json.dumps(costs)
