@@ -380,6 +380,7 @@ def test_the_attribute_that_says_when_an_item_expires_is_one_that_ttl_understand
     eventually(lambda: store.get("p", "s") is None, PATIENCE, what="the end of an item that has expired")
 
 
+@pytest.mark.deep
 def test_a_batch_of_over_16_megabytes_is_read_in_several_and_whole(dynamodb):
     keys = [Key("p", str(number)) for number in range(44)]
     for key in keys:
@@ -387,7 +388,7 @@ def test_a_batch_of_over_16_megabytes_is_read_in_several_and_whole(dynamodb):
     assert sorted(dynamodb.get_many(keys)) == sorted(keys)
 
 
-@pytest.mark.parametrize("processes", [1, 8])
+@pytest.mark.parametrize("processes", [pytest.param(1, marks=pytest.mark.deep), 8])
 def test_eight_threads_leave_a_dense_log_in_which_everything_is_once(dynamodb, clock, monkeypatch, processes):
     # How many attempts are enough depends on the machine. Here they must only come to an end.
     monkeypatch.setattr(retry, "ATTEMPTS", 200)

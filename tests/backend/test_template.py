@@ -68,7 +68,9 @@ def test_cfn_lint_has_nothing_against_what_sam_makes_of_it(way, monkeypatch):
 
 
 def test_cfn_lint_would_have_something_against_a_mistake(monkeypatch):
-    assert complaints(TEXT.replace("RouteSelectionExpression:", "RouteSelection:")) != []
+    api = {"Name": "x", "ProtocolType": "WEBSOCKET", "RouteSelection": "$request.body.action"}
+    resource = {"Type": "AWS::ApiGatewayV2::Api", "Properties": api}
+    assert complaints(json.dumps({"Resources": {"WebSocketApi": resource}})) != []
     use_nobodys_account(monkeypatch)
     unconditional = TEXT.replace(
         "    Condition: SignInHere\n    Description: For tokenUrl", "    Description: For tokenUrl"

@@ -1,5 +1,6 @@
 """What `make deploy` makes of its words, and what it says where it cannot go on."""
 
+import functools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -142,13 +143,19 @@ def test_what_aws_answers_is_one_line(
     assert line.startswith("make deploy: Could not connect to the endpoint URL")
 
 
+@functools.cache
+def _session() -> Any:
+    """One for all tests: what it knows of AWS's services it reads once."""
+    return boto3.Session()
+
+
 class Stage:
     """Responsible for a deployment whose AWS answers as a test says, service by service."""
 
     def __init__(self, plan: Plan, zipped: Path) -> None:
         self.said: list[str] = []
         self.stubs: dict[str, Any] = {}
-        self._session = boto3.Session()
+        self._session = _session()
         self._zipped = zipped
         self._deployment = Deployment(plan, self, self.said.append, look_seconds=0)
         self.region_name = self._session.region_name

@@ -27,6 +27,7 @@ def store() -> CountingStore:
     return CountingStore(FakeClock())
 
 
+@pytest.mark.deep
 def test_the_page_is_up_to_date():
     page = tables.PAGE.read_text(encoding="utf-8")
     assert tables.rewritten(page, tables.parts()) == page, "run `python -m tools.scaling --write`"
