@@ -311,6 +311,11 @@ def test_bad_rooms(value):
         check_room("roomId", value)
 
 
+def test_a_room_name_outside_normal_form_c_is_refused():
+    with pytest.raises(InvalidField, match="normal form C"):
+        check_room("roomId", "\u212bngström")  # ANGSTROM SIGN: a letter, and another one in form C
+
+
 @pytest.mark.parametrize("value", ["", "a b", "é", "a" * 65, "a\n", "\x7f", None, 5])
 def test_bad_identifiers(value):
     with pytest.raises(InvalidField, match="^ref: "):

@@ -105,6 +105,36 @@ def test_a_head_of_another_epoch_is_noticed_even_when_nothing_is_said() -> None:
     assert room.needs_sync
 
 
+def acknowledged(seq: int, epoch: str = "e") -> Ack:
+    return Ack(client_message_id="c9", room_id="general", epoch=epoch, message_id="m", seq=seq, timestamp=1)
+
+
+def test_an_ack_of_another_epoch_places_nothing_and_asks_for_a_page() -> None:
+    room = room_at(1, 3)
+    room.timeline = room.timeline.add_own("c9", "mine", "Me", 5)
+    room.acknowledge(acknowledged(4, epoch="restored"))
+    assert shown(room) == [1, 2, 3, None]
+    assert room.needs_sync
+
+
+def test_an_own_message_acknowledged_within_what_is_shown_takes_its_place() -> None:
+    room = room_at(4, 6)
+    room.prepend(
+        Batch(room_id="general", epoch="e", messages=(message(1), message(3)), head=6, complete=True)
+    )
+    room.timeline = room.timeline.add_own("c9", "mine", "Me", 5)
+    room.acknowledge(acknowledged(2))
+    assert shown(room) == [1, 2, 3, 4, 5, 6]
+    assert room.timeline.entries[1].content == "mine"
+
+
+def test_what_an_earlier_page_kept_replaces_nothing_newer() -> None:
+    room = room_at(1, 3)
+    room.restore("older", [message(1, epoch="older")], seen=1)
+    assert shown(room) == [1, 2, 3]
+    assert (room.epoch, room.watermark) == ("e", 3)
+
+
 def test_an_own_message_acknowledged_in_a_part_that_is_not_shown_does_not_stay_at_the_end() -> None:
     room = room_at(100, 110)
     room.timeline = room.timeline.add_own("c9", "mine", "Me", 5)

@@ -84,6 +84,33 @@ async def test_who_left_stays_away_across_reloads_until_joining(stage: Stage) ->
     again.session.leave()
 
 
+async def test_who_left_stays_away_though_the_secret_is_gone(stage: Stage) -> None:
+    await stage.join()
+    stage.session.leave()
+    for key in [key for key in stage.settings if key.startswith("kizuna.secret.")]:
+        del stage.settings[key]
+    again = stage.reloaded()
+    again.session.start()
+    await again.platform.advance(120)
+    assert again.state.link.status is Status.CLOSED
+    assert again.platform.sockets == []
+
+
+async def test_a_page_that_nobody_joined_has_nothing_earlier_to_load(stage: Stage) -> None:
+    stage.session.load_earlier()
+    assert not stage.state.loading_earlier
+
+
+async def test_trying_by_hand_connects_without_waiting(stage: Stage) -> None:
+    await stage.join()
+    stage.socket.drop()
+    stage.session.try_now()
+    await stage.platform.settle()
+    assert len(stage.platform.sockets) == 2
+    await stage.open_link()
+    assert stage.state.is_connected
+
+
 async def test_a_name_that_cannot_be_shown_is_refused_with_the_reason(stage: Stage) -> None:
     stage.session.join("  ")
     assert stage.state.notice is not None
@@ -235,6 +262,15 @@ async def test_a_refusal_that_comes_after_the_ack_means_nothing(stage: Stage) ->
     assert stage.state.waiting == 0
 
 
+async def test_a_message_that_waits_for_its_place_cannot_be_discarded(stage: Stage) -> None:
+    await stage.join(head=1, messages=[message(1)])
+    await stage.say("hello")
+    await stage.receive(ack("c1", 3))
+    stage.session.discard("c1")
+    assert stage.entries()[-1] == ("hello", Delivery.SENT)
+    assert stage.state.notice is None
+
+
 async def test_a_failed_message_can_be_discarded(stage: Stage) -> None:
     await stage.join()
     await stage.say("bad")
@@ -289,6 +325,19 @@ async def test_a_gap_is_asked_for_after_a_moment_and_nothing_shows_out_of_order(
     assert (question["after"], question["epoch"]) == (1, "e")
     stage.socket.receive(batch(3, [message(2), message(3)], ref=question["ref"]))
     assert [content for content, _ in stage.entries()] == ["words 1", "words 2", "words 3"]
+
+
+async def test_a_second_gap_asks_nothing_while_an_answer_is_awaited(stage: Stage) -> None:
+    await stage.join(head=1, messages=[message(1)])
+    stage.socket.receive(message(3))
+    await stage.platform.advance(0.21)
+    stage.socket.receive(message(5))
+    await stage.platform.advance(1)
+    (question,) = stage.sent("sync")
+    await stage.receive(batch(3, [message(2), message(3)], ref=question["ref"]))
+    assert len(stage.entries()) == 3
+    await stage.platform.advance(0.21)
+    assert [frame["after"] for frame in stage.sent("sync")] == [1, 3]
 
 
 async def test_frames_that_were_only_reordered_ask_for_nothing(stage: Stage) -> None:

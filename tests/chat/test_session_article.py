@@ -124,3 +124,9 @@ async def test_what_is_neither_a_message_nor_known_is_reported_and_survived(stag
     assert stage.state.notice is not None
     await stage.receive({"messageId": "half a message"})
     assert stage.state.is_connected
+
+
+async def test_a_pong_that_names_rooms_leaves_none_of_them(stage: Stage) -> None:
+    await join(stage)
+    await stage.receive({"type": "pong", "heads": [{"roomId": "tea", "epoch": "e", "seq": 1}]})
+    assert stage.sent("leave") == []

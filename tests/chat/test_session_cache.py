@@ -159,6 +159,29 @@ async def test_a_room_that_was_left_is_forgotten(stage: Stage) -> None:
     again.session.leave()
 
 
+async def test_a_room_left_before_storage_answered_is_not_kept(stage: Stage) -> None:
+    stage.session.join("Mika")
+    stage.session.enter_room("tea")
+    stage.session.leave_room("tea")
+    await stage.open_link(head=1, messages=[message(1)])
+    again = await reloaded(stage)
+    assert [room.room_id for room in again.state.rooms] == ["general"]
+    again.session.leave()
+
+
+async def test_a_room_kept_without_its_first_page_is_entered_anew(stage: Stage) -> None:
+    await stage.join(head=1, messages=[message(1)])
+    stage.session.enter_room("tea")
+    await stage.receive(message(8, roomId="tea"))
+    again = await reloaded(stage)
+    assert [room.room_id for room in again.state.rooms] == ["general", "tea"]
+    again.socket.accept()
+    await again.platform.settle()
+    (hello,) = again.sent("hello")
+    assert {room["roomId"]: room["after"] for room in hello["rooms"]} == {"general": 1, "tea": None}
+    again.session.leave()
+
+
 @pytest.mark.parametrize(
     "kept",
     [

@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from functools import partial
+from typing import Any
 
 import pytest
 
 from chat.courier import ADOPT_INTERVAL
+from chat.session import RESTORE_PATIENCE
 from chat.store import NoticeKind
 from chat.timeline import Delivery, Failure
-from kizuna.outbox import DEFAULT_LIMIT
+from kizuna.options import Options
+from kizuna.outbox import DEFAULT_LIMIT, Outbox
 from tests.chat.stage import Browser, Stage, ack, message
 
 DAY = 24 * 3600
@@ -67,6 +71,53 @@ async def test_a_crash_before_the_commit_sends_nothing(stage: Stage) -> None:
     again = await started(stage.reloaded())
     assert again.entries() == []
     again.session.leave()
+
+
+async def test_words_said_before_the_outbox_was_read_are_not_taken(stage: Stage) -> None:
+    stage.browser.storage.is_stuck = True
+    stage.session.join("Mika")
+    await stage.platform.advance(RESTORE_PATIENCE)
+    assert not await stage.session.say("hello")
+    stage.browser.storage.release()
+    await stage.platform.settle()
+    assert stage.entries() == []
+    assert await stage.session.say("hello")
+    assert len(stage.browser.rows("outbox")) == 1
+
+
+async def test_words_kept_after_their_author_left_are_dropped(stage: Stage) -> None:
+    await stage.join()
+    stage.browser.storage.is_stuck = True
+    saying = asyncio.create_task(stage.session.say("hello"))
+    await stage.platform.settle()
+    stage.session.leave()
+    stage.browser.storage.release()
+    assert not await saying
+    assert stage.browser.rows("outbox") == {}
+
+
+async def test_a_message_for_a_closing_socket_goes_out_over_the_next_link(stage: Stage) -> None:
+    await stage.join()
+    assert await stage.session.say("hello")
+    stage.socket.is_open = False  # CLOSING: the page has not been told yet
+    await stage.platform.settle()
+    assert stage.entries() == [("hello", Delivery.QUEUED)]
+    stage.socket.drop()
+    await stage.platform.advance(2)
+    await stage.open_link()
+    assert [frame["content"] for frame in stage.sent("sendMessage")] == ["hello"]
+
+
+async def test_a_message_too_large_for_a_frame_fails_and_the_next_goes_out() -> None:
+    stage = Stage(options=Options(max_frame_bytes=300))
+    await stage.join()
+    await stage.say("x" * 300)
+    await stage.say("short")
+    assert [frame["content"] for frame in stage.sent("sendMessage")] == ["short"]
+    (entry,) = stage.state.timeline.failed
+    assert entry.failure is not None
+    assert entry.failure.code == "too_large"
+    assert "300" in entry.failure.words
 
 
 async def test_what_is_acknowledged_leaves_no_row(stage: Stage) -> None:
@@ -204,17 +255,25 @@ async def test_a_row_that_cannot_be_read_stops_nobody_and_stays(stage: Stage, ke
     again.session.leave()
 
 
-async def test_a_row_with_another_frame_in_it_is_not_sent(stage: Stage) -> None:
+@pytest.mark.parametrize(
+    "frame",
+    [
+        {"action": "leave", "roomId": "general"},
+        {"action": "sendMessage", "clientMessageId": "c1", "roomId": "no such room", "content": "hello"},
+    ],
+)
+async def test_a_row_with_another_frame_in_it_is_not_sent(stage: Stage, frame: dict[str, Any]) -> None:
     await stage.join()
     stage.socket.drop()
     await stage.say("hello")
     rows = stage.browser.rows("outbox")
     for key, text in rows.items():
-        rows[key] = json.dumps({**json.loads(text), "data": {"action": "leave", "roomId": "general"}})
+        rows[key] = json.dumps({**json.loads(text), "data": frame})
     again = await started(stage.reloaded())
     await again.open_link()
     assert again.entries() == []
-    assert again.sent("leave") == []
+    assert again.sent("leave") == again.sent("sendMessage") == []
+    assert len(rows) == 1
     again.session.leave()
 
 
@@ -236,6 +295,23 @@ async def test_a_week_old_message_is_not_sent_but_shown_as_failed(stage: Stage) 
     again.session.retry("c1")
     await again.platform.settle()
     assert [frame["clientMessageId"] for frame in again.sent("sendMessage")] == ["c1"]
+    again.session.leave()
+
+
+async def test_a_week_old_message_deleted_while_it_fails_does_not_come_back(stage: Stage) -> None:
+    await stage.join()
+    stage.socket.drop()
+    await stage.say("let us meet tomorrow")
+    again = stage.reloaded()
+    again.platform.clock.sleep(7 * DAY)
+    await started(again)
+    again.browser.storage.is_stuck = True
+    await again.open_link()
+    again.session.discard("c1")
+    again.browser.storage.release()
+    await again.platform.settle()
+    assert again.entries() == []
+    assert again.browser.rows("outbox") == {}
     again.session.leave()
 
 
@@ -318,6 +394,28 @@ async def test_a_message_deleted_where_it_was_taken_over_is_sent_by_nobody() -> 
         tab.session.leave()
 
 
+async def test_more_than_fits_from_closed_tabs_fails_and_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chat.courier.Outbox", partial(Outbox, limit=2))
+    first, second = await two_tabs()
+    first.socket.drop()
+    second.socket.drop()
+    await first.say("one")
+    await first.say("two")
+    second.platform.clock.sleep(1)
+    await second.say("three")
+    first.crash()
+    second.crash()
+    third = await started(Stage(first.browser))
+    waiting = [("one", Delivery.QUEUED), ("two", Delivery.QUEUED)]
+    assert third.entries() == [*waiting, ("three", Delivery.FAILED)]
+    assert third.state.timeline.failed[0].failure == Failure("outbox_full")
+    third.session.retry("p2-c1")
+    assert third.state.notice is not None
+    assert third.state.notice.kind is NoticeKind.OUTBOX_FULL
+    assert len(third.browser.rows("outbox")) == 3
+    third.session.leave()
+
+
 # --- deleting ---
 
 
@@ -354,6 +452,41 @@ async def test_deleting_what_the_server_refused_says_nothing(stage: Stage) -> No
     stage.session.discard("c1")
     assert stage.state.notice is None
     assert stage.entries() == []
+
+
+async def test_deleting_a_message_twice_tells_once_that_it_may_have_arrived(stage: Stage) -> None:
+    await stage.join()
+    await stage.say("better not")
+    stage.session.discard("c1")
+    stage.session.dismiss_notice()
+    stage.session.discard("c1")
+    assert stage.state.notice is None
+
+
+async def test_a_message_deleted_just_before_it_goes_out_is_not_sent(stage: Stage) -> None:
+    await stage.join()
+    stage.socket.drop()
+    await stage.say("better not")
+    stage.browser.storage.is_stuck = True  # the row is being claimed
+    await stage.platform.advance(2)
+    await stage.open_link()
+    stage.session.discard("c1")
+    stage.browser.storage.release()
+    await stage.platform.settle()
+    assert stage.sent("sendMessage") == []
+    assert stage.browser.rows("outbox") == {}
+
+
+async def test_retrying_a_message_on_its_way_changes_nothing(stage: Stage) -> None:
+    await stage.join()
+    await stage.say("hello")
+    await stage.receive({"type": "nack", "clientMessageId": "c1", "code": "forbidden", "message": "not you"})
+    stage.session.retry("c1")
+    await stage.platform.settle()
+    stage.session.retry("c1")
+    assert stage.entries() == [("hello", Delivery.SENDING)]
+    await stage.platform.settle()
+    assert len(stage.sent("sendMessage")) == 2
 
 
 async def test_deleting_the_message_at_the_head_lets_the_next_go(stage: Stage) -> None:

@@ -6,11 +6,15 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from chat.store import NoticeKind
 from chat.timeline import Delivery
 from kizuna.options import Options
 from kizuna.states import Status
 from kizuna.testing import FakeSocket
 from tests.chat.stage import Stage, ack, batch, message
+from tests.chat.test_session_rooms import enter
+
+READY = {"type": "ready", "connectionId": "y=", "userId": "id-of-Mika", "serverTime": 1}
 
 
 async def roll_over(stage: Stage) -> FakeSocket:
@@ -107,3 +111,44 @@ async def test_the_old_link_may_die_while_the_new_one_says_hello(short_lived: St
     assert stage.state.link.status is Status.CONNECTED
     assert stage.state.caught_up
     assert [frame["content"] for frame in stage.sent("sendMessage")] == ["on its way"]
+
+
+async def test_a_replacing_link_takes_over_once_every_room_is_answered(short_lived: Stage) -> None:
+    stage = short_lived
+    await stage.join()
+    await enter(stage, "tea")
+    old = await roll_over(stage)
+    await stage.receive(READY, batch(0, []))
+    await stage.say("one")
+    assert old.sent[-1]["content"] == "one"
+    old.receive(ack("c1", 1, roomId="tea"))
+    await stage.receive(batch(0, [], roomId="tea"))
+    await stage.say("two")
+    assert [frame["content"] for frame in stage.sent("sendMessage")] == ["two"]
+
+
+async def test_a_room_closed_while_the_link_is_replaced_holds_nothing_up(short_lived: Stage) -> None:
+    stage = short_lived
+    await stage.join()
+    await enter(stage, "tea")
+    await roll_over(stage)
+    closed = {"type": "error", "code": "forbidden", "message": "not you", "roomId": "tea"}
+    await stage.receive(READY, batch(0, []), closed)
+    assert stage.state.notice is not None
+    assert stage.state.notice.kind is NoticeKind.ROOM_CLOSED
+    stage.session.enter_room("general")
+    await stage.say("over the new link")
+    assert len(stage.sent("sendMessage")) == 1
+
+
+async def test_a_room_not_served_while_the_link_is_replaced_is_joined_afterwards(short_lived: Stage) -> None:
+    stage = short_lived
+    await stage.join()
+    await enter(stage, "tea")
+    await roll_over(stage)
+    not_now = {"type": "error", "code": "internal", "message": "not now", "roomId": "tea"}
+    await stage.receive(READY, batch(0, []), not_now)
+    (question,) = stage.sent("join")
+    assert question["roomId"] == "tea"
+    await stage.receive(batch(0, [], roomId="tea", ref=question["ref"]))
+    assert stage.state.caught_up

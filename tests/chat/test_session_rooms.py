@@ -8,7 +8,7 @@ import pytest
 
 from chat.protocol import MAX_ROOMS_PER_HELLO
 from chat.store import NoticeKind, RoomSummary
-from tests.chat.stage import Stage, batch, message
+from tests.chat.stage import Stage, ack, batch, message
 
 
 @pytest.fixture
@@ -131,6 +131,19 @@ async def test_a_leave_that_the_server_lost_is_said_again_when_the_heartbeat_nam
     assert [frame["roomId"] for frame in stage.sent("leave")] == ["tea", "tea"]
 
 
+async def test_before_the_link_stands_no_room_is_left(stage: Stage) -> None:
+    stage.session.join("Mika")
+    await stage.platform.settle()
+    stage.socket.accept()
+    await stage.platform.settle()
+    await stage.receive(
+        {"type": "ready", "connectionId": "x=", "userId": "id-of-Mika", "serverTime": 1},
+        {"type": "pong", "heads": [{"roomId": "tea", "epoch": "e", "seq": 0}]},
+    )
+    assert stage.sent("leave") == []
+    assert not stage.state.is_connected
+
+
 async def test_after_a_join_the_server_is_asked_where_it_has_us(stage: Stage) -> None:
     await stage.join()
     await enter(stage, "tea")
@@ -229,3 +242,41 @@ async def test_what_waits_in_a_room_that_was_left_shows_when_one_comes_back(stag
     assert stage.entries() == []
     stage.session.enter_room("tea")
     assert [content for content, _ in stage.entries()] == ["later"]
+
+
+async def test_what_waits_in_a_room_that_was_left_is_sent_unseen_after_a_reload(stage: Stage) -> None:
+    await stage.join()
+    await enter(stage, "tea")
+    stage.socket.drop()
+    await stage.say("later")
+    stage.session.leave_room("tea")
+    again = stage.reloaded()
+    again.session.start()
+    await again.open_link()
+    assert [frame["content"] for frame in again.sent("sendMessage")] == ["later"]
+    assert again.entries() == []
+    assert [room.room_id for room in again.state.rooms] == ["general"]
+    again.session.leave()
+
+
+async def test_an_ack_for_a_room_that_was_left_settles_the_message(stage: Stage) -> None:
+    await stage.join()
+    await enter(stage, "tea")
+    await stage.say("bye")
+    stage.session.leave_room("tea")
+    assert stage.state.waiting == 1
+    await stage.receive(ack("c1", 1, roomId="tea"))
+    assert stage.state.waiting == 0
+    assert stage.browser.rows("outbox") == {}
+
+
+async def test_a_room_entered_on_a_closing_socket_is_in_the_next_hello(stage: Stage) -> None:
+    await stage.join()
+    stage.socket.is_open = False  # CLOSING: the page has not been told yet
+    stage.session.enter_room("tea")
+    stage.socket.drop()
+    await stage.platform.advance(2)
+    stage.socket.accept()
+    await stage.platform.settle()
+    (hello,) = stage.sent("hello")
+    assert [room["roomId"] for room in hello["rooms"]] == ["general", "tea"]

@@ -11,6 +11,7 @@ from chat.session import RESTORE_PATIENCE
 from chat.store import NoticeKind
 from chat.timeline import Delivery, Failure
 from kizuna.options import Options
+from kizuna.states import Status
 from kizuna.wire import ARTICLE
 from tests.chat.stage import Browser, Stage, ack, batch, message
 from tests.chat.test_session_rooms import enter
@@ -217,6 +218,34 @@ async def test_one_room_without_an_answer_keeps_nobody_out_of_the_others_for_lon
     assert stage.state.is_connected
 
 
+async def test_answers_of_a_link_that_broke_do_not_count_on_the_next() -> None:
+    stage = await in_two_rooms_after_a_drop()
+    await stage.receive(batch(0, []))
+    stage.socket.drop()
+    await stage.platform.advance(5)
+    stage.socket.accept()
+    await stage.platform.settle()
+    await stage.receive(READY, batch(0, [], roomId="tea"))
+    assert not stage.state.is_connected
+    await stage.receive(batch(0, []))
+    assert stage.state.is_connected
+
+
+async def test_a_link_on_which_no_room_is_served_is_given_up() -> None:
+    stage = Stage()
+    stage.session.join("Mika")
+    await stage.platform.settle()
+    stage.socket.accept()
+    await stage.platform.settle()
+    await stage.receive(
+        READY, {"type": "error", "code": "internal", "message": "not now", "roomId": "general"}
+    )
+    assert stage.state.link.status is Status.WAITING
+    await stage.platform.advance(2)
+    await stage.open_link()
+    assert stage.state.is_connected
+
+
 async def test_leaving_a_room_while_it_catches_up_is_waited_for_by_nobody() -> None:
     stage = await in_two_rooms_after_a_drop()
     await stage.receive(batch(0, []))
@@ -273,6 +302,35 @@ async def test_a_history_that_brings_nothing_is_not_asked_again_and_again() -> N
     for _ in range(20):
         await stage.receive(batch(10, [], ref=stage.sent("history")[-1]["ref"]))
     assert len(stage.sent("history")) == 1
+
+
+async def loading_earlier() -> Stage:
+    """The question for the messages before 21 is asked."""
+    stage = Stage()
+    await stage.join(head=60, messages=[message(seq) for seq in range(21, 61)])
+    stage.session.load_earlier()
+    assert stage.state.loading_earlier
+    return stage
+
+
+async def test_a_history_that_is_refused_can_be_asked_for_again() -> None:
+    stage = await loading_earlier()
+    ref = stage.sent("history")[0]["ref"]
+    await stage.receive({"type": "error", "code": "internal", "message": "not now", "ref": ref})
+    assert not stage.state.loading_earlier
+    assert stage.state.caught_up
+    stage.session.load_earlier()
+    assert [frame["before"] for frame in stage.sent("history")] == [21, 21]
+
+
+async def test_a_history_without_an_answer_leaves_the_room_caught_up() -> None:
+    stage = await loading_earlier()
+    for _ in range(MOST_TRIES):
+        await stage.receive({"type": "pong"})
+        await stage.platform.advance(REQUEST_TIMEOUT)
+    assert len(stage.sent("history")) == MOST_TRIES
+    assert not stage.state.loading_earlier
+    assert stage.state.caught_up
 
 
 async def test_a_sync_that_brings_nothing_is_not_asked_again_at_once() -> None:

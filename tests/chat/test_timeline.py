@@ -86,6 +86,13 @@ def test_the_key_of_an_own_message_stays_the_same_when_the_server_knows_it() -> 
     assert before.confirm(ack("c9", 1)).entries[0].key == before.entries[0].key
 
 
+def test_ones_own_words_added_twice_stand_once() -> None:
+    waiting = Timeline(me="me").add_own("c9", "mine", "Me", 5)
+    assert waiting.add_own("c9", "mine", "Me", 6) is waiting
+    stored = waiting.confirm(ack("c9", 1))
+    assert stored.add_own("c9", "mine", "Me", 6) is stored
+
+
 def test_what_others_said_meanwhile_stands_before_what_is_not_stored_yet() -> None:
     timeline = Timeline(me="me").add_own("c9", "mine", "Me", 5).add(message(1)).add(message(2))
     assert contents(timeline) == ["words 1", "words 2", "mine"]

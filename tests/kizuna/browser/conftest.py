@@ -179,7 +179,7 @@ class Browser(ModuleType):
         self.document = Target(visibilityState="visible")
         self.window = Target()
         self.navigator = SimpleNamespace(onLine=True)
-        self.localStorage = Storage()
+        self.localStorage, self.sessionStorage = Storage(), Storage()
         self.said: list[tuple[str, str]] = []
         self.console = SimpleNamespace(
             **{level: partial(self._say, level) for level in ("info", "warn", "error")}

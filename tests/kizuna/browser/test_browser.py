@@ -117,6 +117,14 @@ def test_a_cancelled_timer_is_cleared_and_lets_go(js: Any) -> None:
     assert js.timeouts == {}
 
 
+def test_a_cancelled_timer_that_fires_all_the_same_calls_nobody(js: Any) -> None:
+    from kizuna.browser.timers import BrowserTimer, now
+
+    timer = BrowserTimer(now().monotonic + 2, lambda: pytest.fail("called after cancel"))
+    timer.cancel()
+    timer._fire()  # the browser had begun the call already
+
+
 def test_a_deadline_beyond_what_browsers_count_does_not_fire_at_once(js: Any) -> None:
     from kizuna.browser.timers import LONGEST_DELAY_MS, BrowserTimer, now
 
@@ -188,6 +196,24 @@ def test_settings_without_room_live_as_long_as_the_page(js: Any) -> None:
     assert settings.get("name") == "Mika"
     settings.delete("name")
     assert settings.get("name") is None
+
+
+def test_settings_that_may_not_be_read_are_missing(js: Any) -> None:
+    from kizuna.browser.storage import LocalSettings
+
+    LocalSettings().set("name", "Mika")
+    js.localStorage.error = js.JsException("SecurityError")
+    assert LocalSettings().get("name") is None
+
+
+def test_settings_of_a_tab_are_apart_from_the_browsers(js: Any) -> None:
+    from kizuna.browser.storage import LocalSettings, TabSettings
+
+    LocalSettings().set("name", "Mika")
+    TabSettings().set("name", "Ren")
+    assert (LocalSettings().get("name"), TabSettings().get("name")) == ("Mika", "Ren")
+    TabSettings().delete("name")
+    assert (LocalSettings().get("name"), TabSettings().get("name")) == ("Mika", None)
 
 
 async def test_the_service_leaves_nothing_behind_after_a_thousand_drops(js: Any) -> None:

@@ -179,6 +179,28 @@ async def test_a_page_that_may_not_use_locks_is_granted_every_one(
     assert "SecurityError: not in here" in caplog.text
 
 
+async def test_a_lock_granted_after_giving_up_is_let_go_at_once(
+    js: Any, manager: LockManager, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from kizuna.browser import locks
+
+    monkeypatch.setattr(locks, "ANSWER_TIMEOUT", 0)
+    request, answers, granted = manager.request, asyncio.Event(), []
+
+    async def request_late(name: str, options: dict[str, Any], callback: Any) -> None:
+        await answers.wait()
+        await request(name, options, callback)
+        granted.append(name)
+
+    manager.request = request_late  # type: ignore[method-assign]
+    release = await open_page().try_lock("tab")
+    assert "the browser does not answer" in caplog.text
+    answers.set()
+    await settle()
+    assert (granted, manager.held) == (["tab"], set())
+    release()
+
+
 async def test_a_lock_that_was_lost_is_noted_and_can_still_be_let_go(
     js: Any, manager: LockManager, caplog: pytest.LogCaptureFixture
 ) -> None:
