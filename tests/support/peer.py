@@ -73,6 +73,11 @@ class SocketClient:
         client.batch = client.read("batch")
         return client
 
+    @property
+    def connection_id(self) -> str:
+        """How the backend names this connection."""
+        return str(self.ready["connectionId"])
+
     def send(self, action: str, **fields: Any) -> None:
         """Send a frame."""
         self.raw(json.dumps({"action": action, **fields}, ensure_ascii=False))
