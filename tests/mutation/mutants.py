@@ -6,48 +6,14 @@ import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import CodeType
+from typing import Any
 
-#: Comparison -> its opposite, and the one that differs from it only where both sides are equal.
-COMPARISONS: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
-    ast.Lt: (ast.GtE, ast.LtE),
-    ast.GtE: (ast.Lt, ast.Gt),
-    ast.Gt: (ast.LtE, ast.GtE),
-    ast.LtE: (ast.Gt, ast.Lt),
-    ast.Eq: (ast.NotEq,),
-    ast.NotEq: (ast.Eq,),
-    ast.Is: (ast.IsNot,),
-    ast.IsNot: (ast.Is,),
-    ast.In: (ast.NotIn,),
-    ast.NotIn: (ast.In,),
-}
-OPERATORS: dict[type[ast.AST], type[ast.AST]] = {
-    ast.Add: ast.Sub,
-    ast.Sub: ast.Add,
-    ast.Mult: ast.Div,
-    ast.Div: ast.Mult,
-    ast.And: ast.Or,
-    ast.Or: ast.And,
-}
-SIGNS = {
-    "Lt": "<",
-    "LtE": "<=",
-    "Gt": ">",
-    "GtE": ">=",
-    "Eq": "==",
-    "NotEq": "!=",
-    "In": "in",
-    "NotIn": "not in",
-}
-SIGNS |= {
-    "Is": "is",
-    "IsNot": "is not",
-    "Add": "+",
-    "Sub": "-",
-    "Mult": "*",
-    "Div": "/",
-    "And": "and",
-    "Or": "or",
-}
+#: Operators that are taken for each other: opposites, and those that differ only where both sides are equal.
+TAKEN_FOR_EACH_OTHER = (
+    *(("<", ">="), (">", "<="), ("==", "!="), ("is", "is not"), ("in", "not in")),
+    *(("<", "<="), (">", ">=")),
+    *(("+", "-"), ("*", "/"), ("and", "or")),
+)
 REMOVABLE = (ast.Expr, ast.Assign, ast.AugAssign, ast.Delete, ast.Raise, ast.Continue, ast.Break)
 #: Nothing in these runs, or nothing of it decides: annotations, how a class is declared.
 SKIPPED_FIELDS = {"annotation", "returns", "decorator_list"}
@@ -117,9 +83,9 @@ def _changes_of(node: ast.AST) -> Iterator[Change]:
             yield node.lineno, f"{value} becomes {not value}", node, {"value": not value}
         case ast.Constant(value=int() | float() as value):
             yield node.lineno, f"{value} becomes {value + 1}", node, {"value": value + 1}
-        case ast.BoolOp() | ast.BinOp() | ast.AugAssign() if type(node.op) in OPERATORS:
-            other = OPERATORS[type(node.op)]()
-            yield node.lineno, f"{_sign(node.op)} becomes {_sign(other)}", node, {"op": other}
+        case ast.BoolOp(op=operator) | ast.BinOp(op=operator) | ast.AugAssign(op=operator):
+            for words, other in _mistaken(operator):
+                yield node.lineno, words, node, {"op": other}
         case ast.Dict(keys=keys, values=values):
             for place, key in enumerate(keys):
                 if key is not None:
@@ -136,10 +102,9 @@ def _changes_of(node: ast.AST) -> Iterator[Change]:
 
 def _comparisons(node: ast.Compare) -> Iterator[Change]:
     for place, operator in enumerate(node.ops):
-        for other in COMPARISONS[type(operator)]:
-            ops = [*node.ops[:place], other(), *node.ops[place + 1 :]]
-            words = f"{_sign(operator)} becomes {_sign(other())} in `{ast.unparse(node)}`"
-            yield node.lineno, words, node, {"ops": ops}
+        for words, other in _mistaken(operator):
+            ops = [*node.ops[:place], other, *node.ops[place + 1 :]]
+            yield node.lineno, f"{words} in `{ast.unparse(node)}`", node, {"ops": ops}
 
 
 def _conditions(node: ast.AST) -> Iterator[Change]:
@@ -166,5 +131,19 @@ def _is_docstring(node: ast.AST) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
-def _sign(operator: ast.AST) -> str:
-    return SIGNS[type(operator).__name__]
+def _operator(sign: str) -> ast.AST:
+    example: Any = ast.parse(f"a {sign} b", mode="eval").body
+    operator: ast.AST = example.ops[0] if isinstance(example, ast.Compare) else example.op
+    return operator
+
+
+_SIGNS = {type(_operator(sign)): sign for pair in TAKEN_FOR_EACH_OTHER for sign in pair}
+
+
+def _mistaken(operator: ast.AST) -> Iterator[tuple[str, ast.AST]]:
+    """What an operator is taken for, in words and as a node."""
+    sign = _SIGNS.get(type(operator))
+    for pair in TAKEN_FOR_EACH_OTHER:
+        if sign in pair:
+            other = pair[0] if sign == pair[1] else pair[1]
+            yield f"{sign} becomes {other}", _operator(other)
