@@ -247,15 +247,18 @@ def _hide_and_freeze(page: PageDriver) -> None:
     page.freeze()
 
 
-VISIBLE = Hint("visible", Need.HIDE, PageDriver.hide, PageDriver.show)
+VISIBLE = Hint("visible", Need.HIDE, lambda page: page.hide(), lambda page: page.show())
 ONLINE = Hint(
     "online", Need.ONLINE, lambda page: page.set_offline(True), lambda page: page.set_offline(False)
 )
 ONLINE_AGAIN = replace(ONLINE, lead_up=_nothing)
 #: A page that thaws stays hidden; what it says is drawn once it is shown.
-RESUME = Hint("resume", Need.FREEZE, _hide_and_freeze, PageDriver.thaw, PageDriver.show)
+RESUME = Hint("resume", Need.FREEZE, _hide_and_freeze, lambda page: page.thaw(), lambda page: page.show())
 PAGESHOW = Hint(
-    "pageshow kept", Need.KEEP, lambda page: page.go_away(f"{page.home}/{ELSEWHERE}"), PageDriver.go_back
+    "pageshow kept",
+    Need.KEEP,
+    lambda page: page.go_away(f"{page.home}/{ELSEWHERE}"),
+    lambda page: page.go_back(),
 )
 #: The wall clock goes forward, as in a sleep through which the monotonic clock stood still.
 WAKE = Hint(
