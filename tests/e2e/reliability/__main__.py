@@ -16,16 +16,14 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Never
 
 from playwright.sync_api import Playwright, sync_playwright
 
-from tests.e2e.reliability import document, results
+from tests.e2e.reliability import report
 from tests.e2e.reliability.engines import ENGINES
-from tests.e2e.reliability.measure import missed_limits, play
-from tests.e2e.reliability.results import Kept, Result
+from tests.e2e.reliability.measure import Result, missed_limits, play
 from tests.e2e.reliability.scenarios import SCENARIOS, Scenario
 from tests.support.server import ROOT
 from tools.browsers import Browsers, find_browsers
@@ -35,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run it; see the top of this file."""
     options = _parser().parse_args(arguments)
     if options.tables:
-        document.write(results.load())
+        report.save(report.load())
         return 0
     signal.signal(signal.SIGTERM, _stop)  # so that the server and the browser are ended too
     installed = find_browsers()
@@ -55,25 +53,17 @@ def _measure(playwright: Playwright, installed: Browsers, key: str, options: arg
     """One engine; how many problems it had."""
     engine, problems = ENGINES[key], 0
     package = json.loads((ROOT / "package.json").read_text(encoding="utf-8"))
-    kept = results.load()
+    kept = report.load()
     chosen = [one for one in SCENARIOS if one.key in options.only and one.gap(engine) is None]
     for version, scenario, result in play(engine, playwright, installed, chosen):
         wrong = (*result.problems, *missed_limits(scenario, result))
         problems += len(wrong)
         print(_line(engine.name, scenario, result, wrong), flush=True)
-        before = replace(
-            kept.get(key, Kept()), version=version, pyodide=str(package["dependencies"]["pyodide"])
-        )
-        kept[key] = before.with_result(scenario.key, result)
-        _keep(kept, really=options.write)
+        before = kept.get(key, report.Kept()).results
+        kept[key] = report.Kept(version, package["dependencies"]["pyodide"], {**before, scenario.key: result})
+        if options.write:  # after each: half an hour is long enough to be interrupted
+            report.save(kept)
     return problems
-
-
-def _keep(kept: Mapping[str, Kept], *, really: bool) -> None:
-    """After each result: half an hour is long enough to be interrupted."""
-    if really:
-        results.save(kept)
-        document.write(kept)
 
 
 def _line(engine: str, scenario: Scenario, result: Result, wrong: Sequence[str]) -> str:

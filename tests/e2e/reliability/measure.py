@@ -16,7 +16,6 @@ from playwright.sync_api import Error, Playwright
 from selenium.common.exceptions import WebDriverException
 
 from tests.e2e.reliability.engines import Engine
-from tests.e2e.reliability.results import Result
 from tests.e2e.reliability.scenarios import GIVE_UP, Scenario
 from tests.e2e.reliability.stage import Notes, Stage
 from tests.support.fault_proxy import FaultProxy
@@ -32,6 +31,20 @@ STANDING = ("connected", "suspect")
 BEFORE, AFTER = "said before", "said after"
 THEIRS = ("theirs, first", "theirs, second")
 MINE = ("mine, first", "mine, second")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one scenario showed in one engine. Seconds; None where the link was never given up."""
+
+    day: str
+    noticed: float | None = None  #: until the status left CONNECTED
+    given_up: float | None = None  #: until it was neither CONNECTED nor SUSPECT
+    connected: float | None = None  #: from the mending to CONNECTED
+    caught_up: float | None = None
+    words: float | None = None  #: until what was missed was drawn; where the link stands, from its being said
+    held: float = 0.0  #: how much of this the browser held the last attempt back
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

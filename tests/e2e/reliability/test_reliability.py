@@ -8,10 +8,10 @@ import pytest
 from playwright.sync_api import Playwright
 
 from tests.e2e.conftest import skip_without
-from tests.e2e.reliability import document, measure, results
+from tests.e2e.reliability import measure, report
 from tests.e2e.reliability.engines import ENGINES
-from tests.e2e.reliability.measure import AFTER, BEFORE, MINE, THEIRS, Moments
-from tests.e2e.reliability.results import Kept, Result
+from tests.e2e.reliability.measure import AFTER, BEFORE, MINE, THEIRS, Moments, Result
+from tests.e2e.reliability.report import Kept
 from tests.e2e.reliability.scenarios import SCENARIOS
 from tests.e2e.reliability.stage import Notes
 from tools.browsers import Browsers
@@ -41,12 +41,12 @@ def test_no_fault_costs_a_message(key: str, playwright: Playwright, installed: B
 
 
 def test_the_document_is_what_the_writer_makes_of_the_kept_results():
-    page = document.PAGE.read_text(encoding="utf-8")
-    assert page == document.rewritten(page, document.tables(results.load())), "make reliability"
+    page = report.PAGE.read_text(encoding="utf-8")
+    assert page == report.rewritten(page, report.table(report.load())), "make reliability"
 
 
 def test_every_scenario_was_measured_in_every_engine_or_there_is_a_reason():
-    kept = results.load()
+    kept = report.load()
     measured = {(name, key) for name in kept for key in kept[name].results}
     gaps = {(name, one.key) for name, engine in ENGINES.items() for one in SCENARIOS if one.gap(engine)}
     assert measured | gaps == set(itertools.product(ENGINES, BY_KEY))
@@ -54,7 +54,7 @@ def test_every_scenario_was_measured_in_every_engine_or_there_is_a_reason():
 
 
 def test_nothing_that_was_measured_failed():
-    kept = results.load()
+    kept = report.load()
     failures = {
         (name, key): problems
         for name in kept
@@ -65,7 +65,7 @@ def test_nothing_that_was_measured_failed():
 
 
 def test_nothing_is_kept_of_scenarios_that_are_no_more():
-    kept = results.load()
+    kept = report.load()
     assert set(kept) == set(ENGINES)
     assert {key for engine in kept.values() for key in engine.results} <= set(BY_KEY)
 
@@ -73,14 +73,14 @@ def test_nothing_is_kept_of_scenarios_that_are_no_more():
 def test_a_result_that_missed_its_limit_or_lost_something_is_a_failure_in_the_table():
     lost = Result("2026-01-02", problems=("lost on the screen: a",))
     late = Result("2026-01-02", given_up=7.0)
-    text = document.tables({"chromium": Kept("156", "314", {"reset": lost, "dead-visible": late})})
+    text = report.table({"chromium": Kept("156", "314", {"reset": lost, "dead-visible": late})})
     assert "**failed**: lost on the screen: a |" in text
     assert "**failed**: given up after 7.0 s, not within 6.0 s |" in text
 
 
 def test_a_page_without_the_marks_is_refused():
     with pytest.raises(ValueError, match="has no part"):
-        document.rewritten("no marks", "text")
+        report.rewritten("no marks", "text")
 
 
 # --- comparing what was said ---

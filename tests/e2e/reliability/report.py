@@ -1,16 +1,20 @@
-"""The tables of docs/reliability.md, made of what is kept in docs/reliability.json."""
+"""What was measured, in docs/reliability.json, so that one engine, or one row, can be measured anew; and the table that
+docs/reliability.md has of it."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from itertools import groupby
+from typing import Any
 
 from tests.e2e.reliability.engines import ENGINES, Engine
-from tests.e2e.reliability.measure import missed_limits
-from tests.e2e.reliability.results import Kept, Result
+from tests.e2e.reliability.measure import Result, missed_limits
 from tests.e2e.reliability.scenarios import SCENARIOS, Scenario
 from tests.support.server import ROOT
 
+KEPT = ROOT / "docs" / "reliability.json"
 PAGE = ROOT / "docs" / "reliability.md"
 BEGIN, END = "<!-- reliability -->", "<!-- end of reliability -->"
 COMMAND = "python -m tests.e2e.reliability --write"
@@ -18,41 +22,49 @@ COMMAND = "python -m tests.e2e.reliability --write"
 WORTH_TELLING = 0.3
 
 
-class Footnotes:
-    """Responsible for numbering remarks, each once."""
+@dataclass(frozen=True)
+class Kept:
+    """All results of one engine, and what they were measured with."""
 
-    def __init__(self) -> None:
-        self._texts: list[str] = []
-
-    def mark(self, text: str) -> str:
-        """The mark that leads to this remark."""
-        if text not in self._texts:
-            self._texts.append(text)
-        return f"<sup>{self._texts.index(text) + 1}</sup>"
-
-    def __str__(self) -> str:
-        return "\n".join(f"{number}. {text}" for number, text in enumerate(self._texts, 1))
+    version: str = ""
+    pyodide: str = ""
+    results: dict[str, Result] = field(default_factory=dict)
 
 
-def tables(kept: Mapping[str, Kept]) -> str:
-    """Everything between the marks."""
-    return f"{overview(kept)}\n\n{origin(kept)}"
+def load() -> dict[str, Kept]:
+    """What is kept, by engine."""
+    return {name: _kept(**kept) for name, kept in json.loads(KEPT.read_text(encoding="utf-8")).items()}
 
 
-def overview(kept: Mapping[str, Kept]) -> str:
-    """Engine by scenario, and why something is missing."""
-    notes = Footnotes()
+def _kept(version: str, pyodide: str, results: dict[str, Any]) -> Kept:
+    for result in results.values():
+        result["problems"] = tuple(result["problems"])
+    return Kept(version, pyodide, {key: Result(**result) for key, result in results.items()})
+
+
+def save(kept: Mapping[str, Kept]) -> None:
+    """Keep it, and bring the document up to it."""
+    text = json.dumps({name: asdict(engine) for name, engine in kept.items()}, indent=1)
+    KEPT.write_text(f"{text}\n", encoding="utf-8")
+    PAGE.write_text(rewritten(PAGE.read_text(encoding="utf-8"), table(kept)), encoding="utf-8")
+
+
+def table(kept: Mapping[str, Kept]) -> str:
+    """Everything between the marks: engine by scenario, and why something is missing."""
+    notes: dict[str, str] = {}  # remark -> its mark
     titles = [_title(engine, kept.get(key, Kept())) for key, engine in ENGINES.items()]
-    rows: list[Sequence[str]] = []
+    rows: list[Sequence[str]] = [["scenario", "limit", *titles], ["---"] * (2 + len(titles))]
     for group, scenarios in groupby(SCENARIOS, key=lambda scenario: scenario.group):
-        rows.append([f"**{group}**", "", *("" for _ in titles)])
+        rows.append([f"**{group}**", *[""] * (1 + len(titles))])
         for scenario in scenarios:
             cells = [
                 _cell(scenario, engine, kept.get(key, Kept()).results.get(scenario.key), notes)
                 for key, engine in ENGINES.items()
             ]
             rows.append([scenario.name, _limit(scenario), *cells])
-    return f"{_table(['scenario', 'limit', *titles], rows)}\n\n{notes}"
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    remarks = [f"{number}. {remark}" for number, remark in enumerate(notes, 1)]
+    return "\n".join([*lines, "", *remarks, "", origin(kept)])
 
 
 def origin(kept: Mapping[str, Kept]) -> str:
@@ -73,19 +85,14 @@ def rewritten(page: str, text: str) -> str:
     return f"{before}{BEGIN}\n{text}\n{END}{after}"
 
 
-def write(kept: Mapping[str, Kept]) -> None:
-    """Bring the document up to what is kept."""
-    PAGE.write_text(rewritten(PAGE.read_text(encoding="utf-8"), tables(kept)), encoding="utf-8")
-
-
-def _cell(scenario: Scenario, engine: Engine, result: Result | None, notes: Footnotes) -> str:
+def _cell(scenario: Scenario, engine: Engine, result: Result | None, notes: dict[str, str]) -> str:
     why_not = scenario.gap(engine)
     if why_not is not None:
-        return f"not shown{notes.mark(why_not)}"
+        return f"not shown{_mark(notes, why_not)}"
     if result is None:
         return "not measured"
     marks = "".join(
-        notes.mark(engine.remarks[need]) for need in sorted(scenario.needs) if need in engine.remarks
+        _mark(notes, engine.remarks[need]) for need in sorted(scenario.needs) if need in engine.remarks
     )
     problems = (*result.problems, *missed_limits(scenario, result))
     if problems:
@@ -93,11 +100,16 @@ def _cell(scenario: Scenario, engine: Engine, result: Result | None, notes: Foot
     if scenario.carries:
         return f"stands{marks}"
     if result.held >= WORTH_TELLING:
-        marks += notes.mark(
+        marks += _mark(
+            notes,
             f"Of this, the browser itself held the attempt back for {result.held:.1f} s: it waits longer after each"
-            " WebSocket that failed."
+            " WebSocket that failed.",
         )
     return f"{_seconds(result.given_up)} · {_seconds(result.connected)}{marks}"
+
+
+def _mark(notes: dict[str, str], remark: str) -> str:
+    return notes.setdefault(remark, f"<sup>{len(notes) + 1}</sup>")
 
 
 def _limit(scenario: Scenario) -> str:
@@ -115,7 +127,3 @@ def _seconds(value: float | None) -> str:
 
 def _title(engine: Engine, kept: Kept) -> str:
     return f"{engine.name} {kept.version}".strip()
-
-
-def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    return "\n".join(f"| {' | '.join(line)} |" for line in [headings, ["---"] * len(headings), *rows])
