@@ -30,9 +30,6 @@ from tests.reports.bench.start_pages import NETWORKS, PAGES, Hosts, lay_out, ver
 from tests.reports.bench.start_visits import Engine, Visit, engines, visit_twice
 from tools.browsers import find_browsers
 
-#: A run alone on a machine loads it by less than this for each processor.
-CROWDED = 2.0
-WARNING = "**Other work shared the machine: measure again on a quiet one before judging by these numbers.**"
 ENGINES = ("Chromium", "Firefox", "WebKit")
 ELSEWHERE_PAGES = ("own", "stock")
 
@@ -84,9 +81,7 @@ def origin(command: str, visits: Sequence[Visit], rounds: int, loads: Sequence[f
     day = f"{datetime.now(UTC):%Y-%m-%d}"
     machine = f"{platform.system()}, {os.cpu_count()} processors, Python {platform.python_version()}"
     load = f"its load meanwhile {median(loads):.1f} ({min(loads):.1f} to {max(loads):.1f})"
-    text = f"`{command}`, {day}, rounds: {rounds}. {', '.join(told)}; {versions()}. {machine}; {load}."
-    crowded = median(loads) > CROWDED * (os.cpu_count() or 1)
-    return f"{text}\n\n{WARNING}" if crowded else text
+    return f"`{command}`, {day}, rounds: {rounds}. {', '.join(told)}; {versions()}. {machine}; {load}."
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
