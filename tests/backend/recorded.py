@@ -7,102 +7,44 @@ from typing import Any
 
 import boto3  # type: ignore[import-untyped]
 import pytest
-from botocore.exceptions import ClientError  # type: ignore[import-untyped]
 
 from backend.cloud import Cloud, Settings, verifier_and_issuer
 from backend.gateway.aws import AwsGateway
 from backend.rate import BURST, PER_SECOND, Rate
-from backend.store.base import Store
-from backend.store.dynamodb import DynamoStore
+from backend.store.dynamodb import DynamoStore, dynamodb_client
 from backend.tokens import SECRET_BYTES
 from chat.protocol import UP_FRAMES
 from tests.backend.api_gateway import AUTHORIZER, ApiGateway
 from tests.backend.cloud_template import Template
+from tests.backend.dynamodb import create_table
+from tests.backend.management import Answer, Management, Request
 from tests.support.server import secret_of
 
-TRANSACTED = {
-    "Put": "PutItem",
-    "Delete": "DeleteItem",
-    "ConditionCheck": "ConditionCheckItem",
-    "Update": "UpdateItem",
+SECRET = "/kizuna/secret"
+#: The rights that calls take, where another word stands for them.
+RIGHTS = {
+    "dynamodb:Delete": "dynamodb:DeleteItem",
+    "dynamodb:Put": "dynamodb:PutItem",
+    "dynamodb:ConditionCheck": "dynamodb:ConditionCheckItem",
+    "apigatewaymanagementapi:PostToConnection": "execute-api:ManageConnections POST",
+    "apigatewaymanagementapi:DeleteConnection": "execute-api:ManageConnections DELETE",
 }
 
 
-class RecordingClient:
-    """Stands in for one of boto3's clients: remembers which right each call takes, and finds next to nothing."""
-
-    def __init__(self, service: str, record: Callable[[str], None], **answers: Any) -> None:
-        self._service = service
-        self._record = record
-        self._answers = answers
-
-    def transact_write_items(self, **arguments: Any) -> Any:
-        for (verb,) in arguments["TransactItems"]:
-            self._record(f"{self._service}:{TRANSACTED[verb]}")
-
-    def __getattr__(self, name: str) -> Any:
-        words = "".join(word.capitalize() for word in name.split("_"))
-
-        def call(**arguments: Any) -> Any:
-            self._record(f"{self._service}:{words}")
-            return self._answers.get(name)
-
-        return call
-
-
-class RecordingStore:
-    """Does everything twice: in a store that works, and in a DynamoStore, which shows what it would call.
-
-    ``before_transact`` runs once, before the next transaction.
-    """
-
-    def __init__(self, store: Store, shadow: DynamoStore) -> None:
-        self._store = store
-        self._shadow = shadow
-        self.before_transact = lambda: None
-
-    def __getattr__(self, name: str) -> Any:
-        def both(*arguments: Any, **named: Any) -> Any:
-            if name == "transact":
-                happen, self.before_transact = self.before_transact, lambda: None
-                happen()
-            getattr(self._shadow, name)(*arguments, **named)
-            return getattr(self._store, name)(*arguments, **named)
-
-        return both
-
-
-class RecordingManagement:
-    """Stands in for boto3's management client; ``gone`` get 410."""
-
-    def __init__(self, record: Callable[[str], None]) -> None:
-        self._record = record
-        self.gone: set[str] = set()
-
-    def post_to_connection(self, **request: Any) -> None:
-        self._record("execute-api:ManageConnections POST")
-        if request["ConnectionId"] in self.gone:
-            raise ClientError({"Error": {"Code": "GoneException"}}, "PostToConnection")
-
-    def delete_connection(self, **request: Any) -> None:
-        self._record("execute-api:ManageConnections DELETE")
-
-
 class Recorded(ApiGateway):
-    """Responsible for a backend on AWS of which every call is remembered under the function that made it.
+    """Responsible for a backend on moto of which every call is remembered under the function that made it.
 
-    Each event meets a function that has just started, which therefore has to fetch the secret.
+    Each event meets a function that has just started, which therefore has to fetch the secret. ``gone`` get 410;
+    ``before_transaction`` runs once, before the next one.
     """
 
     def __init__(
-        self,
-        template: Template,
-        store: Store,
-        clock: Callable[[], float],
-        monkeypatch: pytest.MonkeyPatch,
+        self, template: Template, clock: Callable[[], float], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         super().__init__(self._run_function)
         self.used: dict[str, set[str]] = defaultdict(set)
+        self.gone: set[str] = set()
+        self.before_transaction: Callable[[], None] | None = None
         self._function = ""
         self._functions = {
             AUTHORIZER: template.authorizer,
@@ -110,14 +52,13 @@ class Recorded(ApiGateway):
             **template.routes("HttpApi"),
         }
         self._clock = clock
-        table = RecordingClient(
-            "dynamodb", self._record, get_item={}, batch_get_item={"Responses": {}}, query={"Items": []}
-        )
-        ssm = RecordingClient("ssm", self._record, get_parameter={"Parameter": {"Value": "s" * SECRET_BYTES}})
-        monkeypatch.setattr(boto3, "client", lambda service, **more: {"ssm": ssm}[service])
-        self.store: Any = RecordingStore(store, DynamoStore(table, "t", clock=clock))
-        self.management = RecordingManagement(self._record)
-        self.gateway = AwsGateway(self.management, threads=2, sleep=lambda seconds: None)
+        session = boto3.Session()
+        monkeypatch.setattr(boto3, "DEFAULT_SESSION", session)
+        boto3.client("ssm").put_parameter(Name=SECRET, Type="SecureString", Value="s" * SECRET_BYTES)
+        table = create_table(dynamodb_client())
+        session.events.register("provide-client-params", self._on_call)
+        self.store = DynamoStore(dynamodb_client(), table, clock=clock)
+        self.gateway = AwsGateway(Management(self._answer).client, threads=2, sleep=lambda seconds: None)
 
     def say(self, connection_id: str, frame: dict[str, Any], *_: str, **context: str) -> Any:
         """A frame, to the route of its action."""
@@ -138,7 +79,7 @@ class Recorded(ApiGateway):
         settings = Settings(
             table="t",
             allowed_origins=frozenset(),
-            secret_parameter="/kizuna/secret",
+            secret_parameter=SECRET,
             open_sign_in=True,
             rate=Rate(PER_SECOND, BURST),
         )
@@ -148,8 +89,17 @@ class Recorded(ApiGateway):
         )
         return started.handle(happened)
 
-    def _record(self, action: str) -> None:
-        self.used[self._function].add(action)
+    def _on_call(self, params: dict[str, Any], model: Any, **_: Any) -> None:
+        actions = params.get("TransactItems", [])
+        if actions and self.before_transaction is not None:
+            happen, self.before_transaction = self.before_transaction, None
+            happen()
+        for verb in [verb for action in actions for verb in action] or [model.name]:
+            call = f"{model.service_model.service_name}:{verb}"
+            self.used[self._function].add(RIGHTS.get(call, call))
+
+    def _answer(self, request: Request) -> Answer:
+        return Answer(410, "GoneException") if request.connection_id in self.gone else Answer(200)
 
 
 def everything_that_can_happen(recorded: Recorded) -> None:
@@ -173,10 +123,10 @@ def everything_that_can_happen(recorded: Recorded) -> None:
     say("a=", "typing", roomId="general")
     say("a=", "no such action")
     say("nobody=", "ping", t=1)  # bye, and closed
-    recorded.management.gone.add("b=")
+    recorded.gone.add("b=")
     say("a=", "sendMessage", clientMessageId="c-2", roomId="general", content="hi")
     recorded.leave("c=")
     recorded.leave("c=")
     # Somebody else removes the connection between the reading and the deleting.
-    recorded.store.before_transact = lambda: recorded.store.delete("CONNECTION#d=", "METADATA")
+    recorded.before_transaction = lambda: recorded.store.delete("CONNECTION#d=", "METADATA")
     recorded.leave("d=")

@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -108,17 +107,17 @@ class Deployed:
         """boto3's client for one of ministack's services."""
         return self.ministack.client(service, endpoint_url)
 
-    @cached_property
+    @property
     def management(self) -> Any:
         """boto3's client for ``@connections``."""
         return self.client("apigatewaymanagementapi", self._management_endpoint)
 
-    @cached_property
+    @property
     def dynamodb(self) -> Any:
         """boto3's client for the table."""
         return self.client("dynamodb")
 
-    @cached_property
+    @property
     def store(self) -> DynamoStore:
         """The table as the backend sees it, without what is expired."""
         return DynamoStore(self.dynamodb, self.table)
