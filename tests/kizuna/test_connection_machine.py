@@ -149,7 +149,7 @@ class World(RuleBasedStateMachine):
         self.tell(events.SocketOpened(min(self.opening)))
 
     @precondition(lambda self: self.preparing)
-    @rule(fails=st.sampled_from([False, False, True]))
+    @rule(fails=st.booleans())
     def prepared(self, fails: bool) -> None:
         link = min(self.preparing)
         self.tell(events.PrepareFailed(link) if fails else events.LinkPrepared(link))

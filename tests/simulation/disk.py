@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, TypeVar
 
-from kizuna.testing import MemoryStorage
+from kizuna.testing import MemoryLocks, MemoryStorage
 from tests.chat.stage import MemorySettings
 from tests.simulation.loop import OUTSIDE, Life, StepLoop
 
@@ -50,15 +50,12 @@ class PageStorage:
             task.cancel()
 
     async def read(self, table: str, prefix: str = "") -> dict[str, str]:
-        """The rows whose keys begin so."""
         return await self._submit(self._storage.read(table, prefix))
 
     async def keys(self, table: str, prefix: str = "") -> list[str]:
-        """The keys that begin so."""
         return await self._submit(self._storage.keys(table, prefix))
 
     async def write(self, table: str, puts: Mapping[str, str], deletes: Iterable[str] = ()) -> None:
-        """Write and delete rows."""
         await self._submit(self._storage.write(table, dict(puts), tuple(deletes)))
 
     async def change(self, table: str, key: str, change: Callable[[str | None], str | None]) -> str | None:
@@ -75,45 +72,29 @@ class PageStorage:
         return result
 
 
-class PageLocks:
+class PageLocks(MemoryLocks):
     """Responsible for one page's locks among those of its browser: free while the page is put aside for going back,
     taken again when it returns."""
 
     def __init__(self, held: dict[str, object]) -> None:
-        self._held = held
+        super().__init__(held)
         self._mine: dict[str, object] = {}
-        self.interruptions = 0
 
     async def try_lock(self, name: str) -> Callable[[], None] | None:
         """Hold the lock if nobody does."""
-        await asyncio.sleep(0)
-        if name in self._held:
+        release = await super().try_lock(name)
+        if release is None:
             return None
-        grant = self._held[name] = self._mine[name] = object()
+        grant = self._mine[name] = self.held[name]
 
-        def release() -> None:
+        def give_back() -> None:
             if self._mine.get(name) is grant:
                 del self._mine[name]
-                self._free(name, grant)
+                release()
 
-        return release
-
-    def put_aside(self) -> None:
-        """``pagehide``: nobody else shall wait for a page that is not there."""
-        self.interruptions += 1
-        for name, grant in self._mine.items():
-            self._free(name, grant)
+        return give_back
 
     def take_again(self) -> None:
         """The page is back: it waits for its locks, which others hold for moments only. Called again and again."""
         for name, grant in self._mine.items():
-            self._held.setdefault(name, grant)
-
-    def end(self) -> None:
-        """The page is gone."""
-        self.put_aside()
-        self._mine.clear()
-
-    def _free(self, name: str, grant: object) -> None:
-        if self._held.get(name) is grant:
-            del self._held[name]
+            self.held.setdefault(name, grant)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -21,14 +21,14 @@ from backend.handlers import Backend, Response
 from backend.rate import Rate
 from backend.retry import Retry
 from backend.rooms import ROOM_PREFIX, Rooms, room_of_head
-from backend.store.base import Action, Condition, Conflict, Item, Key
+from backend.store.base import Conflict, Item
 from backend.store.sqlite import SqliteStore
 from backend.tickets import TicketOrToken, Tickets
 from backend.tokens import Tokens
 from chat.protocol import Bye, encode
 from tests.backend.fakes import Ids, event
 from tests.simulation.memory_store import MemoryStore, Tables
-from tests.simulation.network import ABNORMAL, End, Line, Opened, Text, Way
+from tests.simulation.network import ABNORMAL, End, Line, Signal, Text, Way
 
 SECRET = bytes(range(32))
 NORMAL, GOING_AWAY = 1000, 1001
@@ -168,10 +168,9 @@ class Server:
         else:
             self._lines[line.connection_id] = line
             line.authorizer = authorizer
-            line.send(Way.DOWN, Opened())
+            line.send(Way.DOWN, Signal.OPENED)
 
     def receive(self, line: Line, text: str) -> None:
-        """A frame."""
         if not self.is_up:
             return
         response = self._invoke(event("MESSAGE", line.connection_id, text, authorizer=line.authorizer))
@@ -183,11 +182,9 @@ class Server:
             self.post_many([line.connection_id], response["body"])
 
     def let_go(self, line: Line) -> None:
-        """The page is gone."""
         self._lines.pop(line.connection_id, None)
 
     def disconnect(self, line: Line) -> None:
-        """$disconnect."""
         self._invoke(event("DISCONNECT", line.connection_id, authorizer=line.authorizer))
 
     def _authorized(self, token: str) -> dict[str, str] | None:
@@ -242,7 +239,6 @@ class Server:
     # --- backend.gateway.base.Gateway ---
 
     def post_many(self, connection_ids: Iterable[str], frame: str) -> dict[str, Delivery]:
-        """Put a frame on its way to each connection."""
         if self._running:
             self._moment(in_store=False)
         return {connection_id: self._post(connection_id, frame) for connection_id in connection_ids}
@@ -275,7 +271,6 @@ class AtOnce(Executor):
     def __init__(self, workers: int, thread_name_prefix: str) -> None: ...
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Do it."""
         future: Future[Any] = Future()
         try:
             future.set_result(fn(*args, **kwargs))
@@ -285,42 +280,15 @@ class AtOnce(Executor):
 
 
 class WatchedStore:
-    """Responsible for telling of each call before it is made."""
+    """Responsible for telling of each call of a store before it is made."""
 
     def __init__(self, store: AnyStore, moment: Callable[..., None]) -> None:
         self._store = store
         self._moment = moment
 
-    def get(self, pk: str, sk: str) -> Item | None:
-        """As the store's."""
-        self._moment(in_store=True)
-        return self._store.get(pk, sk)
+    def __getattr__(self, name: str) -> Any:
+        def call(*args: Any, **named: Any) -> Any:
+            self._moment(in_store=True)
+            return getattr(self._store, name)(*args, **named)
 
-    def get_many(self, keys: Iterable[Key]) -> dict[Key, Item]:
-        """As the store's."""
-        self._moment(in_store=True)
-        return self._store.get_many(keys)
-
-    def query(self, pk: str, **bounds: Any) -> list[Item]:
-        """As the store's."""
-        self._moment(in_store=True)
-        return self._store.query(pk, **bounds)
-
-    def put(self, item: Item, condition: Condition | None = None) -> None:
-        """As the store's."""
-        self._moment(in_store=True)
-        self._store.put(item, condition)
-
-    def delete(self, pk: str, sk: str, condition: Condition | None = None) -> None:
-        """As the store's."""
-        self._moment(in_store=True)
-        self._store.delete(pk, sk, condition)
-
-    def transact(self, actions: Sequence[Action]) -> None:
-        """As the store's."""
-        self._moment(in_store=True)
-        self._store.transact(actions)
-
-    def close(self) -> None:
-        """As the store's."""
-        self._store.close()
+        return call

@@ -10,11 +10,9 @@ import asyncio
 import contextvars
 from collections import deque
 from collections.abc import Callable
-from typing import Any, TypeVar, TypeVarTuple
+from typing import Any, TypeVar
 
 T = TypeVar("T")
-Ts = TypeVarTuple("Ts")
-Ready = tuple[asyncio.Handle, contextvars.Context]
 #: More turns than any burst of work takes: beyond it something goes round in circles.
 MOST_TURNS = 100_000
 #: Cancelling is done once, and once more for whoever began something else in its ``finally``.
@@ -22,12 +20,12 @@ MOST_UNWINDINGS = 10
 
 
 class Life:
-    """Responsible for one page's being there. ``end()`` stops all of its code where it stands."""
+    """Responsible for one page's being there. Once it ``is_over`` all of its code stops where it stands."""
 
     def __init__(self) -> None:
         self.is_over = False
         self.is_frozen = False
-        self.deferred: list[Ready] = []  #: what waits for it to thaw
+        self.deferred: list[asyncio.Handle] = []  #: what waits for it to thaw
         self._context = contextvars.copy_context()
         self._context.run(_LIFE.set, self)
 
@@ -35,25 +33,24 @@ class Life:
         """Call ``act`` as part of this life: what it starts belongs to it."""
         return self._context.copy().run(act, *args)
 
-    def end(self) -> None:
-        """Nothing of it runs any more."""
-        self.is_over = True
-
 
 _LIFE: contextvars.ContextVar[Life | None] = contextvars.ContextVar("life", default=None)
 #: Where what belongs to nobody runs.
 OUTSIDE = contextvars.Context()
 
 
-class StepLoop(asyncio.AbstractEventLoop):
+class StepLoop(asyncio.BaseEventLoop):
     """Responsible for running callbacks and tasks in the order in which they became ready."""
 
+    _ready: deque[asyncio.Handle]  # asyncio's own
+
     def __init__(self) -> None:
+        super().__init__()
+        self.set_exception_handler(self._complain)
         self.complaints: list[str] = []  #: what went wrong where nobody waited for it
-        self._ready: deque[Ready] = deque()
-        self._left: list[Ready] = []  # what lives that are over would have done next
+        self._left: list[asyncio.Handle] = []  # what lives that are over would have done next
         self._frozen: list[Life] = []
-        self._tasks: list[asyncio.Task[Any]] = []
+        self._tasks: list[asyncio.Task[Any]] = []  # asyncio itself forgets one that nobody else remembers
 
     # --- what a test does ---
 
@@ -65,12 +62,12 @@ class StepLoop(asyncio.AbstractEventLoop):
             for _ in range(turns):
                 if not self._ready:
                     return
-                handle, context = self._ready.popleft()
-                life = context.get(_LIFE)
+                handle = self._ready.popleft()
+                life = _life_of(handle)
                 if life is not None and life.is_over:
-                    self._left.append((handle, context))
+                    self._left.append(handle)
                 elif life is not None and life.is_frozen:
-                    life.deferred.append((handle, context))
+                    life.deferred.append(handle)
                 elif not handle.cancelled():
                     handle._run()
         finally:
@@ -78,12 +75,10 @@ class StepLoop(asyncio.AbstractEventLoop):
         assert turns < MOST_TURNS, "something goes round in circles"
 
     def freeze(self, life: Life) -> None:
-        """Let it stand still."""
         life.is_frozen = True
         self._frozen.append(life)
 
     def thaw(self, life: Life) -> None:
-        """Let it go on where it stood."""
         life.is_frozen = False
         self._frozen.remove(life)
         self._ready.extend(life.deferred)
@@ -107,56 +102,30 @@ class StepLoop(asyncio.AbstractEventLoop):
             self._left.clear()
             self.call(self._run_all)
             waiting = [task for task in self._tasks if not task.done()]
-            if not waiting:
-                return
             for task in waiting:
                 task.cancel()
-        raise AssertionError("tasks that refuse to be cancelled")
+            if not waiting:
+                break
+        assert not waiting, "tasks that refuse to be cancelled"
+        super().close()
 
     def _run_all(self) -> None:
         while self._ready:
-            handle, _ = self._ready.popleft()
+            handle = self._ready.popleft()
             if not handle.cancelled():
                 handle._run()
 
-    # --- what asyncio asks for ---
-
-    def call_soon(
-        self, callback: Callable[[*Ts], object], *args: *Ts, context: contextvars.Context | None = None
-    ) -> asyncio.Handle:
-        """Call back in the next turn."""
-        context = context if context is not None else contextvars.copy_context()
-        handle = asyncio.Handle(callback, args, self, context)
-        self._ready.append((handle, context))
-        return handle
-
-    def create_task(
-        self, coro: Any, *, name: str | None = None, context: contextvars.Context | None = None
-    ) -> asyncio.Task[Any]:
+    def create_task(self, coro: Any, **named: Any) -> asyncio.Task[Any]:
         """Let a coroutine run, from the next turn on."""
-        task = asyncio.Task(coro, loop=self, name=name, context=context)
         if len(self._tasks) > 1_000:
             self._tasks = [each for each in self._tasks if not each.done()]
-        self._tasks.append(task)
-        return task
+        self._tasks.append(super().create_task(coro, **named))
+        return self._tasks[-1]
 
-    def create_future(self) -> asyncio.Future[Any]:
-        """A future of this loop."""
-        return asyncio.Future(loop=self)
+    def _complain(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        self.complaints.append(f"{context.get('message')}: {context.get('exception')!r}")
 
-    def get_debug(self) -> bool:
-        """No."""
-        return False
 
-    def is_running(self) -> bool:
-        """As far as anybody can ask."""
-        return True
-
-    def is_closed(self) -> bool:
-        """Never."""
-        return False
-
-    def call_exception_handler(self, context: dict[str, Any]) -> None:
-        """Keep what was raised for the test to find."""
-        error = context.get("exception")
-        self.complaints.append(f"{context.get('message')}: {error!r}")
+def _life_of(handle: asyncio.Handle) -> Life | None:
+    context: contextvars.Context = handle._context  # type: ignore[attr-defined]
+    return context.get(_LIFE)

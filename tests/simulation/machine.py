@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from chat.timeline import Delivery
 from tests.simulation.gateway import Fault, Mishap
-from tests.simulation.network import Farewell, Flight, Path, Text, Way
+from tests.simulation.network import Flight, Path, Signal, Text, Way
 from tests.simulation.page import Page
 from tests.simulation.world import ROOMS, TABS, World
 
@@ -57,7 +57,6 @@ class Together(RuleBasedStateMachine):
         self.world.advance(1.0)
 
     def make_world(self, rollover_after: float) -> World:
-        """A new one."""
         return World(rollover_after=rollover_after)
 
     def teardown(self) -> None:
@@ -219,7 +218,7 @@ class Together(RuleBasedStateMachine):
         elif what == "twice":
             self._pick(which, self._texts(), lambda flight: self.w.arrive(flight, again=True))
         else:
-            lossy = [f for f in self.w.flights() if isinstance(f.item, Farewell)]
+            lossy = [f for f in self.w.flights() if f.item is Signal.DISCONNECT]
             self._pick(which, lossy + self._texts(Way.DOWN), self.w.lose)
         self._go_on(flows)
 

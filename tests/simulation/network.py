@@ -7,13 +7,17 @@ several functions at once. So of each direction any of the first few items may a
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from kizuna.platform import SocketListener
 from kizuna.testing import FakeSocket
+
+if TYPE_CHECKING:
+    from tests.simulation.gateway import Server
+    from tests.simulation.page import Page
 
 #: How far an item may overtake others.
 WINDOW = 4
@@ -28,14 +32,12 @@ class Path(Enum):
     REFUSED = auto()  #: what is open stays open; nothing new is accepted
 
 
-@dataclass(frozen=True, slots=True)
-class Shake:
-    """The page wants to connect."""
+class Signal(Enum):
+    """What is on its way, beside frames and ends."""
 
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """The gateway lets it."""
+    SHAKE = auto()  #: the page wants to connect
+    OPENED = auto()  #: the gateway lets it
+    DISCONNECT = auto()  #: the gateway has let go of the line, and is about to say so ($disconnect), or never
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +48,13 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
-class Farewell:
-    """The gateway has let go of the line, and is about to say so ($disconnect), some time or never."""
-
-
-@dataclass(frozen=True, slots=True)
 class End:
     """The other side is gone."""
 
     code: int = ABNORMAL
 
 
-Item = Shake | Opened | Text | Farewell | End
+Item = Signal | Text | End
 
 
 class Way(Enum):
@@ -67,44 +64,22 @@ class Way(Enum):
     DOWN = auto()
 
 
-class Host(Protocol):
-    """The page at one end."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def path(self) -> Path: ...
-    @property
-    def is_frozen(self) -> bool: ...
-    def run(self, act: Callable[[], object]) -> None: ...
-
-
-class Receiver(Protocol):
-    """The gateway at the other end."""
-
-    def connect(self, line: Line) -> None: ...
-    def receive(self, line: Line, text: str) -> None: ...
-    def let_go(self, line: Line) -> None: ...
-    def disconnect(self, line: Line) -> None: ...
-
-
 class Line:
     """Responsible for one WebSocket and what is on its way over it."""
 
-    def __init__(self, number: int, host: Host, url: str, listener: SocketListener) -> None:
+    def __init__(self, number: int, host: Page, url: str, listener: SocketListener) -> None:
         self.number = number
         self.host = host
         self.url = url
         self.connection_id = f"connection-{number}="
         self.authorizer: dict[str, str] | None = None  #: what it said of the person, once let in
-        self.up: list[Item] = [Shake()]
+        self.up: list[Item] = [Signal.SHAKE]
         self.down: list[Item] = []
         self.at_page = True  #: the page has not given it up, nor was it told of its end
         self.is_stranded = False  #: it carries nothing any more, and who is still there is not told
         self.socket = LineSocket(self, url, listener)
 
     def send(self, way: Way, item: Item) -> None:
-        """Put it on its way."""
         if not self.is_stranded:
             (self.up if way is Way.UP else self.down).append(item)
 
@@ -112,7 +87,7 @@ class Line:
         """The page is there no more, and closes if the line still carries that."""
         self.at_page = False
         self.down.clear()
-        if self.up and isinstance(self.up[0], Shake):
+        if self.up and self.up[0] is Signal.SHAKE:
             self.up.clear()
         else:
             self.send(Way.UP, End())
@@ -121,12 +96,12 @@ class Line:
         """Nothing passes any more. ``keeps_up``: what the page sent before has passed already."""
         self.is_stranded = True
         self.down.clear()
-        if not keeps_up or any(isinstance(item, Shake) for item in self.up):
+        if not keeps_up or Signal.SHAKE in self.up:
             self.up.clear()
 
     def tell_gateway(self) -> None:
         """The gateway learns that the page is gone."""
-        if not any(isinstance(item, End | Farewell) for item in self.up):
+        if not any(isinstance(item, End) or item is Signal.DISCONNECT for item in self.up):
             self.up.append(End())
 
     def tell_page(self, code: int = ABNORMAL) -> None:
@@ -145,12 +120,10 @@ class LineSocket(FakeSocket):
         self._line = line
 
     def send(self, text: str) -> None:
-        """Put a frame on its way."""
         assert self.is_open, "sent on a socket that is not open"
         self._line.send(Way.UP, Text(text))
 
     def abandon(self, code: int, reason: str) -> None:
-        """Give the socket up."""
         super().abandon(code, reason)
         if self._line.at_page:
             self._line.leave()
@@ -166,12 +139,10 @@ class Flight:
 
     @property
     def items(self) -> list[Item]:
-        """Those of its line and direction."""
         return self.line.up if self.way is Way.UP else self.line.down
 
     @property
     def item(self) -> Item:
-        """It."""
         return self.items[self.index]
 
     def brings(self, kind: str, room_id: str = "") -> bool:
@@ -189,8 +160,7 @@ class Network:
         self.lines: list[Line] = []
         self._count = 0
 
-    def open(self, host: Host, url: str, listener: SocketListener) -> LineSocket:
-        """A page begins to connect."""
+    def open(self, host: Page, url: str, listener: SocketListener) -> LineSocket:
         self._count += 1
         self.lines.append(Line(self._count, host, url, listener))
         return self.lines[-1].socket
@@ -206,25 +176,25 @@ class Network:
                     for index in range(min(window, len(items))):
                         yield Flight(line, way, index)
 
-    def arrive(self, flight: Flight, gateway: Receiver, *, again: bool = False) -> None:
+    def arrive(self, flight: Flight, server: Server, *, again: bool = False) -> None:
         """Let one item arrive. ``again``: and be on its way once more."""
         line, item = flight.line, flight.item
         if not again:
             del flight.items[flight.index]
         match item:
-            case Shake():
+            case Signal.SHAKE:
                 if line.host.path is Path.REFUSED:
                     line.tell_page()
                 else:
-                    gateway.connect(line)
+                    server.connect(line)
             case Text(text=text) if flight.way is Way.UP:
-                gateway.receive(line, text)
+                server.receive(line, text)
             case End() if flight.way is Way.UP:
-                gateway.let_go(line)
-                line.up.append(Farewell())
-            case Farewell():
-                gateway.disconnect(line)
-            case Opened():
+                server.let_go(line)
+                line.up.append(Signal.DISCONNECT)
+            case Signal.DISCONNECT:
+                server.disconnect(line)
+            case Signal.OPENED:
                 line.host.run(line.socket.accept)
             case Text(text=text):
                 line.host.run(lambda: line.socket.receive(text))

@@ -115,17 +115,14 @@ class Page:
 
     @property
     def state(self) -> ChatState:
-        """What it shows."""
         return self.store.state
 
     @property
     def name(self) -> str:
-        """Its tab's."""
         return self.tab.name
 
     @property
     def path(self) -> Path:
-        """What its way to the server does."""
         return self.tab.path
 
     @property
@@ -165,7 +162,6 @@ class Page:
             self._world.loop.call(self.life.run, act)
 
     def act(self, wish: Callable[..., object], *args: Any) -> None:
-        """Its person does something on it."""
         self.run(lambda: wish(*args))
 
     def when_it_runs(self, act: Callable[[], None]) -> None:
@@ -196,10 +192,9 @@ class Page:
         self.was_aside = self.was_aside or aside
         self._world.loop.freeze(self.life)
         if aside:
-            self.locks.put_aside()
+            self.locks.end()
 
     def thaw(self) -> None:
-        """The browser lets it run again."""
         if not self.is_frozen:
             return
         self.is_frozen = False
@@ -216,7 +211,7 @@ class Page:
 
     def die(self, *, loses: bool) -> None:
         """Gone without a word. ``loses``: with what it asked the browser to keep just before."""
-        self.life.end()
+        self.life.is_over = True
         if loses:
             self.storage.drop()
         self.locks.end()
@@ -271,7 +266,6 @@ class PagePlatform(FakePlatform):
         self._network = world.network
 
     def open_socket(self, url: str, listener: SocketListener) -> LineSocket:
-        """A line to the server."""
         return self._network.open(self._page_of, url, listener)
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Any:
@@ -288,7 +282,6 @@ class PageTimer:
         self._timer = page.platform.clock.call_at(when, lambda: page.when_it_runs(self._fire))
 
     def cancel(self) -> None:
-        """Disarm."""
         self._callback = None
         self._timer.cancel()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -92,21 +92,22 @@ def keeps_nothing(patch: pytest.MonkeyPatch) -> None:
 def adopts_nothing(patch: pytest.MonkeyPatch) -> None:
     """What a closed page left stays where it is."""
 
-    async def adopt(self: OutboxRows, person: str, found: Mapping[str, str]) -> list[OutboxRow]:
+    async def adopt(self: OutboxRows, person: str) -> list[OutboxRow]:
         return []
 
     patch.setattr(OutboxRows, "_adopt", adopt)
 
 
-ALL: list[Sabotage] = [
-    shows_whatever_comes,
-    recognises_nothing,
-    never_sends_again,
-    sends_all_at_once,
-    warns_of_nothing,
-    sends_under_a_new_id,
-    never_asks_for_what_is_missing,
-    ignores_heads,
-    keeps_nothing,
-    adopts_nothing,
-]
+#: Each with a seed for the machine. Any would do; with this one it takes a few examples, not dozens.
+ALL: dict[Sabotage, int] = {
+    shows_whatever_comes: 3,
+    recognises_nothing: 0,
+    never_sends_again: 1,
+    sends_all_at_once: 5,
+    warns_of_nothing: 1,
+    sends_under_a_new_id: 4,
+    never_asks_for_what_is_missing: 2,
+    ignores_heads: 2,
+    keeps_nothing: 1,
+    adopts_nothing: 0,
+}

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.simulation.machine import Together, machine_settings
 from tests.simulation.world import World
+from tests.support.depth import examples
 
 
 class OnSqlite(Together):
@@ -29,5 +30,6 @@ class OnSqlite(Together):
 
 TestOnSqlite = OnSqlite.TestCase
 TestOnSqlite.settings = settings(
-    **machine_settings(max_examples=10, stateful_step_count=40), suppress_health_check=[HealthCheck.too_slow]
+    **machine_settings(max_examples=examples(quick=2, deep=100), stateful_step_count=40),
+    suppress_health_check=[HealthCheck.too_slow],
 )

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
-
-import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from tests.simulation.machine import Together, machine_settings
 from tests.simulation.memory_store import Tables
+from tests.support.depth import examples
 
-EXAMPLES = max(1, int(os.environ.get("KIZUNA_EXAMPLES", "300")) // 5)
+EXAMPLES = examples(quick=8, deep=300)
 
 
 class WithBackups(Together):
@@ -32,7 +30,7 @@ class WithBackups(Together):
         self._go_on(flows)
 
 
-TestRestore = pytest.mark.timeout(600 + EXAMPLES)(WithBackups.TestCase)
+TestRestore = WithBackups.TestCase
 TestRestore.settings = settings(
     **machine_settings(max_examples=EXAMPLES, stateful_step_count=40),
     suppress_health_check=[HealthCheck.too_slow],

@@ -5,17 +5,15 @@
 
 from __future__ import annotations
 
-import os
-
-import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.simulation.machine import Together, machine_settings
+from tests.support.depth import examples
 
-EXAMPLES = int(os.environ.get("KIZUNA_EXAMPLES", "300"))
+EXAMPLES = examples(quick=30, deep=1500)
 STEPS = 40
 
-TestTogether = pytest.mark.timeout(600 + EXAMPLES)(Together.TestCase)
+TestTogether = Together.TestCase
 TestTogether.settings = settings(
     **machine_settings(max_examples=EXAMPLES, stateful_step_count=STEPS),
     suppress_health_check=[HealthCheck.too_slow],

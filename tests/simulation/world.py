@@ -64,7 +64,7 @@ class World:
         self.server = Server(
             SqliteStore(file, clock=self._wall) if file is not None else MemoryStore(self._wall), self._wall
         )
-        loop = StepLoop()  # type: ignore[abstract]  # what it lacks nobody may need
+        loop = StepLoop()
         self.around = Surroundings(loop, self.clock, Network(), self.server, options)
         browsers = {person: Browser() for person in TABS.values()}
         self.tabs = {name: Tab(name, person, browsers[person]) for name, person in TABS.items()}
@@ -82,7 +82,6 @@ class World:
         self.close()
 
     def close(self) -> None:
-        """Let go of everything."""
         self.around.loop.close()
         self.server.store.close()
         self._complaints.close()
@@ -95,16 +94,13 @@ class World:
 
     @property
     def pages(self) -> list[Page]:
-        """The pages that are open, tab by tab."""
         return [tab.page for tab in self.tabs.values() if tab.page is not None]
 
     @property
     def now(self) -> float:
-        """Monotonic seconds."""
         return self.clock.now().monotonic
 
     def flights(self) -> list[Flight]:
-        """What could arrive next."""
         return list(self.around.network.flights())
 
     def lines(self) -> list[Line]:
@@ -124,12 +120,10 @@ class World:
         return page
 
     def crash(self, page: Page, *, loses: bool = False) -> None:
-        """The page is gone without a word."""
         self.ledger.bury(page.number)
         page.die(loses=loses)
 
     def freeze(self, page: Page, *, aside: bool) -> None:
-        """The browser stops a page."""
         page.freeze(aside=aside)
         if aside and self.ledger.has_two_tabs(page.tab.person):
             self.ledger.excuse(page.number)
@@ -179,7 +173,6 @@ class World:
         self.server.mishap = None
 
     def lose(self, flight: Flight) -> None:
-        """It will never arrive."""
         del flight.items[flight.index]
 
     def flow(self, lost_for: Collection[str] = (), *, window: int = 1) -> None:
@@ -321,7 +314,6 @@ class Complaints(logging.Handler):
         self._loggers = [logging.getLogger(name) for name in ("kizuna", "backend")]
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep it."""
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, TimedOut | Conflict | KizunaError):
             return  # the test's own doing, or what a bad network does
@@ -336,7 +328,6 @@ class Complaints(logging.Handler):
             logger.propagate = False
 
     def close(self) -> None:
-        """Hear no more."""
         for logger, level, propagate in self._before:
             logger.removeHandler(self)
             logger.setLevel(level)
