@@ -19,7 +19,7 @@ from tests.support.fault_proxy import FaultProxy
 from tests.support.peer import Peer
 from tests.support.person import Person
 from tests.support.server import KizunaServer, free_port
-from tests.support.site import Copy, StaticHost, build_site, run_python
+from tests.support.site import Copy, StaticHost, run_python
 from tests.support.waiting import PATIENCE
 from tests.support.watch import Watch
 from tools.build_page import start_files_of
@@ -40,6 +40,9 @@ except Exception as error:
     told = "".join(traceback.format_exception(error))
 told
 """
+
+#: The page's clock runs a hundred times too slow, so any line and any machine are fast.
+TIME_CRAWLS = "const now = performance.now.bind(performance); performance.now = () => now() / 100;"
 
 Visit = Callable[..., AbstractContextManager[tuple[Person, KizunaServer]]]
 
@@ -94,10 +97,10 @@ def as_sent(path: Path) -> int:
     return (compressed if compressed.exists() else path).stat().st_size
 
 
-def chats(person: Person, server: KizunaServer) -> None:
+def chats(person: Person, server: KizunaServer, room: str = ROOM) -> None:
     """The page does what it is for."""
     person.join()
-    with Peer(server, ROOM) as peer:
+    with Peer(server, room) as peer:
         person.say("from the built page")
         peer.wait_to_hear("from the built page")
         peer.say("to the built page")
@@ -105,13 +108,42 @@ def chats(person: Person, server: KizunaServer) -> None:
         person.wait_for_text("from the built page", state="sent")
 
 
-def test_the_page_starts_from_the_snapshot_and_chats(visit: Visit, site: Path) -> None:
-    with visit(site) as (ada, server):
-        assert started(ada) == ("snapshot", "")
-        chats(ada, server)
-        assert not [
-            url for url in ada.watch.requests if re.search(r"library|program|\.py|plugin|\.toml", url)
-        ]
+@pytest.fixture(scope="module", params=["snapshot", "ordinary"])
+def way(request: pytest.FixtureRequest) -> str:
+    """How a page is told to start by its address."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def page(chromium: Browser, server: KizunaServer, way: str) -> Iterator[Person]:
+    """Somebody whose page has started this way, though the browser by itself would have chosen the other one."""
+    cast = Cast(chromium, server)
+    person = cast.hire("Paige")
+    if way == "snapshot":
+        person.page.add_init_script(SAVES_DATA)
+    person.open(f"{ROOM}-{way}", f"?start={way}")
+    yield person
+    cast.dismiss(person)
+
+
+def test_the_page_starts_the_way_its_address_says_and_chats(
+    page: Person, server: KizunaServer, way: str
+) -> None:
+    assert started(page) == (way, "" if way == "snapshot" else "the address asks for it")
+    chats(page, server, f"{ROOM}-{way}")
+    other = {"snapshot": r"library|program|\.py|plugin|\.toml", "ordinary": r"\.snapshot"}[way]
+    assert not [url for url in page.watch.requests if re.search(other, url)]
+    assert page.watch.problems == []
+
+
+def test_a_traceback_shows_the_lines_of_the_source(page: Person) -> None:
+    told = run_python(page.page, A_TRACEBACK)
+    assert re.search(r'File "/home/pyodide/kizuna/options\.py", line \d+, in from_mapping\n    \S', told)
+
+
+def test_pyscripts_own_modules_are_there_compiled(page: Person) -> None:
+    flags = "import pyscript, pathlib; pathlib.Path(pyscript.__cached__).read_bytes()[4:8].hex()"
+    assert run_python(page.page, flags) == "01000000"  # "unchecked": Python by itself writes other ones
 
 
 def test_a_browser_that_saves_data_starts_the_ordinary_way_and_chats(visit: Visit, site: Path) -> None:
@@ -122,25 +154,19 @@ def test_a_browser_that_saves_data_starts_the_ordinary_way_and_chats(visit: Visi
 
 
 def test_on_a_slow_line_it_starts_the_ordinary_way_and_chats(visit: Visit, site: Path) -> None:
-    with visit(site, asks="", megabits=4) as (ada, server):
+    with visit(site, asks="", megabits=12) as (ada, server):
         way, reason = started(ada)
         told = re.fullmatch(r"the connection gives (\d+\.\d) Mbit/s", reason or "")
         assert (way, told is not None) == ("ordinary", True), reason
         assert told is not None
-        assert 0 < float(told[1]) < 5
+        assert 0 < float(told[1]) < 15
         chats(ada, server)
 
 
 def test_on_a_fast_line_it_starts_from_the_snapshot(visit: Visit, site: Path) -> None:
-    with visit(site, asks="", megabits=100) as (ada, _):
+    """How fast a line is depends on the machine too, unless time crawls."""
+    with visit(site, asks="", script=TIME_CRAWLS) as (ada, _):
         assert started(ada) == ("snapshot", "")
-
-
-@pytest.mark.parametrize("way", ["snapshot", "ordinary"])
-def test_the_address_may_say_which_way_it_starts(visit: Visit, site: Path, way: str) -> None:
-    script = SAVES_DATA if way == "snapshot" else ""
-    with visit(site, asks=f"?start={way}", script=script) as (ada, _):
-        assert started(ada)[0] == way
 
 
 @pytest.mark.parametrize(
@@ -171,6 +197,7 @@ def test_without_the_snapshot_it_starts_the_ordinary_way(visit: Visit, copy: Cop
         chats(ada, server)
 
 
+@pytest.mark.deep
 def test_from_a_snapshot_that_is_cut_off_it_starts_the_ordinary_way(visit: Visit, copy: Copy) -> None:
     snapshot = copy.files["snapshot"]
     content = (copy.site / snapshot).read_bytes()
@@ -197,8 +224,10 @@ def test_from_a_snapshot_with_one_wrong_byte_it_starts_the_ordinary_way(visit: V
 
 @pytest.mark.parametrize(
     ("position", "told"),
-    [(0, "magic number"), (20, "build id mismatch")],
-    ids=["no snapshot", "another runtime's"],
+    [
+        pytest.param(0, "magic number", id="no snapshot", marks=pytest.mark.deep),
+        pytest.param(20, "build id mismatch", id="another runtime's"),
+    ],
 )
 def test_from_a_snapshot_that_does_not_load_it_starts_the_ordinary_way(
     visit: Visit, copy: Copy, position: int, told: str
@@ -262,20 +291,6 @@ def test_where_the_host_sends_webassembly_as_something_else_the_page_says_so(
         pass
 
 
-@pytest.mark.parametrize("way", ["snapshot", "ordinary"])
-def test_a_traceback_shows_the_lines_of_the_source(visit: Visit, site: Path, way: str) -> None:
-    with visit(site, asks=f"?start={way}") as (ada, _):
-        told = run_python(ada.page, A_TRACEBACK)
-        assert re.search(r'File "/home/pyodide/kizuna/options\.py", line \d+, in from_mapping\n    \S', told)
-
-
-@pytest.mark.parametrize("way", ["snapshot", "ordinary"])
-def test_pyscripts_own_modules_are_there_compiled(visit: Visit, site: Path, way: str) -> None:
-    flags = "import pyscript, pathlib; pathlib.Path(pyscript.__cached__).read_bytes()[4:8].hex()"
-    with visit(site, asks=f"?start={way}") as (ada, _):
-        assert run_python(ada.page, flags) == "01000000"  # "unchecked": Python by itself writes other ones
-
-
 def test_two_starts_from_one_snapshot_draw_different_numbers(visit: Visit, site: Path) -> None:
     draw = "import json, random, secrets; json.dumps([random.random(), secrets.token_hex()])"
     with visit(site) as (ada, _):
@@ -287,14 +302,14 @@ def test_two_starts_from_one_snapshot_draw_different_numbers(visit: Visit, site:
         assert before != after
 
 
-def test_it_works_under_a_path_of_a_host_that_knows_nothing_of_it(chromium: Browser, tmp_path: Path) -> None:
+def test_it_works_under_a_path_of_a_host_that_knows_nothing_of_it(
+    chromium: Browser, copy: Copy, tmp_path: Path
+) -> None:
     port = free_port()
     backend = f"127.0.0.1:{port}"
-    site = build_site(
-        tmp_path / "site", {"webSocketUrl": f"ws://{backend}/ws", "tokenUrl": f"http://{backend}/token"}
-    )
+    copy.move_the_server(f"http://{backend}")
     with (
-        StaticHost(site) as host,
+        StaticHost(copy.site) as host,
         KizunaServer(tmp_path / "kizuna.sqlite3", port, ALLOWED_ORIGINS=host.origin) as server,
         contextlib.closing(chromium.new_context(locale="en-US")) as context,
     ):
@@ -314,12 +329,19 @@ def test_it_works_under_a_path_of_a_host_that_knows_nothing_of_it(chromium: Brow
         ).to_be_visible()  # the browser has told of all that was before
         asked = (*watch.requests, *watch.sockets_opened)
         elsewhere = {url.partition("?")[0] for url in asked if host.url not in url}
-        assert elsewhere == {f"ws://{backend}/ws", f"http://{backend}/token"}
+        assert elsewhere == {f"ws://{backend}/ws", f"http://{backend}/token", f"http://{backend}/ticket"}
         assert [problem for problem in watch.problems if not problem.startswith("asked another origin")] == []
 
 
-@pytest.mark.parametrize("way", ["snapshot", "ordinary"])
-@pytest.mark.parametrize("encodes_gz", [False, True], ids=["as a type", "as an encoding"])
+@pytest.mark.parametrize(
+    ("way", "encodes_gz"),
+    [
+        pytest.param("snapshot", False, id="snapshot, as a type"),
+        pytest.param("ordinary", True, id="ordinary, as an encoding"),
+        pytest.param("snapshot", True, id="snapshot, as an encoding", marks=pytest.mark.deep),
+        pytest.param("ordinary", False, id="ordinary, as a type", marks=pytest.mark.deep),
+    ],
+)
 def test_from_a_host_that_compresses_nothing_it_fetches_compressed_files(
     chromium: Browser, site: Path, way: str, encodes_gz: bool
 ) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import re
 import shutil
 import threading
@@ -112,14 +111,7 @@ class Host:
 
     def move_the_server(self, url: str) -> None:
         """Say in config.json where the server is now, and in the page that it may be asked."""
-        origins = [url, url.replace("http", "ws", 1)]
-        config = {
-            "webSocketUrl": f"{origins[1]}/ws",
-            "tokenUrl": f"{url}/token",
-            "ticketUrl": f"{url}/ticket",
-        }
-        self._copy.replace("static/config.json", json.dumps(config).encode())
-        self._change({"connect-src 'self'": " ".join(["connect-src 'self'", *origins])}, "index.html")
+        self._copy.move_the_server(url)
 
     def _change(self, changes: Mapping[str, str], *names: str) -> None:
         for name in names:
@@ -236,6 +228,7 @@ def test_without_a_network_the_page_opens_and_delivers_later_what_was_typed(visi
         assert peer.heard == ["before", "typed without a network"]
 
 
+@pytest.mark.deep
 def test_where_the_host_does_not_answer_the_last_good_configuration_counts(visit: Visit) -> None:
     with visit() as (ada, _):
         ada.watch.allow_network_trouble()
@@ -314,6 +307,7 @@ def test_a_new_version_that_does_not_arrive_whole_leaves_the_old_one(visit: Visi
         expect(ada.page.get_by_text("A new version is ready.")).to_be_visible()
 
 
+@pytest.mark.deep
 def test_a_host_whose_new_versions_are_not_whole_for_a_day_gets_its_page_shown(
     visit: Visit, host: Host
 ) -> None:
@@ -343,6 +337,7 @@ def test_after_a_small_download_the_next_start_is_from_the_snapshot(visit: Visit
         assert way_of(ada) == "snapshot"
 
 
+@pytest.mark.deep
 def test_a_browser_that_saves_data_is_not_sent_the_snapshot_later(visit: Visit) -> None:
     with visit("ordinary", SAVES_DATA) as (ada, server):
         ada.watch.allow_network_trouble()
@@ -369,6 +364,7 @@ def test_a_start_that_fails_from_what_was_kept_is_made_good_by_reload(visit: Vis
         assert way_of(ada) == "snapshot"
 
 
+@pytest.mark.deep
 def test_what_one_tab_gave_up_is_kept_again_while_another_one_is_open(visit: Visit) -> None:
     with visit() as (ada, _):
         other = ada.another_tab()
@@ -383,6 +379,7 @@ def test_what_one_tab_gave_up_is_kept_again_while_another_one_is_open(visit: Vis
             assert way_of(ada) == "snapshot"
 
 
+@pytest.mark.deep
 def test_a_start_that_fails_while_the_new_version_is_not_whole_is_made_good_by_reload(
     visit: Visit, host: Host
 ) -> None:
@@ -394,6 +391,7 @@ def test_a_start_that_fails_while_the_new_version_is_not_whole_is_made_good_by_r
         assert start_file(ada.page, "version") == host.version
 
 
+@pytest.mark.deep
 def test_a_server_that_has_moved_is_reached_by_the_version_that_may_ask_it(
     visit: Visit, host: Host, tmp_path: Path
 ) -> None:
@@ -440,6 +438,7 @@ def test_the_page_of_a_folder_leaves_those_above_and_below_alone(
         assert root.get_attribute("data-update") is None
 
 
+@pytest.mark.deep
 def test_the_source_tree_on_the_same_origin_is_not_hidden_by_what_a_built_page_left(visit: Visit) -> None:
     with visit() as (ada, server):
         server.stop()
@@ -464,7 +463,13 @@ def test_a_page_that_was_not_built_withdraws_what_is_kept(visit: Visit, host: Ho
         eventually(lambda: nothing_is_left(ada.page), what="nothing is left")
 
 
-@pytest.mark.parametrize("has_config", [True, False], ids=["beside the same files", "without any of them"])
+@pytest.mark.parametrize(
+    "has_config",
+    [
+        pytest.param(True, id="beside the same files"),
+        pytest.param(False, id="without any of them", marks=pytest.mark.deep),
+    ],
+)
 def test_a_host_that_has_no_worker_any_more_gets_its_page_shown(
     visit: Visit, host: Host, has_config: bool
 ) -> None:
@@ -479,6 +484,7 @@ def test_a_host_that_has_no_worker_any_more_gets_its_page_shown(
         assert nothing_is_left(ada.page)
 
 
+@pytest.mark.deep
 def test_a_host_that_says_the_same_to_every_address_gets_it_shown(visit: Visit, host: Host) -> None:
     with visit() as (ada, server):
         server.stop()
@@ -526,6 +532,7 @@ def nothing_is_left(page: Page) -> bool:
     return int(page.evaluate(count)) == 0
 
 
+@pytest.mark.deep
 def test_firefox_starts_without_a_network_and_shows_the_source_tree_that_takes_the_place(
     request: pytest.FixtureRequest, playwright: Playwright, installed: Browsers, host: Host, tmp_path: Path
 ) -> None:
@@ -555,6 +562,7 @@ def test_firefox_starts_without_a_network_and_shows_the_source_tree_that_takes_t
         cast.dismiss(fiona)
 
 
+@pytest.mark.deep
 def test_under_any_path_it_needs_no_host_nor_one_that_is_in_order(chromium: Browser, host: Host) -> None:
     with contextlib.closing(chromium.new_context()) as context:
         page = context.new_page()

@@ -81,6 +81,13 @@ class Copy:
         if len(content) >= WORTH_ASKING:
             (self.site / f"{path}.gz").write_bytes(gzip.compress(content, 1))
 
+    def move_the_server(self, url: str) -> None:
+        """Let config.json say where the server is, and the page that it may be asked."""
+        websockets = url.replace("http", "ws", 1)
+        paths = {"tokenUrl": f"{url}/token", "ticketUrl": f"{url}/ticket"}
+        self.replace("static/config.json", json.dumps({"webSocketUrl": f"{websockets}/ws", **paths}).encode())
+        self.say("connect-src 'self'", f"connect-src 'self' {url} {websockets}")
+
     def say(self, old: str, new: str) -> None:
         """Let the page itself say something else."""
         text = self._index.read_text(encoding="utf-8")
