@@ -110,9 +110,10 @@ async def test_a_message_for_a_closing_socket_goes_out_over_the_next_link(stage:
 
 async def test_a_message_too_large_for_a_frame_fails_and_the_next_goes_out() -> None:
     stage = Stage(options=Options(max_frame_bytes=300))
-    await stage.join()
+    stage.session.join("Mika")
     await stage.say("x" * 300)
     await stage.say("short")
+    await stage.open_link()
     assert [frame["content"] for frame in stage.sent("sendMessage")] == ["short"]
     (entry,) = stage.state.timeline.failed
     assert entry.failure is not None

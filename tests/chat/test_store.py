@@ -22,7 +22,9 @@ def test_a_message_added_twice_is_shown_and_told_once() -> None:
     told: list[ChatState] = []
     store.subscribe(lambda state: state, told.append)
     store.add_message(message(1))
+    before = store.state
     store.add_message(message(1))
+    assert store.state is before
     store.add_message(message(2))
     assert [entry.content for entry in store.state.timeline.entries] == ["words 1", "words 2"]
     assert len(told) == 2
