@@ -108,7 +108,7 @@ async def test_a_message_for_a_closing_socket_goes_out_over_the_next_link(stage:
     assert [frame["content"] for frame in stage.sent("sendMessage")] == ["hello"]
 
 
-async def test_a_message_too_large_for_a_frame_fails_and_the_next_goes_out() -> None:
+async def test_a_message_too_large_for_a_frame_fails_alone() -> None:
     stage = Stage(options=Options(max_frame_bytes=300))
     stage.session.join("Mika")
     await stage.say("x" * 300)

@@ -244,7 +244,7 @@ async def test_what_waits_in_a_room_that_was_left_shows_when_one_comes_back(stag
     assert [content for content, _ in stage.entries()] == ["later"]
 
 
-async def test_what_waits_in_a_room_that_was_left_is_sent_unseen_after_a_reload(stage: Stage) -> None:
+async def test_what_waits_in_a_room_that_was_left_is_sent_unseen(stage: Stage) -> None:
     await stage.join()
     await enter(stage, "tea")
     stage.socket.drop()
