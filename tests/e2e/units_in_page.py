@@ -56,10 +56,10 @@ import sys
 from pyodide.http import pyfetch
 
 answer = await pyfetch("units.zip")
-await answer.unpack_archive(extract_dir="/home/units")
-sys.path[:0] = ["/home/units", "/home/units/packages"]
+await answer.unpack_archive(extract_dir="/units")
+sys.path[:0] = ["/units", "/units/packages"]
 from tests.e2e import units_runner
-await units_runner.run_in_page("/home/units", {tests!r}, {left_out!r})
+await units_runner.run_in_page("/units", {tests!r}, {left_out!r})
 """
 
 
