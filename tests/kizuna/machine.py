@@ -91,7 +91,6 @@ class Machine:
         return given + self.tell(events.LinkPrepared(self.link))
 
     def pong(self) -> list[Command]:
-        """Answer the newest ping."""
         ping = [command for command in self.commands if isinstance(command, SendPing)][-1]
         return self.receive({"type": "pong", "t": round(ping.t * 1000)})
 
@@ -99,7 +98,6 @@ class Machine:
 
     @property
     def status(self) -> Status:
-        """Where the connection stands."""
         return self.connection.status
 
     @property
@@ -109,7 +107,6 @@ class Machine:
 
     @property
     def attempts(self) -> int:
-        """How many attempts were begun."""
         return sum(isinstance(command, FetchToken) for command in self.commands)
 
     def armed(self, timer: Timer) -> float | None:
@@ -126,7 +123,6 @@ class Machine:
 
 
 def only(commands: list[Command], kind: type[Kind]) -> list[Kind]:
-    """The commands of one kind."""
     return [command for command in commands if isinstance(command, kind)]
 
 

@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -543,7 +544,7 @@ def delay_bounds(options: Options) -> Mapping[Timer, tuple[float, float]]:
     }
 
 
-TestWorld = World.TestCase
+TestWorld = pytest.mark.timeout(600 + EXAMPLES // 5)(World.TestCase)
 TestWorld.settings = settings(
     max_examples=EXAMPLES, stateful_step_count=30, derandomize=True, deadline=None, database=None
 )

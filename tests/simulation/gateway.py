@@ -132,7 +132,6 @@ class Server:
         self.kill(code=GOING_AWAY)
 
     def backup(self) -> Tables:
-        """A copy of all that is stored."""
         assert isinstance(self.store, MemoryStore)
         return copy.deepcopy(self.store.tables)
 
@@ -146,7 +145,6 @@ class Server:
         self.boot()
 
     def log(self, room_id: str) -> list[Item]:
-        """All that was said in a room, as it is stored."""
         return self.store.query(f"ROOM#{room_id}#LOG")
 
     def post(self, path: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> Answer:

@@ -22,12 +22,10 @@ class Ledger:
         self._without_order: set[int] = set()  # pages
 
     def say(self, text: str, room_id: str, person: str, page: int) -> Said:
-        """Note that it is being said."""
         self.said.append(Said(text, room_id, person, page, len(self.said)))
         return self.said[-1]
 
     def of(self, client_message_id: str) -> Said:
-        """The message with this id."""
         return next(said for said in self.said if said.id == client_message_id)
 
     def bury(self, page: int) -> None:

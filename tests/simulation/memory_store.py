@@ -33,7 +33,6 @@ class MemoryStore:
         self.tables: Tables = {}  #: by partition key, then by sort key
 
     def get(self, pk: str, sk: str) -> Item | None:
-        """The item at a key, or None."""
         return self.get_many([Key(pk, sk)]).get(Key(pk, sk))
 
     def get_many(self, keys: Iterable[Key]) -> dict[Key, Item]:
@@ -74,11 +73,9 @@ class MemoryStore:
         return sorted(pk for pk, items in self.tables.items() if items and pk.startswith(prefix))
 
     def put(self, item: Item, condition: Condition | None = None) -> None:
-        """Write one item. Raises ConditionFailed."""
         self.transact([Put(item, condition)])
 
     def delete(self, pk: str, sk: str, condition: Condition | None = None) -> None:
-        """Remove one item if it is there. Raises ConditionFailed."""
         self.transact([Delete(pk, sk, condition)])
 
     def transact(self, actions: Sequence[Action]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
@@ -30,7 +31,7 @@ class WithBackups(Together):
         self._go_on(flows)
 
 
-TestRestore = WithBackups.TestCase
+TestRestore = pytest.mark.timeout(600 + EXAMPLES)(WithBackups.TestCase)
 TestRestore.settings = settings(
     **machine_settings(max_examples=EXAMPLES, stateful_step_count=40),
     suppress_health_check=[HealthCheck.too_slow],

@@ -45,7 +45,6 @@ class Client:
 
     @property
     def status(self) -> Status:
-        """What the connection says."""
         return self.connection.status
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable
 
@@ -43,8 +42,7 @@ class Page:
         self._asleep_since = 0.0
         self._clock_stands = False
         self._lag = 0.0  # seconds that the monotonic clock has slept
-        self._armed: dict[Timer, tuple[float, int]] = {}  # deadline (monotonic), and which arming it was
-        self._numbers = itertools.count()
+        self._armed: dict[Timer, tuple[float, Callable[[], None]]] = {}  # deadline (monotonic), how to cancel
         self._untold: list[PageEvent] = []  # while it could not run
         self._unread: list[Callable[[], None]] = []  # what reached it while it could not run
         self.tell: Callable[[PageEvent], None] = lambda event: None
@@ -151,22 +149,25 @@ class Page:
 
     def arm(self, timer: Timer, at: float) -> None:
         """Arm a timer for ``at`` (monotonic), in place of an earlier one of its kind."""
-        number = next(self._numbers)
-        self._armed[timer] = at, number
-        self._world.at(max(self._world.now, self._world_time(at)), lambda: self._due(timer, number))
+        self._look_again(timer, at, max(self._world.now, self._world_time(at)))
 
     def disarm(self, timer: Timer) -> None:
-        self._armed.pop(timer, None)
+        if timer in self._armed:
+            _, cancel = self._armed.pop(timer)
+            cancel()
 
-    def _due(self, timer: Timer, number: int) -> None:
-        at, current = self._armed.get(timer, (0.0, -1))
-        if current != number or not self.runs:
-            return
+    def _look_again(self, timer: Timer, at: float, when: float) -> None:
+        self.disarm(timer)
+        self._armed[timer] = at, self._world.at(when, lambda: self._due(timer, at))
+
+    def _due(self, timer: Timer, at: float) -> None:
         now = self._world.now
+        if not self.runs:
+            return  # showing or waking it takes up its timers
         if self._world_time(at) > now + 1e-6:  # the clock stood meanwhile
-            self._world.at(self._world_time(at), lambda: self._due(timer, number))
+            self._look_again(timer, at, self._world_time(at))
         elif (allowed := self._next_grain(now)) > now:
-            self._world.at(allowed, lambda: self._due(timer, number))
+            self._look_again(timer, at, allowed)
         else:
             del self._armed[timer]
             self.fire(timer)

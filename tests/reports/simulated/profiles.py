@@ -1,4 +1,5 @@
-"""Named lives of a page and its network. Each is a few lines of what happens; ``yield`` lets so many seconds pass."""
+"""Named lives of a page and its network. Each is a few lines of what happens to a client's page, network and
+gateway, by chance and by the clock; ``yield`` lets so many seconds pass."""
 
 from __future__ import annotations
 
@@ -13,48 +14,34 @@ from tests.reports.simulated.world import DAY, HOUR, MINUTE
 Script = Iterator[float]
 
 
-class Life:
-    """Responsible for what may happen to one client: its page, network and gateway, by chance and by the clock."""
-
-    def __init__(self, client: Client) -> None:
-        self.page = client.page
-        self.network = client.network
-        self.gateway = client.gateway
-        self.world = client.world
-        self.random = client.world.random
-
-    def until(self, hour: float) -> float:
-        """Seconds until it is next ``hour`` o'clock."""
-        return (hour * HOUR - self.world.now - 1e-6) % DAY + 1e-6
-
-    def mostly_short(self, least: float, most: float) -> float:
-        """A number by chance, each order of magnitude as probable as the next."""
-        return float(least * (most / least) ** self.random.random())
-
-    def by_chance(self, probability: float = 0.5) -> bool:
-        """Whether it happens."""
-        return self.random.random() < probability
+def by_chance(life: Client, probability: float = 0.5) -> bool:
+    return life.world.random.random() < probability
 
 
-def calm(life: Life) -> Script:
+def mostly_short(life: Client, least: float, most: float) -> float:
+    """A number by chance, each order of magnitude as probable as the next."""
+    return float(least * (most / least) ** life.world.random.random())
+
+
+def calm(life: Client) -> Script:
     """Nothing but the gateway's own cuts: after 10 idle minutes, and after 2 h."""
     while True:
         yield DAY
 
 
-def train_tunnel(life: Life) -> Script:
+def train_tunnel(life: Client) -> Script:
     """Two rides of 50 minutes a day; every 1-5 minutes a tunnel of 5-90 s."""
     for hour in cycle((7.5, 17.5)):
-        yield life.until(hour)
+        yield life.world.until(hour)
         arrival = life.world.now + 50 * MINUTE
         while life.world.now < arrival:
-            yield life.random.uniform(1 * MINUTE, 5 * MINUTE)
-            yield from tunnel(life, life.random.uniform(5, 90))
+            yield life.world.random.uniform(1 * MINUTE, 5 * MINUTE)
+            yield from tunnel(life, life.world.random.uniform(5, 90))
 
 
-def tunnel(life: Life, seconds: float) -> Script:
+def tunnel(life: Client, seconds: float) -> Script:
     """Silence both ways. Half the time the browser says so; after 30 s the phone comes back with a new address."""
-    says_so = life.by_chance()
+    says_so = by_chance(life)
     with life.network.being(BLACK_HOLE):
         if says_so:
             life.page.go_offline()
@@ -62,27 +49,27 @@ def tunnel(life: Life, seconds: float) -> Script:
         if seconds > 30:
             life.network.strand()
     if says_so:
-        yield life.random.uniform(0, 2)
+        yield life.world.random.uniform(0, 2)
         life.page.go_online()
 
 
-def laptop_lid(life: Life) -> Script:
+def laptop_lid(life: Client) -> Script:
     """Open for 10 minutes to 2 hours, closed for 1 minute to 10 hours, all week."""
     while True:
-        yield life.random.uniform(10 * MINUTE, 2 * HOUR)
-        yield from nap(life, life.mostly_short(1 * MINUTE, 10 * HOUR))
+        yield life.world.random.uniform(10 * MINUTE, 2 * HOUR)
+        yield from nap(life, mostly_short(life, 1 * MINUTE, 10 * HOUR))
 
 
-def nap(life: Life, seconds: float) -> Script:
+def nap(life: Client, seconds: float) -> Script:
     """Sleep without a word; Wi-Fi needs 1-8 s after waking. After 5 minutes the NAT has forgotten the sockets."""
-    life.page.sleep(clock_stands=life.by_chance())
+    life.page.sleep(clock_stands=by_chance(life))
     with life.network.being(BLACK_HOLE):
         yield seconds
         if seconds > 5 * MINUTE:
-            life.network.strand(tells=life.by_chance())
+            life.network.strand(tells=by_chance(life))
         life.page.wake()
         life.page.go_offline()
-        yield life.random.uniform(1, 8)
+        yield life.world.random.uniform(1, 8)
     life.page.go_online()
 
 
@@ -96,60 +83,60 @@ WIFI_FAULTS: Sequence[tuple[Path, float, float]] = (
 )
 
 
-def flaky_wifi(life: Life) -> Script:
+def flaky_wifi(life: Client) -> Script:
     """A fault every 1-10 minutes, day and night; one in four is a reset of every socket, or a silent new address."""
     while True:
-        yield life.random.uniform(1 * MINUTE, 10 * MINUTE)
-        if life.by_chance(0.25):
-            life.random.choice((life.network.reset, life.network.strand))()
+        yield life.world.random.uniform(1 * MINUTE, 10 * MINUTE)
+        if by_chance(life, 0.25):
+            life.world.random.choice((life.network.reset, life.network.strand))()
             continue
-        path, least, most = life.random.choice(WIFI_FAULTS)
+        path, least, most = life.world.random.choice(WIFI_FAULTS)
         with life.network.being(path):
-            yield life.random.uniform(least, most)
+            yield life.world.random.uniform(least, most)
 
 
-def rolling_deploy(life: Life) -> Script:
+def rolling_deploy(life: Client) -> Script:
     """Four deploys a day that say bye with a retryAfter of 1-10 s, and at 3:00 a restart that is down for 10-60 s."""
     for hour in cycle((3, 10, 12, 15, 17)):
-        yield life.until(hour)
+        yield life.world.until(hour)
         if hour == 3:
             with life.gateway.being_down():
-                yield life.random.uniform(10, 60)
+                yield life.world.random.uniform(10, 60)
         else:
-            life.gateway.deploy(retry_after=life.random.uniform(1, 10))
+            life.gateway.deploy(retry_after=life.world.random.uniform(1, 10))
 
 
-def hidden_overnight(life: Life) -> Script:
+def hidden_overnight(life: Client) -> Script:
     """Hidden from 22:00 to 7:30; every 30-150 minutes of the night the network is gone, or the address changes."""
     while True:
-        yield life.until(22)
+        yield life.world.until(22)
         life.page.hide()
-        morning = life.world.now + life.until(7.5)
-        while life.world.now + (pause := life.random.uniform(30, 150) * MINUTE) < morning - 5 * MINUTE:
+        morning = life.world.now + life.world.until(7.5)
+        while life.world.now + (pause := life.world.random.uniform(30, 150) * MINUTE) < morning - 5 * MINUTE:
             yield pause
-            if life.by_chance():
+            if by_chance(life):
                 life.network.strand()
             else:
                 with life.network.being(BLACK_HOLE):
-                    yield life.random.uniform(5, 300)
+                    yield life.world.random.uniform(5, 300)
         yield morning - life.world.now
         life.page.show()
 
 
-def frozen_overnight(life: Life) -> Script:
+def frozen_overnight(life: Client) -> Script:
     """Hidden at 22:00 and frozen five minutes later; in the morning the browser resumes and shows it. Twice a day the
     person goes to another page and comes back (back/forward cache)."""
     while True:
         for hour in (10, 16):
-            yield life.until(hour)
+            yield life.world.until(hour)
             life.page.leave()
-            yield life.mostly_short(2, 10 * MINUTE)
+            yield mostly_short(life, 2, 10 * MINUTE)
             life.page.come_back()
-        yield life.until(22)
+        yield life.world.until(22)
         life.page.hide()
         yield 5 * MINUTE
         life.page.freeze()
-        yield life.until(7.5)
+        yield life.world.until(7.5)
         life.page.resume()
         life.page.show()
 
@@ -159,7 +146,7 @@ class Profile:
     """A life with a name."""
 
     name: str
-    script: Callable[[Life], Script]
+    script: Callable[[Client], Script]
     has_worker: bool = False  #: a worker's ticks drive the timers of a hidden page
 
 

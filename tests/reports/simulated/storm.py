@@ -205,7 +205,6 @@ HEADINGS = (
 
 
 def row(name: str, storm: Storm) -> list[str]:
-    """One line of the table."""
     times = [storm.back_within(share) for share in (0.5, 0.99, 1.0)]
     return [
         name,
@@ -219,7 +218,6 @@ def row(name: str, storm: Storm) -> list[str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command line."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.reports.simulated.storm", description=__doc__.split("\n")[0]
     )

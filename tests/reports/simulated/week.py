@@ -17,7 +17,7 @@ from tests.reports.simulated import documents
 from tests.reports.simulated.client import Client
 from tests.reports.simulated.gateway import Gateway
 from tests.reports.simulated.meter import Measurements, Meter, percentile
-from tests.reports.simulated.profiles import PROFILES, Life, Profile
+from tests.reports.simulated.profiles import PROFILES, Profile
 from tests.reports.simulated.world import DAY, HOUR, World
 
 
@@ -37,13 +37,12 @@ def live(
     client.handle(ConnectRequested())
     world.run(until=world.now + 1)
     meter = Meter(client)
-    world.live(profile.script(Life(client)))
+    world.live(profile.script(client))
     world.run(until=begins_at * HOUR + days * DAY)
     return meter.result()
 
 
 def row(profile: Profile, weeks: Iterable[Measurements]) -> list[str]:
-    """One line of the table."""
     total = Measurements()
     for week in weeks:
         total.add(week)
@@ -78,7 +77,6 @@ def _percentiles(seconds: Sequence[float]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command line."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.reports.simulated.week", description=__doc__.split("\n")[0]
     )

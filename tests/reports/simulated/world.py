@@ -24,9 +24,14 @@ class World:
     def now(self) -> float:
         return self._clock.now().monotonic
 
-    def at(self, when: float, do: Callable[[], None]) -> None:
-        """Let ``do`` happen at ``when``; what was asked for first happens first at equal times."""
-        self._clock.call_at(when, do)
+    def until(self, hour: float) -> float:
+        """Seconds until it is next ``hour`` o'clock."""
+        return (hour * HOUR - self.now - 1e-6) % DAY + 1e-6
+
+    def at(self, when: float, do: Callable[[], None]) -> Callable[[], None]:
+        """Let ``do`` happen at ``when``, unless what is returned is called before. What was asked for first happens
+        first at equal times."""
+        return self._clock.call_at(when, do).cancel
 
     def after(self, delay: float, do: Callable[[], None]) -> None:
         self.at(self.now + delay, do)
