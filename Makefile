@@ -13,9 +13,13 @@ export HOST PORT DATA
 NODE_EXTRA_CA_CERTS ?= $(wildcard /etc/ssl/certs/ca-certificates.crt)
 export NODE_EXTRA_CA_CERTS
 
+# What one process of the tests has compiled, the others need not.
+export PYTHONDONTWRITEBYTECODE :=
+
 VENV_PYTHON := .venv/bin/python
 STEP := $(PYTHON) tools/step.py
-PIP := $(VENV_PYTHON) -m pip --disable-pip-version-check --no-input --retries 2 install
+# Packages are compiled as they are imported: most of what the tests install, nobody imports.
+PIP := $(VENV_PYTHON) -m pip --disable-pip-version-check --no-input --retries 2 install --no-compile
 # Never the machine's own Node, and deaf to the settings of the user's own npm. A mirror: npm_config_registry=...
 NPM := .venv/bin/npm --userconfig=/dev/null --cache=.venv/npm-cache --loglevel=error \
   --fetch-retries=1 --fetch-retry-mintimeout=1000
@@ -153,7 +157,7 @@ lock: $(PACKAGES)  ## Pin anew what requirements/*.in and package.json ask for (
 	@$(STEP) "Installing uv" .venv-lock/bin/python -m pip install uv==0.13.8
 	@for list in run build test aws ministack; do \
 	  $(STEP) "Pinning requirements/$$list.txt" .venv-lock/bin/uv pip compile --universal --python-version 3.11 \
-	    --generate-hashes --no-header --no-annotate $(UPGRADE) requirements/$$list.in -o requirements/$$list.txt || exit; \
+	    --generate-hashes --no-strip-extras --no-header --no-annotate $(UPGRADE) requirements/$$list.in -o requirements/$$list.txt || exit; \
 	done
 	@$(STEP) "Pinning package-lock.json" $(NPM) install --package-lock-only --ignore-scripts --no-audit --no-fund
 	@rm -rf .venv-lock

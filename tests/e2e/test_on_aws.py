@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -12,7 +13,7 @@ from playwright.sync_api import Browser
 from tests.cloud.deployed import Deployed
 from tests.support.fault_proxy import FaultProxy
 from tests.support.person import Person
-from tests.support.site import StaticHost, build_site
+from tests.support.site import Copy, StaticHost
 from tests.support.waiting import eventually
 
 #: A function that starts for the first time takes seconds, and on a busy machine a minute.
@@ -36,21 +37,21 @@ def network(deployed: Deployed) -> Iterator[FaultProxy]:
 
 @pytest.fixture(scope="module")
 def host(
-    deployed: Deployed, network: FaultProxy, tmp_path_factory: pytest.TempPathFactory
+    deployed: Deployed, network: FaultProxy, site: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[StaticHost]:
     """The page as `make build` makes it for this backend, on a host of its own, of an origin that is allowed."""
 
     def through(url: str) -> str:
         return url.replace(f":{deployed.ministack.port}/", f":{urlsplit(network.url).port}/")
 
-    config = {
-        "webSocketUrl": through(deployed.web_socket_url),
-        "tokenUrl": through(deployed.token_url),
-        "ticketUrl": through(deployed.ticket_url),
-        "connection": PATIENT,
-    }
-    site = build_site(tmp_path_factory.mktemp("site-on-aws") / "site", config)
-    with StaticHost(site, deployed.page_port) as host:
+    copy = Copy(site, tmp_path_factory.mktemp("site-on-aws") / "site")
+    copy.configure(
+        webSocketUrl=through(deployed.web_socket_url),
+        tokenUrl=through(deployed.token_url),
+        ticketUrl=through(deployed.ticket_url),
+        connection=PATIENT,
+    )
+    with StaticHost(copy.site, deployed.page_port) as host:
         yield host
 
 

@@ -34,12 +34,16 @@ CHROMIUM_FLAGS = [
 ]
 
 
+def is_headed() -> bool:
+    """Whether somebody wants to watch."""
+    return bool(os.environ.get("HEADED"))
+
+
 @contextlib.contextmanager
 def chromium(playwright: Playwright, program: Path, *flags: str) -> Iterator[Browser]:
     """The Chromium of most tests; ``flags``: further ones. HEADED=1 shows its windows."""
-    headless = not os.environ.get("HEADED")
     browser = playwright.chromium.launch(
-        executable_path=program, args=[*CHROMIUM_FLAGS, *flags], headless=headless
+        executable_path=program, args=[*CHROMIUM_FLAGS, *flags], headless=not is_headed()
     )
     try:
         yield browser

@@ -11,11 +11,12 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Page
@@ -35,13 +36,9 @@ RUN_PYTHON = """async ([path, source]) => {
 }"""
 
 
-def build_site(site: Path, config: Mapping[str, Any] | None = None) -> Path:
-    """Build as `make run` does, with the repository's config.json or with another one."""
-    path = ROOT / "static" / "config.json"
-    if config is not None:
-        path = site.with_suffix(".json")
-        path.write_text(json.dumps(config))
-    build(Order(root=ROOT, site=site, config=path, quality=QUICK))
+def build_site(site: Path) -> Path:
+    """Build as `make run` does."""
+    build(Order(root=ROOT, site=site, config=ROOT / "static" / "config.json", quality=QUICK))
     return site
 
 
@@ -83,10 +80,15 @@ class Copy:
 
     def move_the_server(self, url: str) -> None:
         """Let config.json say where the server is, and the page that it may be asked."""
-        websockets = url.replace("http", "ws", 1)
-        paths = {"tokenUrl": f"{url}/token", "ticketUrl": f"{url}/ticket"}
-        self.replace("static/config.json", json.dumps({"webSocketUrl": f"{websockets}/ws", **paths}).encode())
-        self.say("connect-src 'self'", f"connect-src 'self' {url} {websockets}")
+        self.configure(
+            webSocketUrl=f"{url.replace('http', 'ws', 1)}/ws", tokenUrl=f"{url}/token", ticketUrl=f"{url}/ticket"
+        )
+
+    def configure(self, **config: Any) -> None:
+        """Have another config.json, and ask whom it names: all of the site that depends on it."""
+        asked = {"://".join(urlsplit(url)[:2]) for url in config.values() if isinstance(url, str)}
+        self.replace("static/config.json", json.dumps(config).encode())
+        self.say("connect-src 'self'", " ".join(["connect-src 'self'", *sorted(asked)]))
 
     def say(self, old: str, new: str) -> None:
         """Let the page itself say something else."""
