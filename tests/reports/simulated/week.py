@@ -42,33 +42,21 @@ def live(
     return meter.result()
 
 
-def row(profile: Profile, weeks: Iterable[Measurements]) -> list[str]:
+def row(profile: Profile, weeks: Iterable[Measurements]) -> dict[str, str]:
     total = Measurements()
     for week in weeks:
         total.add(week)
     days = total.lived / DAY
-    return [
-        profile.name,
-        f"{100 * total.connected / total.usable:.3f} %",
-        f"{(total.usable - total.connected) / days:.0f}",
-        str(len(total.detections)),
-        _percentiles(total.detections),
-        str(len(total.recoveries)),
-        _percentiles(total.recoveries),
-        f"{total.attempts / days:.1f}",
-    ]
-
-
-HEADINGS = (
-    "profile",
-    "connected",
-    "lost, s/day",
-    "faults",
-    "noticed after",
-    "recoveries",
-    "recovered after",
-    "attempts/day",
-)
+    return {
+        "profile": profile.name,
+        "connected": f"{100 * total.connected / total.usable:.3f} %",
+        "lost, s/day": f"{(total.usable - total.connected) / days:.0f}",
+        "faults": str(len(total.detections)),
+        "noticed after": _percentiles(total.detections),
+        "recoveries": str(len(total.recoveries)),
+        "recovered after": _percentiles(total.recoveries),
+        "attempts/day": f"{total.attempts / days:.1f}",
+    }
 
 
 def _percentiles(seconds: Sequence[float]) -> str:
@@ -98,7 +86,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         f"python -m tests.reports.simulated.week --days {args.days:g} --seed {args.seed} --seeds {args.seeds}"
         f" --options {args.options}"
     )
-    text = f"{documents.table(HEADINGS, rows)}\n\n`{command}`"
+    table = documents.table(list(rows[0]), [list(each.values()) for each in rows])
+    text = f"{table}\n\n`{command}`"
     documents.publish(f"week-{args.options}", text, write=args.write)
 
 
