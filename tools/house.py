@@ -72,6 +72,11 @@ class Source:
         """The syntax tree, of a Python file."""
         return ast.parse(self.text, self.path)
 
+    @cached_property
+    def nodes(self) -> list[ast.AST]:
+        """All nodes of the tree: several rules look at each."""
+        return list(ast.walk(self.tree))
+
     def inside(self, *places: str) -> bool:
         """Whether this is one of the places, or lies in one."""
         return any(PurePosixPath(self.path).is_relative_to(place) for place in places)
@@ -102,7 +107,7 @@ def arrows(source: Source) -> Iterator[str]:
     place = next((place for place in ARROWS if source.inside(place)), None)
     if place is None:
         return
-    for line, module in imports(source.tree):
+    for line, module in imports(source):
         if _is_in(module, OURS) and not _is_in(module, ARROWS[place]):
             allowed = ", ".join(sorted(ARROWS[place])) or "nothing of the project"
             yield source.at(
@@ -112,7 +117,7 @@ def arrows(source: Source) -> Iterator[str]:
 
 def browser_only(source: Source) -> Iterator[str]:
     """What exists only in a browser is imported in few places, whole; PyScript's own package nowhere."""
-    for line, module in imports(source.tree):
+    for line, module in imports(source):
         if _is_in(module, {"pyscript"}):
             yield source.at(line, "use js and pyodide.ffi: nothing here imports pyscript")
         if _is_in(module, BROWSER_MODULES) and source.inside("app", "backend", "tools"):
@@ -124,7 +129,7 @@ def browser_only(source: Source) -> Iterator[str]:
 
 def standard_library_only(source: Source) -> Iterator[str]:
     """The page has no packages to install: app/ imports the standard library, the browser and itself."""
-    for line, module in imports(source.tree):
+    for line, module in imports(source):
         if source.inside("app") and not _is_in(
             module, sys.stdlib_module_names | OURS | BROWSER_MODULES | {"pyscript"}
         ):
@@ -133,10 +138,10 @@ def standard_library_only(source: Source) -> Iterator[str]:
 
 def no_path_tricks(source: Source) -> Iterator[str]:
     """Imports work by the editable install and PyScript's files, never by changing where Python looks."""
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Attribute) and ast.unparse(node) in ("sys.path", "site.addsitedir"):
             yield source.at(node.lineno, f"import by the full name instead of changing {ast.unparse(node)}")
-    for line, module in imports(source.tree):
+    for line, module in imports(source):
         if module in ("sys.path", "site.addsitedir"):
             yield source.at(line, f"import by the full name instead of changing {module}")
 
@@ -145,7 +150,7 @@ def clean_at_import(source: Source) -> Iterator[str]:
     """Importing a module of the page draws no time and no random number, and touches no JavaScript object."""
     if not source.inside("app"):
         return
-    known = dict(_local_names(source.tree))
+    known = dict(_local_names(source))
     for node in _run_at_import(source.tree):
         name = _full_name(node.func if isinstance(node, ast.Call) else node, known)
         if isinstance(node, ast.Call) and _is_in(name, CLOCKS_AND_DICE | {"pyodide"}):
@@ -173,7 +178,7 @@ def mostly_short_functions(files: Iterable[Source]) -> Iterator[str]:
     functions = [
         (source, node)
         for source in files
-        for node in ast.walk(source.tree)
+        for node in source.nodes
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     ]
     long = [(source, node) for source, node in functions if _length(node) >= LONG_FUNCTION]
@@ -206,8 +211,8 @@ def no_waiting_by_the_clock(source: Source) -> Iterator[str]:
     tests/support, may pause between two looks."""
     if not source.inside("tests") or source.inside("tests/support"):
         return
-    known = dict(_local_names(source.tree))
-    for node in ast.walk(source.tree):
+    known = dict(_local_names(source))
+    for node in source.nodes:
         if isinstance(node, ast.Call):
             name = _full_name(node.func, known)
             if name == "time.sleep" or name.endswith(".wait_for_timeout"):
@@ -224,18 +229,18 @@ def no_markup_from_text(source: Source) -> Iterator[str]:
                 )
 
 
-def imports(tree: ast.Module) -> Iterator[tuple[int, str]]:
+def imports(source: Source) -> Iterator[tuple[int, str]]:
     """Each import, wherever it stands: its line, and the full name of what it brings (chat.protocol.Frame)."""
-    for node in ast.walk(tree):
+    for node in source.nodes:
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
 
 
-def _local_names(tree: ast.Module) -> Iterator[tuple[str, str]]:
+def _local_names(source: Source) -> Iterator[tuple[str, str]]:
     """What an imported name stands for: `from time import sleep as nap` gives (nap, time.sleep)."""
-    for node in ast.walk(tree):
+    for node in source.nodes:
         if isinstance(node, ast.Import):
             yield from ((alias.asname, alias.name) for alias in node.names if alias.asname)
         elif isinstance(node, ast.ImportFrom):

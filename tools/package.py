@@ -8,7 +8,6 @@ sorted, times and rights are fixed, nothing is compiled. (Compression is zlib's:
 from __future__ import annotations
 
 import argparse
-import ast
 import hashlib
 import shutil
 import sys
@@ -17,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from tools.house import imports
+from tools.house import Source, imports
 from tools.step import run
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -63,7 +62,7 @@ def own_modules(entry: str = ENTRY, homes: Mapping[str, Path] = HOMES) -> dict[s
         path = _file_of(home, module)
         if path is not None and (name := path.relative_to(home).as_posix()) not in found:
             found[name] = path
-            left += (imported for _, imported in imports(ast.parse(path.read_text(encoding="utf-8"))))
+            left += (imported for _, imported in imports(Source(path.as_posix(), path.read_text(encoding="utf-8"))))
     return found
 
 
