@@ -6,7 +6,6 @@ the Content-Security-Policy stays as it is. See units_runner.py for how they run
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import json
 import subprocess
@@ -16,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
+from itertools import chain
 
 from playwright.sync_api import Page
 
@@ -27,19 +26,18 @@ from ui.texts import LANGUAGES
 #: What has no part outside Python.
 TESTS = ("tests/kizuna", "tests/chat", "tests/ui")
 
-SOURCES = "reads the source tree, and calls nothing"
-
-#: What is left out beside the properties, by the beginning of a test's id, and why.
-LEFT_OUT: Mapping[str, str] = {
-    "tests/ui/test_shell.py": SOURCES,
-    "tests/ui/test_texts.py::test_no_key_is_left_over": SOURCES,
-    "tests/ui/test_texts.py::test_every_key_the_page_asks_for_exists": SOURCES,
-    "tests/kizuna/browser/": "holds the library to a fake of the browser; here is a real one",
-    "tests/chat/test_protocol.py::test_what_is_not_one_json_object_is_malformed[text6]": (
-        "nested too deep for WebAssembly, as the server's reader may be given; a page reads by kizuna.frame_text"
-    ),
-}
-PACKAGES = ("_pytest", "pytest", "py", "pluggy", "iniconfig", "packaging", "pygments", "pytest_asyncio")
+#: What is left out beside the properties, by the beginning of a test's id.
+LEFT_OUT = (
+    # They read the source tree, and call nothing.
+    "tests/ui/test_shell.py",
+    "tests/ui/test_texts.py::test_no_key_is_left_over",
+    "tests/ui/test_texts.py::test_every_key_the_page_asks_for_exists",
+    # They hold the library to a fake of the browser; here is a real one.
+    "tests/kizuna/browser/",
+    # Nested too deep for WebAssembly, as the server's reader may be given; a page reads by kizuna.frame_text.
+    "tests/chat/test_protocol.py::test_what_is_not_one_json_object_is_malformed[text6]",
+)
+PACKAGES = ("pytest", "pluggy", "iniconfig", "packaging", "pygments", "pytest-asyncio")
 
 #: The runner, the settings, and what tests read beside the page's modules.
 READ_BY_TESTS = (
@@ -71,7 +69,7 @@ class Result:
     code: int  #: pytest's exit code
     passed: Sequence[str]
     failed: Mapping[str, str]  #: and skipped ones, which should not be: how
-    deselected: Mapping[str, str]  #: why
+    deselected: Sequence[str]
 
 
 def run_in(page: Page, url: str, tests: Sequence[str] = TESTS) -> Result:
@@ -82,7 +80,7 @@ def run_in(page: Page, url: str, tests: Sequence[str] = TESTS) -> Result:
     page.route("**/units.zip", lambda route: route.fulfill(body=packed, content_type="application/zip"))
     tab.begin_to_open()
     tab.wait_until_started()
-    told = tab.run(RUN.format(tests=list(tests), left_out=dict(LEFT_OUT)))
+    told = tab.run(RUN.format(tests=list(tests), left_out=LEFT_OUT))
     assert tab.watch.problems == []
     return Result(**json.loads(told))
 
@@ -95,7 +93,7 @@ def collected_here(tests: Sequence[str] = TESTS) -> list[str]:
 
 
 def unaccounted(here: Iterable[str], there: Result) -> list[str]:
-    """Tests of this Python that neither ran there as often nor were left out for a reason."""
+    """Tests of this Python that neither ran there as often nor were left out."""
     ran = (*there.passed, *there.failed, *there.deselected)
     missing = Counter(map(_function, here)) - Counter(map(_function, ran))
     return [f"{test}: {times} times too few" for test, times in missing.items()]
@@ -107,25 +105,13 @@ def _function(test: str) -> str:
 
 
 def _pack() -> bytes:
-    """The zip: the tests, pytest, and the settings of pyproject.toml."""
+    """The zip: the tests, pytest (which asks for the version of its plugin), and the settings of pyproject.toml."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        for path in [ROOT / each for each in READ_BY_TESTS] + _sources(ROOT / each for each in TESTS):
-            archive.write(path, str(path.relative_to(ROOT)))
-        for package in PACKAGES:
-            spec = importlib.util.find_spec(package)
-            assert spec is not None
-            assert spec.origin is not None
-            place = Path(spec.origin)  # of a package: its __init__.py
-            place = place.parent if spec.submodule_search_locations else place
-            for path in _sources([place]):
-                archive.write(path, str("packages" / path.relative_to(place.parent)))
-        about = metadata.distribution("pytest-asyncio")  # it asks for its own version
-        archive.writestr(
-            f"packages/pytest_asyncio-{about.version}.dist-info/METADATA", str(about.read_text("METADATA"))
-        )
+        sources = [path for folder in TESTS for path in sorted((ROOT / folder).rglob("*.py"))]
+        for path in [*(ROOT / each for each in READ_BY_TESTS), *sources]:
+            archive.write(path, path.relative_to(ROOT))
+        for file in chain.from_iterable(metadata.files(package) or () for package in PACKAGES):
+            if file.suffix == ".py" or file.name == "METADATA":
+                archive.write(str(file.locate()), f"packages/{file}")
     return packed.getvalue()
-
-
-def _sources(places: Iterable[Path]) -> list[Path]:
-    return [file for place in places for file in ([place] if place.is_file() else sorted(place.rglob("*.py")))]
