@@ -31,10 +31,13 @@ from tests.support.waiting import PATIENCE
 from tools.browsers import find_browsers
 
 PLAYERS = (Player("Ada", ("Ada", "Ada 2")), Player("Ben", ("Ben",)), Player("Cleo", ("Cleo",)))
-#: Enough for a short plan; and for a protection that is switched off: somebody who types, somebody who sees it.
-SHORT, FEW = PLAYERS[:2], (Player("Ada", ("Ada",)), Player("Ben", ("Ben",)))
-#: The fault that finds each protection that is switched off, and how often it is tried.
-FINDS = {"dedupe": What.REPEAT, "resend": What.LOSS, "catch-up": What.DOWN}
+#: Enough for a short plan.
+SHORT = PLAYERS[:2]
+#: Who shows that each protection is switched off, and by which fault: who types sees own words lost or doubled; what
+#: was missed, somebody else must have said.
+ALONE, FEW = (Player("Ada", ("Ada",)),), (Player("Ada", ("Ada",)), Player("Ben", ("Ben",)))
+SHOWN_BY = {"dedupe": (ALONE, What.REPEAT), "resend": (ALONE, What.LOSS), "catch-up": (FEW, What.DOWN)}
+#: How often it is tried.
 TRIES = 20
 #: Ten minutes of them.
 FAULTS = 400
@@ -80,7 +83,8 @@ def _run(run: Run, plan: Sequence[Fault], name: str) -> int:
 
 def _plan(options: argparse.Namespace) -> tuple[tuple[Player, ...], tuple[Fault, ...]]:
     if options.without:
-        return FEW, same_for_all(FINDS[options.without], TRIES, FEW)
+        players, what = SHOWN_BY[options.without]
+        return players, same_for_all(what, TRIES, players)
     return PLAYERS, make_plan(options.seed, options.faults, PLAYERS)
 
 

@@ -53,9 +53,8 @@ class Run:
     ) -> None:
         self.chronicle = Chronicle()
         self.verdict = Verdict()
-        self._took = self._settled_in = (
-            0.0  # seconds: the plan, and until everybody was back and nothing waited
-        )
+        self._took = 0.0  # seconds, for the plan
+        self._settled_in = 0.0  # seconds, until everybody was back and nothing waited
         self._log: list[Line] = []  # the server's, at the end
         self._server = server
         self._room = room

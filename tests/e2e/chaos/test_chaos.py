@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from tests.e2e.chaos.__main__ import FAULTS, FEW, FINDS, PLAYERS, SHORT, TRIES
+from tests.e2e.chaos.__main__ import FAULTS, PLAYERS, SHORT, SHOWN_BY, TRIES
 from tests.e2e.chaos.plan import What, make_plan, same_for_all
 from tests.e2e.chaos.run import Run
 from tests.e2e.chaos.sabotage import Saboteur
@@ -57,6 +57,7 @@ def test_long_plan_is_survived(runs: Callable[..., Run]) -> None:
 def test_page_without_a_protection_is_found(
     runs: Callable[..., Run], site: Path, protection: str, kind: str
 ) -> None:
-    run = runs(FEW, SEED, saboteur=Saboteur(protection, site))
-    verdict = run.carry_out(same_for_all(FINDS[protection], TRIES, FEW))
+    players, fault = SHOWN_BY[protection]
+    run = runs(players, SEED, saboteur=Saboteur(protection, site))
+    verdict = run.carry_out(same_for_all(fault, TRIES, players))
     assert getattr(verdict, kind), run.report()
