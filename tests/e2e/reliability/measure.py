@@ -166,16 +166,21 @@ def _await(ask: Callable[[], Answer], what: str) -> Answer:
 
 
 def _converse(stage: Stage, room: str) -> list[str]:
-    """Say one thing more, and compare the screen with the server's log."""
-    problems = []
+    """Once all is said that waited, say one thing more, and compare the screen with the server's log."""
     with Peer(stage.server, room, "Witness") as witness:
+        problems = [problem for text in MINE for problem in _not_shown(stage, text, "sent")]
         witness.say(AFTER)
-        for text, state in {**dict.fromkeys(MINE, "sent"), AFTER: "received"}.items():
-            try:
-                stage.page.wait_for_text(text, GIVE_UP, state)
-            except AssertionError as error:
-                problems.append(str(error))
+        problems += _not_shown(stage, AFTER, "received")
         return problems + compare(stage.page.texts, witness.heard)
+
+
+def _not_shown(stage: Stage, text: str, state: str) -> list[str]:
+    """What is wrong if a text does not come to stand there once, in this state."""
+    try:
+        stage.page.wait_for_text(text, GIVE_UP, state)
+    except AssertionError as error:
+        return [str(error)]
+    return []
 
 
 def compare(shown: Sequence[str], logged: Sequence[str]) -> list[str]:
