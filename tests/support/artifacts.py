@@ -15,7 +15,10 @@ ARTIFACTS = ROOT / "test-results"
 
 
 def begin_trace(context: BrowserContext) -> None:
-    """From now on what is done to its pages is remembered, for `keep`; what was before is forgotten."""
+    """From now on what is done to its pages is remembered, for `keep`; what was before is forgotten.
+
+    Actions and console alone: with a snapshot of the page at each, using a page costs half as much again.
+    """
     try:
         context.tracing.start_chunk()
     except Error:  # there was none before

@@ -13,6 +13,7 @@ from playwright.sync_api import CDPSession, Error, Locator, Page
 from tests.support.fault_proxy import FaultProxy
 from tests.support.page_driver import PageDriver
 from tests.support.server import ROOT
+from tests.support.waiting import PATIENCE
 from tests.support.watch import Watch
 
 #: Remembers every WebSocket that the page makes, without keeping any alive. The browser's own way of counting,
@@ -88,6 +89,7 @@ class Person(PageDriver):
         self.page = page
         self.network = network
         self.watch = Watch(page, self.home, network.url)
+        page.set_default_timeout(PATIENCE * 1000)
         page.add_init_script(REMEMBER_SOCKETS)
         if not keeps:
             page.add_init_script("delete Navigator.prototype.serviceWorker;")
@@ -108,7 +110,6 @@ class Person(PageDriver):
     # --- as Playwright does it ---
 
     def run(self, function: str, argument: object = None) -> Any:
-        """The result of a JavaScript function in the page."""
         try:
             return self.page.evaluate(function, argument)
         except Error as error:
@@ -121,7 +122,6 @@ class Person(PageDriver):
         self.page.wait_for_timeout(seconds * 1000)
 
     def go(self, address: str) -> None:
-        """Ask for an address, and wait for no more than its first byte."""
         self.page.goto(address, wait_until="commit")
 
     def reload(self) -> None:
@@ -130,11 +130,9 @@ class Person(PageDriver):
         self.wait_until_started()
 
     def press(self, button: str) -> None:
-        """Press the button of this name."""
         self.page.get_by_role("button", name=button, exact=True).click()
 
     def write(self, selector: str, text: str, *, enter: bool = False) -> None:
-        """Type into a field, and press Enter if asked to."""
         field = self.page.locator(selector)
         field.fill(text)
         if enter:

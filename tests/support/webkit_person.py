@@ -19,7 +19,6 @@ class WebKitPerson(PageDriver):
         self._browser = browser
 
     def run(self, function: str, argument: object = None) -> Any:
-        """The result of a JavaScript function in the page."""
         try:
             return self._browser.execute_script(f"return ({function})(arguments[0])", argument)
         except (JavascriptException, StaleElementReferenceException) as error:
@@ -34,11 +33,9 @@ class WebKitPerson(PageDriver):
         self._browser.get(address)
 
     def press(self, button: str) -> None:
-        """Press the button of this name."""
         self._browser.find_element(By.XPATH, f"//button[normalize-space()='{button}']").click()
 
     def write(self, selector: str, text: str, *, enter: bool = False) -> None:
-        """Type into a field, and press Enter if asked to."""
         self._browser.find_element(By.CSS_SELECTOR, selector).send_keys(text, *[Keys.ENTER] * enter)
 
     def hide(self) -> None:
