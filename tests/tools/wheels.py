@@ -1,5 +1,6 @@
 """Wheels for tests that may fetch nothing: made of the packages that are installed beside the tests."""
 
+import re
 import zipfile
 from importlib.metadata import distribution
 from pathlib import Path
@@ -13,7 +14,7 @@ def pins(requirements: Path) -> dict[str, str]:
     """The exact versions in a list of requirements, by name."""
     lines = requirements.read_text(encoding="utf-8").splitlines()
     return {
-        line.partition("==")[0]: line.partition("==")[2].split()[0]
+        re.split(r"[\[=]", line)[0]: line.partition("==")[2].split()[0]
         for line in lines
         if "==" in line and not line.startswith((" ", "#"))
     }
