@@ -4,12 +4,12 @@ what it attaches it detaches, what it makes for JavaScript it destroys."""
 from __future__ import annotations
 
 import asyncio
+import itertools
 import sys
 from collections.abc import Callable, Iterator
 from copy import copy
-from functools import partial
-from types import ModuleType, SimpleNamespace
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, Self
 
 import pytest
 
@@ -61,31 +61,31 @@ class Target:
                 listener(SimpleNamespace(**event))
 
 
-class WebSocket:
+class JsObject:
+    """Responsible for what JavaScript constructs by ``new``; a test finds all that were in ``made``."""
+
+    made: list[Any]
+
+    @classmethod
+    def new(cls, *args: Any, **options: Any) -> Self:
+        cls.made.append(cls(*args))
+        return cls.made[-1]  # type: ignore[no-any-return]
+
+
+class WebSocket(JsObject):
     """A native socket that remembers what was done to it, in order."""
 
     CONNECTING, OPEN, CLOSING, CLOSED = range(4)
-    made: list[WebSocket]
-    log: list[tuple[str, Any]]
 
     def __init__(self, url: str) -> None:
-        self.__dict__["log"] = []
-        self.url = url
-        self.readyState = self.CONNECTING
-        self.onopen: Proxy | None = None
-        self.onmessage: Proxy | None = None
-        self.onclose: Proxy | None = None
-        self.onerror: Proxy | None = None
-
-    @classmethod
-    def new(cls, url: str) -> WebSocket:
         if not url.startswith(("ws://", "wss://")):
             raise JsException("SyntaxError", f"{url} is no WebSocket's")
-        cls.made.append(cls(url))
-        return cls.made[-1]
+        self.log: list[tuple[str, Any]] = []
+        self.url = url
+        self.readyState = self.CONNECTING
 
     def __setattr__(self, name: str, value: Any) -> None:
-        self.__dict__[name] = value
+        super().__setattr__(name, value)
         if name.startswith("on"):
             self.log.append((name, value is not None))
 
@@ -99,24 +99,17 @@ class WebSocket:
         self.log.append(("close", code))
 
 
-class Worker:
+class Worker(JsObject):
     """A dedicated worker whose script comes when the test says so, and which remembers what is armed in it."""
 
-    made: list[Worker]
-
     def __init__(self, url: str) -> None:
-        self.url = url
-        self.onmessage: Proxy | None = None
-        self.onerror: Proxy | None = None
-        self.armed: dict[int, float] = {}  #: number -> milliseconds
-        self.is_terminated = False
-
-    @classmethod
-    def new(cls, url: str, **options: str) -> Worker:
         if url.startswith("http://elsewhere"):
             raise JsException("SecurityError", "that is another origin's")
-        cls.made.append(cls(url))
-        return cls.made[-1]
+        self.url = url
+        self.onmessage: Any = None
+        self.onerror: Any = None
+        self.armed: dict[int, float] = {}  #: number -> milliseconds
+        self.is_terminated = False
 
     def postMessage(self, message: dict[str, Any]) -> None:
         assert not self.is_terminated
@@ -131,12 +124,10 @@ class Worker:
     def tick(self, number: int) -> None:
         """Let one come due."""
         self.armed.pop(number, None)
-        assert self.onmessage is not None
         self.onmessage(SimpleNamespace(data=number))
 
     def fail(self) -> None:
         """Let its script be missing, or forbidden."""
-        assert self.onerror is not None
         self.onerror(SimpleNamespace(preventDefault=lambda: None))
 
 
@@ -144,24 +135,22 @@ class Storage:
     """localStorage, which may be full or forbidden."""
 
     def __init__(self) -> None:
-        self.items: dict[str, str] = {}
         self.error: JsException | None = None
+        self._items: dict[str, str] = {}
 
-    def _check(self) -> None:
+    def _open(self) -> dict[str, str]:
         if self.error:
             raise self.error
+        return self._items
 
     def getItem(self, key: str) -> Any:
-        self._check()
-        return self.items.get(key, JsNull())
+        return self._open().get(key, JsNull())
 
     def setItem(self, key: str, value: str) -> None:
-        self._check()
-        self.items[key] = value
+        self._open()[key] = value
 
     def removeItem(self, key: str) -> None:
-        self._check()
-        self.items.pop(key, None)
+        self._open().pop(key, None)
 
 
 class JsNull:
@@ -171,32 +160,90 @@ class JsNull:
         return False
 
 
-class Browser(ModuleType):
+class Promise:
+    """js.Promise."""
+
+    @staticmethod
+    def new(executor: Callable[[Any, Any], None]) -> asyncio.Future[Any]:
+        promise: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+        def resolve(value: object) -> None:
+            if not promise.done():  # JavaScript's, too, settle once
+                promise.set_result(value)
+
+        executor(resolve, promise.set_exception)
+        return promise
+
+
+class AbortController(JsObject):
+    """js.AbortController."""
+
+    def __init__(self) -> None:
+        self.signal = SimpleNamespace(aborted=False)
+
+    def abort(self) -> None:
+        self.signal.aborted = True
+
+
+class LockManager:
+    """js.navigator.locks, shared by all pages of the test."""
+
+    def __init__(self) -> None:
+        self.held: set[str] = set()
+        self.error: JsException | None = None  #: what every request is answered by
+        self._stolen: dict[str, asyncio.Future[None]] = {}
+
+    async def request(self, name: str, options: dict[str, Any], callback: Callable[[Any], Any]) -> Any:
+        await asyncio.sleep(0)  # as a real one, it never answers at once
+        if self.error is not None:
+            raise self.error
+        assert options.keys() in ({"ifAvailable"}, {"signal"}), "NotSupportedError"
+        if "ifAvailable" in options and name in self.held:
+            return callback(JsNull())
+        while name in self.held and not options["signal"].aborted:  # noqa: ASYNC110 - two things end it
+            await asyncio.sleep(0)
+        if "signal" in options and options["signal"].aborted:
+            raise JsException("AbortError", "the request was aborted")
+        self.held.add(name)
+        keeping = callback(SimpleNamespace(name=name))
+        try:
+            if keeping is not None:
+                stolen = self._stolen[name] = asyncio.get_running_loop().create_future()
+                await asyncio.wait([keeping, stolen], return_when=asyncio.FIRST_COMPLETED)
+                if stolen.done():
+                    raise JsException("AbortError", "the lock was stolen")
+        finally:
+            self.held.discard(name)
+
+    def steal(self, name: str) -> None:
+        """Another page takes the lock by force."""
+        self._stolen[name].set_result(None)
+
+
+class Browser:
     """The module ``js``."""
 
     def __init__(self) -> None:
-        super().__init__("js")
         self.document = Target(visibilityState="visible")
         self.window = Target()
         self.navigator = SimpleNamespace(onLine=True)
         self.localStorage, self.sessionStorage = Storage(), Storage()
         self.said: list[tuple[str, str]] = []
+        levels = ("info", "warn", "error")
         self.console = SimpleNamespace(
-            **{level: partial(self._say, level) for level in ("info", "warn", "error")}
+            **{level: lambda text, level=level: self.said.append((level, text)) for level in levels}
         )
         self.JsException = JsException
-        WebSocket.made = []
+        for kind in (WebSocket, Worker, AbortController):
+            kind.made = []
         self.WebSocket = WebSocket
-        Worker.made = []
         self.Worker: type[Worker] | None = Worker
+        self.Promise, self.AbortController = Promise, AbortController
         self.Blob = SimpleNamespace(new=lambda parts, **options: "".join(parts))
         self.blobs: dict[str, str] = {}  #: object URLs that were not revoked
         self.URL = SimpleNamespace(createObjectURL=self._make_url, revokeObjectURL=self.blobs.pop)
         self.timeouts: dict[int, tuple[Proxy, float]] = {}
-        self._numbers = iter(range(1, 10_000))
-
-    def _say(self, level: str, text: str) -> None:
-        self.said.append((level, text))
+        self._numbers = itertools.count(1)
 
     def _make_url(self, blob: str) -> str:
         url = f"blob:{next(self._numbers)}"
@@ -221,14 +268,13 @@ class Browser(ModuleType):
 def js(monkeypatch: pytest.MonkeyPatch) -> Iterator[Browser]:
     """The fake browser, in place while ``kizuna.browser`` is imported anew; every proxy must be destroyed."""
     browser = Browser()
-    ffi = ModuleType("pyodide.ffi")
     proxies: list[Proxy] = []
 
     def create_proxy(function: Callable[..., Any]) -> Proxy:
         proxies.append(Proxy(function))
         return proxies[-1]
 
-    ffi.__dict__.update(
+    ffi = SimpleNamespace(
         create_proxy=create_proxy,
         JsException=JsException,
         JsDoubleProxy=Proxy,
@@ -236,11 +282,7 @@ def js(monkeypatch: pytest.MonkeyPatch) -> Iterator[Browser]:
         JsPromise=asyncio.Future,
         to_js=copy,
     )
-    pyodide = ModuleType("pyodide")
-    pyodide.__dict__["ffi"] = ffi
-    for name in [name for name in sys.modules if name.startswith("kizuna.browser")]:
-        monkeypatch.delitem(sys.modules, name)
-    for name, module in {"js": browser, "pyodide": pyodide, "pyodide.ffi": ffi}.items():
+    for name, module in {"js": browser, "pyodide": SimpleNamespace(), "pyodide.ffi": ffi}.items():
         monkeypatch.setitem(sys.modules, name, module)
     yield browser
     for name in [name for name in sys.modules if name.startswith("kizuna.browser")]:

@@ -10,19 +10,17 @@ from typing import Any
 
 from tests.kizuna.browser.conftest import JsException, JsNull
 
-Event = SimpleNamespace
-
 
 def dispatch(target: Any, kind: str) -> None:
     """Call the handler of an event, if there is one."""
     handler = getattr(target, f"on{kind}")
     if handler is not None:
-        handler(Event(preventDefault=lambda: None))
+        handler(SimpleNamespace(preventDefault=lambda: None))
 
 
-def later(step: Callable[[], None]) -> None:
+def dispatch_later(target: Any, kind: str) -> None:
     """As a task of its own, as browsers do everything."""
-    asyncio.get_running_loop().call_soon(step)
+    asyncio.get_running_loop().call_soon(dispatch, target, kind)
 
 
 def utf16(key: str) -> bytes:
@@ -30,59 +28,41 @@ def utf16(key: str) -> bytes:
     return key.encode("utf-16-be", "surrogatepass")
 
 
-class KeyRange:
-    """js.IDBKeyRange."""
+def bound(lower: str, upper: str) -> Callable[[str], bool]:
+    """js.IDBKeyRange.bound. A range tells of a key whether it lies inside."""
+    return lambda key: utf16(lower) <= utf16(key) <= utf16(upper)
 
-    def __init__(self, lower: str, upper: str) -> None:
-        self._lower, self._upper = utf16(lower), utf16(upper)
 
-    @classmethod
-    def bound(cls, lower: str, upper: str) -> KeyRange:
-        return cls(lower, upper)
-
-    def holds(self, key: str) -> bool:
-        return self._lower <= utf16(key) <= self._upper
+def array(items: list[str]) -> SimpleNamespace:
+    """A JavaScript array."""
+    return SimpleNamespace(to_py=lambda: items)
 
 
 class Request:
-    """What was asked, and its answer once there is one."""
+    """What was asked; ``result`` is there once it is answered."""
+
+    result: Any
 
     def __init__(self, work: Callable[[], Any] = lambda: None) -> None:
         self.onsuccess = self.onerror = self.onblocked = self.onupgradeneeded = None
         self.error: JsException | JsNull = JsNull()
-        self.is_answered = False
-        self._work = work
-        self._result: Any = None
-
-    @property
-    def result(self) -> Any:
-        if not self.is_answered:
-            raise JsException("InvalidStateError", "the request has not finished")
-        return self._result
-
-    def answer(self, result: Any) -> None:
-        self.is_answered = True
-        self._result = result
-
-    def run(self) -> None:
-        self.answer(self._work())
+        self.work = work
 
 
 class Transaction:
     """From its making, when it takes requests, until it is committed or undone."""
 
-    def __init__(self, connection: Connection, table: str, options: dict[str, Any]) -> None:
+    def __init__(self, database: Database, table: str, options: dict[str, str]) -> None:
         self.oncomplete = self.onabort = None
         self.error: JsException | JsNull = JsNull()
         self.options = options
-        self._home = connection.home
-        self._rows = connection.home.tables[table]
+        self.is_over = False
+        self._database = database
+        self._table = table
+        self._before: dict[str, str] | None = None  # the rows, once it has begun
         self._requests: list[Request] = []
-        self._undo: list[tuple[str, str | None]] = []
         self._is_active = True
-        self._is_over = False
-        self._home.transactions.append(self)
-        later(self._end_of_task)
+        self._running = asyncio.create_task(self._run())
 
     def objectStore(self, table: str) -> Transaction:
         return self  # one table a transaction is all that is needed
@@ -92,29 +72,31 @@ class Transaction:
     def get(self, key: str) -> Request:
         return self._ask(lambda: self._rows.get(key))
 
-    def getAllKeys(self, within: KeyRange) -> Request:
-        return self._ask(lambda: Array(self._select(within)))
+    def getAllKeys(self, within: Callable[[str], bool]) -> Request:
+        return self._ask(lambda: array(self._select(within)))
 
-    def getAll(self, within: KeyRange) -> Request:
-        return self._ask(lambda: Array([self._rows[key] for key in self._select(within)]))
+    def getAll(self, within: Callable[[str], bool]) -> Request:
+        return self._ask(lambda: array([self._rows[key] for key in self._select(within)]))
 
     def put(self, text: Any, key: str) -> Request:
         if not isinstance(text, str):
             raise JsException("DataCloneError", f"{text} could not be cloned")
-        return self._ask(lambda: self._set(key, text))
+
+        def write() -> None:
+            self._database.fail_at(key)
+            self._rows[key] = text
+
+        return self._ask(write)
 
     def delete(self, key: str) -> Request:
-        return self._ask(lambda: self._set(key, None))
+        return self._ask(lambda: self._rows.pop(key, None))
 
-    def _select(self, within: KeyRange) -> list[str]:
-        return sorted(filter(within.holds, self._rows), key=utf16)
+    @property
+    def _rows(self) -> dict[str, str]:
+        return self._database.tables[self._table]
 
-    def _set(self, key: str, text: str | None) -> None:
-        if error := self._home.full_for.get(key):
-            raise error
-        self._undo.append((key, self._rows.pop(key, None)))
-        if text is not None:
-            self._rows[key] = text
+    def _select(self, within: Callable[[str], bool]) -> list[str]:
+        return sorted(filter(within, self._rows), key=utf16)
 
     def _ask(self, work: Callable[[], Any]) -> Request:
         if not self._is_active:
@@ -125,188 +107,134 @@ class Transaction:
     # its life
 
     def abort(self, error: JsException | None = None) -> None:
-        if self._is_over:
+        if self.is_over:
             raise JsException("InvalidStateError", "the transaction is over")
-        for key, text in reversed(self._undo):
-            self._rows.pop(key, None)
-            if text is not None:
-                self._rows[key] = text
+        if self._before is not None:
+            self._database.tables[self._table] = self._before
         self.error = error or JsNull()
         self._end("abort")
 
-    def go_on(self) -> None:
-        """The next step, when no older transaction is under way."""
-        if self._is_active or self._is_over or self._home.transactions[0] is not self or self._home.is_stuck:
-            return
-        if not self._requests:
-            self._commit()
-            return
-        request = self._requests.pop(0)
-        try:
-            request.run()
-        except JsException as error:
-            self.abort(error)
-            return
-        self._is_active = True
-        dispatch(request, "success")
-        self._end_of_task()
+    async def _run(self) -> None:
+        """As a task of its own: it begins when the one that made the transaction has ended."""
+        database, self._is_active = self._database, False
+        async with database.turn:
+            await database.answers.wait()
+            self._before = dict(self._rows)
+            while not self.is_over:
+                try:
+                    self._step()
+                except JsException as error:
+                    self.abort(error)
+                await asyncio.sleep(0)
 
-    def _commit(self) -> None:
-        error, self._home.commit_error = self._home.commit_error, None
-        if error is not None:
-            self.abort(error)
+    def _step(self) -> None:
+        if self._requests:
+            request = self._requests.pop(0)
+            request.result = request.work()
+            self._is_active = True
+            dispatch(request, "success")
+            self._is_active = False
         else:
+            self._database.fail_at("commit")
             self._end("complete")
+            self._database.on_commit()
 
     def _end(self, how: str) -> None:
-        self._is_over = True
-        self._home.transactions.remove(self)
-        if how == "complete":
-            self._home.on_commit()
-        later(lambda: dispatch(self, how))
-        for other in self._home.transactions[:1]:
-            later(other.go_on)
-
-    def _end_of_task(self) -> None:
-        self._is_active = False
-        later(self.go_on)
-
-
-class Array:
-    """A JavaScript array."""
-
-    def __init__(self, items: list[str]) -> None:
-        self._items = items
-
-    def to_py(self) -> list[str]:
-        return list(self._items)
+        self.is_over = True
+        dispatch_later(self, how)
 
 
 class Connection:
     """js.IDBDatabase."""
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, database: Database) -> None:
         self.onclose = self.onversionchange = None
-        self.home = home
-        self.is_closed = False
-        self.transactions: list[Transaction] = []  #: all that were ever made on it
-        self.objectStoreNames = SimpleNamespace(contains=lambda table: table in home.tables)
+        self._database = database
+        self._is_closed = False
+        self.objectStoreNames = SimpleNamespace(contains=lambda table: table in database.tables)
 
     def createObjectStore(self, table: str) -> None:
-        self.home.tables[table] = {}
+        self._database.tables[table] = {}
 
-    def transaction(self, table: str, mode: str, **options: Any) -> Transaction:
-        if self.is_closed:
+    def transaction(self, table: str, mode: str, **options: str) -> Transaction:
+        if self._is_closed:
             raise JsException("InvalidStateError", "the connection is closing")
-        if table not in self.home.tables:
+        if table not in self._database.tables:
             raise JsException("NotFoundError", "no such table")
-        self.transactions.append(Transaction(self, table, {"mode": mode, **options}))
-        return self.transactions[-1]
+        self._database.transactions.append(Transaction(self._database, table, {"mode": mode, **options}))
+        return self._database.transactions[-1]
 
     def close(self) -> None:
-        self.is_closed = True
-        if self in self.home.connections:
-            self.home.connections.remove(self)
-        for opening in tuple(self.home.waiting):
-            later(opening)
+        self._is_closed = True
+        if self in self._database.connections:
+            self._database.connections.remove(self)
+            self._database.was_closed.set()
 
 
-class Home:
-    """One database, where all its connections meet, and the faults that a test wishes."""
+class Database:
+    """js.indexedDB and the one database in it, where all connections meet, with the faults that a test wishes."""
 
     def __init__(self) -> None:
         self.version = 0
         self.tables: dict[str, dict[str, str]] = {}
+        self.opened: list[str] = []  #: the names that were asked for
         self.connections: list[Connection] = []
-        self.transactions: list[Transaction] = []  #: those under way, the oldest first
-        self.waiting: list[Callable[[], None]] = []  #: openings that others block
-        self.full_for: dict[str, JsException] = {}  #: rows that cannot be written
-        self.commit_error: JsException | None = None  #: what the next commit ends with
+        self.transactions: list[Transaction] = []  #: all that were ever made
+        self.turn, self._opening = asyncio.Lock(), asyncio.Lock()
+        self.was_closed = asyncio.Event()  # a connection
+        self.answers = asyncio.Event()  #: while cleared, neither openings nor transactions get an answer
+        self.answers.set()
+        self.errors: dict[str, JsException] = {}  #: what goes wrong once: "open", "commit", or a row's key
         self.on_commit: Callable[[], object] = lambda: None  #: called before any page hears of it
-        self.is_stuck = False  #: transactions get no answer
+        self._answering: set[asyncio.Task[None]] = set()
+
+    def open(self, name: str, version: int) -> Request:
+        self.fail_at("open")
+        self.opened.append(name)
+        request = Request()
+        self._answering.add(asyncio.create_task(self._answer(request, version)))
+        return request
+
+    def fail_at(self, step: str) -> None:
+        """Raise what the test wishes to go wrong here."""
+        if step in self.errors:
+            raise self.errors.pop(step)
 
     def close_by_force(self, *, silently: bool = False) -> None:
         """What a browser does when it clears a site's data, or when the disk breaks."""
+        for transaction in self.transactions:
+            if not transaction.is_over:
+                transaction.abort()
         for connection in tuple(self.connections):
             connection.close()
-            for transaction in connection.transactions:
-                if transaction in self.transactions:
-                    transaction.abort()
             if not silently:
-                later(lambda connection=connection: dispatch(connection, "close"))  # type: ignore[misc]
+                dispatch_later(connection, "close")
 
+    async def _answer(self, request: Request, version: int) -> None:
+        """One opening after another."""
+        async with self._opening:
+            await self.answers.wait()
+            if self.version > version:
+                request.error = JsException("VersionError", "the version is less than the existing one")
+                dispatch(request, "error")
+                return
+            is_new = self.version < version
+            if is_new:
+                await self._close_all(request)
+            self.version = version
+            self.connections.append(Connection(self))
+            request.result = self.connections[-1]
+            if is_new:
+                dispatch(request, "upgradeneeded")
+                await asyncio.sleep(0)
+            dispatch(request, "success")
 
-class IndexedDbFactory:
-    """js.indexedDB."""
-
-    def __init__(self) -> None:
-        self.homes: dict[str, Home] = {}
-        self.opened = 0
-        self.error: JsException | None = None  #: what open() throws
-        self.is_silent = False  #: no opening is answered until ``speak()``
-        self._held_back: list[Callable[[], None]] = []
-
-    def home(self, name: str) -> Home:
-        return self.homes.setdefault(name, Home())
-
-    def open(self, name: str, version: int) -> Request:
-        if self.error is not None:
-            raise self.error
-        self.opened += 1
-        request = Request()
-        step = Opening(request, self.home(name), version).step
-        if self.is_silent:
-            self._held_back.append(step)
-        else:
-            later(step)
-        return request
-
-    def speak(self) -> None:
-        """Answer at last."""
-        self.is_silent = False
-        while self._held_back:
-            later(self._held_back.pop(0))
-
-
-class Opening:
-    """One request to open a database."""
-
-    def __init__(self, request: Request, home: Home, version: int) -> None:
-        self._request, self._home, self._version = request, home, version
-        self._has_asked = False
-        self._is_done = False
-
-    def step(self) -> None:
-        if self._is_done:
-            return
-        if self._home.version > self._version:
-            self._is_done = True
-            self._request.error = JsException("VersionError", "the version is less than the existing one")
-            dispatch(self._request, "error")
-        elif self._home.version == self._version:
-            self._succeed()
-        elif not self._has_asked:
-            self._has_asked = True
-            for connection in tuple(self._home.connections):
-                dispatch(connection, "versionchange")
-            self._home.waiting.append(self.step)
-            if self._home.connections:
-                dispatch(self._request, "blocked")
-            later(self.step)
-        elif not self._home.connections:
-            self._home.waiting.remove(self.step)
-            self._upgrade()
-
-    def _upgrade(self) -> None:
-        self._is_done = True
-        self._home.version = self._version
-        self._request.answer(Connection(self._home))
-        dispatch(self._request, "upgradeneeded")
-        self._home.connections.append(self._request.result)
-        later(lambda: dispatch(self._request, "success"))
-
-    def _succeed(self) -> None:
-        self._is_done = True
-        self._request.answer(Connection(self._home))
-        self._home.connections.append(self._request.result)
-        dispatch(self._request, "success")
+    async def _close_all(self, request: Request) -> None:
+        """Ask for it, and wait until everybody has done so."""
+        for connection in tuple(self.connections):
+            dispatch(connection, "versionchange")
+        if self.connections:
+            dispatch(request, "blocked")
+        while self.connections:
+            self.was_closed.clear()
+            await self.was_closed.wait()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ import pytest
 from kizuna.errors import StorageFailed
 from kizuna.platform import Storage
 from tests.kizuna.browser.conftest import JsNull
-from tests.kizuna.browser.fake_indexeddb import Connection, Home, IndexedDbFactory, KeyRange
+from tests.kizuna.browser.fake_indexeddb import Connection, Database, bound
 from tests.kizuna.storage_contract import CONTRACT, TABLES
 
 
@@ -21,15 +21,10 @@ class Stage:
 
     def __init__(self, js: Any, module: ModuleType, proxies: ModuleType) -> None:
         self.js = js
-        self.factory = IndexedDbFactory()
-        js.indexedDB, js.IDBKeyRange = self.factory, KeyRange
+        self.database = js.indexedDB = Database()
+        js.IDBKeyRange = SimpleNamespace(bound=bound)
         self._module, self._proxies = module, proxies
         self._opened: list[Any] = []
-
-    @property
-    def home(self) -> Home:
-        """The database itself."""
-        return self.factory.home("chat")
 
     @property
     def alive(self) -> int:
@@ -65,7 +60,7 @@ async def stage(js: Any) -> AsyncIterator[Stage]:
     stage = Stage(js, database, proxies)
     yield stage
     await stage.end()
-    assert (stage.alive, js.timeouts, stage.home.connections) == (0, {}, [])
+    assert (stage.alive, js.timeouts, stage.database.connections) == (0, {}, [])
 
 
 @pytest.mark.parametrize("duty", CONTRACT, ids=lambda duty: duty.__name__)
@@ -75,10 +70,10 @@ async def test_the_contract(stage: Stage, duty: Callable[[Storage, Storage], Awa
 
 async def test_the_database_is_opened_once_and_only_when_it_is_needed(stage: Stage) -> None:
     storage = stage.open()
-    assert stage.factory.opened == 0
+    assert stage.database.opened == []
     await asyncio.gather(*(storage.write("letters", {str(n): "x"}) for n in range(5)))
-    assert stage.factory.opened == 1
-    assert set(stage.home.tables) == set(TABLES)
+    assert stage.database.opened == ["chat"]
+    assert set(stage.database.tables) == set(TABLES)
 
 
 async def test_a_call_leaves_no_proxy_behind_however_it_ends(stage: Stage) -> None:
@@ -87,7 +82,7 @@ async def test_a_call_leaves_no_proxy_behind_however_it_ends(stage: Stage) -> No
     connected = stage.alive  # onversionchange and onclose
     await storage.write("letters", {"a": "1"})
     await storage.change("letters", "a", lambda text: text)
-    stage.home.commit_error = stage.js.JsException("UnknownError")
+    stage.database.errors["commit"] = stage.js.JsException("UnknownError")
     with pytest.raises(StorageFailed):
         await storage.write("letters", {"a": "2"})
     with pytest.raises(ZeroDivisionError):
@@ -101,7 +96,7 @@ async def test_a_call_leaves_no_proxy_behind_however_it_ends(stage: Stage) -> No
 async def test_what_is_written_is_on_the_disk_when_the_call_returns(stage: Stage) -> None:
     storage = stage.open()
     await storage.write("letters", {"a": "1"})
-    (transaction,) = stage.home.connections[0].transactions
+    (transaction,) = stage.database.transactions
     assert transaction.options == {"mode": "readwrite", "durability": "strict"}
 
 
@@ -111,7 +106,7 @@ async def test_what_is_written_is_on_the_disk_when_the_call_returns(stage: Stage
 async def test_rows_are_written_all_or_none(stage: Stage) -> None:
     storage = stage.open()
     await storage.write("letters", {"a": "1", "b": "1"})
-    stage.home.full_for["c"] = stage.js.JsException("QuotaExceededError")
+    stage.database.errors["c"] = stage.js.JsException("QuotaExceededError")
     with pytest.raises(StorageFailed, match=r"chat: .*is full \(QuotaExceededError\)"):
         await storage.write("letters", {"a": "2", "c": "2"}, ["b"])
     assert await storage.read("letters") == {"a": "1", "b": "1"}
@@ -119,7 +114,7 @@ async def test_rows_are_written_all_or_none(stage: Stage) -> None:
 
 async def test_a_commit_that_fails_is_no_success(stage: Stage) -> None:
     storage = stage.open()
-    stage.home.commit_error = stage.js.JsException("UnknownError", "the disk is broken")
+    stage.database.errors["commit"] = stage.js.JsException("UnknownError", "the disk is broken")
     with pytest.raises(StorageFailed, match="chat: UnknownError: the disk is broken"):
         await storage.write("letters", {"a": "1"})
     assert await storage.read("letters") == {}
@@ -140,7 +135,7 @@ async def test_an_undone_transaction_without_a_reason_fails_too(stage: Stage) ->
     await storage.read("letters")
     writing = asyncio.create_task(storage.write("letters", {"a": "1"}))
     await asyncio.sleep(0)
-    stage.home.close_by_force()
+    stage.database.close_by_force()
     with pytest.raises(StorageFailed, match="gave no reason"):
         await writing
 
@@ -156,7 +151,7 @@ async def test_without_indexeddb_every_call_fails_in_words(stage: Stage) -> None
 
 
 async def test_a_page_that_may_keep_nothing_is_told_so(stage: Stage) -> None:
-    stage.factory.error = stage.js.JsException("SecurityError")
+    stage.database.errors["open"] = stage.js.JsException("SecurityError")
     with pytest.raises(StorageFailed, match="forbids this page to keep data"):
         await stage.open().read("letters")
 
@@ -170,7 +165,7 @@ async def test_a_database_of_a_newer_version_asks_for_a_reload(stage: Stage) -> 
 
 
 async def test_an_opening_that_is_never_answered_fails_at_its_deadline(stage: Stage) -> None:
-    stage.factory.is_silent = True
+    stage.database.answers.clear()
     storage = stage.open()
     first, second = (asyncio.create_task(storage.write("letters", {name: "1"})) for name in "ab")
     await stage.settle()
@@ -180,37 +175,37 @@ async def test_an_opening_that_is_never_answered_fails_at_its_deadline(stage: St
             await call
     with pytest.raises(StorageFailed, match="did not open it within 3 s"):
         await storage.read("letters")  # at once, without a deadline of its own
-    assert stage.factory.opened == 1
+    assert stage.database.opened == ["chat"]
 
-    stage.factory.speak()
+    stage.database.answers.set()
     await stage.settle()
     assert await storage.read("letters") == {}  # a late answer is taken
-    assert stage.factory.opened == 1
+    assert stage.database.opened == ["chat"]
 
 
 async def test_what_opens_after_its_page_closed_it_is_closed_at_once(stage: Stage) -> None:
-    stage.factory.is_silent = True
+    stage.database.answers.clear()
     storage = stage.open()
     reading = asyncio.create_task(storage.read("letters"))
     await stage.settle()
     reading.cancel()
     storage.close()
-    stage.factory.speak()
+    stage.database.answers.set()
     await stage.settle()
-    assert stage.home.connections == []
+    assert stage.database.connections == []
     assert reading.cancelled()
 
 
 async def test_a_transaction_that_is_never_answered_is_undone_at_its_deadline(stage: Stage) -> None:
     storage = stage.open()
     await storage.read("letters")
-    stage.home.is_stuck = True
+    stage.database.answers.clear()
     writing = asyncio.create_task(storage.write("letters", {"a": "1"}))
     await stage.settle()
     stage.fire_deadline()
     with pytest.raises(StorageFailed, match="did not answer within 10 s"):
         await writing
-    stage.home.is_stuck = False
+    stage.database.answers.set()
     assert await storage.read("letters") == {}
 
 
@@ -218,7 +213,7 @@ async def test_a_deadline_cannot_undo_what_is_being_committed(stage: Stage) -> N
     storage = stage.open()
     await storage.read("letters")
     writing = asyncio.create_task(storage.write("letters", {"a": "1"}))
-    stage.home.on_commit = stage.fire_deadline  # before the browser says that it is committed
+    stage.database.on_commit = stage.fire_deadline  # before the browser says that it is committed
     await writing
     assert await storage.read("letters") == {"a": "1"}
 
@@ -228,7 +223,7 @@ async def test_a_call_that_is_cancelled_writes_nothing(stage: Stage) -> None:
     await storage.read("letters")
     writing = asyncio.create_task(storage.write("letters", {"a": "1"}))
     await asyncio.sleep(0)
-    assert stage.home.transactions != []
+    assert not stage.database.transactions[-1].is_over
     writing.cancel()
     with pytest.raises(asyncio.CancelledError):
         await writing
@@ -246,8 +241,8 @@ async def test_another_tab_may_upgrade_the_database_at_any_time(stage: Stage) ->
 
 async def test_a_tab_of_an_older_version_that_does_not_let_go_is_named(stage: Stage) -> None:
     await stage.open(version=1).write("letters", {"a": "1"})
-    stubborn = Connection(stage.home)
-    stage.home.connections.append(stubborn)
+    stubborn = Connection(stage.database)
+    stage.database.connections.append(stubborn)
     newer = stage.open(version=2)
     for _ in range(2):
         with pytest.raises(StorageFailed, match="older version of the page, open in another tab"):
@@ -255,13 +250,13 @@ async def test_a_tab_of_an_older_version_that_does_not_let_go_is_named(stage: St
     stubborn.close()
     await stage.settle()
     assert await newer.read("letters") == {"a": "1"}
-    assert stage.factory.opened == 2  # the one opening was answered in the end
+    assert stage.database.opened == ["chat", "chat"]  # the one opening was answered in the end
 
 
 async def test_a_connection_that_the_browser_closed_is_opened_anew(stage: Stage) -> None:
     storage = stage.open()
     await storage.write("letters", {"a": "1"})
-    stage.home.close_by_force()
+    stage.database.close_by_force()
     await stage.settle()
     assert stage.alive == 0
     assert await storage.read("letters") == {"a": "1"}
@@ -270,7 +265,7 @@ async def test_a_connection_that_the_browser_closed_is_opened_anew(stage: Stage)
 async def test_a_connection_that_the_browser_closed_without_a_word_is_opened_anew(stage: Stage) -> None:
     storage = stage.open()
     await storage.write("letters", {"a": "1"})
-    stage.home.close_by_force(silently=True)
+    stage.database.close_by_force(silently=True)
     await storage.write("letters", {"b": "1"})
     assert await storage.read("letters") == {"a": "1", "b": "1"}
 
@@ -278,9 +273,9 @@ async def test_a_connection_that_the_browser_closed_without_a_word_is_opened_ane
 async def test_a_browser_that_closes_every_connection_is_not_asked_for_ever(stage: Stage) -> None:
     storage = stage.open()
     await storage.read("letters")
-    stage.home.close_by_force(silently=True)
+    stage.database.close_by_force(silently=True)
     refusing = stage.js.JsException("InvalidStateError")
-    stage.factory.error = refusing
+    stage.database.errors["open"] = refusing
     with pytest.raises(StorageFailed, match="has closed the database"):
         await storage.read("letters")
 

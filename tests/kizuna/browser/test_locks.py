@@ -9,15 +9,13 @@ from typing import Any
 
 import pytest
 
-from tests.kizuna.browser.conftest import JsNull
-from tests.kizuna.browser.fake_locks import AbortController, LockManager, Promise
+from tests.kizuna.browser.conftest import JsNull, LockManager
 
 
 @pytest.fixture
 async def manager(js: Any) -> AsyncIterator[LockManager]:
     """The browser's locks; at the end nobody holds one, waits for one, or listens."""
     manager = js.navigator.locks = LockManager()
-    js.Promise, js.AbortController = Promise, AbortController
     yield manager
     await settle()
     from kizuna.browser import proxies
@@ -99,7 +97,7 @@ async def test_what_another_page_took_meanwhile_is_waited_for(js: Any, manager: 
     manager.held.add("tab")
     js.window.dispatch("pageshow", persisted=True)
     await settle()
-    manager.free("tab")
+    manager.held.remove("tab")
     await settle()
     assert manager.held == {"tab"}
     release()
@@ -120,7 +118,7 @@ async def test_who_waits_is_put_aside_again_or_lets_go_without_ever_holding(
     await settle()
     release()
     await settle()
-    manager.free("tab")
+    manager.held.remove("tab")
     await settle()
     assert manager.held == set()
 
