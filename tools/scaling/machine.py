@@ -26,7 +26,7 @@ from backend.rooms import Rooms, Sender
 from backend.service import WORKERS
 from backend.store.sqlite import SqliteStore
 from chat.protocol import SendMessage
-from tests.reports.simulated.documents import table
+from tests.reports.documents import table
 from tests.support.server import KizunaServer
 from tools.scaling import tables
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from tests.reports.simulated.documents import table
+from tests.reports.documents import table
 from tools.scaling import contention, given, load
 from tools.scaling.counts import Events, Work, count, record_bytes
 from tools.scaling.load import AS_SHIPPED, CHANGED, Flow, Habits, Resource

@@ -7,14 +7,12 @@ from collections import deque
 from kizuna import commands, events
 from kizuna.commands import Command
 from kizuna.connection import Connection
-from kizuna.events import Event, LinkEvent, Timer
+from kizuna.events import Event
 from kizuna.options import Options
 from kizuna.states import Status
 from tests.kizuna.machine import MakeConnection
-from tests.reports.simulated.gateway import Gateway
-from tests.reports.simulated.network import Network, Socket
-from tests.reports.simulated.page import Page
-from tests.reports.simulated.world import World
+from tests.reports.simulated.network import Gateway, Network, Socket
+from tests.reports.simulated.page import Page, World
 
 
 class Client:
@@ -22,35 +20,28 @@ class Client:
     at hand, and the chat prepares a link by saying hello and awaiting the batch."""
 
     def __init__(
-        self,
-        world: World,
-        gateway: Gateway,
-        options: Options,
-        *,
-        has_worker: bool = False,
-        make: MakeConnection = Connection,
+        self, world: World, options: Options, *, has_worker: bool = False, make: MakeConnection = Connection
     ) -> None:
         self.world = world
-        self.gateway = gateway
-        self.network = Network(world, gateway)
-        self.page = Page(world, has_worker=has_worker)
-        self.page.tell = self.handle
-        self.page.fire = self._on_timer
-        self.connection = make(options, world.random.random)
-        self.sockets: dict[int, Socket] = {}  #: by link; those that the connection has not given up
+        self.gateway = Gateway(world)
+        self.network = Network(world, self.gateway)
+        self.page = Page(world, self.handle, has_worker=has_worker)
         self.attempts = 0
+        self._connection = make(options, world.random.random)
+        self._sockets: dict[int, Socket] = {}  # by link; those that the connection has not given up
         self._wire = options.wire
         self._events: deque[Event] = deque()
         self._is_handling = False
 
     @property
-    def status(self) -> Status:
-        return self.connection.status
+    def is_connected(self) -> bool:
+        """What the status says."""
+        return self._connection.status is Status.CONNECTED
 
     @property
     def has_working_link(self) -> bool:
         """The truth: whether a frame sent now would be answered."""
-        return any(socket.works for socket in self.sockets.values())
+        return any(socket.works for socket in self._sockets.values())
 
     @property
     def could_connect(self) -> bool:
@@ -65,18 +56,12 @@ class Client:
             return
         self._is_handling = True
         while self._events:
-            before = self.status
-            for command in self.connection.handle(self._events.popleft(), self.page.instant()):
+            before = self._connection.status
+            for command in self._connection.handle(self._events.popleft(), self.page.instant()):
                 self._execute(command)
-            if self.status is not before:
+            if self._connection.status is not before:
                 self.world.changed()
         self._is_handling = False
-
-    def _on_timer(self, timer: Timer) -> None:
-        self.handle(events.TimerFired(timer, throttled=self.page.throttled))
-
-    def _on_link_event(self, event: LinkEvent) -> None:
-        self.page.deliver(lambda: self.handle(event))
 
     def _execute(self, command: Command) -> None:
         match command:
@@ -90,12 +75,14 @@ class Client:
                 self.attempts += 1
                 self.handle(events.TokenObtained(link, "token"))
             case commands.OpenSocket(link=link):
-                self.sockets[link] = Socket(self.network, link, self._on_link_event)
+                self._sockets[link] = Socket(
+                    self.network, link, lambda event: self.page.deliver(lambda: self.handle(event))
+                )
             case commands.PrepareLink(link=link):
                 self._send(link, {"action": "hello"})
             case commands.AbandonLink(link=link):
-                if link in self.sockets:
-                    self.sockets.pop(link).abandon()
+                if link in self._sockets:
+                    self._sockets.pop(link).abandon()
             case commands.Deliver(link=link, frame={"type": "batch"}):
                 self.handle(events.LinkPrepared(link))
             case commands.Deliver():
@@ -104,5 +91,5 @@ class Client:
                 raise NotImplementedError(f"the simulation does not know what to do for {command}")
 
     def _send(self, link: int, frame: dict[str, object]) -> None:
-        if link in self.sockets and self.sockets[link].is_open:
-            self.sockets[link].send(frame)
+        if link in self._sockets and self._sockets[link].is_open:
+            self._sockets[link].send(frame)

@@ -1,4 +1,4 @@
-"""The way between one page and the gateway, and the sockets on it.
+"""The way between one page and the gateway, the sockets on it, and a gateway that behaves as API Gateway does.
 
 TCP is modelled as far as a page can tell: a handshake in a black hole hangs and is retried at SYN's intervals; frames
 that meet a broken way are held and sent again when it is whole, after up to as long again (retransmission doubles
@@ -9,23 +9,106 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 from kizuna.events import FrameReceived, LinkEvent, SocketClosed, SocketOpened
-from tests.reports.simulated.world import MINUTE, World
+from tests.reports.simulated.page import HOUR, MINUTE, World
 
-if TYPE_CHECKING:
-    from tests.reports.simulated.gateway import Gateway
-
+#: API Gateway: new connections per second, account and region. What is too much gets 429 at once, nothing queues.
+CONNECTIONS_PER_SECOND = 500
+IDLE_CUT = 10 * MINUTE
+HARD_CUT = 2 * HOUR
+#: Seconds from the ``bye`` of a deploy to the close.
+GRACE = 5.0
+GOING_AWAY, ABNORMAL, RESTART = 1001, 1006, 1012
 #: Seconds after the first SYN at which Linux sends it again.
 SYN_RETRIES = (1.0, 3.0, 7.0, 15.0, 31.0)
 #: Ways until a WebSocket is open: there and back for TCP, TLS 1.3 and the upgrade.
 HANDSHAKE = 6
 #: Retransmission waits at most this long, once the way is whole again.
 LONGEST_RETRANSMISSION = MINUTE
-ABNORMAL = 1006
 Frame = Mapping[str, Any]
+
+
+class Turnstile:
+    """Responsible for letting through at most ``per_second`` in each second."""
+
+    def __init__(self, per_second: int) -> None:
+        self._per_second = per_second
+        self._second = -1
+        self._let_through = 0
+
+    def admits(self, now: float) -> bool:
+        """Whether one more gets through at ``now``."""
+        if int(now) != self._second:
+            self._second, self._let_through = int(now), 0
+        self._let_through += 1
+        return self._let_through <= self._per_second
+
+
+class Gateway:
+    """Responsible for the other end of every socket: ``hello`` -> ``ready`` and ``batch``, ``ping`` -> ``pong``."""
+
+    def __init__(self, world: World, *, per_second: int = CONNECTIONS_PER_SECOND) -> None:
+        self._world = world
+        self._turnstile = Turnstile(per_second)
+        self.active_at: dict[Socket, float] = {}  #: when a frame passed last, for each connection
+        self.is_up = True
+
+    @contextlib.contextmanager
+    def being_down(self) -> Iterator[None]:
+        """Killed: every connection gets RST, and for a while nothing listens: new connections are refused."""
+        for socket in tuple(self.active_at):
+            socket.break_off()
+        self.is_up = False
+        self._world.changed()
+        yield
+        self.is_up = True
+        self._world.changed()
+
+    def deploy(self, *, retry_after: float) -> None:
+        """This instance says ``bye`` and closes after its grace; another one already listens."""
+        bye = {"type": "bye", "reason": "deploy", "reconnect": True, "retryAfter": retry_after}
+        for socket in tuple(self.active_at):
+            self._push(socket, bye)
+            self._world.after(GRACE, partial(self._cut, socket, RESTART))
+
+    def admits(self, socket: Socket) -> bool:
+        """Whether the upgrade is answered by 101, and not by 429 or 503."""
+        if not self.is_up or not self._turnstile.admits(self._world.now):
+            return False
+        self.active_at[socket] = self._world.now
+        self._world.after(HARD_CUT, lambda: self._cut(socket, GOING_AWAY))
+        self._world.after(IDLE_CUT, lambda: self._cut_if_idle(socket))
+        return True
+
+    def on_frame(self, socket: Socket, frame: Frame) -> None:
+        self.active_at[socket] = self._world.now
+        match frame:
+            case {"action": "ping", "t": t}:
+                self._push(socket, {"type": "pong", "t": t})
+            case {"action": "hello"}:
+                self._push(socket, {"type": "ready"})
+                self._push(socket, {"type": "batch"})
+
+    def _push(self, socket: Socket, frame: Frame) -> None:
+        self.active_at[socket] = self._world.now
+        socket.push(frame)
+
+    def _cut(self, socket: Socket, code: int) -> None:
+        if self.active_at.pop(socket, None) is not None:
+            socket.cut(code)
+
+    def _cut_if_idle(self, socket: Socket) -> None:
+        if socket not in self.active_at:
+            return
+        idle_at = self.active_at[socket] + IDLE_CUT
+        if idle_at <= self._world.now:
+            self._cut(socket, GOING_AWAY)
+        else:
+            self._world.at(idle_at, lambda: self._cut_if_idle(socket))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +150,9 @@ class Network:
             self._broken_since = self.world.now
         elif path.is_whole and not was_whole:
             outage = min(self.world.now - self._broken_since, LONGEST_RETRANSMISSION)
-            for socket in tuple(self.sockets):
+            for socket in self.sockets:
                 socket.stall(self.world.random.uniform(0, outage))
-        for socket in tuple(self.sockets):
+        for socket in self.sockets:
             socket.flush()
         self.world.changed()
 
@@ -84,7 +167,6 @@ class Network:
         """RST to both ends of every socket."""
         for socket in tuple(self.sockets):
             socket.break_off()
-        self.world.changed()
 
     def strand(self, *, tells: bool = False) -> None:
         """The page's address, or a NAT's memory of it, is gone: every socket stays open and carries nothing. One that
@@ -94,19 +176,12 @@ class Network:
         self.world.changed()
 
 
+@dataclass(slots=True)
 class Direction:
-    """Responsible for the frames that are held back in one direction."""
+    """The frames that are held back in one direction."""
 
-    def __init__(self) -> None:
-        self.held: list[Callable[[], None]] = []
-        self.last = 0.0  #: arrival, so that no frame overtakes another
-
-    def flush(self, world: World, latency: float) -> None:
-        if self.held:
-            self.last = max(self.last, world.now + latency)
-            for arrive in self.held:
-                world.at(self.last, arrive)
-            self.held.clear()
+    held: list[Callable[[], None]] = field(default_factory=list)
+    last: float = 0.0  #: arrival, so that no frame overtakes another
 
 
 class Socket:
@@ -114,7 +189,6 @@ class Socket:
 
     def __init__(self, network: Network, link: int, tell: Callable[[LinkEvent], None]) -> None:
         self.is_open = False  #: as the page knows it
-        self.is_served = False  #: as the gateway knows it
         self.is_stranded = False
         self.tells = False
         self._network = network
@@ -128,24 +202,25 @@ class Socket:
             self._world.after(pause, self._shake_hands)
 
     @property
+    def is_served(self) -> bool:
+        """Whether it is open as the gateway knows it."""
+        return self in self._network.gateway.active_at
+
+    @property
     def works(self) -> bool:
         """Whether a frame sent now would be answered: the truth, which the page cannot see."""
-        return (
-            self.is_open
-            and self.is_served
-            and self._tell is not None
-            and not self.is_stranded
-            and self._network.path.is_whole
-            and self._world.now >= self._stalled_until
-        )
+        return self.is_open and self.is_served and self._network.path.is_whole and self._flows
+
+    @property
+    def _flows(self) -> bool:
+        return not self.is_stranded and self._world.now >= self._stalled_until
 
     # --- the page's end ---
 
     def send(self, frame: Frame) -> None:
         assert self.is_open, "sent on a socket that is not open"
         if not self.is_stranded:
-            self._up.held.append(lambda: self._arrive_above(frame))
-            self.flush()
+            self._put(self._up, lambda: self._arrive_above(frame))
         elif self.tells:
             self._world.after(self._network.path.latency, self.break_off)
 
@@ -155,25 +230,21 @@ class Socket:
         if not self.is_served:
             self._forget()
         elif not self.is_stranded:
-            self._up.held.append(self._leave)
-            self.flush()
+            self._put(self._up, self._leave)
         self._world.changed()
 
     # --- the gateway's end ---
 
     def push(self, frame: Frame) -> None:
-        self._down.held.append(lambda: self._arrive_below(frame))
-        self.flush()
+        self._put(self._down, lambda: self._arrive_below(frame))
 
     def cut(self, code: int) -> None:
         """The gateway closes; the page learns it when the way allows."""
-        self.is_served = False
         if self._tell is None:
             self._forget()
-            return
-        self._down.held.append(lambda: self._end(code))
-        self.flush()
-        self._world.changed()
+        else:
+            self._put(self._down, lambda: self._end(code))
+            self._world.changed()
 
     # --- the way ---
 
@@ -189,12 +260,17 @@ class Socket:
 
     def flush(self) -> None:
         """Send what is held back, as far as the way allows."""
-        if self.is_stranded or self._world.now < self._stalled_until:
-            return
         path = self._network.path
         for passes, direction in ((path.up, self._up), (path.down, self._down)):
-            if passes:
-                direction.flush(self._world, path.latency)
+            if passes and self._flows and direction.held:
+                direction.last = max(direction.last, self._world.now + path.latency)
+                for arrive in direction.held:
+                    self._world.at(direction.last, arrive)
+                direction.held.clear()
+
+    def _put(self, direction: Direction, arrive: Callable[[], None]) -> None:
+        direction.held.append(arrive)
+        self.flush()
 
     def _resume(self) -> None:
         self.flush()
@@ -218,10 +294,8 @@ class Socket:
             self._world.after(2 * path.latency, self._end)
         elif path.is_whole and not self.is_stranded:
             if self._network.gateway.admits(self):
-                self.is_served = True
-                self._down.held.append(self._opened)
                 self._down.last = self._world.now + HANDSHAKE * path.latency
-                self.flush()
+                self._put(self._down, self._opened)
             else:
                 self._world.after(HANDSHAKE * path.latency, self._end)
 
@@ -240,9 +314,7 @@ class Socket:
         self._world.changed()
 
     def _leave(self) -> None:
-        if self.is_served:
-            self.is_served = False
-            self._network.gateway.on_close(self)
+        self._network.gateway.active_at.pop(self, None)
         self._forget()
 
     def _forget(self) -> None:

@@ -1,9 +1,11 @@
-"""A page as browsers treat it: hidden and throttled, frozen, kept for going back, or on a machine that sleeps."""
+"""Virtual time, and a page in it as browsers treat it: hidden and throttled, frozen, kept for going back, or on a
+machine that sleeps. A week passes in seconds, and the same seed gives the same week."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from random import Random
 
 from kizuna.events import (
     PageEvent,
@@ -12,18 +14,59 @@ from kizuna.events import (
     PageShown,
     PageSuspended,
     Timer,
+    TimerFired,
     WentOffline,
     WentOnline,
 )
 from kizuna.platform import Instant
-from tests.reports.simulated.world import MINUTE, World
+from kizuna.testing import VirtualClock
 
+MINUTE = 60.0
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
 #: Chromium: hidden pages run timers once a second, and after five minutes chained ones once a minute.
 HIDDEN_GRAIN = 1.0
 INTENSE_AFTER = 5 * MINUTE
 INTENSE_GRAIN = MINUTE
-WALL_AT_START = 1_700_000_000.0
-MONOTONIC_AT_START = 1000.0
+
+
+class World:
+    """Responsible for time and chance. ``now`` counts seconds since the world began, at a midnight."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = Random(seed)
+        self._clock = VirtualClock(monotonic=0.0)
+        #: Called whenever page, network, gateway or status are no longer what they were.
+        self.changed: Callable[[], None] = lambda: None
+
+    @property
+    def now(self) -> float:
+        return self._clock.now().monotonic
+
+    def until(self, hour: float) -> float:
+        """Seconds until it is next ``hour`` o'clock."""
+        return (hour * HOUR - self.now - 1e-6) % DAY + 1e-6
+
+    def at(self, when: float, do: Callable[[], None]) -> Callable[[], None]:
+        """Let ``do`` happen at ``when``, unless what is returned is called before. What was asked for first happens
+        first at equal times."""
+        return self._clock.call_at(when, do).cancel
+
+    def after(self, delay: float, do: Callable[[], None]) -> None:
+        self.at(self.now + delay, do)
+
+    def run(self, until: float) -> None:
+        """Let everything up to ``until`` happen."""
+        while (due := self._clock.next_due()) is not None and due <= until:
+            self._clock.move_to(due)
+            self._clock.fire_next()
+        self._clock.move_to(until)
+
+    def live(self, script: Iterator[float]) -> None:
+        """Carry out ``script``: whatever it does, and whenever it yields, that many seconds of pause."""
+        pause = next(script, None)
+        if pause is not None:
+            self.after(pause, lambda: self.live(script))
 
 
 class Page:
@@ -32,31 +75,22 @@ class Page:
     ``has_worker``: a worker's ticks drive the timers, so that hiding does not slow them: it is not ``throttled``.
     """
 
-    def __init__(self, world: World, *, has_worker: bool = False) -> None:
-        self._world = world
-        self.throttled = not has_worker
+    def __init__(
+        self, world: World, tell: Callable[[PageEvent | TimerFired], None], *, has_worker: bool = False
+    ) -> None:
         self.visible = True
-        self.is_frozen = False
-        self.is_asleep = False
+        self.runs = True  #: its code can run
+        self._world = world
+        self._tell = tell
+        self._throttled = not has_worker
         self._hidden_since = 0.0
-        self._asleep_since = 0.0
-        self._clock_stands = False
         self._lag = 0.0  # seconds that the monotonic clock has slept
         self._armed: dict[Timer, tuple[float, Callable[[], None]]] = {}  # deadline (monotonic), how to cancel
-        self._untold: list[PageEvent] = []  # while it could not run
         self._unread: list[Callable[[], None]] = []  # what reached it while it could not run
-        self.tell: Callable[[PageEvent], None] = lambda event: None
-        self.fire: Callable[[Timer], None] = lambda timer: None
-
-    @property
-    def runs(self) -> bool:
-        """Whether its code can run."""
-        return not (self.is_frozen or self.is_asleep)
 
     def instant(self) -> Instant:
         """This moment on the page's clocks."""
-        now = self._world.now
-        return Instant(MONOTONIC_AT_START + now - self._lag, WALL_AT_START + now)
+        return Instant(self._world.now - self._lag, self._world.now)
 
     def deliver(self, read: Callable[[], None]) -> None:
         """Let the page read something now, or as soon as it runs again."""
@@ -73,8 +107,7 @@ class Page:
         self._announce(PageShown())
 
     def hide(self) -> None:
-        if self.visible:
-            self._hidden_since = self._world.now
+        self._hidden_since = self._world.now
         self.visible = False
         self._announce(PageHidden())
 
@@ -87,17 +120,14 @@ class Page:
 
     def freeze(self) -> None:
         """The browser stops it after a last event."""
-        if not self.is_frozen:
-            self._announce(PageSuspended())
-            self.is_frozen = True
-            self._world.changed()
+        self._announce(PageSuspended())
+        self.sleep()
 
     def resume(self) -> None:
         """The browser lets it run again; only then does it read what came meanwhile."""
-        if self.is_frozen:
-            self.is_frozen = False
-            self._announce(PageResumed())
-            self._catch_up()
+        self.runs = True
+        self._announce(PageResumed())
+        self._catch_up()
 
     def leave(self) -> None:
         """The person goes to another page, and the browser keeps this one."""
@@ -107,49 +137,38 @@ class Page:
 
     def come_back(self) -> None:
         """The person comes back to the kept page. Chromium's order: late events of sockets come after pageshow."""
-        self.is_frozen = False
+        self.runs = True
         self._announce(PageResumed())
         self.show()
-        self._announce(PageResumed())
-        self._catch_up()
+        self.resume()
 
-    def sleep(self, *, clock_stands: bool) -> None:
-        """The machine sleeps, without a last event; on some systems its monotonic clock stands meanwhile."""
-        self.is_asleep = True
-        self._asleep_since = self._world.now
-        self._clock_stands = clock_stands
+    def sleep(self) -> None:
+        """The machine sleeps, without a last event."""
+        self.runs = False
         self._world.changed()
 
-    def wake(self) -> None:
-        """The machine wakes, without a first event."""
-        self.is_asleep = False
-        if self._clock_stands:
-            self._lag += self._world.now - self._asleep_since
+    def wake(self, *, clock_stood: float) -> None:
+        """The machine wakes, without a first event; on some systems its monotonic clock stood meanwhile."""
+        self.runs = True
+        self._lag += clock_stood
         self._catch_up()
 
     def _announce(self, event: PageEvent) -> None:
-        self._untold.append(event)
-        self._tell_all()
+        self._tell(event)
         self._world.changed()
 
-    def _tell_all(self) -> None:
-        while self.runs and self._untold:
-            self.tell(self._untold.pop(0))
-
     def _catch_up(self) -> None:
-        if self.runs:
-            self._tell_all()
-            self._take_up_timers()
-            unread, self._unread = self._unread, []
-            for read in unread:
-                self.deliver(read)
-            self._world.changed()
+        self._take_up_timers()
+        unread, self._unread = self._unread, []
+        for read in unread:
+            read()
+        self._world.changed()
 
     # --- timers ---
 
     def arm(self, timer: Timer, at: float) -> None:
         """Arm a timer for ``at`` (monotonic), in place of an earlier one of its kind."""
-        self._look_again(timer, at, max(self._world.now, self._world_time(at)))
+        self._look_again(timer, at, max(self._world.now, at + self._lag))
 
     def disarm(self, timer: Timer) -> None:
         if timer in self._armed:
@@ -161,20 +180,18 @@ class Page:
         self._armed[timer] = at, self._world.at(when, lambda: self._due(timer, at))
 
     def _due(self, timer: Timer, at: float) -> None:
-        now = self._world.now
         if not self.runs:
             return  # showing or waking it takes up its timers
-        if self._world_time(at) > now + 1e-6:  # the clock stood meanwhile
-            self._look_again(timer, at, self._world_time(at))
-        elif (allowed := self._next_grain(now)) > now:
+        now = self._world.now
+        if (allowed := self._next_grain(now)) > now:
             self._look_again(timer, at, allowed)
         else:
             del self._armed[timer]
-            self.fire(timer)
+            self._tell(TimerFired(timer, throttled=self._throttled))
 
     def _next_grain(self, now: float) -> float:
         """When the browser lets a timer run that is due now."""
-        if self.visible or not self.throttled:
+        if self.visible or not self._throttled:
             return now
         grain = INTENSE_GRAIN if now - self._hidden_since >= INTENSE_AFTER else HIDDEN_GRAIN
         return math.ceil(now / grain - 1e-9) * grain
@@ -182,6 +199,3 @@ class Page:
     def _take_up_timers(self) -> None:
         for timer, (at, _) in tuple(self._armed.items()):
             self.arm(timer, at)
-
-    def _world_time(self, monotonic: float) -> float:
-        return monotonic - MONOTONIC_AT_START + self._lag

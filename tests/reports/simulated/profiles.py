@@ -9,7 +9,7 @@ from itertools import cycle
 
 from tests.reports.simulated.client import Client
 from tests.reports.simulated.network import BLACK_HOLE, DEAF, MUTE, REFUSED, SLOW, Path
-from tests.reports.simulated.world import DAY, HOUR, MINUTE
+from tests.reports.simulated.page import DAY, HOUR, MINUTE
 
 Script = Iterator[float]
 
@@ -62,12 +62,13 @@ def laptop_lid(life: Client) -> Script:
 
 def nap(life: Client, seconds: float) -> Script:
     """Sleep without a word; Wi-Fi needs 1-8 s after waking. After 5 minutes the NAT has forgotten the sockets."""
-    life.page.sleep(clock_stands=by_chance(life))
+    clock_stands = by_chance(life)
+    life.page.sleep()
     with life.network.being(BLACK_HOLE):
         yield seconds
         if seconds > 5 * MINUTE:
             life.network.strand(tells=by_chance(life))
-        life.page.wake()
+        life.page.wake(clock_stood=seconds if clock_stands else 0)
         life.page.go_offline()
         yield life.world.random.uniform(1, 8)
     life.page.go_online()

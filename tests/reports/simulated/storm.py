@@ -1,6 +1,6 @@
 """Everyone is dropped at the same moment: how soon are they back, and what does that cost the gateway?
 
-    python -m tests.reports.simulated.storm                     # the tables and the plot of docs/simulations.md
+    python -m tests.reports.simulated.storm                     # the tables and charts of docs/simulations.md
     python -m tests.reports.simulated.storm --clients 2000 --per-second 10 --outage 20
 
 The gateway lets through so many connections per second and refuses the surplus at once, as API Gateway does (429, which
@@ -10,36 +10,34 @@ a page sees as any failed handshake). Pages are visible, and nobody presses "Try
 from __future__ import annotations
 
 import argparse
-import bisect
 import heapq
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
 
-from kizuna import commands, events
-from kizuna.commands import Command
+from kizuna import events
+from kizuna.commands import FetchToken, SetTimer
 from kizuna.connection import Connection
 from kizuna.events import Event, Timer
 from kizuna.options import Options
 from kizuna.platform import Instant
 from kizuna.states import Status
-from tests.reports.simulated import documents, plot
-from tests.reports.simulated.gateway import CONNECTIONS_PER_SECOND, Turnstile
+from tests.reports import documents
+from tests.reports.simulated.network import CONNECTIONS_PER_SECOND, Turnstile
+from tests.reports.simulated.page import HOUR
 from tests.reports.simulated.peers import PEERS, Backoff
-from tests.reports.simulated.world import HOUR
+from tests.reports.simulated.week import CHAT, LIBRARY
 
 #: Seconds one way between a page and the gateway, drawn for each attempt.
 LEAST_LATENCY, MOST_LATENCY = 0.02, 0.15
 #: Nobody is waited for longer than this after the drop, seconds.
 PATIENCE = 2 * HOUR
-#: So many seconds the plot shows.
-SHOWN_FOR = 300.0
 OUTAGES = (0.0, 20.0, 300.0)
 KIZUNA = {
-    "Kizuna, library default": documents.LIBRARY,
-    f"Kizuna, chat (rest = {documents.CHAT.rest:g} s)": documents.CHAT,
+    "Kizuna, library default": LIBRARY,
+    f"Kizuna, chat (rest = {CHAT.rest:g} s)": CHAT,
     "Kizuna, rest = 60 s": Options(rest=60),  # what the chat had before this table was made
 }
 
@@ -72,41 +70,35 @@ class KizunaClient:
     def __init__(self, options: Options, random: Random) -> None:
         self._connection = Connection(options, random.random)
         self._link = 0
-        self._retry_at: float | None = None
         self._tell(events.ConnectRequested(), self.START)
         self.accepted(self.START)
         self._tell(events.TimerFired(Timer.STABLE), self.START + options.stable_after)
 
     def lost(self, now: float) -> float | None:
         """As PeerClient's."""
-        self._retry_at = None
-        self._tell(events.SocketClosed(self._link, 1006), now)
-        if self._retry_at is None:
-            return None
-        at = self._retry_at
-        self._tell(events.TimerFired(Timer.RETRY), at)
+        at = self._tell(events.SocketClosed(self._link, 1006), now)
+        if at is not None:
+            self._tell(events.TimerFired(Timer.RETRY), at)
         return at
 
     def accepted(self, now: float) -> None:
         """As PeerClient's; and so it must have."""
         self._tell(events.SocketOpened(self._link), now)
         self._tell(events.FrameReceived(self._link, {"type": "ready"}), now)
+        self._tell(events.LinkPrepared(self._link), now)
         assert self._connection.status is Status.CONNECTED
 
-    def _tell(self, event: Event, now: float) -> None:
+    def _tell(self, event: Event, now: float) -> float | None:
+        """Returns when it is to retry, if that follows."""
+        retry_at = None
         for command in self._connection.handle(event, Instant(now, now)):
-            self._execute(command, now)
-
-    def _execute(self, command: Command, now: float) -> None:
-        match command:
-            case commands.FetchToken(link=link):
-                self._tell(events.TokenObtained(link, "token"), now)
-            case commands.OpenSocket(link=link):
-                self._link = link
-            case commands.PrepareLink(link=link):
-                self._tell(events.LinkPrepared(link), now)
-            case commands.SetTimer(timer=Timer.RETRY, at=at):
-                self._retry_at = at
+            match command:
+                case FetchToken(link=link):
+                    self._link = link
+                    self._tell(events.TokenObtained(link, "token"), now)
+                case SetTimer(timer=Timer.RETRY, at=at):
+                    retry_at = at
+        return retry_at
 
 
 StormClient = PeerClient | KizunaClient
@@ -140,12 +132,6 @@ class Storm:
         """Seconds from the gateway's return until this share of all is back; None: never."""
         wanted = round(share * self.clients)
         return sorted(self.back_at)[wanted - 1] - self.outage if len(self.back_at) >= wanted else None
-
-    def share_back(self, seconds: float, points: int = 150) -> list[tuple[float, float]]:
-        """Which share was back, at so many moments after the gateway's return."""
-        back = sorted(at - self.outage for at in self.back_at)
-        moments = [seconds * point / points for point in range(points + 1)]
-        return [(moment, bisect.bisect_right(back, moment) / self.clients) for moment in moments]
 
 
 def rage(
@@ -209,18 +195,23 @@ def row(name: str, storm: Storm) -> dict[str, str]:
     }
 
 
+def report(storms: Mapping[str, Storm]) -> str:
+    """A row for each of them, and a bar for each that brings everyone back."""
+    rows = [row(name, storm) for name, storm in storms.items()]
+    table = documents.table(list(rows[0]), [list(each.values()) for each in rows])
+    back = {name: round(seconds) for name, storm in storms.items() if (seconds := storm.back_within(0.99))}
+    return f"{table}\n\n{documents.chart('Until 99 % are connected again, in seconds', back)}"
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m tests.reports.simulated.storm", description=__doc__.split("\n")[0]
-    )
+    parser = argparse.ArgumentParser(prog="python -m tests.reports.simulated.storm", description=__doc__)
     parser.add_argument("--clients", type=int, default=100_000)
     parser.add_argument("--per-second", type=int, default=CONNECTIONS_PER_SECOND)
     parser.add_argument("--outage", type=float, action="append", help=f"seconds; may be repeated; {OUTAGES}")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="", help="only contestants whose name contains this")
-    parser.add_argument("--write", action="store_true", help="put tables and plot into docs/")
+    parser.add_argument("--write", action="store_true", help="put tables and charts into docs/simulations.md")
     args = parser.parse_args(arguments)
-    panels = []
     for outage in args.outage or OUTAGES:
         storms = {}
         for name in (name for name in (*KIZUNA, *PEERS) if args.only in name):
@@ -229,22 +220,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             storms[name] = rage(
                 make, clients=args.clients, per_second=args.per_second, outage=outage, random=random
             )
-        rows = [row(name, storm) for name, storm in storms.items()]
-        table = documents.table(list(rows[0]), [list(each.values()) for each in rows])
         command = (
-            f"python -m tests.reports.simulated.storm --clients {args.clients} --per-second {args.per_second}"
+            f"{parser.prog} --clients {args.clients} --per-second {args.per_second}"
             f" --outage {outage:g} --seed {args.seed}"
         )
-        documents.publish(f"storm-{outage:g}", f"{table}\n\n`{command}`\n", write=args.write)
-        panels.append(
-            plot.Panel(
-                f"Dropped at once, gateway away for {outage:g} s: share connected, by seconds after its return",
-                SHOWN_FOR,
-                {name: storm.share_back(SHOWN_FOR) for name, storm in storms.items()},
-            )
-        )
-    if args.write and not args.outage and not args.only:
-        (documents.DOCS / "storm.svg").write_text(plot.picture(panels), encoding="utf-8")
+        text = f"{report(storms)}\n\n`{command}`\n"
+        documents.publish(f"storm-{outage:g}", text, write=args.write, page=documents.SIMULATIONS)
 
 
 if __name__ == "__main__":

@@ -126,6 +126,12 @@ class TestPeers:
         )
 
 
+def test_the_chart_has_a_bar_for_each_that_brings_everyone_back():
+    drawn = storm.report({name: raged(name) for name in ("SignalR", "socket.io")})
+    assert 'x-axis ["socket.io"]' in drawn
+    assert f"bar [{raged('socket.io').back_within(0.99):.0f}]" in drawn
+
+
 def test_the_command_line_prints_a_table_with_its_seed_and_command(capsys: pytest.CaptureFixture[str]):
     storm.main(["--clients", "90", "--per-second", "5", "--outage", "0", "--seed", "2", "--only", "article"])
     printed = capsys.readouterr().out

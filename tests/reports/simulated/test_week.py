@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from functools import cache
-from xml.etree import ElementTree
 
 import pytest
 
 from kizuna.connection import Connection
 from tests.kizuna.machine import MakeConnection
-from tests.reports.simulated import documents, plot, week
-from tests.reports.simulated.meter import Measurements, percentile
+from tests.reports import documents
+from tests.reports.simulated import week
+from tests.reports.simulated.page import DAY, HOUR
 from tests.reports.simulated.profiles import PROFILES
-from tests.reports.simulated.world import DAY, HOUR
+from tests.reports.simulated.week import Measurements, percentile
 from tests.simulation.broken import NeverDoubts, NeverRetries
 
 NAMED = {profile.name: profile for profile in PROFILES}
@@ -105,16 +105,9 @@ def test_the_command_line_prints_a_table_with_its_seed_and_command(capsys: pytes
 
 
 def test_every_table_has_its_place_in_the_document():
-    page = documents.PAGE.read_text(encoding="utf-8")
-    names = [f"week-{name}" for name in documents.OPTIONS] + ["storm-0", "storm-20", "storm-300"]
+    page = documents.SIMULATIONS.read_text(encoding="utf-8")
+    names = [f"week-{name}" for name in week.OPTIONS] + ["storm-0", "storm-20", "storm-300"]
     for name in names:
-        assert documents.replace_part(page, name, "new").count("\nnew\n") == 1
-    with pytest.raises(ValueError, match="has no part storm-7"):
-        documents.replace_part(page, "storm-7", "new")
-
-
-def test_a_plot_is_well_formed_and_has_a_line_for_each_name():
-    panel = plot.Panel("a < b", 10, {"one & two": [(0, 0.0), (5, 0.5)], "three": [(0, 1.0)]})
-    tree = ElementTree.fromstring(plot.picture([panel, panel]))  # noqa: S314 - our own
-    assert len(tree.findall(".//{*}polyline")) == 4
-    assert "one & two" in [text.text for text in tree.findall(".//{*}text")]
+        assert documents.rewritten(page, name, "new").count("\nnew\n") == 1
+    with pytest.raises(ValueError, match="storm-7"):
+        documents.rewritten(page, "storm-7", "new")

@@ -17,11 +17,23 @@ from kizuna.events import (
     SocketClosed,
     SocketOpened,
     Timer,
+    TimerFired,
 )
-from tests.reports.simulated.gateway import GOING_AWAY, HARD_CUT, IDLE_CUT, Gateway, Turnstile
-from tests.reports.simulated.network import BLACK_HOLE, DEAF, GOOD, MUTE, REFUSED, Network, Socket
-from tests.reports.simulated.page import MONOTONIC_AT_START, Page
-from tests.reports.simulated.world import HOUR, MINUTE, World
+from tests.reports.simulated.network import (
+    BLACK_HOLE,
+    DEAF,
+    GOING_AWAY,
+    GOOD,
+    HARD_CUT,
+    IDLE_CUT,
+    MUTE,
+    REFUSED,
+    Gateway,
+    Network,
+    Socket,
+    Turnstile,
+)
+from tests.reports.simulated.page import HOUR, MINUTE, Page, World
 
 PING = {"action": "ping", "t": 1}
 PONG = {"type": "pong", "t": 1}
@@ -113,7 +125,7 @@ class TestGateway:
         self, world: World, network: Network, gateway: Gateway
     ):
         _, ear = opened(world, network)
-        gateway.deploy(retry_after=3, grace=5)
+        gateway.deploy(retry_after=3)
         world.run(world.now + 4)
         assert [frame["type"] for frame in ear.heard if isinstance(frame, dict)] == ["bye"]
         world.run(world.now + 2)
@@ -202,20 +214,18 @@ class TestPage:
 
     @pytest.fixture
     def page(self, world: World, told: list[PageEvent | tuple[Timer, float]]) -> Page:
-        return self.made(Page(world), world, told)
+        return self.made(world, told)
 
-    def made(self, page: Page, world: World, told: list[PageEvent | tuple[Timer, float]]) -> Page:
-        page.tell = told.append
-        page.fire = lambda timer: told.append((timer, world.now))
-        return page
+    def made(self, world: World, told: list[PageEvent | tuple[Timer, float]], **named: bool) -> Page:
+        def tell(event: PageEvent | TimerFired) -> None:
+            told.append((event.timer, world.now) if isinstance(event, TimerFired) else event)
 
-    def due(self, seconds: float) -> float:
-        return MONOTONIC_AT_START + seconds
+        return Page(world, tell, **named)
 
     def test_timers_fire_when_due_and_the_last_of_a_kind_counts(self, world: World, page: Page, told):
-        page.arm(Timer.RETRY, self.due(3))
-        page.arm(Timer.RETRY, self.due(5))
-        page.arm(Timer.TICK, self.due(4))
+        page.arm(Timer.RETRY, 3)
+        page.arm(Timer.RETRY, 5)
+        page.arm(Timer.TICK, 4)
         page.disarm(Timer.TICK)
         world.run(until=9)
         assert told == [(Timer.RETRY, 5)]
@@ -224,42 +234,42 @@ class TestPage:
         self, world: World, page: Page, told
     ):
         page.hide()
-        page.arm(Timer.TICK, self.due(1.5))
+        page.arm(Timer.TICK, 1.5)
         world.run(until=6 * MINUTE)
-        page.arm(Timer.TICK, self.due(6 * MINUTE + 1))
+        page.arm(Timer.TICK, 6 * MINUTE + 1)
         world.run(until=8 * MINUTE)
         assert told == [PageHidden(), (Timer.TICK, 2), (Timer.TICK, 7 * MINUTE)]
 
     def test_showing_a_page_lets_its_late_timers_run(self, world: World, page: Page, told):
         page.hide()
         world.run(until=6 * MINUTE)
-        page.arm(Timer.TICK, self.due(6 * MINUTE + 1))
+        page.arm(Timer.TICK, 6 * MINUTE + 1)
         world.run(until=6 * MINUTE + 10)
         page.show()
         world.run(until=6 * MINUTE + 11)
         assert told == [PageHidden(), PageShown(), (Timer.TICK, 6 * MINUTE + 10)]
 
     def test_a_worker_keeps_hidden_timers_exact(self, world: World, told):
-        page = self.made(Page(world, has_worker=True), world, told)
+        page = self.made(world, told, has_worker=True)
         page.hide()
-        page.arm(Timer.TICK, self.due(10 * MINUTE + 0.5))
+        page.arm(Timer.TICK, 10 * MINUTE + 0.5)
         world.run(until=11 * MINUTE)
         assert told == [PageHidden(), (Timer.TICK, 10 * MINUTE + 0.5)]
 
     def test_a_sleeping_machine_lets_its_monotonic_clock_stand(self, world: World, page: Page, told):
-        page.arm(Timer.TICK, self.due(10))
-        page.sleep(clock_stands=True)
+        page.arm(Timer.TICK, 10)
+        page.sleep()
         world.run(until=HOUR)
-        page.wake()
-        assert page.instant().monotonic == MONOTONIC_AT_START
+        page.wake(clock_stood=HOUR)
+        assert page.instant().monotonic == 0
         world.run(until=2 * HOUR)
         assert told == [(Timer.TICK, HOUR + 10)]
 
     def test_or_lets_it_go_on(self, world: World, page: Page, told):
-        page.arm(Timer.TICK, self.due(10))
-        page.sleep(clock_stands=False)
+        page.arm(Timer.TICK, 10)
+        page.sleep()
         world.run(until=HOUR)
-        page.wake()
+        page.wake(clock_stood=0)
         world.run(until=2 * HOUR)
         assert told == [(Timer.TICK, HOUR)]
 

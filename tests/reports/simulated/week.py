@@ -7,18 +7,106 @@ python -m tests.reports.simulated.week --days 1 --seeds 1 --profile train --opti
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
 from kizuna.connection import Connection
 from kizuna.events import ConnectRequested
 from kizuna.options import Options
 from tests.kizuna.machine import MakeConnection
-from tests.reports.simulated import documents
+from tests.reports import documents
 from tests.reports.simulated.client import Client
-from tests.reports.simulated.gateway import Gateway
-from tests.reports.simulated.meter import Measurements, Meter, percentile
+from tests.reports.simulated.page import DAY, HOUR, World
 from tests.reports.simulated.profiles import PROFILES, Profile
-from tests.reports.simulated.world import DAY, HOUR, World
+from tests.support.server import ROOT
+
+#: What a user of the library gets: the article's five retries, then a person must press "Try now".
+LIBRARY = Options()
+#: What the chat runs with.
+CHAT = Options.from_mapping(json.loads((ROOT / "static" / "config.json").read_text("utf-8"))["connection"])
+OPTIONS = {"library": LIBRARY, "chat": CHAT}
+
+
+@dataclass(slots=True)
+class Measurements:
+    """Seconds, and counts."""
+
+    lived: float = 0.0  #: the whole time
+    usable: float = 0.0  #: the page ran and an attempt would have succeeded
+    connected: float = 0.0  #: of that: the status said CONNECTED, and it was true
+    attempts: int = 0
+    #: From a dead link that the status called CONNECTED, on a page that runs, to the status changing.
+    detections: list[float] = field(default_factory=list)
+    #: From "an attempt would succeed, the page is visible, and no link works" to CONNECTED, and truly so.
+    recoveries: list[float] = field(default_factory=list)
+
+
+def percentile(numbers: Sequence[float], share: float) -> float | None:
+    """The smallest number that at least ``share`` of all do not exceed; None of none."""
+    ordered = sorted(numbers)
+    return ordered[min(len(ordered) - 1, max(0, int(share * len(ordered) - 1e-9)))] if ordered else None
+
+
+class Stopwatch:
+    """Responsible for how long something lasts, each time anew."""
+
+    def __init__(self, world: World, lengths: list[float]) -> None:
+        self._world = world
+        self._lengths = lengths
+        self._since: float | None = None
+
+    def look(self, *, counts: bool, lasts: bool) -> None:
+        """It ``lasts``, or it is over; unless it ``counts``, it has never been."""
+        if not counts:
+            self._since = None
+        elif not lasts:
+            self.stop()
+        elif self._since is None:
+            self._since = self._world.now
+
+    def stop(self) -> None:
+        if self._since is not None:
+            self._lengths.append(self._world.now - self._since)
+            self._since = None
+
+
+class Meter:
+    """Responsible for measuring one client from now on, against the truth that only the simulation knows."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._world = client.world
+        self._measured = Measurements()
+        self._deceived = Stopwatch(client.world, self._measured.detections)
+        self._awaited = Stopwatch(client.world, self._measured.recoveries)
+        self._started = self._looked_at = self._world.now
+        self._usable = self._connected = False
+        self._world.changed = self.look
+        self.look()
+
+    def look(self) -> None:
+        """Note what is true from now on, and what ended."""
+        client, now = self._client, self._world.now
+        passed, self._looked_at = now - self._looked_at, now
+        if self._usable:
+            self._measured.usable += passed
+            if self._connected:
+                self._measured.connected += passed
+        works = client.has_working_link
+        self._usable = client.could_connect
+        self._connected = client.is_connected and works
+        self._deceived.look(counts=client.page.runs and not works, lasts=client.is_connected)
+        self._awaited.look(counts=self._usable and client.page.visible, lasts=not self._connected)
+
+    def result(self) -> Measurements:
+        """What was measured, at the end: what still lasts then counts with the time that it has lasted."""
+        self.look()
+        self._deceived.stop()
+        self._awaited.stop()
+        self._measured.lived = self._world.now - self._started
+        self._measured.attempts = self._client.attempts
+        return self._measured
 
 
 def live(
@@ -27,13 +115,13 @@ def live(
     seed: int,
     days: float = 7,
     begins_at: float = 0,
-    options: Options = documents.CHAT,
+    options: Options = CHAT,
     make: MakeConnection = Connection,
 ) -> Measurements:
     """One page's days under ``profile``. ``begins_at``: o'clock."""
     world = World(seed)
     world.run(until=begins_at * HOUR)
-    client = Client(world, Gateway(world), options, has_worker=profile.has_worker, make=make)
+    client = Client(world, options, has_worker=profile.has_worker, make=make)
     client.handle(ConnectRequested())
     world.run(until=world.now + 1)
     meter = Meter(client)
@@ -43,19 +131,20 @@ def live(
 
 
 def row(profile: Profile, weeks: Iterable[Measurements]) -> dict[str, str]:
-    total = Measurements()
-    for week in weeks:
-        total.add(week)
-    days = total.lived / DAY
+    weeks = list(weeks)
+    days = sum(week.lived for week in weeks) / DAY
+    usable, connected = sum(week.usable for week in weeks), sum(week.connected for week in weeks)
+    detections = [seconds for week in weeks for seconds in week.detections]
+    recoveries = [seconds for week in weeks for seconds in week.recoveries]
     return {
         "profile": profile.name,
-        "connected": f"{100 * total.connected / total.usable:.3f} %",
-        "lost, s/day": f"{(total.usable - total.connected) / days:.0f}",
-        "faults": str(len(total.detections)),
-        "noticed after": _percentiles(total.detections),
-        "recoveries": str(len(total.recoveries)),
-        "recovered after": _percentiles(total.recoveries),
-        "attempts/day": f"{total.attempts / days:.1f}",
+        "connected": f"{100 * connected / usable:.3f} %",
+        "lost, s/day": f"{(usable - connected) / days:.0f}",
+        "faults": str(len(detections)),
+        "noticed after": _percentiles(detections),
+        "recoveries": str(len(recoveries)),
+        "recovered after": _percentiles(recoveries),
+        "attempts/day": f"{sum(week.attempts for week in weeks) / days:.1f}",
     }
 
 
@@ -65,30 +154,30 @@ def _percentiles(seconds: Sequence[float]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m tests.reports.simulated.week", description=__doc__.split("\n")[0]
-    )
+    parser = argparse.ArgumentParser(prog="python -m tests.reports.simulated.week", description=__doc__)
     parser.add_argument("--days", type=float, default=7)
     parser.add_argument("--seeds", type=int, default=5, help="how many weeks of each profile")
     parser.add_argument("--seed", type=int, default=1, help="the first of them")
     parser.add_argument("--profile", default="", help="only profiles whose name contains this")
-    parser.add_argument("--options", choices=documents.OPTIONS, default="chat")
+    parser.add_argument("--options", choices=OPTIONS, default="chat")
     parser.add_argument("--write", action="store_true", help="put the table into docs/simulations.md")
     args = parser.parse_args(arguments)
-    options = documents.OPTIONS[args.options]
     seeds = range(args.seed, args.seed + args.seeds)
     rows = [
-        row(profile, (live(profile, seed=seed, days=args.days, options=options) for seed in seeds))
+        row(
+            profile,
+            (live(profile, seed=seed, days=args.days, options=OPTIONS[args.options]) for seed in seeds),
+        )
         for profile in PROFILES
         if args.profile in profile.name
     ]
     command = (
-        f"python -m tests.reports.simulated.week --days {args.days:g} --seed {args.seed} --seeds {args.seeds}"
-        f" --options {args.options}"
+        f"{parser.prog} --days {args.days:g} --seed {args.seed} --seeds {args.seeds} --options {args.options}"
     )
     table = documents.table(list(rows[0]), [list(each.values()) for each in rows])
-    text = f"{table}\n\n`{command}`"
-    documents.publish(f"week-{args.options}", text, write=args.write)
+    documents.publish(
+        f"week-{args.options}", f"{table}\n\n`{command}`", write=args.write, page=documents.SIMULATIONS
+    )
 
 
 if __name__ == "__main__":
