@@ -6,10 +6,8 @@ import gzip
 import json
 from pathlib import Path
 
-#: Large enough to be worth compressing.
-LARGE = 40_000
-#: Large enough to be asked for compressed.
-VERY_LARGE = 120_000
+LARGE = 40_000  #: enough to be worth compressing
+VERY_LARGE = 120_000  #: enough to be asked for compressed
 FILES = {
     "assets/boot.1.js": LARGE,
     "assets/page.1.css": LARGE,
@@ -37,16 +35,12 @@ def make(site: Path) -> Path:
     names = "\n".join(f'<link href="{path}">' for path in NAMED)
     page = f'{names}\n<script type="application/json" id="start-files">{start_files}</script>'
     contents = {path: b"x" * size for path, size in FILES.items()}
-    for name, content in {**contents, "index.html": page.encode()}.items():
-        _write(site / name, content)
+    contents |= {"index.html": page.encode(), "static/config.json": b"{}", "_headers": b"/*\n"}
+    for name, content in contents.items():
+        path = site / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
         if len(content) >= 300:
-            _write(site / f"{name}.br", f"brotli of {name}".encode())
-            _write(site / f"{name}.gz", gzip.compress(content))
-    _write(site / "static" / "config.json", b"{}")
-    _write(site / "_headers", b"/*\n")
+            path.with_name(f"{path.name}.br").write_bytes(f"brotli of {name}".encode())
+            path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(content))
     return site
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
