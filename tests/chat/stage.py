@@ -20,6 +20,9 @@ from kizuna.steady_storage import SteadyStorage
 from kizuna.testing import FakePlatform, FakeSocket, MemoryLocks, MemoryStorage
 from kizuna.wire import KIZUNA
 
+ROOM = {"roomId": "general", "epoch": "e"}
+START = 1_700_000_000_000
+
 
 class MemorySettings(dict[str, str]):
     """Settings that live as long as the test."""
@@ -35,11 +38,9 @@ class Browser:
     """Responsible for what all pages of one browser share, and what outlives each of them."""
 
     def __init__(self) -> None:
-        self.settings = MemorySettings()
-        self.storage = MemoryStorage()
+        self.settings, self.storage = MemorySettings(), MemoryStorage()
         self.held: dict[str, object] = {}
-        self.pages = itertools.count(1)
-        self.secrets = itertools.count(1)
+        self.pages, self.secrets = itertools.count(1), itertools.count(1)
 
     def rows(self, table: str) -> dict[str, str]:
         """What is committed in a table."""
@@ -142,9 +143,8 @@ class Stage:
         await self.platform.settle()
         self.socket.accept()
         await self.platform.settle()
-        self.socket.receive({"type": "ready", "connectionId": "x=", "userId": "id-of-Mika", "serverTime": 1})
-        self.socket.receive(batch(head, messages or [], **parts))
-        await self.platform.settle()
+        ready = {"type": "ready", "connectionId": "x=", "userId": "id-of-Mika", "serverTime": 1}
+        await self.receive(ready, batch(head, messages or [], **parts))
 
     async def join(self, **page: Any) -> None:
         self.session.join("Mika")
@@ -155,31 +155,23 @@ class Stage:
 def message(seq: int, **parts: Any) -> dict[str, Any]:
     return {
         "type": "message",
-        "roomId": "general",
-        "epoch": "e",
+        **ROOM,
         "seq": seq,
         "messageId": f"m{seq}",
         "clientMessageId": f"his-{seq}",
         "senderId": "id-of-Ren",
         "senderName": "Ren",
         "content": f"words {seq}",
-        "timestamp": 1_700_000_000_000 + seq,
+        "timestamp": START + seq,
         **parts,
     }
 
 
 def batch(head: int, messages: list[dict[str, Any]], **parts: Any) -> dict[str, Any]:
-    frame = {
-        "type": "batch",
-        "roomId": "general",
-        "epoch": "e",
-        "messages": messages,
-        "head": head,
-        "next": head,
-    }
-    return {**frame, "complete": True, **parts}
+    page = {"messages": messages, "head": head, "next": head, "complete": True}
+    return {"type": "batch", **ROOM, **page, **parts}
 
 
 def ack(client_message_id: str, seq: int, **parts: Any) -> dict[str, Any]:
-    frame = {"type": "ack", "clientMessageId": client_message_id, "roomId": "general", "epoch": "e"}
-    return {**frame, "messageId": f"m{seq}", "seq": seq, "timestamp": 1_700_000_000_000 + seq, **parts}
+    place = {"messageId": f"m{seq}", "seq": seq, "timestamp": START + seq}
+    return {"type": "ack", "clientMessageId": client_message_id, **ROOM, **place, **parts}

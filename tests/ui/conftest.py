@@ -18,15 +18,9 @@ def entry() -> Callable[..., Entry]:
     """Makes entries: ``entry("a", sender="Ada", at=3)`` says something three minutes after noon."""
 
     def make(key: str, sender: str = "Ada", at: float = 0, **fields: Any) -> Entry:
-        values: dict[str, Any] = {
-            "content": f"words {key}",
-            "sender_id": f"u-{sender}",
-            "sender_name": sender,
-            "timestamp": NOON + int(at * 60_000),
-            "state": Delivery.RECEIVED,
-            "own": False,
-        }
-        return Entry(key=key, **{**values, **fields})
+        who = {"sender_id": f"u-{sender}", "sender_name": sender, "own": False, "state": Delivery.RECEIVED}
+        what = {"content": f"words {key}", "timestamp": NOON + int(at * 60_000)}
+        return Entry(key=key, **{**who, **what, **fields})
 
     return make
 
@@ -55,10 +49,7 @@ def message() -> Callable[..., Message]:
 def timeline(message: Callable[..., Message]) -> Callable[..., Timeline]:
     """Makes the timeline of a room for the person ``u-me``: ``timeline(1, 2, 3)``."""
 
-    def make(*seqs: int, sender: str = "Ada") -> Timeline:
-        return Timeline(me="u-me").add_many(message(seq, sender) for seq in seqs)
-
-    return make
+    return lambda *seqs: Timeline(me="u-me").add_many(map(message, seqs))
 
 
 class KeyTexts(Texts):
