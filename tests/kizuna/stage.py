@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Callable, Mapping
 from typing import Any
 
 from kizuna.options import Options
-from kizuna.platform import SocketListener
 from kizuna.service import WebSocketService
 from kizuna.testing import FakePlatform, FakeSocket
 
@@ -17,13 +14,10 @@ URL = "wss://example.org/prod"
 
 
 class Stage:
-    """Responsible for a service, its platform, and the test's hand on both.
+    """Responsible for a service, its platform, and the test's hand on both."""
 
-    ``listeners`` keeps what each socket would tell, so that a test can speak for a socket that was given up.
-    """
-
-    def __init__(self, get_access_token: Any = None, *, chance: float = 0.5, **options: Any) -> None:
-        self.platform = EavesdroppingPlatform(chance=chance)
+    def __init__(self, get_access_token: Any = None, **options: Any) -> None:
+        self.platform = FakePlatform()
         self.service = WebSocketService(
             URL, get_access_token, platform=self.platform, options=Options(**options)
         )
@@ -70,28 +64,3 @@ class Stage:
         assert self.platform.watchers == []
         assert self.platform.live_sockets == []
         assert asyncio.all_tasks() == {asyncio.current_task()}
-
-
-class EavesdroppingPlatform(FakePlatform):
-    """Responsible for keeping each socket's listener. ``problem`` is raised instead of opening a socket."""
-
-    def __init__(self, *, chance: float = 0.5) -> None:
-        super().__init__(chance=chance)
-        self.listeners: list[SocketListener] = []
-        self.problem: Exception | None = None
-
-    def open_socket(self, url: str, listener: SocketListener) -> FakeSocket:
-        if self.problem is not None:
-            raise self.problem
-        self.listeners.append(listener)
-        return super().open_socket(url, listener)
-
-
-def calls(into: list[Any]) -> Callable[[Any], None]:
-    """A handler that keeps what it is called with."""
-    return into.append
-
-
-def text(frame: Mapping[str, Any]) -> str:
-    """A frame as it comes over the wire."""
-    return json.dumps(frame)

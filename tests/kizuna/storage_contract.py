@@ -102,14 +102,6 @@ async def calls_happen_in_the_order_made(page: Storage, other: Storage) -> None:
 
 
 #: Every duty, for whoever holds a storage to it.
-CONTRACT: tuple[Callable[[Storage, Storage], Awaitable[None]], ...] = (
-    rows_are_read_back_by_prefix_in_the_order_of_their_keys,
-    what_one_page_wrote_another_reads,
-    one_call_writes_and_deletes,
-    a_table_knows_nothing_of_another,
-    any_text_is_kept_as_it_is,
-    a_change_returns_what_was_there_and_leaves_what_it_made,
-    what_a_change_raises_reaches_the_caller_and_nothing_changes,
-    pages_that_count_at_once_lose_nothing,
-    calls_happen_in_the_order_made,
+CONTRACT: tuple[Callable[[Storage, Storage], Awaitable[None]], ...] = tuple(
+    duty for duty in tuple(globals().values()) if asyncio.iscoroutinefunction(duty)
 )

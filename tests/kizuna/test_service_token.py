@@ -200,15 +200,18 @@ async def test_a_provider_may_disconnect():
 
 @pytest.mark.parametrize("error", [ValueError, OSError, RuntimeError])
 async def test_a_platform_that_opens_no_socket_costs_the_attempt_and_tells_no_token(
-    error: Callable[[str], Exception], caplog: pytest.LogCaptureFixture
+    error: Callable[[str], Exception], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ):
+    def refuse(url: str, listener: object) -> None:
+        raise error(url)
+
     caplog.set_level(logging.DEBUG, logger="kizuna")
     stage = Stage(lambda: "SECRET")
-    stage.platform.problem = error(URL + "?token=SECRET")
+    monkeypatch.setattr(stage.platform, "open_socket", refuse)
     connecting = await stage.begin()
     assert stage.status == "waiting"
     assert "SECRET" not in caplog.text + repr(stage.service.state)
-    stage.platform.problem = None
+    monkeypatch.undo()
     await stage.platform.advance(1)
     await stage.serve()
     await connecting

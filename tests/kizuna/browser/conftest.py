@@ -42,12 +42,10 @@ class Proxy:
         self._function = None
 
 
-class Target:
+class Target(SimpleNamespace):
     """An EventTarget."""
 
-    def __init__(self, **properties: Any) -> None:
-        self.__dict__.update(properties)
-        self.listeners: list[tuple[str, Proxy]] = []
+    listeners: list[tuple[str, Proxy]]
 
     def addEventListener(self, kind: str, listener: Proxy) -> None:
         self.listeners.append((kind, listener))
@@ -224,8 +222,8 @@ class Browser:
     """The module ``js``."""
 
     def __init__(self) -> None:
-        self.document = Target(visibilityState="visible")
-        self.window = Target()
+        self.document = Target(listeners=[], visibilityState="visible")
+        self.window = Target(listeners=[])
         self.navigator = SimpleNamespace(onLine=True)
         self.localStorage, self.sessionStorage = Storage(), Storage()
         self.said: list[tuple[str, str]] = []

@@ -43,10 +43,10 @@ class Request:
 
     result: Any
 
-    def __init__(self, work: Callable[[], Any] = lambda: None) -> None:
+    def __init__(self, work: Any = None) -> None:
         self.onsuccess = self.onerror = self.onblocked = self.onupgradeneeded = None
         self.error: JsException | JsNull = JsNull()
-        self.work = work
+        self.work = work  #: a function, or the task that opens a database
 
 
 class Transaction:
@@ -186,13 +186,12 @@ class Database:
         self.answers.set()
         self.errors: dict[str, JsException] = {}  #: what goes wrong once: "open", "commit", or a row's key
         self.on_commit: Callable[[], object] = lambda: None  #: called before any page hears of it
-        self._answering: set[asyncio.Task[None]] = set()
 
     def open(self, name: str, version: int) -> Request:
         self.fail_at("open")
         self.opened.append(name)
         request = Request()
-        self._answering.add(asyncio.create_task(self._answer(request, version)))
+        request.work = asyncio.create_task(self._answer(request, version))
         return request
 
     def fail_at(self, step: str) -> None:
@@ -219,8 +218,13 @@ class Database:
                 dispatch(request, "error")
                 return
             is_new = self.version < version
-            if is_new:
-                await self._close_all(request)
+            for connection in tuple(self.connections) if is_new else ():
+                dispatch(connection, "versionchange")
+            if is_new and self.connections:
+                dispatch(request, "blocked")
+            while is_new and self.connections:
+                self.was_closed.clear()
+                await self.was_closed.wait()
             self.version = version
             self.connections.append(Connection(self))
             request.result = self.connections[-1]
@@ -228,13 +232,3 @@ class Database:
                 dispatch(request, "upgradeneeded")
                 await asyncio.sleep(0)
             dispatch(request, "success")
-
-    async def _close_all(self, request: Request) -> None:
-        """Ask for it, and wait until everybody has done so."""
-        for connection in tuple(self.connections):
-            dispatch(connection, "versionchange")
-        if self.connections:
-            dispatch(request, "blocked")
-        while self.connections:
-            self.was_closed.clear()
-            await self.was_closed.wait()
