@@ -3,7 +3,7 @@
 python -m tests.mutation                                # all modules, all mutants (many minutes)
 python -m tests.mutation --changed                      # what changed since the last tag, or in twenty commits
 python -m tests.mutation --changed main --sample 50     # since a revision of git, at most 50 mutants of each module
-python -m tests.mutation --module backoff --module connection --sample 100 --seed 1
+python -m tests.mutation --module backoff --module connection --sample 100
 
 Own, since no library does it: mutmut 3.8.1 changes nothing outside functions and cosmic-ray 8.7.0 drops no row of a
 table, so of the 126 mutants of states.py they make 6 and 3; the one takes the modules for app.kizuna, which no test
@@ -25,8 +25,11 @@ import resource
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from importlib.machinery import SourceFileLoader
+from itertools import compress, repeat
+from multiprocessing import get_context
 from pathlib import Path
 from types import CodeType
 from unittest import mock
@@ -89,11 +92,10 @@ def changed_since(base: str) -> list[str]:
     return [module for module in MODULES if not changed.isdisjoint([source_of(module), *files_for(module)])]
 
 
-def forked(module: str, mutant: Mutant | None) -> int:
-    """Begin the tests of ``module`` in a child, with the mutant in its place; returns the child's number."""
-    if (child := os.fork()) > 0:
-        return child
-    code = 99
+def passes(module: str, mutant: Mutant | None = None) -> bool:
+    """Whether the tests of ``module`` pass in a child of this process, with the mutant in the module's place."""
+    if child := os.fork():
+        return os.waitpid(child, 0)[1] == 0
     try:
         resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
         nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -101,9 +103,9 @@ def forked(module: str, mutant: Mutant | None) -> int:
         os.dup2(nowhere, 2)
         if mutant is not None:
             put_in_place(mutant)
-        code = int(pytest.main([*PYTEST, *map(str, files_for(module))]))
+        os._exit(pytest.main([*PYTEST, *map(str, files_for(module))]))
     finally:
-        os._exit(code)
+        os._exit(99)
 
 
 def put_in_place(mutant: Mutant) -> None:
@@ -130,37 +132,29 @@ def warm_up() -> None:
     gc.freeze()
 
 
-def survivors(module: str, chosen: Sequence[Mutant], jobs: int) -> Iterator[Mutant]:
+def survivors(module: str, chosen: Sequence[Mutant]) -> list[Mutant]:
     """Those of ``chosen`` that no test notices. Raises SystemExit if the tests fail without any mutant."""
-    _, status = os.waitpid(forked(module, None), 0)
-    if status != 0:
+    if not passes(module):
         named = ", ".join(path.name for path in files_for(module))
         raise SystemExit(f"the tests of {module} fail as it is: {named}")
-    waiting, running = list(reversed(chosen)), dict[int, Mutant]()
-    while waiting or running:
-        while waiting and len(running) < jobs:
-            begun = waiting.pop()
-            running[forked(module, begun)] = begun
-        child, status = os.wait()
-        mutant = running.pop(child)
-        if status == 0:
-            yield mutant
+    with ProcessPoolExecutor(mp_context=get_context("fork")) as processes:
+        return list(compress(chosen, processes.map(passes, repeat(module), chosen)))
 
 
-def judge(module: str, sample: int | None, seed: int, jobs: int) -> tuple[int, int]:
+def judge(module: str, sample: int | None) -> tuple[int, int]:
     """Test one module and print what survived; returns how many mutants there were, and how many unexplained."""
     every = mutants(module, source_of(module).read_text(encoding="utf-8"))
     chosen = every
     if sample is not None and sample < len(every):
-        chosen = random.Random(seed).sample(every, sample)
-    left = list(survivors(module, chosen, jobs))
+        chosen = random.Random(1).sample(every, sample)
+    left = survivors(module, chosen)
     unexplained = [mutant for mutant in left if mutant.key not in accepted()]
-    of_all = "" if len(chosen) == len(every) else f" of {len(every)}, seed {seed}"
+    of_all = "" if len(chosen) == len(every) else f" of {len(every)}"
     print(
         f"{module}: {score(len(chosen), len(unexplained)):.1%}, {len(chosen)} mutants{of_all},"
         f" {len(left)} survived, {len(left) - len(unexplained)} of them explained"
     )
-    for mutant in sorted(unexplained, key=lambda mutant: mutant.number):
+    for mutant in unexplained:
         print(f"  {mutant}", flush=True)
     return len(chosen), len(unexplained)
 
@@ -179,15 +173,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--changed", nargs="?", const="", metavar="BASE", help="only what differs from a revision"
     )
     parser.add_argument("--sample", type=int, help="at most so many mutants of each module")
-    parser.add_argument("--seed", type=int, default=1, help="which ones")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     args = parser.parse_args(arguments)
     chosen = args.module or MODULES
     if args.changed is not None:
         chosen = changed_since(args.changed)
     os.nice(19)
     warm_up()
-    counts = [judge(module, args.sample, args.seed, args.jobs) for module in chosen]
+    counts = [judge(module, args.sample) for module in chosen]
     total, unexplained = (sum(count[place] for count in counts) for place in (0, 1))
     reached = score(total, unexplained)
     print(f"all: {reached:.1%} of {total} mutants noticed or explained, the aim is {AIM:.0%}")

@@ -69,7 +69,7 @@ def _changes(node: ast.AST, *, in_function: bool) -> Iterator[Change]:
         children = value if isinstance(value, list) else [value]
         for place, child in enumerate(children):
             if inside and isinstance(child, REMOVABLE) and not _is_docstring(child):
-                left = [*children[:place], ast.Pass(), *children[place + 1 :]]
+                left = _with(children, place, ast.Pass())
                 yield child.lineno, f"without `{ast.unparse(child)}`", node, {name: left}
             if isinstance(child, ast.AST):
                 yield from _changes(child, in_function=inside)
@@ -77,8 +77,11 @@ def _changes(node: ast.AST, *, in_function: bool) -> Iterator[Change]:
 
 def _changes_of(node: ast.AST) -> Iterator[Change]:
     match node:
-        case ast.Compare():
-            yield from _comparisons(node)
+        case ast.Compare(ops=operators):
+            for place, operator in enumerate(operators):
+                for words, other in _mistaken(operator):
+                    ops = _with(operators, place, other)
+                    yield node.lineno, f"{words} in `{ast.unparse(node)}`", node, {"ops": ops}
         case ast.Constant(value=bool() as value):
             yield node.lineno, f"{value} becomes {not value}", node, {"value": not value}
         case ast.Constant(value=int() | float() as value):
@@ -86,29 +89,16 @@ def _changes_of(node: ast.AST) -> Iterator[Change]:
         case ast.BoolOp(op=operator) | ast.BinOp(op=operator) | ast.AugAssign(op=operator):
             for words, other in _mistaken(operator):
                 yield node.lineno, words, node, {"op": other}
-        case ast.Dict(keys=keys, values=values):
-            for place, key in enumerate(keys):
-                if key is not None:
-                    yield _entry(
-                        key, node, {"keys": _without(keys, place), "values": _without(values, place)}
-                    )
-        case ast.Set(elts=members):
-            for place, member in enumerate(members):
-                yield _entry(member, node, {"elts": _without(members, place)})
+        case ast.Dict(keys=entries) | ast.Set(elts=entries):
+            for place, entry in enumerate(entries):
+                if entry is not None:
+                    left: dict[str, object] = {
+                        name: _with(items, place) for name, items in ast.iter_fields(node)
+                    }
+                    yield entry.lineno, f"without the entry `{ast.unparse(entry)}`", node, left
         case ast.Return(value=ast.expr() as value) if ast.unparse(value) != "None":
             yield node.lineno, "returns None", node, {"value": ast.Constant(None)}
-    yield from _conditions(node)
-
-
-def _comparisons(node: ast.Compare) -> Iterator[Change]:
-    for place, operator in enumerate(node.ops):
-        for words, other in _mistaken(operator):
-            ops = [*node.ops[:place], other, *node.ops[place + 1 :]]
-            yield node.lineno, f"{words} in `{ast.unparse(node)}`", node, {"ops": ops}
-
-
-def _conditions(node: ast.AST) -> Iterator[Change]:
-    """A condition that is no comparison is negated; what is negated, anywhere, loses its `not`."""
+    # A condition that is no comparison is negated; what is negated, anywhere, loses its `not`.
     for name, value in ast.iter_fields(node):
         match value:
             case ast.UnaryOp(op=ast.Not(), operand=operand):
@@ -118,13 +108,9 @@ def _conditions(node: ast.AST) -> Iterator[Change]:
                 yield value.lineno, f"not `{ast.unparse(value)}`", node, {name: negated}
 
 
-def _entry(key: ast.expr, node: ast.AST, fields: dict[str, object]) -> Change:
-    """A table loses a row, a set a member."""
-    return key.lineno, f"without the entry `{ast.unparse(key)}`", node, fields
-
-
-def _without(items: Sequence[ast.expr | None], place: int) -> list[ast.expr | None]:
-    return [*items[:place], *items[place + 1 :]]
+def _with(items: Sequence[Any], place: int, *others: ast.AST) -> list[Any]:
+    """``items`` with ``others``, or with nothing, in the place of one."""
+    return [*items[:place], *others, *items[place + 1 :]]
 
 
 def _is_docstring(node: ast.AST) -> bool:
