@@ -28,20 +28,11 @@ HEADINGS = ("event", "Pyodide, min", "Pyodide, median", "CPython, min", "CPython
 Costs = Mapping[str, Sequence[float]]
 
 
-def in_pyodide(repeats: int, rounds: int) -> tuple[Costs, str]:
+def in_pyodide() -> tuple[Costs, str]:
     """Measured in the vendored Pyodide, with the library's files as the page has them; and its versions."""
-    sources = sorted((ROOT / "app" / "kizuna").glob("*.py"))
-    files = {f"/lib/measured/kizuna/{path.name}": path.read_text(encoding="utf-8") for path in sources}
-    files["/lib/measured/workloads.py"] = Path(str(workloads.__file__)).read_text(encoding="utf-8")
-    order = {
-        "pyodide": str(ROOT / "static" / "vendor" / "pyodide"),
-        "files": files,
-        "program": "import sys\nsys.path[:0] = ['/lib/measured']\n"
-        f"import workloads\nworkloads.summary({repeats}, {rounds})",
-    }
-    node = Path(sys.executable).parent / "node"
-    command = [node, Path(__file__).with_name("pyodide_runner.mjs")]
-    done = subprocess.run(command, input=json.dumps(order), capture_output=True, text=True, check=False)
+    runner = Path(__file__).with_name("pyodide_runner.mjs")
+    command = [Path(sys.executable).parent / "node", runner, ROOT]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"Pyodide did not run:\n{done.stderr[-2000:]}")
     answer = json.loads(done.stdout)
@@ -59,20 +50,15 @@ def report(pyodide: Costs, cpython: Costs, origin: str) -> str:
     return "\n\n".join([table(HEADINGS, rows, 1), aim, origin])
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main() -> None:
     """The command line."""
     program = "python -m tests.reports.bench.event_cost"
     parser = argparse.ArgumentParser(prog=program, description=__doc__.split("\n")[0])
-    parser.add_argument("--repeats", type=int, default=15)
-    parser.add_argument(
-        "--rounds", type=int, default=1000, help="in one repeat, of one or several events each"
-    )
     parser.add_argument("--write", action="store_true", help="put the table into docs/benchmarks.md")
-    args = parser.parse_args(arguments)
-    pyodide, runtime = in_pyodide(args.repeats, args.rounds)
-    cpython = json.loads(workloads.summary(args.repeats, args.rounds))
-    command = f"{program} --repeats {args.repeats} --rounds {args.rounds}"
-    origin = f"`{command}`, {datetime.now(UTC):%Y-%m-%d}, {runtime}; CPython {platform.python_version()}."
+    args = parser.parse_args()
+    pyodide, runtime = in_pyodide()
+    cpython = json.loads(workloads.summary())
+    origin = f"`{program}`, {datetime.now(UTC):%Y-%m-%d}, {runtime}; CPython {platform.python_version()}."
     publish("event-cost", report(pyodide, cpython, origin), write=args.write)
 
 

@@ -1,15 +1,13 @@
-// Runs a Python program in the vendored Pyodide under Node. Standard input: {"pyodide": folder, "files": {path: text},
-// "program": text}. Standard output: {"python": version, "pyodide": version, "result": what the program gives}.
-import { text } from "node:stream/consumers";
+// Measures workloads.py in the vendored Pyodide under Node. Argument: this repository's folder. Standard output:
+// {"python": version, "pyodide": version, "node": version, "result": what was measured}.
 import { pathToFileURL } from "node:url";
 
-const { pyodide: folder, files, program } = JSON.parse(await text(process.stdin));
-const { loadPyodide } = await import(pathToFileURL(`${folder}/pyodide.mjs`));
-const pyodide = await loadPyodide({ indexURL: folder });
-for (const [path, source] of Object.entries(files)) {
-  pyodide.FS.mkdirTree(path.slice(0, path.lastIndexOf("/")));
-  pyodide.FS.writeFile(path, source);
-}
+const [root] = process.argv.slice(2);
+const indexURL = `${root}/static/vendor/pyodide`;
+const { loadPyodide } = await import(pathToFileURL(`${indexURL}/pyodide.mjs`));
+const pyodide = await loadPyodide({ indexURL });
+pyodide.mountNodeFS("/root", root);
+pyodide.runPython("import sys; sys.dont_write_bytecode = True; sys.path[:0] = ['/root', '/root/app']");
 const python = pyodide.runPython("import platform; platform.python_version()");
-const result = pyodide.runPython(program);
+const result = pyodide.runPython("from tests.reports.bench import workloads; workloads.summary()");
 process.stdout.write(JSON.stringify({ python, pyodide: pyodide.version, node: process.version, result }));

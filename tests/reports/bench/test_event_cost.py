@@ -6,28 +6,36 @@ import json
 
 import pytest
 
+from kizuna.commands import Command
+from kizuna.connection import Connection
+from kizuna.events import Event
+from kizuna.platform import Instant
 from kizuna.states import Status
 from tests.reports.bench import event_cost, workloads
 
 
-@pytest.mark.parametrize("name", workloads.WORKLOADS)
-def test_a_round_tells_as_many_events_as_it_says_and_ends_connected(
-    name: str, monkeypatch: pytest.MonkeyPatch
-):
-    size, go = workloads.WORKLOADS[name]
-    page = workloads.Page()
-    told: list[object] = []
-    tell = workloads.Page.tell
-
-    def note(page: workloads.Page, event: object) -> None:
-        told.append(event)
-        tell(page, event)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(workloads.Page, "tell", note)
+@pytest.mark.parametrize(("name", "size"), list(zip(workloads.WORKLOADS, (1, 1, 1, 2, 2, 7), strict=True)))
+def test_every_round_tells_equally_many_events_and_ends_connected(name: str, size: int):
+    recorder = workloads.Recorder()
     for number in range(1, 4):
-        go(page)
-        assert len(told) == number * size
-        assert page.connection.status is Status.CONNECTED
+        workloads.WORKLOADS[name](recorder)
+        assert len(recorder.told) == number * size
+        assert recorder.status is Status.CONNECTED
+
+
+def test_what_is_measured_is_what_was_told_and_in_the_same_order(monkeypatch: pytest.MonkeyPatch):
+    told: list[tuple[Event, Instant]] = []
+    handle = Connection.handle
+
+    def note(connection: Connection, event: Event, now: Instant) -> list[Command]:
+        told.append((event, now))
+        return handle(connection, event, now)
+
+    recorder = workloads.Recorder()
+    workloads.cycle(recorder)
+    monkeypatch.setattr(Connection, "handle", note)
+    assert workloads._microseconds(recorder) > 0
+    assert told == recorder.before + recorder.told
 
 
 def test_every_workload_is_measured():

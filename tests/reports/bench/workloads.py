@@ -1,6 +1,7 @@
 """What is measured: kinds of event told to a real Connection, on any Python that has the library.
 
-The same file runs on CPython and, read as text, inside Pyodide: it imports the standard library and kizuna alone.
+The same file runs on CPython and inside Pyodide: it and tests/kizuna/machine.py import the standard library and kizuna
+alone. Events are made beforehand, so that nothing but ``handle`` is measured.
 """
 
 from __future__ import annotations
@@ -8,98 +9,82 @@ from __future__ import annotations
 import json
 import statistics
 import timeit
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Iterable
 
-from kizuna import events
+from kizuna.commands import Command
 from kizuna.connection import Connection
-from kizuna.events import Event, Timer
-from kizuna.options import Options
+from kizuna.events import ConnectRequested, Event, FrameReceived, PageShown, Timer
 from kizuna.platform import Instant
+from tests.kizuna.machine import Machine
 
-READY = {"type": "ready"}
-PONG = {"type": "pong", "t": 1000}
 MESSAGE = {"type": "message", "roomId": "general", "seq": 7, "content": "こんにちは"}
 
 
-class Page:
-    """Responsible for one Connection, whose link carries and has answered, and the time that it is told."""
+class Recorder(Machine):
+    """Responsible for keeping what a Connection is told, and when, from the beginning until its link has answered and
+    from then on."""
 
     def __init__(self) -> None:
-        self.connection = Connection(Options(), lambda: 0.5)
-        self.now = 1000.0
-        self.link = 0
-        self.tell(events.ConnectRequested())
-        self.come_up()
-        self.answer()
+        super().__init__()
+        self.told: list[tuple[Event, Instant]] = []
+        self.tell(ConnectRequested())
+        self.settle()
+        self.pong()
+        self.before, self.told = self.told, []
 
-    def tell(self, event: Event) -> None:
-        """Tell one event at this moment."""
-        self.connection.handle(event, Instant(self.now, 1_700_000_000.0 + self.now))
-
-    def come_up(self) -> None:
-        """The four events from a token to CONNECTED."""
-        self.link += 1
-        self.tell(events.TokenObtained(self.link, "token"))
-        self.tell(events.SocketOpened(self.link))
-        self.tell(events.FrameReceived(self.link, READY))
-        self.tell(events.LinkPrepared(self.link))
-
-    def answer(self) -> None:
-        """The server's pong."""
-        self.tell(events.FrameReceived(self.link, PONG))
-
-    # --- what is measured ---
-
-    def message(self) -> None:
-        """A frame of the application."""
-        self.tell(events.FrameReceived(self.link, MESSAGE))
-
-    def stranger(self) -> None:
-        """A late frame of a link that is no longer known."""
-        self.tell(events.FrameReceived(999, MESSAGE))
-
-    def tick(self) -> None:
-        """The tick that notices sleep, on time."""
-        self.now += 1.0
-        self.tell(events.TimerFired(Timer.TICK))
-
-    def heartbeat(self) -> None:
-        """A ping that is due, and its pong."""
-        self.tell(events.TimerFired(Timer.HEARTBEAT))
-        self.answer()
-
-    def look(self) -> None:
-        """The page is shown: a probe, SUSPECT, its pong, CONNECTED."""
-        self.tell(events.PageShown())
-        self.answer()
-
-    def cycle(self) -> None:
-        """From CONNECTED through a drop and a retry back to CONNECTED."""
-        self.tell(events.SocketClosed(self.link, 1006))
-        self.now = self.connection.timers[Timer.RETRY]
-        self.tell(events.TimerFired(Timer.RETRY))
-        self.come_up()
-        self.now += 5.0
-        self.tell(events.TimerFired(Timer.STABLE))
+    def tell(self, *happened: Event) -> list[Command]:
+        """As the Machine does."""
+        self.told += [(event, self.now) for event in happened]
+        return super().tell(*happened)
 
 
-#: Name -> how many events one round tells, and the round.
-WORKLOADS: dict[str, tuple[int, Callable[[Page], None]]] = {
-    "FrameReceived, a message": (1, Page.message),
-    "FrameReceived, of an unknown link": (1, Page.stranger),
-    "TimerFired, the tick": (1, Page.tick),
-    "heartbeat and its pong": (2, Page.heartbeat),
-    "PageShown and its pong": (2, Page.look),
-    "drop, retry, connected again": (7, Page.cycle),
+def tick(machine: Machine) -> None:
+    """The tick that notices sleep, on time."""
+    machine.hang(1.0)
+    machine.fire(Timer.TICK)
+
+
+def cycle(machine: Machine) -> None:
+    """From CONNECTED through a drop and a retry back to CONNECTED."""
+    machine.drop()
+    machine.hang(machine.armed(Timer.RETRY) or 0.0)
+    machine.fire(Timer.RETRY)
+    machine.settle()
+    machine.hang(5.0)
+    machine.fire(Timer.STABLE)
+
+
+#: Name -> one round. A link that is unknown is late; a page that is shown makes its link SUSPECT until the pong.
+WORKLOADS: dict[str, Callable[[Machine], object]] = {
+    "FrameReceived, a message": lambda machine: machine.receive(MESSAGE),
+    "FrameReceived, of an unknown link": lambda machine: machine.tell(FrameReceived(999, MESSAGE)),
+    "TimerFired, the tick": tick,
+    "heartbeat and its pong": lambda machine: (machine.fire(Timer.HEARTBEAT), machine.pong()),
+    "PageShown and its pong": lambda machine: (machine.tell(PageShown()), machine.pong()),
+    "drop, retry, connected again": cycle,
 }
 
 
-def summary(repeats: int, rounds: int) -> str:
+def summary(repeats: int = 20, rounds: int = 300) -> str:
     """Name -> the fewest microseconds that one event took in a repeat of so many ``rounds``, and the median; as JSON,
     all that has to leave a browser."""
     costs = {}
-    for name, (size, go) in WORKLOADS.items():
-        seconds = timeit.repeat(partial(go, Page()), repeat=repeats, number=rounds)
-        costs[name] = [1e6 * taken / rounds / size for taken in (min(seconds), statistics.median(seconds))]
+    for name, go in WORKLOADS.items():
+        recorder = Recorder()
+        for _ in range(rounds):
+            go(recorder)
+        taken = [_microseconds(recorder) for _ in range(repeats)]
+        costs[name] = [min(taken), statistics.median(taken)]
     return json.dumps(costs)
+
+
+def _microseconds(recorder: Recorder) -> float:
+    """How long a new Connection takes for one of the recorded events."""
+    connection = Connection(recorder.options, lambda: recorder.chance)
+
+    def tell(told: Iterable[tuple[Event, Instant]]) -> None:
+        for event, now in told:
+            connection.handle(event, now)
+
+    tell(recorder.before)
+    return 1e6 * timeit.timeit(lambda: tell(recorder.told), number=1) / len(recorder.told)
