@@ -15,9 +15,10 @@ import os
 import platform
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from itertools import product
 from pathlib import Path
 from statistics import median
 
@@ -25,11 +26,11 @@ from playwright.sync_api import Error, sync_playwright
 
 from tests.reports.bench import start_report
 from tests.reports.bench.documents import publish
-from tests.reports.bench.start_numbers import Visits
-from tests.reports.bench.start_pages import NETWORKS, PAGES, Hosts, lay_out, versions
-from tests.reports.bench.start_visits import Engine, Visit, engines, visit_twice
+from tests.reports.bench.start_pages import NETWORKS, PAGES, lay_out, serving, versions
+from tests.reports.bench.start_visits import Visit, engines, visit_twice
 from tools.browsers import find_browsers
 
+PROGRAM = "python -m tests.reports.bench.start"
 ENGINES = ("Chromium", "Firefox", "WebKit")
 ELSEWHERE_PAGES = ("own", "stock")
 
@@ -42,36 +43,32 @@ def plan(
 ) -> Iterator[Stop]:
     """What one round visits, in its order: every page everywhere in Chromium, two of them on localhost elsewhere. With
     each ``number`` another page is the first one, for which the engine's own files may have to come from the disk."""
-    for engine in engine_names:
-        for network in networks:
-            chosen = list(pages)
-            if engine != "Chromium":
-                chosen = [page for page in pages if network == "localhost" and page in ELSEWHERE_PAGES]
-            turn = number % max(len(chosen), 1)
-            for page in chosen[turn:] + chosen[:turn]:
-                yield engine, network, page
+    for engine, network in product(engine_names, networks):
+        chosen = list(pages)
+        if engine != "Chromium":
+            chosen = [page for page in pages if network == "localhost" and page in ELSEWHERE_PAGES]
+        turn = number % max(len(chosen), 1)
+        yield from ((engine, network, page) for page in chosen[turn:] + chosen[:turn])
 
 
 def measure(
-    chosen: dict[str, Engine], hosts: Hosts, rounds: Sequence[Sequence[Stop]]
+    go: Callable[[str, str, str], list[Visit]], stops: Sequence[Stop]
 ) -> tuple[list[Visit], list[str], list[float]]:
-    """Go through the plans of all rounds. A visit that fails is made once more, and named in the second list. The third
-    is the machine's load (of one minute) before each pair of visits."""
+    """The visits to make at each stop. Those that fail are made once more, and named in the second list. The third is
+    the machine's load (of one minute) before each stop."""
     visits: list[Visit] = []
-    loads: list[float] = []
     repeated: list[str] = []
-    for number, order in enumerate(rounds, 1):
-        for stop in order:
-            engine, network, page = stop
-            loads.append(os.getloadavg()[0])
-            try:
-                pair = visit_twice(engine, chosen[engine], hosts, network, page)
-            except (AssertionError, Error) as error:
-                repeated.append(f"{', '.join(stop)}: {str(error).splitlines()[0]}")
-                pair = visit_twice(engine, chosen[engine], hosts, network, page)
-            visits += pair
-            took = ", ".join(f"{visit.seen.get('live', visit.seen['painted']):.0f} ms" for visit in pair)
-            print(f"{number}/{len(rounds)} {', '.join(stop)}: {took}", file=sys.stderr, flush=True)
+    loads: list[float] = []
+    for number, stop in enumerate(stops, 1):
+        loads.append(os.getloadavg()[0])
+        try:
+            pair = go(*stop)
+        except (AssertionError, Error) as error:
+            repeated.append(f"{', '.join(stop)}: {str(error).splitlines()[0]}")
+            pair = go(*stop)
+        visits += pair
+        took = ", ".join(f"{visit.seen.get('live', visit.seen['painted']):.0f} ms" for visit in pair)
+        print(f"{number}/{len(stops)} {', '.join(stop)}: {took}", file=sys.stderr, flush=True)
     return visits, repeated, loads
 
 
@@ -84,33 +81,28 @@ def origin(command: str, visits: Sequence[Visit], rounds: int, loads: Sequence[f
     return f"`{command}`, {day}, rounds: {rounds}. {', '.join(told)}; {versions()}. {machine}; {load}."
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main() -> None:
     """The command line."""
-    program = "python -m tests.reports.bench.start"
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    parser = argparse.ArgumentParser(prog=program, description=__doc__.split("\n")[0])
-    add = partial(parser.add_argument, action="append")
-    add("--network", choices=NETWORKS, help="once for each; without it: all")
-    add("--page", choices=PAGES, help="the same; without stock there are no ratios")
-    add("--engine", choices=ENGINES, help="the same; without it: all that are installed")
+    parser = argparse.ArgumentParser(prog=PROGRAM, description=__doc__.split("\n")[0])
+    for option, choices in (("--network", NETWORKS), ("--page", PAGES), ("--engine", ENGINES)):
+        parser.add_argument(option, choices=choices, action="append", help="once for each; without it: all")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument(
         "--quick", action="store_true", help="compress less, in seconds: for trying things out"
     )
     parser.add_argument("--write", action="store_true", help="put the tables into docs/benchmarks.md")
-    args = parser.parse_args(given)
+    args = parser.parse_args()
     pages = [page for page in PAGES if page in (args.page or PAGES)]
     networks = [network for network in NETWORKS if network in (args.network or NETWORKS)]
-    hosts = Hosts()
+    found = find_browsers()
+    names = [name for name in engines(found) if name in (args.engine or ENGINES)]
+    stops = [stop for number in range(args.rounds) for stop in plan(names, networks, pages, number)]
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        installed = engines(find_browsers(), playwright)
-        names = [name for name in installed if name in (args.engine or ENGINES)]
-        rounds = [list(plan(names, networks, pages, number)) for number in range(args.rounds)]
         folders = lay_out(Path(folder, "pages"), quick=args.quick)
-        with hosts.serving(folders, Path(folder), networks):
-            visits, repeated, loads = measure(installed, hosts, rounds)
-    told = origin(" ".join([program, *given]), visits, args.rounds, loads)
-    publish("start", start_report.report(Visits(visits), told, repeated), write=args.write)
+        with serving(folders, Path(folder), networks) as hosts:
+            visits, repeated, loads = measure(partial(visit_twice, found, playwright, hosts), stops)
+    told = origin(" ".join([PROGRAM, *sys.argv[1:]]), visits, args.rounds, loads)
+    publish("start", start_report.report(visits, told, repeated), write=args.write)
 
 
 if __name__ == "__main__":

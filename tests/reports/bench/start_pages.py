@@ -8,8 +8,8 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.support.fault_proxy import FaultProxy
 from tests.support.server import ROOT, KizunaServer
@@ -22,8 +22,7 @@ NODE = Path(sys.executable).parent / "node"
 DIST = ROOT / "dist"
 
 
-@dataclass(frozen=True)
-class PageKind:
+class PageKind(NamedTuple):
     """One of the pages. `host` is the folder that it is served from."""
 
     name: str
@@ -31,8 +30,7 @@ class PageKind:
     way: str = ""  #: how Python has to start, whatever the page would choose by itself
 
 
-@dataclass(frozen=True)
-class Network:
+class Network(NamedTuple):
     """Bytes per second that all connections share each way, and seconds of a round trip; no rate: loopback itself."""
 
     name: str
@@ -53,6 +51,23 @@ NETWORKS = {
     "9mbps": Network("9 Mbps/150 ms", 9e6 / 8, 0.150),
 }
 
+#: Host and network -> what a browser asks there: on localhost the server itself, elsewhere the line to it.
+Hosts = Mapping[tuple[str, str], KizunaServer | FaultProxy]
+
+
+def lay_out(folder: Path, *, quick: bool) -> dict[str, Path]:
+    """Build every page, compressed equally well; returns host -> its folder."""
+    quality = QUICK if quick else BEST
+    site, stock, react = DIST / "bench-site", folder / "stock", folder / "react"
+    build(Order(root=ROOT, site=site, config=ROOT / "static" / "config.json", quality=quality))
+    stock_page(stock)
+    react.mkdir()
+    done = subprocess.run([NODE, REACT / "build.cjs", react], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"esbuild is missing (make bench-start fetches it) or failed:\n{done.stderr[-800:]}")
+    compress(folder, NODE, quality, DIST / f".compressed-bench-{quality}")
+    return {"site": site, "stock": stock, "react": react}
+
 
 def stock_page(folder: Path) -> None:
     """The source tree's page. Only the program moves, into static/, where the server also looks for compressed files:
@@ -65,60 +80,20 @@ def stock_page(folder: Path) -> None:
     (folder / "pyscript.toml").write_text(config.replace('"app/', '"static/app/'), encoding="utf-8")
 
 
-def react_page(folder: Path) -> None:
-    """The article's page, built by esbuild. Raises SystemExit without it."""
-    folder.mkdir()
-    done = subprocess.run([NODE, REACT / "build.cjs", folder], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"esbuild is missing (make bench-start fetches it) or failed:\n{done.stderr[-800:]}")
-
-
-def lay_out(folder: Path, *, quick: bool) -> dict[str, Path]:
-    """Build every page, compressed equally well; returns host -> its folder."""
-    quality = QUICK if quick else BEST
-    site, stock, react = DIST / "bench-site", folder / "stock", folder / "react"
-    build(Order(root=ROOT, site=site, config=ROOT / "static" / "config.json", quality=quality))
-    stock_page(stock)
-    react_page(react)
-    compress(folder, NODE, quality, DIST / f".compressed-bench-{quality}")
-    return {"site": site, "stock": stock, "react": react}
-
-
-class Hosts:
-    """Responsible for one server for each folder, and for a line of its own to it on each network."""
-
-    def __init__(self) -> None:
-        self._servers: dict[str, KizunaServer] = {}
-        self._lines: dict[tuple[str, str], FaultProxy] = {}
-
-    @contextmanager
-    def serving(self, folders: Mapping[str, Path], data: Path, networks: Iterable[str]) -> Iterator[None]:
-        """Meanwhile they run."""
-        with ExitStack() as stack:
-            for host, folder in folders.items():
-                server = KizunaServer(data / f"{host}.sqlite3", ROOT=str(folder), RATE_LIMIT="0")
-                self._servers[host] = stack.enter_context(server)
-                for network in networks:
-                    if rate := NETWORKS[network].rate:
-                        line = stack.enter_context(FaultProxy(server.port))
-                        stack.enter_context(line.link(rate, NETWORKS[network].round_trip / 2))
-                        self._lines[host, network] = line
-            yield
-
-    def line(self, page: str, network: str) -> FaultProxy | None:
-        """What carries a page's bytes and counts them; None on localhost, where nothing stands between."""
-        return self._lines.get((PAGES[page].host, network))
-
-    def url(self, page: str, network: str) -> str:
-        """Where a page is on a network, in English."""
-        kind = PAGES[page]
-        origin = self.line(page, network) or self._servers[kind.host]
-        return f"{origin.url}/?lang=en{kind.way and f'&start={kind.way}'}"
-
-    @property
-    def elsewhere(self) -> str:
-        """An address of none of the pages that says next to nothing."""
-        return f"{self._servers['react'].url}/health"
+@contextmanager
+def serving(folders: Mapping[str, Path], data: Path, networks: Iterable[str]) -> Iterator[Hosts]:
+    """Meanwhile each folder has a server, and a line of its own to it on each network."""
+    hosts: dict[tuple[str, str], KizunaServer | FaultProxy] = {}
+    with ExitStack() as stack:
+        for host, folder in folders.items():
+            server = KizunaServer(data / f"{host}.sqlite3", ROOT=str(folder), RATE_LIMIT="0")
+            hosts[host, "localhost"] = stack.enter_context(server)
+            for network in networks:
+                _, rate, round_trip = NETWORKS[network]
+                if rate:
+                    hosts[host, network] = line = stack.enter_context(FaultProxy(server.port))
+                    stack.enter_context(line.link(rate, round_trip / 2))
+        yield hosts
 
 
 def versions() -> str:

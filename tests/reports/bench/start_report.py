@@ -1,18 +1,19 @@
-"""What tests/reports/bench/start.py writes into docs/benchmarks.md."""
+"""What many visits come to, medians and ratios to other pages, as start.py writes it into docs/benchmarks.md."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from itertools import product
 from statistics import linear_regression, median
+from typing import NamedTuple
 
 from tests.reports.bench.documents import table
-from tests.reports.bench.start_numbers import MEASURES, Spread, Visits
 from tests.reports.bench.start_pages import NETWORKS, PAGES
-from tests.reports.bench.start_visits import COLD, KINDS, WARM
+from tests.reports.bench.start_visits import COLD, KINDS, WARM, Visit
 
-CHROMIUM = {"engine": "Chromium"}
-#: The ratios of Python live to stock PyScript's that are to be reached.
+#: What is measured -> its name. In this order.
+MEASURES = {"painted": "first paint", "live": "Python live", "connected": "connected"}
 LIVE_AIMS = {
     (COLD, "localhost"): 0.35,
     (COLD, "50mbps"): 0.45,
@@ -21,97 +22,131 @@ LIVE_AIMS = {
     (WARM, "50mbps"): 0.30,
     (WARM, "9mbps"): 0.30,
 }
-#: The same of the first paint to the React page's, and of the bytes of a first visit by the small way.
-PAINT_AIM = 1.2
+#: What is compared -> the measure, the other page, and the ratio to be reached at each visit.
+AIMS = {
+    "Python live, to stock": ("live", "stock", LIVE_AIMS),
+    "first paint, to React's": ("painted", "react", dict.fromkeys(LIVE_AIMS, 1.2)),
+}
+#: Of a first visit by the small way.
 BYTES_AIM = 4_600_000
 
 
-def report(visits: Visits, origin: str, repeated: Sequence[str]) -> str:
+class Spread(NamedTuple):
+    """The median of some numbers, the least and the greatest."""
+
+    median: float
+    least: float
+    greatest: float
+
+    @classmethod
+    def of(cls, numbers: Iterable[float | None]) -> Spread | None:
+        """Of those that are known; None of none."""
+        known = sorted(number for number in numbers if number is not None)
+        return cls(median(known), known[0], known[-1]) if known else None
+
+    def told(self, scale: float = 1.0, places: int = 2, unit: str = "") -> str:
+        """1.44 s (1.38 to 1.52)."""
+        middle, least, greatest = (f"{value * scale:.{places}f}" for value in self)
+        return f"{middle}{unit} ({least} to {greatest})"
+
+
+def of(visits: Iterable[Visit], **where: str) -> list[Visit]:
+    """Those whose fields are these."""
+    return [visit for visit in visits if where.items() <= vars(visit).items()]
+
+
+def spread(visits: Iterable[Visit], measure: str) -> Spread | None:
+    """Of one measure, in milliseconds."""
+    return Spread.of(visit.seen.get(measure) for visit in visits)
+
+
+def ratio(visits: Iterable[Visit], base: Iterable[Visit], measure: str) -> Spread | None:
+    """The ratio of medians to another page's, visited in the same rounds; the least and the greatest are of the ratios
+    of single rounds. None where either has no such measure."""
+    seen = (
+        (mine.seen.get(measure), other.seen.get(measure)) for mine, other in zip(visits, base, strict=False)
+    )
+    pairs = [(mine, other) for mine, other in seen if mine and other]
+    if not pairs:
+        return None
+    mine, others = zip(*pairs, strict=True)
+    rounds = [one / other for one, other in pairs]
+    return Spread(median(mine) / median(others), min(rounds), max(rounds))
+
+
+def report(visits: Sequence[Visit], origin: str, repeated: Sequence[str]) -> str:
     """All that stands between the marks. ``origin``: command, day and versions; ``repeated``: visits that failed at
     first, and why."""
     parts = [origin]
-    if visits.of(**CHROMIUM):
+    if chromium := of(visits, engine="Chromium"):
         parts += [
-            *("### Chromium", plot(visits), times(visits, ["Chromium"])),
-            *("### To reach", aims(visits)),
+            *("### Chromium", plot(chromium), times(chromium)),
+            *("### To reach", aims(chromium)),
             "### What travels",
             "Bytes from the host, counted below HTTP: heads and the WebSocket are in it.",
-            traffic(visits),
-            *("### Which way a first visit should take", policy(visits)),
+            traffic(chromium),
+            *("### Which way a first visit should take", policy(chromium)),
         ]
-    if others := [found["engine"] for found in visits.keys("engine") if found != CHROMIUM]:
-        parts += [f"### {' and '.join(others)}", times(visits, others)]
+    if others := [visit for visit in visits if visit.engine != "Chromium"]:
+        engines = dict.fromkeys(visit.engine for visit in others)
+        parts += [f"### {' and '.join(engines)}", times(others)]
     if repeated:
         parts.append(f"Visits that failed and were made again: {len(repeated)}.")
         parts.append("\n".join(f"- {line}" for line in repeated))
     return "\n\n".join(parts)
 
 
-def plot(visits: Visits) -> str:
+def plot(visits: Sequence[Visit]) -> str:
     """How long the built page and stock PyScript take until Python is live, as bars."""
     bars = {}
-    for where in visits.keys("kind", "network", "page", **CHROMIUM):
-        spread = visits.spread("live", **CHROMIUM, **where)
-        if where["page"] in ("own", "stock") and spread:
-            bars[", ".join([where["kind"], *_names(where)])] = round(spread.median / 1000, 2)
-    return "\n".join(
-        [
-            "```mermaid",
-            "xychart-beta horizontal",
-            '    title "Until Python is live, in seconds"',
-            f"    x-axis {json.dumps(list(bars))}",
-            f"    bar {list(bars.values())}",
-            "```",
-        ]
-    )
+    for kind, network, page in product(KINDS, NETWORKS, ("own", "stock")):
+        if live := spread(of(visits, network=network, kind=kind, page=page), "live"):
+            bars[f"{kind}, {NETWORKS[network].name}, {PAGES[page].name}"] = round(live.median / 1000, 2)
+    return f"""```mermaid
+xychart-beta horizontal
+    title "Until Python is live, in seconds"
+    x-axis {json.dumps(list(bars))}
+    bar {list(bars.values())}
+```"""
 
 
-def times(visits: Visits, engines: Sequence[str]) -> str:
+def times(visits: Sequence[Visit]) -> str:
     """Each measure of each page, and its ratio to stock PyScript."""
     rows = []
-    for where in visits.keys("engine", "network", "kind", "page"):
-        if where["engine"] in engines:
-            network, page = _names(where)
-            spreads = [visits.spread(measure, **where) for measure in MEASURES]
-            ratios = [visits.ratio(measure, "stock", **where) for measure in ("live", "connected")]
-            cells = [where["engine"], network, where["kind"], page + _aside(visits, where)]
-            cells += [_seconds(spread) for spread in spreads]
+    engines = dict.fromkeys(visit.engine for visit in visits)
+    for engine, network, kind, page in product(engines, NETWORKS, KINDS, PAGES):
+        those = of(visits, engine=engine, network=network, kind=kind)
+        if found := of(those, page=page):
+            ratios = [ratio(found, of(those, page="stock"), measure) for measure in ("live", "connected")]
+            cells = [engine, NETWORKS[network].name, kind, PAGES[page].name + _aside(found)]
+            cells += [_seconds(spread(found, measure)) for measure in MEASURES]
             rows.append([*cells, *(ratio.told() if ratio else "" for ratio in ratios)])
     headings = ["engine", "network", "visit", "page", *MEASURES.values()]
     return table([*headings, "live, to stock", "connected, to stock"], rows, 4)
-
-
-def _names(where: Mapping[str, str]) -> tuple[str, str]:
-    return NETWORKS[where["network"]].name, PAGES[where["page"]].name
 
 
 def _seconds(spread: Spread | None) -> str:
     return spread.told(0.001, unit=" s") if spread else ""
 
 
-def _aside(visits: Visits, where: Mapping[str, str]) -> str:
+def _aside(visits: Sequence[Visit]) -> str:
     """What a reader would not expect of these visits: how Python was started, and by whose leave."""
-    found = visits.of(**where)
-    told = sorted({visit.way for visit in found} - {"", PAGES[where["page"]].way})
-    if any(visit.controlled for visit in found):
+    told = sorted({visit.way for visit in visits} - {"", PAGES[visits[0].page].way})
+    if any(visit.controlled for visit in visits):
         told.append("service worker")
     return f" ({', '.join(told)})" if told else ""
 
 
-def aims(visits: Visits) -> str:
+def aims(visits: Sequence[Visit]) -> str:
     """What was to be reached, and whether it was, by the medians."""
     rows = []
-    for measure, base, words in (
-        ("live", "stock", "Python live, to stock"),
-        ("painted", "react", "first paint, to React's"),
-    ):
-        for where in visits.keys("kind", "network", **CHROMIUM, page="own"):
-            found = visits.ratio(measure, base, **CHROMIUM, page="own", **where)
-            aim = PAINT_AIM if measure == "painted" else LIVE_AIMS[where["kind"], where["network"]]
-            if found:
-                what = f"{where['kind']}, {NETWORKS[where['network']].name}: {words}"
+    for words, (measure, base, numbers) in AIMS.items():
+        for (kind, network), aim in numbers.items():
+            those = of(visits, network=network, kind=kind)
+            if found := ratio(of(those, page="own"), of(those, page=base), measure):
+                what = f"{kind}, {NETWORKS[network].name}: {words}"
                 rows.append([what, f"{aim:.2f}", found.told(), _verdict(found.median, aim)])
-    if size := carried(visits, "small"):
+    if size := carried(visits, "small", COLD, 0):
         cells = [_megabytes(BYTES_AIM), _megabytes(size), _verdict(size, BYTES_AIM)]
         rows.append(["first visit by the small way, bytes", *cells])
     return table(["what", "to reach", "measured", ""], rows, 1)
@@ -121,59 +156,61 @@ def _verdict(value: float, aim: float) -> str:
     return "reached" if value <= aim else "**not reached**"
 
 
-def carried(visits: Visits, page: str, kind: str = COLD, part: int = 0) -> float | None:
+def carried(visits: Sequence[Visit], page: str, kind: str, part: int) -> float | None:
     """The median of the bytes that came from the host until the page was connected (or, of a page that is no chat, had
     painted); ``part`` 1: after that. Counted below HTTP, its heads and the WebSocket included."""
-    known = [visit.carried[part] for visit in visits.of(page=page, kind=kind) if visit.carried]
+    known = [visit.carried[part] for visit in of(visits, page=page, kind=kind) if visit.carried]
     return median(known) if known else None
 
 
-def traffic(visits: Visits) -> str:
+def traffic(visits: Sequence[Visit]) -> str:
     """Bytes of each page, of the first visit and the second."""
-    rows = []
-    for found in visits.keys("page"):
-        page = found["page"]
-        sizes = [carried(visits, page, kind, part) for kind in KINDS for part in (0, 1)]
-        rows.append([PAGES[page].name, *map(_megabytes, sizes)])
-    until = "until connected"
-    return table(["page", f"{COLD}, {until}", f"{COLD}, then", f"{WARM}, {until}", f"{WARM}, then"], rows, 1)
+    rows = [
+        [
+            PAGES[page].name,
+            *(_megabytes(carried(visits, page, kind, part)) for kind in KINDS for part in (0, 1)),
+        ]
+        for page in PAGES
+        if of(visits, page=page)
+    ]
+    moments = [f"{kind}, {moment}" for kind in KINDS for moment in ("until connected", "then")]
+    return table(["page", *moments], rows, 1)
 
 
 def _megabytes(size: float | None) -> str:
     return "" if size is None else f"{size / 1e6:.2f} MB"
 
 
-def policy(visits: Visits) -> str:
+def policy(visits: Sequence[Visit]) -> str:
     """Which of the two ways was the quicker one at a first visit, where they would be even, and what the page found."""
     quicker, measured, costs, losses = [], [], [], []
-    for where in visits.keys("network", "kind", **CHROMIUM, kind=COLD):
-        network = NETWORKS[where["network"]]
-        fast, small = (visits.spread("live", **CHROMIUM, **where, page=page) for page in ("fast", "small"))
-        if fast and small:
-            name = "fast" if fast.median <= small.median else "small"
-            told = f"fast {_seconds(fast)}, small {_seconds(small)}"
-            quicker.append(f"- {network.name}: {told}: the {name} way was the quicker one.")
-            costs.append(1 / (8 * network.rate) if network.rate else 0.0)
-            losses.append((fast.median - small.median) / 1000)
-        own = visits.of(**CHROMIUM, **where, page="own")
-        if speeds := Spread.of(visit.speed for visit in own if visit.speed is not None):
+    for key, (network, rate, _) in NETWORKS.items():
+        those = of(visits, network=key, kind=COLD)
+        own, fast, small = (of(those, page=page) for page in ("own", "fast", "small"))
+        if (quick := spread(fast, "live")) and (slow := spread(small, "live")):
+            told = f"fast {_seconds(quick)}, small {_seconds(slow)}"
+            name = "fast" if quick.median <= slow.median else "small"
+            quicker.append(f"- {network}: {told}: the {name} way was the quicker one.")
+            costs.append(1 / (8 * rate) if rate else 0.0)
+            losses.append((quick.median - slow.median) / 1000)
+        if speeds := Spread.of(visit.speed for visit in own):
             ways = " and ".join(sorted({visit.way for visit in own}))
-            measured.append(f"{network.name} {speeds.told(places=0)}, and started by {ways}")
-    parts = ["\n".join(quicker)] if quicker else []
-    if even := even_at(costs, losses):
-        parts.append(f"A straight line through these differences crosses zero at {even / 1e6:.0f} Mbit/s.")
-    if measured:
-        parts.append(
-            "The page measures the line while the WebAssembly arrives, which both ways need. In Mbit/s it found: "
-            f"{'; '.join(measured)}. Other files share the line with it meanwhile, so it finds less than there is."
-        )
-    return "\n\n".join(parts)
+            measured.append(f"{network} {speeds.told(places=0)}, and started by {ways}")
+    even = even_at(costs, losses)
+    parts = [
+        "\n".join(quicker),
+        even and f"A straight line through these differences crosses zero at {even / 1e6:.0f} Mbit/s.",
+        measured
+        and "The page measures the line while the WebAssembly arrives, which both ways need. In Mbit/s it found: "
+        f"{'; '.join(measured)}. Other files share the line with it meanwhile, so it finds less than there is.",
+    ]
+    return "\n\n".join(part for part in parts if part)
 
 
 def even_at(costs: Sequence[float], losses: Sequence[float]) -> float | None:
     """The bit/s at which both ways take equally long, if the seconds by which the fast way is the slower one
     (``losses``) grow evenly with the seconds that a bit needs (``costs``). None: nowhere, or too little is known."""
-    if len(set(costs)) < 2:
+    if len(costs) < 2:
         return None
     slope, intercept = linear_regression(costs, losses)
     return -slope / intercept if slope > 0 > intercept else None

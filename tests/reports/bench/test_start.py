@@ -9,8 +9,8 @@ import re
 import pytest
 
 from tests.reports.bench import documents, start, start_report
-from tests.reports.bench.start_numbers import Spread, Visits
 from tests.reports.bench.start_pages import NETWORKS, PAGES, REACT
+from tests.reports.bench.start_report import Spread, of, ratio
 from tests.reports.bench.start_visits import COLD, WARM, Visit
 from tests.support.server import ROOT
 
@@ -22,27 +22,34 @@ def visit(page: str, live: float, network: str = "localhost", kind: str = COLD, 
 
 
 @pytest.fixture
-def visits() -> Visits:
+def visits() -> list[Visit]:
     """Three rounds of three pages, in turns."""
-    return Visits(
-        [
-            visit(page, live)
-            for round_of in ((300, 1000, 2000), (400, 2000, 1000), (900, 1500, 1500))
-            for page, live in zip(("fast", "stock", "react"), round_of, strict=True)
-        ]
-    )
+    return [
+        visit(page, live)
+        for round_of in ((300, 1000, 2000), (400, 2000, 1000), (900, 1500, 1500))
+        for page, live in zip(("fast", "stock", "react"), round_of, strict=True)
+    ]
 
 
-def test_a_ratio_is_of_medians_and_its_spread_of_the_rounds(visits: Visits):
-    where = {"engine": "Chromium", "network": "localhost", "kind": COLD, "page": "fast"}
-    assert visits.ratio("live", "stock", **where) == Spread(400 / 1500, 400 / 2000, 900 / 1500)
-    assert visits.ratio("painted", "react", **where) == Spread(40 / 150, 30 / 200, 90 / 150)
-    assert visits.ratio("live", "stock", **{**where, "kind": WARM}) is None
-    assert visits.ratio("no such moment", "stock", **where) is None
+def test_a_ratio_is_of_medians_and_its_spread_of_the_rounds(visits: list[Visit]):
+    fast, stock, react = (of(visits, page=page) for page in ("fast", "stock", "react"))
+    assert ratio(fast, stock, "live") == Spread(400 / 1500, 400 / 2000, 900 / 1500)
+    assert ratio(fast, react, "painted") == Spread(40 / 150, 30 / 200, 90 / 150)
+    assert ratio(of(fast, kind=WARM), of(stock, kind=WARM), "live") is None
+    assert ratio(fast, stock, "no such moment") is None
 
 
-def test_the_table_tells_of_each_page_what_was_seen_of_it(visits: Visits):
-    lines = start_report.times(visits, ["Chromium"]).splitlines()
+def test_a_ratio_is_to_visits_of_the_same_engine_network_and_kind(visits: list[Visit]):
+    elsewhere = [
+        visit("stock", 1, "9mbps"),
+        visit("stock", 1, kind=WARM),
+        visit("stock", 1, engine="Firefox"),
+    ]
+    assert start_report.times([*elsewhere, *visits]).count(" 0.27 (0.20 to 0.60) ") == 1
+
+
+def test_the_table_tells_of_each_page_what_was_seen_of_it(visits: list[Visit]):
+    lines = start_report.times(visits).splitlines()
     assert len(lines) == 2 + 3
     assert {line.count("|") for line in lines} == {10}
     assert lines[2] == (
@@ -53,7 +60,7 @@ def test_the_table_tells_of_each_page_what_was_seen_of_it(visits: Visits):
 
 def test_rows_of_one_network_and_visit_stand_together():
     pairs = [visit(page, 1.0, kind=kind) for page in ("own", "stock") for kind in (COLD, WARM)]
-    rows = start_report.times(Visits(pairs), ["Chromium"]).splitlines()[2:]
+    rows = start_report.times(pairs).splitlines()[2:]
     assert [row.split(" | ")[2:4] for row in rows] == [
         [COLD, "built"],
         [COLD, "stock PyScript"],
@@ -63,18 +70,18 @@ def test_rows_of_one_network_and_visit_stand_together():
 
 
 def test_a_page_that_did_not_start_as_its_name_says_is_told_of():
-    told = start_report.times(Visits([visit("fast", 1.0, way="ordinary", controlled=True)]), ["Chromium"])
+    told = start_report.times([visit("fast", 1.0, way="ordinary", controlled=True)])
     assert "| built, fast way (ordinary, service worker) |" in told
 
 
 @pytest.mark.parametrize(("live", "told"), [(350, "reached"), (351, "**not reached**")])
 def test_an_aim_is_reached_at_its_number_and_not_beyond(live: float, told: str):
-    lines = start_report.aims(Visits([visit("own", live), visit("stock", 1000)])).splitlines()
+    lines = start_report.aims([visit("own", live), visit("stock", 1000)]).splitlines()
     assert [line.split(" | ")[-1] for line in lines if "Python live" in line] == [f"{told} |"]
 
 
 def test_the_bytes_of_a_first_visit_by_the_small_way_have_an_aim():
-    told = start_report.aims(Visits([visit("small", 1, "9mbps", carried=(4_600_001, 0))]))
+    told = start_report.aims([visit("small", 1, "9mbps", carried=(4_600_001, 0))])
     assert told.endswith("| 4.60 MB | 4.60 MB | **not reached** |")
 
 
@@ -82,29 +89,27 @@ def test_the_ways_are_even_where_a_line_through_their_differences_crosses_zero()
     fast, small = visit("fast", 1000), visit("small", 2000)
     far = [visit("fast", 9000, "9mbps"), visit("small", 8000, "9mbps")]
     # A second quicker where bits take no time, a second slower at 9 Mbit/s: even where a bit takes half as long.
-    told = start_report.policy(Visits([fast, small, *far]))
+    told = start_report.policy([fast, small, *far])
     assert "crosses zero at 18 Mbit/s" in told
     assert re.findall(r"^- (\w+).*: the (\w+) way", told, re.MULTILINE) == [
         ("localhost", "fast"),
         ("9", "small"),
     ]
-    assert "crosses" not in start_report.policy(Visits([fast, small]))
-    assert "crosses" not in start_report.policy(Visits([visit("fast", 3000), small, *far]))
+    assert "crosses" not in start_report.policy([fast, small])
+    assert "crosses" not in start_report.policy([visit("fast", 3000), small, *far])
 
 
 def test_what_the_page_measured_of_its_line_is_told():
     seen = [visit("own", 1, speed=speed, way="snapshot") for speed in (50.0, 54.4, 60.0)]
-    assert "it found: localhost 54 (50 to 60), and started by snapshot." in start_report.policy(Visits(seen))
+    assert "it found: localhost 54 (50 to 60), and started by snapshot." in start_report.policy(seen)
 
 
 def test_bytes_are_told_apart_by_visit_and_by_moment():
     told = start_report.traffic(
-        Visits(
-            [
-                visit("small", 1, "9mbps", carried=(4_300_000, 20_000)),
-                visit("small", 1, "9mbps", WARM, carried=(30_000, 0)),
-            ]
-        )
+        [
+            visit("small", 1, "9mbps", carried=(4_300_000, 20_000)),
+            visit("small", 1, "9mbps", WARM, carried=(30_000, 0)),
+        ]
     )
     assert told.splitlines()[-1] == "| built, small way | 4.30 MB | 0.02 MB | 0.03 MB | 0.00 MB |"
 
@@ -126,14 +131,14 @@ def test_each_page_is_the_first_one_in_some_round():
     assert elsewhere == [["own", "stock"], ["stock", "own"]]
 
 
-def test_a_bar_is_as_long_as_python_took_to_be_live(visits: Visits):
+def test_a_bar_is_as_long_as_python_took_to_be_live(visits: list[Visit]):
     lines = start_report.plot(visits).splitlines()
     assert lines[0] == "```mermaid"
     assert '    x-axis ["cold, localhost, stock PyScript"]' in lines
     assert "    bar [1.5]" in lines
 
 
-def test_all_of_a_run_can_be_told(visits: Visits):
+def test_all_of_a_run_can_be_told(visits: list[Visit]):
     told = start_report.report(visits, "command", ["Chromium, localhost, React: crashed"])
     assert "Visits that failed and were made again: 1." in told
     assert told.count("### ") == 4
