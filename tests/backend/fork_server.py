@@ -8,38 +8,29 @@ import signal
 import sys
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import BinaryIO
 
 from backend import server
 from tests.support.server import LOOPBACK
 
-IMPORTED = [
-    "backend.server",
-    # What uvicorn would import only when it serves.
-    "uvicorn.lifespan.on",
-    "uvicorn.loops.auto",
-    "uvicorn.protocols.http.auto",
-    "uvicorn.protocols.websockets.websockets_sansio_impl",
-]
+#: What uvicorn would import only when it serves.
+_LATE = ["lifespan.on", "loops.auto", "protocols.http.auto", "protocols.websockets.websockets_sansio_impl"]
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(IMPORTED)
+_context.set_forkserver_preload(["backend.server", *(f"uvicorn.{name}" for name in _LATE)])
 
 
 class ForkedServer:
     """Responsible for one server on a SQLite file; what it logs is added to the file ``log``."""
 
     def __init__(self, data: Path, log: Path, *flags: str) -> None:
-        lines, output = _context.Pipe(duplex=False)
+        self._output, output = _context.Pipe(duplex=False)
         arguments = ["--host", LOOPBACK, "--port", "0", "--data", str(data), *flags]
         self._process = _context.Process(target=_serve, args=(arguments, output, log), daemon=True)
         self._process.start()
-        output.close()  # else its lines would have no end
-        self._lines: BinaryIO = os.fdopen(os.dup(lines.fileno()), "rb")
-        lines.close()
+        output.close()  # else what it prints would have no end
 
     def port(self) -> int:
         """Where it listens, once it does."""
-        said = self._lines.readline().decode()
+        said = os.read(self._output.fileno(), 1000).decode()  # it flushes one line
         assert said.startswith("Kizuna is at "), said or "it ended"
         return int(said.rpartition(":")[2])
 
@@ -47,7 +38,7 @@ class ForkedServer:
         """SIGKILL, whatever it does at this moment."""
         self._process.kill()
         self._process.join()
-        self._lines.close()
+        self._output.close()
         assert self._process.exitcode == -signal.SIGKILL, "it had ended by itself"
 
 
