@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 # One stack for the tests of the cloud and for those of the page on it.
-from tests.cloud.stack import deployed, ministack, package, template
+from tests.cloud.deployed import deployed, package
+from tests.cloud.ministack import ministack, template
 from tests.support.depth import DEEP, examples
 
 __all__ = ["deployed", "ministack", "package", "template"]

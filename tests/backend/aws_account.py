@@ -3,8 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-import pytest
+from unittest.mock import patch
 
 REGION = "eu-central-1"
 KEY = "test"
@@ -25,18 +24,8 @@ def environment(**more: str) -> dict[str, str]:
     return {**ours, **_VARIABLES, **more}
 
 
-def use_nobodys_account(patch: pytest.MonkeyPatch) -> None:
-    """Let this process find it until the patch is undone."""
-    wanted = environment()
-    for name in os.environ.keys() - wanted.keys():
-        patch.delenv(name)
-    for name in _VARIABLES:
-        patch.setenv(name, wanted[name])
-
-
 @contextmanager
 def nobodys_account() -> Iterator[None]:
-    """The same for a while."""
-    with pytest.MonkeyPatch.context() as patch:
-        use_nobodys_account(patch)
+    """Let this process find it, for a while or as long as a decorated function runs."""
+    with patch.dict(os.environ, environment(), clear=True):
         yield

@@ -23,17 +23,18 @@ HEADERS = [
 class Client:
     """Responsible for one connection to a LocalGateway.
 
-    :meth:`stall` plays a reader that stops reading: the gateway's next write does not come back. With ``breaks``
-    it raises.
+    While ``reading`` is cleared, it plays a reader that stopped reading: the gateway's next write does not come back.
+    With ``breaks`` it raises.
     """
 
     def __init__(self, gateway: LocalGateway, query: str = "token=t") -> None:
-        self.id = ""
+        self.id: str
+        self.task: asyncio.Task[None]
         self.breaks = False
         self.sent: asyncio.Queue[Message] = asyncio.Queue()
         self._to_server: asyncio.Queue[Message] = asyncio.Queue()
-        self._flowing = asyncio.Event()
-        self._flowing.set()
+        self.reading = asyncio.Event()
+        self.reading.set()
         self._gateway = gateway
         self._scope = {
             "type": "websocket",
@@ -44,7 +45,6 @@ class Client:
             "subprotocols": [],
             "extensions": {"websocket.http.response": {}},
         }
-        self.task: asyncio.Task[None] | None = None
 
     async def connect(self) -> str:
         """Finish the handshake; the connection's id."""
@@ -81,13 +81,10 @@ class Client:
         self._to_server.put_nowait({"type": "websocket.disconnect", "code": message["code"]})
         return message["code"], message["reason"]
 
-    def text(self, text: str) -> None:
-        """Send a text frame."""
-        self._to_server.put_nowait({"type": "websocket.receive", "text": text})
-
-    def binary(self, data: bytes) -> None:
-        """Send a binary frame."""
-        self._to_server.put_nowait({"type": "websocket.receive", "bytes": data})
+    def send(self, data: str | bytes) -> None:
+        """Send a text frame, or a binary one."""
+        kind = "text" if isinstance(data, str) else "bytes"
+        self._to_server.put_nowait({"type": "websocket.receive", kind: data})
 
     def leave(self, code: int = 1005, reason: str = "") -> None:
         """Close from this side."""
@@ -95,19 +92,10 @@ class Client:
 
     async def ended(self) -> None:
         """Wait until the server has let go of the connection, $disconnect and all."""
-        assert self.task is not None
         await asyncio.wait_for(asyncio.shield(self.task), PATIENCE)
-
-    def stall(self) -> None:
-        """Stop reading."""
-        self._flowing.clear()
-
-    def flow(self) -> None:
-        """Read again."""
-        self._flowing.set()
 
     async def _send(self, message: Message) -> None:
         if self.breaks:
             raise OSError("the network is gone")
-        await self._flowing.wait()
+        await self.reading.wait()
         await self.sent.put(message)

@@ -1,47 +1,38 @@
 """template.yaml as tests read it: its resources, which function each route leads to, and what each may do."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
-PATH = Path(__file__).resolve().parents[2] / "backend" / "template.yaml"
+from tests.support.process import ROOT
 
 Properties = dict[str, Any]
 Parameters = Mapping[str, str]
 
-ORIGINS = {"AllowedOrigins": "https://chat.example.org"}
+_ORIGINS = {"AllowedOrigins": "https://chat.example.org"}
+_ISSUER = {"Audience": "chat", "Issuer": "https://id.example.org/"}
+_SECRET = {**_ORIGINS, "TokenSecretParameter": "/kizuna/secret"}
+_OPEN = {**_SECRET, "OpenSignIn": "yes"}
 #: Ways to deploy, by what is particular about them.
 WAYS: dict[str, Parameters] = {
-    "secret": {**ORIGINS, "TokenSecretParameter": "/kizuna/secret"},
-    "open": {**ORIGINS, "TokenSecretParameter": "/kizuna/secret", "OpenSignIn": "yes"},
-    "keys": {
-        **ORIGINS,
-        "JwksUrl": "https://id.example.org/jwks.json",
-        "Audience": "chat",
-        "Issuer": "https://id.example.org/",
-    },
-    "alarms": {
-        **ORIGINS,
-        "TokenSecretParameter": "/kizuna/secret",
-        "OpenSignIn": "yes",
-        "AlarmTopic": "arn:aws:sns:eu-central-1:123456789012:alarms",
-        "LogRole": "exists",
-    },
+    "secret": _SECRET,
+    "open": _OPEN,
+    "keys": {**_ORIGINS, **_ISSUER, "JwksUrl": "https://id.example.org/jwks.json"},
+    "alarms": {**_OPEN, "AlarmTopic": "arn:aws:sns:eu-central-1:123456789012:alarms", "LogRole": "exists"},
 }
 
-_NOTHING: dict[str, str] = {"Ref": "AWS::NoValue"}
+_NOTHING = {"Ref": "AWS::NoValue"}
 
 
 class Template:
     """Responsible for looking things up in the template as it is written."""
 
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.data: Properties = yaml_parse(text)
+    def __init__(self) -> None:
+        self.text = (ROOT / "backend" / "template.yaml").read_text(encoding="utf-8")
+        self.data: Properties = yaml_parse(self.text)
         self.resources: Properties = self.data["Resources"]
 
     def all(self, kind: str) -> dict[str, Properties]:
@@ -84,15 +75,12 @@ class Template:
 
     def actions(self, function: str) -> set[str]:
         """The IAM actions that a function may take; those on connections with their HTTP method."""
-        found: set[str] = set()
-        for statement in self.statements(function):
-            for action in as_list(statement["Action"]):
-                if action == "execute-api:ManageConnections":
-                    for resource in as_list(statement["Resource"]):
-                        found.add(f"{action} {resource['Fn::Sub'].split('/')[2]}")
-                else:
-                    found.add(action)
-        return found
+        return {
+            f"{action} {resource['Fn::Sub'].split('/')[2]}" if action.startswith("execute-api:") else action
+            for statement in self.statements(function)
+            for action in as_list(statement["Action"])
+            for resource in as_list(statement["Resource"])
+        }
 
 
 class Deployed:
@@ -102,80 +90,75 @@ class Deployed:
     """
 
     def __init__(self, template: Properties, parameters: Parameters) -> None:
-        declared: Properties = template.get("Parameters", {})
-        self._values: dict[str, Any] = {
-            name: _value(parameter, parameters.get(name, parameter.get("Default", "")))
-            for name, parameter in declared.items()
+        self._template = template
+        self._values: Properties = {
+            name: parameters.get(name, parameter.get("Default", ""))
+            for name, parameter in template["Parameters"].items()
         }
-        self._conditions: Properties = template.get("Conditions", {})
-        self._rules: Properties = template.get("Rules", {})
-        self.resources = self._kept(template["Resources"])
-        self.outputs = self._kept(template.get("Outputs", {}))
-        functions = self._resolved(template.get("Globals", {})).get("Function", {})
-        variables: Properties = functions.get("Environment", {}).get("Variables", {})
-        #: What a function finds in its environment; what only AWS knows stands there as JSON.
-        self.environment = {name: _text(value) for name, value in variables.items()}
+        self._values["AllowedOrigins"] = self._values["AllowedOrigins"].split(",")  # the only list
+        self.resources = self._kept("Resources")
+        self.outputs = self._kept("Outputs")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a function finds in its environment, with "x" for what only AWS knows."""
+        variables = self._resolved(self._template["Globals"]["Function"]["Environment"]["Variables"])
+        return {name: _text(value) for name, value in variables.items()}
 
     @property
     def refusals(self) -> list[str]:
         """Why CloudFormation would not take these parameters."""
         return [
             assertion["AssertDescription"]
-            for rule in self._rules.values()
-            if self._holds(rule.get("RuleCondition", {"Fn::Equals": ["", ""]}))
+            for rule in self._template["Rules"].values()
+            if "RuleCondition" not in rule or self._holds(rule["RuleCondition"])
             for assertion in rule["Assertions"]
             if not self._holds(assertion["Assert"])
         ]
 
-    def _kept(self, section: Properties) -> Properties:
+    def _kept(self, section: str) -> Properties:
         return {
             name: self._resolved({key: value for key, value in entry.items() if key != "Condition"})
-            for name, entry in section.items()
+            for name, entry in self._template[section].items()
             if "Condition" not in entry or self._holds({"Condition": entry["Condition"]})
         }
 
     def _holds(self, condition: Properties) -> bool:
         ((operator, operands),) = condition.items()
         if operator == "Condition":
-            return self._holds(self._conditions[operands])
+            return self._holds(self._template["Conditions"][operands])
         if operator == "Fn::Equals":
-            left, right = (self._resolved(operand) for operand in operands)
+            left, right = self._resolved(operands)
             return bool(left == right)
         results = [self._holds(operand) for operand in operands]
         return {"Fn::Not": not results[0], "Fn::And": all(results), "Fn::Or": any(results)}[operator]
 
     def _resolved(self, value: Any) -> Any:
         if isinstance(value, list):
-            return [self._resolved(item) for item in value if self._resolved(item) != _NOTHING]
+            return [item for item in map(self._resolved, value) if item != _NOTHING]
         if not isinstance(value, dict):
             return value
         if "Fn::If" in value:
             condition, yes, no = value["Fn::If"]
             return self._resolved(yes if self._holds({"Condition": condition}) else no)
-        if set(value) == {"Ref"} and value["Ref"] in self._values:
-            return self._values[value["Ref"]]
+        if set(value) == {"Ref"}:
+            return self._values.get(value["Ref"], value)
         if set(value) == {"Fn::Sub"}:
-            return self._substituted(value["Fn::Sub"])
+            text: str = value["Fn::Sub"]
+            for name, known in self._values.items():
+                text = text.replace(f"${{{name}}}", str(known))
+            return {"Fn::Sub": text} if "${" in text else text
         resolved = {key: self._resolved(item) for key, item in value.items()}
         return {key: item for key, item in resolved.items() if item != _NOTHING}
 
-    def _substituted(self, text: str) -> Any:
-        for name, value in self._values.items():
-            text = text.replace(f"${{{name}}}", str(value))
-        return {"Fn::Sub": text} if "${" in text else text
-
-
-def _value(parameter: Properties, value: Any) -> Any:
-    return value.split(",") if parameter["Type"] == "CommaDelimitedList" else value
-
 
 def _text(value: Any) -> str:
-    if isinstance(value, dict) and "Fn::Join" in value:
+    if not isinstance(value, dict):
+        return str(value)
+    if "Fn::Join" in value:
         separator, parts = value["Fn::Join"]
-        return str(separator).join(as_list(parts))
-    if isinstance(value, dict) and "Fn::Sub" in value:
-        return re.sub(r"\$\{[^}]+\}", "x", value["Fn::Sub"])
-    return json.dumps(value) if isinstance(value, dict) else str(value)
+        return str(separator).join(parts)
+    return re.sub(r"\$\{[^}]+\}", "x", value.get("Fn::Sub", "x"))
 
 
 def as_list(value: Any) -> list[Any]:
@@ -186,24 +169,18 @@ def as_list(value: Any) -> list[Any]:
 def named(reference: Properties) -> str:
     """The logical id in a Ref, a GetAtt or a Sub that names one resource."""
     if "Fn::Sub" in reference:
-        inside = [part.split("}")[0] for part in reference["Fn::Sub"].split("${")[1:]]
-        (name,) = [part for part in inside if not part.startswith("AWS::")]
-        return str(name).removesuffix(".Arn")
-    if "Fn::GetAtt" in reference:
-        return str(as_list(reference["Fn::GetAtt"])[0]).removesuffix(".Arn")
-    return str(reference["Ref"])
+        (name,) = re.findall(r"\$\{(\w+)(?:\.Arn)?\}", reference["Fn::Sub"])
+        return str(name)
+    return str(reference.get("Ref") or reference["Fn::GetAtt"][0])
 
 
 def transformed(text: str, parameters: Parameters) -> Properties:
     """The template as CloudFormation gets it from SAM; the code lies in a bucket. Needs a region in the environment."""
     from samtranslator.translator.transform import transform  # type: ignore[import-untyped]
 
-    class Policies:
-        def load(self) -> dict[str, str]:
-            name = "AWSLambdaBasicExecutionRole"
-            return {name: f"arn:aws:iam::aws:policy/service-role/{name}"}
-
     template = yaml_parse(text)
     template["Globals"]["Function"]["CodeUri"] = "s3://bucket/kizuna-aws.zip"
-    made: Properties = transform(template, dict(parameters), Policies())
+    name = "AWSLambdaBasicExecutionRole"
+    policies = SimpleNamespace(load=lambda: {name: f"arn:aws:iam::aws:policy/service-role/{name}"})
+    made: Properties = transform(template, dict(parameters), policies)
     return made

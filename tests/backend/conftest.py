@@ -14,8 +14,7 @@ from backend.store.sqlite import SqliteStore
 from backend.tokens import Tokens
 from tests.backend.aws_account import nobodys_account
 from tests.backend.dynamodb import DynamoDbLocalProcess, create_table
-from tests.backend.fakes import FakeClock, FakeGateway, Ids
-from tests.backend.person import Person
+from tests.backend.fakes import FakeClock, FakeGateway, Ids, Person
 from tests.support.process import PATIENCE
 from tests.support.server import KizunaServer
 from tools import dynamodb_local
@@ -23,26 +22,22 @@ from tools import dynamodb_local
 SECRET = bytes(range(32))
 
 #: Which stores a module's tests run over. Elsewhere SQLite stands for all of them: it is the quickest by far.
-STORES = {"test_store": ["sqlite", "dynamodb"]}
-#: Which more they run over in `make test-deep`.
-MORE_STORES = {
-    "test_store": ["moto"],
-    "test_rooms": ["dynamodb"],
-    "test_connections": ["dynamodb"],
-    "test_messages": ["dynamodb"],
-    "test_handlers": ["dynamodb"],
-    "test_tickets": ["dynamodb"],
+STORES = {
+    "test_store": ("sqlite", "dynamodb", pytest.param("moto", marks=pytest.mark.deep)),
+    **dict.fromkeys(
+        ("test_rooms", "test_connections", "test_messages", "test_handlers", "test_tickets"),
+        ("sqlite", pytest.param("dynamodb", marks=pytest.mark.deep)),
+    ),
 }
 
-#: Where a stand-in, or DynamoDB itself, promises less than the contract's test asks for.
 _NO_THREADS = "moto has no locks: a condition and its write are two steps, and a transaction copies the table"
+_HALF_READ = "AWS promises read-committed for a query: beside a running transaction it may see one half"
+#: Where a stand-in, or DynamoDB itself, promises less than the contract's test asks for.
 SKIPPED = {
     ("test_attribute_equals_does_not_take_true_for_one", "moto"): "moto takes True for 1, as Python does",
     ("test_of_many_threads_that_put_if_absent_one_wins_each_key", "moto"): _NO_THREADS,
     ("test_readers_never_see_half_of_a_transaction", "moto"): _NO_THREADS,
-    ("test_readers_never_see_half_of_a_transaction", "dynamodb"): (
-        "AWS promises read-committed for a query: beside a running transaction it may see one half"
-    ),
+    ("test_readers_never_see_half_of_a_transaction", "dynamodb"): _HALF_READ,
     ("test_sixteen_threads_leave_a_dense_log_in_which_everything_is_once", "dynamodb"): (
         "sixteen processes at once may need more attempts than a send has; test_dynamodb has eight, with no limit"
     ),
@@ -52,16 +47,8 @@ SKIPPED = {
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Let a test that uses a store run once over each that its module is held to."""
     if "store" in metafunc.fixturenames:
-        module, test = metafunc.module.__name__.rpartition(".")[2], metafunc.function.__name__
-        always = [(name, _skipped(test, name)) for name in STORES.get(module, ["sqlite"])]
-        deep = [(name, [*_skipped(test, name), pytest.mark.deep]) for name in MORE_STORES.get(module, [])]
-        stores = [pytest.param(name, marks=marks) for name, marks in always + deep]
-        metafunc.parametrize("store", stores, indirect=True)
-
-
-def _skipped(test: str, store: str) -> list[pytest.MarkDecorator]:
-    reason = SKIPPED.get((test, store))
-    return [] if reason is None else [pytest.mark.skip(reason=reason)]
+        module = metafunc.module.__name__.rpartition(".")[2]
+        metafunc.parametrize("store", STORES.get(module, ["sqlite"]), indirect=True)
 
 
 @pytest.fixture
@@ -80,7 +67,7 @@ def local_dynamodb() -> Iterator[Any]:
         client = dynamodb_client(endpoint_url=process.url, read_timeout=PATIENCE)
     yield client
     client.close()
-    process.stop()
+    process.end()
 
 
 @pytest.fixture
@@ -112,6 +99,8 @@ def sqlite(tmp_path: Path, clock: FakeClock) -> Iterator[SqliteStore]:
 @pytest.fixture
 def store(request: pytest.FixtureRequest) -> Store:
     """The store under test; which ones that are stands in STORES."""
+    if reason := SKIPPED.get((request.function.__name__, request.param)):
+        pytest.skip(reason)
     made: Store = request.getfixturevalue(request.param)
     return made
 

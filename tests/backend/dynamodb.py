@@ -20,24 +20,18 @@ JAVA_OPTIONS = (
 _numbers = itertools.count(1)
 
 
-class DynamoDbLocalProcess:
-    """Responsible for one DynamoDB Local, empty, in memory, on loopback. It ends with :meth:`stop`, or with us."""
+class DynamoDbLocalProcess(Process):
+    """Responsible for one DynamoDB Local, empty, in memory, on loopback. It ends with :meth:`end`, or with us."""
 
     def __init__(self, local: DynamoDbLocal) -> None:
-        classes = os.pathsep.join(
-            [str(local.folder / "DynamoDBLocal.jar"), str(local.folder / "DynamoDBLocal_lib/*")]
-        )
-        native = f"-Djava.library.path={local.folder / 'DynamoDBLocal_lib'}"
-        self._process = Process(
-            *(str(local.java), *JAVA_OPTIONS, native, "-cp", classes),
+        library = local.folder / "DynamoDBLocal_lib"
+        classes = f"{local.folder / 'DynamoDBLocal.jar'}{os.pathsep}{library}/*"
+        super().__init__(
+            *(str(local.java), *JAVA_OPTIONS, f"-Djava.library.path={library}", "-cp", classes),
             *("org.eclipse.jetty.xml.XmlConfiguration", str(CONFIGURATION)),
             env={**os.environ, "DDB_LOCAL_TELEMETRY": "0"},
         )
-        self.url = f"http://{LOOPBACK}:{self._process.wait_for(r'^http://.*:([0-9]+)/?$')[1]}"
-
-    def stop(self) -> None:
-        """End it."""
-        self._process.end()
+        self.url = f"http://{LOOPBACK}:{self.wait_for(r'^http://.*:([0-9]+)/?$')[1]}"
 
 
 def create_table(client: Any, *, ttl: bool = False) -> str:
@@ -54,8 +48,6 @@ def create_table(client: Any, *, ttl: bool = False) -> str:
         AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
     )
     if ttl:
-        client.update_time_to_live(
-            TableName=name,
-            TimeToLiveSpecification={"Enabled": True, "AttributeName": TTL_ATTRIBUTE},
-        )
+        specification = {"Enabled": True, "AttributeName": TTL_ATTRIBUTE}
+        client.update_time_to_live(TableName=name, TimeToLiveSpecification=specification)
     return name

@@ -1,24 +1,30 @@
-"""What stands in for clocks, identifiers and API Gateway in tests of the backend."""
+"""What stands in for clocks, identifiers, API Gateway and the people before it in tests of the backend."""
 
+import base64
 import itertools
 import json
 import threading
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from backend.authorizer import Authorizer, allows, context_of
 from backend.gateway.base import Delivery
 from backend.gateway.events import METHOD_ARN
+from backend.handlers import Backend, Response
+from backend.tokens import Tokens
 from backend.verification import Verifier
+from chat.protocol import UP_FRAMES
+from tests.support.server import secret_of
 
 START = 1_700_000_000
 
 
+@dataclass
 class FakeClock:
     """Epoch seconds that only :meth:`advance` moves."""
 
-    def __init__(self, now: float = START) -> None:
-        self.now = now
+    now: float = START
 
     def __call__(self) -> float:
         return self.now
@@ -87,9 +93,8 @@ class FakeGateway:
 
 def authorizer_of(tokens: Verifier, token: str) -> dict[str, str]:
     """What the authorizer says of the person of a good token, as every event of their connection has it."""
-    answer = Authorizer(tokens).authorize(
-        {"methodArn": METHOD_ARN, "queryStringParameters": {"token": token}}
-    )
+    question = {"methodArn": METHOD_ARN, "queryStringParameters": {"token": token}}
+    answer = Authorizer(tokens).authorize(question)
     assert allows(answer)
     return context_of(answer)
 
@@ -102,18 +107,124 @@ def event(
     authorizer: dict[str, str] | None = None,
 ) -> dict[str, Any]:
     """An event with the keys that handlers use. ``body``: text, or an object that becomes JSON."""
-    routes = {"CONNECT": "$connect", "DISCONNECT": "$disconnect", "MESSAGE": "$default"}
     context: dict[str, Any] = {
         "eventType": kind,
-        "routeKey": routes[kind],
+        "routeKey": "$default" if kind == "MESSAGE" else f"${kind.lower()}",
         "connectionId": connection_id,
         "requestId": "r=",
+        "domainName": "api.example.org",
+        "stage": "prod",
     }
     if authorizer is not None:
         context["authorizer"] = authorizer
-    made: dict[str, Any] = {"requestContext": context, "isBase64Encoded": False}
-    if body is not None:
-        made["body"] = body if isinstance(body, str) else json.dumps(body)
-    if query is not None:
-        made["queryStringParameters"] = query
-    return made
+    text = body if body is None or isinstance(body, str) else json.dumps(body)
+    made = {"requestContext": context, "body": text, "queryStringParameters": query, "isBase64Encoded": False}
+    return {name: value for name, value in made.items() if value is not None}
+
+
+class ApiGateway:
+    """Responsible for what becomes of handshakes, frames and requests; ``run`` answers an event."""
+
+    def __init__(self, run: Callable[[dict[str, Any]], Any]) -> None:
+        self.authorizers: dict[str, dict[str, str]] = {}
+        self._run = run
+
+    def connect(self, connection_id: str, token: str, origin: str | None = None) -> int:
+        """The status of a handshake: the authorizer's no, or what $connect says."""
+        happened = event("CONNECT", connection_id, query={"token": token})
+        if origin is not None:
+            happened["headers"] = {"Host": "x", "Origin": origin}
+        answer = self._run({**happened, "type": "REQUEST", "methodArn": "arn:1"})
+        (statement,) = answer["policyDocument"]["Statement"]
+        assert statement["Resource"] == "arn:1"
+        if not allows(answer):
+            return 403
+        self.authorizers[connection_id] = context_of(answer)
+        happened["requestContext"]["authorizer"] = self.authorizers[connection_id]
+        return int(self._run(happened)["statusCode"])
+
+    def say(self, connection_id: str, frame: dict[str, Any], **context: str) -> Any:
+        """What a frame is answered with; its action selects the route."""
+        route = frame["action"] if frame["action"] in UP_FRAMES else "$default"
+        happened = event("MESSAGE", connection_id, frame, authorizer=self.authorizers.get(connection_id))
+        happened["requestContext"].update(context, routeKey=route)
+        return self._run(happened)
+
+    def leave(self, connection_id: str) -> Any:
+        """A connection that ended."""
+        authorizer = self.authorizers.get(connection_id)
+        return self._run(event("DISCONNECT", connection_id, authorizer=authorizer))
+
+    def post(
+        self,
+        path: str = "/ticket",
+        method: str = "POST",
+        body: bytes | str | None = None,
+        stage: str = "",
+        **headers: str,
+    ) -> tuple[int, dict[str, Any], dict[str, str]]:
+        """Status, body and headers of a request to the HTTP API, whose event is of payload format 2.0."""
+        happened = {
+            "version": "2.0",
+            "routeKey": f"{method} {path}",
+            "rawPath": f"/{stage}{path}" if stage else path,  # as AWS has it, of a stage with a name
+            "rawQueryString": "",
+            "headers": {"content-length": "0", **headers},
+            "requestContext": {"http": {"method": method, "path": path, "protocol": "HTTP/1.1"}},
+            "isBase64Encoded": isinstance(body, bytes),
+            "body": base64.b64encode(body).decode() if isinstance(body, bytes) else body,
+        }
+        answer = self._run(happened)
+        return answer["statusCode"], json.loads(answer["body"]), dict(answer["headers"])
+
+
+class Person:
+    """Responsible for one connection of somebody whose secret follows from the name."""
+
+    def __init__(
+        self, backend: Backend, gateway: FakeGateway, tokens: Tokens, name: str, connection_id: str | None
+    ) -> None:
+        issued = tokens.issue(name, secret_of(name))
+        self.name = name
+        self.id = connection_id or f"{name}="
+        self.user_id = issued.user_id
+        self.token = issued.token
+        self.authorizer = authorizer_of(tokens, issued.token)
+        self._backend = backend
+        self._gateway = gateway
+
+    def connect(self) -> Response:
+        """$connect of this person."""
+        return self._handle("CONNECT")
+
+    def disconnect(self) -> None:
+        """$disconnect."""
+        self._handle("DISCONNECT")
+
+    def say(self, body: Any) -> dict[str, Any] | None:
+        """Send a frame, and what the handler answers it with."""
+        response = self._handle("MESSAGE", body)
+        assert response["statusCode"] == 200
+        answer = response.get("body")
+        return None if answer is None else json.loads(answer)
+
+    def hello(self, *rooms: str | dict[str, Any]) -> None:
+        """The first frame; rooms by name have nothing yet."""
+        positions = [{"roomId": room} if isinstance(room, str) else room for room in rooms]
+        assert self.say({"action": "hello", "v": 1, "rooms": positions}) is None
+
+    def send(self, text: str, client_message_id: str = "c-1", room: str = "general") -> dict[str, Any] | None:
+        """Say something; None is the answer of a message that was stored, its ack is among the frames."""
+        message = {"clientMessageId": client_message_id, "roomId": room, "content": text}
+        return self.say({"action": "sendMessage", **message})
+
+    def got(self, kind: str | None = None) -> list[dict[str, Any]]:
+        """The frames posted to this connection."""
+        return self._gateway.frames(self.id, kind)
+
+    def texts(self) -> list[str]:
+        """The contents of the messages that were broadcast to this connection."""
+        return [frame["content"] for frame in self.got("message")]
+
+    def _handle(self, kind: str, body: Any = None) -> Response:
+        return self._backend.handle(event(kind, self.id, body, authorizer=self.authorizer))

@@ -12,7 +12,6 @@ from urllib3 import HTTPResponse
 from backend.gateway.aws import management_client
 
 STAGE = "/prod"
-PREFIX = f"{STAGE}/@connections/"
 
 
 class Request(NamedTuple):
@@ -44,7 +43,8 @@ class Management:
     def _send(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse:
         path = urlsplit(request.url).path
         signed = b"AWS4-HMAC-SHA256 " in request.headers.get("Authorization", b"")
-        made = Request(request.method, path, unquote(path.removeprefix(PREFIX)), request.body or b"", signed)
+        connection_id = unquote(path.removeprefix(f"{STAGE}/@connections/"))
+        made = Request(request.method, path, connection_id, request.body or b"", signed)
         self.requests.append(made)
         answer = self._answer(made)
         if answer is None:

@@ -8,19 +8,16 @@ from typing import Any
 import boto3  # type: ignore[import-untyped]
 import pytest
 
-from backend.cloud import Cloud, Settings, verifier_and_issuer
+from backend.cloud import Cloud, read_settings, verifier_and_issuer
 from backend.gateway.aws import AwsGateway
-from backend.rate import BURST, PER_SECOND, Rate
 from backend.store.dynamodb import DynamoStore, dynamodb_client
 from backend.tokens import SECRET_BYTES
-from chat.protocol import UP_FRAMES
-from tests.backend.api_gateway import AUTHORIZER, ApiGateway
-from tests.backend.cloud_template import Template
+from tests.backend.cloud_template import WAYS, Deployed, Template
 from tests.backend.dynamodb import create_table
-from tests.backend.management import Answer, Management, Request
+from tests.backend.fakes import ApiGateway
+from tests.backend.management import Answer, Management
 from tests.support.server import secret_of
 
-SECRET = "/kizuna/secret"
 #: The rights that calls take, where another word stands for them.
 RIGHTS = {
     "dynamodb:Delete": "dynamodb:DeleteItem",
@@ -38,55 +35,43 @@ class Recorded(ApiGateway):
     ``before_transaction`` runs once, before the next one.
     """
 
-    def __init__(
-        self, template: Template, clock: Callable[[], float], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def __init__(self, clock: Callable[[], float], monkeypatch: pytest.MonkeyPatch) -> None:
         super().__init__(self._run_function)
+        template = Template()
         self.used: dict[str, set[str]] = defaultdict(set)
         self.gone: set[str] = set()
         self.before_transaction: Callable[[], None] | None = None
         self._function = ""
-        self._functions = {
-            AUTHORIZER: template.authorizer,
-            **template.routes("WebSocketApi"),
-            **template.routes("HttpApi"),
-        }
+        self._authorizer = template.authorizer
+        self._functions = {**template.routes("WebSocketApi"), **template.routes("HttpApi")}
+        self._settings = read_settings(Deployed(template.data, WAYS["open"]).environment)
         self._clock = clock
         session = boto3.Session()
         monkeypatch.setattr(boto3, "DEFAULT_SESSION", session)
-        boto3.client("ssm").put_parameter(Name=SECRET, Type="SecureString", Value="s" * SECRET_BYTES)
+        secret = {"Name": self._settings.secret_parameter, "Value": "s" * SECRET_BYTES}
+        boto3.client("ssm").put_parameter(Type="SecureString", **secret)
         table = create_table(dynamodb_client())
         session.events.register("provide-client-params", self._on_call)
         self.store = DynamoStore(dynamodb_client(), table, clock=clock)
-        self.gateway = AwsGateway(Management(self._answer).client, threads=2, sleep=lambda seconds: None)
+        gone, there = Answer(410, "GoneException"), Answer(200)
+        management = Management(lambda request: gone if request.connection_id in self.gone else there)
+        self.gateway = AwsGateway(management.client, threads=2, sleep=lambda seconds: None)
 
-    def say(self, connection_id: str, frame: dict[str, Any], *_: str, **context: str) -> Any:
-        """A frame, to the route of its action."""
-        action = frame["action"]
-        return super().say(connection_id, frame, action if action in UP_FRAMES else "$default", **context)
+    def ticket(self, name: str) -> str:
+        """A ticket from POST /ticket."""
+        return str(self.post(authorization=f"Bearer {self.token(name)}")[1]["ticket"])
 
     def token(self, name: str) -> str:
         """A token from POST /token."""
         body = json.dumps({"name": name, "clientSecret": secret_of(name)})
         return str(self.post("/token", body=body, **{"content-type": "application/json"})[1]["token"])
 
-    def ticket(self, name: str) -> str:
-        """A ticket from POST /ticket."""
-        return str(self.post(authorization=f"Bearer {self.token(name)}")[1]["ticket"])
-
-    def _run_function(self, route: str, happened: dict[str, Any]) -> Any:
-        self._function = self._functions[route]
-        settings = Settings(
-            table="t",
-            allowed_origins=frozenset(),
-            secret_parameter=SECRET,
-            open_sign_in=True,
-            rate=Rate(PER_SECOND, BURST),
-        )
-        verifier, issuer = verifier_and_issuer(settings, clock=self._clock)
-        started = Cloud(
-            settings, self.store, verifier, lambda endpoint: self.gateway, issuer=issuer, clock=self._clock
-        )
+    def _run_function(self, happened: dict[str, Any]) -> Any:
+        route = happened.get("routeKey") or happened["requestContext"]["routeKey"]
+        self._function = self._authorizer if "methodArn" in happened else self._functions[route]
+        settings, clock = self._settings, self._clock
+        verifier, issuer = verifier_and_issuer(settings, clock=clock)
+        started = Cloud(settings, self.store, verifier, lambda _: self.gateway, issuer=issuer, clock=clock)
         return started.handle(happened)
 
     def _on_call(self, params: dict[str, Any], model: Any, **_: Any) -> None:
@@ -97,9 +82,6 @@ class Recorded(ApiGateway):
         for verb in [verb for action in actions for verb in action] or [model.name]:
             call = f"{model.service_model.service_name}:{verb}"
             self.used[self._function].add(RIGHTS.get(call, call))
-
-    def _answer(self, request: Request) -> Answer:
-        return Answer(410, "GoneException") if request.connection_id in self.gone else Answer(200)
 
 
 def everything_that_can_happen(recorded: Recorded) -> None:

@@ -14,9 +14,8 @@ from backend.keys import SharedSecret
 from backend.store.sqlite import SqliteStore
 from backend.tokens import AUDIENCE, Tokens, load_secret
 from backend.verification import JwtVerifier
-from tests.backend.api_gateway import ApiGateway
 from tests.backend.conftest import SECRET
-from tests.backend.fakes import FakeClock, FakeGateway, Ids
+from tests.backend.fakes import ApiGateway, FakeClock, FakeGateway, Ids
 from tests.support.peer import SocketClient, knock
 from tests.support.server import KizunaServer, post
 
@@ -95,7 +94,7 @@ class Aws:
         settings = Settings(table="t", allowed_origins=frozenset({ORIGIN}))
         verifier = JwtVerifier(SharedSecret(lambda: SECRET), audience=AUDIENCE, issuer=None, clock=clock)
         cloud = Cloud(settings, store, verifier, lambda endpoint: self._gateway, clock=clock)
-        self._api = ApiGateway(lambda route, happened: cloud.handle(happened))
+        self._api = ApiGateway(cloud.handle)
 
     def knock(self, token: str, origin: str | None = ORIGIN) -> int:
         status = self._api.connect(self._ids(), token, origin)

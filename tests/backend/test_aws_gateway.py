@@ -16,7 +16,7 @@ from backend.retry import Retry
 from backend.store.base import Store
 from backend.store.sqlite import SqliteStore
 from backend.tokens import Identity
-from tests.backend.aws_account import use_nobodys_account
+from tests.backend.aws_account import nobodys_account
 from tests.backend.fakes import START, FakeClock, Ids, event
 from tests.backend.management import Answer, Management, Request
 from tests.support.process import PATIENCE
@@ -56,9 +56,9 @@ class Stage:
 
 
 @pytest.fixture
-def management(monkeypatch):
-    use_nobodys_account(monkeypatch)
-    made = Stage()
+def management():
+    with nobodys_account():
+        made = Stage()
     yield made
     made.close()
 
@@ -113,8 +113,8 @@ def test_who_goes_while_it_is_tried_again_is_gone(management):
     assert management.post() is GONE
 
 
-def test_an_endpoint_where_nobody_listens_has_failed(monkeypatch):
-    use_nobodys_account(monkeypatch)
+@nobodys_account()
+def test_an_endpoint_where_nobody_listens_has_failed():
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         client = management_client(f"http://127.0.0.1:{unused.getsockname()[1]}/prod")

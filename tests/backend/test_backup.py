@@ -14,8 +14,7 @@ from backend.handlers import Backend
 from backend.store import sqlite
 from backend.store.sqlite import SqliteStore
 from backend.tokens import Tokens, load_secret
-from tests.backend.fakes import FakeGateway
-from tests.backend.person import Person
+from tests.backend.fakes import FakeGateway, Person
 from tests.support.peer import SocketClient
 from tests.support.process import PATIENCE
 from tests.support.server import ROOT

@@ -15,9 +15,8 @@ from backend.cloud import Cloud, Misconfigured, Settings, read_settings, secret_
 from backend.keys import VerifierUnavailable
 from backend.rate import BURST, PER_SECOND, Rate
 from backend.tokens import InvalidToken
-from tests.backend.api_gateway import ApiGateway
-from tests.backend.aws_account import use_nobodys_account
-from tests.backend.fakes import FakeGateway
+from tests.backend.aws_account import nobodys_account
+from tests.backend.fakes import ApiGateway, FakeGateway
 
 GOOD = {
     "TABLE_NAME": "kizuna",
@@ -38,7 +37,7 @@ class Stage(ApiGateway):
     """Responsible for a Cloud before one store, and the fake gateway of each management endpoint."""
 
     def __init__(self, store, tokens, clock, endpoint="", issuer=None):
-        super().__init__(lambda route, happened: self.cloud.handle(happened))
+        super().__init__(lambda happened: self.cloud.handle(happened))
         self.tokens = tokens
         self.gateways: dict[str, FakeGateway] = {}
         settings = Settings(table="kizuna", allowed_origins=frozenset({ORIGIN}), management_endpoint=endpoint)
@@ -343,8 +342,8 @@ def test_keys_are_fetched_over_tls_alone():
 # --- the secret ---
 
 
-def test_the_secret_is_read_decrypted_from_its_parameter(monkeypatch):
-    use_nobodys_account(monkeypatch)
+@nobodys_account()
+def test_the_secret_is_read_decrypted_from_its_parameter():
     ssm = boto3.client("ssm")
     with Stubber(ssm) as stub:
         value = {"Parameter": {"Name": "/kizuna/secret", "Value": "x" * 32 + "\n"}}
@@ -352,8 +351,8 @@ def test_the_secret_is_read_decrypted_from_its_parameter(monkeypatch):
         assert secret_in_ssm(ssm, "/kizuna/secret")() == b"x" * 32
 
 
-def test_a_parameter_that_cannot_be_read_is_named(monkeypatch):
-    use_nobodys_account(monkeypatch)
+@nobodys_account()
+def test_a_parameter_that_cannot_be_read_is_named():
     ssm = boto3.client("ssm")
     with Stubber(ssm) as stub:
         stub.add_client_error("get_parameter", "ParameterNotFound")
@@ -361,8 +360,8 @@ def test_a_parameter_that_cannot_be_read_is_named(monkeypatch):
             secret_in_ssm(ssm, "/kizuna/secret")()
 
 
+@nobodys_account()
 def test_a_secret_that_does_not_come_is_given_up_before_lambda_gives_up(monkeypatch):
-    use_nobodys_account(monkeypatch)
     clients = []
     make = boto3.client
 
@@ -378,16 +377,16 @@ def test_a_secret_that_does_not_come_is_given_up_before_lambda_gives_up(monkeypa
 
 
 @pytest.mark.parametrize("given", [GOOD, BY_KEYS])
-def test_no_secret_and_no_key_is_fetched_before_a_token_must_be_verified(monkeypatch, given):
-    use_nobodys_account(monkeypatch)
+@nobodys_account()
+def test_no_secret_and_no_key_is_fetched_before_a_token_must_be_verified(given):
     verifier, issuer = verifier_and_issuer(read_settings(given))
     with pytest.raises(InvalidToken):
         verifier.verify("nonsense\xff")
     assert issuer is None
 
 
+@nobodys_account()
 def test_tokens_that_are_issued_here_are_verified_here(monkeypatch):
-    use_nobodys_account(monkeypatch)
     monkeypatch.setattr(cloud, "secret_in_ssm", lambda ssm, name: lambda: bytes(range(32)))
     verifier, issuer = verifier_and_issuer(read_settings({**GOOD, "OPEN_SIGN_IN": "yes"}))
     assert issuer is not None
@@ -398,8 +397,8 @@ def test_tokens_that_are_issued_here_are_verified_here(monkeypatch):
 # --- the entry ---
 
 
+@nobodys_account()
 def test_lambda_loads_a_handler_that_answers(monkeypatch):
-    use_nobodys_account(monkeypatch)
     for name, value in GOOD.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delitem(sys.modules, "backend.aws", raising=False)
@@ -412,8 +411,8 @@ def test_lambda_loads_a_handler_that_answers(monkeypatch):
     assert answer["statusCode"] == 401
 
 
+@nobodys_account()
 def test_a_cold_start_without_its_settings_says_which(monkeypatch):
-    use_nobodys_account(monkeypatch)
     for name in [*GOOD, *BY_KEYS]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.delitem(sys.modules, "backend.aws", raising=False)

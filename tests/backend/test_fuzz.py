@@ -25,8 +25,7 @@ from chat.protocol import (
     parse_up,
 )
 from tests.backend.conftest import SECRET
-from tests.backend.fakes import FakeClock, FakeGateway, Ids, event
-from tests.backend.person import Person
+from tests.backend.fakes import FakeClock, FakeGateway, Ids, Person, event
 from tests.support.depth import examples
 
 Fields = dict[str, Any]

@@ -12,7 +12,7 @@ import pytest
 from backend.gateway.aws import AwsGateway
 from backend.gateway.base import Delivery, Gateway
 from backend.gateway.local import BUFFER_BYTES, MAX_POST_BYTES, LocalGateway
-from tests.backend.aws_account import use_nobodys_account
+from tests.backend.aws_account import nobodys_account
 from tests.backend.client import Client
 from tests.backend.management import Answer, Management, Request
 from tests.support.process import PATIENCE
@@ -56,7 +56,7 @@ class LocalHarness:
 
     def stop_reading(self, connection_id: str) -> None:
         """Let a client read no more."""
-        self._loop.call_soon_threadsafe(self._clients[connection_id].stall)
+        self._loop.call_soon_threadsafe(self._clients[connection_id].reading.clear)
 
     def leave(self, connection_id: str) -> None:
         """Let a client close, and wait until the gateway knows."""
@@ -71,7 +71,7 @@ class LocalHarness:
         """End everything."""
 
         async def end() -> None:
-            tasks = [client.task for client in self._clients.values() if client.task is not None]
+            tasks = [client.task for client in self._clients.values()]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -118,10 +118,10 @@ class AwsHarness(LocalHarness):
 
 
 @pytest.fixture(params=[LocalHarness, AwsHarness])
-def harness(request, monkeypatch):
+def harness(request):
     """Every kind of gateway that the contract holds for."""
-    use_nobodys_account(monkeypatch)
-    made = request.param()
+    with nobodys_account():
+        made = request.param()
     yield made
     made.close()
 

@@ -8,8 +8,7 @@ import pytest
 from backend.handlers import Backend
 from backend.rooms import Rooms
 from chat.protocol import MAX_FRAME_BYTES, UP_FRAMES
-from tests.backend.fakes import START, Ids, event
-from tests.backend.person import Person
+from tests.backend.fakes import START, Ids, Person, event
 
 HELLO = {"action": "hello", "v": 1, "rooms": []}
 

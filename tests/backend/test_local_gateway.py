@@ -86,8 +86,8 @@ async def client(gateway):
     made = Client(gateway)
     await made.connect()
     yield made
-    made.flow()
-    if made.task is not None and not made.task.done():
+    made.reading.set()
+    if not made.task.done():
         made.leave()
         await made.ended()
 
@@ -148,7 +148,7 @@ async def test_a_connect_without_a_query_has_no_query_keys(gateway, handler):
 
 
 async def test_a_message_event_has_a_body_and_no_headers_and_no_query(client, handler):
-    client.text('{"action":"echo"}')
+    client.send('{"action":"echo"}')
     assert await client.frame() == {"echo": '{"action":"echo"}'}
     (event,) = handler.of("MESSAGE")
     assert set(event) == {"requestContext", "body", "isBase64Encoded"}
@@ -247,7 +247,7 @@ async def test_an_authorizer_is_asked_about_the_handshake_before_connect(gateway
 async def test_what_it_said_of_the_person_rides_on_every_later_event_as_text(gateway, handler, asked):
     client = Client(gateway)
     await client.connect()
-    client.text('{"action":"echo","requestContext":{"authorizer":{"principalId":"somebody-else"}}}')
+    client.send('{"action":"echo","requestContext":{"authorizer":{"principalId":"somebody-else"}}}')
     await client.frame()
     client.leave()
     await client.ended()
@@ -336,24 +336,24 @@ def test_the_action_selects_the_route_and_none_of_api_gateways_own(body, route):
 
 async def test_without_a_route_the_frame_is_forbidden_and_the_connection_lives(gateway, handler, client):
     gateway.attach(handler, ROUTES - {"$default"})
-    client.text("not json")
+    client.send("not json")
     answer = await client.frame()
     assert (answer["message"], answer["connectionId"]) == ("Forbidden", client.id)
     assert AWS_ID.fullmatch(answer["requestId"])
-    client.text('{"action":"echo"}')
+    client.send('{"action":"echo"}')
     assert "echo" in await client.frame()
 
 
 async def test_a_handler_that_fails_is_an_internal_server_error_and_the_connection_lives(
     client, handler, caplog
 ):
-    client.text('{"action":"fail","content":"private"}')
+    client.send('{"action":"fail","content":"private"}')
     answer = await client.frame()
     request_id = handler.of("MESSAGE")[0]["requestContext"]["requestId"]
     assert answer == {"message": "Internal server error", "connectionId": client.id, "requestId": request_id}
     assert "a bug" in caplog.text
     assert "private" not in caplog.text
-    client.text('{"action":"echo"}')
+    client.send('{"action":"echo"}')
     assert "echo" in await client.frame()
 
 
@@ -362,7 +362,7 @@ async def test_a_handler_that_takes_too_long_is_an_internal_server_error(handler
     gateway.attach(handler, ROUTES)
     client = Client(gateway)
     await client.connect()
-    client.text('{"action":"wait"}')
+    client.send('{"action":"wait"}')
     assert (await client.frame())["message"] == "Internal server error"
     assert "wait of" in caplog.text
     assert "took more than 0.02 s" in caplog.text
@@ -372,16 +372,16 @@ async def test_a_handler_that_takes_too_long_is_an_internal_server_error(handler
 
 
 async def test_a_handler_without_a_body_answers_nothing(client):
-    client.text('{"action":"silent"}')
-    client.text('{"action":"echo"}')
+    client.send('{"action":"silent"}')
+    client.send('{"action":"echo"}')
     assert "echo" in await client.frame()
     assert client.sent.empty()
 
 
 async def test_frames_of_one_client_are_handled_at_the_same_time(client, handler):
-    client.text('{"action":"wait"}')
+    client.send('{"action":"wait"}')
     await asyncio.to_thread(handler.waiting.acquire)
-    client.text('{"action":"echo"}')
+    client.send('{"action":"echo"}')
     assert await client.frame() == {"echo": '{"action":"echo"}'}
     handler.go_on.set()
     assert await client.frame() == {"echo": '{"action":"wait"}'}
@@ -389,12 +389,12 @@ async def test_frames_of_one_client_are_handled_at_the_same_time(client, handler
 
 async def test_one_client_cannot_take_every_thread(gateway, client, handler):
     for _ in range(MAX_IN_FLIGHT + 3):
-        client.text('{"action":"wait"}')
+        client.send('{"action":"wait"}')
     for _ in range(MAX_IN_FLIGHT):
         await asyncio.to_thread(handler.waiting.acquire)
     other = Client(gateway)
     await other.connect()
-    other.text('{"action":"echo"}')
+    other.send('{"action":"echo"}')
     assert "echo" in await other.frame()
     assert len(handler.of("MESSAGE")) == MAX_IN_FLIGHT + 1
     handler.go_on.set()
@@ -405,7 +405,7 @@ async def test_one_client_cannot_take_every_thread(gateway, client, handler):
 
 
 async def test_a_binary_frame_closes_with_1003(client, handler):
-    client.binary(b"\x00")
+    client.send(b"\x00")
     assert (await client.closed())[0] == 1003
     await client.ended()
     assert handler.of("MESSAGE") == []
@@ -422,7 +422,7 @@ async def test_ten_idle_minutes_close_with_1001(gateway, client, monotonic):
     await client.frame()
     monotonic.advance(IDLE_SECONDS - 1)  # the frame that was sent counts as life
     gateway.sweep()
-    client.text('{"action":"echo"}')
+    client.send('{"action":"echo"}')
     await client.frame()
     monotonic.advance(IDLE_SECONDS - 1)  # and so does one that was received
     gateway.sweep()
@@ -435,7 +435,7 @@ async def test_ten_idle_minutes_close_with_1001(gateway, client, monotonic):
 async def test_two_hours_close_with_1001_however_busy(gateway, client, monotonic):
     for _ in range(DURATION_SECONDS // IDLE_SECONDS * 2 - 1):
         monotonic.advance(IDLE_SECONDS / 2)
-        client.text('{"action":"echo"}')
+        client.send('{"action":"echo"}')
         await client.frame()
         gateway.sweep()
     assert client.sent.empty()
@@ -445,7 +445,7 @@ async def test_two_hours_close_with_1001_however_busy(gateway, client, monotonic
 
 
 async def test_a_stalled_reader_does_not_count_as_alive(gateway, client, monotonic):
-    client.stall()
+    client.reading.clear()
     gateway.post_many([client.id], "{}")
     await asyncio.sleep(0)
     monotonic.advance(IDLE_SECONDS)
@@ -454,10 +454,10 @@ async def test_a_stalled_reader_does_not_count_as_alive(gateway, client, monoton
 
 
 async def test_the_buffer_of_a_stalled_reader_is_bounded_by_frames_too(gateway, client):
-    client.stall()
+    client.reading.clear()
     results = [gateway.post_many([client.id], "{}")[client.id] for _ in range(BUFFER_FRAMES + 1)]
     assert results == [Delivery.DELIVERED] * BUFFER_FRAMES + [Delivery.FAILED]
-    client.flow()
+    client.reading.set()
     for _ in range(BUFFER_FRAMES):
         await client.frame()
     assert gateway.post_many([client.id], '{"again":1}')[client.id] is Delivery.DELIVERED
@@ -468,7 +468,7 @@ async def test_a_stalled_reader_that_is_closed_is_let_go_of_after_a_while(
     gateway, client, handler, monkeypatch
 ):
     monkeypatch.setattr("backend.gateway.local.CLOSE_SECONDS", 0.02)
-    client.stall()
+    client.reading.clear()
     gateway.post_many([client.id], "{}")
     gateway.close(client.id)
     await client.ended()
@@ -495,11 +495,11 @@ async def test_shutting_down_says_farewell_closes_with_1001_and_refuses_newcomer
 
 
 async def test_shutting_down_waits_only_so_long_for_who_does_not_read(gateway, client):
-    client.stall()
+    client.reading.clear()
     for _ in range(BUFFER_FRAMES + 1):
         gateway.post_many([client.id], "{}")
     await gateway.shut_down('{"type":"bye"}', 0.02)
-    client.flow()
+    client.reading.set()
     frames = [await client.frame() for _ in range(BUFFER_FRAMES + 1)]
     assert frames[-1] == {"type": "bye"}  # however full the buffer was
 
@@ -531,7 +531,7 @@ async def test_a_handler_that_fails_because_everything_ends_leaves_no_traceback(
     caplog.set_level(logging.INFO)
     ending = asyncio.create_task(gateway.shut_down("{}", PATIENCE))
     await asyncio.sleep(0)
-    client.text('{"action":"fail"}')
+    client.send('{"action":"fail"}')
     await client.frame()
     await client.closed()
     await ending

@@ -22,8 +22,7 @@ from backend.rate import (
 from backend.retry import Retry
 from backend.rooms import ReusedId, Rooms, Sender
 from chat.protocol import SendMessage
-from tests.backend.fakes import START, FakeClock, Ids
-from tests.backend.person import Person
+from tests.backend.fakes import START, FakeClock, Ids, Person
 
 SECOND = 1_000_000
 ANN = Sender("ann", "Ann")

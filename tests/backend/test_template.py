@@ -20,9 +20,8 @@ from backend.store.dynamodb import (
     TTL_ATTRIBUTE,
 )
 from chat.protocol import UP_FRAMES
-from tests.backend.aws_account import REGION, use_nobodys_account
+from tests.backend.aws_account import REGION, nobodys_account
 from tests.backend.cloud_template import (
-    PATH,
     WAYS,
     Deployed,
     Template,
@@ -33,8 +32,8 @@ from tests.backend.cloud_template import (
 from tests.backend.fakes import FakeGateway
 from tests.backend.recorded import Recorded, everything_that_can_happen
 
-TEXT = PATH.read_text(encoding="utf-8")
-TEMPLATE = Template(TEXT)
+TEMPLATE = Template()
+TEXT = TEMPLATE.text
 MESSAGES = {"$default", *UP_FRAMES}
 # The longest that API Gateway waits for a function.
 GATEWAY_SECONDS = 29
@@ -59,19 +58,19 @@ def test_cfn_lint_has_nothing_against_the_template():
 @pytest.mark.parametrize(
     "way", ["alarms", *(pytest.param(way, marks=pytest.mark.deep) for way in WAYS if way != "alarms")]
 )
-def test_cfn_lint_has_nothing_against_what_sam_makes_of_it(way, monkeypatch):
-    use_nobodys_account(monkeypatch)
+@nobodys_account()
+def test_cfn_lint_has_nothing_against_what_sam_makes_of_it(way):
     made = transformed(TEXT, WAYS[way])
     deployed = Deployed(made, WAYS[way])
     assert complaints(json.dumps({"Resources": deployed.resources, "Outputs": deployed.outputs})) == []
     assert way != "secret" or complaints(json.dumps(made)) == []
 
 
-def test_cfn_lint_would_have_something_against_a_mistake(monkeypatch):
+@nobodys_account()
+def test_cfn_lint_would_have_something_against_a_mistake():
     api = {"Name": "x", "ProtocolType": "WEBSOCKET", "RouteSelection": "$request.body.action"}
     resource = {"Type": "AWS::ApiGatewayV2::Api", "Properties": api}
     assert complaints(json.dumps({"Resources": {"WebSocketApi": resource}})) != []
-    use_nobodys_account(monkeypatch)
     unconditional = TEXT.replace(
         "    Condition: SignInHere\n    Description: For tokenUrl", "    Description: For tokenUrl"
     )
@@ -176,8 +175,8 @@ def test_what_a_handler_returns_goes_back_as_a_frame():
 
 
 @pytest.mark.parametrize("way", ["secret", "open", "keys"])
-def test_the_http_api_has_the_routes_that_the_functions_answer(way, store, monkeypatch):
-    use_nobodys_account(monkeypatch)
+@nobodys_account()
+def test_the_http_api_has_the_routes_that_the_functions_answer(way, store):
     deployed = Deployed(TEMPLATE.data, WAYS[way])
     settings = read_settings(deployed.environment)
     verifier, issuer = verifier_and_issuer(settings)
@@ -233,12 +232,12 @@ def test_pages_of_allowed_origins_may_ask_for_tickets_with_a_header():
 # --- rights: what each function may do is what it does ---
 
 
+@nobodys_account()
 def test_each_function_may_do_what_it_does_and_nothing_else(clock, monkeypatch):
     from moto import mock_aws
 
-    use_nobodys_account(monkeypatch)
     with mock_aws():
-        recorded = Recorded(TEMPLATE, clock, monkeypatch)
+        recorded = Recorded(clock, monkeypatch)
         everything_that_can_happen(recorded)
         recorded.gateway.shut_down()
     assert dict(recorded.used) == {name: TEMPLATE.actions(name) for name in TEMPLATE.functions}

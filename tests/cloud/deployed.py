@@ -9,15 +9,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from backend.connections import Connections, Member
 from backend.store.dynamodb import DynamoStore
+from tests.backend.aws_account import environment
 from tests.cloud.ministack import MinistackProcess
 from tests.support.peer import knock
 from tests.support.server import LOOPBACK, free_port, post, secret_of
+from tests.tools.wheels import build_package
 from tools.package import ROOT
 
 ORIGIN = "https://chat.example.org"
-STAGE = "prod"
 
 
 def deploy(ministack: MinistackProcess, *words: str) -> subprocess.CompletedProcess[str]:
@@ -25,7 +28,7 @@ def deploy(ministack: MinistackProcess, *words: str) -> subprocess.CompletedProc
     return subprocess.run(
         [sys.executable, "-m", "tools.deploy", *words],
         cwd=ROOT,
-        env=ministack.environment,
+        env=environment(AWS_ENDPOINT_URL=ministack.url),
         capture_output=True,
         text=True,
         check=False,
@@ -33,19 +36,19 @@ def deploy(ministack: MinistackProcess, *words: str) -> subprocess.CompletedProc
 
 
 class Deployed:
-    """Responsible for one stack on ministack.
+    """Responsible for the stack kizuna on ministack.
 
     ``origin`` is an allowed origin on a free port of loopback: a page that is served there may connect.
     """
 
-    def __init__(self, ministack: MinistackProcess, package: Path, template: Path, stack: str) -> None:
+    def __init__(self, ministack: MinistackProcess, package: Path, template: Path) -> None:
         self.ministack = ministack
-        self.stack = stack
+        self.client = ministack.client
         self.page_port = free_port()
         self.origin = f"http://{LOOPBACK}:{self.page_port}"
         #: What was said to make deploy, and what it said.
         self.words = (
-            f"STACK={stack}",
+            "STACK=kizuna",
             f"ORIGINS={ORIGIN} {self.origin}",
             "SIGN_IN=open",
             f"PACKAGE={package}",
@@ -54,31 +57,21 @@ class Deployed:
         done = deploy(ministack, *self.words)
         assert done.returncode == 0, done.stderr + ministack.output[-2000:]
         self.said = done.stdout + done.stderr
-        described = self.client("cloudformation").describe_stack_resources(StackName=stack)
+        described = self.client("cloudformation").describe_stack_resources(StackName="kizuna")
         #: The name or id of each resource, by its name in the template.
         self.resources: dict[str, str] = {
             resource["LogicalResourceId"]: resource["PhysicalResourceId"]
             for resource in described["StackResources"]
         }
-        self.table = self.resources["Table"]
-        self._redirect()
-
-    # --- where it is ---
-
-    @property
-    def web_socket_url(self) -> str:
-        """For webSocketUrl of the page; ministack has no host for each API, so the path names it."""
-        return f"ws://{LOOPBACK}:{self.ministack.port}{self._path('WebSocketApi')}/{STAGE}"
-
-    @property
-    def token_url(self) -> str:
-        """For tokenUrl of the page."""
-        return f"{self.ministack.url}{self._path('HttpApi')}/token"
-
-    @property
-    def ticket_url(self) -> str:
-        """For ticketUrl of the page."""
-        return f"{self.ministack.url}{self._path('HttpApi')}/ticket"
+        stage = f"{ministack.apis}/{self.resources['WebSocketApi']}/prod"
+        http_api = f"{ministack.apis}/{self.resources['HttpApi']}"
+        #: What the page's configuration calls so.
+        self.web_socket_url = stage.replace("http", "ws", 1)
+        self.token_url, self.ticket_url = f"{http_api}/token", f"{http_api}/ticket"
+        self._management = self.client("apigatewaymanagementapi", stage)
+        self.table, self.dynamodb = self.resources["Table"], self.client("dynamodb")
+        #: The table as the backend sees it, without what is expired.
+        self.store = DynamoStore(self.dynamodb, self.table)
 
     # --- who uses it ---
 
@@ -103,25 +96,6 @@ class Deployed:
         """The status of a handshake with this token or ticket; who gets in leaves at once."""
         return knock(f"{self.web_socket_url}?token={admission}", origin)
 
-    def client(self, service: str, endpoint_url: str | None = None) -> Any:
-        """boto3's client for one of ministack's services."""
-        return self.ministack.client(service, endpoint_url)
-
-    @property
-    def management(self) -> Any:
-        """boto3's client for ``@connections``."""
-        return self.client("apigatewaymanagementapi", self._management_endpoint)
-
-    @property
-    def dynamodb(self) -> Any:
-        """boto3's client for the table."""
-        return self.client("dynamodb")
-
-    @property
-    def store(self) -> DynamoStore:
-        """The table as the backend sees it, without what is expired."""
-        return DynamoStore(self.dynamodb, self.table)
-
     # --- what is there ---
 
     def raw(self, pk: str, sk: str) -> Any:
@@ -136,8 +110,8 @@ class Deployed:
     def knows(self, connection_id: str) -> bool:
         """Whether the gateway has this connection."""
         try:
-            self.management.get_connection(ConnectionId=connection_id)
-        except self.management.exceptions.GoneException:
+            self._management.get_connection(ConnectionId=connection_id)
+        except self._management.exceptions.GoneException:
             return False
         return True
 
@@ -157,11 +131,13 @@ class Deployed:
         """Write what connecting and entering a room writes, for a connection that never was."""
         here = f"CONNECTION#{connection_id}"
         person = {"connectionId": connection_id, "userId": f"u-{connection_id}", "name": connection_id}
-        expiry = {"expiresAt": expires_at}
-        metadata = {"state": state, "tokenExpiresAt": expires_at, **person}
-        self.store.put({"pk": here, "sk": "METADATA", **metadata, **expiry})
-        self.store.put({"pk": here, "sk": f"ROOM#{room}", "roomId": room, **expiry})
-        self.store.put({"pk": f"ROOM#{room}", "sk": here, "since": 1, **person, **expiry})
+        token = {"state": state, "tokenExpiresAt": expires_at}
+        for item in (
+            {"pk": here, "sk": "METADATA", **token, **person},
+            {"pk": here, "sk": f"ROOM#{room}", "roomId": room},
+            {"pk": f"ROOM#{room}", "sk": here, "since": 1, **person},
+        ):
+            self.store.put({**item, "expiresAt": expires_at})
 
     @contextmanager
     def without_disconnects(self) -> Iterator[None]:
@@ -179,8 +155,8 @@ class Deployed:
     @contextmanager
     def without_rights(self, function: str, action: str) -> Iterator[None]:
         """Meanwhile a function may not do something."""
-        iam, configuration = self.client("iam"), self._configuration(function)
-        role = configuration["Role"].rpartition("/")[2]
+        iam, name = self.client("iam"), self.resources[function]
+        role = self.client("lambda").get_function_configuration(FunctionName=name)["Role"].rpartition("/")[2]
         statement = {"Effect": "Deny", "Action": action, "Resource": "*"}
         policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
         iam.put_role_policy(RoleName=role, PolicyName="denied", PolicyDocument=policy)
@@ -189,25 +165,14 @@ class Deployed:
         finally:
             iam.delete_role_policy(RoleName=role, PolicyName="denied")
 
-    # --- inside ---
 
-    def _path(self, api: str) -> str:
-        return f"/_aws/execute-api/{self.resources[api]}"
+@pytest.fixture(scope="session")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The functions' zip for this machine, on which ministack runs them."""
+    return build_package(tmp_path_factory.mktemp("package"))
 
-    @property
-    def _management_endpoint(self) -> str:
-        return f"{self.ministack.url}{self._path('WebSocketApi')}/{STAGE}"
 
-    def _configuration(self, function: str) -> Any:
-        return self.client("lambda").get_function_configuration(FunctionName=self.resources[function])
-
-    def _redirect(self) -> None:
-        """Let the functions post to this very ministack: the host that the template names is on AWS."""
-        for name, function in self.resources.items():
-            if name.endswith("Function"):
-                variables = self._configuration(name)["Environment"]["Variables"]
-                assert variables["MANAGEMENT_ENDPOINT"].startswith("https://")
-                variables["MANAGEMENT_ENDPOINT"] = self._management_endpoint
-                self.client("lambda").update_function_configuration(
-                    FunctionName=function, Environment={"Variables": variables}
-                )
+@pytest.fixture(scope="session")
+def deployed(ministack: MinistackProcess, package: Path, template: Path) -> Deployed:
+    """The backend, deployed once for all tests that use it; skipped where ministack is not installed."""
+    return Deployed(ministack, package, template)

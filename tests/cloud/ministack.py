@@ -1,19 +1,22 @@
-"""ministack for tests: a process of its own on loopback, and template.yaml as it can take it.
+"""ministack for tests: a stand-in for AWS, a process of its own on loopback, and template.yaml as it can take it.
 
 It asks IAM about every call that a function makes (AUTH): a right that the template forgets is missing here too.
 """
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from signal import SIGKILL
 from typing import Any
 
-from tests.backend.aws_account import KEY, REGION, environment, nobodys_account
-from tests.backend.cloud_template import PATH
-from tests.backend.cloud_template import Template as _Template
+import pytest
+
+from tests.backend.aws_account import KEY, REGION, nobodys_account
+from tests.backend.cloud_template import Template
 from tests.support.process import LOOPBACK, Process
 from tests.support.server import free_port
+from tools import ministack as tool
 
 #: The type of resource that its CloudFormation does not know. It sends back what any route's function returns.
 UNKNOWN = "AWS::ApiGatewayV2::RouteResponse"
@@ -28,11 +31,17 @@ main()
 """
 
 
-class MinistackProcess:
-    """Responsible for one ministack, empty, with all its files in ``folder``. It ends with :meth:`stop`, or with us."""
+class MinistackProcess(Process):
+    """Responsible for one ministack, empty, with all its files in ``folder``, on which functions run as well.
+
+    With SIGKILL it ends, and the functions that it started: their standard input ends."""
 
     def __init__(self, python: Path, folder: Path) -> None:
         self.port = free_port()
+        #: Where all of its services are.
+        self.url = f"http://{LOOPBACK}:{self.port}"
+        #: It has no host for each API: the next part of the path names it.
+        self.apis = f"{self.url}/_aws/execute-api"
         settings = {
             "PATH": os.environ["PATH"],
             "HOME": str(folder),
@@ -48,52 +57,46 @@ class MinistackProcess:
             "AWS_ACCESS_KEY_ID": KEY,  # who may do everything in it
             "AWS_SECRET_ACCESS_KEY": KEY,
         }
-        self._clients: dict[tuple[str, str], Any] = {}
-        self._process = Process(str(python), "-c", _PROGRAM, cwd=folder, env=settings)
-        self._process.wait_for(r"Running on http://.*:\d+ ")
+        super().__init__(str(python), "-c", _PROGRAM, cwd=folder, env=settings)
+        self.wait_for(r"Running on http://.*:\d+ ")
 
-    @property
-    def output(self) -> str:
-        """All that it has printed."""
-        return self._process.output
-
-    @property
-    def url(self) -> str:
-        """Where all of its services are."""
-        return f"http://{LOOPBACK}:{self.port}"
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """The environment of a program that shall take it for AWS."""
-        return environment(AWS_ENDPOINT_URL=self.url)
-
-    def client(self, service: str, endpoint_url: str | None = None) -> Any:
+    def client(self, service: str, endpoint_url: str = "") -> Any:
         """boto3's client for one of its services."""
-        wanted = service, endpoint_url or self.url
-        if wanted not in self._clients:
-            import boto3  # type: ignore[import-untyped]
+        import boto3  # type: ignore[import-untyped]
 
-            with nobodys_account():
-                self._clients[wanted] = boto3.client(service, region_name=REGION, endpoint_url=wanted[1])
-        return self._clients[wanted]
-
-    def stop(self) -> None:
-        """End it, with the functions that it started: their standard input ends."""
-        self._process.end(SIGKILL)
+        with nobodys_account():
+            return boto3.client(service, endpoint_url=endpoint_url or self.url)
 
 
-def write_template(path: Path) -> Path:
-    """Write template.yaml without the resources that ministack does not know, and CORS in the case that it reads."""
-    template = _Template(PATH.read_text(encoding="utf-8"))
+@pytest.fixture(scope="session")
+def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MinistackProcess]:
+    """It starts with the first test that needs it and serves all of them."""
+    try:
+        python = tool.find()
+    except tool.Missing as missing:
+        pytest.skip(str(missing))
+    process = MinistackProcess(python, tmp_path_factory.mktemp("ministack"))
+    yield process
+    process.end(SIGKILL)
+
+
+@pytest.fixture(scope="session")
+def template(ministack: MinistackProcess, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """template.yaml without the resources that ministack does not know, with CORS in the case that it reads.
+
+    Its functions post to this very ministack: the host that template.yaml names is on AWS."""
+    template = Template()
     unknown = template.all(UNKNOWN).keys()
     assert unknown, "ministack takes all of the template: leave this out"
     resources = {name: resource for name, resource in template.resources.items() if name not in unknown}
     for resource in resources.values():
         if "DependsOn" in resource:
             resource["DependsOn"] = [name for name in resource["DependsOn"] if name not in unknown]
-    http = resources["HttpApi"]["Properties"]
-    http["CorsConfiguration"] = {
-        name[0].lower() + name[1:]: value for name, value in http["CorsConfiguration"].items()
-    }
+    cors = resources["HttpApi"]["Properties"]["CorsConfiguration"]
+    for name in list(cors):
+        cors[name[0].lower() + name[1:]] = cors.pop(name)
+    variables = template.data["Globals"]["Function"]["Environment"]["Variables"]
+    variables["MANAGEMENT_ENDPOINT"] = {"Fn::Sub": f"{ministack.apis}/${{WebSocketApi}}/${{StageName}}"}
+    path = tmp_path_factory.mktemp("template") / "template.json"
     path.write_text(json.dumps({**template.data, "Resources": resources}), encoding="utf-8")
     return path

@@ -10,8 +10,8 @@ import boto3  # type: ignore[import-untyped]
 import pytest
 from botocore.stub import Stubber  # type: ignore[import-untyped]
 
-from tests.backend.aws_account import use_nobodys_account
-from tests.backend.cloud_template import PATH, Deployed, Template
+from tests.backend.aws_account import nobodys_account
+from tests.backend.cloud_template import Deployed, Template
 from tools import deploy
 from tools.deploy import (
     CODE_URI,
@@ -28,13 +28,14 @@ from tools.package import ROOT
 
 ORIGIN = "https://chat.example.org"
 GOOD = ["STACK=kizuna", f"ORIGINS={ORIGIN}"]
-TEMPLATE = Template(PATH.read_text(encoding="utf-8"))
+TEMPLATE = Template()
 ACCOUNT = "123456789012"
 
 
 @pytest.fixture(autouse=True)
-def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    use_nobodys_account(monkeypatch)
+def nobody() -> Iterator[None]:
+    with nobodys_account():
+        yield
 
 
 # --- words ---
