@@ -24,7 +24,7 @@ ROOM = "general"
 
 @pytest.fixture(scope="module")
 def article(site: Path) -> Iterator[ArticleServer]:
-    with ArticleServer(site, connection=QUICK) as article:
+    with ArticleServer(site, QUICK) as article:
         yield article
 
 
@@ -136,7 +136,7 @@ def test_what_was_sent_without_coming_back_is_not_sent_again_but_by_hand(
     ada: Person, ben: Person, article: ArticleServer
 ) -> None:
     ada.watch.allow_network_trouble()
-    article.swallow_next()
+    article.next_is = "swallowed"
     ada.say("did it arrive?")
     eventually(lambda: article.words == ["did it arrive?"])
     ada.wait_for_text("did it arrive?", state="sending")
@@ -175,7 +175,7 @@ def test_a_broadcast_that_is_late_or_lost_with_the_link_fails_nothing_that_comes
 
 def test_an_error_of_the_gateway_is_told_and_ends_nothing(ada: Person, article: ArticleServer) -> None:
     before = article.handshakes
-    article.fail_next()
+    article.next_is = "failed"
     ada.say("to a broken Lambda")
     expect(ada.page.get_by_text("Internal server error")).to_be_visible()
     ada.say("to one that works")
@@ -193,7 +193,7 @@ def test_pings_keep_an_idle_link_and_their_silence_means_nothing(
     throughout(
         lambda: all(person.status == "connected" for person in couple), 3.5, what="both stay connected"
     )
-    assert article.pings >= 3 * len(couple)
+    assert len(article.heard) >= 3 * len(couple)
     assert article.handshakes == before
     assert {frame["action"] for frame in article.heard} == {"ping"}
 
@@ -206,14 +206,14 @@ def test_a_server_that_closes_every_connection_gets_them_back(
     eventually(lambda: article.handshakes == before + 2)
     for person in couple:
         person.wait_until_in()
-    assert article.open == 2
+    assert len(article.connections) == 2
 
 
 def test_who_leaves_stays_away_until_they_join(ada: Person, article: ArticleServer) -> None:
     ada.leave()
-    eventually(lambda: article.open == 1)
+    eventually(lambda: len(article.connections) == 1)
     before = article.handshakes
     ada.stays_as("closed", seconds=2)  # the first retry would come after 0.2 s
     assert article.handshakes == before
     ada.join()
-    assert article.open == 2
+    assert len(article.connections) == 2
