@@ -22,10 +22,6 @@ class Browser:
         self.held: dict[str, object] = {}
         self.was_broken = False  #: the tables could not be read or written, at least for a while
 
-    def break_disk(self) -> None:
-        """From now on nothing can be read or written."""
-        self.storage.is_broken = self.was_broken = True
-
     def rows(self, table: str) -> dict[str, str]:
         """What is committed in a table."""
         return self.storage.tables.get(table, {})

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
 import json
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -22,13 +22,12 @@ from backend.rate import Rate
 from backend.retry import Retry
 from backend.rooms import ROOM_PREFIX, Rooms, room_of_head
 from backend.store.base import Conflict, Item
-from backend.store.sqlite import SqliteStore
 from backend.tickets import TicketOrToken, Tickets
 from backend.tokens import Tokens
 from chat.protocol import Bye, encode
 from tests.backend.fakes import Ids, event
-from tests.simulation.memory_store import MemoryStore, Tables
 from tests.simulation.network import ABNORMAL, End, Line, Signal, Text, Way
+from tests.simulation.passing_store import PassingStore
 
 SECRET = bytes(range(32))
 NORMAL, GOING_AWAY = 1000, 1001
@@ -36,9 +35,6 @@ NORMAL, GOING_AWAY = 1000, 1001
 RATE = Rate(per_second=2.0, burst=4)
 #: Handlers that run at once: one inside another is what one thread can show of it.
 INSTANCES = 2
-
-
-AnyStore = MemoryStore | SqliteStore
 
 
 class Fault(Enum):
@@ -74,7 +70,7 @@ class Server:
     A store outlives the server's crashes. ``mishap`` strikes in the next handler of a frame.
     """
 
-    def __init__(self, store: AnyStore, clock: Callable[[], float]) -> None:
+    def __init__(self, store: PassingStore, clock: Callable[[], float]) -> None:
         self.store = store
         self.is_up = False
         self.mishap: Mishap | None = None
@@ -102,13 +98,17 @@ class Server:
         if self.is_up:
             return
         self.is_up = True
-        watched = WatchedStore(self.store, self._moment)
-        self._instances = [self._new_backend(watched) for _ in range(INSTANCES)]
+        make = partial(
+            Backend,
+            WatchedStore(self.store, self._moment),
+            self,
+            clock=self._clock,
+            new_id=self._ids,
+            rate=RATE,
+            retry=Retry(sleep=lambda seconds: None),
+        )
+        self._instances = [make() for _ in range(INSTANCES)]
         self._instances[0].connections.purge(map(connection_id_of, self.store.partitions(CONNECTION_PREFIX)))
-
-    def _new_backend(self, store: WatchedStore) -> Backend:
-        retry = Retry(sleep=lambda seconds: None)
-        return Backend(store, self, clock=self._clock, new_id=self._ids, rate=RATE, retry=retry)
 
     def kill(self, *, notices: bool = True, code: int = ABNORMAL) -> None:
         """The process is gone. ``notices``: its system tells the pages; else the machine is gone too."""
@@ -131,15 +131,10 @@ class Server:
             line.send(Way.DOWN, Text(encode(Bye(reason="restart"))))
         self.kill(code=GOING_AWAY)
 
-    def backup(self) -> Tables:
-        assert isinstance(self.store, MemoryStore)
-        return copy.deepcopy(self.store.tables)
-
-    def restore(self, backup: Tables) -> None:
+    def restore(self, backup: list[Item]) -> None:
         """Killed, and back with an earlier history, each room of it under a new epoch."""
-        assert isinstance(self.store, MemoryStore)
         self.kill()
-        self.store.tables = copy.deepcopy(backup)
+        self.store.replace_all(backup)
         heads = filter(None, map(room_of_head, self.store.partitions(ROOM_PREFIX)))
         Rooms(self.store, clock=self._clock, new_id=self._ids).begin_epochs(heads)
         self.boot()
@@ -159,7 +154,10 @@ class Server:
     def connect(self, line: Line) -> None:
         """A handshake. The socket exists once $connect has let it in, and not before."""
         token = parse_qs(urlsplit(line.url).query).get("token", [""])[0]
-        authorizer = self._authorized(token)
+        answer = self._authorizer.authorize(
+            {"methodArn": METHOD_ARN, "queryStringParameters": {"token": token}}
+        )
+        authorizer = context_of(answer) if allows(answer) else None
         response = authorizer and self._invoke(event("CONNECT", line.connection_id, authorizer=authorizer))
         if not response or response["statusCode"] != 200:
             line.send(Way.DOWN, End(ABNORMAL))
@@ -185,13 +183,6 @@ class Server:
     def disconnect(self, line: Line) -> None:
         self._invoke(event("DISCONNECT", line.connection_id, authorizer=line.authorizer))
 
-    def _authorized(self, token: str) -> dict[str, str] | None:
-        """What the authorizer says of a ticket's person; None if it is no good."""
-        answer = self._authorizer.authorize(
-            {"methodArn": METHOD_ARN, "queryStringParameters": {"token": token}}
-        )
-        return context_of(answer) if allows(answer) else None
-
     def _invoke(self, what: dict[str, Any]) -> Response | None:
         """What the handler answers; None if it failed, or if nobody is there."""
         if not self.is_up:
@@ -200,10 +191,8 @@ class Server:
         self._running += 1
         try:
             return instance.handle(what)
-        except Exception as error:
-            if isinstance(error, TimedOut | Conflict):
-                return None
-            raise
+        except (TimedOut, Conflict):
+            return None
         except Killed:
             if self._running == 1:
                 self.kill()
@@ -280,7 +269,7 @@ class AtOnce(Executor):
 class WatchedStore:
     """Responsible for telling of each call of a store before it is made."""
 
-    def __init__(self, store: AnyStore, moment: Callable[..., None]) -> None:
+    def __init__(self, store: PassingStore, moment: Callable[..., None]) -> None:
         self._store = store
         self._moment = moment
 

@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
 
 from backend.store.base import Item
-from tests.simulation.page import Said
+
+
+@dataclass(slots=True)
+class Said:
+    """One message as its person knows it."""
+
+    text: str
+    room_id: str
+    person: str
+    page: int  #: number of the page on which it was said
+    place: int  #: among all that was ever said
+    id: str = ""
+    is_kept: bool | None = None  #: what say() returned; None: it has not, or never will
+    is_fragile: bool = False  #: only the page's memory has it: the disk failed, and the person was told
+    is_retried: bool = False  #: said again by hand, so its place in the order is another
+    is_discarded: bool = False
+    is_warned: bool = False  #: its person was told that it may have arrived, though discarded
 
 
 class Ledger:
@@ -18,7 +35,7 @@ class Ledger:
     def __init__(self, with_two_tabs: Container[str | int]) -> None:
         self._with_two_tabs = with_two_tabs
         self.said: list[Said] = []
-        self._forgiven: set[str] = set()
+        self.forgiven: set[str] = set()  #: they went with a history that is no more, and may be there or not
         self._without_order: set[int] = set()  # pages
 
     def say(self, text: str, room_id: str, person: str, page: int) -> Said:
@@ -34,22 +51,11 @@ class Ledger:
             if said.page == page and said.is_fragile:
                 said.is_kept = None
 
-    def has_two_tabs(self, person: str) -> bool:
-        """Whether two pages of this person may be open at once."""
-        return person in self._with_two_tabs
-
-    def excuse(self, page: int) -> None:
+    def excuse(self, person: str, page: int) -> None:
         """This page was put aside: another one of its person may send what waited in it, now or later, while the
         page, back again, sends what is said next."""
-        self._without_order.add(page)
-
-    def forgive(self, client_message_ids: Iterable[str]) -> None:
-        """These went with a history that is no more: they may be there or not."""
-        self._forgiven.update(client_message_ids)
-
-    def relent(self, client_message_ids: Iterable[str]) -> None:
-        """These are in the history all the same."""
-        self._forgiven.difference_update(client_message_ids)
+        if person in self._with_two_tabs:
+            self._without_order.add(page)
 
     def check(self, logs: Mapping[str, Sequence[Item]], seen_as_sent: set[str]) -> None:
         """Everything that was kept is there once, nothing else is, and in order."""
@@ -68,7 +74,7 @@ class Ledger:
 
     def _check_one(self, said: Said, count: int, seen_as_sent: bool) -> None:
         assert count <= 1, f"stored {count} times: {said}"
-        if said.id in self._forgiven:
+        if said.id in self.forgiven:
             return
         if said.is_kept and not said.is_discarded:
             assert count == 1, f"lost: {said}"
@@ -84,7 +90,7 @@ class Ledger:
         one at a time."""
         last: dict[str | int, Said] = {}
         for said in log:
-            if said.is_retried or said.is_discarded or said.is_fragile or said.id in self._forgiven:
+            if said.is_retried or said.is_discarded or said.is_fragile or said.id in self.forgiven:
                 continue
             for source in (said.page, said.person):
                 before = last.get(source)

@@ -25,13 +25,8 @@ class Life:
     def __init__(self) -> None:
         self.is_over = False
         self.is_frozen = False
-        self.deferred: list[asyncio.Handle] = []  #: what waits for it to thaw
-        self._context = contextvars.copy_context()
-        self._context.run(_LIFE.set, self)
-
-    def run(self, act: Callable[..., T], *args: Any) -> T:
-        """Call ``act`` as part of this life: what it starts belongs to it."""
-        return self._context.copy().run(act, *args)
+        self.context = contextvars.copy_context()
+        self.context.run(_LIFE.set, self)
 
 
 _LIFE: contextvars.ContextVar[Life | None] = contextvars.ContextVar("life", default=None)
@@ -48,41 +43,15 @@ class StepLoop(asyncio.BaseEventLoop):
         super().__init__()
         self.set_exception_handler(self._complain)
         self.complaints: list[str] = []  #: what went wrong where nobody waited for it
-        self._left: list[asyncio.Handle] = []  # what lives that are over would have done next
-        self._frozen: list[Life] = []
+        self._held: list[asyncio.Handle] = []  # what lives that are over or frozen would have done next
+        self._is_closing = False
         self._tasks: list[asyncio.Task[Any]] = []  # asyncio itself forgets one that nobody else remembers
 
     # --- what a test does ---
 
     def run(self, turns: int = MOST_TURNS) -> None:
         """Let everything run that can, or ``turns`` callbacks of it."""
-        before = asyncio._get_running_loop()
-        asyncio._set_running_loop(self)
-        try:
-            for _ in range(turns):
-                if not self._ready:
-                    return
-                handle = self._ready.popleft()
-                life = _life_of(handle)
-                if life is not None and life.is_over:
-                    self._left.append(handle)
-                elif life is not None and life.is_frozen:
-                    life.deferred.append(handle)
-                elif not handle.cancelled():
-                    handle._run()
-        finally:
-            asyncio._set_running_loop(before)
-        assert turns < MOST_TURNS, "something goes round in circles"
-
-    def freeze(self, life: Life) -> None:
-        life.is_frozen = True
-        self._frozen.append(life)
-
-    def thaw(self, life: Life) -> None:
-        life.is_frozen = False
-        self._frozen.remove(life)
-        self._ready.extend(life.deferred)
-        life.deferred.clear()
+        self.call(self._run, turns)
 
     def call(self, act: Callable[..., T], *args: Any) -> T:
         """Call ``act`` as a callback of this loop."""
@@ -93,14 +62,25 @@ class StepLoop(asyncio.BaseEventLoop):
         finally:
             asyncio._set_running_loop(before)
 
+    def call_now(self, life: Life, act: Callable[..., T], *args: Any) -> T:
+        """Call ``act`` as part of this life: what it starts belongs to it."""
+        return self.call(life.context.copy().run, act, *args)
+
+    def add(self, handle: asyncio.Handle) -> None:
+        """Let this run in its turn."""
+        self._ready.append(handle)
+
+    def release(self) -> None:
+        """Let go on what was held back, if its life is there again."""
+        self._ready.extend(self._held)
+        self._held.clear()
+
     def close(self) -> None:
         """Let all that still waits end as a cancelled task ends, whoever's it is: the test is over."""
-        for life in tuple(self._frozen):
-            self.thaw(life)
+        self._is_closing = True
+        self.release()
         for _ in range(MOST_UNWINDINGS):
-            self._ready.extend(self._left)
-            self._left.clear()
-            self.call(self._run_all)
+            self.run()
             waiting = [task for task in self._tasks if not task.done()]
             for task in waiting:
                 task.cancel()
@@ -109,11 +89,18 @@ class StepLoop(asyncio.BaseEventLoop):
         assert not waiting, "tasks that refuse to be cancelled"
         super().close()
 
-    def _run_all(self) -> None:
-        while self._ready:
+    def _run(self, turns: int) -> None:
+        for _ in range(turns):
+            if not self._ready:
+                return
             handle = self._ready.popleft()
-            if not handle.cancelled():
+            context: contextvars.Context = handle._context  # type: ignore[attr-defined]
+            life = None if self._is_closing else context.get(_LIFE)
+            if life is not None and (life.is_over or life.is_frozen):
+                self._held.append(handle)
+            elif not handle.cancelled():
                 handle._run()
+        assert turns < MOST_TURNS, "something goes round in circles"
 
     def create_task(self, coro: Any, **named: Any) -> asyncio.Task[Any]:
         """Let a coroutine run, from the next turn on."""
@@ -124,8 +111,3 @@ class StepLoop(asyncio.BaseEventLoop):
 
     def _complain(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         self.complaints.append(f"{context.get('message')}: {context.get('exception')!r}")
-
-
-def _life_of(handle: asyncio.Handle) -> Life | None:
-    context: contextvars.Context = handle._context  # type: ignore[attr-defined]
-    return context.get(_LIFE)

@@ -47,17 +47,14 @@ class Together(RuleBasedStateMachine):
     def begin(self, rollover_after: float, both_rooms: bool, last: tuple[str, set[str]]) -> None:
         self._words = 0
         self._last = last
-        self.world = self.make_world(rollover_after)
+        self.world = World(rollover_after=rollover_after)
         for name in TABS:
             page = self.world.open(name)
             if both_rooms:
                 self.world.run()
-                page.act(page.session.enter_room, "tea")
-                page.act(page.session.enter_room, "general")
+                page.run(page.session.enter_room, "tea")
+                page.run(page.session.enter_room, "general")
         self.world.advance(1.0)
-
-    def make_world(self, rollover_after: float) -> World:
-        return World(rollover_after=rollover_after)
 
     def teardown(self) -> None:
         if self.world is None:
@@ -129,7 +126,7 @@ class Together(RuleBasedStateMachine):
     def enter_or_leave_room(self, tab: str, room: str, enters: bool, flows: bool) -> None:
         page = self._living(tab)
         if page is not None:
-            page.act(page.session.enter_room if enters else page.session.leave_room, room)
+            page.run(page.session.enter_room if enters else page.session.leave_room, room)
             self._go_on(flows)
 
     @rule(tab=TAB, room=st.sampled_from(ROOMS), picks=st.lists(WHICH, max_size=6))
@@ -138,7 +135,7 @@ class Together(RuleBasedStateMachine):
         page = self._living(tab)
         if page is not None:
             for wish in (page.session.enter_room, page.session.leave_room, page.session.enter_room):
-                page.act(wish, room)
+                page.run(wish, room)
             self.w.run()
             self.some_arrive(picks)
 
@@ -151,9 +148,9 @@ class Together(RuleBasedStateMachine):
         if what == "retry":
             self.w.retry(page)
         elif what == "try now":
-            page.act(page.session.try_now)
+            page.run(page.session.try_now)
         elif what == "scroll":
-            page.act(page.session.load_earlier)
+            page.run(page.session.load_earlier)
         elif waiting:
             self.w.discard(page, waiting[which % len(waiting)].client_message_id or "")
         self.w.run()
@@ -182,12 +179,12 @@ class Together(RuleBasedStateMachine):
         page = self.w.tabs[tab].page
         if page is None:
             return
-        if page.is_frozen:
+        if page.life.is_frozen:
             page.thaw()
         elif what in ("freeze", "put aside"):
             self.w.freeze(page, aside=what == "put aside")
         else:
-            page.act(getattr(page.platform, what))
+            page.run(getattr(page.platform, what))
         self._go_on(flows)
 
     # --- what time and the network do ---
@@ -200,10 +197,8 @@ class Together(RuleBasedStateMachine):
     def some_arrive(self, picks: list[int]) -> None:
         """In any order."""
         for which in picks:
-            flights = self.w.flights()
-            if flights:
-                self.w.arrive(flights[which % len(flights)])
-                self.w.run()
+            self._pick(which, self.w.flights(), self.w.arrive)
+            self.w.run()
 
     @rule(window=st.integers(1, 4))
     def all_arrive(self, window: int) -> None:
@@ -219,7 +214,7 @@ class Together(RuleBasedStateMachine):
             self._pick(which, self._texts(), lambda flight: self.w.arrive(flight, again=True))
         else:
             lossy = [f for f in self.w.flights() if f.item is Signal.DISCONNECT]
-            self._pick(which, lossy + self._texts(Way.DOWN), self.w.lose)
+            self._pick(which, lossy + self._texts(Way.DOWN), Flight.lose)
         self._go_on(flows)
 
     @rule(which=WHICH, page=st.booleans(), gateway=st.booleans(), keeps_up=st.booleans(), flows=st.booleans())
@@ -271,11 +266,7 @@ class Together(RuleBasedStateMachine):
         else:
             self.w.run()
 
-    @rule(
-        what=st.sampled_from(RARE),
-        tab=TAB,
-        flows=st.booleans(),
-    )
+    @rule(what=st.sampled_from(RARE), tab=TAB, flows=st.booleans())
     def something_rare(self, what: str, tab: str, flows: bool) -> None:
         match what:
             case "server" | "machine" | "restart" if not self.w.server.is_up:
@@ -289,17 +280,16 @@ class Together(RuleBasedStateMachine):
             case "slow disk" | "broken disk":
                 self._toggle_disk(tab, breaks=what == "broken disk")
             case _ if (page := self._living(tab)) is not None and page.is_joined:
-                page.act(page.session.leave)
+                page.run(page.session.leave)
             case _ if page is not None:
-                page.act(page.session.join, page.tab.person)
+                page.run(page.session.join, page.tab.person)
         self._go_on(flows)
 
     # --- what must hold ---
 
     @invariant()
     def nothing_wrong_was_shown(self) -> None:
-        if self.world is not None:
-            self.world.check()
+        self.w.check()
 
     # --- helpers ---
 
@@ -316,7 +306,7 @@ class Together(RuleBasedStateMachine):
             storage.is_broken = False
             storage.release()
         elif breaks:
-            self.w.tabs[tab].browser.break_disk()
+            self.w.tabs[tab].browser.was_broken = storage.is_broken = True
         else:
             storage.is_stuck = True
 
@@ -335,7 +325,7 @@ class Together(RuleBasedStateMachine):
 
     def _living(self, tab: str) -> Page | None:
         page = self.w.tabs[tab].page
-        return None if page is None or page.is_frozen else page
+        return None if page is None or page.life.is_frozen else page
 
 
 def machine_settings(**parts: Any) -> dict[str, Any]:

@@ -6,6 +6,7 @@ several functions at once. So of each direction any of the first few items may a
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -109,7 +110,7 @@ class Line:
         if self.at_page:
             self.at_page = False
             self.down.clear()
-            self.host.run(lambda: self.socket.drop(code))
+            self.host.run(self.socket.drop, code)
 
 
 class LineSocket(FakeSocket):
@@ -145,6 +146,9 @@ class Flight:
     def item(self) -> Item:
         return self.items[self.index]
 
+    def lose(self) -> None:
+        del self.items[self.index]
+
     def brings(self, kind: str, room_id: str = "") -> bool:
         """Whether it is a frame of this type for the page, about this room or any."""
         if self.way is not Way.DOWN or not isinstance(self.item, Text):
@@ -154,49 +158,49 @@ class Flight:
 
 
 class Network:
-    """Responsible for all lines between pages and ``gateway``."""
+    """Responsible for all lines between pages and ``server``."""
 
-    def __init__(self) -> None:
+    def __init__(self, server: Server) -> None:
         self.lines: list[Line] = []
-        self._count = 0
+        self._server = server
+        self._numbers = itertools.count(1)
 
     def open(self, host: Page, url: str, listener: SocketListener) -> LineSocket:
-        self._count += 1
-        self.lines.append(Line(self._count, host, url, listener))
+        self.lines.append(Line(next(self._numbers), host, url, listener))
         return self.lines[-1].socket
 
     def flights(self, window: int = WINDOW) -> Iterator[Flight]:
         """What may arrive next, line by line; of each direction the first few."""
         self.lines = [line for line in self.lines if line.at_page or line.up]
         for line in self.lines:
-            if line.host.path is Path.STALLED and not line.is_stranded:
+            if line.host.tab.path is Path.STALLED and not line.is_stranded:
                 continue
             for way, items in ((Way.UP, line.up), (Way.DOWN, line.down)):
-                if way is Way.UP or not line.host.is_frozen:
+                if way is Way.UP or not line.host.life.is_frozen:
                     for index in range(min(window, len(items))):
                         yield Flight(line, way, index)
 
-    def arrive(self, flight: Flight, server: Server, *, again: bool = False) -> None:
+    def arrive(self, flight: Flight, *, again: bool = False) -> None:
         """Let one item arrive. ``again``: and be on its way once more."""
         line, item = flight.line, flight.item
         if not again:
-            del flight.items[flight.index]
+            flight.lose()
         match item:
             case Signal.SHAKE:
-                if line.host.path is Path.REFUSED:
+                if line.host.tab.path is Path.REFUSED:
                     line.tell_page()
                 else:
-                    server.connect(line)
+                    self._server.connect(line)
             case Text(text=text) if flight.way is Way.UP:
-                server.receive(line, text)
+                self._server.receive(line, text)
             case End() if flight.way is Way.UP:
-                server.let_go(line)
+                self._server.let_go(line)
                 line.up.append(Signal.DISCONNECT)
             case Signal.DISCONNECT:
-                server.disconnect(line)
+                self._server.disconnect(line)
             case Signal.OPENED:
                 line.host.run(line.socket.accept)
             case Text(text=text):
-                line.host.run(lambda: line.socket.receive(text))
+                line.host.run(line.socket.receive, text)
             case End(code=code):
                 line.tell_page(code)

@@ -3,59 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chat.admission import Endpoints
 from chat.cache import RoomCache
 from chat.identity import Identity
 from chat.session import ChatSession
-from chat.store import ChatState, ChatStore, NoticeKind
+from chat.store import ChatState, ChatStore
 from chat.timeline import Delivery, Timeline
-from kizuna.options import Options
 from kizuna.outbox_rows import TABLE, OutboxRows
 from kizuna.platform import SocketListener
 from kizuna.service import WebSocketService
 from kizuna.states import Status
 from kizuna.steady_storage import SteadyStorage
-from kizuna.testing import FakePlatform, VirtualClock
+from kizuna.testing import FakePlatform
 from tests.chat.stage import MemorySettings
 from tests.simulation.disk import Browser, PageLocks, PageStorage
-from tests.simulation.gateway import Server
-from tests.simulation.loop import Life, StepLoop
-from tests.simulation.network import LineSocket, Network, Path
+from tests.simulation.ledger import Said
+from tests.simulation.loop import Life
+from tests.simulation.network import LineSocket, Path
 
-
-@dataclass(slots=True)
-class Said:
-    """One message as its person knows it."""
-
-    text: str
-    room_id: str
-    person: str
-    page: int  #: number of the page on which it was said
-    place: int  #: among all that was ever said
-    id: str = ""
-    is_kept: bool | None = None  #: what say() returned; None: it has not, or never will
-    is_fragile: bool = False  #: only the page's memory has it: the disk failed, and the person was told
-    is_retried: bool = False  #: said again by hand, so its place in the order is another
-    is_discarded: bool = False
-    is_warned: bool = False  #: its person was told that it may have arrived, though discarded
-
-
-@dataclass(slots=True)
-class Surroundings:
-    """What all pages have in common."""
-
-    loop: StepLoop
-    clock: VirtualClock
-    network: Network
-    server: Server
-    options: Options
-    seen_as_sent: set[str] = field(default_factory=set)  #: ids of messages that any page called sent
-    problems: list[str] = field(default_factory=list)  #: what no page may ever show
+if TYPE_CHECKING:
+    from tests.simulation.world import World
 
 
 @dataclass(slots=True)
@@ -73,26 +46,23 @@ class Tab:
 class Page:
     """Responsible for one ChatSession and all that it stands on."""
 
-    def __init__(self, tab: Tab, number: int, world: Surroundings) -> None:
+    def __init__(self, tab: Tab, number: int, world: World) -> None:
         self.tab = tab
         self.number = number
         self._world = world
         self.owner = f"tab-{number}"  #: what its rows are called
         self.life = Life()
-        self.is_frozen = False
         self.was_aside = False
         self.saying: Said | None = None  #: what is being kept
-        self._late: list[Callable[[], None]] = []  # timers that were due while it was frozen
-        self._ids = 0
+        self._ids = itertools.count(1)
         self.locks = PageLocks(tab.browser.held)
         self.storage = PageStorage(world.loop, tab.browser, self.life)
         self.platform = PagePlatform(self, world)
         self.store = ChatStore()
         self.store.subscribe(lambda state: state.timeline, self._look_at)
-        self._open()
+        self.run(self._open)
 
     def _open(self) -> None:
-        world = self._world
         identity = Identity(
             self.tab.browser.settings,
             Endpoints(self._post_json, "/token", "/ticket", self.platform.now),
@@ -100,30 +70,20 @@ class Page:
             self.tab.settings,
         )
         self.service = WebSocketService(
-            "ws://127.0.0.1/ws", identity.get_token, platform=self.platform, options=world.options
+            "ws://127.0.0.1/ws", identity.get_token, platform=self.platform, options=self._world.options
         )
-
-        def build() -> ChatSession:
-            rows = OutboxRows(SteadyStorage(self.storage), self.locks, self.owner)
-            cache = RoomCache(SteadyStorage(self.storage), self.platform, lambda: not identity.has_left)
-            return ChatSession(self.store, self.service, identity, self.platform, self._make_id, rows, cache)
-
-        self.session = world.loop.call(self.life.run, build)
-        self.run(self.session.start)
+        rows = OutboxRows(SteadyStorage(self.storage), self.locks, self.owner)
+        cache = RoomCache(SteadyStorage(self.storage), self.platform, lambda: not identity.has_left)
+        self.session = ChatSession(
+            self.store, self.service, identity, self.platform, self._make_id, rows, cache
+        )
+        self.session.start()
 
     # --- looking ---
 
     @property
     def state(self) -> ChatState:
         return self.store.state
-
-    @property
-    def name(self) -> str:
-        return self.tab.name
-
-    @property
-    def path(self) -> Path:
-        return self.tab.path
 
     @property
     def is_joined(self) -> bool:
@@ -139,7 +99,7 @@ class Page:
     def wrong_with_rows(self) -> str | None:
         """What is wrong between what it shows as not sent and what it is to send, if anything is."""
         browser = self.tab.browser
-        if self.is_frozen or not self.is_joined or browser.storage.is_stuck or browser.was_broken:
+        if self.life.is_frozen or not self.is_joined or browser.storage.is_stuck or browser.was_broken:
             return None
         rows = browser.rows(TABLE)
         mine = [json.loads(text) for key, text in rows.items() if f"/{self.owner}/" in key]
@@ -156,20 +116,10 @@ class Page:
 
     # --- acting ---
 
-    def run(self, act: Callable[[], object]) -> None:
+    def run(self, act: Callable[..., object], *args: Any) -> None:
         """Let its code run, unless it is gone."""
         if not self.life.is_over:
-            self._world.loop.call(self.life.run, act)
-
-    def act(self, wish: Callable[..., object], *args: Any) -> None:
-        self.run(lambda: wish(*args))
-
-    def when_it_runs(self, act: Callable[[], None]) -> None:
-        """Let its code run now, or when it thaws."""
-        if self.is_frozen:
-            self._late.append(act)
-        else:
-            self.run(act)
+            self._world.loop.call_now(self.life, act, *args)
 
     def say(self, said: Said) -> None:
         """Send what was typed, as the composer does: one after the other."""
@@ -177,7 +127,9 @@ class Page:
         async def say() -> None:
             self.saying = said
             said.is_kept = await self.session.say(said.text)
-            said.is_fragile = bool(said.is_kept) and not self.keeps(said.id)
+            said.is_fragile = bool(said.is_kept) and not any(
+                key.endswith(f"/{said.id}") for key in self.tab.browser.rows(TABLE)
+            )
             self.saying = None
 
         self.saying = said
@@ -185,29 +137,20 @@ class Page:
 
     def freeze(self, *, aside: bool) -> None:
         """The browser stops it: in place, or ``aside`` to go back to."""
-        if self.is_frozen:
+        if self.life.is_frozen:
             return
         self.run(self.platform.suspend)
-        self.is_frozen = True
+        self.life.is_frozen = True
         self.was_aside = self.was_aside or aside
-        self._world.loop.freeze(self.life)
         if aside:
             self.locks.end()
 
     def thaw(self) -> None:
-        if not self.is_frozen:
-            return
-        self.is_frozen = False
-        self.locks.take_again()
-        late, self._late = self._late, []
-        self._world.loop.thaw(self.life)
-        self.run(self.platform.resume)
-        for act in late:
-            self.run(act)
-
-    def keeps(self, client_message_id: str) -> bool:
-        """Whether a message outlives this page."""
-        return any(key.endswith(f"/{client_message_id}") for key in self.tab.browser.rows(TABLE))
+        if self.life.is_frozen:
+            self.life.is_frozen = False
+            self.locks.take_again()
+            self._world.loop.release()
+            self.run(self.platform.resume)
 
     def die(self, *, loses: bool) -> None:
         """Gone without a word. ``loses``: with what it asked the browser to keep just before."""
@@ -223,8 +166,7 @@ class Page:
     # --- what the session asks for ---
 
     def _make_id(self) -> str:
-        self._ids += 1
-        made = f"{self.tab.name}-{self.number}-{self._ids}"
+        made = f"{self.tab.name}-{self.number}-{next(self._ids)}"
         if self.saying is not None:
             self.saying.id = made
         return made
@@ -232,11 +174,11 @@ class Page:
     async def _post_json(
         self, url: str, body: Mapping[str, Any], headers: Mapping[str, str]
     ) -> tuple[int, Any]:
-        while self.path is Path.STALLED:
+        while self.tab.path is Path.STALLED:
             arrived = asyncio.Event()
             self.platform.call_at(self.platform.now().monotonic + 1.0, arrived.set)
             await arrived.wait()
-        if self.path is Path.REFUSED:
+        if self.tab.path is Path.REFUSED:
             raise OSError("connection refused")
         return self._world.server.post(url, body, headers)
 
@@ -250,45 +192,34 @@ class Page:
             if entry.own and entry.state is Delivery.SENT and entry.client_message_id:
                 self._world.seen_as_sent.add(entry.client_message_id)
 
-    def warned(self) -> bool:
-        """Whether its person was just told that a discarded message may have arrived."""
-        notice = self.state.notice
-        return notice is not None and notice.kind is NoticeKind.MAY_HAVE_ARRIVED
-
 
 class PagePlatform(FakePlatform):
     """Responsible for the outside of one page among many: the same clock, the same network."""
 
-    def __init__(self, page: Page, world: Surroundings) -> None:
+    def __init__(self, page: Page, world: World) -> None:
         super().__init__(chance=0.1 + page.number % 9 / 10)
         self.clock = world.clock
         self._page_of = page
-        self._network = world.network
+        self._world = world
 
     def open_socket(self, url: str, listener: SocketListener) -> LineSocket:
-        return self._network.open(self._page_of, url, listener)
+        return self._world.network.open(self._page_of, url, listener)
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Any:
         """A timer that fires while the page runs, or when it runs again."""
-        return PageTimer(self._page_of, when, callback)
+        return PageTimer(self._page_of, self._world, when, callback)
 
 
-class PageTimer:
+class PageTimer(asyncio.Handle):
     """Responsible for one timer of a page, which may be cancelled after it was due and before the page runs again."""
 
-    def __init__(self, page: Page, when: float, callback: Callable[[], None]) -> None:
-        self._callback: Callable[[], None] | None = callback
-        self._page = page
-        self._timer = page.platform.clock.call_at(when, lambda: page.when_it_runs(self._fire))
+    def __init__(self, page: Page, world: World, when: float, callback: Callable[[], None]) -> None:
+        super().__init__(callback, (), world.loop, page.life.context.copy())
+        self._timer = world.clock.call_at(when, lambda: world.loop.add(self))
 
     def cancel(self) -> None:
-        self._callback = None
+        super().cancel()
         self._timer.cancel()
-
-    def _fire(self) -> None:
-        callback, self._callback = self._callback, None
-        if callback is not None:
-            callback()
 
 
 def wrong_with(timeline: Timeline) -> str | None:

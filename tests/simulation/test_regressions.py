@@ -37,16 +37,16 @@ def end_well(world: World) -> None:
 
 def test_what_failed_in_a_room_that_was_left_can_be_sent_again(world: World):
     cy = page_of(world, "cy")
-    cy.act(cy.session.enter_room, "tea")
+    cy.run(cy.session.enter_room, "tea")
     world.flow()
     world.server.kill()
     world.say(cy, "three days later it may not be meant any more")
     world.run()
-    cy.act(cy.session.leave_room, "tea")
+    cy.run(cy.session.leave_room, "tea")
     world.clock.sleep(4 * 86400.0)
     world.server.boot()
     world.advance(20.0)
-    cy.act(cy.session.enter_room, "tea")
+    cy.run(cy.session.enter_room, "tea")
     assert [entry.state for entry in cy.state.timeline.failed] == [Delivery.FAILED]
     end_well(world)
 
@@ -69,7 +69,7 @@ def test_a_room_that_is_left_and_entered_again_while_the_page_connects_is_filled
     world.say(page_of(world, "ben"), "said before")
     world.advance(2.0)
     cy = page_of(world, "cy")
-    cy.act(cy.session.enter_room, "tea")
+    cy.run(cy.session.enter_room, "tea")
     world.advance(2.0)
     world.close_page(cy)
     cy = world.open("cy")
@@ -81,8 +81,8 @@ def test_a_room_that_is_left_and_entered_again_while_the_page_connects_is_filled
             world.arrive(flight)
             world.run()
             break
-    cy.act(cy.session.leave_room, "general")
-    cy.act(cy.session.enter_room, "general")
+    cy.run(cy.session.leave_room, "general")
+    cy.run(cy.session.enter_room, "general")
     world.flow()
     assert [entry.content for entry in cy.state.timeline.entries] == ["said before"]
     end_well(world)

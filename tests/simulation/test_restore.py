@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
+from backend.store.base import Item
 from tests.simulation.machine import Together, machine_settings
-from tests.simulation.memory_store import Tables
 from tests.support.depth import examples
 
 EXAMPLES = examples(quick=8, deep=300)
@@ -17,11 +17,11 @@ EXAMPLES = examples(quick=8, deep=300)
 class WithBackups(Together):
     """Responsible for a server that is set back to an earlier day."""
 
-    backup: Tables | None = None
+    backup: list[Item] | None = None
 
     @rule()
     def a_backup_is_made(self) -> None:
-        self.backup = self.w.server.backup()
+        self.backup = self.w.server.store.items()
 
     @precondition(lambda self: self.backup is not None)
     @rule(flows=st.booleans())

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
-from collections.abc import Collection, Iterable
-from pathlib import Path
-from types import TracebackType
+from collections.abc import Collection
+from contextlib import ExitStack
 
 import pytest
 
 from backend import delivery, rooms
-from backend.store.base import Conflict
-from backend.store.sqlite import SqliteStore
+from backend.store.base import Conflict, Item
 from chat import session
-from chat.store import ChatState
+from chat.store import ChatState, NoticeKind
 from chat.timeline import Delivery
 from kizuna.errors import KizunaError
 from kizuna.options import Options
@@ -23,10 +22,10 @@ from tests.simulation import network
 from tests.simulation.disk import Browser
 from tests.simulation.gateway import AtOnce, Mishap, Server, TimedOut
 from tests.simulation.ledger import Ledger
-from tests.simulation.loop import StepLoop
-from tests.simulation.memory_store import MemoryStore, Tables
+from tests.simulation.loop import MOST_TURNS, StepLoop
 from tests.simulation.network import Flight, Line, Network
-from tests.simulation.page import Page, Surroundings, Tab
+from tests.simulation.page import Page, Tab
+from tests.simulation.passing_store import PassingStore
 
 ROOMS = ("general", "tea")
 #: Whose browser each tab is in: Ada has two in one.
@@ -47,45 +46,34 @@ KEY_STROKE = 0.01
 MOST_ARRIVALS = 3_000
 
 
-class World:
+class World(ExitStack):
     """Responsible for all of it, and for time. Deterministic: the same calls give the same world.
 
-    ``rollover_after``: seconds until a link is replaced. ``file``: where the server keeps its data; None: in memory.
+    ``rollover_after``: seconds until a link is replaced.
     """
 
-    def __init__(self, *, rollover_after: float = 6600.0, file: Path | None = None) -> None:
-        self._patch = pytest.MonkeyPatch()
-        self._patch.setattr(rooms, "PAGE_MESSAGES", PAGE_MESSAGES)
-        self._patch.setattr(rooms, "MAX_GAP", MAX_GAP)
-        self._patch.setattr(session, "FIRST_SIGHT", FIRST_SIGHT)
-        self._patch.setattr(delivery, "ThreadPoolExecutor", AtOnce)
+    def __init__(self, *, rollover_after: float = 6600.0) -> None:
+        super().__init__()
+        patch = self.enter_context(pytest.MonkeyPatch.context())
+        patch.setattr(rooms, "PAGE_MESSAGES", PAGE_MESSAGES)
+        patch.setattr(rooms, "MAX_GAP", MAX_GAP)
+        patch.setattr(session, "FIRST_SIGHT", FIRST_SIGHT)
+        patch.setattr(delivery, "ThreadPoolExecutor", AtOnce)
+        self._complaints = self.enter_context(Complaints())
         self.clock = VirtualClock()
-        options = Options(rest=REST, rollover_after=rollover_after, rollover_spread=0.0)
-        self.server = Server(
-            SqliteStore(file, clock=self._wall) if file is not None else MemoryStore(self._wall), self._wall
-        )
-        loop = StepLoop()
-        self.around = Surroundings(loop, self.clock, Network(), self.server, options)
+        store = PassingStore(self._wall)
+        self.callback(store.close)
+        self.server = Server(store, self._wall)
+        self.network = Network(self.server)
+        self.loop = StepLoop()
+        self.callback(self.loop.close)
+        self.options = Options(rest=REST, rollover_after=rollover_after, rollover_spread=0.0)
         browsers = {person: Browser() for person in TABS.values()}
         self.tabs = {name: Tab(name, person, browsers[person]) for name, person in TABS.items()}
         self.ledger = Ledger({name for name in TABS.values() if list(TABS.values()).count(name) > 1})
-        self._pages = 0
-        self._complaints = Complaints()
-        self._complaints.listen()
-
-    def __enter__(self) -> World:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self.around.loop.close()
-        self.server.store.close()
-        self._complaints.close()
-        self._patch.undo()
+        self.seen_as_sent: set[str] = set()  #: ids of messages that any page called sent
+        self.problems: list[str] = []  #: what no page may ever show
+        self._pages = itertools.count(1)
 
     def _wall(self) -> float:
         return self.clock.now().wall
@@ -101,11 +89,11 @@ class World:
         return self.clock.now().monotonic
 
     def flights(self) -> list[Flight]:
-        return list(self.around.network.flights())
+        return list(self.network.flights())
 
     def lines(self) -> list[Line]:
         """The lines whose page is there, and that carry something."""
-        return [line for line in self.around.network.lines if line.at_page and not line.is_stranded]
+        return [line for line in self.network.lines if line.at_page and not line.is_stranded]
 
     # --- pages ---
 
@@ -113,10 +101,9 @@ class World:
         """A page in this tab; its person joins, unless they left on purpose."""
         tab = self.tabs[name]
         assert tab.page is None
-        self._pages += 1
-        tab.page = page = Page(tab, self._pages, self.around)
+        tab.page = page = Page(tab, next(self._pages), self)
         if not page.is_joined:
-            page.act(page.session.join, tab.person)
+            page.run(page.session.join, tab.person)
         return page
 
     def crash(self, page: Page, *, loses: bool = False) -> None:
@@ -125,8 +112,8 @@ class World:
 
     def freeze(self, page: Page, *, aside: bool) -> None:
         page.freeze(aside=aside)
-        if aside and self.ledger.has_two_tabs(page.tab.person):
-            self.ledger.excuse(page.number)
+        if aside:
+            self.ledger.excuse(page.tab.person, page.number)
 
     def close_page(self, page: Page) -> None:
         """The page is closed, or reloaded: it hears of it, and has no time for more."""
@@ -135,18 +122,20 @@ class World:
 
     def say(self, page: Page, text: str) -> None:
         """Somebody types and presses Enter, if nothing typed before is still being kept."""
-        if page.is_joined and page.saying is None and not page.is_frozen:
+        if page.is_joined and page.saying is None and not page.life.is_frozen:
             self.clock.move_to(self.now + KEY_STROKE)
             page.say(self.ledger.say(text, page.state.room_id, page.tab.person, page.number))
 
     def discard(self, page: Page, client_message_id: str) -> None:
         """Somebody deletes one of their messages that is not stored yet."""
-        page.act(page.session.dismiss_notice)
-        page.act(page.session.discard, client_message_id)
+        page.run(page.session.dismiss_notice)
+        page.run(page.session.discard, client_message_id)
         said = self.ledger.of(client_message_id)
         said.is_discarded = True
         storage = page.tab.browser.storage  # what it has not heard of yet, a crash takes back
-        said.is_warned = said.is_warned or page.warned() or storage.is_stuck or storage.is_broken
+        notice = page.state.notice
+        is_told = notice is not None and notice.kind is NoticeKind.MAY_HAVE_ARRIVED
+        said.is_warned = said.is_warned or is_told or storage.is_stuck or storage.is_broken
 
     def retry(self, page: Page) -> None:
         """Somebody sends all failed messages of the shown room again."""
@@ -156,24 +145,18 @@ class World:
 
     # --- time, and what is on its way ---
 
-    def run(self, turns: int | None = None) -> None:
+    def run(self, turns: int = MOST_TURNS) -> None:
         """Let all code run that can, or so many callbacks of it."""
         for page in self.pages:
-            if not page.is_frozen:
+            if not page.life.is_frozen:
                 page.locks.take_again()
-        if turns is None:
-            self.around.loop.run()
-        else:
-            self.around.loop.run(turns)
+        self.loop.run(turns)
 
     def arrive(self, flight: Flight, *, again: bool = False, mishap: Mishap | None = None) -> None:
         """Let one item arrive. What follows from it does not happen yet."""
         self.server.mishap = mishap
-        self.around.network.arrive(flight, self.server, again=again)
+        self.network.arrive(flight, again=again)
         self.server.mishap = None
-
-    def lose(self, flight: Flight) -> None:
-        del flight.items[flight.index]
 
     def flow(self, lost_for: Collection[str] = (), *, window: int = 1) -> None:
         """Let everything arrive that is on its way, and what follows from it: in order, or of so many at once on a
@@ -181,19 +164,17 @@ class World:
         self.run()
         for _ in range(MOST_ARRIVALS):
             # Of those of one line and direction the last one counts.
-            flights = {
-                (flight.line.number, flight.way): flight for flight in self.around.network.flights(window)
-            }
+            flights = {(flight.line.number, flight.way): flight for flight in self.network.flights(window)}
             if not flights:
                 return
             for flight in flights.values():
                 if flight.index >= len(flight.items):
                     continue  # what arrived before has changed that
-                if flight.line.host.name in lost_for and flight.brings("message"):
-                    self.lose(flight)
-                    continue
-                self.arrive(flight)
-                self.run()
+                if flight.line.host.tab.name in lost_for and flight.brings("message"):
+                    flight.lose()
+                else:
+                    self.arrive(flight)
+                    self.run()
         raise AssertionError("pages and server answer each other for ever")
 
     def advance(self, seconds: float, *, flows: bool = True) -> None:
@@ -229,7 +210,7 @@ class World:
                 self.crash(tab.page)  # a page that could not read what waits looks for it when it is reloaded
         for browser in {tab.browser for tab in self.tabs.values()}:
             browser.storage.is_broken = browser.was_broken = False
-        for line in self.around.network.lines:
+        for line in self.network.lines:
             if line.is_stranded:
                 line.tell_gateway()
         for tab in self.tabs.values():
@@ -238,7 +219,7 @@ class World:
             page.run(page.platform.show)
             page.run(page.platform.go_online)
             if not page.is_joined:
-                page.act(page.session.join, tab.person)
+                page.run(page.session.join, tab.person)
 
     def settle(self) -> float:
         """Let time pass until every page knows all and nothing waits; returns how long it took. Fails if it does not
@@ -265,30 +246,35 @@ class World:
         return None
 
     @property
+    def _wrong(self) -> list[str]:
+        return self.problems + self.loop.complaints + self._complaints.heard
+
+    @property
     def is_fine(self) -> bool:
         """Whether nothing wrong was seen so far."""
-        return not (self.around.problems or self.around.loop.complaints or self._complaints.heard)
+        return not self._wrong
 
     def check(self) -> None:
         """What must hold at any time, so far as pages have shown it."""
-        assert not self.around.problems, self.around.problems
-        assert not self.around.loop.complaints, self.around.loop.complaints
-        assert not self._complaints.heard, self._complaints.heard
+        assert not self._wrong, self._wrong
         for page in self.pages:
             problem = page.wrong_with_rows()
-            assert problem is None, f"{page.name} {problem}"
+            assert problem is None, f"{page.tab.name} {problem}"
 
-    def restore(self, backup: Tables) -> None:
+    def restore(self, backup: list[Item]) -> None:
         """The server comes back with an earlier history. What was stored since then may be gone."""
-        self.ledger.forgive(item["clientMessageId"] for room_id in ROOMS for item in self.server.log(room_id))
+        self.ledger.forgiven |= self._stored()
         self.server.restore(backup)
-        self.ledger.relent(item["clientMessageId"] for room_id in ROOMS for item in self.server.log(room_id))
+        self.ledger.forgiven -= self._stored()
+
+    def _stored(self) -> set[str]:
+        return {item["clientMessageId"] for room_id in ROOMS for item in self.server.log(room_id)}
 
     def check_end(self) -> None:
         """What must hold when all is quiet, in every room of every page, and in the server's log."""
         for room_id in ROOMS:
             for page in self.pages:
-                page.act(page.session.enter_room, room_id)
+                page.run(page.session.enter_room, room_id)
             self.settle()
             if any(page.state.timeline.failed for page in self.pages):
                 for page in self.pages:
@@ -297,9 +283,8 @@ class World:
             for page in self.pages:
                 assert not page.state.timeline.pending
         self.check()
-        logs = {room_id: self.server.log(room_id) for room_id in ROOMS}
-        self.ledger.check(logs, self.around.seen_as_sent)
-        stored = {item["clientMessageId"] for log in logs.values() for item in log}
+        self.ledger.check({room_id: self.server.log(room_id) for room_id in ROOMS}, self.seen_as_sent)
+        stored = self._stored()
         for tab in self.tabs.values():  # a broken disk may have kept a row; sent again, it is a duplicate
             left = {key.split("/")[-1] for key in tab.browser.rows(TABLE)} - stored
             assert not left, f"rows are left that no page sends: {left}"
@@ -319,24 +304,25 @@ class Complaints(logging.Handler):
             return  # the test's own doing, or what a bad network does
         self.heard.append(f"{record.name}: {record.getMessage()} {error!r}")
 
-    def listen(self) -> None:
+    def __enter__(self) -> Complaints:
         """Hear, and let nobody else: formatting what nobody reads takes most of the time."""
         self._before = [(logger, logger.level, logger.propagate) for logger in self._loggers]
         for logger in self._loggers:
             logger.addHandler(self)
             logger.setLevel(logging.ERROR)
             logger.propagate = False
+        return self
 
-    def close(self) -> None:
+    def __exit__(self, *error: object) -> None:
         for logger, level, propagate in self._before:
             logger.removeHandler(self)
             logger.setLevel(level)
             logger.propagate = propagate
-        super().close()
+        self.close()
 
 
 def _described(state: ChatState) -> str:
-    entries: Iterable[str] = (f"{e.seq}:{e.content}:{e.state}" for e in state.timeline.entries)
+    entries = (f"{entry.seq}:{entry.content}:{entry.state}" for entry in state.timeline.entries)
     return (
         f"{state.link.status}, caught up {state.caught_up}, waiting {state.waiting}, "
         f"{state.room_id} of {[room.room_id for room in state.rooms]}: {' '.join(entries)}"

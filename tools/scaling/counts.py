@@ -22,7 +22,7 @@ from backend.tickets import TicketOrToken, Tickets
 from backend.tokens import Tokens
 from chat.protocol import MAX_ROOMS_PER_HELLO
 from tests.backend.fakes import FakeClock, authorizer_of, event
-from tests.simulation.memory_store import MemoryStore
+from tests.simulation.passing_store import PassingStore
 from tools.scaling import given
 
 NAME = "Murasaki"
@@ -65,7 +65,7 @@ def write_units(size: int) -> int:
     return max(1, math.ceil(size / given.WRITE_UNIT_BYTES))
 
 
-class CountingStore(MemoryStore):
+class CountingStore(PassingStore):
     """Responsible for items in memory, and for what DynamoDB would count. ``work`` is what was counted so far."""
 
     def __init__(self, clock: FakeClock) -> None:
@@ -99,7 +99,7 @@ class CountingStore(MemoryStore):
         self._write(given.TRANSACTION_FACTOR * units)
 
     def _size(self, action: Action) -> int:
-        before = self.tables.get(action.key.pk, {}).get(action.key.sk, {})
+        before = super().get_many([action.key]).get(action.key, {})
         after = action.item if isinstance(action, Put) else {}
         return max(item_bytes(before), item_bytes(after))
 
@@ -213,8 +213,11 @@ class Scene:
 
     def log_and_dedupe_bytes(self) -> int:
         """What the messages sent so far take in the table."""
-        kept = [pk for pk in self.store.tables if pk.endswith("#LOG") or pk.startswith("DEDUPE#")]
-        return sum(item_bytes(item) for pk in kept for item in self.store.tables[pk].values())
+        return sum(
+            item_bytes(item)
+            for item in self.store.items()
+            if item["pk"].endswith("#LOG") or item["pk"].startswith("DEDUPE#")
+        )
 
     def _fill(self, room: str, count: int) -> None:
         """Let others be in a room, without the frames that they would get."""
@@ -293,10 +296,10 @@ def record_bytes(*, log: bool = False) -> int:
     scene.connect("AAAAAAAAAAAAAAA=")
     scene.hello("AAAAAAAAAAAAAAA=")
     if not log:
-        (member,) = scene.store.tables[f"ROOM#{scene.names[0]}"].values()
+        (member,) = scene.store.query(f"ROOM#{scene.names[0]}")
         return item_bytes(member)
     scene.send("AAAAAAAAAAAAAAA=")
-    (message,) = scene.store.tables[f"ROOM#{scene.names[0]}#LOG"].values()
+    (message,) = scene.store.query(f"ROOM#{scene.names[0]}#LOG")
     return item_bytes(message) - 1
 
 
