@@ -66,7 +66,8 @@ test: setup-test browsers dynamodb-local ministack  ## Set up, then lint, types,
 	@$(if $(COVERAGE),$(MAKE) --no-print-directory coverage-gate)
 
 test-deep: setup-test browsers dynamodb-local ministack  ## The long forms of the tests as well: before a release, and each night
-	@KIZUNA_DEEP=1 $(VENV_PYTHON) -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@KIZUNA_DEEP=1 $(VENV_PYTHON) -m pytest -n 4 --dist loadfile --no-loadscope-reorder -o timeout=3000 $(ARGS)
+	@$(if $(ARGS),,$(VENV_PYTHON) -m tests.mutation --changed)
 
 check: setup-test  ## Lint, formatting, types
 	@$(VENV_PYTHON) -m ruff check --output-format concise
@@ -97,8 +98,8 @@ unit: setup-test dynamodb-local  ## The tests that need no browser
 e2e: setup-test browsers ministack  ## The tests in real browsers
 	@$(VENV_PYTHON) -m pytest $(PARALLEL) -m e2e $(ARGS)
 
-chaos: setup-test browsers  ## Ten minutes on real pages while everything breaks (ARGS="--seconds 60 --seed N")
-	@$(VENV_PYTHON) -m tests.e2e.chaos $(ARGS)
+chaos: setup-test browsers  ## 400 faults on real pages, some ten minutes (FAULTS=40 SEED=4711: fewer, the same again)
+	@KIZUNA_DEEP=1 FAULTS="$(FAULTS)" SEED="$(SEED)" $(VENV_PYTHON) -m pytest -n 0 -s tests/e2e/chaos/test_chaos.py -k long_plan
 
 week: setup-test  ## A simulated week under each profile, into docs/simulations.md (minutes)
 	@$(VENV_PYTHON) -m tests.reports.simulated.week --write

@@ -20,9 +20,10 @@ from tests.support.server import KizunaServer
 QUICK: Mapping[str, float] = {
     "firstRetryDelay": 0.1,
     "heartbeatInterval": 2,
-    "pongTimeout": 1.5,
-    "probeTimeout": 1,
-    "connectTimeout": 4,
+    "pongTimeout": 2,
+    "probeTimeout": 2,
+    "connectTimeout": 8,
+    "offlineInterval": 600,
     "stableAfter": 1,
     "rest": 0,
 }

@@ -81,7 +81,9 @@ class Copy:
     def move_the_server(self, url: str) -> None:
         """Let config.json say where the server is, and the page that it may be asked."""
         self.configure(
-            webSocketUrl=f"{url.replace('http', 'ws', 1)}/ws", tokenUrl=f"{url}/token", ticketUrl=f"{url}/ticket"
+            webSocketUrl=f"{url.replace('http', 'ws', 1)}/ws",
+            tokenUrl=f"{url}/token",
+            ticketUrl=f"{url}/ticket",
         )
 
     def configure(self, **config: Any) -> None:

@@ -83,6 +83,11 @@ class Player:
     tabs: tuple[str, ...]
 
 
+PLAYERS = (Player("Ada", ("Ada", "Ada 2")), Player("Ben", ("Ben",)), Player("Cleo", ("Cleo",)))
+#: One tab each.
+FEW = (Player("Ada", ("Ada",)), Player("Ben", ("Ben",)))
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One thing that breaks. ``whom``: a person for a network, a tab's name, or nobody."""

@@ -41,7 +41,7 @@ class Change:
         return text.replace(self.piece, self.instead)
 
 
-#: What can be switched off, by the name that `--without` takes.
+#: What can be switched off.
 SABOTAGES: dict[str, tuple[Change, ...]] = {
     # What is known already is shown again.
     "dedupe": (

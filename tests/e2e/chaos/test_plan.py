@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tests.e2e.chaos.__main__ import FEW, PLAYERS
-from tests.e2e.chaos.plan import UPHEAVALS, Fault, What, make_plan, same_for_all
+from tests.e2e.chaos.plan import FEW, PLAYERS, UPHEAVALS, Fault, What, make_plan, same_for_all
 
 
 def test_a_seed_is_a_plan():
