@@ -117,8 +117,8 @@ diagrams: setup-test  ## Draw the README's state diagrams anew from the tables
 bench: setup-test  ## What one event costs, in Pyodide and on CPython, into docs/benchmarks.md
 	@$(VENV_PYTHON) -m tests.reports.bench.event_cost --write $(ARGS)
 
-reliability: setup-test browsers  ## Each fault in each engine, into docs/reliability.md (half an hour; ARGS="--engine chromium --only reset")
-	@$(VENV_PYTHON) -m tests.e2e.reliability --write $(ARGS)
+reliability: setup-test browsers  ## Each fault in each engine, into docs/reliability.md (half an hour; ENGINE=webkit ONLY="reset fin")
+	@KIZUNA_DEEP=1 WRITE=1 ONLY="$(ONLY)" $(VENV_PYTHON) -m pytest -n 0 -s tests/e2e/reliability -k "no_fault_costs and $(or $(ENGINE),fault)"
 
 bench-start: setup-test browsers  ## How long the page takes to start, into docs/benchmarks.md (half an hour; ARGS="--rounds 3")
 	@test -d node_modules/esbuild || \

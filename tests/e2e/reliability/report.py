@@ -17,7 +17,7 @@ from tests.support.server import ROOT
 KEPT = ROOT / "docs" / "reliability.json"
 PAGE = ROOT / "docs" / "reliability.md"
 BEGIN, END = "<!-- reliability -->", "<!-- end of reliability -->"
-COMMAND = "python -m tests.e2e.reliability --write"
+COMMAND = "make reliability"
 #: Browsers hold an attempt back for some milliseconds always; from here on, seconds, it is told.
 WORTH_TELLING = 0.3
 
@@ -40,6 +40,14 @@ def _kept(version: str, pyodide: str, results: dict[str, Any]) -> Kept:
     for result in results.values():
         result["problems"] = tuple(result["problems"])
     return Kept(version, pyodide, {key: Result(**result) for key, result in results.items()})
+
+
+def record(engine: str, version: str, scenario: str, result: Result) -> None:
+    """Keep one result as soon as it is there: half an hour is long enough to be interrupted."""
+    kept = load()
+    package = json.loads((ROOT / "package.json").read_text(encoding="utf-8"))
+    results = {**kept.get(engine, Kept()).results, scenario: result}
+    save({**kept, engine: Kept(version, package["dependencies"]["pyodide"], results)})
 
 
 def save(kept: Mapping[str, Kept]) -> None:
