@@ -62,6 +62,7 @@ class Line:
     """Responsible for one direction of a line that connections share: when each byte is through."""
 
     def __init__(self, bytes_per_second: float) -> None:
+        self.piece = min(TURN, max(1, int(bytes_per_second / 50)))
         self._rate = bytes_per_second
         self._free_at = 0.0
 
@@ -93,7 +94,6 @@ class Weather:
     close_after_handshake: bool = False
     status: HTTPStatus | None = None
     delay: float = 0.0
-    rate: float | None = None  #: bytes per second
     lines: dict[Way, Line] | None = None  #: shared by all connections
     only_websockets: bool = False  #: of hang and close_at_accept
 
@@ -233,8 +233,8 @@ class FaultProxy:
 
     @contextlib.contextmanager
     def bandwidth(self, bytes_per_second: float) -> Iterator[None]:
-        """Each direction of each connection carries this much. Browser: late frames, growing bufferedAmount."""
-        with self._weather(rate=bytes_per_second):
+        """Each direction carries this much. Browser: late frames, growing bufferedAmount."""
+        with self.link(bytes_per_second, delay=0.0):
             yield
 
     @contextlib.contextmanager
@@ -472,20 +472,16 @@ class Connection:
                 return self.fin()
 
     async def _write(self, way: Way, chunk: bytes, writer: asyncio.StreamWriter) -> None:
-        rate, lines = self.proxy.weather.rate, self.proxy.weather.lines
-        piece = len(chunk) if rate is None else max(1, int(rate / 50))
-        if lines is not None:
-            piece = min(piece, TURN)
+        lines = self.proxy.weather.lines
+        piece = lines[way].piece if lines else len(chunk)
         now = asyncio.get_running_loop().time
         for start in range(0, len(chunk), piece):
             part = chunk[start : start + piece]
-            if lines is not None:
+            if lines:
                 await asyncio.sleep(lines[way].send(len(part), now()) - now())
             writer.write(part)
             await writer.drain()
             self.proxy.count(**{"bytes_up" if way is Way.UP else "bytes_down": len(part)})
-            if rate is not None:
-                await asyncio.sleep(len(part) / rate)
 
     def _admit(self) -> bool:
         """Count a handshake; False when the weather lets it go no further."""
