@@ -55,6 +55,9 @@ class TimedOut(RuntimeError):
     """The handler ends here, and the gateway says so."""
 
 
+RAISED = {Fault.KILLED: Killed, Fault.FAILED: TimedOut, Fault.CONFLICT: Conflict, Fault.BUSY: Conflict}
+
+
 @dataclass(slots=True)
 class Mishap:
     """``fault`` before the step with this number, counted from 0; steps are calls of the store and the gateway."""
@@ -80,10 +83,8 @@ class Server:
         numbers = itertools.count(1)
         tokens = Tokens(SECRET, clock=clock)
         tickets = Tickets(store, clock=clock, new_ticket=lambda: f"ticket-{next(numbers)}")
-        self._desks: dict[str, Desk] = {
-            "/token": TokenDesk(lambda: tokens),
-            "/ticket": TicketDesk(tickets, tokens),
-        }
+        self._desks: dict[str, Desk] = {"/token": TokenDesk(lambda: tokens)}
+        self._desks["/ticket"] = TicketDesk(tickets, tokens)
         self._authorizer = Authorizer(TicketOrToken(tickets, tokens))
         self._lines: dict[str, Line] = {}
         self._instances: list[Backend] = []
@@ -98,15 +99,8 @@ class Server:
         if self.is_up:
             return
         self.is_up = True
-        make = partial(
-            Backend,
-            WatchedStore(self.store, self._moment),
-            self,
-            clock=self._clock,
-            new_id=self._ids,
-            rate=RATE,
-            retry=Retry(sleep=lambda seconds: None),
-        )
+        store, retry = WatchedStore(self.store, self._moment), Retry(sleep=lambda seconds: None)
+        make = partial(Backend, store, self, clock=self._clock, new_id=self._ids, rate=RATE, retry=retry)
         self._instances = [make() for _ in range(INSTANCES)]
         self._instances[0].connections.purge(map(connection_id_of, self.store.partitions(CONNECTION_PREFIX)))
 
@@ -154,9 +148,8 @@ class Server:
     def connect(self, line: Line) -> None:
         """A handshake. The socket exists once $connect has let it in, and not before."""
         token = parse_qs(urlsplit(line.url).query).get("token", [""])[0]
-        answer = self._authorizer.authorize(
-            {"methodArn": METHOD_ARN, "queryStringParameters": {"token": token}}
-        )
+        asked = {"methodArn": METHOD_ARN, "queryStringParameters": {"token": token}}
+        answer = self._authorizer.authorize(asked)
         authorizer = context_of(answer) if allows(answer) else None
         response = authorizer and self._invoke(event("CONNECT", line.connection_id, authorizer=authorizer))
         if not response or response["statusCode"] != 200:
@@ -167,15 +160,10 @@ class Server:
             line.send(Way.DOWN, Signal.OPENED)
 
     def receive(self, line: Line, text: str) -> None:
-        if not self.is_up:
-            return
         response = self._invoke(event("MESSAGE", line.connection_id, text, authorizer=line.authorizer))
-        if not self.is_up:
-            return
-        if response is None:
-            self.post_many([line.connection_id], INTERNAL_SERVER_ERROR)
-        elif "body" in response:
-            self.post_many([line.connection_id], response["body"])
+        answer = INTERNAL_SERVER_ERROR if response is None else response.get("body")
+        if self.is_up and answer is not None:
+            self.post_many([line.connection_id], answer)
 
     def let_go(self, line: Line) -> None:
         self._lines.pop(line.connection_id, None)
@@ -213,15 +201,10 @@ class Server:
             return
         if mishap.fault is not Fault.BUSY:
             self.mishap = None
-        match mishap.fault:
-            case Fault.KILLED:
-                raise Killed
-            case Fault.FAILED:
-                raise TimedOut
-            case Fault.CONFLICT | Fault.BUSY:
-                raise Conflict("the test says so")
-            case Fault.MEANWHILE:
-                mishap.meanwhile()
+        if mishap.fault is Fault.MEANWHILE:
+            mishap.meanwhile()
+        else:
+            raise RAISED[mishap.fault]("the test says so")
 
     # --- backend.gateway.base.Gateway ---
 

@@ -10,9 +10,8 @@ import asyncio
 import contextvars
 from collections import deque
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
-T = TypeVar("T")
 #: More turns than any burst of work takes: beyond it something goes round in circles.
 MOST_TURNS = 100_000
 #: Cancelling is done once, and once more for whoever began something else in its ``finally``.
@@ -53,18 +52,18 @@ class StepLoop(asyncio.BaseEventLoop):
         """Let everything run that can, or ``turns`` callbacks of it."""
         self.call(self._run, turns)
 
-    def call(self, act: Callable[..., T], *args: Any) -> T:
+    def call(self, act: Callable[..., object], *args: Any) -> None:
         """Call ``act`` as a callback of this loop."""
         before = asyncio._get_running_loop()
         asyncio._set_running_loop(self)
         try:
-            return act(*args)
+            act(*args)
         finally:
             asyncio._set_running_loop(before)
 
-    def call_now(self, life: Life, act: Callable[..., T], *args: Any) -> T:
+    def call_now(self, life: Life, act: Callable[..., object], *args: Any) -> None:
         """Call ``act`` as part of this life: what it starts belongs to it."""
-        return self.call(life.context.copy().run, act, *args)
+        self.call(life.context.copy().run, act, *args)
 
     def add(self, handle: asyncio.Handle) -> None:
         """Let this run in its turn."""

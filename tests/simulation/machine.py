@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -13,23 +14,16 @@ from tests.simulation.network import Flight, Path, Signal, Text, Way
 from tests.simulation.page import Page
 from tests.simulation.world import ROOMS, TABS, World
 
+T = TypeVar("T")
 #: Which of several things: taken modulo how many there are, so that it shrinks to the first.
 WHICH = st.integers(0, 11)
 TAB = st.sampled_from(list(TABS))
 SECONDS = st.sampled_from([0.1, 0.3, 1.0, 2.5, 6.0, 11.0, 16.0, 31.0, 65.0])
 #: What happens now and then: ``leave`` twice, because it takes two to be back.
-RARE = [
-    "server",
-    "machine",
-    "restart",
-    "sleep",
-    "long sleep",
-    "days",
-    "slow disk",
-    "broken disk",
-    "leave",
-    "leave",
-]
+RARE = ["server", "machine", "restart", "sleep", "long sleep", "days", "slow disk", "broken disk"]
+RARE += 2 * ["leave"]
+OFTEN = st.sampled_from([True, True, False])
+PAGE_EVENTS = ["hide", "show", "go_offline", "go_online", "freeze", "put aside"]
 #: Steps of a handler: the longest takes some twenty.
 STEP = st.integers(0, 20)
 
@@ -37,7 +31,7 @@ STEP = st.integers(0, 20)
 class Together(RuleBasedStateMachine):
     """Responsible for drawing what happens to the world."""
 
-    world: World | None = None
+    world: World
 
     @initialize(
         rollover_after=st.sampled_from([6600.0, 6600.0, 20.0]),
@@ -57,21 +51,16 @@ class Together(RuleBasedStateMachine):
         self.world.advance(1.0)
 
     def teardown(self) -> None:
-        if self.world is None:
+        if not hasattr(self, "world"):
             return
         try:
-            if self.world.is_fine:
+            if not self.world.wrong:
                 self.world.settle()
                 self.say_and_somebody_misses_it(*self._last)  # whatever happened: it works as it did at first
                 self.world.settle()
                 self.world.check_end()
         finally:
             self.world.close()
-
-    @property
-    def w(self) -> World:
-        assert self.world is not None
-        return self.world
 
     # --- what people do ---
 
@@ -85,7 +74,7 @@ class Together(RuleBasedStateMachine):
         """Several people, before anything arrives."""
         for tab, again in said:
             self._say(tab, again)
-            self.w.run()
+            self.world.run()
         self._go_on(flows)
 
     @rule(tab=TAB, count=st.integers(2, 4), window=st.integers(1, 4))
@@ -93,36 +82,34 @@ class Together(RuleBasedStateMachine):
         """One person, faster than the network, which turns round what it can."""
         for _ in range(count):
             self._say(tab, again=False)
-            self.w.run()
-        self.w.flow(window=window)
+            self.world.run()
+        self.world.flow(window=window)
 
     @rule(tab=TAB, lost_for=st.sets(TAB, min_size=1, max_size=2))
     def say_and_somebody_misses_it(self, tab: str, lost_for: set[str]) -> None:
         self._say(tab, again=False)
-        self.w.flow(lost_for=lost_for)
+        self.world.flow(lost_for=lost_for)
 
     @rule(tab=TAB, picks=st.lists(WHICH, max_size=4))
     def say_and_think_better_of_it(self, tab: str, picks: list[int]) -> None:
         """It may be on its way, or not even that; then it is deleted."""
         self._say(tab, again=False)
-        self.w.run()
+        self.world.run()
         self.some_arrive(picks)
         self.press_a_button(tab, -1, "discard")
 
     @rule(tab=TAB, turns=st.integers(0, 12), loses=st.booleans(), reopens=st.booleans())
     def crash_while_saying(self, tab: str, turns: int, loses: bool, reopens: bool) -> None:
-        page = self.w.tabs[tab].page
+        page = self.world.tabs[tab].page
         if page is not None:
             self._say(tab, again=False)
-            self.w.run(turns)
-            self.w.crash(page, loses=loses)
+            self.world.run(turns)
+            page.die(loses=loses)
             if reopens:
-                self.w.open(tab)
-            self.w.run()
+                self.world.open(tab)
+            self.world.run()
 
-    @rule(
-        tab=TAB, room=st.sampled_from(ROOMS), enters=st.sampled_from([True, True, False]), flows=st.booleans()
-    )
+    @rule(tab=TAB, room=st.sampled_from(ROOMS), enters=OFTEN, flows=st.booleans())
     def enter_or_leave_room(self, tab: str, room: str, enters: bool, flows: bool) -> None:
         page = self._living(tab)
         if page is not None:
@@ -136,7 +123,7 @@ class Together(RuleBasedStateMachine):
         if page is not None:
             for wish in (page.session.enter_room, page.session.leave_room, page.session.enter_room):
                 page.run(wish, room)
-            self.w.run()
+            self.world.run()
             self.some_arrive(picks)
 
     @rule(tab=TAB, which=WHICH, what=st.sampled_from(["retry", "discard", "try now", "scroll"]))
@@ -146,98 +133,92 @@ class Together(RuleBasedStateMachine):
             return
         waiting = [e for e in page.state.timeline.pending if e.state is not Delivery.SENT]
         if what == "retry":
-            self.w.retry(page)
+            self.world.retry(page)
         elif what == "try now":
             page.run(page.session.try_now)
         elif what == "scroll":
             page.run(page.session.load_earlier)
         elif waiting:
-            self.w.discard(page, waiting[which % len(waiting)].client_message_id or "")
-        self.w.run()
+            self.world.discard(page, waiting[which % len(waiting)].client_message_id or "")
+        self.world.run()
 
     # --- what browsers do ---
 
     @rule(tab=TAB, how=st.sampled_from(["crash", "close", "reload", "reload"]), flows=st.booleans())
     def end_or_open(self, tab: str, how: str, flows: bool) -> None:
-        page = self.w.tabs[tab].page
+        page = self.world.tabs[tab].page
         if page is None:
-            self.w.open(tab)
+            self.world.open(tab)
         elif how == "crash":
-            self.w.crash(page)
+            page.die()
         else:
-            self.w.close_page(page)
+            self.world.close_page(page)
             if how == "reload":
-                self.w.open(tab)
+                self.world.open(tab)
         self._go_on(flows)
 
-    @rule(
-        tab=TAB,
-        what=st.sampled_from(["hide", "show", "go_offline", "go_online", "freeze", "put aside"]),
-        flows=st.booleans(),
-    )
+    @rule(tab=TAB, what=st.sampled_from(PAGE_EVENTS), flows=st.booleans())
     def page_event(self, tab: str, what: str, flows: bool) -> None:
-        page = self.w.tabs[tab].page
+        page = self.world.tabs[tab].page
         if page is None:
             return
         if page.life.is_frozen:
             page.thaw()
         elif what in ("freeze", "put aside"):
-            self.w.freeze(page, aside=what == "put aside")
+            page.freeze(aside=what == "put aside")
         else:
             page.run(getattr(page.platform, what))
         self._go_on(flows)
 
     # --- what time and the network do ---
 
-    @rule(seconds=SECONDS, flows=st.sampled_from([True, True, False]))
+    @rule(seconds=SECONDS, flows=OFTEN)
     def time_passes(self, seconds: float, flows: bool) -> None:
-        self.w.advance(seconds, flows=flows)
+        self.world.advance(seconds, flows=flows)
 
     @rule(picks=st.lists(WHICH, max_size=6))
     def some_arrive(self, picks: list[int]) -> None:
         """In any order."""
         for which in picks:
-            self._pick(which, self.w.flights(), self.w.arrive)
-            self.w.run()
+            self._pick(which, self.world.flights(), self.world.arrive)
+            self.world.run()
 
     @rule(window=st.integers(1, 4))
     def all_arrive(self, window: int) -> None:
         """In order, or nearly back to front."""
-        self.w.flow(window=window)
+        self.world.flow(window=window)
 
     @rule(which=WHICH, what=st.sampled_from(["twice", "lost", "failed"]), flows=st.booleans())
     def a_frame_is_ill_served(self, which: int, what: str, flows: bool) -> None:
         """It arrives twice (a function that was invoked twice), or a post is lost with or without a word."""
         if what == "failed":
-            self.w.server.posts_to_fail = 1 + which % 3
+            self.world.server.posts_to_fail = 1 + which % 3
         elif what == "twice":
-            self._pick(which, self._texts(), lambda flight: self.w.arrive(flight, again=True))
+            self._pick(which, self._texts(), lambda flight: self.world.arrive(flight, again=True))
         else:
-            lossy = [f for f in self.w.flights() if f.item is Signal.DISCONNECT]
+            lossy = [f for f in self.world.flights() if f.item is Signal.DISCONNECT]
             self._pick(which, lossy + self._texts(Way.DOWN), Flight.lose)
         self._go_on(flows)
 
     @rule(which=WHICH, page=st.booleans(), gateway=st.booleans(), keeps_up=st.booleans(), flows=st.booleans())
     def the_line_breaks(self, which: int, page: bool, gateway: bool, keeps_up: bool, flows: bool) -> None:
-        lines = self.w.lines()
-        if lines:
-            line = lines[which % len(lines)]
-            self.w.cut(line, page_notices=page, gateway_notices=gateway, keeps_up=keeps_up)
-            self._go_on(flows)
+        how = {"page_notices": page, "gateway_notices": gateway, "keeps_up": keeps_up}
+        self._pick(which, self.world.lines(), lambda line: self.world.cut(line, **how))
+        self._go_on(flows)
 
     @rule(tab=TAB, page=st.booleans(), gateway=st.booleans())
     def the_line_breaks_behind_ones_words(self, tab: str, page: bool, gateway: bool) -> None:
         """They arrive, and the answer does not."""
         self._say(tab, again=False)
-        self.w.run()
-        for line in self.w.lines():
-            if line.host is self.w.tabs[tab].page:
-                self.w.cut(line, page_notices=page, gateway_notices=gateway, keeps_up=True)
-        self.w.flow()
+        self.world.run()
+        for line in self.world.lines():
+            if line.host is self.world.tabs[tab].page:
+                self.world.cut(line, page_notices=page, gateway_notices=gateway, keeps_up=True)
+        self.world.flow()
 
     @rule(tab=TAB, path=st.sampled_from([Path.GOOD, Path.STALLED, Path.REFUSED]))
     def the_way_is(self, tab: str, path: Path) -> None:
-        self.w.tabs[tab].path = path
+        self.world.tabs[tab].path = path
 
     # --- what the server does ---
 
@@ -255,28 +236,28 @@ class Together(RuleBasedStateMachine):
         """``twice``: another one handles the same frame, without a mishap. ``window`` 0: nothing arrives then."""
 
         def meanwhile() -> None:
-            self._pick(other, [f for f in self.w.flights() if f.way is Way.UP], self.w.arrive)
+            self._pick(other, [f for f in self.world.flights() if f.way is Way.UP], self.world.arrive)
 
         mishap = Mishap(fault, step, meanwhile)
         self._pick(
-            which, self._texts(Way.UP), lambda flight: self.w.arrive(flight, again=twice, mishap=mishap)
+            which, self._texts(Way.UP), lambda flight: self.world.arrive(flight, again=twice, mishap=mishap)
         )
         if window:
-            self.w.flow(window=window)
+            self.world.flow(window=window)
         else:
-            self.w.run()
+            self.world.run()
 
     @rule(what=st.sampled_from(RARE), tab=TAB, flows=st.booleans())
     def something_rare(self, what: str, tab: str, flows: bool) -> None:
         match what:
-            case "server" | "machine" | "restart" if not self.w.server.is_up:
-                self.w.server.boot()
+            case "server" | "machine" | "restart" if not self.world.server.is_up:
+                self.world.server.boot()
             case "restart":
-                self.w.server.shut_down()
+                self.world.server.shut_down()
             case "server" | "machine":
-                self.w.server.kill(notices=what == "server")
+                self.world.server.kill(notices=what == "server")
             case "sleep" | "long sleep" | "days":
-                self.w.clock.sleep({"sleep": 10.0, "long sleep": 4000.0, "days": 4 * 86400.0}[what])
+                self.world.clock.sleep({"sleep": 10.0, "long sleep": 4000.0, "days": 4 * 86400.0}[what])
             case "slow disk" | "broken disk":
                 self._toggle_disk(tab, breaks=what == "broken disk")
             case _ if (page := self._living(tab)) is not None and page.is_joined:
@@ -289,42 +270,42 @@ class Together(RuleBasedStateMachine):
 
     @invariant()
     def nothing_wrong_was_shown(self) -> None:
-        self.w.check()
+        self.world.check()
 
     # --- helpers ---
 
     def _say(self, tab: str, again: bool) -> None:
         """Something new, or ``again`` the same two letters as often before."""
-        page = self.w.tabs[tab].page
+        page = self.world.tabs[tab].page
         if page is not None:
             self._words += 1
-            self.w.say(page, "ok" if again else f"words {self._words}")
+            self.world.say(page, "ok" if again else f"words {self._words}")
 
     def _toggle_disk(self, tab: str, *, breaks: bool) -> None:
-        storage = self.w.tabs[tab].browser.storage
+        storage = self.world.tabs[tab].browser.storage
         if storage.is_stuck or storage.is_broken:
             storage.is_broken = False
             storage.release()
         elif breaks:
-            self.w.tabs[tab].browser.was_broken = storage.is_broken = True
+            self.world.tabs[tab].browser.was_broken = storage.is_broken = True
         else:
             storage.is_stuck = True
 
     def _texts(self, way: Way | None = None) -> list[Flight]:
-        return [f for f in self.w.flights() if isinstance(f.item, Text) and way in (None, f.way)]
+        return [f for f in self.world.flights() if isinstance(f.item, Text) and way in (None, f.way)]
 
-    def _pick(self, which: int, flights: list[Flight], act: Any) -> None:
-        if flights:
-            act(flights[which % len(flights)])
+    def _pick(self, which: int, things: list[T], act: Callable[[T], None]) -> None:
+        if things:
+            act(things[which % len(things)])
 
     def _go_on(self, flows: bool) -> None:
         if flows:
-            self.w.flow()
+            self.world.flow()
         else:
-            self.w.run()
+            self.world.run()
 
     def _living(self, tab: str) -> Page | None:
-        page = self.w.tabs[tab].page
+        page = self.world.tabs[tab].page
         return None if page is None or page.life.is_frozen else page
 
 

@@ -49,7 +49,7 @@ class Page:
     def __init__(self, tab: Tab, number: int, world: World) -> None:
         self.tab = tab
         self.number = number
-        self._world = world
+        self.world = world
         self.owner = f"tab-{number}"  #: what its rows are called
         self.life = Life()
         self.was_aside = False
@@ -57,7 +57,7 @@ class Page:
         self._ids = itertools.count(1)
         self.locks = PageLocks(tab.browser.held)
         self.storage = PageStorage(world.loop, tab.browser, self.life)
-        self.platform = PagePlatform(self, world)
+        self.platform = PagePlatform(self)
         self.store = ChatStore()
         self.store.subscribe(lambda state: state.timeline, self._look_at)
         self.run(self._open)
@@ -70,7 +70,7 @@ class Page:
             self.tab.settings,
         )
         self.service = WebSocketService(
-            "ws://127.0.0.1/ws", identity.get_token, platform=self.platform, options=self._world.options
+            "ws://127.0.0.1/ws", identity.get_token, platform=self.platform, options=self.world.options
         )
         rows = OutboxRows(SteadyStorage(self.storage), self.locks, self.owner)
         cache = RoomCache(SteadyStorage(self.storage), self.platform, lambda: not identity.has_left)
@@ -119,7 +119,7 @@ class Page:
     def run(self, act: Callable[..., object], *args: Any) -> None:
         """Let its code run, unless it is gone."""
         if not self.life.is_over:
-            self._world.loop.call_now(self.life, act, *args)
+            self.world.loop.call_now(self.life, act, *args)
 
     def say(self, said: Said) -> None:
         """Send what was typed, as the composer does: one after the other."""
@@ -133,7 +133,7 @@ class Page:
             self.saying = None
 
         self.saying = said
-        self.run(lambda: self._world.loop.create_task(say()))
+        self.run(lambda: self.world.loop.create_task(say()))
 
     def freeze(self, *, aside: bool) -> None:
         """The browser stops it: in place, or ``aside`` to go back to."""
@@ -144,21 +144,23 @@ class Page:
         self.was_aside = self.was_aside or aside
         if aside:
             self.locks.end()
+            self.world.ledger.excuse(self.tab.person, self.number)
 
     def thaw(self) -> None:
         if self.life.is_frozen:
             self.life.is_frozen = False
             self.locks.take_again()
-            self._world.loop.release()
+            self.world.loop.release()
             self.run(self.platform.resume)
 
-    def die(self, *, loses: bool) -> None:
+    def die(self, *, loses: bool = False) -> None:
         """Gone without a word. ``loses``: with what it asked the browser to keep just before."""
+        self.world.ledger.bury(self.number)
         self.life.is_over = True
         if loses:
             self.storage.drop()
         self.locks.end()
-        for line in self._world.network.lines:
+        for line in self.world.network.lines:
             if line.host is self and line.at_page:
                 line.leave()
         self.tab.page = None
@@ -180,42 +182,41 @@ class Page:
             await arrived.wait()
         if self.tab.path is Path.REFUSED:
             raise OSError("connection refused")
-        return self._world.server.post(url, body, headers)
+        return self.world.server.post(url, body, headers)
 
     # --- what it shows ---
 
     def _look_at(self, timeline: Timeline) -> None:
         problem = wrong_with(timeline)
         if problem:
-            self._world.problems.append(f"{self.tab.name}: {problem}")
+            self.world.problems.append(f"{self.tab.name}: {problem}")
         for entry in timeline.entries:
             if entry.own and entry.state is Delivery.SENT and entry.client_message_id:
-                self._world.seen_as_sent.add(entry.client_message_id)
+                self.world.seen_as_sent.add(entry.client_message_id)
 
 
 class PagePlatform(FakePlatform):
     """Responsible for the outside of one page among many: the same clock, the same network."""
 
-    def __init__(self, page: Page, world: World) -> None:
+    def __init__(self, page: Page) -> None:
         super().__init__(chance=0.1 + page.number % 9 / 10)
-        self.clock = world.clock
+        self.clock = page.world.clock
         self._page_of = page
-        self._world = world
 
     def open_socket(self, url: str, listener: SocketListener) -> LineSocket:
-        return self._world.network.open(self._page_of, url, listener)
+        return self._page_of.world.network.open(self._page_of, url, listener)
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Any:
         """A timer that fires while the page runs, or when it runs again."""
-        return PageTimer(self._page_of, self._world, when, callback)
+        return PageTimer(self._page_of, when, callback)
 
 
 class PageTimer(asyncio.Handle):
     """Responsible for one timer of a page, which may be cancelled after it was due and before the page runs again."""
 
-    def __init__(self, page: Page, world: World, when: float, callback: Callable[[], None]) -> None:
-        super().__init__(callback, (), world.loop, page.life.context.copy())
-        self._timer = world.clock.call_at(when, lambda: world.loop.add(self))
+    def __init__(self, page: Page, when: float, callback: Callable[[], None]) -> None:
+        super().__init__(callback, (), page.world.loop, page.life.context.copy())
+        self._timer = page.world.clock.call_at(when, lambda: page.world.loop.add(self))
 
     def cancel(self) -> None:
         super().cancel()

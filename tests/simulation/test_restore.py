@@ -21,13 +21,13 @@ class WithBackups(Together):
 
     @rule()
     def a_backup_is_made(self) -> None:
-        self.backup = self.w.server.store.items()
+        self.backup = self.world.server.store.items()
 
     @precondition(lambda self: self.backup is not None)
     @rule(flows=st.booleans())
     def the_backup_is_restored(self, flows: bool) -> None:
         assert self.backup is not None
-        self.w.restore(self.backup)
+        self.world.restore(self.backup)
         self._go_on(flows)
 
 

@@ -59,7 +59,7 @@ class World(ExitStack):
         patch.setattr(rooms, "MAX_GAP", MAX_GAP)
         patch.setattr(session, "FIRST_SIGHT", FIRST_SIGHT)
         patch.setattr(delivery, "ThreadPoolExecutor", AtOnce)
-        self._complaints = self.enter_context(Complaints())
+        self._complaints = Complaints(patch)
         self.clock = VirtualClock()
         store = PassingStore(self._wall)
         self.callback(store.close)
@@ -106,19 +106,10 @@ class World(ExitStack):
             page.run(page.session.join, tab.person)
         return page
 
-    def crash(self, page: Page, *, loses: bool = False) -> None:
-        self.ledger.bury(page.number)
-        page.die(loses=loses)
-
-    def freeze(self, page: Page, *, aside: bool) -> None:
-        page.freeze(aside=aside)
-        if aside:
-            self.ledger.excuse(page.tab.person, page.number)
-
     def close_page(self, page: Page) -> None:
         """The page is closed, or reloaded: it hears of it, and has no time for more."""
         page.freeze(aside=False)
-        self.crash(page)
+        page.die()
 
     def say(self, page: Page, text: str) -> None:
         """Somebody types and presses Enter, if nothing typed before is still being kept."""
@@ -207,7 +198,7 @@ class World(ExitStack):
             tab.path = network.Path.GOOD
             tab.browser.storage.release()
             if tab.browser.was_broken and tab.page is not None:
-                self.crash(tab.page)  # a page that could not read what waits looks for it when it is reloaded
+                tab.page.die()  # a page that could not read what waits looks for it when it is reloaded
         for browser in {tab.browser for tab in self.tabs.values()}:
             browser.storage.is_broken = browser.was_broken = False
         for line in self.network.lines:
@@ -221,16 +212,14 @@ class World(ExitStack):
             if not page.is_joined:
                 page.run(page.session.join, tab.person)
 
-    def settle(self) -> float:
-        """Let time pass until every page knows all and nothing waits; returns how long it took. Fails if it does not
-        come to that."""
+    def settle(self) -> None:
+        """Let time pass until every page knows all and nothing waits. Fails if it does not come to that."""
         begun = self.now
         self.heal()
         self.advance(1.0)
         while problem := self._unrest():
             assert self.now - begun <= PATIENCE, f"after {PATIENCE} s of good weather: {problem}"
             self.advance(5.0)
-        return self.now - begun
 
     def _unrest(self) -> str | None:
         for page in self.pages:
@@ -246,17 +235,13 @@ class World(ExitStack):
         return None
 
     @property
-    def _wrong(self) -> list[str]:
+    def wrong(self) -> list[str]:
+        """What was seen so far that must not be."""
         return self.problems + self.loop.complaints + self._complaints.heard
-
-    @property
-    def is_fine(self) -> bool:
-        """Whether nothing wrong was seen so far."""
-        return not self._wrong
 
     def check(self) -> None:
         """What must hold at any time, so far as pages have shown it."""
-        assert not self._wrong, self._wrong
+        assert not self.wrong, self.wrong
         for page in self.pages:
             problem = page.wrong_with_rows()
             assert problem is None, f"{page.tab.name} {problem}"
@@ -293,32 +278,19 @@ class World(ExitStack):
 class Complaints(logging.Handler):
     """Responsible for hearing what was logged as an error: nothing here may fail unseen."""
 
-    def __init__(self) -> None:
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        """Hear, and let nobody else: formatting what nobody reads takes most of the time."""
         super().__init__(logging.ERROR)
         self.heard: list[str] = []
-        self._loggers = [logging.getLogger(name) for name in ("kizuna", "backend")]
+        for name in ("kizuna", "backend"):
+            patch.setattr(logging.getLogger(name), "handlers", [self])
+            patch.setattr(logging.getLogger(name), "propagate", False)
 
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, TimedOut | Conflict | KizunaError):
             return  # the test's own doing, or what a bad network does
         self.heard.append(f"{record.name}: {record.getMessage()} {error!r}")
-
-    def __enter__(self) -> Complaints:
-        """Hear, and let nobody else: formatting what nobody reads takes most of the time."""
-        self._before = [(logger, logger.level, logger.propagate) for logger in self._loggers]
-        for logger in self._loggers:
-            logger.addHandler(self)
-            logger.setLevel(logging.ERROR)
-            logger.propagate = False
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        for logger, level, propagate in self._before:
-            logger.removeHandler(self)
-            logger.setLevel(level)
-            logger.propagate = propagate
-        self.close()
 
 
 def _described(state: ChatState) -> str:

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.reports.bench import workloads
-from tests.reports.bench.documents import publish, table
+from tests.reports.documents import publish, table
 from tests.support.server import ROOT
 
 AIM = 50.0

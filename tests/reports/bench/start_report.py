@@ -8,9 +8,9 @@ from itertools import product
 from statistics import linear_regression, median
 from typing import NamedTuple
 
-from tests.reports.bench.documents import table
 from tests.reports.bench.start_pages import NETWORKS, PAGES
 from tests.reports.bench.start_visits import COLD, KINDS, WARM, Visit
+from tests.reports.documents import table
 
 #: What is measured -> its name. In this order.
 MEASURES = {"painted": "first paint", "live": "Python live", "connected": "connected"}

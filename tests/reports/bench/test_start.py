@@ -8,7 +8,8 @@ import re
 
 import pytest
 
-from tests.reports.bench import documents, start, start_report
+from tests.reports import documents
+from tests.reports.bench import start, start_report
 from tests.reports.bench.start_pages import NETWORKS, PAGES, REACT
 from tests.reports.bench.start_report import Spread, of, ratio
 from tests.reports.bench.start_visits import COLD, WARM, Visit
@@ -154,7 +155,7 @@ def test_what_was_measured_with_is_told_once_each():
 
 @pytest.mark.parametrize("name", ["start", "event-cost"])
 def test_the_document_has_a_place_for_what_a_benchmark_finds(name: str):
-    page = documents.PAGE.read_text(encoding="utf-8")
+    page = documents.BENCHMARKS.read_text(encoding="utf-8")
     found = documents.rewritten(page, name, "found")
     assert f"<!-- {name} -->\nfound\n<!-- end of {name} -->" in found
     assert (

@@ -118,15 +118,9 @@ class Storm:
     def attempts(self) -> int:
         return sum(self.attempts_in_second.values())
 
-    @property
-    def peak(self) -> int:
-        """The most attempts in one second."""
-        return max(self.attempts_in_second.values(), default=0)
-
-    @property
-    def peak_after_return(self) -> int:
-        """The most attempts in one second, once the gateway was there again."""
-        return max((n for second, n in self.attempts_in_second.items() if second >= self.outage), default=0)
+    def peak(self, since: float = 0.0) -> int:
+        """The most attempts in one second, from ``since`` on."""
+        return max((n for second, n in self.attempts_in_second.items() if second >= since), default=0)
 
     def back_within(self, share: float) -> float | None:
         """Seconds from the gateway's return until this share of all is back; None: never."""
@@ -134,40 +128,34 @@ class Storm:
         return sorted(self.back_at)[wanted - 1] - self.outage if len(self.back_at) >= wanted else None
 
 
-def rage(
-    make: Callable[[], StormClient], *, clients: int, per_second: int, outage: float, random: Random
-) -> Storm:
+def rage(name: str, *, clients: int, per_second: int, outage: float, seed: int) -> Storm:
     """Drop everyone at 0, refuse all until ``outage``, then let in ``per_second``; until nobody tries any more."""
-    storm = Storm(clients, outage)
+    storm, random = Storm(clients, outage), Random(seed)
     turnstile = Turnstile(per_second)
+    make = contestants(random)[name]
     people = [make() for _ in range(clients)]
 
     def latency() -> float:
         return LEAST_LATENCY + (MOST_LATENCY - LEAST_LATENCY) * random.random()
 
-    def leaves(person: int, now: float) -> float | None:
+    def leaves(person: int, now: float) -> None:
         at = people[person].lost(now)
         if at is None:
             storm.gave_up_at.append(now)
-        return at
+        else:
+            heapq.heappush(arriving, (at + latency(), person))
 
-    arriving = [
-        (at + latency(), person) for person in range(clients) if (at := leaves(person, latency())) is not None
-    ]
-    heapq.heapify(arriving)
+    arriving: list[tuple[float, int]] = []
+    for person in range(clients):
+        leaves(person, latency())
     while arriving and arriving[0][0] < PATIENCE:
-        now, person = arriving[0]
+        now, person = heapq.heappop(arriving)
         storm.attempts_in_second[int(now)] += 1
         if now >= outage and turnstile.admits(now):
-            heapq.heappop(arriving)
             people[person].accepted(now + latency())
             storm.back_at.append(now)
-            continue
-        at = leaves(person, now + latency())
-        if at is None:
-            heapq.heappop(arriving)
         else:
-            heapq.heapreplace(arriving, (at + latency(), person))
+            leaves(person, now + latency())
     return storm
 
 
@@ -190,8 +178,8 @@ def row(name: str, storm: Storm) -> dict[str, str]:
         "gave up": f"{len(storm.gave_up_at):,}",
         "attempts": f"{storm.attempts:,}",
         "per client": f"{storm.attempts / storm.clients:.1f}",
-        "peak/s": f"{storm.peak:,}",
-        "peak/s after return": f"{storm.peak_after_return:,}",
+        "peak/s": f"{storm.peak():,}",
+        "peak/s after return": f"{storm.peak(storm.outage):,}",
     }
 
 
@@ -213,13 +201,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--write", action="store_true", help="put tables and charts into docs/simulations.md")
     args = parser.parse_args(arguments)
     for outage in args.outage or OUTAGES:
-        storms = {}
-        for name in (name for name in (*KIZUNA, *PEERS) if args.only in name):
-            random = Random(args.seed)
-            make = contestants(random)[name]
-            storms[name] = rage(
-                make, clients=args.clients, per_second=args.per_second, outage=outage, random=random
-            )
+        wanted = {"clients": args.clients, "per_second": args.per_second, "outage": outage, "seed": args.seed}
+        storms = {name: rage(name, **wanted) for name in (*KIZUNA, *PEERS) if args.only in name}
         command = (
             f"{parser.prog} --clients {args.clients} --per-second {args.per_second}"
             f" --outage {outage:g} --seed {args.seed}"

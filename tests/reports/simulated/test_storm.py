@@ -16,9 +16,7 @@ CLIENTS, PER_SECOND = 200, 2
 
 
 def raged(name: str, outage: float = 0.0, seed: int = 1) -> Storm:
-    random = Random(seed)
-    make = storm.contestants(random)[name]
-    return storm.rage(make, clients=CLIENTS, per_second=PER_SECOND, outage=outage, random=random)
+    return storm.rage(name, clients=CLIENTS, per_second=PER_SECOND, outage=outage, seed=seed)
 
 
 CHAT = next(name for name in storm.KIZUNA if "chat" in name)
@@ -46,7 +44,7 @@ def test_the_article_brings_back_what_five_bursts_let_in():
     result = raged("the article as written")
     assert len(result.back_at) <= 5 * 2 * PER_SECOND
     assert len(result.gave_up_at) == CLIENTS - len(result.back_at)
-    assert result.peak == CLIENTS
+    assert result.peak() == CLIENTS
 
 
 @pytest.mark.parametrize("name", ["phoenix", "socket.io", "reconnecting-websocket", "ably"])

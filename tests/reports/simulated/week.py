@@ -175,9 +175,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         f"{parser.prog} --days {args.days:g} --seed {args.seed} --seeds {args.seeds} --options {args.options}"
     )
     table = documents.table(list(rows[0]), [list(each.values()) for each in rows])
-    documents.publish(
-        f"week-{args.options}", f"{table}\n\n`{command}`", write=args.write, page=documents.SIMULATIONS
-    )
+    text = f"{table}\n\n`{command}`"
+    documents.publish(f"week-{args.options}", text, write=args.write, page=documents.SIMULATIONS)
 
 
 if __name__ == "__main__":
