@@ -12,11 +12,11 @@ from typing import Any
 from tests.e2e.reliability.engines import ENGINES, Engine
 from tests.e2e.reliability.measure import Result, missed_limits
 from tests.e2e.reliability.scenarios import SCENARIOS, Scenario
+from tests.reports import documents
 from tests.support.server import ROOT
 
 KEPT = ROOT / "docs" / "reliability.json"
 PAGE = ROOT / "docs" / "reliability.md"
-BEGIN, END = "<!-- reliability -->", "<!-- end of reliability -->"
 COMMAND = "make reliability"
 #: Browsers hold an attempt back for some milliseconds always; from here on, seconds, it is told.
 WORTH_TELLING = 0.3
@@ -43,25 +43,24 @@ def _kept(version: str, pyodide: str, results: dict[str, Any]) -> Kept:
 
 
 def record(engine: str, version: str, scenario: str, result: Result) -> None:
-    """Keep one result as soon as it is there: half an hour is long enough to be interrupted."""
+    """Keep one result as soon as it is there, and bring the document up to it: half an hour is long enough to be
+    interrupted."""
     kept = load()
     package = json.loads((ROOT / "package.json").read_text(encoding="utf-8"))
     results = {**kept.get(engine, Kept()).results, scenario: result}
-    save({**kept, engine: Kept(version, package["dependencies"]["pyodide"], results)})
-
-
-def save(kept: Mapping[str, Kept]) -> None:
-    """Keep it, and bring the document up to it."""
-    text = json.dumps({name: asdict(engine) for name, engine in kept.items()}, indent=1)
+    kept[engine] = Kept(version, package["dependencies"]["pyodide"], results)
+    text = json.dumps({name: asdict(known) for name, known in kept.items()}, indent=1)
     KEPT.write_text(f"{text}\n", encoding="utf-8")
-    PAGE.write_text(rewritten(PAGE.read_text(encoding="utf-8"), table(kept)), encoding="utf-8")
+    page = PAGE.read_text(encoding="utf-8")
+    PAGE.write_text(documents.rewritten(page, "reliability", table(kept)), encoding="utf-8")
 
 
 def table(kept: Mapping[str, Kept]) -> str:
     """Everything between the marks: engine by scenario, and why something is missing."""
     notes: dict[str, str] = {}  # remark -> its mark
     titles = [_title(engine, kept.get(key, Kept())) for key, engine in ENGINES.items()]
-    rows: list[Sequence[str]] = [["scenario", "limit", *titles], ["---"] * (2 + len(titles))]
+    headings = ["scenario", "limit", *titles]
+    rows: list[Sequence[str]] = []
     for group, scenarios in groupby(SCENARIOS, key=lambda scenario: scenario.group):
         rows.append([f"**{group}**", *[""] * (1 + len(titles))])
         for scenario in scenarios:
@@ -70,9 +69,9 @@ def table(kept: Mapping[str, Kept]) -> str:
                 for key, engine in ENGINES.items()
             ]
             rows.append([scenario.name, _limit(scenario), *cells])
-    lines = [f"| {' | '.join(row)} |" for row in rows]
     remarks = [f"{number}. {remark}" for number, remark in enumerate(notes, 1)]
-    return "\n".join([*lines, "", *remarks, "", origin(kept)])
+    lines = documents.table(headings, rows, len(headings))
+    return "\n".join([lines, "", *remarks, "", origin(kept)])
 
 
 def origin(kept: Mapping[str, Kept]) -> str:
@@ -82,15 +81,6 @@ def origin(kept: Mapping[str, Kept]) -> str:
     browsers = ", ".join(_title(engine, kept[key]) for key, engine in ENGINES.items() if key in kept)
     pyodides = ", ".join(dict.fromkeys(engine.pyodide for engine in kept.values()))
     return f"`{COMMAND}`, {when}: {browsers}; Pyodide {pyodides}."
-
-
-def rewritten(page: str, text: str) -> str:
-    """``page`` with ``text`` between the marks. Raises ValueError for a page without them."""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"docs/reliability.md has no part for this: {BEGIN} ... {END}")
-    return f"{before}{BEGIN}\n{text}\n{END}{after}"
 
 
 def _cell(scenario: Scenario, engine: Engine, result: Result | None, notes: dict[str, str]) -> str:
@@ -121,12 +111,8 @@ def _mark(notes: dict[str, str], remark: str) -> str:
 
 
 def _limit(scenario: Scenario) -> str:
-    limits = []
-    if scenario.noticed_limit is not None:
-        limits.append(f"given up in {scenario.noticed_limit:.0f} s")
-    if scenario.back_limit is not None:
-        limits.append(f"back in {scenario.back_limit:.0f} s")
-    return ", ".join(limits)
+    limits = {"given up": scenario.noticed_limit, "back": scenario.back_limit}
+    return ", ".join(f"{what} in {limit:.0f} s" for what, limit in limits.items() if limit is not None)
 
 
 def _seconds(value: float | None) -> str:

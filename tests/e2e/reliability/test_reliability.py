@@ -19,6 +19,7 @@ from tests.e2e.reliability.measure import AFTER, BEFORE, MINE, THEIRS, Moments, 
 from tests.e2e.reliability.report import Kept
 from tests.e2e.reliability.scenarios import SCENARIOS
 from tests.e2e.reliability.stage import Notes
+from tests.reports import documents
 from tools.browsers import Browsers
 
 SAID = [BEFORE, *THEIRS, *MINE, AFTER]
@@ -52,7 +53,7 @@ def test_no_fault_costs_a_message(key: str, playwright: Playwright, installed: B
 
 def test_the_document_is_what_the_writer_makes_of_the_kept_results():
     page = report.PAGE.read_text(encoding="utf-8")
-    assert page == report.rewritten(page, report.table(report.load())), "make reliability"
+    assert page == documents.rewritten(page, "reliability", report.table(report.load())), "make reliability"
 
 
 def test_every_scenario_was_measured_in_every_engine_or_there_is_a_reason():
@@ -90,7 +91,7 @@ def test_a_result_that_missed_its_limit_or_lost_something_is_a_failure_in_the_ta
 
 def test_a_page_without_the_marks_is_refused():
     with pytest.raises(ValueError, match="has no part"):
-        report.rewritten("no marks", "text")
+        documents.rewritten("no marks", "reliability", "text")
 
 
 # --- comparing what was said ---

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from itertools import product
 from statistics import linear_regression, median
@@ -10,7 +9,7 @@ from typing import NamedTuple
 
 from tests.reports.bench.start_pages import NETWORKS, PAGES
 from tests.reports.bench.start_visits import COLD, KINDS, WARM, Visit
-from tests.reports.documents import table
+from tests.reports.documents import chart, table
 
 #: What is measured -> its name. In this order.
 MEASURES = {"painted": "first paint", "live": "Python live", "connected": "connected"}
@@ -102,12 +101,7 @@ def plot(visits: Sequence[Visit]) -> str:
     for kind, network, page in product(KINDS, NETWORKS, ("own", "stock")):
         if live := spread(of(visits, network=network, kind=kind, page=page), "live"):
             bars[f"{kind}, {NETWORKS[network].name}, {PAGES[page].name}"] = round(live.median / 1000, 2)
-    return f"""```mermaid
-xychart-beta horizontal
-    title "Until Python is live, in seconds"
-    x-axis {json.dumps(list(bars))}
-    bar {list(bars.values())}
-```"""
+    return chart("Until Python is live, in seconds", bars)
 
 
 def times(visits: Sequence[Visit]) -> str:
