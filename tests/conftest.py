@@ -15,8 +15,8 @@ from tests.support.depth import DEEP, examples
 __all__ = ["deployed", "ministack", "package", "template"]
 
 HERE = Path(__file__).parent
-#: A test that uses one of these drives a browser.
-BROWSERS = {"chromium", "chromium_program", "playwright", "installed"}
+#: A test that uses one of these drives a browser, or takes the built page that browsers are served.
+BROWSERS = {"chromium", "chromium_program", "playwright", "installed", "built_site"}
 #: Whose tests count for coverage: what other tests happen to pass through says little, and counting takes time.
 MEASURED = (HERE / "kizuna", HERE / "chat")
 # The same draws in each run of make test; others in each of make test-deep. No example is ever too slow.
@@ -31,19 +31,29 @@ settings.register_profile(
 )
 settings.load_profile("kizuna")
 
-#: Takes a minute of one process, so it begins first.
-FIRST = HERE / "test_checks.py"
+#: What takes longest begins first, of the tests with and without a browser: else one process is busy with it alone at
+#: the end.
+LONGEST = [
+    "test_checks.py",
+    "test_chaos.py",
+    "test_on_aws.py",
+    "test_service_worker.py",
+    "test_built_page.py",
+]
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what drives a browser and run it last, so that a broken unit shows in seconds; leave long forms out."""
+    """Mark what drives a browser, and run its files last: a broken unit shows in seconds, and no coroutine can run in
+    a process in which Playwright does. Leave long forms out."""
     for item in items:
         if not BROWSERS.isdisjoint(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.e2e)
-        if not item.path.is_relative_to(MEASURED[0]) and not item.path.is_relative_to(MEASURED[1]):
+        if not any(item.path.is_relative_to(folder) for folder in MEASURED):
             item.add_marker(pytest.mark.no_cover)
-    items.sort(key=lambda item: (item.get_closest_marker("e2e") is not None, item.path != FIRST))
+    in_browser = {item.path for item in items if item.get_closest_marker("e2e")}
+    rank = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: (item.path in in_browser, rank.get(item.path.name, len(rank))))
     deep = [] if DEEP else [item for item in items if item.get_closest_marker("deep")]
     if deep:
         config.hook.pytest_deselected(items=deep)

@@ -35,7 +35,7 @@ UNCHECKED = b"\x01\x00\x00\x00"
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def built_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return shared_site(tmp_path_factory)
 
 
@@ -135,29 +135,29 @@ def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path: Path):
 
 @pytest.mark.deep  # a second build; the short form: what runs in a build sees nothing of its machine
 def test_two_builds_give_the_same_bytes_wherever_they_are_made(
-    site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    built_site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     monkeypatch.setenv("LANG", "ja_JP.UTF-8")
     again: Python = make_python(ROOT, tmp_path, NODE)
-    files = start_files_of((site / "index.html").read_text(encoding="utf-8"))
-    assert again.library.read_bytes() == (site / files["library"]).read_bytes()
-    assert again.program.read_bytes() == (site / files["program"]).read_bytes()
+    files = start_files_of((built_site / "index.html").read_text(encoding="utf-8"))
+    assert again.library.read_bytes() == (built_site / files["library"]).read_bytes()
+    assert again.program.read_bytes() == (built_site / files["program"]).read_bytes()
     memory = unpacked(
-        (site / files["snapshot"]).read_bytes(), files["memory"]["stretches"], files["memory"]["size"]
+        (built_site / files["snapshot"]).read_bytes(), files["memory"]["stretches"], files["memory"]["size"]
     )
     assert again.snapshot.read_bytes() == memory
 
 
-def test_the_snapshot_says_nothing_of_the_machine_that_made_it(site: Path):
-    (snapshot,) = site.rglob("*.snapshot")
+def test_the_snapshot_says_nothing_of_the_machine_that_made_it(built_site: Path):
+    (snapshot,) = built_site.rglob("*.snapshot")
     content = snapshot.read_bytes()
     assert str(ROOT).encode() not in content
     assert str(Path(sys.prefix).resolve()).encode() not in content
 
 
-def test_the_library_is_compiled_uncompressed_and_without_a_date(site: Path):
-    (path,) = (site / "assets").glob("library.*.zip")
+def test_the_library_is_compiled_uncompressed_and_without_a_date(built_site: Path):
+    (path,) = (built_site / "assets").glob("library.*.zip")
     with zipfile.ZipFile(path) as library:
         names = set(library.namelist())
         assert {"asyncio/__init__.pyc", "json/decoder.pyc", "html/__init__.pyc"} <= names
@@ -168,8 +168,8 @@ def test_the_library_is_compiled_uncompressed_and_without_a_date(site: Path):
             assert library.read(entry)[4:8] == UNCHECKED
 
 
-def test_the_program_lies_beside_its_sources_which_tracebacks_show(site: Path):
-    (path,) = (site / "assets").glob("program.*.zip")
+def test_the_program_lies_beside_its_sources_which_tracebacks_show(built_site: Path):
+    (path,) = (built_site / "assets").glob("program.*.zip")
     with zipfile.ZipFile(path) as program:
         sources = {name for name in program.namelist() if name.endswith(".py")}
         compiled = [name for name in program.namelist() if name.endswith(".pyc")]
@@ -180,24 +180,24 @@ def test_the_program_lies_beside_its_sources_which_tracebacks_show(site: Path):
         assert all(program.read(name)[4:8] == UNCHECKED for name in compiled)
 
 
-def test_the_page_names_files_that_are_there_with_their_sizes_and_the_snapshots_checksum(site: Path):
-    files = start_files_of((site / "index.html").read_text(encoding="utf-8"))
+def test_the_page_names_files_that_are_there_with_their_sizes_and_the_snapshots_checksum(built_site: Path):
+    files = start_files_of((built_site / "index.html").read_text(encoding="utf-8"))
     for path, size in files["sizes"].items():
-        assert (site / path).stat().st_size == size
-    assert files["checksum"] == zlib.adler32((site / files["snapshot"]).read_bytes())
-    assert (site / files["pyodide"] / "pyodide.asm.wasm").exists()
-    with zipfile.ZipFile(io.BytesIO((site / files["nothing"]).read_bytes())) as nothing:
+        assert (built_site / path).stat().st_size == size
+    assert files["checksum"] == zlib.adler32((built_site / files["snapshot"]).read_bytes())
+    assert (built_site / files["pyodide"] / "pyodide.asm.wasm").exists()
+    with zipfile.ZipFile(io.BytesIO((built_site / files["nothing"]).read_bytes())) as nothing:
         assert nothing.namelist() == []
 
 
-def test_the_site_holds_no_plugin_and_no_micropip(site: Path):
-    names = {path.name for path in site.rglob("*")}
+def test_the_site_holds_no_plugin_and_no_micropip(built_site: Path):
+    names = {path.name for path in built_site.rglob("*")}
     assert not [
         name
         for name in names
         if any(word in name for word in ("codemirror", "xterm", "micropip", "py-editor"))
     ]
-    assert {path.name for path in site.iterdir()} >= {"index.html", "_headers", "assets", "static"}
+    assert {path.name for path in built_site.iterdir()} >= {"index.html", "_headers", "assets", "static"}
 
 
 def test_what_was_there_before_goes_and_a_failed_build_leaves_it(
@@ -228,14 +228,16 @@ def test_what_was_there_before_goes_and_a_failed_build_leaves_it(
     assert unnamed.keys().isdisjoint(build.RENAMED_SCRIPTS)
 
 
-def test_nothing_of_make_dev_is_in_the_site(site: Path):
+def test_nothing_of_make_dev_is_in_the_site(built_site: Path):
     tell_tales = re.findall(
         r"dev[-/]\w+", (ROOT / "static" / "dev" / "reload.js").read_text(encoding="utf-8")
     )
     assert set(tell_tales) == {"dev-reload", "dev/changes"}
-    files = [path for path in site.rglob("*") if path.suffix in (".html", ".js", ".mjs", ".css", ".json")]
+    files = [
+        path for path in built_site.rglob("*") if path.suffix in (".html", ".js", ".mjs", ".css", ".json")
+    ]
     assert len(files) > 8
-    assert [path.name for path in site.rglob("*") if path.name == "dev" or "reload" in path.name] == []
+    assert [path.name for path in built_site.rglob("*") if path.name == "dev" or "reload" in path.name] == []
     assert [path for path in files if any(word in path.read_text("utf-8") for word in tell_tales)] == []
 
 
