@@ -10,23 +10,20 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
 
 from playwright.sync_api import Error, Playwright
 from selenium.common.exceptions import WebDriverException
 
 from tests.e2e.reliability.engines import Engine
-from tests.e2e.reliability.scenarios import GIVE_UP, Scenario
+from tests.e2e.reliability.scenarios import GIVE_UP, Scenario, wait
 from tests.e2e.reliability.stage import Notes, Stage
 from tests.support.fault_proxy import FaultProxy
 from tests.support.peer import Peer
 from tests.support.server import KizunaServer
-from tests.support.waiting import eventually
 from tools.browsers import Browsers
 
 #: After so many seconds of uptime, and one, the delays of a connection begin anew (Options.stable_after).
 RESTED = 6.0
-Answer = TypeVar("Answer")
 STANDING = ("connected", "suspect")
 BEFORE, AFTER = "said before", "said after"
 THEIRS = ("theirs, first", "theirs, second")
@@ -123,7 +120,7 @@ def _prepare(stage: Stage, room: str, *, fresh: bool) -> None:
         stage.network.wait_until(lambda seen: seen.websockets > before, within=GIVE_UP)
         page.wait_until_in()
     else:
-        _await(lambda: time.time() - stage.notes.changes[-1][0] > RESTED, "a link that stands for a while")
+        wait(lambda: time.time() - stage.notes.changes[-1][0] > RESTED, "a link that stands for a while")
     with Peer(stage.server, room) as peer:
         peer.say(BEFORE)
     page.wait_for_text(BEFORE)
@@ -154,15 +151,11 @@ def _play(stage: Stage, scenario: Scenario, room: str) -> Moments:
             leaving.callback(hint.afterwards, page)
             hint.bring_about(page)
             event = hint.event
-            hinted = _await(lambda: stage.notes.when_hinted(event), f"{event} told to the page")
+            hinted = wait(lambda: stage.notes.when_hinted(event), f"{event} told to the page")
         moments = Moments(began, mended, said, hinted)
         if not scenario.carries:
-            _await(lambda: timed(scenario, moments, stage.notes).caught_up is not None, "a page that is back")
+            wait(lambda: timed(scenario, moments, stage.notes).caught_up is not None, "a page that is back")
     return moments
-
-
-def _await(ask: Callable[[], Answer], what: str) -> Answer:
-    return eventually(ask, GIVE_UP, every=0.2, what=what)
 
 
 def _converse(stage: Stage, room: str) -> list[str]:

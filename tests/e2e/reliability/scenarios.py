@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
+from typing import TypeVar
 
 from tests.e2e.reliability.engines import Engine, Need
 from tests.e2e.reliability.stage import Stage
@@ -29,6 +30,7 @@ LONG_WAIT = 5
 #: rest of 45 s or a timeout are the longest.
 GIVE_UP = 240.0
 
+Answer = TypeVar("Answer")
 #: Another page of the same origin, with nothing of ours in it.
 ELSEWHERE = "static/css/base.css"
 
@@ -75,8 +77,8 @@ class Scenario:
 
     key: str
     name: str
-    group: Group
     trouble: Callable[[Stage], AbstractContextManager[None]]
+    group: Group
     until: Callable[[Stage], None] = lambda stage: None
     mends_itself: bool = False
     carries: bool = False
@@ -104,17 +106,17 @@ class Scenario:
 
 def given_up(stage: Stage) -> None:
     """The page does not count on its link any more, if only for a moment: the next one may stand already."""
-    _await(lambda: _since_given_up(stage), "the fault noticed")
+    wait(lambda: _since_given_up(stage), "the fault noticed")
 
 
 def back(stage: Stage) -> None:
     """The link was given up, and another one stands."""
-    _await(lambda: "connected" in _since_given_up(stage), "a new link")
+    wait(lambda: "connected" in _since_given_up(stage), "a new link")
 
 
 def waits(count: int) -> Callable[[Stage], None]:
     """The page has begun to wait for the so-manieth time."""
-    return lambda stage: _await(
+    return lambda stage: wait(
         lambda: [status for _, status in stage.notes.changes].count("waiting") >= count, f"{count} waits"
     )
 
@@ -146,8 +148,9 @@ def handshakes(count: int) -> Callable[[Stage], None]:
     return failed
 
 
-def _await(holds: Callable[[], object], what: str) -> None:
-    eventually(holds, GIVE_UP, every=0.2, what=what)
+def wait(ask: Callable[[], Answer], what: str) -> Answer:
+    """Until there is an answer, which is returned."""
+    return eventually(ask, GIVE_UP, every=0.2, what=what)
 
 
 def _since_given_up(stage: Stage) -> list[str]:
@@ -162,14 +165,9 @@ Trouble = Callable[[Stage], AbstractContextManager[None]]
 Weather = Callable[[FaultProxy], AbstractContextManager[None]]
 
 
-def strand(network: FaultProxy) -> int:
-    """The link is dead, and nothing says so."""
-    return network.strand(only_websockets=True)
-
-
-def reset(network: FaultProxy) -> int:
-    """The link is reset."""
-    return network.reset(only_websockets=True)
+reset = partial(FaultProxy.reset, only_websockets=True)
+#: The link is dead, and nothing says so.
+strand = partial(FaultProxy.strand, only_websockets=True)
 
 
 def once(act: Callable[[FaultProxy], int]) -> Trouble:
@@ -270,137 +268,80 @@ WAKE = Hint(
 )
 
 
-# --- the rows, by group ---
-
-
-def _broken(key: str, name: str, act: Callable[[FaultProxy], int]) -> Scenario:
-    return Scenario(key, name, Group.BREAK, once(act), mends_itself=True)
-
-
-def _gone(key: str, name: str, end: Callable[[KizunaServer], object]) -> Scenario:
-    return Scenario(key, name, Group.SERVER, server_gone(end), given_up, server_dies=True)
-
-
-def _barred(key: str, name: str, weather: Weather, until: Callable[[Stage], None]) -> Scenario:
-    return Scenario(key, name, Group.HANDSHAKE, barred(weather), until)
-
-
-def _borne(key: str, name: str, weather: Weather) -> Scenario:
-    return Scenario(key, name, Group.BURDEN, lasting(weather), carries=True)
-
-
-def _silent(key: str, name: str, trouble: Trouble, *, mends_itself: bool = False) -> Scenario:
-    return Scenario(
-        key,
-        name,
-        Group.SILENCE,
-        trouble,
-        given_up,
-        mends_itself=mends_itself,
-        fresh_link=True,
-        noticed_limit=SILENCE_LIMIT,
-    )
-
-
-def _hinted(key: str, name: str, hint: Hint) -> Scenario:
-    return Scenario(
-        key,
-        name,
-        Group.HINT,
-        once(strand),
-        mends_itself=True,
-        hint=hint,
-        counts_from_hint=True,
-        noticed_limit=HINT_LIMIT,
-    )
-
-
-def _waiting(
-    key: str, name: str, hint: Hint, trouble: Trouble, until: Callable[[Stage], None] | None = None
-) -> Scenario:
-    until = until or waits(LONG_WAIT)
-    return Scenario(key, name, Group.WAITING, trouble, until, hint=hint, back_limit=AT_ONCE_LIMIT)
-
+# --- the rows, and what those of a group have in common ---
 
 DOWN = lasting(FaultProxy.down)
 UNAVAILABLE = partial(FaultProxy.http_status, status=503)
+HANGING = partial(FaultProxy.accept_and_hang, only_websockets=True)
+CLOSING = partial(FaultProxy.accept_then_close, only_websockets=True)
+CLOSING_LATE = partial(FaultProxy.accept_then_close, after_handshake=True)
+NARROW = partial(FaultProxy.bandwidth, bytes_per_second=500)
+
+_broken = partial(Scenario, group=Group.BREAK, mends_itself=True)
+_gone = partial(Scenario, group=Group.SERVER, until=given_up, server_dies=True)
+_barred = partial(Scenario, group=Group.HANDSHAKE, until=handshakes(3))
+_borne = partial(Scenario, group=Group.BURDEN, carries=True)
+_silent = partial(Scenario, group=Group.SILENCE, until=given_up, fresh_link=True, noticed_limit=SILENCE_LIMIT)
+_hinted = partial(
+    Scenario,
+    group=Group.HINT,
+    trouble=once(strand),
+    mends_itself=True,
+    counts_from_hint=True,
+    noticed_limit=HINT_LIMIT,
+)
+_waiting = partial(Scenario, group=Group.WAITING, until=waits(LONG_WAIT), back_limit=AT_ONCE_LIMIT)
+_flagged = partial(Scenario, group=Group.FLAG)
 
 SCENARIOS: tuple[Scenario, ...] = (
-    _broken("reset", "RST", reset),
-    _broken("fin", "FIN without a close frame", partial(FaultProxy.fin, only_websockets=True)),
-    _broken("cut", "cut in the middle of a frame", FaultProxy.cut_mid_frame),
-    Scenario("down", "down for 5 s: reset, then refused", Group.BREAK, DOWN, seconds(5)),
-    _gone("restart", "restarted politely", KizunaServer.stop),
-    _gone("kill", "killed, started again", KizunaServer.kill),
-    _barred("401", "401 at the handshake", partial(FaultProxy.http_status, status=401), handshakes(3)),
-    _barred("503", "503 at the handshake", UNAVAILABLE, handshakes(3)),
-    _barred(
-        "hang",
-        "accepted, never answered",
-        partial(FaultProxy.accept_and_hang, only_websockets=True),
-        waits(2),
-    ),
-    _barred(
-        "close-before",
-        "accepted, closed before the handshake",
-        partial(FaultProxy.accept_then_close, only_websockets=True),
-        handshakes(3),
-    ),
-    _barred(
-        "close-after",
-        "accepted, closed after the handshake",
-        partial(FaultProxy.accept_then_close, after_handshake=True),
-        handshakes(3),
-    ),
-    _borne("refuse", "nobody new is let in", FaultProxy.refuse),
-    _borne("slow", "slow: 1 s each way", partial(FaultProxy.slow, delay=1)),
-    _borne("narrow", "narrow: 500 bytes a second", partial(FaultProxy.bandwidth, bytes_per_second=500)),
+    _broken("reset", "RST", once(reset)),
+    _broken("fin", "FIN without a close frame", once(partial(FaultProxy.fin, only_websockets=True))),
+    _broken("cut", "cut in the middle of a frame", once(FaultProxy.cut_mid_frame)),
+    _broken("down", "down for 5 s: reset, then refused", DOWN, until=seconds(5), mends_itself=False),
+    _gone("restart", "restarted politely", server_gone(KizunaServer.stop)),
+    _gone("kill", "killed, started again", server_gone(KizunaServer.kill)),
+    _barred("401", "401 at the handshake", barred(partial(FaultProxy.http_status, status=401))),
+    _barred("503", "503 at the handshake", barred(UNAVAILABLE)),
+    _barred("hang", "accepted, never answered", barred(HANGING), until=waits(2)),
+    _barred("close-before", "accepted, closed before the handshake", barred(CLOSING)),
+    _barred("close-after", "accepted, closed after the handshake", barred(CLOSING_LATE)),
+    _borne("refuse", "nobody new is let in", lasting(FaultProxy.refuse)),
+    _borne("slow", "slow: 1 s each way", lasting(partial(FaultProxy.slow, delay=1))),
+    _borne("narrow", "narrow: 500 bytes a second", lasting(NARROW)),
     _silent("hole-up", "black hole, up", lasting(partial(FaultProxy.black_hole, way=Way.UP))),
     _silent("hole-down", "black hole, down", lasting(partial(FaultProxy.black_hole, way=Way.DOWN))),
     _silent("hole-both", "black hole, both ways", lasting(FaultProxy.black_hole)),
     _silent("dead", "dead link; new ones work", once(strand), mends_itself=True),
-    _hinted("dead-visible", "the tab becomes visible", VISIBLE),
-    _hinted("dead-online", "`offline`, then `online`", ONLINE),
-    _hinted("dead-resume", "`freeze`, then `resume`", RESUME),
-    _hinted("dead-pageshow", "`pageshow` from the back/forward cache", PAGESHOW),
-    _hinted("dead-wake", "wake from sleep: the clock jumps by 60 s", WAKE),
-    _waiting("waiting-visible", "down, hidden; up, and the tab becomes visible", VISIBLE, DOWN),
-    _waiting("waiting-online", "down, `offline`; up, and `online`", ONLINE, DOWN),
+    _hinted("dead-visible", "the tab becomes visible", hint=VISIBLE),
+    _hinted("dead-online", "`offline`, then `online`", hint=ONLINE),
+    _hinted("dead-resume", "`freeze`, then `resume`", hint=RESUME),
+    _hinted("dead-pageshow", "`pageshow` from the back/forward cache", hint=PAGESHOW),
+    _hinted("dead-wake", "wake from sleep: the clock jumps by 60 s", hint=WAKE),
+    _waiting("waiting-visible", "down, hidden; up, and the tab becomes visible", DOWN, hint=VISIBLE),
+    _waiting("waiting-online", "down, `offline`; up, and `online`", DOWN, hint=ONLINE),
     _waiting(
         "waiting-503",
         "503 four times, hidden; over, and the tab becomes visible",
-        VISIBLE,
         barred(UNAVAILABLE),
+        hint=VISIBLE,
     ),
     _waiting(
         "tunnel",
         "a tunnel: black hole and `offline`; out of it, and `online`",
-        ONLINE_AGAIN,
         tunnel,
-        given_up,
+        until=given_up,
+        hint=ONLINE_AGAIN,
     ),
-    Scenario(
-        "offline-stands",
-        "says offline, the link stands",
-        Group.FLAG,
-        said_to_be_offline,
-        carries=True,
-        lies=True,
-    ),
-    Scenario(
+    _flagged("offline-stands", "says offline, the link stands", said_to_be_offline, carries=True, lies=True),
+    _flagged(
         "offline-reset",
         "says offline, the link is reset",
-        Group.FLAG,
         said_to_be_offline_and_reset,
-        back,
+        until=back,
         mends_itself=True,
         lies=True,
     ),
-    Scenario(
-        "online-nothing",
-        "says online, nothing works until the retries are spent",
-        Group.FLAG,
-        DOWN,
-        exhausted,
+    _flagged(
+        "online-nothing", "says online, nothing works until the retries are spent", DOWN, until=exhausted
     ),
 )
