@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from kizuna.journal import LIMIT
 from tests.support.cast import QUICK
@@ -34,20 +34,10 @@ GROWTH = {"js_heap": 2048, "wasm_heap": 2048, "objects": 0.9}
 #: It comes back at once, each time as if it were the first, and no heartbeat falls into the counting.
 CALM = {**QUICK, "firstRetryDelay": 0.02, "jitter": 0.0, "heartbeatInterval": 600, "stableAfter": 0.01}
 
-#: Counts the workers that were made and not ended.
-REMEMBER_WORKERS = """{
-    window.workersAlive = 0;
-    window.Worker = new Proxy(Worker, {construct(target, given, newTarget) {
-        const worker = Reflect.construct(target, given, newTarget), terminate = worker.terminate.bind(worker);
-        window.workersAlive += 1;
-        worker.terminate = () => { window.workersAlive -= 1; terminate(); };
-        return worker;
-    }});
-}"""
-
-#: Counts the timers of the page that are armed, and those that were armed in its worker and neither fired nor
-#: were disarmed. boot.js and PyScript arm some for good; those are the same after ten and at the end.
-REMEMBER_TIMERS = """{
+#: Counts the workers that were made and not ended, the timers of the page that are armed, and those that were armed
+#: in its worker and neither fired nor were disarmed. boot.js and PyScript arm some for good; those are the same after
+#: ten and at the end.
+REMEMBER = """{
     const armed = window.timersArmed = new Set(), inWorker = window.timersInWorker = new Set();
     const [set, clear, repeat, unrepeat] = [setTimeout, clearTimeout, setInterval, clearInterval];
     window.setTimeout = (callback, ...rest) => {
@@ -63,9 +53,11 @@ REMEMBER_TIMERS = """{
         message.delay === undefined ? inWorker.delete(message.id) : inWorker.add(message.id);
         return post.call(this, message, ...rest);
     };
-    const Native = Worker;
-    window.Worker = new Proxy(Native, {construct(target, given, newTarget) {
-        const worker = Reflect.construct(target, given, newTarget);
+    window.workersAlive = 0;
+    window.Worker = new Proxy(Worker, {construct(target, given, newTarget) {
+        const worker = Reflect.construct(target, given, newTarget), terminate = worker.terminate.bind(worker);
+        window.workersAlive += 1;
+        worker.terminate = () => { window.workersAlive -= 1; terminate(); };
         worker.addEventListener("message", ({data}) => inWorker.delete(data));
         return worker;
     }});
@@ -145,17 +137,8 @@ class Figures:
 
 
 #: What must be the same after ten reconnects and at the end.
-STEADY = (
-    "sockets",
-    "listeners",
-    "nodes",
-    "documents",
-    "timers",
-    "worker_timers",
-    "workers",
-    "proxies",
-    "pyproxies",
-    "tasks",
+STEADY = tuple(
+    field.name for field in fields(Figures) if field.name not in ("reconnects", "journal", *GROWTH)
 )
 
 
@@ -184,8 +167,7 @@ class Gate:
     def prepare(person: Person) -> None:
         """Before the page is loaded."""
         give_config(person.page, **CALM)
-        for script in (REMEMBER_WORKERS, REMEMBER_TIMERS):
-            person.page.add_init_script(script)
+        person.page.add_init_script(REMEMBER)
         main = (ROOT / "app" / "main.py").read_text(encoding="utf-8") + TELL
         person.page.route(
             "**/app/main.py", lambda route: route.fulfill(body=main, content_type="text/x-python")
