@@ -28,10 +28,13 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from enum import Flag
 from http import HTTPStatus
 from typing import Any, Self, TypeVar
+
+from websockets.frames import Frame, Opcode
 
 from tests.support.process import LOOPBACK, PATIENCE
 
@@ -105,7 +108,7 @@ class FaultProxy:
         self.upstream_port = upstream_port
         self.weather = Weather()
         self.handshakes_at: list[float] = []  #: when each WebSocket was asked for, seconds since 1970
-        self._counts = Counts()
+        self.counts = Counts()  #: what has been seen so far
         self._changed = threading.Condition()
         self._connections: set[Connection] = set()
         self._server: asyncio.Server | None = None
@@ -119,17 +122,12 @@ class FaultProxy:
         """The address of the page behind the proxy."""
         return f"http://{LOOPBACK}:{self.port}"
 
-    @property
-    def counts(self) -> Counts:
-        """What has been seen so far."""
-        return self._counts
-
     def wait_until(self, holds: Callable[[Counts], bool], within: float = PATIENCE) -> Counts:
         """Wait for the counts to become as asked for; AssertionError when they do not in time."""
         with self._changed:
-            if not self._changed.wait_for(lambda: holds(self._counts), within):
-                raise AssertionError(f"not within {within} s; seen: {self._counts}")
-            return self._counts
+            if not self._changed.wait_for(lambda: holds(self.counts), within):
+                raise AssertionError(f"not within {within} s; seen: {self.counts}")
+            return self.counts
 
     # --- life ---
 
@@ -175,7 +173,9 @@ class FaultProxy:
 
     def inject(self, payload: str | bytes) -> int:
         """A frame that the server never sent, text or binary. Browser: a message like any other."""
-        return self._each(lambda connection: connection.inject(_frame(payload)), only_websockets=True)
+        kind, data = (Opcode.TEXT, payload.encode()) if isinstance(payload, str) else (Opcode.BINARY, payload)
+        frame = Frame(kind, data).serialize(mask=False)
+        return self._each(lambda connection: connection.inject(frame), only_websockets=True)
 
     # --- faults that last ---
 
@@ -195,55 +195,41 @@ class FaultProxy:
             self.reset()
             yield
 
-    @contextlib.contextmanager
-    def black_hole(self, way: Way = Way.BOTH) -> Iterator[None]:
+    def black_hole(self, way: Way = Way.BOTH) -> AbstractContextManager[None]:
         """Bytes and closings are held; at the end what was held arrives, late, as TCP would resend it.
 
         Browser: open sockets stay open and silent, new ones stay CONNECTING (Firefox gives up after 20 s).
         """
-        with self._weather(blocked=self.weather.blocked | way):
-            yield
+        return self._weather(blocked=self.weather.blocked | way)
 
-    @contextlib.contextmanager
-    def accept_and_hang(self, *, only_websockets: bool = False) -> Iterator[None]:
+    def accept_and_hang(self, *, only_websockets: bool = False) -> AbstractContextManager[None]:
         """New connections are accepted and never answered, also when the fault is over. Browser: CONNECTING."""
-        with self._weather(hang=True, only_websockets=only_websockets):
-            yield
+        return self._weather(hang=True, only_websockets=only_websockets)
 
-    @contextlib.contextmanager
     def accept_then_close(
         self, *, after_handshake: bool = False, only_websockets: bool = False
-    ) -> Iterator[None]:
+    ) -> AbstractContextManager[None]:
         """New connections get FIN at once, or `after_handshake`: an `open`, then a close 1006 at once."""
         named = "close_after_handshake" if after_handshake else "close_at_accept"
-        with self._weather(**{named: True}, only_websockets=only_websockets):
-            yield
+        return self._weather(**{named: True}, only_websockets=only_websockets)
 
-    @contextlib.contextmanager
-    def http_status(self, status: int) -> Iterator[None]:
+    def http_status(self, status: int) -> AbstractContextManager[None]:
         """WebSocket handshakes are answered by this status. Browser: error, 1006, and the page never learns it."""
-        with self._weather(status=HTTPStatus(status)):
-            yield
+        return self._weather(status=HTTPStatus(status))
 
-    @contextlib.contextmanager
-    def slow(self, delay: float) -> Iterator[None]:
+    def slow(self, delay: float) -> AbstractContextManager[None]:
         """Every byte takes `delay` seconds longer each way. Browser: nothing but the delay."""
-        with self._weather(delay=delay):
-            yield
+        return self._weather(delay=delay)
 
-    @contextlib.contextmanager
-    def bandwidth(self, bytes_per_second: float) -> Iterator[None]:
+    def bandwidth(self, bytes_per_second: float) -> AbstractContextManager[None]:
         """Each direction carries this much. Browser: late frames, growing bufferedAmount."""
-        with self.link(bytes_per_second, delay=0.0):
-            yield
+        return self.link(bytes_per_second, delay=0.0)
 
-    @contextlib.contextmanager
-    def link(self, bytes_per_second: float, delay: float) -> Iterator[None]:
+    def link(self, bytes_per_second: float, delay: float) -> AbstractContextManager[None]:
         """All connections together share this much each way, every byte takes `delay` seconds longer each way, and a
         new connection a round trip before its first byte, as TCP's handshake does. Browser: a slower network."""
         lines = {Way.UP: Line(bytes_per_second), Way.DOWN: Line(bytes_per_second)}
-        with self._weather(lines=lines, delay=delay):
-            yield
+        return self._weather(lines=lines, delay=delay)
 
     # --- inside; what is async runs in the proxy's thread ---
 
@@ -282,18 +268,14 @@ class FaultProxy:
 
     async def _stop_listening(self) -> None:
         await self._close_server()
-        self._reserved = _bound_socket(
-            self.port
-        )  # bound but not listening: refused, and nobody else takes it
+        self._reserved = _bound_socket(self.port)  # not listening: refused, and nobody else takes it
 
     async def _close_server(self) -> None:
         """Close the listening socket, and leave the connections."""
         assert self._server is not None
         for listener in self._server.sockets:
             asyncio.get_running_loop().remove_reader(listener.fileno())
-        await asyncio.sleep(
-            0
-        )  # a connection that was accepted just now cannot begin on a server that is closed
+        await asyncio.sleep(0)  # a connection accepted just now cannot begin on a server that is closed
         self._server.close()
         self._server = None
 
@@ -326,8 +308,8 @@ class FaultProxy:
     def count(self, **by: int) -> None:
         """Add to the counts, and tell who waits for them."""
         with self._changed:
-            self._counts = replace(
-                self._counts, **{name: getattr(self._counts, name) + n for name, n in by.items()}
+            self.counts = replace(
+                self.counts, **{name: getattr(self.counts, name) + n for name, n in by.items()}
             )
             self._changed.notify_all()
 
@@ -355,7 +337,12 @@ class Connection:
         self.weather_changed()
         weather = self.proxy.weather
         if not weather.only_websockets and (weather.hang or weather.close_at_accept):
-            return await self.stonewall(closing=weather.close_at_accept)
+            if weather.close_at_accept:
+                _half_close(self.writer)
+            with contextlib.suppress(OSError):  # nothing is answered until the client goes
+                while await self.reader.read(CHUNK):
+                    pass
+            return None
         if weather.lines is not None:
             await asyncio.sleep(2 * weather.delay)
         try:
@@ -376,14 +363,6 @@ class Connection:
             ended.cancel()
             await asyncio.gather(relays, ended, return_exceptions=True)
         return self.fin()
-
-    async def stonewall(self, *, closing: bool) -> None:
-        """Answer nothing, with or without a FIN, until the client goes."""
-        if closing:
-            _half_close(self.writer)
-        with contextlib.suppress(OSError):
-            while await self.reader.read(CHUNK):
-                pass
 
     # --- what faults do to a connection ---
 
@@ -490,7 +469,8 @@ class Connection:
         self.proxy.count(websockets=1, open_websockets=1)
         weather = self.proxy.weather
         if weather.status is not None:
-            self.writer.write(_plain_answer(weather.status))
+            line = f"HTTP/1.1 {weather.status.value} {weather.status.phrase}"
+            self.writer.write(f"{line}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
             _half_close(self.writer)
             return False
         if weather.only_websockets and weather.close_at_accept:
@@ -509,19 +489,6 @@ class Connection:
 def _asks_for_websocket(chunk: bytes) -> bool:
     """Whether a request head that begins here is a handshake. Frames are masked and do not begin like this."""
     return chunk.startswith(b"GET ") and b"\r\nupgrade: websocket\r\n" in chunk.lower()
-
-
-def _frame(payload: str | bytes) -> bytes:
-    """A whole WebSocket frame from the server's side: not masked, not compressed."""
-    opcode, data = (1, payload.encode()) if isinstance(payload, str) else (2, payload)
-    length = bytes([len(data)]) if len(data) < 126 else struct.pack("!BH", 126, len(data))
-    return bytes([0x80 | opcode]) + length + data
-
-
-def _plain_answer(status: HTTPStatus) -> bytes:
-    return (
-        f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode()
-    )
 
 
 def _abort(writer: asyncio.StreamWriter) -> None:
