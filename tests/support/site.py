@@ -56,9 +56,8 @@ class Copy:
     """Responsible for a copy of the site in which something is wrong."""
 
     def __init__(self, site: Path, target: Path) -> None:
-        self.site = Path(
-            shutil.copytree(site, target, copy_function=os.link)
-        )  # files are replaced, never written to
+        # Linked: files are replaced, never written to.
+        self.site = Path(shutil.copytree(site, target, copy_function=os.link))
         self._index = self.site / "index.html"
 
     @property
@@ -105,36 +104,27 @@ def run_python(page: Page, source: str) -> Any:
     return page.evaluate(RUN_PYTHON, [script, source])
 
 
-class _Server(ThreadingHTTPServer):
-    in_order = True
-    encodes_gz = False
-    says_the_same = False  # to every address that it does not know
-
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self.asked: list[str] = []
-        self.held: dict[str, threading.Event] = {}  # how a path ends -> when it may be answered
-
-
 class _Handler(SimpleHTTPRequestHandler):
+    server: StaticHost
+
     def end_headers(self) -> None:
-        if self.path.endswith(".gz") and getattr(self.server, "encodes_gz", False):
+        if self.path.endswith(".gz") and self.server.encodes_gz:
             self.send_header("Content-Encoding", "gzip")
         super().end_headers()
 
     def send_head(self) -> Any:
-        getattr(self.server, "asked", []).append(self.path)
-        for ending, released in list(getattr(self.server, "held", {}).items()):
+        self.server.asked.append(self.path)
+        for ending, released in list(self.server.held.items()):
             if self.path.endswith(ending):
                 released.wait(PATIENCE)
-        if not getattr(self.server, "in_order", True):
+        if not self.server.in_order:
             return self.send_error(HTTPStatus.SERVICE_UNAVAILABLE)
         return super().send_head()
 
     def translate_path(self, path: str) -> str:
         prefix = StaticHost.PATH
         found = super().translate_path(path.removeprefix(prefix[:-1]) if path.startswith(prefix) else "/none")
-        if getattr(self.server, "says_the_same", False) and not Path(found).exists():
+        if self.server.says_the_same and not Path(found).exists():
             return super().translate_path("/index.html")
         return found
 
@@ -142,7 +132,7 @@ class _Handler(SimpleHTTPRequestHandler):
         """Say nothing."""
 
 
-class StaticHost:
+class StaticHost(ThreadingHTTPServer):
     """Responsible for a host that serves a folder under a path of its own, and knows no header but Content-Type. With
     ``encodes_gz`` it takes .gz for an encoding, as some do; with ``says_the_same`` it has index.html for every address
     that it does not know."""
@@ -152,36 +142,34 @@ class StaticHost:
     def __init__(
         self, site: Path, port: int = 0, *, encodes_gz: bool = False, says_the_same: bool = False
     ) -> None:
-        self._server = _Server((LOOPBACK, port), functools.partial(_Handler, directory=str(site)))
-        self._server.encodes_gz = encodes_gz
-        self._server.says_the_same = says_the_same
-        self.port: int = self._server.server_address[1]
-        self.origin = f"http://{LOOPBACK}:{self._server.server_address[1]}"
+        super().__init__((LOOPBACK, port), functools.partial(_Handler, directory=str(site)))
+        self.encodes_gz = encodes_gz
+        self.says_the_same = says_the_same
+        self.asked: list[str] = []  #: the paths of all requests so far
+        self.held: dict[str, threading.Event] = {}  #: how a path ends -> when it may be answered
+        self.in_order = True
+        self.port: int = self.server_address[1]
+        self.origin = f"http://{LOOPBACK}:{self.port}"
         self.url = f"{self.origin}{self.PATH}"
-
-    @property
-    def asked(self) -> tuple[str, ...]:
-        """The paths of all requests so far."""
-        return tuple(self._server.asked)
 
     @contextlib.contextmanager
     def holding(self, ending: str) -> Iterator[None]:
         """Meanwhile who asks for a path that ends so has to wait."""
-        self._server.held[ending] = released = threading.Event()
+        self.held[ending] = released = threading.Event()
         try:
             yield
         finally:
-            del self._server.held[ending]
+            del self.held[ending]
             released.set()
 
     def break_down(self) -> None:
         """From now on answer every request with 503."""
-        self._server.in_order = False
+        self.in_order = False
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.serve_forever, daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self.shutdown()
+        self.server_close()
