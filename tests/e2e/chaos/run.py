@@ -27,8 +27,6 @@ from tests.support.server import KizunaServer
 PASS_TIME = "() => new Promise((resolve) => setTimeout(resolve, 50))"
 #: Seconds between two looks at every screen while things break.
 LOOK_EVERY = 0.5
-#: Seconds between two words of progress.
-TELL_EVERY = 60
 #: Seconds. Nothing that works needs them, on however busy a machine.
 GIVE_UP = 300.0
 
@@ -37,8 +35,7 @@ Track = Generator[str]
 
 
 class Run:
-    """Responsible for carrying out a plan on pages, networks and a server, and for looking at all screens. ``tell``
-    hears of its progress."""
+    """Responsible for carrying out a plan on pages, networks and a server, and for looking at all screens."""
 
     def __init__(
         self,
@@ -48,8 +45,7 @@ class Run:
         seed: int,
         *,
         saboteur: Saboteur | None = None,
-        room: str = "chaos",
-        tell: Callable[[str], None] = print,
+        room: str,
     ) -> None:
         self.chronicle = Chronicle()
         self.verdict = Verdict()
@@ -65,15 +61,12 @@ class Run:
         self._pump: Page = browser.new_page()  # an empty one, to wait in
         self._workers = ThreadPoolExecutor(1, thread_name_prefix="server starts")
         self._is_server_away = False
-        self._looked = self._told = 0.0
-        self._tell = tell
+        self._looked = 0.0
         for member in self._members:
             begin_trace(member.context)
             self._typists.attend(member.context)
             if saboteur is not None:
                 saboteur.attend(member.context)
-                for tab in member.tabs:
-                    tab.asks = saboteur.asks
 
     def carry_out(self, plan: Sequence[Fault]) -> Verdict:
         """The whole run. A verdict that is broken on the way ends it at once: what is on the screens then says
@@ -88,14 +81,13 @@ class Run:
     def report(self) -> str:
         """The numbers and the verdict, for a person."""
         counts, typed = self.chronicle.counts, self._typists.typed
-        links, lives = self._links, self._lives
         left = sum(text.left for text in typed)
         return "\n".join(
             [
                 f"the plan took {self._took:.0f} s, then all was settled in {self._settled_in:.1f} s",
                 f"messages: {len(typed)} typed, {left} left their composer, {len(self._log)} in the log",
                 f"faults: {counts.total()}: {', '.join(f'{what} {n}' for what, n in counts.items())}",
-                f"links: {links} for {lives} page lives: {links - lives} reconnects",
+                f"reconnects: {self._reconnects}",
                 f"verdict {self.verdict}",
             ]
         )
@@ -121,13 +113,13 @@ class Run:
         """Everybody opens the page and joins; then their further tabs join by themselves."""
         first = [member.tabs[0] for member in self._members]
         for tab in first:
-            tab.open(self._room)
+            self._open(tab)
         for tab in first:
             tab.person.wait_until_started()
             tab.person.join()
         for tab in self._tabs:
             if not tab.is_open:
-                tab.open(self._room)
+                self._open(tab)
         self._wait(lambda: all(tab.is_live for tab in self._tabs), "a page in each tab")
         if self._saboteur is not None:
             self._saboteur.check()
@@ -164,7 +156,7 @@ class Run:
         for name, screen in screens.items():
             self.chronicle.note(name, f"shows at the end: {_listed(screen)}")
         complaints = [problem for tab in self._tabs for problem in tab.problems]
-        if self._links <= self._lives:
+        if self._reconnects <= 0:
             complaints.append("nobody ever reconnected: nothing was tried")
         heard = {line.text.partition(" ")[0] for line in self._log}
         silent = [member.name for member in self._members if member.name.lower() not in heard]
@@ -192,8 +184,7 @@ class Run:
 
     def _strike(self, member: Member, fault: Fault) -> Track:
         def struck() -> bool:
-            last = member.last_message
-            return not member.is_reserved and strike(member.network, fault.what, last)
+            return not member.is_reserved and strike(member.network, fault.what, member.last_message)
 
         yield from self._until(struck, f"something that {fault} meets")
         member.is_back = fault.what not in BREAKS
@@ -218,8 +209,8 @@ class Run:
 
     def _befall(self, fault: Fault) -> Track:
         """A tab goes while its messages wait, or are on their way into nowhere; a new page follows in it."""
-        member = next(member for member in self._members for tab in member.tabs if tab.name == fault.whom)
-        tab = next(tab for tab in member.tabs if tab.name == fault.whom)
+        tab = next(tab for tab in self._tabs if tab.name == fault.whom)
+        member = tab.member
         member.is_reserved = True
         try:
             yield from self._until(lambda: not member.is_in_trouble, f"{member.name}'s network in order")
@@ -232,7 +223,7 @@ class Run:
                     yield from self._rest(fault.seconds * 0.75)
                     tab.crash() if fault.what is What.CRASH else tab.close()
                     yield from self._rest(fault.seconds * 0.25)
-                tab.open(self._room)
+                self._open(tab)
             self._note(fault)
             yield from self._until(lambda: tab.is_live, f"a page again in {tab.name}")
         finally:
@@ -258,6 +249,7 @@ class Run:
     def _note(self, fault: Fault) -> None:
         self.chronicle.counts[fault.what] += 1
         self.chronicle.note("-- step", str(fault))
+        print(f"{self.chronicle.seconds:.0f} s: {len(self._typists.typed)} typed, {fault}", flush=True)
 
     # --- while time passes ---
 
@@ -267,13 +259,7 @@ class Run:
         assert self._is_server_away or self._server.is_running, "the server has ended by itself"
         for tab in self._tabs:
             assert not tab.has_crashed, f"{tab.name}'s page crashed by itself"
-        now = self.chronicle.seconds
-        if now - self._told >= TELL_EVERY:
-            self._told = now
-            self._tell(
-                f"{now:.0f} s: {len(self._typists.typed)} typed, {self.chronicle.counts.total()} faults"
-            )
-        if now - self._looked >= LOOK_EVERY:
+        if self.chronicle.seconds - self._looked >= LOOK_EVERY:
             self._look()
             self._looked = self.chronicle.seconds
 
@@ -315,20 +301,24 @@ class Run:
     def _tabs(self) -> list[Tab]:
         return [tab for member in self._members for tab in member.tabs]
 
+    def _open(self, tab: Tab) -> None:
+        tab.open(self._room, self._saboteur.asks if self._saboteur else "")
+
     def _thread_of(self, page: Page, life: str) -> tuple[str, str] | None:
-        for member in self._members:
-            thread = member.thread_of(page, life)
-            if thread is not None:
-                return member.name, thread
+        """Who types in a page, and the thread: None if the page is nobody's.
+
+        Who has one tab is promised that all texts stand in the order typed, through all lives of the tab. What
+        waits in a tab that goes, another tab of the same person may send: then each life is a thread of its own.
+        """
+        for tab in self._tabs:
+            if number := tab.number_of_life(page, life):
+                member = tab.member
+                return member.name, member.name if len(member.tabs) == 1 else f"{tab.name}, life {number}"
         return None
 
     @property
-    def _links(self) -> int:
-        return sum(tab.links for tab in self._tabs)
-
-    @property
-    def _lives(self) -> int:
-        return sum(tab.lives for tab in self._tabs)
+    def _reconnects(self) -> int:
+        return sum(tab.links - len(tab.lives) for tab in self._tabs)
 
 
 def read_log(server: KizunaServer, room: str) -> list[Line]:

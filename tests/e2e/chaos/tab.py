@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Callable
 
-from playwright.sync_api import Browser, BrowserContext, Error, Page, WebSocket
+from playwright.sync_api import Browser, Error, Page, WebSocket
 
 from tests.e2e.chaos.chronicle import Chronicle
 from tests.e2e.chaos.plan import Player
@@ -36,31 +35,17 @@ READ_BACK = """async (seconds) => {
 
 
 class Tab:
-    """Responsible for the page of one tab, and for knowing whether somebody types in it."""
+    """Responsible for the page of one tab of a member, and for knowing whether somebody types in it."""
 
-    def __init__(
-        self,
-        name: str,
-        owner: str,
-        context: BrowserContext,
-        network: FaultProxy,
-        chronicle: Chronicle,
-        on_link: Callable[[], None],
-    ) -> None:
+    def __init__(self, name: str, member: Member) -> None:
         self.name = name
+        self.member = member
         self.is_live = False  #: Python runs and somebody types
         self.has_crashed = False
         self.links = 0  #: that the server called ready
-        self.last_message: str | None = None  #: the newest message frame that came
-        self.asks = ""  #: what the page's address says besides
-        self._owner = owner
+        self.lives: dict[str, int] = {}  #: what each page that somebody typed in calls itself, and its number
         self._person: Person | None = None  # in front of the page; None while the tab is closed
-        self._context = context
-        self._network = network
-        self._chronicle = chronicle
-        self._on_link = on_link
         self._complaints: list[str] = []  # of pages that are gone
-        self._lives: dict[str, int] = {}  # what the page calls each, and its number
 
     @property
     def is_open(self) -> bool:
@@ -73,23 +58,18 @@ class Tab:
         assert self._person is not None, f"{self.name} is closed"
         return self._person
 
-    @property
-    def lives(self) -> int:
-        """How many pages somebody has typed in."""
-        return len(self._lives)
-
     # --- what befalls it ---
 
-    def open(self, room: str) -> None:
+    def open(self, room: str, query: str) -> None:
         """A new page."""
-        page = self._context.new_page()
+        page = self.member.context.new_page()
         give_config(page, **CONFIG)
         page.on("websocket", self._listen)
         page.on("crash", lambda _: self._note_crash())
         self.has_crashed = False
-        self._person = Person(page, self._network, self._owner)
+        self._person = Person(page, self.member.network, self.member.name)
         self.person.watch.allow_network_trouble()
-        self.person.begin_to_open(room, self.asks)
+        self.person.begin_to_open(room, query)
 
     def reload(self) -> None:
         """Load the page again."""
@@ -110,11 +90,11 @@ class Tab:
         """Somebody types in a page: which of this tab's lives it is, counted from 1; None for a page of others."""
         if not self.is_open or page != self.person.page:
             return None
-        if life not in self._lives:
-            self._lives[life] = len(self._lives) + 1
+        if life not in self.lives:
+            self.lives[life] = len(self.lives) + 1
             self.is_live = True
-            self._chronicle.note(self.name, f"life {self._lives[life]} begins")
-        return self._lives[life]
+            self._note(f"life {self.lives[life]} begins")
+        return self.lives[life]
 
     # --- looking at it ---
 
@@ -125,7 +105,7 @@ class Tab:
         try:
             return self.person.screen
         except (Error, AssertionError) as error:  # it goes away at this moment
-            self._chronicle.note(self.name, f"no look: {error}")
+            self._note(f"no look: {error}")
             return None
 
     def read_back(self, within: float) -> list[Line]:
@@ -149,24 +129,27 @@ class Tab:
         self._person = None
         self.is_live = self.has_crashed = False
 
+    def _note(self, what: str) -> None:
+        self.member.chronicle.note(self.name, what)
+
     def _note_crash(self) -> None:
         self.has_crashed = True
-        self._chronicle.note(self.name, "crashed")
+        self._note("crashed")
 
     def _listen(self, socket: WebSocket) -> None:
-        self._chronicle.note(self.name, "opens a socket")
-        socket.on("framesent", lambda frame: self._chronicle.note(self.name, f"> {frame!s}"))
+        self._note("opens a socket")
+        socket.on("framesent", lambda frame: self._note(f"> {frame!s}"))
         socket.on("framereceived", lambda frame: self._hear(str(frame)))
-        socket.on("close", lambda _: self._chronicle.note(self.name, "its socket is closed"))
+        socket.on("close", lambda _: self._note("its socket is closed"))
 
     def _hear(self, frame: str) -> None:
-        self._chronicle.note(self.name, f"< {frame}")
+        self._note(f"< {frame}")
         kind = json.loads(frame).get("type")
         if kind == "message":
-            self.last_message = frame
+            self.member.last_message = frame
         elif kind == "ready":
             self.links += 1
-            self._on_link()
+            self.member.is_back = True
 
 
 class Member:
@@ -176,33 +159,12 @@ class Member:
         self.name = player.name
         self.network = FaultProxy(upstream_port).start()
         self.context = browser.new_context(locale="en-US")
-        self.tabs = [
-            Tab(name, player.name, self.context, self.network, chronicle, self._come_back)
-            for name in player.tabs
-        ]
+        self.chronicle = chronicle
+        self.tabs = [Tab(name, self) for name in player.tabs]
+        self.last_message: str | None = None  #: the newest message frame that came
         self.is_back = True  #: a tab has had a link since the last fault that no link survives
         self.is_in_trouble = False  #: a fault holds in its network
         self.is_reserved = False  #: its network is left alone: something befalls a tab
-
-    def thread_of(self, page: Page, life: str) -> str | None:
-        """The thread that a page types, None if it is not this person's.
-
-        Who has one tab is promised that all texts stand in the order typed, through all lives of the tab. What
-        waits in a tab that goes, another tab of the same person may send: then each life is a thread of its own.
-        """
-        for tab in self.tabs:
-            number = tab.number_of_life(page, life)
-            if number is not None:
-                return self.name if len(self.tabs) == 1 else f"{tab.name}, life {number}"
-        return None
-
-    def _come_back(self) -> None:
-        self.is_back = True
-
-    @property
-    def last_message(self) -> str | None:
-        """The newest message frame that came to the tab opened last."""
-        return next((tab.last_message for tab in reversed(self.tabs) if tab.last_message), None)
 
     def leave(self) -> None:
         """Close everything."""
