@@ -39,16 +39,10 @@ def is_headed() -> bool:
     return bool(os.environ.get("HEADED"))
 
 
-@contextlib.contextmanager
-def chromium(playwright: Playwright, program: Path, *flags: str) -> Iterator[Browser]:
-    """The Chromium of most tests; ``flags``: further ones. HEADED=1 shows its windows."""
-    browser = playwright.chromium.launch(
-        executable_path=program, args=[*CHROMIUM_FLAGS, *flags], headless=not is_headed()
-    )
-    try:
-        yield browser
-    finally:
-        browser.close()
+def chromium(playwright: Playwright, program: Path, *flags: str) -> Browser:
+    """The Chromium of most tests, for a `with`; ``flags``: further ones. HEADED=1 shows its windows."""
+    arguments = [*CHROMIUM_FLAGS, *flags]
+    return playwright.chromium.launch(executable_path=program, args=arguments, headless=not is_headed())
 
 
 @contextlib.contextmanager
@@ -88,14 +82,9 @@ def _attach(playwright: Playwright, address: str, attempts: int = 3) -> Browser:
                 raise
 
 
-@contextlib.contextmanager
-def firefox(playwright: Playwright, program: Path) -> Iterator[Browser]:
-    """Debian's Firefox ESR, over WebDriver BiDi."""
-    browser = playwright.firefox.launch(channel="moz-firefox", executable_path=program)
-    try:
-        yield browser
-    finally:
-        browser.close()
+def firefox(playwright: Playwright, program: Path) -> Browser:
+    """Debian's Firefox ESR, over WebDriver BiDi, for a `with`."""
+    return playwright.firefox.launch(channel="moz-firefox", executable_path=program)
 
 
 @contextlib.contextmanager
@@ -106,13 +95,9 @@ def webkit(driver: Path, minibrowser: Path, *, waits: bool = True) -> Iterator[W
     options.add_argument("--automation")
     options.page_load_strategy = "normal" if waits else "none"
     with _virtual_screen() as display:
-        browser = WebKitGTK(
-            options=options, service=Service(str(driver), env={**os.environ, "DISPLAY": display})
-        )
-        try:
+        service = Service(str(driver), env={**os.environ, "DISPLAY": display})
+        with WebKitGTK(options=options, service=service) as browser:
             yield browser
-        finally:
-            browser.quit()
 
 
 @contextlib.contextmanager
