@@ -12,7 +12,7 @@ so a fault meets everything that a real one would meet. It runs in a thread of i
 Faults that last are context managers, and apply to connections old and new. Faults that happen once are methods,
 apply to the connections that are open, and return how many those were:
 
-    lasting   refuse  down  black_hole  accept_and_hang  accept_then_close  http_status  slow  bandwidth  link
+    lasting   refuse  down  black_hole  accept_and_hang  accept_then_close  http_status  slow  link
     once      reset  fin  strand  cut_mid_frame  inject
 
 `only_websockets=True` leaves the page's files and its token endpoint alone.
@@ -221,13 +221,10 @@ class FaultProxy:
         """Every byte takes `delay` seconds longer each way. Browser: nothing but the delay."""
         return self._weather(delay=delay)
 
-    def bandwidth(self, bytes_per_second: float) -> AbstractContextManager[None]:
-        """Each direction carries this much. Browser: late frames, growing bufferedAmount."""
-        return self.link(bytes_per_second, delay=0.0)
-
-    def link(self, bytes_per_second: float, delay: float) -> AbstractContextManager[None]:
+    def link(self, bytes_per_second: float, delay: float = 0.0) -> AbstractContextManager[None]:
         """All connections together share this much each way, every byte takes `delay` seconds longer each way, and a
-        new connection a round trip before its first byte, as TCP's handshake does. Browser: a slower network."""
+        new connection a round trip before its first byte, as TCP's handshake does. Browser: a slower network, late
+        frames, growing bufferedAmount."""
         lines = {Way.UP: Line(bytes_per_second), Way.DOWN: Line(bytes_per_second)}
         return self._weather(lines=lines, delay=delay)
 

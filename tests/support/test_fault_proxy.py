@@ -306,7 +306,7 @@ def test_slow_delays_each_way_and_keeps_the_order(proxy: FaultProxy) -> None:
 
 def test_bandwidth_makes_large_frames_late(proxy: FaultProxy) -> None:
     """Browser: bufferedAmount stays above zero; a heartbeat behind a large frame is late too."""
-    with websocket(proxy) as link, proxy.bandwidth(20_000):
+    with websocket(proxy) as link, proxy.link(20_000):
         began = time.monotonic()
         assert echoed(link, "x" * 10_000)
         assert time.monotonic() - began > 0.5
@@ -360,7 +360,7 @@ def test_an_injected_frame_arrives_like_the_servers_own(proxy: FaultProxy, paylo
 
 def test_faults_can_be_combined(proxy: FaultProxy) -> None:
     """A browser in a slow tunnel whose server dies."""
-    with websocket(proxy) as link, proxy.slow(0.05), proxy.bandwidth(100_000):
+    with websocket(proxy) as link, proxy.slow(0.05), proxy.link(100_000):
         assert echoed(link)
         with proxy.down(), pytest.raises(ConnectionRefusedError):
             plain(proxy)

@@ -41,7 +41,7 @@ def lasting(network: FaultProxy, fault: Fault) -> Iterator[None]:
             case What.SLOW:
                 end.enter_context(network.slow(fault.strength))
             case What.NARROW:
-                end.enter_context(network.bandwidth(fault.strength))
+                end.enter_context(network.link(fault.strength))
             case _:
                 raise ValueError(f"{fault.what} does not last")
         yield

@@ -15,7 +15,7 @@ from playwright.sync_api import Error, Playwright
 from selenium.common.exceptions import WebDriverException
 
 from tests.e2e.reliability.engines import Engine
-from tests.e2e.reliability.scenarios import GIVE_UP, Scenario, wait
+from tests.e2e.reliability.scenarios import GIVE_UP, STANDING, Scenario, wait
 from tests.e2e.reliability.stage import Notes, Stage
 from tests.support.fault_proxy import FaultProxy
 from tests.support.peer import Peer
@@ -24,7 +24,6 @@ from tools.browsers import Browsers
 
 #: After so many seconds of uptime, and one, the delays of a connection begin anew (Options.stable_after).
 RESTED = 6.0
-STANDING = ("connected", "suspect")
 BEFORE, AFTER = "said before", "said after"
 THEIRS = ("theirs, first", "theirs, second")
 MINE = ("mine, first", "mine, second")
@@ -59,20 +58,6 @@ class Moments:
         return self.mended if self.hinted is None else max(self.mended, self.hinted)
 
 
-@contextlib.contextmanager
-def opened(engine: Engine, playwright: Playwright, installed: Browsers) -> Iterator[tuple[Stage, str]]:
-    """A server, a network and a page in this engine, and the browser's version."""
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        KizunaServer(Path(folder) / "kizuna.sqlite3") as server,
-        FaultProxy(server.port) as network,
-        engine.start(playwright, installed, network) as (page, version),
-    ):
-        stage = Stage(server, network, page)
-        stage.open()
-        yield stage, version
-
-
 def play(
     engine: Engine, playwright: Playwright, installed: Browsers, scenarios: Sequence[Scenario]
 ) -> Iterator[tuple[str, Scenario, Result]]:
@@ -80,7 +65,14 @@ def play(
     anew."""
     due = list(scenarios)
     while due:
-        with opened(engine, playwright, installed) as (stage, version):
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            KizunaServer(Path(folder) / "kizuna.sqlite3") as server,
+            FaultProxy(server.port) as network,
+            engine.start(playwright, installed, network) as (page, version),
+        ):
+            stage = Stage(server, network, page)
+            stage.open()
             is_well = True
             while due and is_well:
                 try:
@@ -203,14 +195,8 @@ def timed(scenario: Scenario, moments: Moments, notes: Notes, handshakes_at: Seq
     last_words = notes.texts.get(THEIRS[-1])
     noticed = _first(notes, zero, lambda status, _: status != "connected")
     given_up = _first(notes, zero, lambda status, _: status not in STANDING)
-    if given_up is None:
-        return Result(
-            _today(),
-            noticed=_span(zero, noticed),
-            words=None if last_words is None else _span(moments.said, last_words),
-        )
-    ready = moments.ready
-    connected = _first(notes, max(given_up, ready), lambda status, _: status == "connected")
+    ready = moments.said if given_up is None else moments.ready
+    connected = given_up and _first(notes, max(given_up, ready), lambda status, _: status == "connected")
     caught_up = connected and _first(
         notes, connected, lambda status, caught: status == "connected" and caught
     )

@@ -31,6 +31,7 @@ LONG_WAIT = 5
 GIVE_UP = 240.0
 
 Answer = TypeVar("Answer")
+STANDING = ("connected", "suspect")  #: the statuses of a link that was not given up
 #: Another page of the same origin, with nothing of ours in it.
 ELSEWHERE = "static/css/base.css"
 
@@ -156,7 +157,7 @@ def wait(ask: Callable[[], Answer], what: str) -> Answer:
 def _since_given_up(stage: Stage) -> list[str]:
     """The statuses from the moment at which the link was given up; none if it was not."""
     statuses = [status for _, status in stage.notes.changes]
-    return list(itertools.dropwhile(lambda status: status in ("connected", "suspect"), statuses))
+    return list(itertools.dropwhile(lambda status: status in STANDING, statuses))
 
 
 # --- troubles ---
@@ -275,7 +276,7 @@ UNAVAILABLE = partial(FaultProxy.http_status, status=503)
 HANGING = partial(FaultProxy.accept_and_hang, only_websockets=True)
 CLOSING = partial(FaultProxy.accept_then_close, only_websockets=True)
 CLOSING_LATE = partial(FaultProxy.accept_then_close, after_handshake=True)
-NARROW = partial(FaultProxy.bandwidth, bytes_per_second=500)
+NARROW = partial(FaultProxy.link, bytes_per_second=500)
 
 _broken = partial(Scenario, group=Group.BREAK, mends_itself=True)
 _gone = partial(Scenario, group=Group.SERVER, until=given_up, server_dies=True)
