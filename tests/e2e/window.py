@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from playwright.sync_api import BrowserContext
 
@@ -59,7 +59,10 @@ class Window:
     def _come(self, room: str, config: Mapping[str, float]) -> Person:
         """Be in front, with these numbers."""
         is_new = self._person is None
-        person = self._person = self._person or self._hire()
+        if self._person is None:
+            self._person = Person(self._context.new_page(), FaultProxy(self._server.port).start(), "Tab")
+            self._person.page.add_init_script(COUNT_TICKS)
+        person = self._person
         person.show()
         if is_new or config != self._config:
             self._config = config
@@ -68,11 +71,6 @@ class Window:
                 person.open(room)
             else:
                 person.reload()
-        return person
-
-    def _hire(self) -> Person:
-        person = Person(self._context.new_page(), FaultProxy(self._server.port).start(), "Tab")
-        person.page.add_init_script(COUNT_TICKS)
         return person
 
     @property
@@ -92,11 +90,6 @@ class Window:
 
     def sleep(self, seconds: float) -> None:
         """The machine sleeps, for a browser: every process of it stands still while both clocks go on."""
-        with self._stopped():
-            throughout(lambda: True, seconds, what="a night")
-
-    @contextlib.contextmanager
-    def _stopped(self) -> Iterator[None]:
         browser = self._context.browser
         assert browser is not None
         tools = browser.new_browser_cdp_session()
@@ -105,7 +98,7 @@ class Window:
         try:
             for process in processes:
                 os.kill(process, signal.SIGSTOP)
-            yield
+            throughout(lambda: True, seconds, what="a night")
         finally:
             for process in processes:
                 with contextlib.suppress(ProcessLookupError):  # it is gone; all others must wake

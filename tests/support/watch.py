@@ -80,16 +80,9 @@ class Watch:
 
     def forget(self) -> None:
         """For the next test on the same page. Tokens are remembered: they stay secret."""
-        for memory in (
-            self.console,
-            self.requests,
-            self.frames_sent,
-            self.frames_received,
-            self.sockets_opened,
-            self._problems,
-            self._allowed,
-        ):
-            memory.clear()
+        for memory in vars(self).values():
+            if isinstance(memory, list):
+                memory.clear()
 
     def _shown_errors(self) -> list[str]:
         if self._page.is_closed():
