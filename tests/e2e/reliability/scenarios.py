@@ -80,7 +80,7 @@ class Scenario:
     name: str
     trouble: Callable[[Stage], AbstractContextManager[None]]
     group: Group
-    until: Callable[[Stage], None] = lambda stage: None
+    until: Callable[[Stage], object] = lambda stage: None
     mends_itself: bool = False
     carries: bool = False
     fresh_link: bool = False  #: proven a moment before: the next ping is as far away as it can be
@@ -115,7 +115,7 @@ def back(stage: Stage) -> None:
     wait(lambda: "connected" in _since_given_up(stage), "a new link")
 
 
-def waits(count: int) -> Callable[[Stage], None]:
+def waits(count: int) -> Callable[[Stage], object]:
     """The page has begun to wait for the so-manieth time."""
     return lambda stage: wait(
         lambda: [status for _, status in stage.notes.changes].count("waiting") >= count, f"{count} waits"

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tests.support.fault_proxy import FaultProxy
 from tests.support.page_driver import PageDriver
 from tests.support.server import KizunaServer
 
-#: Runs in the page once it has started. All times are the real Date.now(), whatever a scenario makes of the clock.
+#: Runs in the page once it has started. All times are the real Date.now() in seconds, whatever a scenario makes of the
+#: clock.
 TAKE_NOTES = """() => {
-    const root = document.documentElement, now = Date.now.bind(Date), dateNow = Date.now;
+    const root = document.documentElement, dateNow = Date.now, now = () => dateNow() / 1000;
     const notes = {history: [], hints: [], sockets: [], texts: {}, errors: []};
     const noteStanding = () =>
         notes.history.push([now(), root.dataset.status, root.dataset.caughtUp === "true"]);
@@ -37,7 +38,7 @@ TAKE_NOTES = """() => {
             noteStanding();
             noteTexts();
         },
-        jump: (seconds) => { Date.now = () => now() + seconds * 1000; noteHint("clock jump"); },
+        jump: (seconds) => { Date.now = () => dateNow() + seconds * 1000; noteHint("clock jump"); },
         setRight: () => { Date.now = dateNow; },
     };
 }"""
@@ -47,11 +48,11 @@ TAKE_NOTES = """() => {
 class Notes:
     """What the page noted since it was last told to begin. Seconds since 1970."""
 
-    history: tuple[tuple[float, str, bool], ...]  #: from when on: the status, and whether caught up
-    hints: tuple[tuple[float, str], ...]
-    sockets: tuple[float, ...]  #: when the page asked for each WebSocket
+    history: Sequence[tuple[float, str, bool]]  #: from when on: the status, and whether caught up
+    hints: Sequence[tuple[float, str]]
+    sockets: Sequence[float]  #: when the page asked for each WebSocket
     texts: Mapping[str, float]  #: when each text was first drawn
-    errors: tuple[str, ...]
+    errors: Sequence[str]
 
     def when_hinted(self, name: str) -> float | None:
         """The last event of this name."""
@@ -95,11 +96,4 @@ class Stage:
     @property
     def notes(self) -> Notes:
         """What the page has noted."""
-        read = self.page.run("() => reliability.read()")
-        return Notes(
-            history=tuple((at / 1000, status, caught_up) for at, status, caught_up in read["history"]),
-            hints=tuple((at / 1000, name) for at, name in read["hints"]),
-            sockets=tuple(at / 1000 for at in read["sockets"]),
-            texts={text: at / 1000 for text, at in read["texts"].items()},
-            errors=tuple(read["errors"]),
-        )
+        return Notes(**self.page.run("() => reliability.read()"))
