@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from playwright.sync_api import Browser, Page
 
-from chat.protocol import Batch, History, Message
+from chat.protocol import Batch, History
 from tests.e2e.chaos.chronicle import Chronicle
 from tests.e2e.chaos.plan import BREAKS, UPHEAVALS, Fault, Player, What
 from tests.e2e.chaos.sabotage import Saboteur
@@ -323,21 +323,18 @@ class Run:
 
 def read_log(server: KizunaServer, room: str) -> list[Line]:
     """What the server has of a room, asked for in its own protocol: all messages in the order of their numbers."""
-    messages: dict[int, list[Message]] = {}
+    messages: list[tuple[int, str]] = []
     with Peer(server, room, "Reader") as peer:
         batch = peer.wait_for(Batch)
         while True:
-            for message in batch.messages:
-                assert message.seq is not None, "this server numbers its messages"
-                messages.setdefault(message.seq, []).append(message)
-            first = min(messages, default=1)
+            messages += [(message.seq or 0, message.content) for message in batch.messages]
+            first, _ = min(messages, default=(1, ""))
             if first <= 1:
-                break
+                return [Line(text, seq) for seq, text in sorted(messages)]
             ref = f"before-{first}"
             peer.send(History(room_id=room, before=first, ref=ref))
             batch = peer.wait_for(Batch, lambda batch, ref=ref: batch.ref == ref)  # type: ignore[misc]
             assert batch.messages, f"the server has nothing before {first}"
-    return [Line(message.content, seq) for seq in sorted(messages) for message in messages[seq]]
 
 
 def _listed(lines: Sequence[Line]) -> str:
