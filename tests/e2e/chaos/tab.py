@@ -80,11 +80,16 @@ class Tab:
         """The renderer's process dies; the tab is closed."""
         with self.person.page.expect_event("crash"), contextlib.suppress(Error):  # nobody is left to answer
             self.person.page.goto("chrome://crash")
-        self._leave("the page (crashed|does not answer)")
+        self.close("the page (crashed|does not answer)")
 
-    def close(self) -> None:
-        """Close the tab, without asking the page."""
-        self._leave()
+    def close(self, expected: str = "^$") -> None:
+        """Close the tab, without asking the page. What is ``expected`` of it is no complaint."""
+        self._complaints += [
+            problem for problem in self.person.watch.problems if not re.match(expected, problem)
+        ]
+        self.person.page.close()
+        self._person = None
+        self.is_live = self.has_crashed = False
 
     def number_of_life(self, page: Page, life: str) -> int | None:
         """Somebody types in a page: which of this tab's lives it is, counted from 1; None for a page of others."""
@@ -120,14 +125,6 @@ class Tab:
         return [f"{self.name}: {problem}" for problem in (*self._complaints, *now)]
 
     # --- inside ---
-
-    def _leave(self, expected: str = "^$") -> None:
-        self._complaints += [
-            problem for problem in self.person.watch.problems if not re.match(expected, problem)
-        ]
-        self.person.page.close()
-        self._person = None
-        self.is_live = self.has_crashed = False
 
     def _note(self, what: str) -> None:
         self.member.chronicle.note(self.name, what)
