@@ -62,7 +62,9 @@ def own_modules(entry: str = ENTRY, homes: Mapping[str, Path] = HOMES) -> dict[s
         path = _file_of(home, module)
         if path is not None and (name := path.relative_to(home).as_posix()) not in found:
             found[name] = path
-            left += (imported for _, imported in imports(Source(path.as_posix(), path.read_text(encoding="utf-8"))))
+            left += (
+                imported for _, imported in imports(Source(path.as_posix(), path.read_text(encoding="utf-8")))
+            )
     return found
 
 

@@ -26,14 +26,18 @@ def table(files: Iterable[tuple[PurePosixPath, int]]) -> str:
     rows += [(folder, f"{other[folder]:,}", f"{tests[folder]:,}") for folder in folders]
     harness = sum(lines for folder, lines in other.items() if folder.startswith("tests"))
     rows.append(("**all**", f"{other.total():,}", f"{tests.total():,}"))
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows) + f"\n\nharness of the tests: {harness:,} lines"
+    return (
+        "\n".join(f"| {' | '.join(row)} |" for row in rows) + f"\n\nharness of the tests: {harness:,} lines"
+    )
 
 
 def main() -> None:
     """Print the table of this checkout."""
     listed = subprocess.run(["git", "ls-files", "*.py"], capture_output=True, text=True, check=True).stdout
     present = [Path(line) for line in listed.splitlines() if Path(line).exists()]
-    print(table((PurePosixPath(path), len(path.read_text(encoding="utf-8").splitlines())) for path in present))
+    print(
+        table((PurePosixPath(path), len(path.read_text(encoding="utf-8").splitlines())) for path in present)
+    )
 
 
 if __name__ == "__main__":
