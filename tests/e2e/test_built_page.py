@@ -226,7 +226,7 @@ def test_from_a_snapshot_with_one_wrong_byte_it_starts_the_ordinary_way(visit: V
     ("position", "told"),
     [
         pytest.param(0, "magic number", id="no snapshot", marks=pytest.mark.deep),
-        pytest.param(20, "build id mismatch", id="another runtime's"),
+        pytest.param(20, "build id mismatch", id="another runtime's", marks=pytest.mark.deep),
     ],
 )
 def test_from_a_snapshot_that_does_not_load_it_starts_the_ordinary_way(
@@ -337,7 +337,7 @@ def test_it_works_under_a_path_of_a_host_that_knows_nothing_of_it(
     ("way", "encodes_gz"),
     [
         pytest.param("snapshot", False, id="snapshot, as a type"),
-        pytest.param("ordinary", True, id="ordinary, as an encoding"),
+        pytest.param("ordinary", True, id="ordinary, as an encoding", marks=pytest.mark.deep),
         pytest.param("snapshot", True, id="snapshot, as an encoding", marks=pytest.mark.deep),
         pytest.param("ordinary", False, id="ordinary, as a type", marks=pytest.mark.deep),
     ],
@@ -368,6 +368,7 @@ def test_from_a_host_that_compresses_nothing_it_fetches_compressed_files(
         assert line.counts.bytes_down < sum(files["sizes"][files[name]] for name in large)
 
 
+@pytest.mark.deep
 def test_a_host_that_says_the_same_to_every_address_gets_the_plain_files_asked_for(
     chromium: Browser, copy: Copy
 ) -> None:

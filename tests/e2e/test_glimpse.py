@@ -65,6 +65,7 @@ def test_the_room_is_seen_before_python_and_each_message_once_afterwards(
     assert newcomer.page.title() == title
 
 
+@pytest.mark.deep
 def test_of_another_room_nothing_is_shown(newcomer: Person) -> None:
     with held_back(newcomer):
         newcomer.begin_to_open("another-room", "?elsewhere")
@@ -84,6 +85,7 @@ def test_who_leaves_leaves_nothing_behind(newcomer: Person) -> None:
         expect(glimpse(newcomer)).to_have_count(0)
 
 
+@pytest.mark.deep
 def test_who_leaves_in_one_tab_is_shown_nothing_after_the_other_one_has_gone(
     newcomer: Person, room: str
 ) -> None:
@@ -110,10 +112,12 @@ def test_somebody_elses_room_is_not_shown(newcomer: Person) -> None:
         expect(glimpse(newcomer)).to_have_count(0)
 
 
-def test_what_is_kept_may_be_anything(hire: Callable[..., Person]) -> None:
-    for kept in ("no JSON", "null", HALF, "[1]"):
-        newcomer = hire("Newcomer")
-        newcomer.page.add_init_script(f"localStorage.setItem('kizuna.glimpse', {kept!r})")
-        newcomer.open("general")
-        expect(glimpse(newcomer)).to_have_count(0)
-        newcomer.join()
+@pytest.mark.parametrize(
+    "kept", [HALF, *(pytest.param(other, marks=pytest.mark.deep) for other in ("no JSON", "null", "[1]"))]
+)
+def test_what_is_kept_may_be_anything(hire: Callable[..., Person], kept: str) -> None:
+    newcomer = hire("Newcomer")
+    newcomer.page.add_init_script(f"localStorage.setItem('kizuna.glimpse', {kept!r})")
+    newcomer.open("general")
+    expect(glimpse(newcomer)).to_have_count(0)
+    newcomer.join()

@@ -43,6 +43,7 @@ def gate(chromium: Browser, source_server: KizunaServer) -> Iterator[Gate]:
         yield Gate(person, afterwards.enter_context(Peer(source_server, ROOM)))
 
 
+@pytest.mark.deep
 def test_a_page_that_reconnects_holds_what_it_held_after_ten(gate: Gate) -> None:
     seen = list(gate.run(COUNT, samples=2, hurry=True))
     assert [figures.reconnects for figures in seen] == [10, 35, 60]
@@ -61,6 +62,7 @@ def test_a_thousand_reconnects_leave_nothing_behind(gate: Gate) -> None:
     assert gate.person.watch.problems == []
 
 
+@pytest.mark.deep
 def test_the_gate_notices_what_each_link_leaves_behind(gate: Gate) -> None:
     before = gate.read_at_once()
     gate.person.page.evaluate(LEAK)

@@ -123,6 +123,7 @@ def test_people_talk_and_their_urls_hold_nothing_but_used_tickets(ada, ben, say,
     assert deployed.ask_for_ticket(ticket)[0] == 401
 
 
+@pytest.mark.deep
 def test_who_dropped_comes_back_and_misses_nothing(ada, ben, network):
     before = ada.texts
     for person in (ada, ben):
@@ -135,6 +136,7 @@ def test_who_dropped_comes_back_and_misses_nothing(ada, ben, network):
         person.wait_for_texts(*before, "said while nothing worked")
 
 
+@pytest.mark.deep
 def test_a_page_that_vanished_is_cleaned_up_and_everybody_else_is_not(ada, ben, say, visit, deployed):
     def the_one_that_works(name: str) -> str | None:
         theirs = [member.connection_id for member in deployed.present("on-aws") if member.name == name]

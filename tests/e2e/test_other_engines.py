@@ -108,6 +108,7 @@ def test_webkit(willow: WebKitPerson, peer: Peer, server: KizunaServer, room: st
     willow.wait_for_messages(("from WebKit", "sent"), ("to WebKit", "received"), ("typed meanwhile", "sent"))
 
 
+@pytest.mark.deep
 def test_firefox_starts_the_built_page_from_its_snapshot(
     request: pytest.FixtureRequest, playwright: Playwright, installed: Browsers, site: Path, tmp_path: Path
 ) -> None:
@@ -127,6 +128,7 @@ def test_firefox_starts_the_built_page_from_its_snapshot(
         cast.dismiss(fiona)
 
 
+@pytest.mark.deep
 def test_webkit_starts_the_built_page_from_its_snapshot(
     installed: Browsers, site: Path, tmp_path: Path
 ) -> None:
@@ -145,6 +147,7 @@ def test_webkit_starts_the_built_page_from_its_snapshot(
         assert ".gz" not in server.output
 
 
+@pytest.mark.deep
 def test_firefox_starts_the_built_page_from_a_host_that_compresses_nothing(
     playwright: Playwright, installed: Browsers, site: Path
 ) -> None:
@@ -159,6 +162,7 @@ def test_firefox_starts_the_built_page_from_a_host_that_compresses_nothing(
         assert any(path.endswith(".snapshot.gz") for path in host.asked)
 
 
+@pytest.mark.deep
 def test_webkit_starts_the_built_page_from_a_host_that_compresses_nothing(
     installed: Browsers, site: Path
 ) -> None:
@@ -172,6 +176,7 @@ def test_webkit_starts_the_built_page_from_a_host_that_compresses_nothing(
         assert any(path.endswith(".snapshot.gz") for path in host.asked)
 
 
+@pytest.mark.deep
 def test_webkit_has_all_of_the_start_while_the_runtime_is_on_its_way(installed: Browsers, site: Path) -> None:
     """WebKit lets a module be used before what it awaits is there (its bug 242740): it must await nothing."""
     with (

@@ -27,13 +27,14 @@ def profiled(playwright: Playwright, chromium_program: Path) -> Iterator[Browser
         yield browser
 
 
-@pytest.mark.parametrize("way", ["snapshot", "ordinary"])
+@pytest.mark.parametrize("way", ["snapshot", pytest.param("ordinary", marks=pytest.mark.deep)])
 def test_the_built_page_lives_through_its_start(
     request: pytest.FixtureRequest, profiled: Browser, server: KizunaServer, room: str, way: str
 ) -> None:
     starts_and_chats(request, profiled, server, room, f"?start={way}")
 
 
+@pytest.mark.deep
 def test_the_source_trees_page_lives_through_its_start(
     request: pytest.FixtureRequest, profiled: Browser, source_server: KizunaServer, room: str
 ) -> None:

@@ -290,6 +290,7 @@ def test_a_new_version_is_offered_and_the_other_tab_keeps_its_files_until_it_is_
         assert [path for path in asked(server, before) if path.startswith("/assets/")] == downloaded
 
 
+@pytest.mark.deep
 def test_a_new_version_that_does_not_arrive_whole_leaves_the_old_one(visit: Visit, host: Host) -> None:
     old = host.version
     with visit() as (ada, _):
@@ -330,6 +331,7 @@ def test_a_host_whose_new_versions_are_not_whole_for_a_day_gets_its_page_shown(
         assert start_file(ada.page, "version") == new
 
 
+@pytest.mark.deep
 def test_after_a_small_download_the_next_start_is_from_the_snapshot(visit: Visit) -> None:
     with visit(script=SLOW) as (ada, _):
         assert way_of(ada) == "ordinary"
@@ -412,6 +414,7 @@ def test_a_server_that_has_moved_is_reached_by_the_version_that_may_ask_it(
             ada.wait_for_text("and there", state="sent")
 
 
+@pytest.mark.deep
 def test_the_page_of_a_folder_leaves_those_above_and_below_alone(
     chromium: Browser, host: Host, tmp_path: Path
 ) -> None:

@@ -133,6 +133,7 @@ def test_chromium_keeps_the_contract(tab: PythonPage) -> None:
     assert_contract_kept(tab)
 
 
+@pytest.mark.deep
 def test_firefox_keeps_the_contract_too(
     playwright: Playwright, installed: Browsers, source_server: KizunaServer
 ) -> None:

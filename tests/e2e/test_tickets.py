@@ -127,6 +127,7 @@ def talker(request: pytest.FixtureRequest, chromium: Browser, short_lived: Kizun
         cast.dismiss(talker)
 
 
+@pytest.mark.deep
 def test_a_token_is_renewed_while_somebody_talks_and_nobody_notices(
     talker: Person, short_lived: KizunaServer
 ) -> None:

@@ -135,6 +135,7 @@ def pings_of(person: Person) -> int:
     return len(frames_of(person, "ping"))
 
 
+@pytest.mark.deep
 def test_while_the_pages_timers_stand_still_a_worker_keeps_its_heart_beating_and_dead_links_are_noticed(
     two: tuple[Person, Person], cover: Page
 ) -> None:
@@ -216,6 +217,7 @@ def test_one_worker_serves_all_links_and_leaving_ends_it(quinn: Person) -> None:
     assert len(workers_of(quinn.page)) == 1
 
 
+@pytest.mark.deep
 def test_without_a_url_the_worker_is_made_of_the_source_in_the_package(
     chromium: Browser, source_server: KizunaServer
 ) -> None:
@@ -225,6 +227,7 @@ def test_without_a_url_the_worker_is_made_of_the_source_in_the_package(
         assert tab.watch.problems == []
 
 
+@pytest.mark.deep
 def test_firefox_runs_the_worker_too_and_is_refused_a_blob(
     playwright: Playwright, installed: Browsers, source_server: KizunaServer
 ) -> None:

@@ -22,7 +22,7 @@ QUICK: Mapping[str, float] = {
     "heartbeatInterval": 2,
     "pongTimeout": 2,
     "probeTimeout": 2,
-    "connectTimeout": 8,
+    "connectTimeout": 5,
     "offlineInterval": 600,
     "stableAfter": 1,
     "rest": 0,

@@ -14,7 +14,7 @@ NONE = Browsers(None, None, None, None, None)
 
 
 @pytest.fixture
-def installed(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+def installs(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """The lists of packages that were asked for, on a machine without browsers that allows it."""
     asked: list[list[str]] = []
 
@@ -31,38 +31,38 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
 
 def test_what_is_missing_is_installed_in_one_go(
-    installed: list[list[str]], capsys: pytest.CaptureFixture[str]
+    installs: list[list[str]], capsys: pytest.CaptureFixture[str]
 ):
     assert browsers.main() == 0
-    assert installed == [
+    assert installs == [
         ["chromium", "firefox-esr", "webkit2gtk-driver", "xvfb", "xauth", "chromium-headless-shell"]
     ]
     assert capsys.readouterr().out == ""
 
 
 def test_the_headless_shell_alone_is_fetched_where_there_is_one(
-    installed: list[list[str]], monkeypatch: pytest.MonkeyPatch
+    installs: list[list[str]], monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(browsers, "find_browsers", lambda: replace(ALL, headless_shell=None))
     assert browsers.main() == 0
-    assert installed == [["chromium-headless-shell"]]
+    assert installs == [["chromium-headless-shell"]]
     monkeypatch.setattr(browsers, "_has_headless_shell", lambda: False)
     assert browsers.main() == 0
-    assert len(installed) == 1
+    assert len(installs) == 1
 
 
-def test_a_complete_machine_is_left_alone(installed: list[list[str]], monkeypatch: pytest.MonkeyPatch):
+def test_a_complete_machine_is_left_alone(installs: list[list[str]], monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(browsers, "find_browsers", lambda: ALL)
     assert browsers.main() == 0
-    assert installed == []
+    assert installs == []
 
 
 def test_where_nothing_may_be_installed_each_missing_browser_is_one_line(
-    installed: list[list[str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    installs: list[list[str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     monkeypatch.setattr(browsers, "may_install", lambda: False)
     assert browsers.main() == 0
-    assert installed == []
+    assert installs == []
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [
         "Chromium",
         "Firefox",
