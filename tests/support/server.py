@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
+from random import SystemRandom
 from typing import Any, Self
 
 from tests.support.process import LOOPBACK, PATIENCE, ROOT, Process
@@ -19,10 +21,12 @@ __all__ = ["LOOPBACK", "ROOT", "KizunaServer", "free_port", "post", "secret_of"]
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody has, and that no connection gets while its server is away: those begin at 32768."""
+    while True:
+        port = SystemRandom().randrange(20_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((LOOPBACK, port))
+            return port
 
 
 def secret_of(name: str) -> str:
@@ -47,7 +51,7 @@ def post(url: str, body: Any = None, **headers: str) -> tuple[int, Any]:
 class KizunaServer:
     """Responsible for one server: starting, stopping in two ways, and what it printed in all its lives.
 
-    ``port`` 0 lets the first life choose. ``flags`` are for its command line, ``settings`` for its environment."""
+    ``flags`` are for its command line, ``settings`` for its environment."""
 
     def __init__(self, data: Path, port: int = 0, *, flags: Sequence[str] = (), **settings: str) -> None:
         self.data = data
@@ -60,6 +64,7 @@ class KizunaServer:
     def start(self, **settings: str) -> Self:
         """Start, and wait until it says where it listens. Starting again means the same port and file."""
         assert self._process is None, "it runs already"
+        self.port = self.port or free_port()
         variables = {
             "HOST": LOOPBACK,
             "PORT": str(self.port),
@@ -70,7 +75,7 @@ class KizunaServer:
             *(sys.executable, "-m", "backend.server", *self._flags),
             env={**os.environ, **variables, **self._settings, **settings},
         )
-        self.port = int(self._process.wait_for(r"^Kizuna is at .*:(\d+)$")[1])
+        self._process.wait_for(rf"^Kizuna is at .*:{self.port}$")
         return self
 
     @property
