@@ -5,6 +5,7 @@ have them. Nothing of pytest in here: the same functions run inside a page, on I
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Awaitable, Callable
 
 from kizuna.platform import Storage
@@ -103,5 +104,5 @@ async def calls_happen_in_the_order_made(page: Storage, other: Storage) -> None:
 
 #: Every duty, for whoever holds a storage to it.
 CONTRACT: tuple[Callable[[Storage, Storage], Awaitable[None]], ...] = tuple(
-    duty for duty in tuple(globals().values()) if asyncio.iscoroutinefunction(duty)
+    duty for duty in tuple(globals().values()) if inspect.iscoroutinefunction(duty)
 )

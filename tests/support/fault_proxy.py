@@ -36,7 +36,7 @@ from typing import Any, Self, TypeVar
 
 from websockets.frames import Frame, Opcode
 
-from tests.support.process import LOOPBACK, PATIENCE
+from tests.support.process import LOOPBACK, PATIENCE, free_port
 
 Result = TypeVar("Result")
 
@@ -112,7 +112,7 @@ class FaultProxy:
         self._changed = threading.Condition()
         self._connections: set[Connection] = set()
         self._server: asyncio.Server | None = None
-        self._reserved = _bound_socket(port)
+        self._reserved = _bound_socket(port or free_port())
         self.port: int = self._reserved.getsockname()[1]
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name=f"fault proxy {self.port}", daemon=True)

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import socket
 import subprocess
 import threading
 from collections.abc import Mapping
 from pathlib import Path
+from random import SystemRandom
 from signal import SIGKILL, SIGTERM
 
 ROOT = Path(__file__).parents[2]
 LOOPBACK = "127.0.0.1"
 #: Seconds. No program that works needs them, on however busy a machine.
 PATIENCE = 120.0
+
+
+def free_port() -> int:
+    """A port that nobody has, and that no connection gets while its server is away: those begin at 32768."""
+    while True:
+        port = SystemRandom().randrange(20_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((LOOPBACK, port))
+            return port
 
 
 class Process:

@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
-import socket
 import sys
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
-from random import SystemRandom
 from typing import Any, Self
 
-from tests.support.process import LOOPBACK, PATIENCE, ROOT, Process
+from tests.support.process import LOOPBACK, PATIENCE, ROOT, Process, free_port
 
 __all__ = ["LOOPBACK", "ROOT", "KizunaServer", "free_port", "post", "secret_of"]
-
-
-def free_port() -> int:
-    """A port that nobody has, and that no connection gets while its server is away: those begin at 32768."""
-    while True:
-        port = SystemRandom().randrange(20_000, 32_000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind((LOOPBACK, port))
-            return port
 
 
 def secret_of(name: str) -> str:

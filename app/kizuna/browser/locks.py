@@ -21,8 +21,8 @@ from kizuna.browser.proxies import ProxyOwner
 
 logger = logging.getLogger("kizuna.locks")
 
-#: Seconds that a browser may take to answer, which takes milliseconds unless it never answers at all.
-ANSWER_TIMEOUT = 3.0
+#: Seconds that a browser may take to answer: milliseconds, on a busy machine seconds, unless it never answers at all.
+ANSWER_TIMEOUT = 15.0
 
 
 class WebLocks:
