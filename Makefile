@@ -51,7 +51,7 @@ SITE_INPUTS := index.html static/config.json backend/pages.py $(wildcard tools/b
 help:  ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
 	@echo "Settable: PORT=$(PORT) HOST=$(HOST) DATA=$(DATA) PYTHON=$(PYTHON); for tests also ARGS=\"-k name\""
-	@echo "Two cores, by how fast they are: make unit 1 to 4 min, make test 5 to 14 min, make test-deep up to an hour"
+	@echo "Costs: make test 14 min with its set-up on two slow cores; make unit and make test-deep have not been timed"
 
 run: setup $(SITE)  ## Set up and build what is missing or has changed, then serve the built page
 	@exec $(VENV_PYTHON) -m backend.server --root dist/local
