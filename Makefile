@@ -29,7 +29,7 @@ DEPLOY_WORDS := STACK ORIGINS SIGN_IN SECRET JWKS_URL AUDIENCE ISSUER STAGE RATE
   REQUESTS_BURST LOG_DAYS LOG_ROLE ALARM_TOPIC BUCKET CONFIG PACKAGE TEMPLATE
 
 # Tests of one file share pages and servers, so a file stays in one process. ARGS="-n 0": all in one.
-PARALLEL := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+PARALLEL := -n auto --maxprocesses 5 --dist loadfile --no-loadscope-reorder
 # Each process measures what its own unit tests reach; pytest-cov adds the processes up at the end of the run.
 # Part of the tests reaches part of the code, so with ARGS nothing is measured.
 COVERAGE := $(if $(strip $(ARGS)),,--cov --cov-report=)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import threading
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -42,6 +46,12 @@ LONGEST = [
 ]
 
 
+@pytest.hookimpl(optionalhook=True)  # not there with -p no:xdist
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than there are processors: tests in browsers wait a third of their time."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what drives a browser, and run its files last: a broken unit shows in seconds, and no coroutine can run in
@@ -49,8 +59,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if not BROWSERS.isdisjoint(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.e2e)
-        if not any(item.path.is_relative_to(folder) for folder in MEASURED):
-            item.add_marker(pytest.mark.no_cover)
     in_browser = {item.path for item in items if item.get_closest_marker("e2e")}
     rank = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: (item.path in in_browser, rank.get(item.path.name, len(rank))))
@@ -58,6 +66,26 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if deep:
         config.hook.pytest_deselected(items=deep)
         items[:] = [item for item in items if not item.get_closest_marker("deep")]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Let coverage see the tests of MEASURED alone. pytest-cov's own marker does nothing in processes of xdist: there
+    it has measured twice, and stops once."""
+    if not item.config.pluginmanager.has_plugin("_cov") or is_measured(item):
+        return (yield)
+    tracer, tracer_of_threads = sys.gettrace(), threading.gettrace()
+    sys.settrace(None)
+    threading.settrace(None)
+    try:
+        return (yield)
+    finally:
+        sys.settrace(tracer)
+        threading.settrace(tracer_of_threads)
+
+
+def is_measured(item: pytest.Item) -> bool:
+    return any(item.path.is_relative_to(folder) for folder in MEASURED)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -146,11 +146,24 @@ def test_pyscripts_own_modules_are_there_compiled(page: Person) -> None:
     assert run_python(page.page, flags) == "01000000"  # "unchecked": Python by itself writes other ones
 
 
-def test_a_browser_that_saves_data_starts_the_ordinary_way_and_chats(visit: Visit, site: Path) -> None:
-    with visit(site, asks="", script=SAVES_DATA) as (ada, server):
-        assert started(ada) == ("ordinary", "the browser asks to save data")
-        chats(ada, server)
-        assert not [url for url in ada.watch.requests if ".snapshot" in url]
+@pytest.mark.parametrize("way", ["snapshot"], indirect=True)
+def test_two_starts_from_one_snapshot_draw_different_numbers(page: Person, ada: Person) -> None:
+    draw = "import json, random, secrets; json.dumps([random.random(), secrets.token_hex()])"
+    assert started(ada) == started(page)
+    first, second = (json.loads(run_python(person.page, draw)) for person in (page, ada))
+    for before, after in zip(first, second, strict=True):
+        assert before != after
+
+
+@pytest.mark.parametrize("way", ["snapshot"], indirect=True)
+def test_the_page_may_ask_nobody_that_its_config_does_not_name(page: Person) -> None:
+    page.watch.allow(r"Content Security Policy|CSP violation|Failed to fetch")
+    asked = page.page.evaluate(
+        "fetch('http://127.0.0.1:1/').then(() => 'answered', (error) => String(error))"
+    )
+    assert "Failed to fetch" in asked
+    assert any("connect-src" in line for line in page.watch.console)
+    assert page.watch.problems == []
 
 
 def test_on_a_slow_line_it_starts_the_ordinary_way_and_chats(visit: Visit, site: Path) -> None:
@@ -170,24 +183,38 @@ def test_on_a_fast_line_it_starts_from_the_snapshot(visit: Visit, site: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("way", "counted"),
-    [("snapshot", ("wasm", "snapshot", "nothing")), ("ordinary", ("wasm", "library", "program"))],
+    ("script", "told", "counted"),
+    [
+        pytest.param("", ("snapshot", ""), ("wasm", "snapshot", "nothing"), id="snapshot"),
+        pytest.param(
+            SAVES_DATA,
+            ("ordinary", "the browser asks to save data"),
+            ("wasm", "library", "program"),
+            id="to a browser that saves data",
+        ),
+    ],
 )
 def test_the_bytes_of_the_start_are_shown_as_they_arrive(
-    visit: Visit, site: Path, way: str, counted: tuple[str, ...]
+    visit: Visit, site: Path, script: str, told: tuple[str, str], counted: tuple[str, ...]
 ) -> None:
     files = start_files_of((site / "index.html").read_text(encoding="utf-8"))
-    with visit(site, asks=f"?start={way}", script=REMEMBER_PROGRESS, megabits=20) as (ada, _):
-        told = ada.page.evaluate("progress")
-        arrived = [event["arrived"] for event in told]
-        assert len(told) > 3
+    asks = "" if script else "?start=snapshot"
+    with visit(site, asks=asks, script=REMEMBER_PROGRESS + script, megabits=20) as (ada, server):
+        assert started(ada) == told
+        progress = ada.page.evaluate("progress")
+        arrived = [event["arrived"] for event in progress]
+        assert len(progress) > 3
         assert arrived == sorted(arrived)
         sent = sum(as_sent(site / files[name]) for name in counted)
-        assert told[-1]["arrived"] == told[-1]["total"] == pytest.approx(sent, abs=2)
-        assert told[-1]["shown"] == f"{sent / 1e6:.1f} / {sent / 1e6:.1f} MB"
+        assert progress[-1]["arrived"] == progress[-1]["total"] == pytest.approx(sent, abs=2)
+        assert progress[-1]["shown"] == f"{sent / 1e6:.1f} / {sent / 1e6:.1f} MB"
         assert not ada.page.locator("#splash").is_visible()
+        asked_for_it = [url for url in ada.watch.requests if ".snapshot" in url]
+        assert bool(asked_for_it) == ("snapshot" in counted)
+        chats(ada, server)
 
 
+@pytest.mark.deep
 def test_without_the_snapshot_it_starts_the_ordinary_way(visit: Visit, copy: Copy) -> None:
     snapshot = copy.files["snapshot"]
     copy.remove(snapshot)
@@ -216,10 +243,11 @@ def test_from_a_snapshot_with_one_wrong_byte_it_starts_the_ordinary_way(visit: V
     content = bytearray((copy.site / snapshot).read_bytes())
     content[len(content) // 2] ^= 1
     copy.replace(snapshot, bytes(content))
-    with visit(copy.site) as (ada, _):
+    with visit(copy.site) as (ada, server):
         way, reason = started(ada)
         assert way == "ordinary"
         assert reason == f"{snapshot} is damaged: its Adler-32 is {zlib.adler32(content)}"
+        chats(ada, server)
 
 
 @pytest.mark.parametrize(
@@ -257,10 +285,14 @@ def test_where_neither_way_works_the_page_says_so(visit: Visit, copy: Copy) -> N
 @pytest.mark.parametrize(
     ("spoil", "told"),
     [
-        (lambda content: content[: len(content) // 2], r"has \d+ bytes instead of \d+"),
-        (lambda content: bytes([content[0] ^ 1]) + content[1:], "is damaged"),
+        pytest.param(
+            lambda content: content[: len(content) // 2],
+            r"has \d+ bytes instead of \d+",
+            id="cut off",
+            marks=pytest.mark.deep,
+        ),
+        pytest.param(lambda content: bytes([content[0] ^ 1]) + content[1:], "is damaged", id="damaged"),
     ],
-    ids=["cut off", "damaged"],
 )
 def test_where_the_webassembly_is_not_what_was_built_the_page_says_so(
     visit: Visit, copy: Copy, spoil: Callable[[bytes], bytes], told: str
@@ -289,17 +321,6 @@ def test_where_the_host_sends_webassembly_as_something_else_the_page_says_so(
         visit(site, "wasm", "uncaught error", script=script) as _,
     ):
         pass
-
-
-def test_two_starts_from_one_snapshot_draw_different_numbers(visit: Visit, site: Path) -> None:
-    draw = "import json, random, secrets; json.dumps([random.random(), secrets.token_hex()])"
-    with visit(site) as (ada, _):
-        first = json.loads(run_python(ada.page, draw))
-        ada.reload()
-        second = json.loads(run_python(ada.page, draw))
-        assert started(ada) == ("snapshot", "")
-    for before, after in zip(first, second, strict=True):
-        assert before != after
 
 
 def test_it_works_under_a_path_of_a_host_that_knows_nothing_of_it(
@@ -382,13 +403,3 @@ def test_a_host_that_says_the_same_to_every_address_gets_the_plain_files_asked_f
         page.goto(f"{host.url}?start=snapshot", wait_until="commit")
         expect(page.locator("html")).to_have_attribute("data-page", "live", timeout=PATIENCE * 2000)
         expect(page.locator("html")).to_have_attribute("data-start", "snapshot")
-
-
-def test_the_page_may_ask_nobody_that_its_config_does_not_name(visit: Visit, site: Path) -> None:
-    with visit(site, r"Content Security Policy|CSP violation|Failed to fetch") as (ada, _):
-        asked = ada.page.evaluate(
-            "fetch('http://127.0.0.1:1/').then(() => 'answered', (error) => String(error))"
-        )
-        assert "Failed to fetch" in asked
-        assert any("connect-src" in line for line in ada.watch.console)
-        ada.watch.forget()

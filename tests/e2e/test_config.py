@@ -11,12 +11,10 @@ from tests.support.fault_proxy import FaultProxy
 from tests.support.person import Person
 from tests.support.server import KizunaServer
 
-#: What the page must name -> what the host of the page serves.
+#: What the page must name -> what the host of the page serves. More that is wrong inside: tests/chat/test_config.py.
 BROKEN: dict[str, Callable[[Route], None]] = {
     "404": lambda route: route.fulfill(status=404, body="Not Found"),
     "JSON": lambda route: route.fulfill(body="{ this is not JSON", content_type="application/json"),
-    "webSocketUrl": lambda route: route.fulfill(json={"webSocketUrl": "http://not-a-websocket.example/"}),
-    "connection.firstRetryDelay": lambda route: route.fulfill(json={"connection": {"firstRetryDelay": -1}}),
     "connection.firstRetryDeley": lambda route: route.fulfill(json={"connection": {"firstRetryDeley": 1}}),
 }
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Locator, Route, expect
@@ -32,16 +31,18 @@ def glimpse(person: Person) -> Locator:
     return person.page.locator("#glimpse .message")
 
 
-@contextmanager
-def held_back(person: Person) -> Iterator[None]:
-    """Python does not arrive until the end; then it does."""
+def hold_python_back(person: Person) -> Callable[[], None]:
+    """From now on Python does not arrive, until the result is called."""
     waiting: list[Route] = []
     person.page.route("**/pyodide.asm.wasm", lambda route: waiting.append(route))
-    yield
-    for route in waiting:
-        route.continue_()
-    person.page.unroute("**/pyodide.asm.wasm")
-    person.wait_until_started()
+
+    def let_go() -> None:
+        for route in waiting:
+            route.continue_()
+        person.page.unroute("**/pyodide.asm.wasm")
+        person.wait_until_started()
+
+    return let_go
 
 
 def test_the_room_is_seen_before_python_and_each_message_once_afterwards(
@@ -50,15 +51,16 @@ def test_the_room_is_seen_before_python_and_each_message_once_afterwards(
     peer.say(MARKUP)
     newcomer.wait_for_text(MARKUP)
     title = newcomer.page.title()
-    with held_back(newcomer):
-        newcomer.page.reload(wait_until="commit")
-        expect(glimpse(newcomer)).to_have_count(2)
-        expect(glimpse(newcomer).nth(0)).to_contain_text("what I said")
-        expect(glimpse(newcomer).nth(1)).to_contain_text(MARKUP)  # as text
-        expect(newcomer.page.locator("#glimpse img")).to_have_count(0)
-        expect(newcomer.page.locator("#room-name")).to_have_text(room)
-        expect(newcomer.page.locator(".splash-words")).to_be_visible()
-        expect(newcomer.root).to_have_attribute("data-page", "loading")
+    let_python_come = hold_python_back(newcomer)
+    newcomer.page.reload(wait_until="commit")
+    expect(glimpse(newcomer)).to_have_count(2)
+    expect(glimpse(newcomer).nth(0)).to_contain_text("what I said")
+    expect(glimpse(newcomer).nth(1)).to_contain_text(MARKUP)  # as text
+    expect(newcomer.page.locator("#glimpse img")).to_have_count(0)
+    expect(newcomer.page.locator("#room-name")).to_have_text(room)
+    expect(newcomer.page.locator(".splash-words")).to_be_visible()
+    expect(newcomer.root).to_have_attribute("data-page", "loading")
+    let_python_come()
     newcomer.wait_for_texts("what I said", MARKUP)
     expect(glimpse(newcomer)).to_have_count(0)
     newcomer.wait_until_in()
@@ -67,22 +69,22 @@ def test_the_room_is_seen_before_python_and_each_message_once_afterwards(
 
 @pytest.mark.deep
 def test_of_another_room_nothing_is_shown(newcomer: Person) -> None:
-    with held_back(newcomer):
-        newcomer.begin_to_open("another-room", "?elsewhere")
-        expect(newcomer.page.locator(".splash-words")).to_be_visible()
-        expect(glimpse(newcomer)).to_have_count(0)
+    hold_python_back(newcomer)
+    newcomer.begin_to_open("another-room", "?elsewhere")
+    expect(newcomer.page.locator(".splash-words")).to_be_visible()
+    expect(glimpse(newcomer)).to_have_count(0)
 
 
 def test_who_leaves_leaves_nothing_behind(newcomer: Person) -> None:
-    newcomer.reload()
+    newcomer.page.evaluate("dispatchEvent(new Event('pagehide'))")
     assert "what I said" in newcomer.page.evaluate(KEPT)
     newcomer.page.get_by_role("button", name="Leave", exact=True).click()
     expect(newcomer.name_box).to_be_visible()
     assert newcomer.page.evaluate(KEPT) is None
-    with held_back(newcomer):
-        newcomer.page.reload(wait_until="domcontentloaded")
-        expect(newcomer.page.locator(".splash-words")).to_be_visible()
-        expect(glimpse(newcomer)).to_have_count(0)
+    hold_python_back(newcomer)
+    newcomer.page.reload(wait_until="domcontentloaded")
+    expect(newcomer.page.locator(".splash-words")).to_be_visible()
+    expect(glimpse(newcomer)).to_have_count(0)
 
 
 @pytest.mark.deep
@@ -98,18 +100,18 @@ def test_who_leaves_in_one_tab_is_shown_nothing_after_the_other_one_has_gone(
     eventually(lambda: other.page.evaluate(left), what="the other tab's process knows of it")
     other.page.evaluate("dispatchEvent(new Event('pagehide'))")
     assert other.page.evaluate(KEPT) is None
-    with held_back(newcomer):
-        newcomer.page.reload(wait_until="domcontentloaded")
-        expect(newcomer.page.locator(".splash-words")).to_be_visible()
-        expect(glimpse(newcomer)).to_have_count(0)
+    hold_python_back(newcomer)
+    newcomer.page.reload(wait_until="domcontentloaded")
+    expect(newcomer.page.locator(".splash-words")).to_be_visible()
+    expect(glimpse(newcomer)).to_have_count(0)
 
 
 def test_somebody_elses_room_is_not_shown(newcomer: Person) -> None:
     newcomer.page.evaluate("sessionStorage.setItem('kizuna.name', 'Somebody else')")
-    with held_back(newcomer):
-        newcomer.page.reload(wait_until="domcontentloaded")
-        expect(newcomer.page.locator(".splash-words")).to_be_visible()
-        expect(glimpse(newcomer)).to_have_count(0)
+    hold_python_back(newcomer)
+    newcomer.page.reload(wait_until="domcontentloaded")
+    expect(newcomer.page.locator(".splash-words")).to_be_visible()
+    expect(glimpse(newcomer)).to_have_count(0)
 
 
 @pytest.mark.parametrize(

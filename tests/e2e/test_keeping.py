@@ -25,6 +25,7 @@ FORBID_DATABASE = """{
 }"""
 
 
+@pytest.mark.deep
 def test_a_reload_shows_what_was_said_before_any_connection(hire: Hire, server: object, room: str) -> None:
     ada = hire("Ada")
     ada.open(room)

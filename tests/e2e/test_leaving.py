@@ -37,6 +37,8 @@ def test_leaving_closes_the_connection_for_good_until_join(quinn: Person, peer: 
     assert quinn.sockets_alive() == 1
     quinn.reload()  # a remembered name joins by itself again
     quinn.wait_until_in()
+    assert quinn.sockets_alive() == 1
+    quinn.network.wait_until(lambda seen: seen.open_websockets == 1)
 
 
 def assert_stays_away(person: Person) -> None:
@@ -80,10 +82,5 @@ def test_a_page_that_never_joined_opens_nothing_and_joining_twice_leaves_one_soc
         newcomer.page.evaluate(WAKE_UP_CALLS)
         newcomer.wait_until_in()
     expect(newcomer.page.locator("#room-name")).to_have_text("general")
-    assert newcomer.sockets_alive() == 1
-    newcomer.network.wait_until(lambda seen: seen.open_websockets == 1)
-
-    newcomer.reload()
-    newcomer.wait_until_in()
     assert newcomer.sockets_alive() == 1
     newcomer.network.wait_until(lambda seen: seen.open_websockets == 1)

@@ -194,7 +194,9 @@ def way_of(person: Person) -> str | None:
     return person.root.get_attribute("data-start")
 
 
-def test_the_next_start_asks_the_host_for_nothing_but_its_configuration(visit: Visit) -> None:
+def test_the_next_start_asks_the_host_for_its_configuration_alone_and_no_cache_holds_a_token(
+    visit: Visit,
+) -> None:
     with visit() as (ada, server):
         ada.join()
         forget_http_cache(ada)
@@ -205,6 +207,13 @@ def test_the_next_start_asks_the_host_for_nothing_but_its_configuration(visit: V
         pages = {"/static/config.json", "/service-worker.js"}
         assert set(asked(server, before)) <= {*pages, "/token", "/ticket"}
         assert "/static/config.json" in asked(server, before)
+        ada.say("with a token")
+        ada.wait_for_text("with a token", state="sent")
+        assert ada.page.evaluate(COUNT_IN_CACHES, ["<title>Kizuna</title>"]) == 1
+        assert len(ada.watch.tokens) >= 2  # at least a token and a ticket
+        assert ada.page.evaluate(COUNT_IN_CACHES, sorted(ada.watch.tokens)) == 0
+        paths = set().union(*versions_kept(ada.page).values())
+        assert not {path for path in paths if re.search(r"token|ticket|/ws|health", path)}
 
 
 def test_without_a_network_the_page_opens_and_delivers_later_what_was_typed(visit: Visit) -> None:
@@ -235,20 +244,6 @@ def test_where_the_host_does_not_answer_the_last_good_configuration_counts(visit
         with ada.network.black_hole():
             ada.reload()
             expect(ada.join_button).to_be_visible()
-
-
-def test_no_cache_ever_holds_a_token_or_a_ticket(visit: Visit) -> None:
-    with visit() as (ada, _):
-        ada.join()
-        ada.reload()
-        ada.wait_until_in()
-        ada.say("with a token")
-        ada.wait_for_text("with a token", state="sent")
-        assert ada.page.evaluate(COUNT_IN_CACHES, ["<title>Kizuna</title>"]) == 1
-        assert len(ada.watch.tokens) >= 2  # at least a token and a ticket
-        assert ada.page.evaluate(COUNT_IN_CACHES, sorted(ada.watch.tokens)) == 0
-        paths = set().union(*versions_kept(ada.page).values())
-        assert not {path for path in paths if re.search(r"token|ticket|/ws|health", path)}
 
 
 def test_a_new_version_is_offered_and_the_other_tab_keeps_its_files_until_it_is_loaded_again(
@@ -452,6 +447,7 @@ def test_the_source_tree_on_the_same_origin_is_not_hidden_by_what_a_built_page_l
         server.start()
 
 
+@pytest.mark.deep
 def test_a_page_that_was_not_built_withdraws_what_is_kept(visit: Visit, host: Host) -> None:
     with visit() as (ada, _):
         script = (ROOT / "static" / "boot" / "updates.js").read_bytes()

@@ -71,15 +71,12 @@ def chromium_that_hides(playwright: Playwright, program: Path, *flags: str) -> I
             process.wait(10)
 
 
-def _attach(playwright: Playwright, address: str, attempts: int = 3) -> Browser:
+def _attach(playwright: Playwright, address: str) -> Browser:
     """Take over a running Chromium. One that has just started sometimes leaves the first attempt unanswered."""
-    while True:
-        attempts -= 1
-        try:
-            return playwright.chromium.connect_over_cdp(address, no_defaults=True, timeout=10_000)
-        except TimedOut:
-            if not attempts:
-                raise
+    for seconds in (2, 10):
+        with contextlib.suppress(TimedOut):
+            return playwright.chromium.connect_over_cdp(address, no_defaults=True, timeout=seconds * 1000)
+    return playwright.chromium.connect_over_cdp(address, no_defaults=True)
 
 
 def firefox(playwright: Playwright, program: Path) -> Browser:

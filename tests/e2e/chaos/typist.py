@@ -17,7 +17,7 @@ from playwright.sync_api import BrowserContext, Page
 from tests.e2e.chaos.verdict import Typed
 
 #: Seconds between a text that has left the composer and the next.
-PAUSE = (0.2, 1.2)
+PAUSE = (0.3, 2.0)
 
 #: `life` tells one life of a page from the next, after a reload. The typist waits for a composer to type in.
 TYPE = """(async () => {
