@@ -23,6 +23,8 @@ HERE = Path(__file__).parent
 BROWSERS = {"chromium", "chromium_program", "playwright", "installed", "built_site"}
 #: Whose tests count for coverage: what other tests happen to pass through says little, and counting takes time.
 MEASURED = (HERE / "kizuna", HERE / "chat")
+#: Go the same ways thousands of times, which the others there go once.
+REPETITIVE = {"test_connection_machine.py", "test_service_hygiene.py", "test_states.py"}
 # The same draws in each run of make test; others in each of make test-deep. No example is ever too slow.
 settings.register_profile(
     "kizuna",
@@ -35,14 +37,22 @@ settings.register_profile(
 )
 settings.load_profile("kizuna")
 
-#: What takes longest begins first, of the tests with and without a browser: else one process is busy with it alone at
-#: the end.
+#: Begin in this order, before all others with or without a browser: what takes longest first, else one process is busy
+#: with it alone at the end; and what waits much beside what computes much.
 LONGEST = [
     "test_checks.py",
     "test_chaos.py",
     "test_on_aws.py",
-    "test_service_worker.py",
+    "test_page_events.py",
     "test_built_page.py",
+    "test_troubles.py",
+    "test_service_worker.py",
+    "test_article_server.py",
+    "test_other_engines.py",
+    "test_heartbeat.py",
+    "test_storage.py",
+    "test_exhausted.py",
+    "test_leaving.py",
 ]
 
 
@@ -85,7 +95,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
 
 def is_measured(item: pytest.Item) -> bool:
-    return any(item.path.is_relative_to(folder) for folder in MEASURED)
+    """Whether what this test reaches counts."""
+    return item.path.name not in REPETITIVE and any(item.path.is_relative_to(folder) for folder in MEASURED)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

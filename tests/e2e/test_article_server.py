@@ -180,10 +180,16 @@ def test_an_error_of_the_gateway_is_told_and_ends_nothing(ada: Person, article: 
     expect(ada.page.get_by_text("Internal server error")).to_be_visible()
     ada.say("to one that works")
     ada.wait_for_text("to one that works", state="sent")
-    ada.wait_for_text("to a broken Lambda", state="failed")  # nothing came back in time
-    expect(ada.article("to a broken Lambda")).to_contain_text("Not confirmed")
     assert article.handshakes == before
     assert article.words == ["to a broken Lambda", "to one that works"]
+
+
+@pytest.mark.deep
+def test_words_that_never_come_back_count_as_unconfirmed(ada: Person, article: ArticleServer) -> None:
+    article.next_is = "failed"
+    ada.say("nowhere to be heard")
+    ada.wait_for_text("nowhere to be heard", state="failed")  # after ECHO_TIMEOUT
+    expect(ada.article("nowhere to be heard")).to_contain_text("Not confirmed")
 
 
 def test_pings_keep_an_idle_link_and_their_silence_means_nothing(

@@ -166,6 +166,7 @@ def test_the_page_may_ask_nobody_that_its_config_does_not_name(page: Person) -> 
     assert page.watch.problems == []
 
 
+@pytest.mark.deep
 def test_on_a_slow_line_it_starts_the_ordinary_way_and_chats(visit: Visit, site: Path) -> None:
     with visit(site, asks="", megabits=12) as (ada, server):
         way, reason = started(ada)
@@ -306,6 +307,7 @@ def test_where_the_webassembly_is_not_what_was_built_the_page_says_so(
         pass
 
 
+@pytest.mark.deep
 def test_where_the_host_sends_webassembly_as_something_else_the_page_says_so(
     visit: Visit, site: Path
 ) -> None:

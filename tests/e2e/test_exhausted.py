@@ -23,7 +23,7 @@ def test_after_five_failures_one_error_shows_and_try_now_delivers_what_waited(
         expect(quinn.try_now_button).to_be_visible()
         quinn.wait_for_text("waiting for better times", state="queued")
         keep_picture(quinn, "exhausted")
-        throughout(lambda: attempts_of(quinn) == attempts, 2.0, what="no attempt of its own")
+        throughout(lambda: attempts_of(quinn) == attempts, 1.0, what="no attempt of its own")
     throughout(lambda: quinn.status == "exhausted", 0.5, what="nothing happens until somebody asks")
     quinn.try_now_button.click()
     quinn.wait_until_in()

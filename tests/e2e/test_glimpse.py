@@ -78,8 +78,11 @@ def test_of_another_room_nothing_is_shown(newcomer: Person) -> None:
 def test_who_leaves_leaves_nothing_behind(newcomer: Person) -> None:
     newcomer.page.evaluate("dispatchEvent(new Event('pagehide'))")
     assert "what I said" in newcomer.page.evaluate(KEPT)
+    eventually(lambda: "what I said" in str(newcomer.kept()["rooms"]), what="the room is kept")
     newcomer.page.get_by_role("button", name="Leave", exact=True).click()
     expect(newcomer.name_box).to_be_visible()
+    eventually(lambda: "what I said" not in str(newcomer.kept()), what="the room is forgotten")
+    assert newcomer.messages == []
     assert newcomer.page.evaluate(KEPT) is None
     hold_python_back(newcomer)
     newcomer.page.reload(wait_until="domcontentloaded")

@@ -85,18 +85,6 @@ def test_what_a_closed_tab_was_sending_is_sent_by_the_other_one(hire: Hire, room
     assert peer.heard == ["did it arrive?"]
 
 
-def test_signing_out_leaves_nothing_of_what_was_said(hire: Hire, room: str) -> None:
-    ada = hire("Ada")
-    ada.open(room)
-    ada.join()
-    ada.say("between us")
-    ada.wait_for_text("between us", state="sent")
-    eventually(lambda: "between us" in str(ada.kept()["rooms"]), what="the room is kept")
-    ada.leave()
-    eventually(lambda: "between us" not in str(ada.kept()), what="the room is forgotten")
-    assert ada.messages == []
-
-
 def test_a_browser_that_keeps_nothing_chats_all_the_same_and_says_so(
     hire: Hire, room: str, peer: Peer
 ) -> None:

@@ -291,8 +291,7 @@ def test_a_link_that_died_while_the_machine_slept_is_replaced_within_a_probe(
     assert statuses() == ["connected", "suspect", "connecting", "connected"]
     assert events_of(steady) == [], "a hint of the browser's: nothing was proven"
     assert steady.sockets_alive() == 1
-    steady.watch.allow_network_trouble()
-    steady.network.reset()  # the dead one too, for the test after this
+    drop(steady)  # and the dead one, before the next test
 
 
 # --- the offline flag ---

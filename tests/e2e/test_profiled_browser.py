@@ -13,6 +13,8 @@ from tests.support import browsers
 from tests.support.cast import Cast
 from tests.support.server import KizunaServer
 
+pytestmark = pytest.mark.deep
+
 #: Chromium's own feature, which one channel's browsers get with one probability, the other's with another; and a sample
 #: each 100,000 bytes on average, where it would be a million: with WebAssembly's stacks, 11 of 12 pages died of it.
 PROFILED = (
@@ -27,14 +29,13 @@ def profiled(playwright: Playwright, chromium_program: Path) -> Iterator[Browser
         yield browser
 
 
-@pytest.mark.parametrize("way", ["snapshot", pytest.param("ordinary", marks=pytest.mark.deep)])
+@pytest.mark.parametrize("way", ["snapshot", "ordinary"])
 def test_the_built_page_lives_through_its_start(
     request: pytest.FixtureRequest, profiled: Browser, server: KizunaServer, room: str, way: str
 ) -> None:
     starts_and_chats(request, profiled, server, room, f"?start={way}")
 
 
-@pytest.mark.deep
 def test_the_source_trees_page_lives_through_its_start(
     request: pytest.FixtureRequest, profiled: Browser, source_server: KizunaServer, room: str
 ) -> None:

@@ -19,7 +19,7 @@ from tests.support.server import KizunaServer
 #: Enough of everything to see it happen in a test, and enough patience for a busy machine.
 QUICK: Mapping[str, float] = {
     "firstRetryDelay": 0.1,
-    "heartbeatInterval": 2,
+    "heartbeatInterval": 1,
     "pongTimeout": 2,
     "probeTimeout": 2,
     "connectTimeout": 5,

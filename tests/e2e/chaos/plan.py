@@ -70,7 +70,7 @@ HOLES = (What.HOLE, What.HOLE_UP, What.HOLE_DOWN)
 #: No link survives these: a page has to come back.
 BREAKS = frozenset(What) - UPHEAVALS - {*HOLES, What.SLOW, What.NARROW, What.REPEAT}
 #: Seconds before a fault: time to connect, to catch up, and to be cut off in the middle of it.
-REST = (0.1, 1.5)
+REST = (0.1, 1.0)
 #: So many of the faults wait until the page is back from the one before; the others hit it on its way.
 PATIENT = 0.7
 
@@ -105,15 +105,15 @@ class Fault:
         return " ".join(filter(None, [self.what.value, self.whom, lasts]))
 
 
-def make_plan(seed: int, faults: int, players: Sequence[Player]) -> tuple[Fault, ...]:
-    """So many faults."""
+def make_plan(seed: int, faults: int, players: Sequence[Player], *, pace: float = 1.0) -> tuple[Fault, ...]:
+    """So many faults; ``pace`` multiplies how long each lasts."""
     random = Random(seed)
     turns = itertools.cycle(players)
     kinds = list(What)
     plan: list[Fault] = []
     while len(plan) < faults:
         random.shuffle(kinds)
-        plan += [_draw(random, what, players, turns) for what in kinds[: faults - len(plan)]]
+        plan += [_draw(random, what, players, turns, pace) for what in kinds[: faults - len(plan)]]
     return tuple(plan)
 
 
@@ -123,11 +123,13 @@ def same_for_all(what: What, faults: int, players: Sequence[Player]) -> tuple[Fa
     return tuple(Fault(what, players[n % len(players)].name, seconds) for n in range(faults))
 
 
-def _draw(random: Random, what: What, players: Sequence[Player], turns: itertools.cycle[Player]) -> Fault:
+def _draw(
+    random: Random, what: What, players: Sequence[Player], turns: itertools.cycle[Player], pace: float
+) -> Fault:
     return Fault(
         what,
         _whom(random, what, players, turns),
-        random.uniform(*LASTS.get(what, (0, 0))),
+        random.uniform(*LASTS.get(what, (0, 0))) * pace,
         random.uniform(*STRENGTHS.get(what, (0, 0))),
         random.uniform(*REST),
         random.random() < PATIENT,

@@ -53,7 +53,7 @@ def runs(
 
 def test_plan_of_every_fault_is_survived(runs: Callable[..., Run]) -> None:
     run = runs(SHORT, SEED)
-    verdict = run.carry_out(make_plan(SEED, len(What), SHORT))
+    verdict = run.carry_out(make_plan(SEED, len(What), SHORT, pace=0.5))
     assert verdict.holds, run.report()
     assert set(run.chronicle.counts) == set(What), run.report()
 
