@@ -34,6 +34,8 @@ PARALLEL := -n auto --maxprocesses 5 --dist loadfile --no-loadscope-reorder
 # Part of the tests reaches part of the code, so with ARGS nothing is measured.
 COVERAGE := $(if $(strip $(ARGS)),,--cov --cov-report=)
 
+DEEP := KIZUNA_DEEP=1 $(VENV_PYTHON) -m pytest --dist loadfile --no-loadscope-reorder -o timeout=3000
+
 PACKAGES := .venv/.packages
 PROJECT := .venv/.project
 TEST_PACKAGES := .venv/.test-packages
@@ -66,9 +68,17 @@ test: setup-test browsers dynamodb-local ministack  ## Set up, then lint, types,
 	@$(VENV_PYTHON) -m pytest $(PARALLEL) $(COVERAGE) $(ARGS)
 	@$(if $(COVERAGE),$(MAKE) --no-print-directory coverage-gate)
 
+# Half an hour of faults in real time begins at once, beside all the rest; what it says follows at the end.
+SLOW := tests/e2e/reliability
 test-deep: setup-test browsers dynamodb-local ministack  ## The long forms of the tests as well: before a release, and each night
-	@KIZUNA_DEEP=1 $(VENV_PYTHON) -m pytest -n 4 --dist loadfile --no-loadscope-reorder -o timeout=3000 $(ARGS)
-	@$(if $(ARGS),,$(VENV_PYTHON) -m tests.mutation --changed)
+ifneq ($(strip $(ARGS)),)
+	@$(DEEP) -n 4 $(ARGS)
+else
+	@mkdir -p test-results
+	@$(DEEP) -n 0 $(SLOW) > test-results/slow.txt 2>&1 & \
+	$(DEEP) -n 3 --ignore $(SLOW); rest=$$?; wait $$!; slow=$$?; cat test-results/slow.txt; exit $$(( rest + slow ))
+	@$(VENV_PYTHON) -m tests.mutation --changed
+endif
 
 check: setup-test  ## Lint, formatting, types
 	@$(VENV_PYTHON) -m ruff check --output-format concise
