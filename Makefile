@@ -29,7 +29,8 @@ DEPLOY_WORDS := STACK ORIGINS SIGN_IN SECRET JWKS_URL AUDIENCE ISSUER STAGE RATE
   REQUESTS_BURST LOG_DAYS LOG_ROLE ALARM_TOPIC BUCKET CONFIG PACKAGE TEMPLATE
 
 # Tests of one file share pages and servers, so a file stays in one process. ARGS="-n 0": all in one.
-PARALLEL := -n auto --maxprocesses 5 --dist loadfile --no-loadscope-reorder
+# One process more than processors: tests in browsers wait a third of their time.
+PARALLEL = -n $$($(PYTHON) -c 'import os; print(min(os.cpu_count() + 1, 5))') --dist loadfile --no-loadscope-reorder
 # Each process measures what its own unit tests reach; pytest-cov adds the processes up at the end of the run.
 # Part of the tests reaches part of the code, so with ARGS nothing is measured.
 COVERAGE := $(if $(strip $(ARGS)),,--cov --cov-report=)
@@ -64,13 +65,13 @@ dev: setup  ## Serve the source tree; open pages show what was changed
 build: setup  ## Build the site for any static host in dist/site (ARGS="--config my.json --host chat.example.org")
 	@$(VENV_PYTHON) -m tools.build $(ARGS)
 
-test: setup-test browsers dynamodb-local ministack  ## Set up, then lint, types, unit tests, end-to-end tests, coverage
+test: test-tools  ## Set up, then lint, types, unit tests, end-to-end tests, coverage
 	@$(VENV_PYTHON) -m pytest $(PARALLEL) $(COVERAGE) $(ARGS)
 	@$(if $(COVERAGE),$(MAKE) --no-print-directory coverage-gate)
 
 # Half an hour of faults in real time begins at once, beside all the rest; what it says follows at the end.
 SLOW := tests/e2e/reliability
-test-deep: setup-test browsers dynamodb-local ministack  ## The long forms of the tests as well: before a release, and each night
+test-deep: test-tools  ## The long forms of the tests as well: before a release, and each night
 ifneq ($(strip $(ARGS)),)
 	@$(DEEP) -n 4 $(ARGS)
 else
@@ -145,6 +146,12 @@ screenshot: setup-test browsers  ## Take the README's picture anew
 setup: $(PROJECT) $(RUNTIME)  ## What `make run` needs: packages, PyScript, Pyodide
 
 setup-test: setup $(TEST_PACKAGES)
+
+# apt-get brings the browsers while pip and npm bring their packages; two apt-get would wait for each other.
+test-tools: | doctor  ## All that `make test` needs
+	@$(PYTHON) -m tools.browsers & browsers=$$!; \
+	$(MAKE) --no-print-directory setup-test ministack; tools=$$?; wait $$browsers && exit $$tools
+	@$(MAKE) --no-print-directory dynamodb-local
 
 browsers: setup-test  ## Install the browsers that are missing, where that is allowed
 	@$(VENV_PYTHON) -m tools.browsers

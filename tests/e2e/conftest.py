@@ -22,6 +22,8 @@ from tests.support.site import shared_site
 from tests.support.waiting import PATIENCE
 from tools.browsers import Browsers, find_browsers, missing_packages
 
+#: What starts pages cheaply; deep tests have the browser as it is.
+SPARING = () if DEEP else (browsers.COMPILE_ONCE,)
 FAILED = pytest.StashKey[bool]()
 #: What leaves artefacts in a folder for the name of a test that failed, and tells where that is.
 KEEPERS = pytest.StashKey[list[Callable[[str], str]]]()
@@ -112,17 +114,18 @@ def chromium_program(installed: Browsers) -> Path:
 
 @pytest.fixture(scope="session")
 def chromium(playwright: Playwright, installed: Browsers, chromium_program: Path) -> Iterator[Browser]:
-    """One Chromium for all tests: without windows where that will do, since each costs a second; deep, with them."""
+    """One Chromium for all tests: without windows where that will do, since each costs a second; deep, as people have
+    it."""
     windows = DEEP or browsers.is_headed()
     program = chromium_program if windows else installed.headless_shell or chromium_program
-    with browsers.chromium(playwright, program) as browser:
+    with browsers.chromium(playwright, program, *SPARING) as browser:
         yield browser
 
 
 @pytest.fixture(scope="module")
 def chromium_that_hides(playwright: Playwright, chromium_program: Path) -> Iterator[BrowserContext]:
     """A Chromium whose hidden tabs are hidden."""
-    with browsers.chromium_that_hides(playwright, chromium_program) as context:
+    with browsers.chromium_that_hides(playwright, chromium_program, *SPARING) as context:
         yield context
 
 

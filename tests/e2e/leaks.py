@@ -216,16 +216,14 @@ class Gate:
             **told,
         )
 
-    def run(self, count: int, samples: int = 10, *, hurry: bool = False) -> Iterator[Figures]:
-        """The figures after WARM_UP, and then at even distances until ``count``; ``hurry``: those between the first
-        and the last are read at once."""
+    def run(self, count: int, samples: int = 10) -> Iterator[Figures]:
+        """The figures after WARM_UP, and then at even distances until ``count``."""
         self.person.cdp.send("Performance.enable")
         self.reconnect(WARM_UP - self.reconnects)
-        first = self.read()
-        yield first
+        yield (first := self.read())
         for sample in range(1, samples + 1):
             self.reconnect(WARM_UP + (count - WARM_UP) * sample // samples - self.reconnects)
-            yield self.read_at_once() if hurry and sample < samples else self.read(like=first)
+            yield self.read(like=first)
 
 
 def problems(seen: Sequence[Figures]) -> list[str]:

@@ -573,7 +573,7 @@ def test_under_any_path_it_needs_no_host_nor_one_that_is_in_order(chromium: Brow
         with StaticHost(host.site) as static:
             opens(static.url)
             wait_until_kept(page, host)
-            static.break_down()
+            static.in_order = False
             opens(f"{static.url}index.html?lang=ja")
         opens(static.url)
         scope = "async () => (await navigator.serviceWorker.getRegistration()).scope"

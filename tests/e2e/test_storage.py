@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Playwright
 
-from tests.e2e.conftest import skip_without
+from tests.e2e.conftest import SPARING, skip_without
 from tests.support import browsers
 from tests.support.python_page import PythonPage
 from tests.support.server import ROOT, KizunaServer
@@ -101,7 +101,7 @@ class Tabs:
 @pytest.fixture(scope="module")
 def browser(playwright: Playwright, chromium_program: Path, source_server: KizunaServer) -> Iterator[Tabs]:
     """Started by hand: Playwright's own has no back/forward cache."""
-    with browsers.chromium_that_hides(playwright, chromium_program) as context:
+    with browsers.chromium_that_hides(playwright, chromium_program, *SPARING) as context:
         devtools = context.new_cdp_session(context.pages[0])
         devtools.send("Storage.overrideQuotaForOrigin", {"origin": source_server.url, "quotaSize": ROOM})
         yield Tabs(context, source_server.url)

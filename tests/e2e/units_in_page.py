@@ -87,21 +87,16 @@ def run_in(page: Page, url: str, tests: Sequence[str] = TESTS) -> Result:
 
 def collected_here() -> list[str]:
     """The ids of all of them on this Python."""
-    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *TESTS]
-    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    collect = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *TESTS]
+    listed = subprocess.run(collect, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     return [line for line in listed.splitlines() if "::" in line]
 
 
 def unaccounted(here: Iterable[str], there: Result) -> list[str]:
-    """Tests of this Python that neither ran there as often nor were left out."""
+    """Tests of this Python that neither ran there as often nor were left out; the names of parameters may differ."""
     ran = (*there.passed, *there.failed, *there.deselected)
-    missing = Counter(map(_function, here)) - Counter(map(_function, ran))
-    return [f"{test}: {times} times too few" for test, times in missing.items()]
-
-
-def _function(test: str) -> str:
-    """The test without its parameters, whose names may differ from Python to Python."""
-    return test.partition("[")[0]
+    wanted, done = (Counter(test.partition("[")[0] for test in tests) for tests in (here, ran))
+    return [f"{test}: {times} times too few" for test, times in (wanted - done).items()]
 
 
 def _pack() -> bytes:

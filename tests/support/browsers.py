@@ -32,6 +32,8 @@ CHROMIUM_FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+#: WebAssembly is compiled once, quickly: again where it runs often is a fifth of what the start of a page costs.
+COMPILE_ONCE = "--js-flags=--liftoff-only"
 
 
 def is_headed() -> bool:

@@ -147,7 +147,7 @@ class StaticHost(ThreadingHTTPServer):
         self.says_the_same = says_the_same
         self.asked: list[str] = []  #: the paths of all requests so far
         self.held: dict[str, threading.Event] = {}  #: how a path ends -> when it may be answered
-        self.in_order = True
+        self.in_order = True  #: else it answers every request with 503
         self.port: int = self.server_address[1]
         self.origin = f"http://{LOOPBACK}:{self.port}"
         self.url = f"{self.origin}{self.PATH}"
@@ -161,10 +161,6 @@ class StaticHost(ThreadingHTTPServer):
         finally:
             del self.held[ending]
             released.set()
-
-    def break_down(self) -> None:
-        """From now on answer every request with 503."""
-        self.in_order = False
 
     def __enter__(self) -> Self:
         threading.Thread(target=self.serve_forever, daemon=True).start()

@@ -105,15 +105,15 @@ class Fault:
         return " ".join(filter(None, [self.what.value, self.whom, lasts]))
 
 
-def make_plan(seed: int, faults: int, players: Sequence[Player], *, pace: float = 1.0) -> tuple[Fault, ...]:
-    """So many faults; ``pace`` multiplies how long each lasts."""
+def make_plan(seed: int, faults: int, players: Sequence[Player]) -> tuple[Fault, ...]:
+    """So many faults."""
     random = Random(seed)
     turns = itertools.cycle(players)
     kinds = list(What)
     plan: list[Fault] = []
     while len(plan) < faults:
         random.shuffle(kinds)
-        plan += [_draw(random, what, players, turns, pace) for what in kinds[: faults - len(plan)]]
+        plan += [_draw(random, what, players, turns) for what in kinds[: faults - len(plan)]]
     return tuple(plan)
 
 
@@ -123,13 +123,11 @@ def same_for_all(what: What, faults: int, players: Sequence[Player]) -> tuple[Fa
     return tuple(Fault(what, players[n % len(players)].name, seconds) for n in range(faults))
 
 
-def _draw(
-    random: Random, what: What, players: Sequence[Player], turns: itertools.cycle[Player], pace: float
-) -> Fault:
+def _draw(random: Random, what: What, players: Sequence[Player], turns: itertools.cycle[Player]) -> Fault:
     return Fault(
         what,
         _whom(random, what, players, turns),
-        random.uniform(*LASTS.get(what, (0, 0))) * pace,
+        random.uniform(*LASTS.get(what, (0, 0))),
         random.uniform(*STRENGTHS.get(what, (0, 0))),
         random.uniform(*REST),
         random.random() < PATIENT,
