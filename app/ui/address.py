@@ -8,12 +8,16 @@ from urllib.parse import quote, unquote
 DEFAULT_ROOM = "general"
 
 
-def room_of(fragment: str) -> str:
-    """The room that ``location.hash`` names; the default one when it names none. Not checked: the session does that.
+def room_of(fragment: str) -> str | None:
+    """The room that ``location.hash`` names; the default one when it is empty. Not checked: the session does that.
 
+    None for any other fragment than ``#/...``: links within the page and sign-in services have theirs.
     Composed, because some systems paste names decomposed and the server knows one spelling.
     """
-    name = unquote(fragment.removeprefix("#").removeprefix("/").removesuffix("/"), errors="replace")
+    path = fragment.removeprefix("#")
+    if path and not path.startswith("/"):
+        return None
+    name = unquote(path.removeprefix("/").removesuffix("/"), errors="replace")
     return normalize("NFC", name) or DEFAULT_ROOM
 
 

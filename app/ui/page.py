@@ -8,7 +8,7 @@ import js
 
 from chat.store import ChatState, ChatStore
 from ui.actions import Actions
-from ui.address import address_of, room_of
+from ui.address import DEFAULT_ROOM, address_of, room_of
 from ui.announcer_view import AnnouncerView
 from ui.arrivals import Arrivals
 from ui.browser_frames import BrowserFrames
@@ -51,6 +51,7 @@ class Page:
         self._make_views(listeners, arrivals)
         self._closers.append(self._store.subscribe(lambda s: s.room_id, lambda _: self._follow_room()))
         listeners.on(js.window, "hashchange", lambda _: self._enter_room())
+        listeners.on(by_id("skip"), "click", self._skip)
         listeners.on(js.document, "visibilitychange", lambda _: self._visibility_changed())
         js.document.documentElement.setAttribute("data-page", "live")
 
@@ -92,7 +93,8 @@ class Page:
         self._closers.append(self._store.subscribe(part, lambda _: self._frames.mark(view)))
 
     def _enter_room(self) -> None:
-        self._actions.enter_room(room_of(js.location.hash))
+        room_id = room_of(js.location.hash) or self._store.state.room_id or DEFAULT_ROOM
+        self._actions.enter_room(room_id)
         self._follow_room()
 
     def _follow_room(self) -> None:
@@ -101,6 +103,11 @@ class Page:
         room_id = self._store.state.room_id
         if room_of(js.location.hash) != room_id:
             js.history.replaceState(None, "", address_of(room_id))
+
+    def _skip(self, event: js.Event) -> None:
+        """The skip link moves the focus, and leaves the address to the room."""
+        event.preventDefault()
+        by_id("composer-text").focus()
 
     def _visibility_changed(self) -> None:
         if not js.document.hidden:

@@ -114,7 +114,7 @@ class RoomsView:
         if not name:
             self._field.focus()
             return
-        self._on_the_way = room_of(address_of(name))
+        self._on_the_way = room_of(address_of(name)) or ""
         if self._on_the_way == self._shown:
             self._arrive(self._shown)
         else:

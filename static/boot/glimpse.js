@@ -15,7 +15,7 @@
   const remembered = () => sessionStorage.getItem("kizuna.name") ?? localStorage.getItem("kizuna.name");
   const hasLeft = (name) => localStorage.getItem(`kizuna.left.${name}`) !== null;
   // The room of this address; ui/address.py has the same default.
-  const here = () => (location.hash.length > 2 ? location.hash : "#/general");
+  const here = () => (/^#\/./.test(location.hash) ? location.hash : "#/general");
   const piece = (element, name) => element.querySelector(`[data-part="${name}"]`);
 
   function look(message) {

@@ -53,3 +53,22 @@ def test_going_to_a_room_by_name_and_leaving_it_again(ada: Person, room: str) ->
     expect(ada.page.locator("#room-name")).to_have_text(room)
     assert ada.page.url.endswith(f"#/{room}")
     expect(link_to(ada, "お茶")).to_have_count(0)
+
+
+def test_the_skip_link_moves_the_focus_and_enters_no_room(ada: Person, room: str) -> None:
+    address = ada.page.url
+    ada.page.get_by_role("link", name="Skip").focus()
+    ada.page.keyboard.press("Enter")
+    expect(ada.message_box).to_be_focused()
+    assert ada.page.url == address
+    expect(ada.page.locator("#room-name")).to_have_text(room)
+
+
+def test_a_fragment_of_somebody_else_enters_no_room_and_back_still_works(ada: Person, room: str) -> None:
+    ada.enter(f"other-{room}")
+    ada.page.evaluate("() => { location.hash = '#access_token=secret'; }")
+    ada.page.wait_for_url(f"**#/other-{room}")
+    expect(link_to(ada, "access_token=secret")).to_have_count(0)
+    ada.page.go_back()
+    ada.page.go_back()
+    expect(ada.page.locator("#room-name")).to_have_text(room)

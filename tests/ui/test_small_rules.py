@@ -25,12 +25,16 @@ from ui.title import Unseen, page_title
         ("#/%E6%84%9B", "愛"),
         ("#/a/b", "a/b"),
         ("#/team/", "team"),
-        ("#plain", "plain"),
         ("#/%ff", "\ufffd"),
     ],
 )
 def test_the_address_names_the_room(fragment: str, room: str):
     assert room_of(fragment) == room
+
+
+@pytest.mark.parametrize("fragment", ["#composer-text", "#section", "#_=_", "#access_token=a/b", "#:~:text=x"])
+def test_a_fragment_that_is_not_of_this_page_names_no_room(fragment: str):
+    assert room_of(fragment) is None
 
 
 @pytest.mark.parametrize(
