@@ -52,12 +52,16 @@
   // Python is done with the first line of the program, yet the page is not alive: it raised, or waits in vain.
   addEventListener("py:done", () => words("run", 15_000, () => fail("error", "Python ran, but the page did not open")));
 
-  // Failures that announce themselves.
-  addEventListener("error", ({ target, message }) => {
-    if (target?.tagName === "SCRIPT") fail("network", target.src);
-    else if (message) fail("error", message);
+  // Failures that announce themselves, of this page's own files: extensions, wallets, antivirus and hosts put scripts into
+  // pages, which fail on their own account, and browsers tell of observers as if those were errors.
+  const here = () => new URL("./", document.baseURI).href;
+  const isOurs = (url) => Boolean(url?.startsWith(here()));
+  addEventListener("error", ({ target, message, filename, error }) => {
+    if (target?.tagName === "SCRIPT") isOurs(target.src) && fail("network", target.src);
+    else if (message && error && isOurs(filename)) fail("error", message);
   }, true);
   addEventListener("unhandledrejection", ({ reason }) => {
+    if (!String(reason?.stack ?? "").includes(here())) return;
     const text = String(reason?.message ?? reason);
     fail(/fetch|\[\d{3}\]|HTTP \d{3}|import|network|load failed/i.test(text) ? "network" : "error", text);
   });
@@ -69,7 +73,7 @@
   // A runtime file that is missing makes Pyodide wait for ever; the browser knows how its request ended.
   const requests = new PerformanceObserver((list) => {
     for (const { name, responseStatus } of list.getEntries())
-      if (responseStatus >= 400 && /\/vendor\/|\.(m?js|wasm|zip|toml|py)(\?|$)/.test(name)) fail("network", `${responseStatus} ${name}`);
+      if (responseStatus >= 400 && isOurs(name) && /\/vendor\/|\.(m?js|wasm|zip|toml|py)(\?|$)/.test(name)) fail("network", `${responseStatus} ${name}`);
   });
   addEventListener("DOMContentLoaded", () => boxes.observe(document.body, { childList: true }));
   requests.observe({ type: "resource", buffered: true });

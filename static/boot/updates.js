@@ -10,9 +10,22 @@ const trusted = globalThis.trustedTypes?.createPolicy("kizuna-updates", { create
 const ANSWER_PATIENCE = 10_000; // milliseconds; the worker that ends all others gives no answer
 const BETWEEN_CHECKS = 3_600_000; // milliseconds. At each visit the browser looks by itself; a chat stays open for days
 
+const isLive = () => root.dataset.page === "live";
+
 if (workers) {
-  const work = !files ? withdraw() : root.dataset.page === "live" ? attend() : recover();
-  work.catch((error) => console.info(`The page is not kept for visits without a network: ${error}`));
+  const work = !files ? withdraw() : isLive() ? attend() : recover();
+  work.catch(told);
+  // What was taken for a failure was none, or is over: the page is kept like any other.
+  if (files && !isLive())
+    new MutationObserver((_, self) => {
+      if (!isLive()) return;
+      self.disconnect();
+      attend().catch(told);
+    }).observe(root, { attributeFilter: ["data-page"] });
+}
+
+function told(error) {
+  console.info(`The page is not kept for visits without a network: ${error}`);
 }
 
 // The page of the source tree: whoever changes it wants to see what they changed.
@@ -86,12 +99,14 @@ function activate(registration) {
 async function recover() {
   const registration = await workers.getRegistration(here);
   if (registration?.scope !== here || !registration.active || !["network", "error", "config"].includes(root.dataset.cause)) return;
-  if (await isGone(401, 403)) { // whatever the host has now is what people should see
+  const isForGood = await isGone(401, 403);
+  if (isLive()) return;
+  if (isForGood) { // whatever the host has now is what people should see
     await forget(registration);
     return location.reload();
   }
   await registration.update(); // without a network this fails, as the question before: what is here is all there is
-  const giveUp = async () => root.dataset.cause !== "config" && forget(registration);
+  const giveUp = async () => root.dataset.cause !== "config" && !isLive() && forget(registration);
   const newer = registration.installing ?? registration.waiting;
   if (newer) follow(newer, () => activate(registration), giveUp);
   else await giveUp();

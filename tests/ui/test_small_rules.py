@@ -32,7 +32,9 @@ def test_the_address_names_the_room(fragment: str, room: str):
     assert room_of(fragment) == room
 
 
-@pytest.mark.parametrize("fragment", ["#composer-text", "#section", "#_=_", "#access_token=a/b", "#:~:text=x"])
+@pytest.mark.parametrize(
+    "fragment", ["#composer-text", "#section", "#_=_", "#access_token=a/b", "#:~:text=x"]
+)
 def test_a_fragment_that_is_not_of_this_page_names_no_room(fragment: str):
     assert room_of(fragment) is None
 
