@@ -80,28 +80,6 @@ SPOIL_THE_RUNTIME = """async () => {
 SLOW = "Object.defineProperty(navigator, 'connection', { value: { effectiveType: '3g' } });"
 SAVES_DATA = "Object.defineProperty(navigator, 'connection', { value: { saveData: true } });"
 
-#: Remembers every state of the page, and makes the errors of others while it starts.
-FOREIGN_ERRORS = """
-window.states = [];
-new MutationObserver((changes) => {
-    for (const { target } of changes) states.push(target.dataset.page);
-}).observe(document, { subtree: true, attributeFilter: ["data-page"] });
-const fail = () => {
-    Promise.reject(new Error("MetaMask: Disconnected from chain"));
-    Promise.reject("an extension's network is gone");
-    Promise.reject({ code: 4001 });
-    dispatchEvent(new ErrorEvent("error", { message: "Script error." }));
-    dispatchEvent(new ErrorEvent("error", {
-        message: "ResizeObserver loop completed with undelivered notifications.", filename: location.href,
-    }));
-    const wallet = "chrome-extension://wallet/inpage.js";
-    dispatchEvent(new ErrorEvent("error", { message: "ours is broken", filename: wallet, error: new Error() }));
-};
-for (const moment of [0, 100, 300]) setTimeout(fail, moment);
-"""
-#: As some hosts put it into every page; the page's own rules refuse it.
-BEACON = '<script defer src="https://static.cloudflareinsights.com/beacon.min.js"></script></body>'
-
 Visit = Callable[..., AbstractContextManager[tuple[Person, KizunaServer]]]
 
 
@@ -141,10 +119,6 @@ class Host:
             for before, after in changes.items():
                 text = text.replace(before, after)
             self._copy.replace(name, text.encode())
-
-    def say(self, old: str, new: str) -> None:
-        """Let the page itself say something else."""
-        self._copy.say(old, new)
 
     def replace(self, path: str, content: bytes) -> None:
         """Serve something else under this name."""
@@ -261,21 +235,6 @@ def test_without_a_network_the_page_opens_and_delivers_later_what_was_typed(visi
         ada.wait_for_text("typed without a network", state="sent")
         peer.wait_to_hear("typed without a network")
         assert peer.heard == ["before", "typed without a network"]
-
-
-def test_errors_of_extensions_and_hosts_fail_neither_the_page_nor_what_it_keeps(
-    visit: Visit, host: Host
-) -> None:
-    host.say("</body>", BEACON)
-    with visit(script=FOREIGN_ERRORS) as (ada, _):
-        ada.watch.allow(".")  # somebody else's
-        ada.watch.allow_origin("https://static.cloudflareinsights.com")
-        assert any("beacon" in line for line in ada.watch.console)
-        assert ada.page.evaluate("states") == ["live"]
-        ada.watch.allow_network_trouble()
-        with ada.network.down():
-            ada.reload()
-        assert ada.page.evaluate("states") == ["live"]
 
 
 @pytest.mark.deep
