@@ -54,7 +54,7 @@ SITE_INPUTS := index.html static/config.json backend/pages.py $(wildcard tools/b
 help:  ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
 	@echo "Settable: PORT=$(PORT) HOST=$(HOST) DATA=$(DATA) PYTHON=$(PYTHON); for tests also ARGS=\"-k name\""
-	@echo "Costs, on two cores: make test 4 to 5 min with its set-up (beside four busy processes 9), make unit 1 min, make test-deep 35 min"
+	@echo "Costs, on two cores: make test 4 to 5 min with its set-up (beside four busy processes 7 to 9), make unit 1 min, make test-deep 35 min"
 
 run: setup $(SITE)  ## Set up and build what is missing or has changed, then serve the built page
 	@exec $(VENV_PYTHON) -m backend.server --root dist/local

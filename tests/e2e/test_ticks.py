@@ -192,11 +192,13 @@ def test_a_tab_hidden_for_five_minutes_pings_every_thirty_seconds(
             person.page.evaluate(COUNT_TIMEOUTS)
             cover.bring_to_front()
             eventually(lambda: stand_still(person), within=300, what="a page whose timers are stopped")
-            eventually(lambda: pings_of(person) >= 10, within=500, what="ten pings")
+            pings, own_timers = pings_of(person), timeouts_of(person)
+            eventually(lambda: pings_of(person) >= pings + 8, within=500, what="eight pings")
+            ran = timeouts_of(person) - own_timers
             sent = [frame["t"] / 1000 for frame in frames_of(person, "ping")]
-            gaps = [after - before for before, after in itertools.pairwise(sent)]
-            print(f"seconds between pings: {', '.join(f'{gap:.2f}' for gap in gaps)}")
-            assert max(gaps) < 50, "the page's own timers run once a minute"
+            gaps = [f"{after - before:.2f}" for before, after in itertools.pairwise(sent)]
+            print(f"seconds between pings: {', '.join(gaps)}; the page's own timers ran {ran} times")
+            assert ran < 8, "as often as the pings, which prove nothing"
             assert statuses() == ["connected"]
             assert network.counts.websockets == 1
         person.page.close()
