@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,16 +12,19 @@ from playwright.sync_api import Browser
 from tests.e2e.conftest import present
 from tests.e2e.test_service_worker import start_file, versions_kept
 from tests.support.cast import Cast
+from tests.support.person import Person
 from tests.support.server import KizunaServer
 from tests.support.site import Copy
 from tests.support.waiting import eventually
 
-#: Remembers every state of the page, and makes the errors of others while it starts.
-FOREIGN_ERRORS = """
+REMEMBER_STATES = """
 window.states = [];
 new MutationObserver((changes) => {
     for (const { target } of changes) states.push(target.dataset.page);
 }).observe(document, { subtree: true, attributeFilter: ["data-page"] });
+"""
+#: Others fail while the page starts.
+FOREIGN_ERRORS = """
 const fail = () => {
     Promise.reject(new Error("MetaMask: Disconnected from chain"));
     Promise.reject("an extension's network is gone");
@@ -33,8 +38,37 @@ const fail = () => {
 };
 for (const moment of [0, 100, 300]) setTimeout(fail, moment);
 """
+#: A mistake of the page itself, which stops nothing.
+OWN_ERROR = """
+setTimeout(() => {
+    dispatchEvent(new ErrorEvent("error", { message: "ours", filename: location.href, error: new Error("ours") }));
+}, 100);
+"""
 #: As some hosts put it into every page; the page's own rules refuse it.
 BEACON = '<script defer src="https://static.cloudflareinsights.com/beacon.min.js"></script></body>'
+
+
+@contextlib.contextmanager
+def visit(
+    request: pytest.FixtureRequest, chromium: Browser, site: Path, folder: Path, script: str
+) -> Iterator[Person]:
+    """Somebody whose page is about to be opened for the first time; whatever it complains of is allowed."""
+    with KizunaServer(folder / "kizuna.sqlite3", ROOT=str(site), RATE_LIMIT="0") as server:
+        cast = Cast(chromium, server)
+        ada = cast.hire("Ada", keeps=True)
+        ada.page.add_init_script(REMEMBER_STATES + script)
+        ada.watch.allow(".")
+        with present(request, [ada], server):
+            yield ada
+        cast.dismiss(ada)
+
+
+def wait_until_kept(person: Person) -> None:
+    last = start_file(person.page, "nothing")
+    eventually(
+        lambda: any(path.endswith(last) for paths in versions_kept(person.page).values() for path in paths),
+        what="the page is kept",
+    )
 
 
 def test_errors_of_extensions_and_hosts_fail_neither_the_page_nor_what_it_keeps(
@@ -42,24 +76,21 @@ def test_errors_of_extensions_and_hosts_fail_neither_the_page_nor_what_it_keeps(
 ) -> None:
     copy = Copy(site, tmp_path / "copy")
     copy.say("</body>", BEACON)
-    with KizunaServer(tmp_path / "kizuna.sqlite3", ROOT=str(copy.site), RATE_LIMIT="0") as server:
-        cast = Cast(chromium, server)
-        ada = cast.hire("Ada", keeps=True)
-        ada.page.add_init_script(FOREIGN_ERRORS)
-        ada.watch.allow(".")  # somebody else's
+    with visit(request, chromium, copy.site, tmp_path, FOREIGN_ERRORS) as ada:
         ada.watch.allow_origin("https://static.cloudflareinsights.com")
-        with present(request, [ada], server):
-            ada.open("kept")
-            assert any("beacon" in line for line in ada.watch.console)
-            assert ada.page.evaluate("states") == ["live"]
-            last = start_file(ada.page, "nothing")
-            eventually(
-                lambda: any(
-                    path.endswith(last) for paths in versions_kept(ada.page).values() for path in paths
-                ),
-                what="the page is kept",
-            )
-            with ada.network.down():
-                ada.reload()
-            assert ada.page.evaluate("states") == ["live"]
-        cast.dismiss(ada)
+        ada.open("kept")
+        assert any("beacon" in line for line in ada.watch.console)
+        assert ada.page.evaluate("states") == ["live"]
+        wait_until_kept(ada)
+        with ada.network.down():
+            ada.reload()
+        assert ada.page.evaluate("states") == ["live"]
+
+
+def test_a_page_that_is_live_after_a_failure_is_kept_like_any_other(
+    request: pytest.FixtureRequest, chromium: Browser, site: Path, tmp_path: Path
+) -> None:
+    with visit(request, chromium, site, tmp_path, OWN_ERROR) as ada:
+        ada.begin_to_open("kept")
+        eventually(lambda: ada.page.evaluate("states") == ["failed", "live"], what="a failure, then life")
+        wait_until_kept(ada)
