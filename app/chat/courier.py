@@ -194,11 +194,14 @@ class Courier:
         """Send what is due, and come back when the next is."""
         self._disarm()
         if self._person is not None and self._service.is_connected():
-            for parcel in self._outbox.take_due(self._platform.now().monotonic):
+            due = self._outbox.take_due(self._platform.now().monotonic)
+            for parcel in due:
                 self._work.start(self._carry(self._person, parcel))
             due_at = self._outbox.next_due_at()
             if due_at is not None:
                 self._due = self._platform.call_at(due_at, self.pump)
+            if any(parcel.tries > 1 for parcel in due):  # an answer is overdue
+                self._service.doubt()
         self._screen.counted(len(self._outbox))
 
     async def _carry(self, person: str, parcel: Parcel) -> None:

@@ -93,7 +93,7 @@ class Membership:
         self._listener = listener
         self._asks = asks
         self._book = RoomBook(None)
-        self._requests = Requests(platform, self.send, self._on_unanswered)
+        self._requests = Requests(platform, self.send, service.doubt, self._on_unanswered)
         self._preparing: LinkHandle | None = None  # a first link on which we catch up before it counts
         self._successor: Successor | None = None  # a link that is to replace the one in use, unnoticed
         self._carrier: int | None = None  # number of the link in use

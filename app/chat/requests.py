@@ -28,14 +28,19 @@ class Request:
 
 
 class Requests:
-    """Responsible for asking again. ``send`` sends a frame on the link of the moment; ``give_up`` is told of a
-    question that stayed without an answer."""
+    """Responsible for asking again. ``send`` sends a frame on the link of the moment; ``doubt`` is called when an
+    answer is overdue, ``give_up`` with a question that stayed without one."""
 
     def __init__(
-        self, platform: Platform, send: Callable[[UpFrame], None], give_up: Callable[[Request], None]
+        self,
+        platform: Platform,
+        send: Callable[[UpFrame], None],
+        doubt: Callable[[], None],
+        give_up: Callable[[Request], None],
     ) -> None:
         self._platform = platform
         self._send = send
+        self._doubt = doubt
         self._give_up = give_up
         self._open: dict[str, Request] = {}
         self._numbers = itertools.count(1)
@@ -81,6 +86,8 @@ class Requests:
             self.answered(request.ref)
             self._give_up(request)
             return
+        if request.tries > 0:
+            self._doubt()
         request.tries += 1
         self._arm(request)
         self._send(request.frame)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from kizuna import events, farewell, rollover, states
+from kizuna import events, farewell, rollover, sleep, states
 from kizuna.backoff import Backoff
 from kizuna.close_codes import Policy
 from kizuna.commands import (
@@ -29,11 +29,11 @@ from kizuna.commands import (
 from kizuna.connection_state import ConnectionState, Reason, ReasonKind
 from kizuna.events import Event, LinkEvent, PageEvent, Timer, Wish
 from kizuna.farewell import Farewell
-from kizuna.heartbeat import Heartbeat
 from kizuna.link import Link
+from kizuna.links import Links
 from kizuna.options import Options
+from kizuna.patience import Patience
 from kizuna.platform import Instant
-from kizuna.sleep import SleepDetector
 from kizuna.states import LinkSignal, LinkState, Status, Trigger
 from kizuna.wire import Meaning
 
@@ -55,21 +55,19 @@ class Connection:
             random=random,
         )
         self._random = random
-        self._link: Link | None = None
-        self._candidate: Link | None = None  # the next link, while a replacement is prepared
-        self._retiring: Link | None = None  # the old link, while its last frames may still come
-        self._link_count = 0
+        self._links = Links(needs_ready=options.wire.ready is not None)
         self._state = ConnectionState()
         self._timers: dict[Timer, float] = {}
         self._commands: list[Command] = []
         self._now = Instant(0.0, 0.0)
-        self._sleep = SleepDetector(options.sleep_gap)
+        self._sleep = sleep.SleepDetector(options.sleep_gap)
         self._visible = True
         self._online = True
         self._not_before: float | None = None  # the server asked not to come back earlier
         self._token_renewals = 0  # refusals of a token in a row
         self._tried_by_hand_at: float | None = None
-        self._probed_again = False  # this doubt has had its second chance
+        self._patience = Patience(options.connect_timeout, options.impatience)
+        self._candidate_at: float | None = None  # when the last one was begun
 
     # --- what others may see ---
 
@@ -86,12 +84,12 @@ class Connection:
     @property
     def link(self) -> Link | None:
         """The link that carries the application's frames, or is to carry them; None: there is none."""
-        return self._link
+        return self._links.current
 
     @property
     def links(self) -> list[Link]:
         """Every link that is not forgotten: two while one replaces the other, else one or none."""
-        return [link for link in (self._link, self._candidate, self._retiring) if link is not None]
+        return self._links.all
 
     @property
     def timers(self) -> Mapping[Timer, float]:
@@ -108,7 +106,7 @@ class Connection:
         if isinstance(event, events.TimerFired):
             self._on_timer_fired(event.timer, throttled=event.throttled)
         elif isinstance(event, events.LinkEvent):
-            link = next((link for link in self.links if link.number == event.link), None)
+            link = self._links.find(event.link)
             if link is None:
                 return []
             slept = self._sleep.slept(now)
@@ -124,12 +122,19 @@ class Connection:
     def _on_timer_fired(self, timer: Timer, *, throttled: bool) -> None:
         due = self._timers.get(timer)
         late = 0.0 if due is None else self._now.monotonic - due
-        tick_late = late if timer is Timer.TICK else 0.0
-        if self._sleep.slept(self._now, tick_late, throttled=throttled):
+        if self._sleep.slept(self._now):
             self._fire(Trigger.WOKE)
-        if due is not None and self._timers.get(timer) == due:  # else waking disarmed it, or armed it anew
-            del self._timers[timer]
-            self._on_timer(timer, late)
+        elif throttled and timer is Timer.TICK and self._sleep.may_have_slept(late):
+            self._fire(Trigger.DOUBTED)
+        if due is None or self._timers.get(timer) != due:  # waking disarmed it, or armed it anew
+            return
+        del self._timers[timer]
+        link = self._links.timed_by(timer)
+        if late > sleep.LATE and link is not None and not link.is_put_off:
+            link.is_put_off = True
+            self._arm(timer, sleep.PUT_OFF)
+        else:
+            self._on_timer(timer)
 
     def _on_event(self, event: Wish | PageEvent) -> None:
         match event:
@@ -139,6 +144,8 @@ class Connection:
                 self._fire(Trigger.DISCONNECT)
             case events.RetryRequested():
                 self._fire(Trigger.TRY_NOW)
+            case events.DoubtRaised() | events.NetworkChanged():
+                self._fire(Trigger.DOUBTED)
             case events.PageShown():
                 self._visible = True
                 self._fire(Trigger.SHOWN)
@@ -153,13 +160,14 @@ class Connection:
                 self._fire(Trigger.OFFLINE)
             case events.PageSuspended():
                 self._fire(Trigger.SUSPENDED)
-            case events.PageResumed():  # pragma: no branch
-                self._fire(Trigger.RESUMED)
+            case events.PageResumed() | events.MachineSlept():  # pragma: no branch
+                self._fire(Trigger.RESUMED)  # not WOKE: what was begun since it woke goes on
 
     def _on_link_event(self, event: LinkEvent, link: Link) -> None:
         match event:
             case events.TokenObtained(token=token):
-                if link.note_token():
+                if link.note_token(self._now.monotonic):
+                    self._arm(self._links.deadline_of(link), self._patience.deadline)
                     self._do(OpenSocket(link.number, token))
             case events.TokenFailed(unauthorized=True):
                 self._refuse(link, Reason(ReasonKind.UNAUTHORIZED, "the identity provider refused a token"))
@@ -187,8 +195,9 @@ class Connection:
                 self._lose(link, Reason(ReasonKind.PREPARE_FAILED, words))
 
     def _on_opened(self, link: Link) -> None:
-        if link.is_ready:  # this wire has no ready: the application's preparation is all that is awaited
-            self._arm(self._deadline_of(link), self._options.prepare_timeout)
+        # Where the wire has no ready, the application's preparation is all that is awaited.
+        patience = self._options.prepare_timeout if link.is_ready else self._patience.deadline
+        self._arm(self._links.deadline_of(link), patience)
         self._do(PrepareLink(link.number))
 
     def _on_frame(self, frame: Mapping[str, Any], link: Link) -> None:
@@ -200,7 +209,7 @@ class Connection:
             case Meaning.PONG:
                 t = farewell.number(frame.get("t"))
                 link.heartbeat.answered(self._now.monotonic, None if t is None else t / 1000)
-                if link is self._link:
+                if link is self._links.current:
                     self._change(rtt=link.heartbeat.rtt)
             case Meaning.BYE:
                 self._on_farewell(link, farewell.from_bye(frame))
@@ -211,23 +220,24 @@ class Connection:
         if link.is_ready or link.state is not LinkState.PROVING:
             return
         link.expires_in = farewell.number(frame.get("expiresIn"))
-        self._arm(self._deadline_of(link), self._options.prepare_timeout)
+        self._arm(self._links.deadline_of(link), self._options.prepare_timeout)
         if link.note_ready():
             self._on_proven(link)
 
     def _on_proven(self, link: Link) -> None:
-        self._fire(Trigger.PROMOTED if link is self._candidate else Trigger.PROVEN)
+        self._fire(Trigger.PROMOTED if link is self._links.candidate else Trigger.PROVEN)
 
     def _on_farewell(self, link: Link, end: Farewell) -> None:
-        """The server ended the link. One beside that which carries has no say in whether we come back."""
-        if link is self._link and self._is_refusal(end.policy):
+        """The server ended the link. One beside that which carries has no say in whether we come back; nor has that
+        which carries while the next one is on its way: a server that allows one session closes the older."""
+        if link is self._links.current and self._links.candidate is None and self._is_refusal(end.policy):
             unauthorized = end.policy is Policy.RENEW_TOKEN
             kind = ReasonKind.UNAUTHORIZED if unauthorized else ReasonKind.REJECTED
             self._refuse(link, replace(end.reason, kind=kind))
             return
         if end.retry_after is not None:
             self._hold_back(min(end.retry_after, self._options.max_retry_after))
-            if self._candidate is not None:  # it is not to come yet, either
+            if self._links.candidate is not None:  # it is not to come yet, either
                 self._drop_candidate()
         if link in self.links:
             self._lose(link, end.reason)
@@ -237,7 +247,7 @@ class Connection:
         self._token_renewals += policy is Policy.RENEW_TOKEN
         return policy is Policy.STOP or self._token_renewals > 1
 
-    def _on_timer(self, timer: Timer, late: float) -> None:
+    def _on_timer(self, timer: Timer) -> None:
         match timer:
             case Timer.RETRY:
                 self._fire(Trigger.RETRY_DUE)
@@ -246,16 +256,17 @@ class Connection:
             case Timer.HEARTBEAT:
                 self._on_heartbeat()
             case Timer.SILENCE:
-                self._on_silence(late)
+                self._on_silence()
             case Timer.STABLE:
                 self._backoff.start_again()
                 self._note_served()
             case Timer.ROLLOVER:
                 self._fire(Trigger.ROLLOVER_DUE)
             case Timer.CANDIDATE:
+                self._patience.timed_out()
                 self._drop_candidate()
             case Timer.RETIRE:
-                self._end_retiring()
+                self._end(self._links.retiring)
             case Timer.TICK:  # pragma: no branch
                 self._arm_tick()
 
@@ -264,6 +275,7 @@ class Connection:
         if link.is_open and link.is_ready:
             self._lose(link, Reason(ReasonKind.PREPARE_FAILED, "the application was not prepared in time"))
         else:
+            self._patience.timed_out()
             self._lose(link, Reason(ReasonKind.TIMEOUT, "the server did not answer in time"))
 
     def _on_heartbeat(self) -> None:
@@ -272,15 +284,11 @@ class Connection:
         self._ping(link, None if link.heartbeat.is_silent else self._options.pong_timeout)
         self._arm(Timer.HEARTBEAT, self._options.heartbeat_interval)
 
-    def _on_silence(self, late: float) -> None:
+    def _on_silence(self) -> None:
         if not self._standing_link.heartbeat.is_silent:
             return
         if self.status is Status.CONNECTED:
             self._fire(Trigger.DOUBTED)
-        elif late > self._options.sleep_gap and not self._probed_again:
-            # The page was held up, so the answer may lie unread: ask once more before believing the silence.
-            self._probed_again = True
-            self._fire(Trigger.WOKE)
         else:
             self._lose(self._standing_link, Reason(ReasonKind.SILENCE, "the server does not answer any more"))
 
@@ -317,7 +325,8 @@ class Connection:
             self._rest()
 
     def _hurry(self) -> None:
-        if self._now.monotonic - self._standing_link.active_at > self._options.impatience:
+        if self._now.monotonic - self._standing_link.active_at > self._patience.impatience:
+            self._patience.restarted()
             self._open_link()
 
     def _restart(self) -> None:
@@ -346,7 +355,7 @@ class Connection:
         self._rearm()
 
     def _settle(self) -> None:
-        self._probed_again = False
+        self._patience.proved(self._standing_link.slowest_step)
         if self._options.wire.ready is not None:  # elsewhere only uptime proves that the server serves
             self._note_served()
         self._enter(Status.CONNECTED)
@@ -356,28 +365,31 @@ class Connection:
         self._arm_tick()
 
     def _begin_rollover(self) -> None:
-        self._end_retiring()
-        self._candidate = self._new_link()
-        self._arm(Timer.CANDIDATE, self._options.connect_timeout)
-        self._do(FetchToken(self._candidate.number))
+        self._end(self._links.retiring)
+        self._disarm(Timer.ROLLOVER)  # a doubt does not wait for it
+        candidate = self._links.candidate = self._links.make(self._now.monotonic)
+        self._candidate_at = self._now.monotonic
+        self._arm(Timer.CANDIDATE, self._patience.deadline)
+        self._do(FetchToken(candidate.number))
 
     def _promote(self) -> None:
         """The candidate carries from now on; the old link may still deliver what is on its way."""
-        self._retiring, self._link, self._candidate = self._link, self._candidate, None
+        self._links.promote()
         self._disarm(Timer.CANDIDATE)
-        self._probed_again = False
-        self._arm(Timer.RETIRE, self._options.retire_after)
+        self._patience.proved(self._standing_link.slowest_step)
+        if self._options.wire.has_seq:
+            self._arm(Timer.RETIRE, self._options.retire_after)
+        else:  # what comes over both would be seen twice
+            self._end(self._links.retiring)
         self._enter(Status.CONNECTED)
         self._begin_heartbeat()
 
     def _inherit(self) -> None:
         """The old link died while its successor was being prepared: that is the attempt, and it goes on."""
-        candidate, self._candidate = self._candidate, None
-        assert candidate is not None
-        self._link = candidate
+        self._links.promote()
         self._enter(Status.CONNECTING)
         self._change(attempt=1)
-        self._arm(Timer.CONNECT, self._options.connect_timeout)
+        self._arm(Timer.CONNECT, self._patience.deadline)
 
     def _probe(self) -> None:
         if self._options.wire.pong is None:  # nothing would answer
@@ -387,14 +399,26 @@ class Connection:
         self._enter(Status.SUSPECT)
         self._ping(link, self._options.probe_timeout)
 
-    def _probe_or_replace(self) -> None:
-        if self._options.wire.pong is None:
-            self._attempt()
-        else:
+    def _doubt(self) -> None:
+        """Ask, or where nothing answers, bring the next link up beside this one: a doubt destroys nothing."""
+        if self._options.wire.pong is not None:
             self._probe()
+            return
+        self._standing_link.apply(LinkSignal.DOUBT)
+        self._enter(Status.SUSPECT)
+        if self._links.candidate is None and self._doubt_waits > 0:
+            self._arm(Timer.ROLLOVER, self._doubt_waits)
+        elif self._links.candidate is None:
+            self._begin_rollover()
+
+    @property
+    def _doubt_waits(self) -> float:
+        """Seconds until a doubt may open a link again, where nothing answers a probe."""
+        if self._options.wire.pong is not None or self._candidate_at is None:
+            return 0.0
+        return max(0.0, self._candidate_at + rollover.DOUBT_INTERVAL - self._now.monotonic)
 
     def _trust(self) -> None:
-        self._probed_again = False
         self._disarm(Timer.SILENCE)
         self._enter(Status.CONNECTED)
 
@@ -449,60 +473,39 @@ class Connection:
     @property
     def _standing_link(self) -> Link:
         """The link, in a status that cannot be without one."""
-        assert self._link is not None
-        return self._link
+        assert self._links.current is not None
+        return self._links.current
 
     def _open_link(self) -> None:
         self._abandon()
-        self._link = self._new_link()
+        link = self._links.current = self._links.make(self._now.monotonic)
         self._change(attempt=self._state.attempt + 1)
-        self._arm(Timer.CONNECT, self._options.connect_timeout)
-        self._do(FetchToken(self._link.number))
-
-    def _new_link(self) -> Link:
-        self._link_count += 1
-        needs_ready = self._options.wire.ready is not None
-        return Link(self._link_count, self._now.monotonic, Heartbeat(), needs_ready=needs_ready)
-
-    def _deadline_of(self, link: Link) -> Timer:
-        return Timer.CANDIDATE if link is self._candidate else Timer.CONNECT
+        self._arm(Timer.CONNECT, self._patience.deadline)
+        self._do(FetchToken(link.number))
 
     def _abandon(self) -> None:
         """Give up every link."""
-        self._end_candidate()
-        self._end_retiring()
-        if self._link is not None:
-            self._end(self._link)
-            self._link = None
-            self._disarm(Timer.CONNECT)
+        for link in self._links.all:
+            self._end(link)
 
     def _drop_candidate(self) -> None:
         """The next link failed. That costs nothing: the old one carries on, and another try follows."""
-        self._end_candidate()
-        self._arm(Timer.ROLLOVER, max(self._backoff.spread(rollover.RETRY_AFTER), self._held_back_for))
+        self._end(self._links.candidate)
+        pause = self._backoff.spread(rollover.RETRY_AFTER)
+        self._arm(Timer.ROLLOVER, max(pause, self._held_back_for, self._doubt_waits))
 
-    def _end_candidate(self) -> None:
-        if self._candidate is not None:
-            self._end(self._candidate)
-            self._candidate = None
-            self._disarm(Timer.CANDIDATE)
-
-    def _end_retiring(self) -> None:
-        if self._retiring is not None:
-            self._end(self._retiring)
-            self._retiring = None
-            self._disarm(Timer.RETIRE)
-
-    def _end(self, link: Link) -> None:
-        link.apply(LinkSignal.ENDED)
-        self._do(AbandonLink(link.number))
+    def _end(self, link: Link | None) -> None:
+        if link is not None:
+            self._disarm(self._links.forget(link))
+            link.apply(LinkSignal.ENDED)
+            self._do(AbandonLink(link.number))
 
     def _lose(self, link: Link, reason: Reason) -> None:
-        if link is self._candidate:
+        if link is self._links.candidate:
             self._drop_candidate()
-        elif link is self._retiring:
-            self._end_retiring()
-        elif self._candidate is not None:
+        elif link is self._links.retiring:
+            self._end(self._links.retiring)
+        elif self._links.candidate is not None:
             self._end(link)
             self._change(reason=reason)
             self._fire(Trigger.INHERITED)
@@ -512,7 +515,9 @@ class Connection:
             self._fire(Trigger.LOST)
 
     def _refuse(self, link: Link, reason: Reason) -> None:
-        if link is not self._link:  # a candidate cannot reject: the next attempt hears it again, if it is so
+        if (
+            link is not self._links.current
+        ):  # a candidate cannot reject: the next attempt hears it again, if it is so
             self._lose(link, reason)
             return
         self._abandon()
@@ -520,7 +525,7 @@ class Connection:
         self._fire(Trigger.REFUSED)
 
     def _hear(self, link: Link) -> None:
-        if link.note_heard(self._now.monotonic) and link is self._link:
+        if link.note_heard(self._now.monotonic) and link is self._links.current:
             self._fire(Trigger.TRUSTED)
 
     def _begin_heartbeat(self) -> None:
@@ -555,14 +560,18 @@ class Connection:
         stands = status in (Status.CONNECTED, Status.SUSPECT)
         self._change(
             status=status,
-            link=self._link.number if stands and self._link is not None else None,
+            link=self._links.current.number if stands and self._links.current is not None else None,
             retry_at=None,
             rtt=self._state.rtt if stands else None,
             connected_since=self._state.connected_since if stands else None,
         )
 
     def _arm(self, timer: Timer, seconds: float) -> None:
-        self._arm_at(timer, self._now.monotonic + seconds)
+        at = self._now.monotonic + seconds
+        self._timers[timer] = at
+        self._do(SetTimer(timer, at))
+        if timer is Timer.RETRY and self.status is Status.WAITING:
+            self._change(retry_at=at)
 
     def _arm_tick(self) -> None:
         self._sleep.tick_armed(visible=self._visible)
@@ -571,12 +580,6 @@ class Connection:
     def _arm_retry(self, seconds: float) -> None:
         """Attempt in ``seconds``, but not before the time that the server asked for."""
         self._arm(Timer.RETRY, max(seconds, self._held_back_for))
-
-    def _arm_at(self, timer: Timer, at: float) -> None:
-        self._timers[timer] = at
-        self._do(SetTimer(timer, at))
-        if timer is Timer.RETRY and self.status is Status.WAITING:
-            self._change(retry_at=at)
 
     def _disarm(self, timer: Timer) -> None:
         if self._timers.pop(timer, None) is not None:

@@ -23,7 +23,7 @@ class Timer(StrEnum):
     ROLLOVER = "rollover"  #: the link should be replaced before it ends by itself
     CANDIDATE = "candidate"  #: the next link takes too long
     RETIRE = "retire"  #: what the replaced link had to deliver has come
-    TICK = "tick"  #: a second has passed; coming late reveals that the machine slept
+    TICK = "tick"  #: a second has passed; coming late is a reason to doubt
 
 
 # --- the caller's wishes ---
@@ -42,6 +42,11 @@ class DisconnectRequested:
 @dataclass(frozen=True, slots=True)
 class RetryRequested:
     """The person pressed "Try now"."""
+
+
+@dataclass(frozen=True, slots=True)
+class DoubtRaised:
+    """``doubt()`` was called: the application misses an answer."""
 
 
 # --- one link ---
@@ -121,8 +126,8 @@ class PrepareFailed:
 
 @dataclass(frozen=True, slots=True)
 class TimerFired:
-    """A timer came due, perhaps late. ``throttled``: in a hidden page the browser may have held it back; that says
-    how to judge its lateness, and makes it no other event."""
+    """A timer came due, perhaps late. ``throttled``: no worker beside the page is heard, so lateness may mean
+    anything: a busy page, a hidden one, sleep. It makes it no other event."""
 
     timer: Timer
     throttled: bool = field(default=True, compare=False)
@@ -158,7 +163,26 @@ class PageResumed:
     """``pageshow`` of a page that was kept, or ``resume``."""
 
 
-PageEvent: TypeAlias = PageShown | PageHidden | WentOnline | WentOffline | PageSuspended | PageResumed
+@dataclass(frozen=True, slots=True)
+class NetworkChanged:
+    """``navigator.connection`` says ``change``: another network, or the same one otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class MachineSlept:
+    """A worker beside the page saw its clocks jump. It keeps running while the page is busy."""
+
+
+PageEvent: TypeAlias = (
+    PageShown
+    | PageHidden
+    | WentOnline
+    | WentOffline
+    | PageSuspended
+    | PageResumed
+    | NetworkChanged
+    | MachineSlept
+)
 LinkEvent: TypeAlias = (
     TokenObtained
     | TokenFailed
@@ -169,5 +193,5 @@ LinkEvent: TypeAlias = (
     | LinkPrepared
     | PrepareFailed
 )
-Wish: TypeAlias = ConnectRequested | DisconnectRequested | RetryRequested
+Wish: TypeAlias = ConnectRequested | DisconnectRequested | RetryRequested | DoubtRaised
 Event: TypeAlias = Wish | LinkEvent | TimerFired | PageEvent

@@ -20,13 +20,13 @@ class Options:
     heartbeat_interval: float = 30.0  #: API Gateway closes after ten idle minutes (the article)
     pong_timeout: float = 10.0  #: silence after a ping until the link is doubted
     probe_timeout: float = 5.0  #: silence after a probe until the link is replaced
-    connect_timeout: float = 10.0  #: token, opening and ready; Chromium alone would wait far longer
+    connect_timeout: float = 10.0  #: for each of token, opening, ready; Chromium alone would wait far longer
     prepare_timeout: float = 30.0  #: the application's preparation once the server is ready
     stable_after: float = (
         5.0  #: uptime after which the delay starts again (reconnecting-websocket's minUptime)
     )
     offline_interval: float = 30.0  #: free attempts while the browser claims to be offline: it may be wrong
-    impatience: float = 2.0  #: an attempt older than this is restarted when the page comes back
+    impatience: float = 2.0  #: an attempt without progress for so long is restarted when the page comes back
     manual_interval: float = 1.0  #: "Try now" acts at most this often
     rollover_after: float = (
         6600.0  #: a link is replaced at this age (110 min; API Gateway cuts at 2 h); 0: never
@@ -35,7 +35,7 @@ class Options:
     retire_after: float = 5.0  #: a replaced link may still deliver for this long
     rest: float = 0.0  #: one quiet attempt this often when exhausted and visible; 0: none (the article stops)
     max_retry_after: float = 300.0  #: what a server may ask for at most
-    sleep_gap: float = 3.0  #: a tick this late, or clocks this far apart: the machine slept
+    sleep_gap: float = 3.0  #: clocks this far apart: the machine slept; a tick this late: a reason to doubt
     max_frame_bytes: int = 32 * 1024  #: API Gateway's frame limit; a larger frame costs the connection
     wire: Wire = KIZUNA
 

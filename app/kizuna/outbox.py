@@ -30,7 +30,8 @@ class OutboxFull(KizunaError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parcel:
-    """One message on its way. ``data`` is what is sent; ``due_at`` monotonic seconds."""
+    """One message on its way. ``data`` is what is sent; ``due_at`` monotonic seconds; ``tries`` those that nobody
+    answered, over this link."""
 
     id: str
     lane: str
@@ -84,7 +85,7 @@ class Outbox:
         """The server asks to try this one again at ``until`` (monotonic seconds); its lane waits with it."""
         parcel = self._parcels.get(parcel_id)
         if parcel is not None:
-            self._parcels[parcel_id] = replace(parcel, in_flight=False, due_at=until)
+            self._parcels[parcel_id] = replace(parcel, in_flight=False, tries=0, due_at=until)
 
     def link_lost(self) -> list[str]:
         """No answer will come over this link any more: everything is due again. Returns what was in flight."""

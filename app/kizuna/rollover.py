@@ -14,6 +14,8 @@ from kizuna.options import Options
 RENEWAL_LEAD = 300.0
 #: Seconds until a candidate that failed is followed by another, while the old link still carries everything.
 RETRY_AFTER = 30.0
+#: Seconds between two candidates that doubts begin, where nothing answers a probe.
+DOUBT_INTERVAL = 60.0
 
 
 def due_in(options: Options, expires_in: float | None, random: Callable[[], float]) -> float | None:

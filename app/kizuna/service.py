@@ -123,6 +123,11 @@ class WebSocketService:
         """Attempt at once instead of waiting; acts at most once a second."""
         self._dispatch(events.RetryRequested())
 
+    def doubt(self) -> None:
+        """Ask whether the connection still stands, since an answer is overdue: a silent link is replaced 5 s later
+        (``probe_timeout``), one that answers is kept. Without effect where none stands."""
+        self._dispatch(events.DoubtRaised())
+
     async def __aenter__(self) -> WebSocketService:
         try:
             await self.connect()

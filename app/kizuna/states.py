@@ -26,7 +26,7 @@ class Status(StrEnum):
     IDLE = "idle"  #: never asked to connect
     CONNECTING = "connecting"  #: fetching a token, opening a socket, or preparing it
     CONNECTED = "connected"  #: open, proven and prepared
-    SUSPECT = "suspect"  #: open but doubted: a probe is out
+    SUSPECT = "suspect"  #: open but doubted: a probe is out, or the next link on its way
     WAITING = "waiting"  #: until the deadline of the next attempt
     OFFLINE = "offline"  #: the browser says that there is no network
     SUSPENDED = "suspended"  #: closed while the page leads a hidden life; comes back by itself
@@ -73,9 +73,8 @@ _CLOSE = Row("close", (Status.CLOSED,))
 _HURRY = Row("hurry", (Status.CONNECTING,))
 _RESTART = Row("restart", (Status.CONNECTING,))  # whatever was begun before the sleep is dead
 _PROBE = Row("probe", (Status.SUSPECT, Status.CONNECTED))  # CONNECTED: this wire answers no probe
-_PROBE_OR_REPLACE = Row("probe_or_replace", (Status.SUSPECT, Status.CONNECTING))
+_DOUBT = Row("doubt", (Status.SUSPECT,))
 _COME_BACK = Row("come_back", (Status.CONNECTING, Status.WAITING))
-_PROBE_AGAIN = Row("probe", (Status.SUSPECT,))
 _REARM = Row("rearm", (Status.CONNECTING, Status.WAITING))
 _PROMOTE = Row("promote", (Status.CONNECTED,))
 _INHERIT = Row("inherit", (Status.CONNECTING,))
@@ -109,7 +108,7 @@ STATUS_TABLE: Mapping[Status, Mapping[Trigger, Row]] = {
     },
     Status.CONNECTED: {
         Trigger.DISCONNECT: _CLOSE,
-        Trigger.DOUBTED: _PROBE,
+        Trigger.DOUBTED: _DOUBT,
         Trigger.ROLLOVER_DUE: Row("begin_rollover", (Status.CONNECTED,)),
         Trigger.PROMOTED: _PROMOTE,
         Trigger.INHERITED: _INHERIT,
@@ -118,8 +117,8 @@ STATUS_TABLE: Mapping[Status, Mapping[Trigger, Row]] = {
         Trigger.SHOWN: _PROBE,
         Trigger.ONLINE: _PROBE,
         Trigger.OFFLINE: _PROBE,
-        Trigger.RESUMED: _PROBE_OR_REPLACE,
-        Trigger.WOKE: _PROBE_OR_REPLACE,
+        Trigger.RESUMED: _DOUBT,
+        Trigger.WOKE: _DOUBT,
         Trigger.SUSPENDED: _SUSPEND,
     },
     Status.SUSPECT: {
@@ -130,8 +129,8 @@ STATUS_TABLE: Mapping[Status, Mapping[Trigger, Row]] = {
         Trigger.INHERITED: _INHERIT,
         Trigger.LOST: Row("replace", (Status.CONNECTING, Status.WAITING, Status.OFFLINE, Status.EXHAUSTED)),
         Trigger.REFUSED: _REJECT,
-        Trigger.RESUMED: _PROBE_AGAIN,
-        Trigger.WOKE: _PROBE_AGAIN,
+        Trigger.RESUMED: _DOUBT,
+        Trigger.WOKE: _DOUBT,
         Trigger.SUSPENDED: _SUSPEND,
     },
     Status.WAITING: {

@@ -24,6 +24,8 @@ from typing import Any
 
 from kizuna.errors import StorageFailed
 from kizuna.events import (
+    MachineSlept,
+    NetworkChanged,
     PageEvent,
     PageHidden,
     PageResumed,
@@ -233,6 +235,14 @@ class FakePlatform:
     def resume(self) -> None:
         """pageshow or resume."""
         self._become(self._page, PageResumed())
+
+    def change_network(self) -> None:
+        """The browser says that the network is another one, or otherwise."""
+        self._become(self._page, NetworkChanged())
+
+    def wake(self) -> None:
+        """The worker beside the page saw that the machine slept; ``clock.sleep()`` is what the page's clocks see."""
+        self._become(self._page, MachineSlept())
 
     def _become(self, page: PageState, event: PageEvent) -> None:
         self._page = page

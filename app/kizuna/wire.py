@@ -22,7 +22,8 @@ class Wire:
     """Responsible for the words of the connection itself. None: this server has no such word.
 
     Without ``ready`` an open socket counts at once, but only uptime proves it. Without ``pong`` silence proves
-    nothing, so a doubted link is replaced, not probed.
+    nothing, so the next link is opened beside a doubted one. Unless its frames carry a ``seq`` (``has_seq``), by
+    which the application knows what it has seen, a link closes as soon as the next one stands.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Wire:
     ready: str | None = None
     pong: str | None = None
     bye: str | None = None
+    has_seq: bool = False
 
     def meaning(self, frame: Mapping[str, Any]) -> Meaning:
         """What ``frame`` means to the connection."""
@@ -50,6 +52,6 @@ class Wire:
 
 
 #: This project's server.
-KIZUNA = Wire(name="kizuna", ready="ready", pong="pong", bye="bye")
+KIZUNA = Wire(name="kizuna", ready="ready", pong="pong", bye="bye", has_seq=True)
 #: The article's server: it answers neither the opening nor a ping.
 ARTICLE = Wire(name="article")

@@ -215,9 +215,41 @@ async def test_a_lost_ack_is_asked_for_again_under_the_same_id(stage: Stage) -> 
     await stage.say("hello")
     await stage.platform.advance(5.1)
     assert [frame["clientMessageId"] for frame in stage.sent("sendMessage")] == ["c1", "c1"]
+    assert stage.service.state.status is Status.SUSPECT
     stage.socket.receive(ack("c1", 1, duplicate=True))
+    assert stage.service.state.status is Status.CONNECTED
     await stage.platform.advance(30)
     assert len(stage.sent("sendMessage")) == 2
+
+
+async def test_what_is_sent_on_a_dead_link_goes_over_a_new_one_within_eleven_seconds(stage: Stage) -> None:
+    await stage.join()
+    dead = stage.socket
+    await stage.say("hello")
+    await stage.platform.advance(5)
+    assert stage.service.state.status is Status.SUSPECT
+    await stage.platform.advance(6)
+    assert stage.socket is not dead
+    await stage.open_link()
+    assert [frame["clientMessageId"] for frame in stage.sent("sendMessage")] == ["c1"]
+
+
+async def test_an_answer_that_asks_for_patience_is_no_reason_to_doubt(stage: Stage) -> None:
+    await stage.join()
+    await stage.say("hello")
+    await stage.receive(
+        {
+            "type": "nack",
+            "clientMessageId": "c1",
+            "code": "busy",
+            "message": "",
+            "retryable": True,
+            "retryAfter": 2,
+        }
+    )
+    await stage.platform.advance(2)
+    assert len(stage.sent("sendMessage")) == 2
+    assert stage.service.state.status is Status.CONNECTED
 
 
 async def test_a_message_that_was_stored_before_the_drop_is_not_sent_again(stage: Stage) -> None:

@@ -110,12 +110,28 @@ async def test_what_does_not_come_back_holds_up_the_next_only_for_a_while(stage:
     await join(stage)
     await stage.say("hello")
     await stage.say("and then")
+    socket = stage.socket
     await stage.platform.advance(ECHO_TIMEOUT)
-    assert [frame["content"] for frame in stage.sent("sendMessage")] == ["hello", "and then"]
+    assert [frame["content"] for frame in socket.sent if frame["action"] == "sendMessage"] == [
+        "hello",
+        "and then",
+    ]
     assert stage.state.timeline.failed[0].failure == Failure("unconfirmed")
-    await stage.receive(broadcast(1, "hello"))  # late
+    socket.receive(broadcast(1, "hello"))  # late
+    await stage.platform.settle()
     assert stage.entries()[0] == ("hello", Delivery.SENT)
     assert stage.state.timeline.failed == ()
+
+
+async def test_what_does_not_come_back_opens_a_link_beside_the_doubted_one(stage: Stage) -> None:
+    await join(stage)
+    first = stage.socket
+    await stage.say("hello")
+    await stage.platform.advance(ECHO_TIMEOUT)
+    assert stage.socket is not first
+    assert first.is_open
+    await open_link(stage)
+    assert (first.is_open, stage.state.is_connected) == (False, True)
 
 
 async def test_what_is_neither_a_message_nor_known_is_reported_and_survived(stage: Stage) -> None:

@@ -87,7 +87,7 @@ from pyodide.ffi import create_proxy as _create_proxy
 from pyodide_js import _module
 
 def _leak_worker():
-    ticks = _Ticks("static/boot/ticks.js")
+    ticks = _Ticks("static/boot/ticks.js", lambda: None)
     ticks.start()
     return ticks._worker
 

@@ -20,7 +20,7 @@ def test_connect_asks_for_a_token_then_opens_one_socket_with_it():
     machine = Machine()
     assert without_timers(machine.tell(events.ConnectRequested())) == [FetchToken(1)]
     assert machine.status is Status.CONNECTING
-    assert machine.tell(events.TokenObtained(1, "t")) == [OpenSocket(1, "t")]
+    assert without_timers(machine.tell(events.TokenObtained(1, "t"))) == [OpenSocket(1, "t")]
 
 
 def test_a_token_that_is_told_twice_opens_no_second_socket():

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kizuna import events
-from kizuna.commands import AbandonLink, Deliver, FetchToken, PrepareLink, ReportMalformed, SendPing
+from kizuna.commands import AbandonLink, Command, Deliver, FetchToken, PrepareLink, ReportMalformed, SendPing
 from kizuna.connection_state import ReasonKind
 from kizuna.events import Timer
 from kizuna.states import TIMERS, LinkState, Status
@@ -65,20 +65,76 @@ def test_a_second_ready_changes_nothing():
     assert machine.armed(Timer.CONNECT) is None
 
 
+def fire_when_due(machine: Machine, timer: Timer) -> list[Command]:
+    """Fire this timer when it is due, and no other before it."""
+    machine.hang(machine.armed(timer) or 0.0)
+    return machine.fire(timer)
+
+
 # --- the deadlines ---
 
 
-def test_one_deadline_covers_the_token_the_handshake_and_the_ready():
+def test_each_step_that_makes_progress_has_the_whole_deadline():
     machine = machine_in(Status.CONNECTING)
-    machine.wait(3)
+    machine.wait(9)
     machine.tell(events.TokenObtained(1, "t"))
-    machine.wait(3)
+    machine.wait(9)
     machine.tell(events.SocketOpened(1))
-    machine.wait(3.9)
+    machine.wait(9.9)
     assert machine.status is Status.CONNECTING
     assert AbandonLink(1) in machine.wait(0.1)
     assert machine.status is Status.WAITING
     assert reason_of(machine) is ReasonKind.TIMEOUT
+
+
+def test_the_deadline_doubles_to_forty_seconds_while_attempts_time_out():
+    machine = machine_in(Status.CONNECTING)
+    deadlines = []
+    for _ in range(4):
+        deadlines.append(machine.armed(Timer.CONNECT))
+        machine.wait(deadlines[-1] or 0)
+        assert machine.status is Status.WAITING
+        machine.retry()
+    assert deadlines == [10, 20, 40, 40]
+    machine.settle()
+    machine.drop()
+    machine.retry()
+    assert machine.armed(Timer.CONNECT) == 10
+
+
+def test_a_line_that_was_slow_once_gets_its_time_at_the_next_attempt():
+    machine = machine_in(Status.CONNECTING)
+    machine.tell(events.TokenObtained(1, "t"))
+    machine.wait(8)
+    machine.settle()
+    machine.drop()
+    machine.retry()
+    assert machine.armed(Timer.CONNECT) == 16
+
+
+def test_a_page_that_is_looked_at_again_and_again_lets_a_slow_attempt_succeed():
+    machine = machine_in(Status.CONNECTING)
+    while machine.status is Status.CONNECTING and machine.attempts < 6:
+        link = machine.link
+        machine.tell(events.TokenObtained(link, "t"))
+        for _ in range(3):  # in the nine seconds that the handshake takes
+            machine.wait(3)
+            machine.tell(events.PageHidden(), events.PageShown())
+        if machine.link == link:
+            machine.settle()
+    assert (machine.status, machine.attempts) == (Status.CONNECTED, 4)
+
+
+def test_a_next_link_has_as_long_for_each_step_as_an_attempt():
+    machine = machine_in(Status.CONNECTED, wire=ARTICLE)
+    machine.fire(Timer.ROLLOVER)
+    assert machine.armed(Timer.CANDIDATE) == 10
+    machine.wait(9)
+    machine.tell(events.TokenObtained(2, "t"))
+    assert machine.armed(Timer.CANDIDATE) == 10
+    machine.wait(10)
+    machine.fire(Timer.ROLLOVER)
+    assert machine.armed(Timer.CANDIDATE) == 20
 
 
 @pytest.mark.parametrize("stage", ["token", "handshake"])
@@ -255,14 +311,55 @@ def test_a_heartbeat_that_falls_due_in_doubt_does_not_put_the_end_off():
     assert machine.status is Status.CONNECTING
 
 
-def test_a_deadline_of_silence_that_comes_late_is_given_once_more():
+def test_a_deadline_of_silence_that_comes_late_is_put_off_once():
     machine = machine_in(Status.SUSPECT)
     machine.hang(60)  # the page was held up: the answer may lie unread
-    assert only(machine.fire(Timer.SILENCE), SendPing)
-    assert (machine.status, machine.armed(Timer.SILENCE)) == (Status.SUSPECT, 5)
+    assert without_timers(machine.fire(Timer.SILENCE)) == []
+    assert (machine.status, machine.armed(Timer.SILENCE)) == (Status.SUSPECT, 1)
     machine.hang(60)
     machine.fire(Timer.SILENCE)
     assert (machine.status, machine.attempts) == (Status.CONNECTING, 2)
+
+
+@pytest.mark.parametrize("stage", ["token", "ready", "prepare"])
+def test_a_deadline_of_an_attempt_that_comes_late_is_put_off_once(stage: str):
+    machine = machine_in(Status.CONNECTING)
+    if stage != "token":
+        machine.open()
+    if stage == "prepare":
+        machine.receive({"type": "ready"})
+    machine.hang((machine.armed(Timer.CONNECT) or 0) + 0.6)
+    machine.fire(Timer.CONNECT)
+    assert (machine.status, machine.armed(Timer.CONNECT)) == (Status.CONNECTING, 1)
+    machine.wait(0.9)
+    machine.settle()
+    assert (machine.status, machine.attempts) == (Status.CONNECTED, 1)
+
+
+def test_a_deadline_that_comes_late_again_is_not_put_off_twice():
+    machine = machine_in(Status.CONNECTING)
+    machine.hang(60)
+    machine.fire(Timer.CONNECT)
+    machine.hang(60)
+    machine.fire(Timer.CONNECT)
+    assert machine.status is Status.WAITING
+
+
+def test_the_deadlines_of_two_links_that_come_late_are_put_off_too():
+    machine = machine_in(Status.CONNECTED)
+    machine.pong()
+    fire_when_due(machine, Timer.ROLLOVER)
+    machine.pong()
+    machine.hang(60)
+    machine.fire(Timer.CANDIDATE)
+    assert machine.armed(Timer.CANDIDATE) == 1
+    machine.settle()
+    assert machine.armed(Timer.RETIRE) == 5
+    machine.hang(60)
+    machine.fire(Timer.RETIRE)
+    assert len(machine.connection.links) == 2
+    fire_when_due(machine, Timer.RETIRE)
+    assert len(machine.connection.links) == 1
 
 
 def test_the_second_chance_is_there_again_once_the_link_has_answered():
@@ -290,8 +387,10 @@ def test_the_second_chance_is_there_again_for_the_next_link():
 def test_a_late_deadline_of_an_answered_ping_means_nothing():
     machine = machine_in(Status.CONNECTED)
     machine.pong()
+    machine.wait(9.9)
     machine.hang(60)
-    assert machine.fire(Timer.SILENCE) == []
+    machine.fire(Timer.SILENCE)
+    assert without_timers(fire_when_due(machine, Timer.SILENCE)) == []
     assert machine.status is Status.CONNECTED
 
 

@@ -32,6 +32,8 @@ from kizuna.commands import (
 from kizuna.connection import Connection
 from kizuna.events import Event, Timer
 from kizuna.options import Options
+from kizuna.patience import MOST
+from kizuna.sleep import PUT_OFF
 from kizuna.states import TIMERS, Status
 from kizuna.wire import ARTICLE, KIZUNA
 from tests.kizuna.machine import READY, Machine, MakeConnection
@@ -42,13 +44,13 @@ UNWANTED = {Status.IDLE, Status.REJECTED, Status.CLOSED}
 STANDS = {Status.CONNECTED, Status.SUSPECT}
 #: The longest nominal delay, in first delays: 1, 2, 4, 8, 16.
 LONGEST_STEP = 16
-#: Seconds after which a silent link is given up: the next ping, its pong, the probe, and one probe more for a page
-#: that was held up.
-SILENT_FOR = 30 + 10 + 5 + 5
+#: Seconds after which a silent link is given up: the next ping, its pong, the probe, and a deadline that is put off.
+SILENT_FOR = 30 + 10 + 5 + PUT_OFF
 #: Deadlines are sums of floats.
 TOLERANCE = 1e-6
 #: Which of two links: min is the old one, max is the next.
 Which = Callable[[set[int]], int]
+RETURNS = (events.PageShown, events.WentOnline, events.PageResumed, events.MachineSlept)
 PAGE: list[Event] = [
     events.PageShown(),
     events.PageHidden(),
@@ -56,6 +58,9 @@ PAGE: list[Event] = [
     events.WentOffline(),
     events.PageSuspended(),
     events.PageResumed(),
+    events.NetworkChanged(),
+    events.MachineSlept(),
+    events.DoubtRaised(),
 ]
 #: What a server may put into ``bye`` or into a close reason; some of it by mistake.
 WORDS: list[dict[str, Any]] = [
@@ -310,7 +315,8 @@ class World(RuleBasedStateMachine):
             if self.machine.status in (Status.WAITING, Status.OFFLINE):
                 assert Timer.RETRY in self.armed
             if self.machine.status is Status.SUSPECT:
-                assert Timer.SILENCE in self.armed
+                asks = self.machine.options.wire.pong is not None
+                assert self.armed.keys() & ({Timer.SILENCE} if asks else {Timer.CANDIDATE, Timer.ROLLOVER})
 
     @invariant()
     def what_is_shown_is_true(self) -> None:
@@ -351,7 +357,7 @@ class World(RuleBasedStateMachine):
         if is_retry and before is Status.WAITING and after is Status.CONNECTING:
             self.paid += self.visible and self.online
         elif not is_retry and before not in {Status.CONNECTING, *STANDS}:
-            comes_back = slept or isinstance(event, events.PageShown | events.WentOnline | events.PageResumed)
+            comes_back = slept or isinstance(event, RETURNS)
             if after is Status.CONNECTING or (comes_back and after is Status.WAITING):
                 self.paid = 0
         ends = events.SocketClosed | events.TokenFailed | events.PrepareFailed | events.FrameReceived
@@ -535,10 +541,10 @@ def delay_bounds(options: Options) -> Mapping[Timer, tuple[float, float]]:
     longest = max(options.first_retry_delay * LONGEST_STEP, options.rest, options.max_retry_after)
     silences = options.probe_timeout, options.pong_timeout
     return {
-        Timer.CONNECT: (0.0, max(options.connect_timeout, options.prepare_timeout)),
+        Timer.CONNECT: (0.0, max(MOST * options.connect_timeout, options.prepare_timeout)),
         Timer.RETRY: (0.0, max(longest * (1 + options.jitter), options.offline_interval)),
         Timer.HEARTBEAT: (options.heartbeat_interval, options.heartbeat_interval),
-        Timer.SILENCE: (min(silences), max(silences)),
+        Timer.SILENCE: (PUT_OFF, max(silences)),
         Timer.STABLE: (options.stable_after, options.stable_after),
         Timer.TICK: (1.0, 1.0),
     }

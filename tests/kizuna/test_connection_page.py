@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+from typing import Any
+
 import pytest
 
 from kizuna import events
-from kizuna.commands import AbandonLink, FetchToken, SendPing
+from kizuna.commands import AbandonLink, Deliver, FetchToken, SendPing
 from kizuna.connection_state import ReasonKind
 from kizuna.events import Timer
 from kizuna.states import Status
-from kizuna.wire import ARTICLE
-from tests.kizuna.machine import Machine, machine_in, only, without_timers
+from kizuna.wire import ARTICLE, KIZUNA, Wire
+from tests.kizuna.machine import READY, Machine, machine_in, only, without_timers
 
 RETURNS: list[events.Event] = [events.PageShown(), events.WentOnline(), events.PageResumed()]
 AWAY = [Status.WAITING, Status.OFFLINE, Status.SUSPENDED, Status.EXHAUSTED]
@@ -296,16 +299,40 @@ def test_a_hidden_page_that_hangs_for_longer_than_any_throttle_has_slept():
     assert machine.status is Status.SUSPECT
 
 
-def test_a_hidden_page_whose_timers_come_on_time_has_slept_when_they_do_not():
+@pytest.mark.parametrize("wire", [KIZUNA, ARTICLE], ids=lambda wire: wire.name)
+def test_a_late_tick_beside_a_worker_that_is_heard_means_a_busy_page(wire: Wire):
+    machine = machine_in(Status.CONNECTED, wire=wire)
+    machine.receive({"type": "pong"})
+    machine.hang(5)
+    given = machine.tell(events.TimerFired(Timer.TICK, throttled=False))
+    assert without_timers(given) == []
+    assert machine.status is Status.CONNECTED
+    assert machine.armed(Timer.TICK) == 1
+
+
+def test_a_sleep_that_the_worker_saw_is_probed():
     machine = machine_in(Status.CONNECTED)
     machine.pong()
-    machine.tell(events.PageHidden())
-    machine.hang(1 + 2.9)
-    machine.tell(events.TimerFired(Timer.TICK, throttled=False))
-    assert machine.status is Status.CONNECTED
-    machine.hang(1 + 3.1)
-    machine.tell(events.TimerFired(Timer.TICK, throttled=False))
+    machine.hang(5)
+    assert only(machine.tell(events.MachineSlept()), SendPing)
     assert machine.status is Status.SUSPECT
+
+
+@pytest.mark.parametrize("status", AWAY, ids=name)
+def test_a_sleep_that_the_worker_saw_is_followed_by_an_attempt(status: Status):
+    machine = machine_in(status)
+    machine.hang(3600)
+    assert only(machine.tell(events.MachineSlept()), FetchToken)
+
+
+def test_an_attempt_begun_since_the_machine_woke_goes_on_when_the_worker_tells():
+    machine = machine_in(Status.CONNECTED)
+    machine.tell(events.PageSuspended())
+    machine.hang(3600)
+    machine.tell(events.PageResumed())
+    machine.wait(0.9)
+    assert machine.tell(events.MachineSlept()) == []
+    assert machine.attempts == 2
 
 
 def test_an_attempt_from_before_the_sleep_is_restarted_though_the_clock_stood_still():
@@ -326,14 +353,6 @@ def test_a_deadline_of_silence_that_a_sleep_brought_on_is_given_anew():
     machine.hang(1)
     machine.fire(Timer.SILENCE)
     assert (machine.status, machine.armed(Timer.SILENCE)) == (Status.SUSPECT, 5)
-
-
-def test_no_timer_is_armed_for_a_link_that_waking_up_replaces():
-    machine = machine_in(Status.CONNECTED, wire=ARTICLE)
-    machine.hang(10)
-    machine.fire(Timer.TICK)
-    assert machine.status is Status.CONNECTING
-    assert machine.connection.timers.keys() == {Timer.CONNECT}
 
 
 def test_a_close_that_is_told_on_waking_up_is_followed_by_an_attempt_at_once():
@@ -368,7 +387,29 @@ def test_a_retry_that_falls_due_in_a_sleep_is_one_attempt_and_costs_no_budget():
     assert machine.connection._backoff.spent == 0
 
 
-# --- the article's wire: silence proves nothing, so doubt replaces ---
+# --- a doubt ---
+
+
+@pytest.mark.parametrize("event", [events.DoubtRaised(), events.NetworkChanged()], ids=name)
+def test_a_silent_link_is_replaced_five_seconds_after_somebody_doubts_it(event: events.Event):
+    machine = machine_in(Status.CONNECTED)
+    machine.pong()
+    assert without_timers(machine.tell(event)) == [SendPing(1, machine.now.monotonic)]
+    machine.wait(4)
+    assert machine.tell(event) == [], "it is being asked already"
+    assert without_timers(machine.wait(1)) == [AbandonLink(1), FetchToken(2)]
+
+
+@pytest.mark.parametrize("event", [events.DoubtRaised(), events.NetworkChanged()], ids=name)
+@pytest.mark.parametrize("status", sorted(set(Status) - {Status.CONNECTED}), ids=name)
+def test_a_doubt_means_nothing_where_no_link_stands(status: Status, event: events.Event):
+    machine = machine_in(status)
+    assert machine.tell(event) == []
+
+
+# --- the article's wire: silence proves nothing, so the next link comes up beside the doubted one ---
+
+DOUBTS: list[events.Event] = [events.PageResumed(), events.MachineSlept(), events.DoubtRaised()]
 
 
 @pytest.mark.parametrize("event", [events.PageShown(), events.WentOnline(), events.WentOffline()], ids=name)
@@ -378,16 +419,67 @@ def test_on_the_articles_wire_nothing_would_answer_a_probe(event: events.Event):
     assert machine.status is Status.CONNECTED
 
 
-def test_on_the_articles_wire_a_resumed_page_replaces_its_link():
-    machine = machine_in(Status.CONNECTED, wire=ARTICLE)
-    assert without_timers(machine.tell(events.PageResumed())) == [AbandonLink(1), FetchToken(2)]
-    assert machine.connection.timers.keys() == {Timer.CONNECT}
+def late_tick(machine: Machine) -> None:
+    machine.hang(5)
+    machine.fire(Timer.TICK)
 
 
-def test_on_the_articles_wire_a_sleep_replaces_the_link_once():
-    machine = machine_in(Status.CONNECTED, wire=ARTICLE)
+def asleep(machine: Machine) -> None:
     machine.sleep(100)
-    assert without_timers(machine.tell(events.PageShown(), events.PageResumed())) == [
-        AbandonLink(1),
-        FetchToken(2),
-    ]
+    machine.fire(Timer.TICK)
+
+
+@pytest.mark.parametrize(
+    "doubt", [late_tick, asleep, *DOUBTS], ids=lambda it: getattr(it, "__name__", name(it))
+)
+def test_a_doubt_on_the_articles_wire_destroys_nothing(doubt: Any):
+    machine = machine_in(Status.CONNECTED, wire=ARTICLE)
+    given = doubt(machine) if callable(doubt) else machine.tell(doubt)
+    assert not only(machine.commands, AbandonLink)
+    assert only(machine.commands, FetchToken) == [FetchToken(1), FetchToken(2)], given
+    assert machine.status is Status.SUSPECT
+    message = {"type": "message", "content": "sent while the page was busy"}
+    assert Deliver(1, message) in machine.tell(events.FrameReceived(1, message))
+    assert machine.status is Status.CONNECTED
+    given = machine.settle()
+    assert without_timers(given)[-2:] == [AbandonLink(1), SendPing(2, machine.now.monotonic)]
+    assert (machine.status, machine.connection.state.link) == (Status.CONNECTED, 2)
+
+
+def test_doubts_on_the_articles_wire_open_at_most_one_link_a_minute():
+    machine = machine_in(Status.CONNECTED, wire=ARTICLE)
+    begun = machine.now.monotonic
+    attempts: list[float] = []
+    while machine.now.monotonic < begun + 300:
+        before = machine.attempts
+        late_tick(machine)
+        machine.wait(0)
+        if machine.attempts > before:
+            attempts.append(machine.now.monotonic)
+            machine.settle()
+    assert 4 <= len(attempts) <= 6
+    assert min(after - before for before, after in itertools.pairwise(attempts)) >= 60
+
+
+def test_a_link_that_a_doubt_opens_and_that_fails_is_tried_again_after_a_minute():
+    machine = machine_in(Status.CONNECTED, wire=ARTICLE)
+    machine.tell(events.MachineSlept())
+    machine.drop()
+    assert (machine.status, machine.connection.state.link) == (Status.SUSPECT, 1)
+    assert machine.armed(Timer.ROLLOVER) == 60
+    machine.wait(60)
+    machine.settle()
+    assert (machine.status, machine.connection.state.link) == (Status.CONNECTED, 3)
+
+
+@pytest.mark.parametrize("code", [1008, 4401, 4403, 1000])
+@pytest.mark.parametrize("wire", [KIZUNA, ARTICLE], ids=lambda wire: wire.name)
+def test_a_server_that_closes_the_older_of_two_sessions_refuses_nobody(wire: Wire, code: int):
+    machine = machine_in(Status.CONNECTED, wire=wire)
+    machine.fire(Timer.ROLLOVER) if wire is KIZUNA else machine.tell(events.MachineSlept())
+    machine.open()
+    machine.tell(events.SocketClosed(1, code))
+    assert machine.status is Status.CONNECTING
+    machine.receive(READY)
+    machine.tell(events.LinkPrepared(2))
+    assert (machine.status, machine.connection.state.link) == (Status.CONNECTED, 2)

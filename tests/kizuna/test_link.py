@@ -21,8 +21,9 @@ def open_link(*, needs_ready: bool = True) -> Link:
 
 def test_one_link_takes_one_token():
     it = link()
-    assert [it.note_token(), it.note_token()] == [True, False]
-    assert not open_link().note_token()
+    assert [it.note_token(103.0), it.note_token(104.0)] == [True, False]
+    assert it.active_at == 103.0
+    assert not open_link().note_token(102.0)
 
 
 def test_a_link_opens_once():

@@ -247,7 +247,6 @@ def test_a_successor_that_fails_after_the_old_link_died_is_a_drop_like_any_other
     [
         (events.DisconnectRequested(), Status.CLOSED),
         (events.PageSuspended(), Status.SUSPENDED),
-        (events.SocketClosed(1, 1008), Status.REJECTED),
     ],
 )
 @pytest.mark.parametrize("make", [rolling, promoted])
@@ -255,13 +254,17 @@ def test_leaving_gives_up_both_links(
     make: Callable[[], Machine], event: events.Event, status: Status
 ) -> None:
     machine = make()
-    if isinstance(event, events.SocketClosed):
-        event = events.SocketClosed(machine.connection.state.link or 0, event.code)
     given = machine.tell(event)
     assert {command.link for command in only(given, AbandonLink)} == {1, 2}
     assert machine.status is status
     assert machine.connection.links == []
     assert machine.connection.timers == {}
+
+
+def test_a_refusal_of_the_link_that_carries_ends_the_retiring_one_too():
+    machine = promoted()
+    machine.tell(events.SocketClosed(2, 1008))
+    assert (machine.status, machine.connection.links) == (Status.REJECTED, [])
 
 
 # --- the public face ---

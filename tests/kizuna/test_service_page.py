@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from kizuna.events import PageHidden, PageShown, PageSuspended, WentOnline
+from kizuna.testing import FakePlatform
 from tests.kizuna.stage import Stage
 
 
@@ -159,10 +160,9 @@ async def test_a_machine_that_slept_probes_its_link_and_replaces_a_dead_one():
     assert len(stage.platform.sockets) == 2
 
 
-async def test_a_page_that_was_held_up_asks_again_before_it_believes_the_silence():
+async def test_a_page_that_was_held_up_reads_what_waits_before_it_believes_the_silence():
     stage = Stage()
     socket = await stage.connect()
-    stage.platform.hide()
     stage.platform.clock.move_to(stage.platform.clock.now().monotonic + 60)
     while stage.platform.clock.fire_next():
         pass
@@ -171,17 +171,35 @@ async def test_a_page_that_was_held_up_asks_again_before_it_believes_the_silence
     assert (stage.status, len(stage.platform.sockets)) == ("connected", 1)
 
 
-@pytest.mark.parametrize(("throttled", "status"), [(True, "connected"), (False, "suspect")])
-async def test_a_late_tick_of_a_hidden_page_tells_of_sleep_where_nothing_else_would_hold_it_back(
-    throttled: bool, status: str
-):
+@pytest.mark.parametrize(("throttled", "status"), [(True, "suspect"), (False, "connected")])
+async def test_a_late_tick_is_a_doubt_where_no_worker_is_heard(throttled: bool, status: str):
     stage = Stage()
     socket = await stage.connect()
     socket.receive({"type": "pong"})
-    stage.platform.hide()
     become(stage, throttled=throttled)
     clock = stage.platform.clock
     await stage.platform.advance(1)  # a tick on time
     clock.move_to(clock.now().monotonic + 1 + 3.1)
     clock.fire_next()
     assert stage.status == status
+
+
+async def test_the_application_may_doubt_its_connection():
+    stage = Stage()
+    socket = await stage.connect()
+    socket.receive({"type": "pong"})
+    stage.service.doubt()
+    assert stage.status == "suspect"
+    await stage.platform.advance(5)
+    assert len(stage.platform.sockets) == 2
+
+
+async def test_a_change_of_network_and_a_sleep_are_doubts():
+    for happen in (FakePlatform.change_network, FakePlatform.wake):
+        stage = Stage()
+        socket = await stage.connect()
+        socket.receive({"type": "pong"})
+        happen(stage.platform)
+        assert stage.status == "suspect"
+        socket.receive({"type": "pong"})
+        assert stage.status == "connected"

@@ -21,7 +21,7 @@ from kizuna.browser.page import PageWatch
 from kizuna.browser.storage import LocalSettings, TabSettings
 from kizuna.browser.ticks import Tick, Ticks
 from kizuna.browser.websocket import BrowserSocket
-from kizuna.events import PageEvent, PageHidden
+from kizuna.events import MachineSlept, PageEvent, PageHidden
 from kizuna.options import Options
 from kizuna.platform import Instant, PageState, SocketListener
 from kizuna.singleton import disconnect_websocket
@@ -47,9 +47,9 @@ class BrowserPlatform:
     """
 
     def __init__(self, worker_url: str | None = None) -> None:
-        self._ticks = Ticks(worker_url)
+        self._ticks = Ticks(worker_url, self._on_slept)
         self._can_reload_worker = worker_url is not None
-        self._watches: set[PageWatch] = set()
+        self._watches: dict[PageWatch, Callable[[PageEvent], None]] = {}
 
     def now(self) -> Instant:
         """This moment."""
@@ -81,16 +81,20 @@ class BrowserPlatform:
             tell(event)
 
         watch = PageWatch(hear)
-        self._watches.add(watch)
+        self._watches[watch] = tell
         self._ticks.start()
 
         def close() -> None:
             watch.close()
-            self._watches.discard(watch)
+            self._watches.pop(watch, None)
             if not self._watches:
                 self._ticks.stop()
 
         return close
+
+    def _on_slept(self) -> None:
+        for tell in tuple(self._watches.values()):
+            tell(MachineSlept())
 
     def _restart_ticks(self) -> None:
         """Ask once more for a worker that there is not. One that was refused as a blob: would be refused again."""

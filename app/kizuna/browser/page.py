@@ -9,6 +9,7 @@ import js
 
 from kizuna.browser.proxies import ProxyOwner
 from kizuna.events import (
+    NetworkChanged,
     PageEvent,
     PageHidden,
     PageResumed,
@@ -26,10 +27,11 @@ def state() -> PageState:
 
 
 class PageWatch:
-    """Responsible for the seven page events, from its making until ``close()``.
+    """Responsible for the page's events, from its making until ``close()``.
 
     ``pagehide`` and ``freeze`` announce a life without code; ``pageshow`` (of a page that was kept) and ``resume``
-    end it. None of them keeps a page out of the back/forward cache, as ``unload`` would.
+    end it. None of them keeps a page out of the back/forward cache, as ``unload`` would. A change of network, from
+    Wi-Fi to cellular say, is told where the browser has ``navigator.connection``: ``online`` stays as it is then.
     """
 
     def __init__(self, tell: Callable[[PageEvent], None]) -> None:
@@ -43,6 +45,8 @@ class PageWatch:
         self._listen(js.window, "offline", lambda event: tell(WentOffline()))
         self._listen(js.window, "pagehide", lambda event: tell(PageSuspended()))
         self._listen(js.window, "pageshow", lambda event: tell(PageResumed()) if event.persisted else None)
+        if network := getattr(js.navigator, "connection", None):
+            self._listen(network, "change", lambda event: tell(NetworkChanged()))
 
     def close(self) -> None:
         """Listen no more."""

@@ -4,6 +4,8 @@ Browsers hold the timers of a hidden page back: to one wake-up a second, Chromiu
 Those of a dedicated worker run on time, and messages from it are not held back either. So each timer is armed twice,
 in the page and in the worker, and the first to come due wins: nothing has to be moved when the page is hidden, and
 where there is no worker the page's timers carry on alone. In a frozen page both stand still.
+
+The worker also sees what the page cannot tell from having computed for long: that the machine slept.
 """
 
 from __future__ import annotations
@@ -23,14 +25,25 @@ logger = logging.getLogger("kizuna.ticks")
 
 #: All the JavaScript of the worker. Pages whose Content-Security-Policy allows no blob: serve this very text as a file.
 WORKER_SOURCE = """\
-// Kizuna's ticks: the timers of a worker are not held back when the page is hidden. {id, delay} arms one (delay in
-// milliseconds), {id} disarms it; when it is due, its id is posted. The same text as in app/kizuna/browser/ticks.py.
+// Kizuna's ticks: the timers of a worker are not held back when the page is hidden, nor by a page that computes.
+// {id, delay} arms one (delay in milliseconds), {id} disarms it; when it is due, its id is posted. Once a second the
+// clocks are compared with the last time: where one has jumped, the machine slept, and {slept} is posted (in
+// milliseconds). The same text as in app/kizuna/browser/ticks.py.
 const armed = new Map();
 onmessage = ({ data: { id, delay } }) => {
   clearTimeout(armed.get(id));
   armed.delete(id);
   if (delay !== undefined) armed.set(id, setTimeout(() => { armed.delete(id); postMessage(id); }, delay));
 };
+const SECOND = 1000, GAP = 3000;
+const read = () => [Date.now(), performance.now()]; // which of them goes on in sleep differs from browser to browser
+let last = read();
+setInterval(() => {
+  const now = read();
+  const slept = Math.max(now[0] - last[0], now[1] - last[1]) - SECOND;
+  last = now;
+  if (slept > GAP) postMessage({ slept });
+}, SECOND);
 """
 
 
@@ -42,11 +55,13 @@ class Ticks:
     """Responsible for the one worker of a platform, from ``start()`` to ``stop()``, and for what is armed in it.
 
     ``url``: where the page's host serves WORKER_SOURCE, relative to the page; None: a Blob, which a strict
-    Content-Security-Policy refuses. Without a worker nothing fires here, and the log says so once.
+    Content-Security-Policy refuses. Without a worker nothing fires here, and the log says so once. ``on_slept`` is
+    called when the worker saw that the machine slept.
     """
 
-    def __init__(self, url: str | None) -> None:
+    def __init__(self, url: str | None, on_slept: Callable[[], None]) -> None:
         self._url = url
+        self._on_slept = on_slept
         self._armed: dict[int, Tick] = {}  # with or without a worker: one that starts later takes them over
         self._numbers = itertools.count(1)
         self._worker: js.Worker | None = None
@@ -123,6 +138,9 @@ class Ticks:
     def _on_message(self, event: js.MessageEvent) -> None:
         self._has_ticked = True
         self._forget_blob()
+        if not isinstance(event.data, int):
+            self._on_slept()
+            return
         tick = self._armed.pop(event.data, None)
         if tick is not None:
             tick.fire()

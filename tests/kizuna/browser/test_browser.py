@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from kizuna.events import (
+    NetworkChanged,
     PageEvent,
     PageHidden,
     PageResumed,
@@ -165,6 +166,18 @@ def test_every_page_event_is_told_until_the_watch_is_closed(js: Any) -> None:
     watch.close()
     assert js.document.listeners == []
     assert js.window.listeners == []
+
+
+def test_a_change_of_network_is_told_where_the_browser_tells_of_it(js: Any) -> None:
+    from kizuna.browser.page import PageWatch
+
+    network = js.navigator.connection = type(js.document)(listeners=[])
+    told: list[PageEvent] = []
+    watch = PageWatch(told.append)
+    network.dispatch("change")
+    assert told == [NetworkChanged()]
+    watch.close()
+    assert network.listeners == []
 
 
 def test_nothing_listens_to_unload_which_would_keep_the_page_out_of_the_back_forward_cache(js: Any) -> None:

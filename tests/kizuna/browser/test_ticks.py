@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from kizuna.events import MachineSlept, PageEvent
 from tests.kizuna.browser.conftest import JsException
 
 ROOT = Path(__file__).parents[3]
@@ -159,6 +160,17 @@ def test_timers_count_as_throttled_until_the_worker_was_heard_and_after_its_end(
     assert not here.page().throttled
     unwatch()
     assert here.page().throttled
+
+
+def test_a_sleep_that_the_worker_saw_is_told_to_all_who_watch(js: Any) -> None:
+    here, told = platform(), list[PageEvent]()
+    ends = [here.watch_page(told.append), here.watch_page(told.append)]
+    (worker,) = js.Worker.made
+    worker.onmessage(SimpleNamespace(data=SimpleNamespace(slept=3600_000.0)))
+    assert told == [MachineSlept(), MachineSlept()]
+    assert not here.page().throttled, "it was heard"
+    for end in ends:
+        end()
 
 
 def test_a_worker_that_cannot_run_is_named_once_and_the_page_counts_alone(

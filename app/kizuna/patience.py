@@ -1,0 +1,46 @@
+"""How long an attempt may take: longer on a line that has shown to be slow, so that a satellite's gets in too."""
+
+from __future__ import annotations
+
+#: The longest deadline of a step, as a multiple of ``Options.connect_timeout``: 40 s by default.
+MOST = 4
+
+
+class Patience:
+    """Responsible for the deadline of one step (token, opening, ready), and for how old an attempt may grow before
+    a page that comes back starts it anew. Seconds.
+
+    Both double with each attempt that they cut short, and are never below twice what the slowest step took of the
+    link that stood last.
+    """
+
+    def __init__(self, connect_timeout: float, impatience: float) -> None:
+        self._connect_timeout = connect_timeout
+        self._impatience = impatience
+        self._timed_out = 0  # attempts in a row
+        self._restarted = 0
+        self._slowest = 0.0  # step of the link that stood last
+
+    @property
+    def deadline(self) -> float:
+        """Seconds that a step may take."""
+        wished = max(self._connect_timeout * 2.0**self._timed_out, 2 * self._slowest)
+        return min(wished, MOST * self._connect_timeout)
+
+    @property
+    def impatience(self) -> float:
+        """Seconds without progress after which an attempt is started anew when the page comes back."""
+        return max(self._impatience * 2.0**self._restarted, 2 * self._slowest)
+
+    def timed_out(self) -> None:
+        """An attempt was ended by its deadline."""
+        self._timed_out += 1
+
+    def restarted(self) -> None:
+        """An attempt was started anew because the page came back."""
+        self._restarted += 1
+
+    def proved(self, slowest_step: float) -> None:
+        """A link stands, whose slowest step took so long."""
+        self._slowest = slowest_step
+        self._timed_out = self._restarted = 0
