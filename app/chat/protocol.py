@@ -1,7 +1,7 @@
 """The frames that page and server exchange, checked the same way on both sides.
 
 This file is imported by the page (Pyodide) and by the backend (CPython, Lambda), so it uses the standard
-library alone. Every frame is one JSON object in one text frame. Upward frames are routed by ``action``,
+library and chat.names alone. Every frame is one JSON object in one text frame. Upward frames are routed by ``action``,
 downward frames by ``type``. On the wire names are camelCase; in Python they are snake_case.
 
     >>> frame = parse_up({"action": "sendMessage", "clientMessageId": "c-1", "roomId": "general", "content": "hi"})
@@ -24,10 +24,11 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any, ClassVar, NoReturn
+
+from chat import names
 
 PROTOCOL_VERSION = 1
 
@@ -37,13 +38,15 @@ MAX_CONTENT_BYTES = 16 * 1024
 # Quotes, newlines and control characters grow when JSON escapes them. What a content may take inside a frame
 # leaves 2 KiB for the other fields, so that every accepted content also fits into a frame.
 MAX_ESCAPED_CONTENT_BYTES = 30 * 1024
-MAX_NAME_CHARACTERS = 40
-MAX_ROOM_CHARACTERS = 64
+MAX_NAME_CHARACTERS = names.LONGEST_PERSON
 MAX_ID_CHARACTERS = 64
 MAX_ROOMS_PER_HELLO = 50
 MAX_HISTORY_LIMIT = 100
 # The largest integer that JavaScript, and so every JSON reader, keeps exactly.
 MAX_INTEGER = 2**53 - 1
+
+#: Why a value is not taken, when there is nothing more to tell a person.
+REFUSED = "refused"
 
 
 class ProtocolError(ValueError):
@@ -69,14 +72,18 @@ class UnknownFrame(ProtocolError):
 
 
 class InvalidField(ProtocolError):
-    """A field that is missing, of the wrong kind or out of bounds."""
+    """A field that is missing, of the wrong kind or out of bounds.
+
+    Programs read its text. A person reads the catalogue's words for ``reason`` with ``params``: static/i18n, problem.*.
+    """
 
     code = "invalid_field"
 
-    def __init__(self, name: str, problem: str) -> None:
+    def __init__(self, name: str, problem: str, reason: str = REFUSED, **params: str | int) -> None:
         super().__init__(f"{name}: {problem}")
         self.field = name
-        self.problem = problem
+        self.reason = reason
+        self.params: Mapping[str, str | int] = params
 
 
 # --- checks: each takes the wire name and the JSON value, returns the Python value or raises InvalidField ---
@@ -84,7 +91,6 @@ class InvalidField(ProtocolError):
 Check = Callable[[str, Any], Any]
 
 _ID = re.compile(r"[!-~]{1,64}\Z")  # printable ASCII without spaces
-_ROOM = re.compile(r"\w[\w.-]{0,63}\Z")
 
 
 def check_text(name: str, value: Any, *, max_bytes: int) -> str:
@@ -92,7 +98,8 @@ def check_text(name: str, value: Any, *, max_bytes: int) -> str:
     if not isinstance(value, str):
         raise InvalidField(name, f"must be text, not {_kind(value)}")
     if (size := byte_length(name, value)) > max_bytes:
-        raise InvalidField(name, f"takes {size:,} bytes of UTF-8; at most {max_bytes:,} are allowed")
+        problem = f"takes {size:,} bytes of UTF-8; at most {max_bytes:,} are allowed"
+        raise InvalidField(name, problem, "too_large", count=size - max_bytes)
     return value
 
 
@@ -107,44 +114,32 @@ def check_id(name: str, value: Any) -> str:
 
 def check_room(name: str, value: Any) -> str:
     """A room name: letters and digits of any script, ``_``, ``-`` and ``.``; not beginning with a mark."""
-    if not isinstance(value, str) or not _ROOM.match(value):
-        raise InvalidField(
-            name,
-            f"must be 1 to {MAX_ROOM_CHARACTERS} letters, digits, '_', '-' or '.', beginning with a letter or digit",
-        )
-    if unicodedata.normalize("NFC", value) != value:
-        raise InvalidField(name, "must be in Unicode normal form C")
-    return value
+    return _check_name(name, value, names.room)
+
+
+def check_person_name(name: str, value: Any) -> str:
+    """A name to show: one line, trimmed, without characters that hide or turn the text around."""
+    return _check_name(name, value, names.person)
+
+
+def _check_name(name: str, value: Any, rule: Callable[[str], str]) -> str:
+    if not isinstance(value, str):
+        raise InvalidField(name, f"must be text, not {_kind(value)}")
+    try:
+        return rule(value)
+    except names.UnfitName as error:
+        raise InvalidField(name, str(error), error.reason, **error.params) from None
 
 
 def check_content(name: str, value: Any) -> str:
     """What a person wrote: not blank, at most 16 KiB, and small enough for a frame once JSON has escaped it."""
     text = check_text(name, value, max_bytes=MAX_CONTENT_BYTES)
     if not text.strip():
-        raise InvalidField(name, "must not be blank")
+        raise InvalidField(name, "must not be blank", "blank")
     if len(_to_json(text).encode()) > MAX_ESCAPED_CONTENT_BYTES:
-        raise InvalidField(name, "has too many control characters, quotes or line breaks to fit into a frame")
+        problem = "has too many control characters, quotes or line breaks to fit into a frame"
+        raise InvalidField(name, problem, "unwieldy")
     return text
-
-
-def check_person_name(name: str, value: Any) -> str:
-    """A name to show: one line, trimmed, without characters that are invisible or turn the text around."""
-    if not isinstance(value, str):
-        raise InvalidField(name, f"must be text, not {_kind(value)}")
-    # Composed first, because that can make a name longer: what is measured is what is shown.
-    trimmed = " ".join(unicodedata.normalize("NFC", value).split())
-    byte_length(name, trimmed)
-    if not 1 <= len(trimmed) <= MAX_NAME_CHARACTERS:
-        raise InvalidField(name, f"must have 1 to {MAX_NAME_CHARACTERS} characters")
-    # Cc, Cf: control and format characters (zero width, right-to-left override). The joiner stays: emoji need it.
-    if any(unicodedata.category(c) in ("Cc", "Cf", "Co", "Cn") and c != "\u200d" for c in trimmed):
-        raise InvalidField(name, "must not contain control or invisible characters")
-    if all(
-        unicodedata.category(c) in ("Cf", "Mn", "Me", "Zs") or c in "\u115f\u1160\u3164\uffa0"
-        for c in trimmed
-    ):
-        raise InvalidField(name, "must contain a visible character")
-    return trimmed
 
 
 def check_integer(name: str, value: Any, *, low: int = 0, high: int = MAX_INTEGER) -> int:
@@ -213,7 +208,7 @@ def byte_length(name: str, text: str) -> int:
     try:
         return len(text.encode())
     except UnicodeEncodeError:
-        raise InvalidField(name, "contains half of a surrogate pair, which is not text") from None
+        raise InvalidField(name, "contains half of a surrogate pair, which is not text", "broken") from None
 
 
 def _kind(value: Any) -> str:

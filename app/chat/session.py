@@ -120,7 +120,7 @@ class ChatSession:
         try:
             self._identity.enter(name)
         except InvalidField as error:
-            self._notify(NoticeKind.NAME_REFUSED, problem=error.problem)
+            self._notify(NoticeKind.NAME_REFUSED, problem=error.reason, **error.params)
             return
         name = self._identity.name or ""
         self._book = RoomBook(self._identity.user_id)
@@ -158,7 +158,7 @@ class ChatSession:
         try:
             room_id = protocol.check_room("room", name)
         except InvalidField as error:
-            self._notify(NoticeKind.ROOM_REFUSED, room=name, problem=error.problem)
+            self._notify(NoticeKind.ROOM_REFUSED, room=name, problem=error.reason, **error.params)
             return
         self._unnotify(NoticeKind.ROOM_REFUSED)
         if room_id != self._store.state.room_id:
@@ -192,7 +192,7 @@ class ChatSession:
             if name is None or book is not self._book or not await self._courier.take(letter):
                 return False
         except InvalidField as error:
-            self._notify(NoticeKind.MESSAGE_REFUSED, problem=error.problem)
+            self._notify(NoticeKind.MESSAGE_REFUSED, problem=error.reason, **error.params)
             return False
         except OutboxFull as error:
             self._notify(NoticeKind.OUTBOX_FULL, limit=error.limit)
@@ -333,7 +333,8 @@ class ChatSession:
             case protocol.Error():
                 self._on_error(frame)
             case protocol.GatewayError():
-                self._notify(NoticeKind.SERVER_ERROR, message=frame.message)
+                logger.warning("the gateway could not serve a request: %s", frame.message)
+                self._notify(NoticeKind.SERVER_ERROR)
             case _:  # bye is the connection's
                 pass
 
@@ -367,7 +368,7 @@ class ChatSession:
     def _on_error(self, error: protocol.Error) -> None:
         logger.warning("the server could not serve a request: %s (%s)", error.message, error.code)
         if not self._membership.on_error(error):
-            self._notify(NoticeKind.SERVER_ERROR, message=error.message)
+            self._notify(NoticeKind.SERVER_ERROR)
 
     def _on_bad_frame(self, problem: str) -> None:
         self._bad_frames += 1

@@ -15,12 +15,12 @@ from kizuna.store import Store
 class NoticeKind(StrEnum):
     """What the page has to tell beside the connection's state; each has a text in static/i18n."""
 
-    MESSAGE_REFUSED = "message_refused"  #: what was typed cannot be sent; params: problem
+    MESSAGE_REFUSED = "message_refused"  #: what was typed cannot be sent; params: problem and its own
     OUTBOX_FULL = "outbox_full"  #: too much is waiting already; params: limit
-    NAME_REFUSED = "name_refused"  #: params: problem
-    ROOM_REFUSED = "room_refused"  #: the address names no valid room; params: room, problem
+    NAME_REFUSED = "name_refused"  #: by the page or by the server; params: problem and its own
+    ROOM_REFUSED = "room_refused"  #: the address names no valid room; params: room, problem and its own
     BAD_FRAME = "bad_frame"  #: the server sent something that cannot be read; params: count
-    SERVER_ERROR = "server_error"  #: the server could not serve a request; params: message
+    SERVER_ERROR = "server_error"  #: the server could not serve a request; the console has its words
     HISTORY_RESTORED = "history_restored"  #: the server's history is another one than before; reloaded
     NOT_KEPT = "not_kept"  #: the browser keeps nothing: what waits to be sent ends with this page
     MAY_HAVE_ARRIVED = "may_have_arrived"  #: a deleted message had been sent, and not been acknowledged

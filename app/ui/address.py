@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from unicodedata import normalize
 from urllib.parse import quote, unquote
+
+from chat.names import composed, trimmed
 
 DEFAULT_ROOM = "general"
 
@@ -12,13 +13,14 @@ def room_of(fragment: str) -> str | None:
     """The room that ``location.hash`` names; the default one when it is empty. Not checked: the session does that.
 
     None for any other fragment than ``#/...``: links within the page and sign-in services have theirs.
-    Composed, because some systems paste names decomposed and the server knows one spelling.
+    Composed, because some systems paste names decomposed and the server knows one spelling; trimmed, because links
+    are pasted with what stood around them.
     """
     path = fragment.removeprefix("#")
     if path and not path.startswith("/"):
         return None
     name = unquote(path.removeprefix("/").removesuffix("/"), errors="replace")
-    return normalize("NFC", name) or DEFAULT_ROOM
+    return trimmed(composed(name)) or DEFAULT_ROOM
 
 
 def address_of(room: str) -> str:
@@ -28,4 +30,5 @@ def address_of(room: str) -> str:
 
 def room_meant(typed: str) -> str:
     """The room that somebody means who types its name; may be empty."""
-    return typed.strip().removeprefix("#").strip()
+    name = trimmed(typed)
+    return trimmed(name[1:] if name.startswith(("#", "\uff03")) else name)

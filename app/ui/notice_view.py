@@ -5,6 +5,7 @@ from __future__ import annotations
 from chat.store import ChatState, Notice, NoticeKind
 from ui.actions import Actions
 from ui.dom import Listeners, by_id
+from ui.failures import notice_text
 from ui.texts import Texts
 
 # A refusal stands where the person looks: at the field. Everything else stands above the room.
@@ -38,5 +39,5 @@ class NoticeView:
         self._place = place
         self._dismiss.hidden = place != _ELSEWHERE
         if notice is not None:
-            by_id(place).textContent = self._texts(f"notice.{notice.kind}", **notice.params)
+            by_id(place).textContent = notice_text(notice, self._texts)
         return None

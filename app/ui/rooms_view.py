@@ -7,10 +7,12 @@ from typing import Any
 
 import js
 
-from chat.store import ChatState, RoomSummary
+from chat.protocol import InvalidField, check_room
+from chat.store import ChatState, NoticeKind, RoomSummary
 from ui.actions import Actions
 from ui.address import address_of, room_meant, room_of
 from ui.dom import Listeners, Template, by_id, part
+from ui.failures import refusal_text
 from ui.rooms import badge, only_appends
 from ui.texts import Texts
 
@@ -28,6 +30,7 @@ class RoomsView:
         self._bar = by_id("rooms")
         self._list = by_id("room-list")
         self._field = by_id("go-room")
+        self._problem = by_id("go-problem")
         self._template = Template("template-room", texts)
         self._items: dict[str, Any] = {}
         self._drawn: tuple[object, ...] = ()
@@ -35,6 +38,7 @@ class RoomsView:
         self._on_the_way = ""  #: the room whose name was typed
         listeners.on(self._list, "click", self._click)
         listeners.on(by_id("go"), "submit", self._submit)
+        listeners.on(self._field, "input", lambda _: self._complain(""))
 
     def draw(self, state: ChatState, now: float) -> float | None:
         """The rooms, and which of them shows."""
@@ -114,8 +118,19 @@ class RoomsView:
         if not name:
             self._field.focus()
             return
-        self._on_the_way = room_of(address_of(name)) or ""
+        room_id = room_of(address_of(name)) or ""
+        try:
+            check_room("room", room_id)
+        except InvalidField as error:
+            params = {"room": room_id, "problem": error.reason, **error.params}
+            self._complain(refusal_text(f"notice.{NoticeKind.ROOM_REFUSED}", params, self._texts))
+            return
+        self._on_the_way = room_id
         if self._on_the_way == self._shown:
             self._arrive(self._shown)
         else:
             js.location.hash = address_of(name)
+
+    def _complain(self, problem: str) -> None:
+        """A name that was typed and that no room can have never gets into the address."""
+        self._problem.textContent = problem

@@ -17,6 +17,7 @@ from tools.browsers import Browsers
 SAMPLE = (
     "tests/kizuna/test_connection.py",
     "tests/kizuna/test_service.py",
+    "tests/chat/test_names.py",
     "tests/chat/test_session.py",
     "tests/ui/test_rows.py",
 )

@@ -26,6 +26,8 @@ from ui.title import Unseen, page_title
         ("#/a/b", "a/b"),
         ("#/team/", "team"),
         ("#/%ff", "\ufffd"),
+        ("#/tea%E2%80%8B", "tea"),
+        ("#/%E2%80%8F", "general"),
     ],
 )
 def test_the_address_names_the_room(fragment: str, room: str):
@@ -117,7 +119,16 @@ def test_half_of_a_surrogate_pair_has_an_address_too():
 
 
 @pytest.mark.parametrize(
-    ("typed", "room"), [("tea", "tea"), (" #tea ", "tea"), ("#", ""), ("  ", ""), ("a b", "a b")]
+    ("typed", "room"),
+    [
+        ("tea", "tea"),
+        (" #tea ", "tea"),
+        ("\uff03お茶", "お茶"),
+        ("\u200f#\u200bשלום\u200f", "שלום"),
+        ("#", ""),
+        ("  ", ""),
+        ("a b", "a b"),
+    ],
 )
 def test_the_room_that_somebody_means(typed: str, room: str):
     assert room_meant(typed) == room

@@ -23,6 +23,9 @@ FORMS = {"en": {"one", "other"}, "ja": {"other"}}
 #: Codes of failures that a person meets: the courier's own, then the server's.
 FAILURES = ("too_old", "unconfirmed", "outbox_full", "too_large", "rate_limited", "forbidden", "busy")
 
+#: Why what a person enters is refused: chat.names, chat.protocol.
+PROBLEMS = ("refused", "blank", "too_long", "too_large", "invisible", "marks", "broken", "unwieldy", "room")
+
 
 def keys_in_code() -> Iterator[str]:
     """Keys that app/ui and index.html ask for by name."""
@@ -40,6 +43,7 @@ def keys_made_up() -> Iterator[str]:
     yield from (f"notice.{kind}" for kind in NoticeKind)
     yield from (f"reason.{kind}" for kind in ReasonKind)
     yield from (f"failure.{code}" for code in FAILURES)
+    yield from (f"problem.{reason}" for reason in PROBLEMS)
     yield from (f"delivery.{state}" for state in Delivery if state is not Delivery.RECEIVED)
 
 

@@ -1,0 +1,148 @@
+"""Which characters the names of people and rooms may have: one verdict in every Python.
+
+The page and the server run on different Pythons, and each Python knows another Unicode. So no rule here asks for a
+category or a normal form that a later Unicode may change. Categories are those of Unicode 3.2, which every Python
+carries along. What came later counts as a letter, except where a block is known to hold something else.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from itertools import groupby
+from unicodedata import normalize, ucd_3_2_0
+
+LONGEST_PERSON = 40
+LONGEST_ROOM = 64
+#: Marks in a row that a name may have. Burmese and Tibetan need five; more paint over the lines around.
+MOST_MARKS = 6
+
+#: For a regular expression's [...]: nothing to see. Control, format and private characters, Default_Ignorable ones,
+#: and those whose glyph is empty. Some of them have work to do in some places, see below.
+INVISIBLE = (
+    "\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+    "\u2800\u3164\ud800-\uf8ff\ufdd0-\ufdef\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffc\ufffe\uffff"
+    "\U00013430-\U00013442\U00016fe4\U0001bca0-\U0001bca3\U0001d159\U0001d173-\U0001d17a\U000e0000-\U0010ffff"
+)
+#: Likewise: arrows, signs, emoji.
+PICTURES = "\u2190-\u2bff\U0001f000-\U0001fbff"
+
+#: What keyboards and pasted text leave around a name.
+_EDGES = " \xad\u061c\u200b\u200c\u200e\u200f\u2060\ufeff"
+#: Scripts whose spelling needs joiners: from Arabic to Burmese, Khmer and Mongolian, and their later blocks.
+_JOINING = "\u0600-\u109f\u1780-\u1cff\ua800-\uabff\ufb50-\ufdff\ufe70-\ufefc\U00010a00-\U00011fff\U0001e900-\U0001e95f"
+_VIRAMAS = "\u094d\u09cd\u0a4d\u0acd\u0b4d\u0bcd\u0c4d\u0ccd\u0d4d\u0dca"
+_IDEOGRAPHS = "\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_MONGOLIAN = "\u1820-\u18aa"
+
+_WORK_IN_WORDS = (
+    rf"(?<=[{_JOINING}])[\u200c\u200d](?=[{_JOINING}])"
+    rf"|(?<=[{_VIRAMAS}])[\u200c\u200d]"
+    rf"|(?<=[{_MONGOLIAN}])[\u180b-\u180d]"
+)
+_WORK_IN_PICTURES = (
+    rf"(?<=[{PICTURES}\ufe0f])\u200d(?=[{PICTURES}])"
+    rf"|(?<=[{PICTURES}\xa9\xae\u203c\u2049\u2122\u2139\u3030\u303d\u3297\u3299])[\ufe0e\ufe0f]"
+    r"|(?<=[#*0-9])\ufe0f(?=\u20e3)"
+    r"|(?<=\U0001f3f4)[\U000e0020-\U000e007e]+\U000e007f"  # the flags of England, Scotland, Wales
+    rf"|(?<=[{_IDEOGRAPHS}])[\ufe00-\ufe0f\U000e0100-\U000e01ef]"  # which form of a kanji
+)
+_NEEDED_BY_ROOMS = re.compile(_WORK_IN_WORDS)
+_NEEDED_BY_PEOPLE = re.compile(f"{_WORK_IN_WORDS}|{_WORK_IN_PICTURES}")
+
+_PLAIN_ROOM = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
+_INVISIBLE = re.compile(f"[{INVISIBLE}]")
+#: Joiners, and what Unicode 3.2 called signs: they are letters since.
+_ALSO_IN_WORDS = (
+    "\u200c\u200d\u02b9\u02ba\u02c6\u02c7\u02c8\u02c9\u02ca\u02cb\u02cc\u02cd\u02ce\u02cf\u02ec\u2132"
+)
+#: Blocks that later versions of Unicode go on filling with marks, and with what is no letter.
+_LATER_MARK = re.compile("[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]")
+_LATER_SIGN = re.compile(
+    "[\u2190-\u245f\u2500-\u2775\u2794-\u2bff\U0001f000-\U0001f0ff\U0001f10d-\U0001fbef]"
+)
+
+
+class UnfitName(ValueError):
+    """A name that cannot be used. ``reason`` and ``params``: what a person is told, as in protocol.InvalidField."""
+
+    def __init__(self, problem: str, reason: str, **params: int) -> None:
+        super().__init__(problem)
+        self.reason = reason
+        self.params = params
+
+
+def composed(text: str) -> str:
+    """``text`` in normal form C, as far as all Pythons agree on it."""
+    if text.isascii():
+        return text
+    runs = groupby(text, lambda char: ucd_3_2_0.category(char) == "Cn")
+    return "".join("".join(run) if later else normalize("NFC", "".join(run)) for later, run in runs)
+
+
+def trimmed(text: str) -> str:
+    """``text`` on one line, without spaces and invisible characters around it."""
+    return " ".join(text.split()).strip(_EDGES)
+
+
+def person(text: str) -> str:
+    """The name to show of somebody who enters this. Raises UnfitName."""
+    # Composed first, because that can make a name longer: what is measured is what is shown.
+    name = trimmed(composed(text))
+    if len(name) > LONGEST_PERSON:
+        raise UnfitName(f"must have 1 to {LONGEST_PERSON} characters", "too_long", limit=LONGEST_PERSON)
+    if _INVISIBLE.search(_NEEDED_BY_PEOPLE.sub("", name)):
+        raise UnfitName("must not contain control or invisible characters", "invisible")
+    if all(char.isspace() or _is_mark(char) for char in name):
+        raise UnfitName("must contain a visible character", "blank")
+    _check_marks(name)
+    return name
+
+
+def room(name: str) -> str:
+    """The name, if a room can have it. Raises UnfitName."""
+    if not 1 <= len(name) <= LONGEST_ROOM:
+        raise _no_room()
+    return name if _PLAIN_ROOM.match(name) else _room_of_any_script(name)
+
+
+@lru_cache(maxsize=1024)  # every frame names its room
+def _room_of_any_script(name: str) -> str:
+    if _INVISIBLE.search(_NEEDED_BY_ROOMS.sub("", name)):
+        raise UnfitName("must not contain control or invisible characters", "invisible")
+    if name[0] in "-." or _is_mark(name[0]) or not all(map(_is_in_words, name)):
+        raise _no_room()
+    _check_marks(name)
+    if composed(name) != name:
+        raise UnfitName("must be in Unicode normal form C", "room", limit=LONGEST_ROOM)
+    return name
+
+
+def _no_room() -> UnfitName:
+    problem = (
+        f"must be 1 to {LONGEST_ROOM} letters, digits, '_', '-' or '.', beginning with a letter or digit"
+    )
+    return UnfitName(problem, "room", limit=LONGEST_ROOM)
+
+
+def _check_marks(name: str) -> None:
+    marks = 0
+    for char in name:
+        marks = marks + 1 if _is_mark(char) else 0
+        if marks > MOST_MARKS:
+            raise UnfitName(f"must not have more than {MOST_MARKS} marks in a row", "marks")
+
+
+def _is_mark(char: str) -> bool:
+    """Whether it stands on, under or around the letter before it."""
+    return ucd_3_2_0.category(char)[0] == "M" or bool(_LATER_MARK.match(char))
+
+
+def _is_in_words(char: str) -> bool:
+    """Whether it is a letter, a digit or a mark of any script, ``_``, ``-`` or ``.``, or joins letters."""
+    if char.isascii():
+        return char.isalnum() or char in "_-."
+    category = ucd_3_2_0.category(char)
+    if category == "Cn":
+        return not _LATER_SIGN.match(char)
+    return category[0] in "LMN" or char in _ALSO_IN_WORDS
