@@ -33,6 +33,10 @@ class TokenUnavailable(KizunaError):
     """An endpoint answered, but gave no token or no ticket. Trying again may help."""
 
 
+class NameRefused(Unauthorized):
+    """The token endpoint does not take the person's name: only another name can help."""
+
+
 @dataclass(frozen=True, slots=True)
 class Token:
     """A token and whom it names. ``asked_at``: just before it was made. ``lifetime``: seconds; None: nobody said."""
@@ -70,6 +74,8 @@ class Endpoints:
         status, answer = await self._post_json(self.token_url, {"name": name, "clientSecret": secret}, {})
         if status in _REFUSED:
             raise Unauthorized("the token endpoint refused the person")
+        if status == 400 and _is_about_the_name(answer):
+            raise NameRefused("the token endpoint refused the name")
         text = _text(status, answer, "token")
         if text is None:
             raise TokenUnavailable(f"the token endpoint answered {status} without a token")
@@ -144,6 +150,11 @@ def _text(status: int, answer: Any, key: str) -> str | None:
     """The text under a key of an answer that is as it should be."""
     value = answer.get(key) if status == 200 and isinstance(answer, dict) else None
     return value if isinstance(value, str) and value else None
+
+
+def _is_about_the_name(answer: Any) -> bool:
+    problem = (answer.get("code"), answer.get("field")) if isinstance(answer, dict) else None
+    return problem == (InvalidField.code, "name")
 
 
 def _lifetime(value: Any) -> float | None:

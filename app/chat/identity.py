@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 
-from chat.admission import Admission, Endpoints, TokenUnavailable
+from chat.admission import Admission, Endpoints, NameRefused, TokenUnavailable
 from chat.protocol import check_id, check_person_name
 from kizuna.platform import Settings
 
@@ -38,15 +38,12 @@ class Identity:
         self._admission = Admission(endpoints, "", "")
         self.name: str | None = None
         self.user_id: str | None = None
+        self.is_refused = False  #: the server does not take the name
 
     @property
     def remembered_name(self) -> str | None:
-        """The name given last, on this machine."""
-        name = self._tab.get(NAME_KEY) or self._settings.get(NAME_KEY)
-        try:
-            return None if name is None else check_person_name("name", name)
-        except ValueError:
-            return None
+        """The name given last, on this machine. It may be one that enter() refuses."""
+        return self._tab.get(NAME_KEY) or self._settings.get(NAME_KEY) or None
 
     @property
     def person(self) -> str:
@@ -86,6 +83,7 @@ class Identity:
 
     def leave(self) -> None:
         """Remember that the person left on purpose, and forget the token."""
+        self.is_refused = False
         self._settings.set(LEFT_KEY + (self.name or ""), "1")
         self._admission = Admission(self._endpoints, self.name or "", self._secret)
 
@@ -96,7 +94,11 @@ class Identity:
         somebody else.
         """
         admission = self._admission
-        token, user_id = await admission.ask()
+        try:
+            token, user_id = await admission.ask()
+        except NameRefused:
+            self.is_refused = self.is_refused or admission is self._admission
+            raise
         if admission is not self._admission:
             raise TokenUnavailable("the person left meanwhile")
         self.user_id = user_id

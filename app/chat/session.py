@@ -299,6 +299,9 @@ class ChatSession:
             self._courier.pump()
         self._show()
         self._fill_screen()
+        if state.status is Status.REJECTED and self._identity.is_refused:
+            self.leave()
+            self._notify(NoticeKind.NAME_REFUSED, problem=protocol.REFUSED)
 
     # --- frames ---
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chat.admission import Admission, Endpoints, Token, TokenUnavailable
+from chat.admission import Admission, Endpoints, NameRefused, Token, TokenUnavailable
 from kizuna.errors import KizunaError, Unauthorized
 from kizuna.options import Options
 from kizuna.platform import Instant
@@ -210,6 +210,15 @@ async def test_a_person_whom_the_token_endpoint_refuses_is_unauthorized(
     assert desks.shown == []
 
 
+async def test_a_name_the_token_endpoint_does_not_take_is_refused_for_good(
+    desks: Desks, ann: Admission
+) -> None:
+    desks.next_tokens = [(400, {"code": "invalid_field", "field": "name", "message": "name: must …"})]
+    with pytest.raises(NameRefused) as refused:
+        await ann.ask()
+    assert isinstance(refused.value, Unauthorized)  # which ends the attempts
+
+
 # --- endpoints in trouble ---
 
 
@@ -225,6 +234,11 @@ NO_TICKETS: list[Answer] = [
 ]
 NO_TOKENS: list[Answer] = [
     (500, {"error": "broken"}),
+    (400, None),
+    (400, ["name"]),
+    (400, {"code": "invalid_field", "field": "clientSecret"}),
+    (400, {"code": "malformed_body", "field": None}),
+    (502, {"code": "invalid_field", "field": "name"}),
     (200, None),
     (200, ["token"]),
     (200, {"no": "token"}),

@@ -147,9 +147,16 @@ def test_a_name_that_cannot_be_shown_is_refused() -> None:
         identity(Server()).enter("\u202e")
 
 
-def test_a_remembered_name_that_was_tampered_with_is_none() -> None:
-    settings = MemorySettings({"kizuna.name": "x" * 500})
-    assert identity(Server(), settings).remembered_name is None
+def test_a_remembered_name_that_no_rule_accepts_is_told_but_not_entered() -> None:
+    person = identity(Server(), MemorySettings({"kizuna.name": "x" * 500}))
+    assert person.remembered_name == "x" * 500
+    with pytest.raises(InvalidField):
+        person.enter(person.remembered_name)
+    assert person.name is None
+
+
+def test_an_empty_remembered_name_is_none() -> None:
+    assert identity(Server(), MemorySettings({"kizuna.name": ""})).remembered_name is None
 
 
 def test_each_tab_remembers_its_own_person_and_a_new_one_the_last() -> None:
