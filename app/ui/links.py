@@ -1,11 +1,35 @@
-"""Links in what people say: web addresses only, found in plain text."""
+"""Links in what people say: web addresses only, found in plain text of any script."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
-_LINK = re.compile(r"\b(?:https?://|mailto:)[^\s<>\"'`{}|\\^\u3000-\u303f\uff01-\uff60]+", re.IGNORECASE)
+from chat.names import INVISIBLE
+
+#: More in one message, or longer ones, stay text: each link costs the page an element.
+MOST_LINKS = 50
+LONGEST_LINK = 2000
+
+#: What no address holds: spaces, quotes, the punctuation of all scripts, and what cannot be seen or turns text around.
+_NEVER = (
+    rf"\s<>\"'`{{}}|\\^{INVISIBLE}\xab\xbb\u037e\u0589\u05be\u05f3\u05f4\u060c\u061b\u061f\u06d4\u0964\u0965\u0f0d\u0f0e"
+    r"\u104a\u104b\u1361-\u1368\u17d4-\u17d6\u2000-\u206f\u2e00-\u2e7f\u3000-\u303f\ufe10-\ufe1f\ufe30-\ufe4f\uff01-\uff0f"
+    r"\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65"
+)
+#: Letters of sentences that go on without a space: all but Latin, Greek, Cyrillic and Armenian ones. They belong to an
+#: address behind its "/", "." or "=", and end it behind a Latin letter or a digit.
+_OTHER_SCRIPT = r"\u0590-\u1dff\u2070-\U0010ffff"
+
+_LINK = re.compile(
+    # Case is ignored for the scheme alone: in a class it would make "k" a letter above U+2070, the Kelvin sign.
+    rf"(?<![A-Za-z0-9])(?i:https?://|mailto:)(?:[^{_NEVER}{_OTHER_SCRIPT}]|(?<![A-Za-z0-9])[^{_NEVER}\x00-\u058f])+"
+)
+#: An address that leads somewhere. One with a name before the host seems to lead to that name, and is none.
+_LEADS = re.compile(r"mailto:.|https?://[^/?#@]+(?:[/?#]|\Z)", re.IGNORECASE)
+#: "https://example.org/" and a sentence that goes on: few addresses begin with hiragana, and all particles do.
+_ROOT = re.compile(r"https?://[^/?#]+/(?=[\u3041-\u309f])", re.IGNORECASE)
+_PUNCTUATION = ".,:;!?*_~"
 _CLOSING = {")": "(", "]": "["}
 
 
@@ -20,26 +44,41 @@ class Piece:
 def pieces(text: str) -> list[Piece]:
     """``text`` in pieces that together are ``text`` again."""
     found: list[Piece] = []
-    at = 0
+    at = links = 0
     for match in _LINK.finditer(text):
-        address = _without_punctuation(match[0])
-        if address.rstrip("/").endswith(":"):  # "https://" and nothing behind it
+        address = _address(match[0])
+        if not address:
             continue
         if match.start() > at:
             found.append(Piece(text[at : match.start()]))
         found.append(Piece(address, address))
         at = match.start() + len(address)
+        links += 1
+        if links == MOST_LINKS:
+            break
     if at < len(text) or not found:
         found.append(Piece(text[at:]))
     return found
 
 
+def _address(found: str) -> str:
+    """What of it is the address; may be empty."""
+    root = _ROOT.match(found)
+    address = _without_punctuation(root[0] if root else found)
+    return address if len(address) <= LONGEST_LINK and _LEADS.match(address) else ""
+
+
 def _without_punctuation(address: str) -> str:
     """A full stop ends the sentence, not the address; a bracket belongs to it only if it was opened in it."""
-    while address:
-        last = address[-1]
-        if last in ".,:;!?*_~" or (last in _CLOSING and address.count(last) > address.count(_CLOSING[last])):
-            address = address[:-1]
-        else:
+    unopened = {
+        closing: address.count(closing) - address.count(opening) for closing, opening in _CLOSING.items()
+    }
+    end = len(address)
+    while end:
+        last = address[end - 1]
+        if unopened.get(last, 0) > 0:
+            unopened[last] -= 1
+        elif last not in _PUNCTUATION:
             break
-    return address
+        end -= 1
+    return address[:end]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import js
+from pyodide.ffi import JsException
 
 from chat.timeline import Delivery, Entry
 from ui.days import iso
@@ -128,11 +129,21 @@ class RowFactory:
 
 
 def _node(piece: Piece) -> Any:
-    if piece.link is None:
-        return js.document.createTextNode(piece.text)
+    link = _link(piece.link) if piece.link is not None else None
+    return js.document.createTextNode(piece.text) if link is None else link
+
+
+def _link(address: str) -> Any:
+    """None if the browser knows no such address: a bad port, half an IPv6 number."""
+    try:
+        url = js.URL.new(address)
+    except JsException:
+        return None
     link = js.document.createElement("a")
-    link.setAttribute("href", piece.link)  # http, https or mailto: ui/links.py knows no other
+    link.setAttribute("href", address)  # http, https or mailto: ui/links.py knows no other
     link.setAttribute("rel", "noopener noreferrer nofollow")
     link.setAttribute("target", "_blank")
-    link.textContent = piece.text
+    link.setAttribute("dir", "ltr")  # and so isolated: nothing around it, or in it, turns the other around
+    link.title = url.href  # where it leads, in letters that look like no others
+    link.textContent = address
     return link
