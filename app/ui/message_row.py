@@ -11,6 +11,7 @@ from chat.timeline import Delivery, Entry
 from ui.days import iso
 from ui.dom import Template, icon, part
 from ui.failures import failure_text
+from ui.folds import LINES, Folds
 from ui.formats import Formats
 from ui.links import Piece, pieces
 from ui.people import hue, initial
@@ -25,9 +26,10 @@ _ON_ITS_WAY = (Delivery.QUEUED, Delivery.SENDING)
 class RowFactory:
     """Responsible for making rows and for drawing them anew in place. Text of others enters as text, never as HTML."""
 
-    def __init__(self, texts: Texts, formats: Formats) -> None:
+    def __init__(self, texts: Texts, formats: Formats, folds: Folds) -> None:
         self._texts = texts
         self._formats = formats
+        self._folds = folds
         self._message = Template("template-message", texts)
         self._day = Template("template-day", texts)
         self._unread = Template("template-unread", texts)
@@ -107,6 +109,8 @@ class RowFactory:
             content.textContent = entry.content
         else:
             content.replaceChildren(*[_node(piece) for piece in found])
+        if len(entry.content) >= LINES:
+            self._folds.watch(content)
 
     def _draw_delivery(self, element: Any, entry: Entry) -> None:
         element.setAttribute("data-state", entry.state)

@@ -13,6 +13,7 @@ from ui.actions import Actions
 from ui.arrivals import Arrivals
 from ui.diff import Change, Insert, Move, Remove, plan
 from ui.dom import Listeners, by_id
+from ui.folds import Folds
 from ui.formats import Formats
 from ui.frames import Frames
 from ui.message_row import RowFactory
@@ -44,7 +45,8 @@ class MessagesView:
         self._earlier = by_id("earlier")
         self._empty = by_id("empty")
         self._jump_box = by_id("jump")
-        self._factory = RowFactory(texts, formats)
+        self._folds = Folds(listeners)
+        self._factory = RowFactory(texts, formats, self._folds)
         self._layout = Layout(formats.day)
         self._window = Window()
         self._scroller = Scroller(self._box, self._list, listeners, lambda: frames.mark(self))
@@ -76,6 +78,7 @@ class MessagesView:
     def close(self) -> None:
         """Watch no longer."""
         self._scroller.close()
+        self._folds.close()
 
     # --- rows ---
 
@@ -103,6 +106,7 @@ class MessagesView:
             anchor = self._scroller.anchor()
             self._draw_around(*around)
             self._apply(steps)
+            self._folds.measure()
             self._scroller.restore(anchor)
         self._rows = rows
         if timeline is not before:
@@ -197,7 +201,13 @@ class MessagesView:
             return
         article = button.closest("article")
         client_message_id = str(article.getAttribute("data-client-message-id"))
-        if button.getAttribute("data-action") == "retry":
+        action = button.getAttribute("data-action")
+        if action == "unfold":
+            self._scroller.following = False  # who reads it from its beginning is not taken to its end
+            self._folds.open(article)
+            self._frames.mark(self)
+            return
+        if action == "retry":
             self._actions.retry(client_message_id)
             return
         if article.contains(js.document.activeElement):  # the message goes, and the reader's place with it

@@ -90,3 +90,71 @@ def test_16_kib_are_the_most_and_are_delivered(ada: Person, peer: Peer) -> None:
     ada.wait_for_text(most, state="sent")
     peer.wait_to_hear(most)
     assert peer.heard == [most]
+
+
+def test_a_link_names_its_real_address_and_turns_nothing_around(ada: Person, peer: Peer) -> None:
+    peer.say(
+        "\u202eこちらhttps://例え.example/絆 を見て https://a@b.example https://a.example:99999 מה https://c.example/"
+    )
+    article = ada.log.get_by_role("article")
+    links = article.get_by_role("link")
+    expect(links).to_have_count(2)
+    first = links.first
+    expect(first).to_have_text("https://例え.example/絆")
+    expect(first).to_have_attribute("title", "https://xn--r8jz45g.example/%E7%B5%86")
+    assert first.evaluate(
+        "link => [getComputedStyle(link).unicodeBidi, getComputedStyle(link).direction]"
+    ) == [
+        "isolate",
+        "ltr",
+    ]
+
+
+def test_a_message_taller_than_thirty_lines_is_folded_until_asked(ada: Person, peer: Peer) -> None:
+    lines = "\n".join(f"line {number}" for number in range(1500))
+    for text in (lines, "wide " * 3000, "\ufdfd" * 5000, "\n".join("short" * 5)):
+        peer.say(text)
+    articles = ada.log.get_by_role("article")
+    expect(articles).to_have_count(4)
+    buttons = ada.log.get_by_role("button", name="Show all")
+    expect(buttons).to_have_count(3)
+    line = articles.last.get_by_role("time").evaluate(
+        "e => parseFloat(getComputedStyle(e.closest('.bubble')).lineHeight)"
+    )
+    heights = articles.evaluate_all(
+        "all => all.map(each => each.querySelector('[data-part=content]').clientHeight)"
+    )
+    assert max(heights) <= 31 * line
+
+    first = articles.first
+    first.focus()
+    ada.page.keyboard.press("Tab")
+    expect(buttons.first).to_be_focused()
+    ada.page.keyboard.press("Enter")
+    expect(first).to_be_focused()
+    expect(buttons).to_have_count(2)
+    assert first.evaluate("each => each.clientHeight") > 1500 * line * 0.9
+    expect(first).to_be_in_viewport()
+
+
+def test_a_name_and_a_room_that_cannot_be_are_told_at_their_fields(ada: Person, room: str) -> None:
+    field = ada.page.get_by_role("textbox", name="Go to a room")
+    field.fill(f"{room}\u3164")
+    field.press("Enter")
+    expect(field).to_have_accessible_description(re.compile("cannot be seen"))
+    expect(field).to_be_focused()
+    field.press("Backspace")
+    expect(field).to_have_accessible_description("")
+
+    ada.watch.allow("status of 400")
+    ada.page.get_by_role("button", name="Leave", exact=True).click()
+    ada.page.route(
+        "**/token", lambda route: route.fulfill(status=400, json={"code": "invalid_field", "field": "name"})
+    )
+    name = ada.page.get_by_role("textbox", name="Your name")
+    for refused, reason in (("Ada\u3164", "cannot be seen"), ("Zoë", "does not accept it")):
+        name.fill(refused)
+        name.press("Enter")
+        expect(name).to_have_accessible_description(re.compile(reason))
+        expect(name).to_have_value(refused)
+    ada.page.unroute("**/token")
