@@ -27,7 +27,7 @@ class Strict(Stage):
         return answer
 
 
-async def test_a_name_the_server_refuses_is_told_at_the_form_and_not_retried() -> None:
+async def test_a_name_the_server_refuses_is_told_at_the_form_never_retried() -> None:
     stage = Strict()
     stage.session.join("Mika")
     await stage.platform.settle()
@@ -67,9 +67,7 @@ async def test_words_wait_when_the_server_refuses_the_name_at_a_reconnection() -
 
 
 @pytest.mark.parametrize(("name", "problem"), [("Ann\u3164", "invisible"), ("x" * 500, "too_long")])
-async def test_a_kept_name_that_is_refused_today_opens_the_form_with_the_reason(
-    name: str, problem: str
-) -> None:
+async def test_a_kept_name_refused_today_opens_the_form_with_the_reason(name: str, problem: str) -> None:
     browser = Browser()
     browser.settings["kizuna.name"] = name
     stage = Stage(browser)

@@ -137,7 +137,7 @@ def test_a_message_taller_than_thirty_lines_is_folded_until_asked(ada: Person, p
     expect(first).to_be_in_viewport()
 
 
-def test_a_name_and_a_room_that_cannot_be_are_told_at_their_fields(ada: Person, room: str) -> None:
+def test_names_and_rooms_that_cannot_be_are_told_at_their_fields(ada: Person, room: str) -> None:
     field = ada.page.get_by_role("textbox", name="Go to a room")
     field.fill(f"{room}\u3164")
     field.press("Enter")

@@ -72,6 +72,6 @@ def test_the_bytes_too_many_are_counted() -> None:
     assert notice_text(notice, TEXTS["en"]) == "This message cannot be sent: it is 1 byte too long."
 
 
-def test_a_name_in_a_refusal_turns_nothing_around_and_shows_what_it_hides(keys: Texts) -> None:
+def test_a_quoted_name_turns_nothing_around_and_shows_what_it_hides(keys: Texts) -> None:
     text = refusal_text("refused", {"room": "tea\u202e\u3164" + "x" * 500}, keys)
     assert text == "<refused room=\u2068tea\ufffd\ufffd" + "x" * 59 + "\u2069>"
