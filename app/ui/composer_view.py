@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from functools import partial
 
@@ -11,7 +10,15 @@ from pyodide.ffi import JsException
 
 from chat.store import ChatState, ChatStore, NoticeKind
 from ui.actions import Actions
-from ui.composing import BUSY_AFTER, Patience, bytes_left, characters_in, sends, units_of
+from ui.composing import (
+    BUSY_AFTER,
+    Patience,
+    bytes_left,
+    characters_in,
+    composes,
+    sends,
+    units_of,
+)
 from ui.dom import Listeners, by_id
 from ui.frames import Frames
 from ui.sending import Sending
@@ -37,9 +44,7 @@ class ComposerView:
         self._count = by_id("composer-count")
         self._refused = False  #: a notice about what is in the field is showing
         self._patience = Patience(BUSY_AFTER)
-        # An input method would lose what it composes if the field were written to.
-        self._not_composing = asyncio.Event()
-        self._not_composing.set()
+        self._composing = False  #: an input method would lose what it composes if the field were written to
         # Where CSS sizes the field by its content (field-sizing), nothing is left to do.
         self._sizes_itself = js.CSS.supports("field-sizing", "content")
         self._is_measured = False
@@ -52,6 +57,7 @@ class ComposerView:
 
     def draw(self, state: ChatState, now: float) -> float | None:
         """What goes with the field; what is typed is never drawn over."""
+        self._clear()
         notice = state.notice
         self._refused = notice is not None and notice.kind in (
             NoticeKind.MESSAGE_REFUSED,
@@ -88,8 +94,11 @@ class ComposerView:
     def _enter(self, place: Place) -> None:
         self._place = place
         if place not in self._sendings:
-            self._sendings[place] = Sending(_load_draft(place), self._say, partial(self._settled, place))
-        self._field.value = self._sending.text
+            self._sendings[place] = Sending(
+                _load_draft(place), self._actions.say, partial(self._settled, place)
+            )
+        self._sending.clear()
+        self._fill(self._sending.text)
         self._is_measured = False  # only when it is drawn, since it may not show yet
         self._frames.mark(self)
 
@@ -99,12 +108,19 @@ class ComposerView:
         on: Callable[..., None] = listeners.on
         on(self._form, "submit", self._submit)
         on(self._field, "keydown", self._key)
-        on(self._field, "beforeinput", lambda _: self._touched())
+        on(self._field, "beforeinput", self._changes)
         on(self._field, "input", self._changed)
-        on(self._field, "compositionstart", lambda _: self._not_composing.clear())
-        on(self._field, "compositionend", lambda _: self._not_composing.set())
+        for event in ("compositionstart", "compositionend", "blur"):
+            on(self._field, event, self._compose)
+
+    def _compose(self, event: js.Event) -> None:
+        was, says = self._composing, getattr(event, "isComposing", None)
+        self._composing = composes(event.type, says, was)
+        if was and not self._composing:
+            self._frames.mark(self)
 
     def _key(self, event: js.KeyboardEvent) -> None:
+        self._compose(event)
         if event.key == "Enter" and sends(
             event.key,
             shift=event.shiftKey,
@@ -117,15 +133,19 @@ class ComposerView:
 
     def _submit(self, event: js.Event) -> None:
         event.preventDefault()
+        if self._composing:
+            self._field.blur()  # the button means all that stands there, what is being composed too
         self._send()
         self._field.focus()
 
-    def _touched(self) -> None:
+    def _changes(self, event: js.InputEvent) -> None:
+        self._compose(event)
         sending = self._sending
-        if sending.is_busy:  # else it does not matter where one types
-            sending.touch(characters_in(sending.text, self._field.selectionStart))
+        if sending.has_sent_words:
+            sending.touch(characters_in(sending.shown, self._field.selectionStart))
 
     def _changed(self, event: js.InputEvent) -> None:
+        self._compose(event)
         text = self._field.value
         if not getattr(
             event, "inputType", ""
@@ -146,15 +166,15 @@ class ComposerView:
         self._sending.send()
         self._frames.mark(self)
 
-    async def _say(self, text: str) -> bool:
-        kept = await self._actions.say(text)
-        await self._not_composing.wait()
-        return kept
-
     def _settled(self, place: Place) -> None:
         self._save_draft(place)
         self._frames.mark(self)
-        if place == self._place and self._field.value != self._sending.text:
+        if place == self._place:
+            self._clear()
+
+    def _clear(self) -> None:
+        """Take what is kept out of the field, unless an input method is at work; then as soon as it is not."""
+        if not self._composing and self._sending.clear():
             self._write(self._sending.text)
             if self._refused:
                 self._actions.dismiss_notice()
@@ -164,10 +184,14 @@ class ComposerView:
         field = self._field
         gone = units_of(field.value) - units_of(text)
         start, end = field.selectionStart - gone, field.selectionEnd - gone
-        field.value = text
+        self._fill(text)
         if text and field.matches(":focus"):
             field.setSelectionRange(max(0, start), max(0, end))
         self._measure()
+
+    def _fill(self, text: str) -> None:
+        self._field.value = text
+        self._composing = False  # no event tells this end
 
     def _measure(self) -> None:
         self._is_measured = True

@@ -15,6 +15,19 @@ def sends(key: str, *, shift: bool, other_modifier: bool, composing: bool, key_c
     return key == "Enter" and not (shift or other_modifier or composing or key_code == IME_KEY_CODE)
 
 
+def composes(event: str, is_composing: bool | None, before: bool) -> bool:
+    """Whether an input method is at work after this event.
+
+    Every event of the field is asked: the end is not told by each input method, nor when the field is written to.
+    ``is_composing`` is what the event itself says; None: it says nothing, as one that a script made up.
+    """
+    if event == "compositionstart":
+        return True
+    if event in ("compositionend", "blur"):
+        return False
+    return before if is_composing is None else is_composing
+
+
 def to_send(text: str) -> str:
     """What is sent of what was typed: without empty lines around it and spaces behind it. May be empty."""
     return text.strip("\n").rstrip() if text.strip() else ""

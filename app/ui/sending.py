@@ -27,7 +27,8 @@ class Press:
 
 
 class Sending:
-    """Responsible for the text of one field. What is sent stays in it until it is kept, then exactly that goes.
+    """Responsible for the text of one field. What is sent stays in it until it is kept, then exactly that goes, as
+    soon as the field may be written to. Nothing else waits for that.
 
     Who types on while a text is being kept types behind it: only what follows is another message. Who changes the
     text itself means another one. A press waits until those before it are kept or refused.
@@ -38,6 +39,7 @@ class Sending:
     ) -> None:
         """``say`` keeps a text and tells whether it did; ``settled`` is called after each that was kept or not."""
         self.text = text
+        self._kept = ""  #: what is kept and still stands in the field, before the text
         self._say = say
         self._settled = settled
         self._presses: list[Press] = []  #: the first is being kept
@@ -50,22 +52,38 @@ class Sending:
         return bool(self._presses)
 
     @property
+    def shown(self) -> str:
+        """What stands in the field."""
+        return self._kept + self.text
+
+    @property
+    def has_sent_words(self) -> bool:
+        """Whether words that were sent stand in the field; only then it matters where it is changed."""
+        return bool(self._kept or self._head)
+
+    @property
     def draft(self) -> str:
         """All that would be lost with the page: the text, and before it what was sent and is not in it any more."""
         return "\n".join(filter(None, [*self._not_in_text(self._presses), self.text]))
 
     def touch(self, at: int) -> None:
-        """The person begins to change the text at this character."""
-        end = 0
+        """The person begins to change what stands in the field at this character."""
+        end = len(self._kept)
+        if at < end:
+            self.text, self._kept = self.shown, ""
+            self._head.clear()
+            return
         for count, press in enumerate(self._head):
             end += len(press.text)
             if end > at:
                 del self._head[count:]
                 return
 
-    def edit(self, text: str) -> None:
-        """The person made it this text."""
-        self.text = text
+    def edit(self, shown: str) -> None:
+        """The person made the field say this."""
+        if not shown.startswith(self._kept):
+            self._kept = ""
+        self.text = text = shown[len(self._kept) :]
         last = self._presses[-1] if self._presses else None
         if last is not None and text == last.whole:
             self._head = [*last.before, last]
@@ -83,6 +101,11 @@ class Sending:
         self._head.append(press)
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._work())
+
+    def clear(self) -> bool:
+        """The field may be written to: it is to show the text alone. Whether that changes it."""
+        had, self._kept = self._kept, ""
+        return bool(had)
 
     def withdraw(self) -> None:
         """The person goes to another room. What waits for its turn would be said there, so it becomes text again."""
@@ -121,6 +144,7 @@ class Sending:
         if press in self._head:
             if kept:
                 self.text = self.text.removeprefix(press.text)
+                self._kept += press.text
             self._head.remove(press)
         for later in self._presses:
             if press in later.before:

@@ -1,10 +1,29 @@
-"""Typing: Enter sends, Shift+Enter breaks the line, and an IME's Enter belongs to the IME."""
+"""Typing: Enter sends, Shift+Enter breaks the line, an IME's Enter belongs to the IME."""
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.support.person import Person
+
+#: Enter, and at once, before anything can be kept, an input method begins with the next message.
+ENTER_AND_COMPOSE = """(field) => {
+    const enter = {key: "Enter", keyCode: 13, bubbles: true, cancelable: true};
+    field.dispatchEvent(new KeyboardEvent("keydown", enter));
+    field.dispatchEvent(new CompositionEvent("compositionstart"));
+    field.value += "か";
+    const inserted = {inputType: "insertCompositionText", data: "か", isComposing: true, bubbles: true};
+    field.dispatchEvent(new InputEvent("input", inserted));
+}"""
+
+
+def compose(person: Person, text: str) -> None:
+    """An input method begins to write this."""
+    person.message_box.focus()
+    end = {"selectionStart": len(text), "selectionEnd": len(text)}
+    person.cdp.send("Input.imeSetComposition", {"text": text, **end})
+    expect(person.message_box).to_have_value(text)
 
 
 def test_enter_sends_and_shift_enter_breaks_the_line(ada: Person) -> None:
@@ -51,3 +70,41 @@ def test_the_enter_that_ends_an_ime_composition_does_not_send(ada: Person) -> No
     assert ada.texts == []
     ada.message_box.press("Enter")
     ada.wait_for_texts("こんにちは")
+
+
+def test_a_composition_that_is_never_said_to_end_keeps_no_message_back(ada: Person, room: str) -> None:
+    """Chromium tells no end where the field is written to, as a change of room does."""
+    ada.enter(f"{room}-other")
+    compose(ada, "かな")
+    ada.enter(room)
+    expect(ada.message_box).to_have_value("")
+    for text in ("hello", "world"):
+        ada.page.keyboard.type(text)
+        ada.page.keyboard.press("Enter")
+    ada.wait_for_texts("hello", "world")
+    expect(ada.message_box).to_have_value("")
+    ada.enter(f"{room}-other")
+    expect(ada.message_box).to_have_value("かな")
+    ada.message_box.fill("")
+
+
+@pytest.mark.parametrize("end", ["compositionend", "keydown"])
+def test_what_is_composed_while_a_message_is_kept_is_not_written_over(ada: Person, end: str) -> None:
+    ada.message_box.fill("one")
+    ada.message_box.evaluate(ENTER_AND_COMPOSE)
+    ada.wait_for_text("one", state="sent")
+    expect(ada.message_box).to_have_value("oneか")
+    ada.message_box.dispatch_event(end)
+    expect(ada.message_box).to_have_value("か")
+    ada.message_box.fill("")
+
+
+def test_the_button_sends_what_is_being_composed_once_and_keeps_the_focus(ada: Person) -> None:
+    compose(ada, "こんにちは")
+    ada.send_button.evaluate("(button) => button.click()")  # an iPhone moves no focus to a button
+    ada.wait_for_texts("こんにちは")
+    expect(ada.message_box).to_have_value("")
+    expect(ada.message_box).to_be_focused()
+    ada.page.keyboard.type("next")
+    ada.page.keyboard.press("Enter")
+    ada.wait_for_texts("こんにちは", "next")

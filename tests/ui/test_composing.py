@@ -3,7 +3,15 @@
 import pytest
 
 from chat.protocol import MAX_CONTENT_BYTES
-from ui.composing import Patience, bytes_left, characters_in, sends, to_send, units_of
+from ui.composing import (
+    Patience,
+    bytes_left,
+    characters_in,
+    composes,
+    sends,
+    to_send,
+    units_of,
+)
 
 
 def pressed(
@@ -34,6 +42,25 @@ def test_an_input_method_s_enter_does_not():
 
 def test_no_other_key_sends():
     assert not pressed("a")
+
+
+@pytest.mark.parametrize(
+    "end",
+    [("compositionend", None), ("blur", None), ("keydown", False), ("beforeinput", False), ("input", False)],
+)
+def test_any_event_after_a_composition_ends_it(end: tuple[str, bool | None]):
+    assert composes("compositionstart", None, False)
+    assert composes("input", True, True)
+    assert not composes(*end, True)
+
+
+def test_an_event_that_says_nothing_about_composing_changes_nothing():
+    assert composes("input", None, True)
+    assert not composes("input", None, False)
+
+
+def test_a_composition_whose_beginning_was_missed_is_known_by_its_next_event():
+    assert composes("keydown", True, False)
 
 
 @pytest.mark.parametrize(

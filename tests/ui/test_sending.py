@@ -19,8 +19,8 @@ class Desk:
 
     def type(self, text: str) -> None:
         """Type this at the end."""
-        self.field.touch(len(self.field.text))
-        self.field.edit(self.field.text + text)
+        self.field.touch(len(self.field.shown))
+        self.field.edit(self.field.shown + text)
 
     def fill(self, text: str) -> None:
         """Select everything, and type or paste this."""
@@ -36,6 +36,11 @@ class Desk:
 
     async def answer(self, kept: bool = True) -> None:
         """The oldest text is kept, or refused."""
+        await self.answer_while_composing(kept)
+        self.field.clear()
+
+    async def answer_while_composing(self, kept: bool = True) -> None:
+        """It is, and an input method is at work, so that the field cannot be cleared yet."""
         self._answers.pop(0).set_result(kept)
         await self._pass()
 
@@ -240,6 +245,53 @@ async def test_what_is_being_kept_leaves_the_field_while_the_person_is_elsewhere
     assert desk.field.text == " two"
     await desk.enter("")
     assert desk.said == ["one", " two"]
+
+
+async def test_keeping_goes_on_while_the_field_cannot_be_cleared(desk: Desk):
+    await desk.enter("one", "two")
+    await desk.answer_while_composing()
+    await desk.enter("three")
+    await desk.answer_while_composing()
+    await desk.answer_while_composing()
+    assert desk.said == ["one", "two", "three"]
+    assert (desk.field.shown, desk.field.text, desk.field.is_busy) == ("onetwothree", "", False)
+    assert desk.field.clear()
+    assert (desk.field.shown, desk.field.clear()) == ("", False)
+
+
+async def test_what_is_kept_and_not_cleared_is_neither_sent_again_nor_a_draft(desk: Desk):
+    await desk.enter("one")
+    await desk.answer_while_composing()
+    assert desk.field.draft == ""
+    await desk.enter("")
+    desk.type("two")
+    assert (desk.said, desk.field.draft) == (["one"], "two")
+    await desk.enter("")
+    assert desk.said == ["one", "two"]
+
+
+async def test_what_is_changed_before_it_was_cleared_is_another_text(desk: Desk):
+    await desk.enter("one")
+    await desk.answer_while_composing()
+    desk.field.touch(1)
+    desk.field.edit("ones")
+    assert (desk.field.clear(), desk.field.text) == (False, "ones")
+
+
+async def test_a_change_that_nobody_announced_before_it_was_cleared_is_known(desk: Desk):
+    await desk.enter("one")
+    await desk.answer_while_composing()
+    desk.field.edit("on")
+    assert (desk.field.clear(), desk.field.text) == (False, "on")
+
+
+async def test_a_refused_text_behind_one_that_was_not_cleared_stays(desk: Desk):
+    await desk.enter("one", "two", "three")
+    await desk.answer_while_composing()
+    await desk.answer_while_composing(kept=False)
+    assert desk.said == ["one", "two", "twothree"]
+    await desk.answer_while_composing()
+    assert (desk.field.shown, desk.field.text) == ("onetwothree", "")
 
 
 async def test_a_page_that_closes_waits_for_nothing(desk: Desk):
