@@ -45,6 +45,7 @@ class ComposerView:
         self._refused = False  #: a notice about what is in the field is showing
         self._patience = Patience(BUSY_AFTER)
         self._composing = False  #: an input method would lose what it composes if the field were written to
+        self._touch_screen = js.matchMedia("(pointer: coarse)")
         # Where CSS sizes the field by its content (field-sizing), nothing is left to do.
         self._sizes_itself = js.CSS.supports("field-sizing", "content")
         self._is_measured = False
@@ -54,6 +55,7 @@ class ComposerView:
         # At once: a text must not be said in the room that comes after the one in which Enter was pressed.
         self._unsubscribe = store.subscribe(_place, self._move)
         self._listen(listeners)
+        self._name_enter_key()
 
     def draw(self, state: ChatState, now: float) -> float | None:
         """What goes with the field; what is typed is never drawn over."""
@@ -112,6 +114,10 @@ class ComposerView:
         on(self._field, "input", self._changed)
         for event in ("compositionstart", "compositionend", "blur"):
             on(self._field, event, self._compose)
+        on(self._touch_screen, "change", lambda _: self._name_enter_key())
+
+    def _name_enter_key(self) -> None:
+        self._field.setAttribute("enterkeyhint", "enter" if self._touch_screen.matches else "send")
 
     def _compose(self, event: js.Event) -> None:
         was, says = self._composing, getattr(event, "isComposing", None)
@@ -124,9 +130,11 @@ class ComposerView:
         if event.key == "Enter" and sends(
             event.key,
             shift=event.shiftKey,
-            other_modifier=event.ctrlKey or event.altKey or event.metaKey,
+            control=event.ctrlKey or event.metaKey,
+            alt=event.altKey,
             composing=event.isComposing,
             key_code=event.keyCode,
+            coarse=self._touch_screen.matches,
         ):
             event.preventDefault()
             self._send()

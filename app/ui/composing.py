@@ -10,9 +10,24 @@ _COUNTED_FROM = MAX_CONTENT_BYTES * 3 // 4
 _MOST_BYTES_PER_CHARACTER = 4
 
 
-def sends(key: str, *, shift: bool, other_modifier: bool, composing: bool, key_code: int) -> bool:
-    """Whether this key sends the message: Enter alone, and never an input method's Enter."""
-    return key == "Enter" and not (shift or other_modifier or composing or key_code == IME_KEY_CODE)
+def sends(
+    key: str,
+    *,
+    shift: bool = False,
+    control: bool = False,
+    alt: bool = False,
+    composing: bool,
+    key_code: int,
+    coarse: bool,
+) -> bool:
+    """Whether this key sends the message, and never an input method's Enter: Enter alone, or with Ctrl or Cmd.
+
+    Keyboards on a touch screen (``coarse``) have no Shift+Enter, and iOS holds Shift down after a full stop: there
+    Enter breaks the line, as its key says, and the button sends.
+    """
+    if key != "Enter" or composing or key_code == IME_KEY_CODE or shift or alt:
+        return False
+    return control or not coarse
 
 
 def composes(event: str, is_composing: bool | None, before: bool) -> bool:

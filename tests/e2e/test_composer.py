@@ -108,3 +108,19 @@ def test_the_button_sends_what_is_being_composed_once_and_keeps_the_focus(ada: P
     ada.page.keyboard.type("next")
     ada.page.keyboard.press("Enter")
     ada.wait_for_texts("こんにちは", "next")
+
+
+def test_enter_breaks_the_line_on_a_touch_screen_and_says_so(ada: Person) -> None:
+    expect(ada.message_box).to_have_attribute("enterkeyhint", "send")
+    ada.cdp.send("Emulation.setTouchEmulationEnabled", {"enabled": True})
+    try:
+        expect(ada.message_box).to_have_attribute("enterkeyhint", "enter")
+        ada.message_box.press_sequentially("one\ntwo")
+        expect(ada.message_box).to_have_value("one\ntwo")
+        ada.send_button.click()
+        ada.message_box.press_sequentially("three")
+        ada.message_box.press("Control+Enter")
+        ada.wait_for_texts("one\ntwo", "three")
+    finally:
+        ada.cdp.send("Emulation.setTouchEmulationEnabled", {"enabled": False})
+    expect(ada.message_box).to_have_attribute("enterkeyhint", "send")

@@ -17,22 +17,34 @@ from ui.composing import (
 def pressed(
     key: str = "Enter",
     *,
-    shift: bool = False,
-    other_modifier: bool = False,
     composing: bool = False,
     key_code: int = 13,
+    coarse: bool = False,
+    **modifiers: bool,
 ) -> bool:
     """Whether this key sends."""
-    return sends(key, shift=shift, other_modifier=other_modifier, composing=composing, key_code=key_code)
+    return sends(key, composing=composing, key_code=key_code, coarse=coarse, **modifiers)
 
 
 def test_enter_sends():
     assert pressed()
 
 
-def test_enter_with_a_modifier_does_not():
-    assert not pressed(shift=True)
-    assert not pressed(other_modifier=True)
+@pytest.mark.parametrize("coarse", [False, True])
+def test_shift_enter_and_alt_enter_do_not(coarse: bool):
+    for control in (False, True):
+        assert not pressed(shift=True, control=control, coarse=coarse)
+        assert not pressed(alt=True, control=control, coarse=coarse)
+
+
+def test_enter_of_a_touch_screen_breaks_the_line():
+    assert not pressed(coarse=True)
+
+
+@pytest.mark.parametrize("coarse", [False, True])
+def test_enter_with_control_or_command_sends_everywhere(coarse: bool):
+    assert pressed(control=True, coarse=coarse)
+    assert not pressed(control=True, coarse=coarse, composing=True)
 
 
 def test_an_input_method_s_enter_does_not():
