@@ -240,6 +240,12 @@ class ChatSession:
         self._show()
         self._courier.pump()
 
+    def tell(self, kind: NoticeKind, **params: str | int) -> None:
+        """The page has this to tell; not again while it shows."""
+        notice = self._store.state.notice
+        if notice is None or notice.kind is not kind:
+            self._notify(kind, **params)
+
     def dismiss_notice(self) -> None:
         """The notice was read."""
         self._change(notice=None)

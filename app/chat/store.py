@@ -26,6 +26,12 @@ class NoticeKind(StrEnum):
     MAY_HAVE_ARRIVED = "may_have_arrived"  #: a deleted message had been sent, and not been acknowledged
     FAILED_UNSEEN = "failed_unseen"  #: a message was not sent in a room that the person is in no longer
     STILL_WAITING = "still_waiting"  #: who left has messages that are not sent yet; params: count, name
+    TEXT_TOO_LONG = (
+        "text_too_long"  #: more text than the field takes was not added to it; params: limit, in KiB
+    )
+    DRAFT_CUT = (
+        "draft_cut"  #: of what was kept of the field, only the beginning is in it; params: limit, in KiB
+    )
     ROOM_CLOSED = "room_closed"  #: the server does not let this person into a room; params: room
 
 

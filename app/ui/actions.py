@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from chat.store import NoticeKind
+
 
 class Actions(Protocol):
     """What the views call; ``chat.session.ChatSession`` does it. None of these raises for what the person typed."""
@@ -42,6 +44,9 @@ class Actions(Protocol):
     def discard(self, client_message_id: str) -> None:
         """Forget a message that is not stored by the server. If it had been sent already, a Notice says that it may
         have arrived."""
+
+    def tell(self, kind: NoticeKind, **params: str | int) -> None:
+        """Show a notice of what the page found by itself; not again while it shows."""
 
     def dismiss_notice(self) -> None:
         """The person has read the notice."""

@@ -12,10 +12,14 @@ from chat.store import ChatState, ChatStore, NoticeKind
 from ui.actions import Actions
 from ui.composing import (
     BUSY_AFTER,
+    MOST_KIB,
     Patience,
     bytes_left,
     characters_in,
     composes,
+    cut,
+    fits,
+    fits_with,
     sends,
     units_of,
 )
@@ -25,6 +29,14 @@ from ui.sending import Sending
 from ui.texts import Texts
 
 _DRAFT = "kizuna.draft."
+
+#: Notices about what was last done in the field; whether they make its text invalid.
+_REFUSALS = {
+    NoticeKind.MESSAGE_REFUSED: True,
+    NoticeKind.OUTBOX_FULL: True,
+    NoticeKind.TEXT_TOO_LONG: False,
+    NoticeKind.DRAFT_CUT: False,
+}
 
 #: The person and the room that a text belongs to. Before somebody has joined there is no person.
 Place = tuple[str | None, str]
@@ -42,7 +54,7 @@ class ComposerView:
         self._form = by_id("composer")
         self._field = by_id("composer-text")
         self._count = by_id("composer-count")
-        self._refused = False  #: a notice about what is in the field is showing
+        self._refused = False  #: a notice of _REFUSALS is showing
         self._patience = Patience(BUSY_AFTER)
         self._composing = False  #: an input method would lose what it composes if the field were written to
         self._touch_screen = js.matchMedia("(pointer: coarse)")
@@ -60,12 +72,9 @@ class ComposerView:
     def draw(self, state: ChatState, now: float) -> float | None:
         """What goes with the field; what is typed is never drawn over."""
         self._clear()
-        notice = state.notice
-        self._refused = notice is not None and notice.kind in (
-            NoticeKind.MESSAGE_REFUSED,
-            NoticeKind.OUTBOX_FULL,
-        )
-        self._field.setAttribute("aria-invalid", "true" if self._refused else "false")
+        kind = state.notice.kind if state.notice is not None else None
+        self._refused = kind in _REFUSALS
+        self._field.setAttribute("aria-invalid", "true" if kind and _REFUSALS.get(kind) else "false")
         if not self._is_measured:
             self._measure()
         busy, wake = self._patience.update(self._sending.is_busy, now)
@@ -96,9 +105,11 @@ class ComposerView:
     def _enter(self, place: Place) -> None:
         self._place = place
         if place not in self._sendings:
-            self._sendings[place] = Sending(
-                _load_draft(place), self._actions.say, partial(self._settled, place)
-            )
+            draft = _load_draft(place)
+            if not fits(draft):
+                draft = cut(draft)
+                self._actions.tell(NoticeKind.DRAFT_CUT, limit=MOST_KIB)
+            self._sendings[place] = Sending(draft, self._actions.say, partial(self._settled, place))
         self._sending.clear()
         self._fill(self._sending.text)
         self._is_measured = False  # only when it is drawn, since it may not show yet
@@ -148,13 +159,21 @@ class ComposerView:
 
     def _changes(self, event: js.InputEvent) -> None:
         self._compose(event)
-        sending = self._sending
-        if sending.has_sent_words:
-            sending.touch(characters_in(sending.shown, self._field.selectionStart))
+        sending, field = self._sending, self._field
+        inserted = str(event.data or "")
+        if inserted and not fits_with(sending.shown, field.selectionStart, field.selectionEnd, inserted):
+            event.preventDefault()
+            self._actions.tell(NoticeKind.TEXT_TOO_LONG, limit=MOST_KIB)
+        elif sending.has_sent_words:
+            sending.touch(characters_in(sending.shown, field.selectionStart))
 
     def _changed(self, event: js.InputEvent) -> None:
         self._compose(event)
-        text = self._field.value
+        text, shown = self._field.value, self._sending.shown
+        if len(text) > len(shown) and not fits(text):  # it came in a way that cannot be refused before
+            self._write(shown)
+            self._actions.tell(NoticeKind.TEXT_TOO_LONG, limit=MOST_KIB)
+            return
         if not getattr(
             event, "inputType", ""
         ):  # not typed: something filled the field in, from its beginning

@@ -6,6 +6,8 @@ from chat.protocol import MAX_CONTENT_BYTES
 
 IME_KEY_CODE = 229  #: WebKit reports the Enter that ends a composition after its end, but with this code
 BUSY_AFTER = 0.3  #: seconds that keeping a message may take before anybody is told
+MOST_KIB = 64  #: of UTF-8 that the field takes; with megabytes in it a browser takes a second for each key
+_MOST_BYTES = MOST_KIB * 1024
 _COUNTED_FROM = MAX_CONTENT_BYTES * 3 // 4
 _MOST_BYTES_PER_CHARACTER = 4
 
@@ -43,6 +45,26 @@ def composes(event: str, is_composing: bool | None, before: bool) -> bool:
     return before if is_composing is None else is_composing
 
 
+def fits(text: str) -> bool:
+    """Whether the field takes so much text. Counts bytes only where the number of characters leaves it open."""
+    if len(text) * _MOST_BYTES_PER_CHARACTER <= _MOST_BYTES:
+        return True
+    return len(text) <= _MOST_BYTES and _size(text) <= _MOST_BYTES
+
+
+def fits_with(text: str, start: int, end: int, inserted: str) -> bool:
+    """Whether it takes ``inserted`` instead of what stands between two positions, as JavaScript counts them."""
+    if fits(text + inserted):
+        return True
+    before, behind = characters_in(text, start), characters_in(text, end)
+    return fits(text[:before] + inserted + text[behind:])
+
+
+def cut(text: str) -> str:
+    """The beginning of ``text``, as much as the field takes."""
+    return text if fits(text) else text.encode("utf-8", "replace")[:_MOST_BYTES].decode("utf-8", "ignore")
+
+
 def to_send(text: str) -> str:
     """What is sent of what was typed: without empty lines around it and spaces behind it. May be empty."""
     return text.strip("\n").rstrip() if text.strip() else ""
@@ -52,7 +74,7 @@ def bytes_left(text: str) -> int | None:
     """How many bytes more the message may take, negative when it is too long; None while that is far away."""
     if len(text) * _MOST_BYTES_PER_CHARACTER < _COUNTED_FROM:
         return None
-    size = len(text.encode("utf-8", "surrogatepass"))
+    size = _size(text)
     return MAX_CONTENT_BYTES - size if size >= _COUNTED_FROM else None
 
 
@@ -70,6 +92,10 @@ def characters_in(text: str, units: int) -> int:
             break
         count += 1
     return count
+
+
+def _size(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))
 
 
 class Patience:

@@ -12,6 +12,8 @@ from ui.texts import Texts
 _PLACES = {
     NoticeKind.MESSAGE_REFUSED: "composer-problem",
     NoticeKind.OUTBOX_FULL: "composer-problem",
+    NoticeKind.TEXT_TOO_LONG: "composer-problem",
+    NoticeKind.DRAFT_CUT: "composer-problem",
     NoticeKind.NAME_REFUSED: "join-problem",
 }
 _ELSEWHERE = "notice-text"

@@ -335,6 +335,18 @@ async def test_a_message_of_40_kib_is_refused_and_nothing_else_is_touched(stage:
     assert stage.state.link.status is Status.CONNECTED
 
 
+async def test_what_the_page_tells_is_told_once_while_it_shows(stage: Stage) -> None:
+    for _ in range(2):
+        stage.session.tell(NoticeKind.TEXT_TOO_LONG, limit=64)
+    first = stage.state.notice
+    assert first is not None
+    assert (first.kind, first.params) == (NoticeKind.TEXT_TOO_LONG, {"limit": 64})
+    stage.session.tell(NoticeKind.DRAFT_CUT, limit=64)
+    stage.session.tell(NoticeKind.TEXT_TOO_LONG, limit=64)
+    assert stage.state.notice is not None
+    assert stage.state.notice.number == first.number + 2
+
+
 async def test_words_typed_before_the_first_connection_arrive_once(stage: Stage) -> None:
     stage.session.join("Mika")
     assert await stage.say("early")

@@ -1,4 +1,5 @@
-"""Typing: Enter sends, Shift+Enter breaks the line, an IME's Enter belongs to the IME."""
+"""Typing: Enter sends, Shift+Enter breaks the line, an IME's Enter belongs to the IME. And what is no typing: pasting,
+drafts."""
 
 from __future__ import annotations
 
@@ -6,6 +7,13 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.support.person import Person
+from tests.support.waiting import eventually
+
+#: What Control+C puts into the clipboard, once.
+COPY = """(text) => document.addEventListener("copy", (event) => {
+    event.clipboardData.setData("text/plain", text);
+    event.preventDefault();
+}, {once: true})"""
 
 #: Enter, and at once, before anything can be kept, an input method begins with the next message.
 ENTER_AND_COMPOSE = """(field) => {
@@ -124,3 +132,39 @@ def test_enter_breaks_the_line_on_a_touch_screen_and_says_so(ada: Person) -> Non
     finally:
         ada.cdp.send("Emulation.setTouchEmulationEnabled", {"enabled": False})
     expect(ada.message_box).to_have_attribute("enterkeyhint", "send")
+
+
+def test_a_paste_of_two_megabytes_is_refused_and_the_keys_after_it_arrive(ada: Person) -> None:
+    told = ada.page.get_by_role("alert").filter(has_text="too long and was not added")
+    ada.page.evaluate(COPY, "a line of a log\n" * 131_072)
+    ada.message_box.fill("draft ")
+    ada.message_box.press("Control+C")
+    ada.message_box.press("Control+V")
+    expect(told).to_be_visible()
+    expect(ada.message_box).to_have_value("draft ")
+    ada.message_box.press_sequentially("stays")
+    expect(ada.message_box).to_have_value("draft stays")
+    expect(told).to_have_count(0)
+    ada.message_box.press("Enter")
+    ada.wait_for_texts("draft stays")
+
+
+def test_text_that_something_fills_in_is_bounded_too(ada: Person) -> None:
+    ada.message_box.press_sequentially("draft")
+    ada.message_box.evaluate(
+        "(field) => { field.value += 'x'.repeat(70_000); field.dispatchEvent(new Event('input')); }"
+    )
+    expect(ada.message_box).to_have_value("draft")
+    expect(ada.page.get_by_role("alert").filter(has_text="too long and was not added")).to_be_visible()
+    ada.message_box.fill("")
+
+
+def test_a_draft_of_an_older_page_that_is_too_long_is_cut_and_that_is_told(ada: Person, room: str) -> None:
+    draft = f"kizuna.draft.{room}-other/{ada.name}"
+    ada.page.evaluate("(key) => sessionStorage.setItem(key, 'x'.repeat(2_000_000))", draft)
+    ada.enter(f"{room}-other")
+    eventually(lambda: len(ada.message_box.input_value()) == 65_536, what="what the field takes of it")
+    expect(ada.page.get_by_role("alert").filter(has_text="only its first 64 KiB")).to_be_visible()
+    ada.message_box.press("Backspace")
+    ada.enter(room)
+    assert ada.page.evaluate("(key) => sessionStorage.getItem(key).length", draft) == 65_535

@@ -4,14 +4,20 @@ import pytest
 
 from chat.protocol import MAX_CONTENT_BYTES
 from ui.composing import (
+    MOST_KIB,
     Patience,
     bytes_left,
     characters_in,
     composes,
+    cut,
+    fits,
+    fits_with,
     sends,
     to_send,
     units_of,
 )
+
+MOST = MOST_KIB * 1024
 
 
 def pressed(
@@ -73,6 +79,37 @@ def test_an_event_that_says_nothing_about_composing_changes_nothing():
 
 def test_a_composition_whose_beginning_was_missed_is_known_by_its_next_event():
     assert composes("keydown", True, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "result"),
+    [
+        ("", True),
+        ("x" * MOST, True),
+        ("x" * (MOST + 1), False),
+        ("絆" * (MOST // 3), True),
+        ("絆" * (MOST // 3 + 1), False),
+        ("\U0001f375" * (MOST // 4), True),
+        ("\ud83d" * (MOST // 3 + 1), False),
+    ],
+)
+def test_the_field_takes_so_many_bytes_and_no_more(text: str, result: bool):
+    assert fits(text) == result
+    assert fits(cut(text))
+    assert cut(text) == text or not result
+
+
+def test_what_is_cut_ends_with_a_whole_character():
+    assert cut("絆" * MOST) == "絆" * (MOST // 3)
+    assert cut("a" + "\U0001f375" * MOST) == "a" + "\U0001f375" * (MOST // 4 - 1)
+
+
+def test_what_replaces_a_selection_fits_where_that_was():
+    text = "\U0001f375" * (MOST // 4)
+    assert not fits_with(text, 0, 0, "x")
+    assert not fits_with(text, 2, 4, "12345")
+    assert fits_with(text, 2, 4, "1234")
+    assert fits_with(text, 0, units_of(text), "x" * MOST)
 
 
 @pytest.mark.parametrize(
