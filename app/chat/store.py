@@ -32,6 +32,7 @@ class NoticeKind(StrEnum):
     DRAFT_CUT = (
         "draft_cut"  #: of what was kept of the field, only the beginning is in it; params: limit, in KiB
     )
+    ONLY_TEXT = "only_text"  #: a file was dropped, or a picture pasted
     ROOM_CLOSED = "room_closed"  #: the server does not let this person into a room; params: room
 
 

@@ -36,6 +36,7 @@ _REFUSALS = {
     NoticeKind.OUTBOX_FULL: True,
     NoticeKind.TEXT_TOO_LONG: False,
     NoticeKind.DRAFT_CUT: False,
+    NoticeKind.ONLY_TEXT: False,
 }
 
 #: The person and the room that a text belongs to. Before somebody has joined there is no person.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from chat.protocol import MAX_CONTENT_BYTES
 
 IME_KEY_CODE = 229  #: WebKit reports the Enter that ends a composition after its end, but with this code
@@ -10,6 +12,8 @@ MOST_KIB = 64  #: of UTF-8 that the field takes; with megabytes in it a browser 
 _MOST_BYTES = MOST_KIB * 1024
 _COUNTED_FROM = MAX_CONTENT_BYTES * 3 // 4
 _MOST_BYTES_PER_CHARACTER = 4
+_TEXTS = frozenset({"text/plain", "text/uri-list"})  #: what a field takes, as drops and the clipboard name it
+_PAGES = frozenset({"Files", "text/uri-list"})  #: what a browser opens when the page does not take it
 
 
 def sends(
@@ -63,6 +67,16 @@ def fits_with(text: str, start: int, end: int, inserted: str) -> bool:
 def cut(text: str) -> str:
     """The beginning of ``text``, as much as the field takes."""
     return text if fits(text) else text.encode("utf-8", "replace")[:_MOST_BYTES].decode("utf-8", "ignore")
+
+
+def only_files(types: Collection[str]) -> bool:
+    """Whether what is dropped or pasted has files in it, and no text that a field could take."""
+    return "Files" in types and _TEXTS.isdisjoint(types)
+
+
+def replaces_page(types: Collection[str], *, in_field: bool) -> bool:
+    """Whether a browser would show what is dropped instead of the page: a file, or a link beside a field."""
+    return only_files(types) or (not in_field and not _PAGES.isdisjoint(types))
 
 
 def to_send(text: str) -> str:

@@ -17,6 +17,7 @@ from ui.composer_view import ComposerView
 from ui.connection_view import ConnectionView
 from ui.document_view import DocumentView
 from ui.dom import Listeners, by_id, fill
+from ui.files import Files
 from ui.formats import Formats
 from ui.frames import Frames, View
 from ui.keyboard import MessageKeys
@@ -68,6 +69,7 @@ class Page:
         messages = MessagesView(actions, texts, formats, arrivals, frames, listeners)
         composer = ComposerView(self._store, actions, texts, frames, listeners)
         MessageKeys(by_id("messages"), by_id("rows"), listeners, composer.focus)
+        Files(actions, listeners)
         self._closers += [document.close, messages.close, composer.close]
         self._add(
             ScreenView(actions, texts, listeners), lambda s: (s.name, s.user_id, s.room_id, s.suggested_name)

@@ -341,7 +341,7 @@ async def test_what_the_page_tells_is_told_once_while_it_shows(stage: Stage) -> 
     first = stage.state.notice
     assert first is not None
     assert (first.kind, first.params) == (NoticeKind.TEXT_TOO_LONG, {"limit": 64})
-    stage.session.tell(NoticeKind.DRAFT_CUT, limit=64)
+    stage.session.tell(NoticeKind.ONLY_TEXT)
     stage.session.tell(NoticeKind.TEXT_TOO_LONG, limit=64)
     assert stage.state.notice is not None
     assert stage.state.notice.number == first.number + 2

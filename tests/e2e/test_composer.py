@@ -1,10 +1,13 @@
 """Typing: Enter sends, Shift+Enter breaks the line, an IME's Enter belongs to the IME. And what is no typing: pasting,
-drafts."""
+dropping, drafts."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
 from tests.support.person import Person
 from tests.support.waiting import eventually
@@ -14,6 +17,13 @@ COPY = """(text) => document.addEventListener("copy", (event) => {
     event.clipboardData.setData("text/plain", text);
     event.preventDefault();
 }, {once: true})"""
+
+PASTE_PICTURE = """(field) => {
+    const clipboardData = new DataTransfer();
+    clipboardData.items.add(new File(["a picture"], "image.png", {type: "image/png"}));
+    const options = {clipboardData, bubbles: true, cancelable: true};
+    return field.dispatchEvent(new ClipboardEvent("paste", options));
+}"""
 
 #: Enter, and at once, before anything can be kept, an input method begins with the next message.
 ENTER_AND_COMPOSE = """(field) => {
@@ -32,6 +42,18 @@ def compose(person: Person, text: str) -> None:
     end = {"selectionStart": len(text), "selectionEnd": len(text)}
     person.cdp.send("Input.imeSetComposition", {"text": text, **end})
     expect(person.message_box).to_have_value(text)
+
+
+def drop(person: Person, place: Locator, **data: Any) -> None:
+    """Drag this from another program to a place of the page, and let it go there."""
+    box = place.bounding_box()
+    assert box is not None
+    at = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+    for event in ("dragEnter", "dragOver", "drop"):
+        person.cdp.send(
+            "Input.dispatchDragEvent",
+            {"type": event, **at, "data": {"items": [], "dragOperationsMask": 1, **data}},
+        )
 
 
 def test_enter_sends_and_shift_enter_breaks_the_line(ada: Person) -> None:
@@ -168,3 +190,22 @@ def test_a_draft_of_an_older_page_that_is_too_long_is_cut_and_that_is_told(ada: 
     ada.message_box.press("Backspace")
     ada.enter(room)
     assert ada.page.evaluate("(key) => sessionStorage.getItem(key).length", draft) == 65_535
+
+
+def test_a_dropped_file_leaves_the_page_and_is_told_once_dropped_text_is_taken(
+    ada: Person, tmp_path: Path
+) -> None:
+    told = ada.page.get_by_role("alert").filter(has_text="Only text can be sent here.")
+    file = tmp_path / "picture.png"
+    file.touch()
+    for place in (ada.log, ada.message_box):
+        drop(ada, place, files=[str(file)])
+        expect(told).to_be_visible()
+    drop(ada, ada.message_box, items=[{"mimeType": "text/plain", "data": "dropped"}])
+    expect(ada.message_box).to_have_value("dropped")
+    expect(told).to_have_count(0)
+    assert not ada.message_box.evaluate(PASTE_PICTURE)
+    expect(told).to_be_visible()
+    expect(ada.message_box).to_have_value("dropped")
+    ada.message_box.press("Enter")
+    ada.wait_for_texts("dropped")

@@ -12,6 +12,8 @@ from ui.composing import (
     cut,
     fits,
     fits_with,
+    only_files,
+    replaces_page,
     sends,
     to_send,
     units_of,
@@ -110,6 +112,36 @@ def test_what_replaces_a_selection_fits_where_that_was():
     assert not fits_with(text, 2, 4, "12345")
     assert fits_with(text, 2, 4, "1234")
     assert fits_with(text, 0, units_of(text), "x" * MOST)
+
+
+@pytest.mark.parametrize(
+    ("types", "result"),
+    [
+        (["Files"], True),
+        (["text/html", "Files"], True),
+        (["application/x-moz-file", "Files"], True),
+        (["text/plain", "text/html", "text/rtf", "Files"], False),
+        (["text/uri-list", "text/html", "Files"], False),
+        (["text/plain"], False),
+        ([], False),
+    ],
+)
+def test_a_picture_without_text_is_nothing_for_a_field(types: list[str], result: bool):
+    assert only_files(types) == result
+    assert replaces_page(types, in_field=True) == result
+
+
+@pytest.mark.parametrize(
+    ("types", "result"),
+    [
+        (["Files"], True),
+        (["text/plain", "Files"], True),
+        (["text/uri-list", "text/plain"], True),
+        (["text/plain", "text/html"], False),
+    ],
+)
+def test_files_and_links_beside_a_field_would_replace_the_page(types: list[str], result: bool):
+    assert replaces_page(types, in_field=False) == result
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,14 @@ from js._database import IDBObjectStore as IDBObjectStore
 from js._database import IDBOpenDBRequest as IDBOpenDBRequest
 from js._database import IDBRequest as IDBRequest
 from js._database import IDBTransaction as IDBTransaction
+from js._dom import ClipboardEvent as ClipboardEvent
 from js._dom import CustomEvent as CustomEvent
+from js._dom import DataTransfer as DataTransfer
 from js._dom import Document as Document
 from js._dom import DocumentFragment as DocumentFragment
 from js._dom import DOMRect as DOMRect
 from js._dom import DOMTokenList as DOMTokenList
+from js._dom import DragEvent as DragEvent
 from js._dom import Element as Element
 from js._dom import Event as Event
 from js._dom import EventTarget as EventTarget

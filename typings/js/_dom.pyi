@@ -52,6 +52,18 @@ class InputEvent(Event):
     @property
     def inputType(self) -> str: ...
 
+class DataTransfer(JsProxy):
+    @property
+    def types(self) -> list[str]: ...
+
+class ClipboardEvent(Event):
+    @property
+    def clipboardData(self) -> DataTransfer: ...
+
+class DragEvent(Event):
+    @property
+    def dataTransfer(self) -> DataTransfer: ...
+
 class CustomEvent(Event):
     @property
     def detail(self) -> Any: ...
