@@ -171,6 +171,8 @@ class MessagesView:
 
     def _draw_jump(self) -> None:
         if self._scroller.following:
+            if self._jump_box.contains(js.document.activeElement):
+                self._focus_new()
             self._seen = self._arrivals.total
         new = self._arrivals.total - self._seen
         self._jump_box.hidden = self._scroller.following
@@ -181,6 +183,12 @@ class MessagesView:
     def _jump(self) -> None:
         self._scroller.to_end(smooth=True)
         self._frames.mark(self)
+
+    def _focus_new(self) -> None:
+        """The button that holds the focus goes: one reads on at the first new message."""
+        new = self._arrivals.since(self._seen)
+        first = self._elements.get(new[0].key) if new else self._list.querySelector("article:last-of-type")
+        (first or self._box).focus(preventScroll=True)
 
     def _ask_for_earlier(self, state: ChatState) -> None:
         """The reader is near the beginning: show more of what is here, else fetch what was before."""

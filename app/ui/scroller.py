@@ -32,9 +32,10 @@ class Scroller:
         self._moved = moved
         self.following = True
         self.near_top = False
+        self._anchor: Anchor | None = None  #: where the reader was last
         listeners.on(box, "scroll", lambda _: self._scrolled(), passive=True)
-        # The keyboard of a phone, a longer draft, a wider window: what followed the end still does.
-        self._observer = js.ResizeObserver.new(listeners.keep(lambda *_: self._resized()))
+        # The keyboard of a phone, a longer draft, a banner, a wider window: the reader stays at the same message.
+        self._observer = js.ResizeObserver.new(listeners.keep(lambda *_: self.restore(self._anchor)))
         self._observer.observe(box)
         self._observer.observe(rows)
 
@@ -68,6 +69,7 @@ class Scroller:
         self.near_top = (
             self._box.scrollTop < NEAR_TOP
         )  # the event that says so comes only after the next frame
+        self._anchor = self.anchor()
 
     def to_end(self, *, smooth: bool = False) -> None:
         """Show the newest, and follow."""
@@ -90,8 +92,5 @@ class Scroller:
         top = box.scrollTop
         self.following = follows(top, box.clientHeight, box.scrollHeight)
         self.near_top = top < NEAR_TOP
+        self._anchor = self.anchor()
         self._moved()
-
-    def _resized(self) -> None:
-        if self.following:
-            self.to_end()

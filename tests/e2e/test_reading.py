@@ -1,0 +1,75 @@
+"""Reading: the place in the list, and the focus."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.support.peer import Peer
+from tests.support.person import Person
+from tests.support.waiting import eventually
+
+WORDS = "some words that are long enough to need more lines where the page is narrow, as it is on a phone"
+
+#: How far from the window's top a message stands.
+Y = "(article) => article.getBoundingClientRect().top"
+
+#: The first message that begins in sight: what it says.
+FIRST_IN_SIGHT = """(log) => [...log.querySelectorAll("article")]
+    .find((article) => article.getBoundingClientRect().top >= log.getBoundingClientRect().top)
+    .querySelector('[data-part="content"]').textContent"""
+
+#: The page was laid out and drawn anew.
+DRAWN = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
+NOTICE = """(field) => {
+    const clipboardData = new DataTransfer();
+    clipboardData.items.add(new File(["a picture"], "image.png"));
+    field.dispatchEvent(new ClipboardEvent("paste", {clipboardData, bubbles: true, cancelable: true}));
+}"""
+
+
+def read_back(ada: Person, peer: Peer) -> None:
+    """Be somewhere in the middle of sixty messages."""
+    peer.say(*(f"{number}: {WORDS}" for number in range(60)))
+    ada.wait_for_text(f"59: {WORDS}")
+    ada.log.evaluate("(log) => { log.scrollTop = log.scrollHeight / 2; }")
+    expect(ada.page.get_by_role("button", name="Latest messages")).to_be_visible()
+
+
+def test_the_message_one_reads_stays_in_sight_when_the_window_changes(ada: Person, peer: Peer) -> None:
+    size = ada.page.viewport_size
+    assert size is not None
+    read_back(ada, peer)
+    reads = ada.article(ada.log.evaluate(FIRST_IN_SIGHT))
+    try:
+        for width in (360, size["width"]):
+            ada.page.set_viewport_size({"width": width, "height": size["height"]})
+            ada.page.evaluate(DRAWN)
+            expect(reads).to_be_in_viewport()
+    finally:
+        ada.page.set_viewport_size(size)
+
+
+def test_the_message_one_reads_stands_still_when_words_come_above_it(ada: Person, peer: Peer) -> None:
+    read_back(ada, peer)
+    reads = ada.article(ada.log.evaluate(FIRST_IN_SIGHT))
+    top_of_log, y = ada.log.evaluate(Y), reads.evaluate(Y)
+    ada.message_box.evaluate(NOTICE)
+    eventually(lambda: ada.log.evaluate(Y) > top_of_log, what="a notice above the messages")
+    assert reads.evaluate(Y) == pytest.approx(y, abs=1)
+    ada.page.get_by_role("button", name="Dismiss").click()
+    eventually(lambda: ada.log.evaluate(Y) == top_of_log, what="no notice any longer")
+    assert reads.evaluate(Y) == pytest.approx(y, abs=1)
+
+
+def test_who_goes_to_new_messages_by_key_reads_on_at_the_first(ada: Person, peer: Peer) -> None:
+    read_back(ada, peer)
+    peer.say("new one", "new two")
+    button = ada.page.get_by_role("button", name="2 new messages")
+    button.press("Enter")
+    expect(button).to_be_hidden()
+    expect(ada.article("new one")).to_be_focused()
+    ada.page.keyboard.press("ArrowDown")
+    expect(ada.article("new two")).to_be_focused()
+    expect(ada.article("new two")).to_be_in_viewport()
