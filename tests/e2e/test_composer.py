@@ -156,7 +156,7 @@ def test_enter_breaks_the_line_on_a_touch_screen_and_says_so(ada: Person) -> Non
     expect(ada.message_box).to_have_attribute("enterkeyhint", "send")
 
 
-def test_a_paste_of_two_megabytes_is_refused_and_the_keys_after_it_arrive(ada: Person) -> None:
+def test_two_pasted_megabytes_are_refused_and_keys_after_them_arrive(ada: Person) -> None:
     told = ada.page.get_by_role("alert").filter(has_text="too long and was not added")
     ada.page.evaluate(COPY, "a line of a log\n" * 131_072)
     ada.message_box.fill("draft ")
@@ -181,7 +181,7 @@ def test_text_that_something_fills_in_is_bounded_too(ada: Person) -> None:
     ada.message_box.fill("")
 
 
-def test_a_draft_of_an_older_page_that_is_too_long_is_cut_and_that_is_told(ada: Person, room: str) -> None:
+def test_an_old_draft_that_is_too_long_is_cut_with_words(ada: Person, room: str) -> None:
     draft = f"kizuna.draft.{room}-other/{ada.name}"
     ada.page.evaluate("(key) => sessionStorage.setItem(key, 'x'.repeat(2_000_000))", draft)
     ada.enter(f"{room}-other")
@@ -192,9 +192,7 @@ def test_a_draft_of_an_older_page_that_is_too_long_is_cut_and_that_is_told(ada: 
     assert ada.page.evaluate("(key) => sessionStorage.getItem(key).length", draft) == 65_535
 
 
-def test_a_dropped_file_leaves_the_page_and_is_told_once_dropped_text_is_taken(
-    ada: Person, tmp_path: Path
-) -> None:
+def test_a_dropped_file_is_told_and_dropped_text_is_taken(ada: Person, tmp_path: Path) -> None:
     told = ada.page.get_by_role("alert").filter(has_text="Only text can be sent here.")
     file = tmp_path / "picture.png"
     file.touch()
