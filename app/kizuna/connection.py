@@ -232,8 +232,9 @@ class Connection:
         which carries while the next one is on its way: a server that allows one session closes the older."""
         if link is self._links.current and self._links.candidate is None and self._is_refusal(end.policy):
             unauthorized = end.policy is Policy.RENEW_TOKEN
-            kind = ReasonKind.UNAUTHORIZED if unauthorized else ReasonKind.REJECTED
-            self._refuse(link, replace(end.reason, kind=kind))
+            self._refuse(
+                link, replace(end.reason, kind=ReasonKind.UNAUTHORIZED) if unauthorized else end.reason
+            )
             return
         if end.retry_after is not None:
             self._hold_back(min(end.retry_after, self._options.max_retry_after))

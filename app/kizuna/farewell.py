@@ -54,10 +54,11 @@ def _weigh(reason: Reason, word: Mapping[str, Any], policy: Policy) -> Farewell:
     match word.get("reconnect"):
         case False:
             policy = Policy.STOP
-            kind = ReasonKind.UNSUPPORTED if reason.words == ReasonKind.UNSUPPORTED else ReasonKind.REJECTED
-            reason = replace(reason, kind=kind)
         case True:
             policy = Policy.RETRY
+    if policy is Policy.STOP:
+        kind = ReasonKind.UNSUPPORTED if reason.words == ReasonKind.UNSUPPORTED else ReasonKind.REJECTED
+        reason = replace(reason, kind=kind)
     retry_after = number(word.get("retryAfter"))
     if retry_after is None and policy is Policy.RETRY_LATER:
         retry_after = close_codes.RETRY_LATER_SECONDS

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from chat.store import ChatState
+from kizuna.connection_state import ReasonKind
 from kizuna.states import Status
 from ui.outage import Outage, Phase
 from ui.texts import Texts
@@ -13,10 +14,11 @@ from ui.texts import Texts
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """A title and what there is to know beside it."""
+    """A title and what there is to know beside it. ``reloads``: with a button that loads the page again."""
 
     title: str
     text: str
+    reloads: bool = False
 
 
 def banner_words(
@@ -29,7 +31,13 @@ def banner_words(
         sent = outage.sent
         return Words(texts("banner.back"), texts("banner.sent", count=sent) if sent else "")
     title, sentences = _trouble(state, texts, time_of)
-    return Words(title, texts("sentences.between").join(sentence for sentence in sentences if sentence))
+    text = texts("sentences.between").join(sentence for sentence in sentences if sentence)
+    return Words(title, text, reloads=_is_unsupported(state))
+
+
+def _is_unsupported(state: ChatState) -> bool:
+    """Only another version of the page can come back."""
+    return state.link.status is Status.REJECTED and state.link.reason == ReasonKind.UNSUPPORTED
 
 
 def reason_text(state: ChatState, texts: Texts) -> str:
@@ -45,6 +53,8 @@ def _trouble(state: ChatState, texts: Texts, time_of: Callable[[float], str]) ->
     status, at = state.link.status, state.link.last_connected_at
     reason, safe = reason_text(state, texts), texts("banner.safe")
     last = "" if at is None else texts("banner.last_connected", time=time_of(at * 1000))
+    if _is_unsupported(state):
+        return texts("banner.unsupported"), (reason, texts("banner.unsupported_action"))
     if status is Status.REJECTED:
         return texts("banner.rejected"), (reason, texts("banner.rejected_action"))
     if status is Status.EXHAUSTED:

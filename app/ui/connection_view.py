@@ -1,4 +1,4 @@
-"""The connection on the page: the pill, "Try now", the banner."""
+"""The connection on the page: the pill, "Try now", the banner. Its "Reload" is served by static/boot/updates.js."""
 
 from __future__ import annotations
 
@@ -93,6 +93,7 @@ class ConnectionView:
         if words is not None:
             by_id("banner-title").textContent = words.title
             by_id("banner-text").textContent = words.text
+            by_id("banner-reload").hidden = not words.reloads
 
     def _try_now(self) -> None:
         if self._button_rule.press(self._frames.now()):

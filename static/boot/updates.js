@@ -12,6 +12,12 @@ const BETWEEN_CHECKS = 3_600_000; // milliseconds. At each visit the browser loo
 
 const isLive = () => root.dataset.page === "live";
 
+// The server has told this version of the page not to come back.
+document.getElementById("banner-reload")?.addEventListener("click", ({ currentTarget }) => {
+  currentTarget.disabled = true;
+  renew().catch(() => location.reload());
+});
+
 if (workers) {
   const work = !files ? withdraw() : isLive() ? attend() : recover();
   work.catch(told);
@@ -105,11 +111,22 @@ async function recover() {
     await forget(registration);
     return location.reload();
   }
-  await registration.update(); // without a network this fails, as the question before: what is here is all there is
-  const giveUp = async () => root.dataset.cause !== "config" && !isLive() && forget(registration);
+  await upgrade(registration, async () => root.dataset.cause !== "config" && !isLive() && forget(registration));
+}
+
+// A plain reload would be answered with the version that is kept here.
+async function renew() {
+  const registration = await workers?.getRegistration(here);
+  if (registration?.scope !== here) return location.reload();
+  await upgrade(registration, () => location.reload());
+}
+
+// Load the newer version if the host has one, else do `otherwise`. Fails without a network: what is here is all there is.
+async function upgrade(registration, otherwise) {
+  await registration.update();
   const newer = registration.installing ?? registration.waiting;
-  if (newer) follow(newer, () => activate(registration), giveUp);
-  else await giveUp();
+  if (newer) follow(newer, () => activate(registration), otherwise);
+  else await otherwise();
 }
 
 // The host has no worker any more, or answers for it with something else, as a site does that says the same to every

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import re
 import shutil
 import threading
@@ -283,6 +284,20 @@ def test_a_new_version_is_offered_and_the_other_tab_keeps_its_files_until_it_is_
         other.wait_until_in()
         assert start_file(other.page, "version") == host.version
         assert [path for path in asked(server, before) if path.startswith("/assets/")] == downloaded
+
+
+def test_a_version_that_the_server_does_not_speak_is_replaced_by_reload(visit: Visit, host: Host) -> None:
+    with visit() as (ada, _):
+        ada.join()
+        host.publish("html { --is-new: yes; }")
+        ada.network.inject(json.dumps({"type": "bye", "reason": "unsupported", "reconnect": False}))
+        ada.wait_for_status("rejected")
+        expect(ada.page.locator("#banner")).to_contain_text("have different versions. Reload the page")
+        ada.page.locator("#banner").get_by_role("button", name="Reload").click()
+        expect(ada.root).not_to_have_attribute("data-status", "rejected")
+        ada.wait_until_started()
+        ada.wait_until_in()
+        assert start_file(ada.page, "version") == host.version
 
 
 @pytest.mark.deep

@@ -114,6 +114,16 @@ def test_reconnect_false_is_a_rejection_and_the_frame_is_delivered_first():
     assert machine.connection.timers == {}
 
 
+@pytest.mark.parametrize(
+    ("words", "kind"), [("unsupported", ReasonKind.UNSUPPORTED), ("banned", ReasonKind.REJECTED)]
+)
+def test_a_rejection_says_whether_another_version_would_be_let_in(words: str, kind: ReasonKind):
+    machine = machine_in(Status.CONNECTED)
+    machine.receive({"type": "bye", "reason": words, "reconnect": False})
+    assert machine.connection.state.reason is not None
+    assert machine.connection.state.reason.kind is kind
+
+
 @pytest.mark.parametrize("status", [Status.CONNECTED, Status.SUSPECT])
 def test_bye_ends_a_doubted_link_as_any_other(status: Status):
     machine = machine_in(status)

@@ -29,7 +29,8 @@ def test_a_bye_says_why_and_when_to_come_back():
 @pytest.mark.parametrize("code", [1000, 1001, 1006, 1008, 1013, 4401])
 def test_a_close_without_a_word_is_weighed_by_its_code(code: int):
     end = farewell.from_close(code, "")
-    assert end.reason == Reason(ReasonKind.CLOSED_BY_SERVER, close_codes.words(code), code)
+    kind = ReasonKind.REJECTED if code == 1008 else ReasonKind.CLOSED_BY_SERVER
+    assert end.reason == Reason(kind, close_codes.words(code), code)
     assert end.policy is close_codes.policy(code)
 
 

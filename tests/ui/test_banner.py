@@ -55,6 +55,12 @@ def test_rejected_promises_no_delivery(say: Say):
     )
 
 
+def test_a_version_that_the_server_does_not_speak_is_to_be_reloaded(say: Say):
+    assert say(Phase.FAILED, Status.REJECTED, reason="unsupported") == Words(
+        "<banner.unsupported>", "<reason.unsupported><banner.unsupported_action>", reloads=True
+    )
+
+
 def test_the_return_counts_what_was_sent_if_anything_was(keys: Texts):
     outage = Outage()
     outage.phase = Phase.SUCCESS

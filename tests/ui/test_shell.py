@@ -98,7 +98,7 @@ def test_the_contract_of_the_page():
         english[key] for key in ("composer.send", "try_now", "leave", "message.retry", "message.delete")
     ]
     names += [english[key] for key in ("unsent.retry_all", "rooms.label", "rooms.leave", "rooms.go")]
-    names += [english[key] for key in ("update.ready", "update.reload", "notice.dismiss")]
+    names += [english[key] for key in ("update.ready", "reload", "notice.dismiss")]
     names += [english[key]["other"] for key in ("rooms.unread", "present.words")]
     assert names == [
         "Your name",
