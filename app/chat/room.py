@@ -55,9 +55,10 @@ class Room:
             count += not entry.own
         return count
 
-    def see(self) -> None:
-        """The person has the room before their eyes."""
-        self.seen = self._sequence.watermark
+    def see(self) -> bool:
+        """The person has the room before their eyes. Returns whether there was anything new in it."""
+        before, self.seen = self.seen, self._sequence.watermark
+        return self.seen != before
 
     @property
     def has_earlier(self) -> bool:

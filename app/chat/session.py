@@ -488,7 +488,8 @@ class ChatSession:
                 timeline=EMPTY, rooms=(), caught_up=False, catching_up=False, present=None, typing=()
             )
             return
-        room.see()
+        if room.see():
+            self._cache.note(room)
         self._change(
             timeline=room.timeline,
             rooms=self._book.summaries(),

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from chat.cache import MOST_MESSAGES, SAVE_DELAY
+from chat.store import RoomSummary
 from chat.timeline import Delivery
 from tests.chat.stage import Stage, ack, batch, message
 
@@ -157,6 +158,37 @@ async def test_a_room_that_was_left_is_forgotten(stage: Stage) -> None:
     again = await reloaded(stage)
     assert [room.room_id for room in again.state.rooms] == ["general"]
     again.session.leave()
+
+
+@pytest.mark.parametrize("comes_back", [True, False])
+async def test_what_was_read_stays_read_after_a_reload(stage: Stage, comes_back: bool) -> None:
+    await stage.join(head=1, messages=[message(1)])
+    stage.session.enter_room("tea")
+    question = stage.sent("join")[-1]
+    await stage.receive(batch(0, [], roomId="tea", ref=question["ref"]))
+    stage.session.enter_room("general")
+    await stage.receive(message(1, roomId="tea"))
+    await stage.platform.advance(SAVE_DELAY)
+    stage.session.enter_room("tea")
+    if comes_back:
+        stage.session.enter_room("general")
+    again = await reloaded(stage)
+    assert again.state.rooms == (RoomSummary("general"), RoomSummary("tea"))
+    again.session.leave()
+
+
+async def test_what_was_read_without_a_connection_stays_read_too(stage: Stage) -> None:
+    await stage.join(head=1, messages=[message(1)])
+    stage.session.enter_room("tea")
+    await stage.receive(message(2))
+    again = await reloaded(stage)  # it shows "general"
+    await again.platform.advance(SAVE_DELAY)
+    last = again.reloaded()
+    last.session.enter_room("tea")
+    last.session.start()
+    await last.platform.settle()
+    assert last.state.rooms[0] == RoomSummary("general")
+    last.session.leave()
 
 
 async def test_a_room_left_before_storage_answered_is_not_kept(stage: Stage) -> None:
