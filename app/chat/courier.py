@@ -109,10 +109,11 @@ class Courier:
             self._look_again(person)
 
     def dismiss(self) -> None:
-        """Carry for nobody. What waits stays in its rows."""
+        """Carry for nobody. What waits stays in its rows, for any tab of its author."""
         self._disarm()
         self._stop_looking()
         self._person = None
+        self._rows.let_go()
         self._outbox = self._new_outbox()
         self._kept = {}
         self._screen.counted(0)

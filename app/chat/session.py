@@ -153,6 +153,13 @@ class ChatSession:
             self._notify(NoticeKind.STILL_WAITING, count=waiting, name=name)
         self._show()
 
+    def follow_other_tabs(self) -> None:
+        """Leave, if this person has left in another tab. To be called when other tabs may have done something."""
+        name = self._store.state.name
+        if name is not None and self._identity.has_left:
+            self.leave()
+            self._notify(NoticeKind.LEFT_ELSEWHERE, name=name)
+
     def enter_room(self, name: str) -> None:
         """Go to another room. A name that no room can have gives a notice and changes nothing."""
         try:

@@ -33,6 +33,7 @@ class NoticeKind(StrEnum):
         "draft_cut"  #: of what was kept of the field, only the beginning is in it; params: limit, in KiB
     )
     ONLY_TEXT = "only_text"  #: a file was dropped, or a picture pasted
+    LEFT_ELSEWHERE = "left_elsewhere"  #: the person left in another tab, and so in this one; params: name
     ROOM_CLOSED = "room_closed"  #: the server does not let this person into a room; params: room
 
 

@@ -1,9 +1,9 @@
 """The rows of an outbox: what waits outlives the page, and belongs to one tab at a time.
 
 One row for each message, committed before anybody calls it queued. Its key names the person whose words they are,
-the tab that sends them, and the message: ``person/tab/id``. A tab holds a lock of its name for as long as it lives;
-rows whose tab holds none are adopted by the next tab of the same person that looks. So what a closed or crashed tab
-left is sent by another one, and what a living tab is about to send is sent by nobody else.
+the tab that sends them, and the message: ``person/tab/id``. A tab holds a lock of its name for as long as it lives and
+sends; rows whose tab holds none are adopted by the next tab of the same person that looks. So what a closed or crashed
+tab left is sent by another one, and what a living tab is about to send is sent by nobody else.
 
 Ownership spares work; it is not what makes a message appear once. That is its id, which never changes.
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -46,8 +46,14 @@ class OutboxRows:
         self._storage = storage
         self._locks = locks
         self._tab = tab
-        self._is_held = False
+        self._release: Callable[[], None] | None = None  # gives the lock of this tab's name back
         self._unreadable: set[str] = set()
+
+    def let_go(self) -> None:
+        """Send nothing for now: what this tab has is left to the other tabs of its person, until it loads again."""
+        if self._release is not None:
+            self._release()
+            self._release = None
 
     async def keep(self, person: str, row: OutboxRow) -> None:
         """Write the row. It outlives the page once this returns."""
@@ -122,9 +128,8 @@ class OutboxRows:
 
     async def _hold(self) -> None:
         """Be known to live, before the first row says that this tab owns it."""
-        if not self._is_held:
-            await self._locks.try_lock(_LOCK + self._tab)
-            self._is_held = True
+        if self._release is None:
+            self._release = await self._locks.try_lock(_LOCK + self._tab)
 
     def _key(self, person: str, row_id: str) -> str:
         return f"{person}/{self._tab}/{row_id}"

@@ -16,6 +16,9 @@ class Actions(Protocol):
     def leave(self) -> None:
         """Disconnect on purpose and stay so."""
 
+    def follow_other_tabs(self) -> None:
+        """Leave, if the person has left in another tab. May be called at any time."""
+
     def enter_room(self, name: str) -> None:
         """Show another room; a name that cannot be used becomes a Notice."""
 

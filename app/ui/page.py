@@ -54,6 +54,9 @@ class Page:
         listeners.on(js.window, "hashchange", lambda _: self._enter_room())
         listeners.on(by_id("skip"), "click", self._skip)
         listeners.on(js.document, "visibilitychange", lambda _: self._visibility_changed())
+        # A page that was kept aside has missed the events of the others.
+        for event in ("storage", "pageshow"):
+            listeners.on(js.window, event, lambda _: self._actions.follow_other_tabs())
         js.document.documentElement.setAttribute("data-page", "live")
 
     def close(self) -> None:

@@ -16,6 +16,7 @@ from chat.store import NoticeKind
 from chat.timeline import Delivery, Failure
 from kizuna.options import Options
 from kizuna.outbox import DEFAULT_LIMIT, Outbox
+from kizuna.states import Status
 from tests.chat.stage import Browser, Stage, ack, message
 
 DAY = 24 * 3600
@@ -362,6 +363,41 @@ async def test_what_a_closed_tab_was_sending_is_sent_by_the_other_one_under_the_
     await second.receive(ack("c1", 1))
     assert [frame["clientMessageId"] for frame in second.sent("sendMessage")] == ["c1", "c2"]
     second.session.leave()
+
+
+async def test_leaving_in_one_tab_leaves_in_those_of_this_person_alone() -> None:
+    first, second = await two_tabs()
+    third = Stage(first.browser)
+    third.session.join("Ren")
+    await third.open_link()
+    first.session.leave()
+    for tab in (second, third):
+        tab.session.follow_other_tabs()
+        await tab.platform.settle()
+    assert (second.state.name, second.state.link.status) == (None, Status.CLOSED)
+    assert second.state.notice is not None
+    assert second.state.notice.kind is NoticeKind.LEFT_ELSEWHERE
+    assert (third.state.name, third.state.link.status) == ("Ren", Status.CONNECTED)
+    first.session.join("Mika")
+    await first.open_link()
+    second.session.follow_other_tabs()
+    assert second.state.name is None, "who comes back comes back where they asked for it"
+    first.session.leave()
+    third.session.leave()
+
+
+async def test_what_waited_in_a_tab_that_left_is_sent_by_the_tab_that_joins() -> None:
+    first, second = await two_tabs()
+    second.socket.drop()
+    await second.say("for later")
+    first.session.leave()
+    second.session.follow_other_tabs()
+    assert second.entries() == []
+    first.session.join("Mika")
+    await first.open_link()
+    assert first.entries() == [("for later", Delivery.SENDING)]
+    assert [frame["clientMessageId"] for frame in first.sent("sendMessage")] == ["p2-c1"]
+    first.session.leave()
 
 
 async def test_a_tab_that_was_put_aside_does_not_send_what_another_has_taken_over() -> None:

@@ -81,3 +81,17 @@ def test_a_page_that_never_joined_opens_nothing_and_joining_twice_leaves_one_soc
     expect(newcomer.page.locator("#room-name")).to_have_text("general")
     assert newcomer.sockets_alive() == 1
     newcomer.network.wait_until(lambda seen: seen.open_websockets == 1)
+
+
+def test_leaving_in_one_tab_leaves_in_the_other_one(hire: Callable[..., Person], room: str) -> None:
+    first = hire("Lena")
+    first.open(room)
+    first.join()
+    second = first.another_tab()
+    second.open(room)
+    second.wait_until_in()
+    first.leave()
+    second.wait_for_status("closed")
+    expect(second.name_box).to_be_visible()
+    assert "You left in another tab" in second.screen.notice
+    assert second.sockets_alive() == 0

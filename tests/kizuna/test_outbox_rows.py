@@ -96,6 +96,19 @@ async def test_the_rows_of_a_tab_that_is_gone_go_to_the_first_that_looks(browser
     assert sorted(browser.rows) == ["mika/two/a", "mika/two/b"]
 
 
+async def test_the_rows_of_a_tab_that_let_go_go_to_the_next_that_looks(browser: Browser):
+    first, _ = browser.tab("one")
+    second, _ = browser.tab("two")
+    first.let_go()
+    await first.keep("mika", row("a"))
+    first.let_go()
+    first.let_go()
+    assert [each.id for each in await second.load("mika")] == ["a"]
+    assert await first.load("mika") == []
+    await first.keep("mika", row("b"))
+    assert await ids(second) == []
+
+
 async def test_two_tabs_that_look_at_once_share_nothing(browser: Browser):
     first, first_locks = browser.tab("one")
     second, _ = browser.tab("two")
