@@ -12,9 +12,6 @@ import { Line } from "./line.js";
 const files = JSON.parse(document.getElementById("start-files").textContent);
 const address = (path) => new URL(path, document.baseURI).href;
 
-// In Mbit/s. On a slower line the small download makes up for the slower start (docs/benchmarks.md).
-const FAST_ENOUGH = 25;
-
 // In milliseconds. With its files here Python takes less than a second to start (docs/benchmarks.md).
 const PATIENCE = 4000;
 
@@ -22,17 +19,16 @@ const asked = new URLSearchParams(location.search).get("start"); // for whoever 
 const line = new Line(Object.fromEntries(Object.entries(files.sizes).map(([path, size]) => [address(path), size])));
 
 // Why this visit should do with the small download; "": the larger one, which starts quicker, is the better one, or is
-// here already. This is the one place that decides. `connection`: navigator.connection, where there is one. What it
-// says of the speed comes from visits elsewhere, or from nowhere: so the line is measured, but for one known to be slow.
+// here already. This is the one place that decides. `connection`: navigator.connection, where there is one. The line is
+// not measured: a page that shares its processor with others finds any line slow, and then needs the quicker start most
+// (docs/benchmarks.md).
 export async function reasonToSave(connection) {
   if (asked === "ordinary") return "the address asks for it";
   if (asked === "snapshot") return "";
   if (await isKept(files.snapshot)) return "";
   if (connection?.saveData) return "the browser asks to save data";
   if (/2g|3g/.test(connection?.effectiveType)) return `the browser calls the connection ${connection.effectiveType}`;
-  const speed = await line.speed(2 * FAST_ENOUGH);
-  performance.mark("line", { detail: { speed } });
-  return speed < FAST_ENOUGH ? `the connection gives ${speed.toFixed(1)} Mbit/s` : "";
+  return "";
 }
 
 // By the service worker, which answers for this page.
@@ -63,7 +59,7 @@ export function loadPyodide({ stdout, stderr }) {
 }
 
 async function start() {
-  line.begin(address(files.wasm)); // both ways need it, and it tells how fast the line is
+  line.begin(address(files.wasm)); // both ways need it
   const saving = await reasonToSave(navigator.connection);
   if (saving) document.documentElement.dataset.startSaves = ""; // updates.js gets the snapshot for later visits
   const expected = [files.wasm, saving ? files.library : files.snapshot].map(address);

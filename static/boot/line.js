@@ -1,20 +1,8 @@
-// The line to the host while Python starts: what is fetched over it is counted, which tells how far the start is, and
-// how fast the line.
+// The line to the host while Python starts: what is fetched over it is counted, which tells how far the start is.
 //
 // Pyodide fetches its own files, so what it asks for is counted on the way: a second reader of the same answer. The answer
 // itself goes on untouched, with its type, which WebAssembly insists on.
 import { ask, askCompressed } from "./compressed.js";
-
-// In bytes, of what travels. The first come slowly on any line, as TCP tries how much it takes: they count only where
-// they tell enough by themselves.
-const FIRST = 96 * 1024;
-const MEASURED = 192 * 1024;
-const TELLING = 64 * 1024;
-// In milliseconds. For less long whatever else the page does at the same time would be measured.
-const SPAN = 150;
-// In milliseconds. From the first byte on: so much longer takes a line of 2.4 Mbit/s or less. And until the first byte.
-const PATIENCE = 1000;
-const PATIENCE_AT_FIRST = 3000;
 
 // What the build's files come to by brotli or gzip, where a host that compresses them does not say.
 const COMPRESSED = 0.3;
@@ -25,7 +13,6 @@ export class Line {
   #early = new Map(); // address -> promise of the answer
   #sources = new Map(); // address -> { address: where it is from, type: the host's Content-Type }
   #answers = new Map(); // address -> { arrived, total }, in bytes that travel
-  #arrived; // called with the sum of it
   // Whoever has this file has the others, and nothing to wait for; but for a new build where no service worker is.
   #isCounted = !comesFromCache(import.meta.url);
 
@@ -39,33 +26,6 @@ export class Line {
     const answer = this.#get(url);
     answer.catch(() => {}); // whoever asks learns of it
     this.#early.set(url, answer);
-  }
-
-  // The Mbit/s at which files arrive. To be asked once, while the first one does. `plenty`: who finds that need not look
-  // any longer.
-  speed(plenty) {
-    if (!this.#isCounted) return Promise.resolve(Infinity);
-    return new Promise((resolve) => {
-      let first, later;
-      const moment = (bytes) => ({ bytes, at: performance.now() });
-      const since = (start, bytes) => ((bytes - start.bytes) * 8) / 1000 / Math.max(performance.now() - start.at, 1);
-      const tell = (speed) => {
-        this.#arrived = undefined;
-        clearTimeout(timer);
-        resolve(speed);
-      };
-      let timer = setTimeout(tell, PATIENCE_AT_FIRST, 0);
-      this.#arrived = (bytes) => {
-        if (!first) {
-          first = moment(bytes);
-          clearTimeout(timer);
-          timer = setTimeout(() => tell(since(first, this.#sum("arrived"))), PATIENCE);
-        }
-        if (bytes >= FIRST) later ??= moment(bytes);
-        if (bytes - first.bytes >= TELLING && since(first, bytes) >= plenty) tell(since(first, bytes));
-        else if (later && bytes - later.bytes >= MEASURED && performance.now() - later.at >= SPAN) tell(since(later, bytes));
-      };
-    });
   }
 
   // Do `work`, and count what it fetches. `expected`: the addresses that it surely asks for, before whose answers the
@@ -115,7 +75,6 @@ export class Line {
     for await (const chunk of chunksOf(copy)) {
       read += chunk.length;
       answer.arrived = answer.total * Math.min(1, read / size);
-      this.#arrived?.(this.#sum("arrived"));
       if (this.#expected.length && this.#expected.every((address) => this.#answers.has(address))) this.#tell();
     }
   }

@@ -40,12 +40,10 @@ window.measured ??= new Promise((resolve, reject) => {
   }
 
   function summary() {
-    const [line] = performance.getEntriesByName("line", "mark");
     return {
       seen: { ...seen, painted: painted() },
       way: root().dataset.start ?? "",
       controlled: Boolean(navigator.serviceWorker?.controller),
-      speed: line?.detail.speed ?? null,
     };
   }
 

@@ -176,27 +176,21 @@ def _megabytes(size: float | None) -> str:
 
 
 def policy(visits: Sequence[Visit]) -> str:
-    """Which of the two ways was the quicker one at a first visit, where they would be even, and what the page found."""
-    quicker, measured, costs, losses = [], [], [], []
+    """Which of the two ways was the quicker one at a first visit, and where they would be even."""
+    quicker, costs, losses = [], [], []
     for key, (network, rate, _) in NETWORKS.items():
         those = of(visits, network=key, kind=COLD)
-        own, fast, small = (of(those, page=page) for page in ("own", "fast", "small"))
+        fast, small = (of(those, page=page) for page in ("fast", "small"))
         if (quick := spread(fast, "live")) and (slow := spread(small, "live")):
             told = f"fast {_seconds(quick)}, small {_seconds(slow)}"
             name = "fast" if quick.median <= slow.median else "small"
             quicker.append(f"- {network}: {told}: the {name} way was the quicker one.")
             costs.append(1 / (8 * rate) if rate else 0.0)
             losses.append((quick.median - slow.median) / 1000)
-        if speeds := Spread.of(visit.speed for visit in own):
-            ways = " and ".join(sorted({visit.way for visit in own}))
-            measured.append(f"{network} {speeds.told(places=0)}, and started by {ways}")
     even = even_at(costs, losses)
     parts = [
         "\n".join(quicker),
         even and f"A straight line through these differences crosses zero at {even / 1e6:.0f} Mbit/s.",
-        measured
-        and "The page measures the line while the WebAssembly arrives, which both ways need. In Mbit/s it found: "
-        f"{'; '.join(measured)}. Other files share the line with it meanwhile, so it finds less than there is.",
     ]
     return "\n\n".join(part for part in parts if part)
 

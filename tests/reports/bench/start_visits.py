@@ -38,7 +38,6 @@ class Visit:
     seen: Mapping[str, float]
     way: str = ""  #: html[data-start]
     controlled: bool = False  #: by a service worker
-    speed: float | None = None  #: in Mbit/s, as the page measured it
     version: str = ""  #: of the engine
     #: Bytes from the host until the end of the measurement, and from then until the line was quiet.
     carried: tuple[int, int] | None = None

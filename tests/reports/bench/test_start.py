@@ -100,11 +100,6 @@ def test_the_ways_are_even_where_a_line_through_their_differences_crosses_zero()
     assert "crosses" not in start_report.policy([visit("fast", 3000), small, *far])
 
 
-def test_what_the_page_measured_of_its_line_is_told():
-    seen = [visit("own", 1, speed=speed, way="snapshot") for speed in (50.0, 54.4, 60.0)]
-    assert "it found: localhost 54 (50 to 60), and started by snapshot." in start_report.policy(seen)
-
-
 def test_bytes_are_told_apart_by_visit_and_by_moment():
     told = start_report.traffic(
         [
