@@ -1,10 +1,11 @@
-"""Dates and times as the person's language and time zone write them."""
+"""Dates and times as the person's language, region and time zone write them."""
 
 from __future__ import annotations
 
 import js
 
 from ui.days import relative_day, sound
+from ui.locales import locales_of
 from ui.texts import Texts
 
 # Every time zone is whole quarters of an hour away from UTC, so a day begins with one.
@@ -15,12 +16,14 @@ class Formats:
     """Responsible for times in words. Made when the page opens, so that no formatter is frozen into a snapshot."""
 
     def __init__(self, texts: Texts) -> None:
-        language = texts.language
+        make = js.Intl.DateTimeFormat.new
+        dates, clock = locales_of(texts.language, js.navigator.languages)
+        cycle = make(clock, hour="numeric").resolvedOptions().hourCycle
         self._texts = texts
-        self._time = js.Intl.DateTimeFormat.new(language, hour="numeric", minute="2-digit")
-        self._full = js.Intl.DateTimeFormat.new(language, dateStyle="full", timeStyle="medium")
-        self._date = js.Intl.DateTimeFormat.new(language, weekday="long", day="numeric", month="long")
-        self._date_and_year = js.Intl.DateTimeFormat.new(language, dateStyle="long")
+        self._time = make(dates, hour="numeric", minute="2-digit", hourCycle=cycle)
+        self._full = make(dates, dateStyle="full", timeStyle="medium", hourCycle=cycle)
+        self._date = make(dates, weekday="long", day="numeric", month="long")
+        self._date_and_year = make(dates, dateStyle="long")
         self._days: dict[int, str] = {}
 
     def time(self, milliseconds: float) -> str:

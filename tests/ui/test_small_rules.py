@@ -1,4 +1,4 @@
-"""Rules of a few lines each: address, company, days, failures, people, rooms, scroll, title."""
+"""Rules of a few lines each: address, company, days, failures, locales, people, rooms, scroll, title."""
 
 import pytest
 
@@ -8,6 +8,7 @@ from ui.address import address_of, room_meant, room_of
 from ui.company import typing_words
 from ui.days import iso, relative_day, sound
 from ui.failures import failure_text
+from ui.locales import locales_of
 from ui.people import HUES, hue, initial
 from ui.rooms import badge, only_appends
 from ui.scroll import first_visible, follows
@@ -52,6 +53,29 @@ def test_a_fragment_that_is_not_of_this_page_names_no_room(fragment: str):
 )
 def test_today_and_yesterday_have_words(day: str, key: str | None):
     assert relative_day(day, "2024-03-01") == key
+
+
+@pytest.mark.parametrize(
+    ("language", "spoken", "dates", "clock"),
+    [
+        ("en", ["en-US", "en"], "en-US", "en-US"),
+        ("en", ["en-GB", "en-US", "en"], "en-GB", "en-GB"),
+        ("en", ["de-DE"], "en", "de-DE"),
+        ("en", ["de-DE", "de", "en-US", "en"], "en-US", "de-DE"),
+        ("en", ["fr-FR", "en-GB"], "en-GB", "fr-FR"),
+        ("ja", ["ja-JP"], "ja-JP", "ja-JP"),
+        ("en", ["ja-JP", "ja"], "en", "ja-JP"),
+        ("ja", ["en-GB"], "ja", "en-GB"),
+        ("en", ["eno-XX", "EN-au"], "EN-au", "eno-XX"),
+        ("en", ["zh-Hant-TW", "es-419"], "en", "zh-Hant-TW"),
+        ("en", ["en-US@posix", "C", "", "zh-cmn-Hans", "en-US-x-twain"], "en", "en"),
+        ("en", [], "en", "en"),
+    ],
+)
+def test_dates_follow_the_readers_region_and_the_clock_the_first_language(
+    language: str, spoken: list[str], dates: str, clock: str
+):
+    assert locales_of(language, spoken) == (dates, clock)
 
 
 def test_a_time_from_the_network_is_bent_into_what_a_date_can_hold():

@@ -1,11 +1,14 @@
 """Dates and numbers as a language writes them."""
 
+from typing import Any
+
 from pyodide.ffi import JsProxy
 
 class DateTimeFormat(JsProxy):
     @classmethod
     def new(cls, locale: str, **options: str | bool) -> DateTimeFormat: ...
     def format(self, milliseconds: float) -> str: ...
+    def resolvedOptions(self) -> Any: ...
 
 class NumberFormat(JsProxy):
     @classmethod

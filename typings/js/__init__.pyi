@@ -4,6 +4,7 @@ Keyword arguments of a call reach JavaScript as one options object, the last arg
 ``fetch(url, method="POST")`` is ``fetch(url, {method: "POST"})``.
 """
 
+from collections.abc import Iterable
 from typing import Any, Protocol, TypeAlias
 
 from js import Intl as Intl
@@ -78,11 +79,18 @@ class Location(JsProxy):
     def reload(self) -> None: ...
     def replace(self, url: str) -> None: ...
 
+class StorageManager(JsProxy):
+    async def persist(self) -> bool: ...
+
 class Navigator(JsProxy):
     @property
     def onLine(self) -> bool: ...
     @property
     def language(self) -> str: ...
+    @property
+    def languages(self) -> Iterable[str]: ...
+    @property
+    def storage(self) -> StorageManager: ...
     @property
     def userAgent(self) -> str: ...
     @property
