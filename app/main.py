@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import random
 import secrets
@@ -18,12 +17,14 @@ from chat.identity import Identity
 from chat.session import ChatSession
 from chat.store import ChatStore
 from kizuna import outbox_rows
+from kizuna.background import Background
 from kizuna.browser import (
     BrowserPlatform,
     IndexedDb,
     LocalSettings,
     TabSettings,
     WebLocks,
+    ask_to_persist,
     get_websocket_service,
 )
 from kizuna.browser.console import ConsoleHandler
@@ -38,16 +39,14 @@ from ui.splash import show_failure
 #: kizuna.browser.ticks.WORKER_SOURCE as a file: the page's Content-Security-Policy lets no blob become a worker.
 TICKS_FILE = "static/boot/ticks.js"
 
-_tasks: set[asyncio.Task[None]] = set()  # asyncio itself holds tasks weakly
+_work = Background()
 
 
 def start() -> None:
     """Begin. What goes wrong is shown on the page, with the file or key that it comes from."""
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s", handlers=[ConsoleHandler()])
     random.seed()  # a start from a snapshot would give every page the same jitter
-    task = asyncio.get_running_loop().create_task(_start())
-    _tasks.add(task)
-    task.add_done_callback(_tasks.discard)
+    _work.start(_start())
 
 
 async def _start() -> None:
@@ -82,8 +81,21 @@ def _open_page(config: Config) -> None:
         RoomCache(SteadyStorage(database), platform, lambda: not identity.has_left),
         answers=config.options.wire.ready is not None,
     )
+    _persist_once_there_is_something(store)
     Page(store, session, page_texts(), time.monotonic).open()
     session.start()
+
+
+def _persist_once_there_is_something(store: ChatStore) -> None:
+    """The first words that a person says are worth keeping, and so is the secret that makes them theirs. Who only
+    reads is asked nothing."""
+
+    def ask(waits: bool) -> None:
+        if waits:
+            unsubscribe()
+            _work.start(ask_to_persist())
+
+    unsubscribe = store.subscribe(lambda state: state.waiting > 0, ask)
 
 
 def _new_id() -> str:

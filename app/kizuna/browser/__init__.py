@@ -18,7 +18,7 @@ from kizuna.browser import page, timers
 from kizuna.browser.database import IndexedDb
 from kizuna.browser.locks import WebLocks
 from kizuna.browser.page import PageWatch
-from kizuna.browser.storage import LocalSettings, TabSettings
+from kizuna.browser.storage import LocalSettings, TabSettings, ask_to_persist
 from kizuna.browser.ticks import Tick, Ticks
 from kizuna.browser.websocket import BrowserSocket
 from kizuna.events import MachineSlept, PageEvent, PageHidden
@@ -34,6 +34,7 @@ __all__ = [
     "TabSettings",
     "WebLocks",
     "WebSocketService",
+    "ask_to_persist",
     "disconnect_websocket",
     "get_websocket_service",
 ]

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 
 import js
 from pyodide.ffi import JsException
 
 logger = logging.getLogger("kizuna.storage")
+
+
+async def ask_to_persist() -> None:
+    """Ask the browser to delete nothing of this origin when it needs room. Firefox asks the person, until they have
+    answered once; others decide by how often the person is here. Where there is no such thing, nothing happens."""
+    with contextlib.suppress(JsException, AttributeError):
+        await js.navigator.storage.persist()
 
 
 class _Settings:

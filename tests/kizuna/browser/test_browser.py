@@ -219,6 +219,24 @@ def test_settings_that_may_not_be_read_are_missing(js: Any) -> None:
     assert LocalSettings().get("name") is None
 
 
+async def test_a_browser_is_asked_to_persist_and_may_refuse_or_know_of_nothing(js: Any) -> None:
+    from kizuna.browser import ask_to_persist
+
+    await ask_to_persist()
+    asked: list[Exception | None] = [js.JsException("TypeError"), None]
+
+    async def persist() -> bool:
+        error = asked.pop()
+        if error is not None:
+            raise error
+        return False
+
+    js.navigator.storage = SimpleNamespace(persist=persist)
+    await ask_to_persist()
+    await ask_to_persist()
+    assert asked == []
+
+
 def test_settings_of_a_tab_are_apart_from_the_browsers(js: Any) -> None:
     from kizuna.browser.storage import LocalSettings, TabSettings
 
