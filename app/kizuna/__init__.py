@@ -15,6 +15,7 @@ from kizuna.errors import (
     KizunaError,
     NotConnected,
     Rejected,
+    TryLater,
     Unauthorized,
 )
 from kizuna.options import Options
@@ -38,6 +39,7 @@ __all__ = [
     "ReasonKind",
     "Rejected",
     "Status",
+    "TryLater",
     "Unauthorized",
     "WebSocketService",
     "Wire",

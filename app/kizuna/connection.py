@@ -171,6 +171,9 @@ class Connection:
                     self._do(OpenSocket(link.number, token))
             case events.TokenFailed(unauthorized=True):
                 self._refuse(link, Reason(ReasonKind.UNAUTHORIZED, "the identity provider refused a token"))
+            case events.TokenFailed(retry_after=float() | int() as seconds, detail=detail):
+                reason = Reason(ReasonKind.TOKEN_UNAVAILABLE, detail)
+                self._on_farewell(link, Farewell(reason, Policy.RETRY, seconds))
             case events.TokenFailed(unreachable=True):
                 self._lose(link, Reason(ReasonKind.UNREACHABLE, "the server cannot be reached"))
             case events.TokenFailed(detail=detail):

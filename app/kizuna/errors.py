@@ -6,6 +6,7 @@
     ├── FrameTooLarge            a frame that the gateway would answer by closing the connection
     ├── StorageFailed            the platform's storage keeps nothing: forbidden, full or broken
     ├── Unauthorized             raised by a token provider: the identity provider said no; do not come back
+    ├── TryLater                 raised by a token provider: the identity provider asks for so many seconds of patience
     └── ConnectionFailed         connect() ended without a connection
         ├── Exhausted            the retry budget is spent; Try now, connect() or the page's return begin again
         ├── Rejected             the server, or the token provider, said not to come back
@@ -50,7 +51,17 @@ class StorageFailed(KizunaError):
 
 
 class Unauthorized(KizunaError):
-    """For token providers to raise: the token endpoint answered 401 or 403, so asking again is useless."""
+    """For token providers to raise: the token endpoint itself said no, so asking again is useless. A 401 or 403 of
+    anybody else, such as a proxy or a firewall, is no such answer."""
+
+
+class TryLater(KizunaError):
+    """For token providers to raise: the token endpoint names a time, as 429 and 503 do in ``Retry-After``. The next
+    attempt comes after ``retry_after`` seconds at the earliest, and costs no retry."""
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class ConnectionFailed(KizunaError):

@@ -66,12 +66,14 @@ class TokenObtained:
 @dataclass(frozen=True, slots=True)
 class TokenFailed:
     """The token provider raised: ``unauthorized`` when it raised :class:`kizuna.errors.Unauthorized`,
-    ``unreachable`` when it raised OSError, as whatever talks to a network does when there is none."""
+    ``unreachable`` when it raised OSError, as whatever talks to a network does when there is none. ``retry_after``:
+    the seconds of :class:`kizuna.errors.TryLater`."""
 
     link: int
     unauthorized: bool
     detail: str = ""
     unreachable: bool = False
+    retry_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

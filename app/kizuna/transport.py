@@ -12,7 +12,8 @@ from typing import Any, TypeAlias
 from urllib.parse import quote
 
 from kizuna import events
-from kizuna.errors import FrameTooLarge, NotConnected, Unauthorized
+from kizuna.errors import FrameTooLarge, NotConnected, TryLater, Unauthorized
+from kizuna.farewell import number
 from kizuna.frame_text import NotAFrame, read_frame
 from kizuna.platform import Platform, Socket
 
@@ -20,7 +21,7 @@ logger = logging.getLogger("kizuna.transport")
 
 Frame: TypeAlias = Mapping[str, Any]
 #: Gives the token for one attempt, or None for a server that wants none. Raises Unauthorized to end it all,
-#: OSError when its endpoint cannot be reached.
+#: TryLater to be asked again after some seconds, OSError when its endpoint cannot be reached.
 GetAccessToken: TypeAlias = Callable[[], "Awaitable[str | None] | str | None"]
 
 
@@ -145,6 +146,7 @@ class Transport:
             isinstance(error, Unauthorized),
             f"no token could be fetched ({kind})",
             unreachable=isinstance(error, OSError),
+            retry_after=number(error.retry_after) if isinstance(error, TryLater) else None,
         )
 
     def _spawn(self, work: Coroutine[Any, Any, None], awaited: object = None) -> None:

@@ -141,13 +141,14 @@ class World(RuleBasedStateMachine):
         self.tell(*happened)
 
     @precondition(lambda self: self.fetching)
-    @rule(outcome=st.sampled_from(["token", "token", "token", "failure", "unauthorized"]))
+    @rule(outcome=st.sampled_from(["token", "token", "token", "failure", "unauthorized", "busy"]))
     def token(self, outcome: str) -> None:
         link = min(self.fetching)
         if outcome == "token":
             self.tell(events.TokenObtained(link, "t"))
         else:
-            self.tell(events.TokenFailed(link, outcome == "unauthorized"))
+            retry_after = 20.0 if outcome == "busy" else None
+            self.tell(events.TokenFailed(link, outcome == "unauthorized", retry_after=retry_after))
 
     @precondition(lambda self: self.opening)
     @rule()
@@ -526,6 +527,7 @@ def about(link: int) -> list[Event]:
         events.TokenObtained(link, "t"),
         events.TokenFailed(link, True),
         events.TokenFailed(link, False),
+        events.TokenFailed(link, False, retry_after=20),
         events.SocketOpened(link),
         events.FrameReceived(link, {"type": "bye", "reconnect": False}),
         events.FrameMalformed(link, "?"),

@@ -38,6 +38,20 @@ def test_a_retry_after_that_is_no_number_of_seconds_means_nothing(word: object):
     assert machine.armed(Timer.RETRY) == 1.0
 
 
+def test_a_token_endpoint_that_names_a_time_is_a_minimum_and_costs_nothing():
+    machine = machine_in(Status.CONNECTING, chance=0.0)
+    for _ in range(20):
+        machine.tell(events.TokenFailed(machine.link, unauthorized=False, detail="busy", retry_after=20))
+        assert machine.status is Status.WAITING
+        assert (machine.armed(Timer.RETRY) or 0) >= 20
+        assert not only(machine.tell(events.PageShown()), FetchToken)
+        machine.retry()
+    assert machine.connection.state.reason is not None
+    assert machine.connection.state.reason.kind is ReasonKind.TOKEN_UNAVAILABLE
+    machine.tell(events.TokenFailed(machine.link, unauthorized=False, retry_after=86_400))
+    assert machine.armed(Timer.RETRY) == 300
+
+
 PAGE_RETURNS = [events.PageShown(), events.WentOnline(), events.PageResumed()]
 
 

@@ -21,7 +21,7 @@ def test_the_names_of_the_package_are_these():
     assert set(kizuna.__all__) == {
         *("ARTICLE", "KIZUNA", "Wire", "Options", "Status", "WebSocketService"),
         *("ConnectionState", "Reason", "ReasonKind"),
-        *("KizunaError", "ConfigurationError", "NotConnected", "FrameTooLarge", "Unauthorized"),
+        *("KizunaError", "ConfigurationError", "NotConnected", "FrameTooLarge", "Unauthorized", "TryLater"),
         *("ConnectionFailed", "Exhausted", "Rejected", "Disconnected"),
     }
     assert all(hasattr(kizuna, name) for name in kizuna.__all__)

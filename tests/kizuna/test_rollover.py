@@ -168,6 +168,7 @@ def test_a_server_without_ready_is_rolled_over_too() -> None:
     [
         events.TokenFailed(2, unauthorized=False),
         events.TokenFailed(2, unauthorized=True),
+        events.TokenFailed(2, unauthorized=False, retry_after=10),
         events.SocketClosed(2, 1006),
         events.SocketClosed(2, 1008),
         events.SocketClosed(2, 4401),

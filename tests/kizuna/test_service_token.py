@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kizuna.errors import Disconnected, Rejected, Unauthorized
+from kizuna.errors import Disconnected, Rejected, TryLater, Unauthorized
 from tests.kizuna.stage import URL, Stage
 
 
@@ -108,6 +108,29 @@ async def test_a_provider_that_is_unauthorized_ends_it_all(provider: Any):
         await connecting
     await stage.platform.advance(1000)
     assert stage.platform.sockets == []
+
+
+@pytest.mark.parametrize("provider", raising(TryLater("busy", 20)))
+async def test_a_provider_that_asks_for_time_is_asked_again_after_it(provider: Any):
+    stage = Stage(provider, jitter=0)
+    connecting = await stage.begin()
+    state = stage.service.state
+    assert state.status == "waiting"
+    assert state.retry_at is not None
+    assert state.retry_at - stage.platform.now().monotonic >= 20
+    stage.service.disconnect()
+    with pytest.raises(Disconnected):
+        await connecting
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf"), "20", None])
+async def test_a_time_that_is_no_number_is_an_ordinary_failure(seconds: Any):
+    stage = Stage(raising(TryLater("busy", seconds))[0], jitter=0)
+    connecting = await stage.begin()
+    assert stage.service.state.retry_at == stage.platform.now().monotonic + 1
+    stage.service.disconnect()
+    with pytest.raises(Disconnected):
+        await connecting
 
 
 @pytest.mark.parametrize("token", [b"bytes", 7, ["t"], "\ud800"])
