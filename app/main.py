@@ -63,7 +63,7 @@ async def _start() -> None:
 
 def _open_page(config: Config) -> None:
     platform = BrowserPlatform(TICKS_FILE)
-    endpoints = Endpoints(post_json, config.token_url, config.ticket_url, platform.now)
+    endpoints = Endpoints(post_json, config.token_url, config.ticket_url, platform.now, js.document.baseURI)
     identity = Identity(LocalSettings(), endpoints, lambda: secrets.token_urlsafe(32), TabSettings())
     service = get_websocket_service(
         config.web_socket_url, identity.get_token, platform=platform, options=config.options

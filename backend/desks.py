@@ -1,7 +1,8 @@
 """What is answered over HTTPS beside the WebSocket, whatever server the request came through.
 
     POST /token   {"name": "Ann", "clientSecret": "…"}     200 {"token": "…", "userId": "…", "expiresIn": 3600}
-    POST /ticket  Authorization: Bearer <token>            200 {"ticket": "…", "expiresIn": 30}
+    POST /ticket  {"token": "…"}                           200 {"ticket": "…", "expiresIn": 30}
+                  or the header Authorization: Bearer <token>
 
 What is wrong with a request is said by ``{code, field, message}``; no answer and no log line repeats a secret or a
 token. Where an identity provider issues tokens there is no ``/token``.
@@ -22,8 +23,8 @@ from chat.protocol import InvalidField, MalformedFrame, decode
 
 log = logging.getLogger(__name__)
 
-# A name and a secret take under 1 KiB; a ticket is asked for with no body at all.
-MAX_BODY_BYTES = 4 * 1024
+# A name and a secret take under 1 KiB; tokens of identity providers may have several.
+MAX_BODY_BYTES = 16 * 1024
 
 _BEARER = "bearer "
 
@@ -67,7 +68,8 @@ class TokenDesk:
 
 
 class TicketDesk:
-    """Responsible for ``POST /ticket``."""
+    """Responsible for ``POST /ticket``. A token in the body counts before the header, which a sign-in gate between
+    page and server may need, or fill, for itself."""
 
     def __init__(self, tickets: Tickets, tokens: Verifier) -> None:
         self._tickets = tickets
@@ -75,11 +77,15 @@ class TicketDesk:
 
     def answer(self, headers: Mapping[str, str], body: bytes | str = b"") -> Answer:
         """200 with a ticket, 401 if there is no good token, 503 if nobody can say or keep the ticket."""
-        authorization = headers.get("authorization", "")
-        if not authorization.lower().startswith(_BEARER):
-            return problem(401, "unauthorized", "send your token in the header Authorization: Bearer <token>")
+        token = _token_in(body) or _bearer(headers.get("authorization", ""))
+        if not token:
+            return problem(
+                401,
+                "unauthorized",
+                'send your token as {"token": "…"} or in the header Authorization: Bearer <token>',
+            )
         try:
-            identity = self._tokens.verify(authorization[len(_BEARER) :].strip())
+            identity = self._tokens.verify(token)
         except InvalidToken as error:
             log.info("no ticket: %s", error)
             return problem(401, "unauthorized", str(error))
@@ -92,6 +98,21 @@ class TicketDesk:
             log.error("no ticket: %s %s", type(error).__name__, error)
             return problem(503, "unavailable", "no ticket can be issued now, try again")
         return 200, {"ticket": issued.ticket, "expiresIn": issued.expires_in}
+
+
+def _token_in(body: bytes | str) -> str:
+    """The token in a body; empty where the body says something else, or nothing."""
+    if len(body) > MAX_BODY_BYTES:
+        return ""
+    try:
+        token = decode(body).get("token")
+    except MalformedFrame:
+        return ""
+    return token if isinstance(token, str) and token.isascii() else ""
+
+
+def _bearer(authorization: str) -> str:
+    return authorization[len(_BEARER) :].strip() if authorization.lower().startswith(_BEARER) else ""
 
 
 def problem(status: int, code: str, message: str, field: str | None = None) -> Answer:

@@ -140,7 +140,11 @@ class Origins:
         """What tells a browser that a page of another host may read the answer."""
         origin = request.headers.get("origin")
         if origin in self._allowed and origin is not None:
-            return {"Access-Control-Allow-Origin": origin, "Vary": "Origin"}
+            return {
+                "Access-Control-Allow-Origin": origin,
+                "Access-Control-Expose-Headers": "Retry-After",
+                "Vary": "Origin",
+            }
         return {"Vary": "Origin"}
 
 

@@ -1,10 +1,15 @@
 """How one person is let in: by a token, or by a ticket that is got for it.
 
     POST <tokenUrl>   {"name": "Ann", "clientSecret": "…"}     200 {"token": "…", "userId": "…", "expiresIn": 3600}
-    POST <ticketUrl>  {}  Authorization: Bearer <token>        200 {"ticket": "…", "expiresIn": 30}
+    POST <ticketUrl>  {"token": "…"}                           200 {"ticket": "…", "expiresIn": 30}
 
 A browser can put nothing but a URL into a WebSocket's handshake, and URLs end up in logs. A ticket is good once, so
-what stands in the URL is worthless afterwards. The token travels in a header and stays in the memory of the page.
+what stands in the URL is worthless afterwards. The token travels in the body and stays in the memory of the page. To
+another origin it goes in the header Authorization as well, as such servers expect; on the page's own origin that header
+may belong to a sign-in gate that stands before everything (HTTP Basic).
+
+Proxies, firewalls and sign-in gates answer in a server's place. So 401 and 403 are final only in the server's own
+words, an object with one of the codes below; whatever else they carry is one failed attempt.
 """
 
 from __future__ import annotations
@@ -13,20 +18,28 @@ import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from chat.protocol import InvalidField, check_id
-from kizuna.errors import KizunaError, Unauthorized
+from kizuna.errors import KizunaError, TryLater, Unauthorized
 from kizuna.platform import Instant
 
-#: Posts JSON to a URL with these headers; returns the HTTP status and the answer, None for what is no JSON. Raises
-#: OSError when the server cannot be reached.
-PostJson = Callable[[str, Mapping[str, Any], Mapping[str, str]], Awaitable[tuple[int, Any]]]
+#: What an endpoint answered: the HTTP status, 0 for a redirect; the JSON, None for anything else; and for how many
+#: seconds it asks to be left alone, None if it does not.
+Answer = tuple[int, Any, float | None]
+#: Posts JSON to a URL with these headers. Raises OSError when the server cannot be reached.
+PostJson = Callable[[str, Mapping[str, Any], Mapping[str, str]], Awaitable[Answer]]
 
 #: The share of a token's life in which it may be used again. The connection begins a renewal when three quarters of
 #: what was left have passed, or later (kizuna.rollover): so a renewal always gets a new token.
 REUSABLE = 0.5
 
+#: The codes of a server that refuses a person or a page for good (backend.desks).
+REFUSALS = frozenset({"unauthorized", "forbidden", "forbidden_origin"})
+
 _REFUSED = (401, 403)
+_INTERCEPTED = (0, 401, 403, 511)
+_BUSY = (429, 503)
 
 
 class TokenUnavailable(KizunaError):
@@ -35,6 +48,14 @@ class TokenUnavailable(KizunaError):
 
 class NameRefused(Unauthorized):
     """The token endpoint does not take the person's name: only another name can help."""
+
+
+class Intercepted(TokenUnavailable):
+    """Something before the server answered in its place: a sign-in gate, a firewall."""
+
+
+class OriginForbidden(Unauthorized):
+    """The server lets no page of this origin in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,30 +76,38 @@ class Token:
 
 class Endpoints:
     """Responsible for asking for tokens and tickets. ``ticket_url``: None where the server knows no tickets.
+    ``page_url``: an address of the page's own origin.
 
-    Raises Unauthorized, TokenUnavailable, or OSError when an endpoint cannot be reached; none of them names a secret,
-    a token or a ticket.
+    Raises Unauthorized, TokenUnavailable, TryLater, or OSError when an endpoint cannot be reached; none of them names
+    a secret, a token or a ticket.
     """
 
     def __init__(
-        self, post_json: PostJson, token_url: str, ticket_url: str | None, now: Callable[[], Instant]
+        self,
+        post_json: PostJson,
+        token_url: str,
+        ticket_url: str | None,
+        now: Callable[[], Instant],
+        page_url: str = "",
     ) -> None:
         self._post_json = post_json
         self.token_url = token_url
         self.ticket_url = ticket_url
         self.now = now
+        self._own_origin = _origin(page_url)
 
     async def fetch_token(self, name: str, secret: str) -> Token:
         """A new token of the person with this secret."""
         asked_at = self.now()
-        status, answer = await self._post_json(self.token_url, {"name": name, "clientSecret": secret}, {})
-        if status in _REFUSED:
-            raise Unauthorized("the token endpoint refused the person")
+        posted = await self._post_json(self.token_url, {"name": name, "clientSecret": secret}, {})
+        status, answer, _ = posted
+        if status in _REFUSED and (code := _refusal(answer)):
+            raise _final(code, "the token endpoint refused the person")
         if status == 400 and _is_about_the_name(answer):
             raise NameRefused("the token endpoint refused the name")
         text = _text(status, answer, "token")
         if text is None:
-            raise TokenUnavailable(f"the token endpoint answered {status} without a token")
+            raise _unavailable(posted, "token")
         try:
             user_id = check_id("userId", answer.get("userId"))
         except InvalidField:
@@ -87,18 +116,22 @@ class Endpoints:
 
     async def fetch_ticket(self, ticket_url: str, token: Token) -> str | None:
         """A ticket; None if the token was refused."""
-        # The browser's own error would repeat it.
-        if not token.text.isascii() or not token.text.isprintable():
-            raise TokenUnavailable("the token endpoint gave a token that no header can carry")
-        headers = {"Authorization": f"Bearer {token.text}"}
-        status, answer = await self._post_json(ticket_url, {}, headers)
-        if status == 401:
+        headers = {}
+        if _origin(ticket_url) != self._own_origin:
+            # The browser's own error would repeat it.
+            if not token.text.isascii() or not token.text.isprintable():
+                raise TokenUnavailable("the token endpoint gave a token that no header can carry")
+            headers["Authorization"] = f"Bearer {token.text}"
+        posted = await self._post_json(ticket_url, {"token": token.text}, headers)
+        status, answer, _ = posted
+        code = _refusal(answer)
+        if status == 401 and code:
             return None
-        if status == 403:
-            raise Unauthorized("the ticket endpoint refused the person")
+        if status == 403 and code:
+            raise _final(code, "the ticket endpoint refused the person")
         ticket = _text(status, answer, "ticket")
         if ticket is None:
-            raise TokenUnavailable(f"the ticket endpoint answered {status} without a ticket")
+            raise _unavailable(posted, "ticket")
         return ticket
 
 
@@ -140,10 +173,43 @@ class Admission:
         return await self._endpoints.fetch_token(self._name, self._secret)
 
     async def _ticket(self, ticket_url: str, token: Token) -> str | None:
-        ticket = await self._endpoints.fetch_ticket(ticket_url, token)
-        if ticket is None and self._kept is token:  # not one that came meanwhile
-            self._kept = None
+        try:
+            ticket = await self._endpoints.fetch_ticket(ticket_url, token)
+        except Intercepted:  # or it was the server after all, in words of its own
+            self._forget(token)
+            raise
+        if ticket is None:
+            self._forget(token)
         return ticket
+
+    def _forget(self, token: Token) -> None:
+        if self._kept is token:  # not one that came meanwhile
+            self._kept = None
+
+
+def _origin(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc
+
+
+def _refusal(answer: Any) -> str:
+    """The code of a server's own refusal; empty for what anybody else says."""
+    code = answer.get("code") if isinstance(answer, dict) else None
+    return code if isinstance(code, str) and code in REFUSALS else ""
+
+
+def _final(code: str, words: str) -> Unauthorized:
+    return OriginForbidden(words) if code == "forbidden_origin" else Unauthorized(words)
+
+
+def _unavailable(posted: Answer, wanted: str) -> KizunaError:
+    """Why there is no token, or no ticket."""
+    status, answer, retry_after = posted
+    words = f"the {wanted} endpoint answered {status} without a {wanted}"
+    if status in _BUSY and retry_after is not None:
+        return TryLater(words, retry_after)
+    is_page = answer is None and 200 <= status < 300
+    return Intercepted(words) if status in _INTERCEPTED or is_page else TokenUnavailable(words)
 
 
 def _text(status: int, answer: Any, key: str) -> str | None:

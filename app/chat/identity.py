@@ -5,14 +5,29 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 
-from chat.admission import Admission, Endpoints, NameRefused, TokenUnavailable
+from chat.admission import (
+    Admission,
+    Endpoints,
+    Intercepted,
+    NameRefused,
+    OriginForbidden,
+    TokenUnavailable,
+)
 from chat.protocol import check_id, check_person_name
+from kizuna.errors import KizunaError, TryLater
 from kizuna.platform import Settings
 
 NAME_KEY = "kizuna.name"
 LEFT_KEY = "kizuna.left."
 SECRET_KEY = "kizuna.secret."
 USER_KEY = "kizuna.user."
+
+#: What a person is told of these; of others the connection's own words say enough (static/i18n, reason.*).
+PROBLEMS: dict[type[Exception], str] = {
+    Intercepted: "intercepted",
+    OriginForbidden: "forbidden_origin",
+    TryLater: "busy",
+}
 
 
 class Identity:
@@ -39,6 +54,7 @@ class Identity:
         self.name: str | None = None
         self.user_id: str | None = None
         self.is_refused = False  #: the server does not take the name
+        self.problem: str | None = None  #: why the last attempt got no token, where more is known than that
 
     @property
     def remembered_name(self) -> str | None:
@@ -96,9 +112,12 @@ class Identity:
         admission = self._admission
         try:
             token, user_id = await admission.ask()
-        except NameRefused:
-            self.is_refused = self.is_refused or admission is self._admission
+        except (KizunaError, OSError) as error:
+            if admission is self._admission:  # else it is no word about this person
+                self.problem = PROBLEMS.get(type(error))
+                self.is_refused = self.is_refused or isinstance(error, NameRefused)
             raise
+        self.problem = None
         if admission is not self._admission:
             raise TokenUnavailable("the person left meanwhile")
         self.user_id = user_id

@@ -41,7 +41,7 @@ from chat.room_book import RoomBook
 from chat.store import ChatState, ChatStore, Link, Notice, NoticeKind
 from chat.timeline import EMPTY, Delivery, Failure, Timeline
 from kizuna.background import Background
-from kizuna.connection_state import ConnectionState
+from kizuna.connection_state import ConnectionState, Reason, ReasonKind
 from kizuna.errors import ConnectionFailed
 from kizuna.outbox import OutboxFull
 from kizuna.outbox_rows import OutboxRows
@@ -297,7 +297,7 @@ class ChatSession:
             status=state.status,
             attempt=state.attempt,
             retry_at=state.retry_at,
-            reason=state.reason.kind if state.reason else None,
+            reason=self._reason(state.reason),
             last_connected_at=self._platform.now().wall if stands else before.link.last_connected_at,
         )
         if replace(link, last_connected_at=before.link.last_connected_at) != before.link:
@@ -315,6 +315,12 @@ class ChatSession:
         if state.status is Status.REJECTED and self._identity.is_refused:
             self.leave()
             self._notify(NoticeKind.NAME_REFUSED, problem=protocol.REFUSED)
+
+    def _reason(self, reason: Reason | None) -> str | None:
+        if reason is None:
+            return None
+        is_about_tokens = reason.kind in (ReasonKind.TOKEN_UNAVAILABLE, ReasonKind.UNAUTHORIZED)
+        return (self._identity.problem if is_about_tokens else None) or reason.kind
 
     # --- frames ---
 

@@ -35,7 +35,7 @@ class AnnouncerView:
         self._announcer.hear(self._arrivals.since(self._heard))
         self._heard = self._arrivals.total
         self._announcer.unsent(state.room_id, len(state.timeline.failed))
-        words = banner_words(state, self._outage, self._texts, self._formats.time)
+        words = banner_words(state, self._outage, self._texts, self._formats.time, js.location.origin)
         failed = self._outage.phase is Phase.FAILED
         self._announcer.status(f"{words.title} {words.text}".strip() if words else "", at_once=failed)
         for utterance in self._announcer.due(now):

@@ -57,7 +57,9 @@ class ConnectionView:
             # Without a number only the moment matters at which the deadline has come.
             wakes.append(next_tick(deadline, now) if seconds is not None else deadline)
         self._draw_button()
-        self._draw_banner(banner_words(state, self._outage, self._texts, self._formats.time))
+        self._draw_banner(
+            banner_words(state, self._outage, self._texts, self._formats.time, js.location.origin)
+        )
         return min((wake for wake in wakes if wake is not None and wake > now), default=None)
 
     def _draw_pill(self, pill: Pill) -> None:

@@ -206,6 +206,12 @@ def test_a_ticket_is_json_that_nobody_may_keep(stage):
     assert headers == {"Content-Type": "application/json", "Cache-Control": "no-store"}
 
 
+def test_a_token_in_the_body_gets_a_ticket_beside_a_gates_header(stage):
+    status, body, _ = stage.post(body=json.dumps({"token": stage.token()}), authorization="Basic QTpC")
+    assert status == 200
+    assert stage.connect("a=", body["ticket"]) == 200
+
+
 def test_without_a_good_token_there_is_none(stage):
     status, body, headers = stage.post(authorization="Bearer a.b.c")
     assert (status, body["code"], headers["WWW-Authenticate"]) == (401, "unauthorized", "Bearer")

@@ -95,6 +95,32 @@ def test_a_token_in_the_header_gets_a_ticket_that_admits_its_person(ticket_desk,
     assert tickets.redeem(body["ticket"]) == tokens.verify(issued.token)
 
 
+@pytest.mark.parametrize("authorization", ["", "Basic QTpC", "Bearer a-gates-own-token"])
+def test_a_token_in_the_body_counts_whatever_a_gate_needs_the_header_for(
+    ticket_desk, tickets, tokens, authorization
+):
+    issued = tokens.issue("Ann", "0123456789abcdef")
+    status, body = ticket_desk.answer(
+        {**JSON, "authorization": authorization}, json.dumps({"token": issued.token})
+    )
+    assert status == 200
+    assert tickets.redeem(body["ticket"]) == tokens.verify(issued.token)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{}", b"[]", b"\xff", b'{"token": 5}', b'{"token": "\\ud800"}', b'{"token": "x.y.z"}']
+)
+def test_a_body_without_a_good_token_gets_no_ticket(ticket_desk, body):
+    status, answer = ticket_desk.answer(JSON, body)
+    assert (status, answer["code"]) == (401, "unauthorized")
+
+
+def test_a_body_that_is_too_large_is_not_read_for_a_token(ticket_desk, tokens):
+    issued = tokens.issue("Ann", "0123456789abcdef")
+    large = json.dumps({"token": issued.token, "more": "x" * MAX_BODY_BYTES})
+    assert ticket_desk.answer(JSON, large)[0] == 401
+
+
 @pytest.mark.parametrize("authorization", [None, "", "Bearer", "Basic QTpC", "x.y.z"])
 def test_without_a_token_there_is_no_ticket_but_a_word_what_to_do(ticket_desk, authorization):
     status, body = ticket_desk.answer({} if authorization is None else {"authorization": authorization})

@@ -227,6 +227,7 @@ def test_pages_of_allowed_origins_may_ask_for_tickets_with_a_header():
     cors = TEMPLATE.resources["HttpApi"]["Properties"]["CorsConfiguration"]
     assert cors["AllowOrigins"] == {"Ref": "AllowedOrigins"}
     assert (cors["AllowMethods"], cors["AllowHeaders"]) == (["POST"], ["authorization", "content-type"])
+    assert cors["ExposeHeaders"] == ["retry-after"]
 
 
 # --- rights: what each function may do is what it does ---

@@ -91,9 +91,9 @@ async def test_a_bad_body_is_400_and_names_the_field(client, body, code, field):
     assert answer.headers["cache-control"] == "no-store"
 
 
-async def test_a_body_of_more_than_4_kib_is_413_announced_or_not(client):
+async def test_a_body_of_more_than_16_kib_is_413_announced_or_not(client):
     headers = {"Content-Type": "application/json"}
-    body = json.dumps({"name": "Ann", "clientSecret": MINE, "more": "x" * 4096}).encode()
+    body = json.dumps({"name": "Ann", "clientSecret": MINE, "more": "x" * 16_384}).encode()
 
     async def piecemeal():
         for start in range(0, len(body), 100):
@@ -251,6 +251,7 @@ async def test_a_listed_origin_may_ask_and_read_the_answer(tmp_path):
         answer = await ask(client, ELSEWHERE)
         assert answer.status_code == 200
         assert answer.headers["access-control-allow-origin"] == ELSEWHERE
+        assert answer.headers["access-control-expose-headers"] == "Retry-After"
         assert answer.headers["vary"] == "Origin"
         bad = await client.post("/token", json={}, headers={"Origin": ELSEWHERE})
         assert bad.headers["access-control-allow-origin"] == ELSEWHERE  # the page can read what was wrong

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Mapping
 from typing import Any
 
-from chat.admission import Endpoints
+from chat.admission import Answer, Endpoints
 from chat.cache import RoomCache
 from chat.identity import Identity
 from chat.session import ChatSession
@@ -65,6 +65,7 @@ class Stage:
         self.store = ChatStore()
         self.tokens_asked: list[Mapping[str, Any]] = []
         self.token_lifetime = 3600
+        self.ticket_answer: Answer | None = None  #: in place of a ticket
         self.identity = Identity(
             self.settings,
             Endpoints(self.post_json, "/token", "/ticket", self.platform.now),
@@ -102,13 +103,12 @@ class Stage:
         self.crash()
         return Stage(self.browser, tab=self.tab)
 
-    async def post_json(
-        self, url: str, body: Mapping[str, Any], headers: Mapping[str, str]
-    ) -> tuple[int, Any]:
+    async def post_json(self, url: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> Answer:
         if url == "/ticket":
-            return 200, {"ticket": "a ticket", "expiresIn": 30}
+            return self.ticket_answer or (200, {"ticket": "a ticket", "expiresIn": 30}, None)
         self.tokens_asked.append(body)
-        return 200, {"token": "t", "userId": f"id-of-{body['name']}", "expiresIn": self.token_lifetime}
+        token = {"token": "t", "userId": f"id-of-{body['name']}", "expiresIn": self.token_lifetime}
+        return 200, token, None
 
     @property
     def state(self) -> ChatState:

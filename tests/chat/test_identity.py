@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from chat.admission import Endpoints, TokenUnavailable
+from chat.admission import Answer, Endpoints, Intercepted, TokenUnavailable
 from chat.identity import Identity
 from chat.protocol import InvalidField
+from kizuna.errors import TryLater
 from kizuna.testing import VirtualClock
 from tests.chat.stage import MemorySettings
 
@@ -23,24 +24,24 @@ class Server:
         self.asked: list[Mapping[str, Any]] = []  #: for tokens
         self.shown: list[str] = []  #: for tickets
         self.held_up = ""
+        self.status = 200
+        self.retry_after: float | None = None
         self.has_come = asyncio.Event()
         self.go_on = asyncio.Event()
 
-    async def __call__(
-        self, url: str, body: Mapping[str, Any], headers: Mapping[str, str]
-    ) -> tuple[int, Any]:
+    async def __call__(self, url: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> Answer:
         if url == "/token":
             self.asked.append(body)
             token = {"token": f"t.{len(self.asked)}", "userId": f"id-of-{body['name']}", "expiresIn": 60}
             return await self._answer(url, token)
-        self.shown.append(headers["Authorization"])
+        self.shown.append(body["token"])
         return await self._answer(url, {"ticket": f"ticket-{len(self.shown)}", "expiresIn": 30})
 
-    async def _answer(self, url: str, answer: Mapping[str, Any]) -> tuple[int, Any]:
+    async def _answer(self, url: str, answer: Mapping[str, Any]) -> Answer:
         if url == self.held_up:
             self.has_come.set()
             await self.go_on.wait()
-        return 200, answer
+        return self.status, answer if self.status == 200 else None, self.retry_after
 
 
 def identity(
@@ -88,7 +89,7 @@ async def test_another_name_gets_a_token_of_its_own() -> None:
         await person.get_token()
         assert person.user_id == f"id-of-{name}"
     assert [body["name"] for body in server.asked] == ["Mika", "Ren", "Mika"]
-    assert server.shown == [f"Bearer t.{number}" for number in (1, 1, 2, 2, 3, 3)]
+    assert server.shown == [f"t.{number}" for number in (1, 1, 2, 2, 3, 3)]
 
 
 async def test_who_leaves_forgets_the_token() -> None:
@@ -98,7 +99,28 @@ async def test_who_leaves_forgets_the_token() -> None:
     await person.get_token()
     person.leave()
     await person.get_token()
-    assert server.shown == ["Bearer t.1", "Bearer t.2"]
+    assert server.shown == ["t.1", "t.2"]
+
+
+async def test_what_stood_in_the_way_of_a_token_is_known_until_one_comes() -> None:
+    server = Server()
+    person = identity(server)
+    person.enter("Mika")
+    server.status = 403
+    with pytest.raises(Intercepted):
+        await person.get_token()
+    assert person.problem == "intercepted"
+    server.status = 500
+    with pytest.raises(TokenUnavailable):
+        await person.get_token()
+    assert person.problem is None
+    server.status, server.retry_after = 503, 20.0
+    with pytest.raises(TryLater):
+        await person.get_token()
+    assert person.problem == "busy"
+    server.status = 200
+    await person.get_token()
+    assert person.problem is None
 
 
 @pytest.mark.parametrize("endpoint", ["/token", "/ticket"])
@@ -118,7 +140,7 @@ async def test_when_somebody_else_comes_in_the_middle_nothing_of_the_first_is_th
     assert person.user_id is None
     await person.get_token()
     assert person.user_id == "id-of-Ren"
-    assert server.shown == ["Bearer t.1", "Bearer t.2"]
+    assert server.shown == ["t.1", "t.2"]
     assert [body["name"] for body in server.asked] == ["Mika", "Ren"]
 
 

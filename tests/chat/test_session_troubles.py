@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from chat.admission import Answer
 from chat.company import MOST_WRITERS
 from chat.courier import ADOPT_INTERVAL, LONGEST_PAUSE
 from chat.requests import MOST_TRIES, REQUEST_TIMEOUT
@@ -440,3 +441,40 @@ async def test_an_echo_that_names_no_room_meets_the_words_where_they_were_said()
     assert stage.entries() == []
     stage.session.enter_room("general")
     assert stage.entries() == [("hello", Delivery.SENT)]
+
+
+# --- what stands between page and server ---
+
+FIREWALL: Answer = (403, None, None)
+REFUSED: Answer = (403, {"code": "forbidden_origin", "field": None, "message": "no"}, None)
+
+
+async def test_a_firewalls_403_now_and_then_is_a_failed_attempt() -> None:
+    stage = Stage()
+    await stage.join()
+    stage.ticket_answer = FIREWALL
+    stage.socket.drop()
+    await stage.platform.advance(2)
+    assert (stage.state.link.status, stage.state.link.reason) == (Status.WAITING, "intercepted")
+    stage.ticket_answer = None
+    await stage.platform.advance(4)
+    await stage.open_link()
+    assert (stage.state.link.status, stage.state.link.reason) == (Status.CONNECTED, None)
+
+
+async def test_a_server_that_lets_no_page_of_this_origin_in_says_so() -> None:
+    stage = Stage()
+    stage.ticket_answer = REFUSED
+    stage.session.join("Mika")
+    await stage.platform.settle()
+    assert (stage.state.link.status, stage.state.link.reason) == (Status.REJECTED, "forbidden_origin")
+
+
+async def test_a_busy_ticket_endpoint_is_asked_again_when_it_said() -> None:
+    stage = Stage()
+    stage.ticket_answer = (503, None, 20.0)
+    stage.session.join("Mika")
+    await stage.platform.settle()
+    assert (stage.state.link.status, stage.state.link.reason) == (Status.WAITING, "busy")
+    assert stage.state.link.retry_at is not None
+    assert stage.state.link.retry_at - stage.platform.now().monotonic >= 20

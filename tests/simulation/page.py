@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from chat.admission import Endpoints
+from chat.admission import Answer, Endpoints
 from chat.cache import RoomCache
 from chat.identity import Identity
 from chat.session import ChatSession
@@ -173,16 +173,14 @@ class Page:
             self.saying.id = made
         return made
 
-    async def _post_json(
-        self, url: str, body: Mapping[str, Any], headers: Mapping[str, str]
-    ) -> tuple[int, Any]:
+    async def _post_json(self, url: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> Answer:
         while self.tab.path is Path.STALLED:
             arrived = asyncio.Event()
             self.platform.call_at(self.platform.now().monotonic + 1.0, arrived.set)
             await arrived.wait()
         if self.tab.path is Path.REFUSED:
             raise OSError("connection refused")
-        return self.world.server.post(url, body, headers)
+        return *self.world.server.post(url, body, headers), None
 
     # --- what it shows ---
 

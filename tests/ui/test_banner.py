@@ -61,6 +61,15 @@ def test_a_version_that_the_server_does_not_speak_is_to_be_reloaded(say: Say):
     )
 
 
+def test_a_page_of_a_forbidden_origin_names_the_setting(keys: Texts):
+    outage = Outage()
+    outage.phase = Phase.FAILED
+    state = ChatState(name="Mika", link=Link(Status.REJECTED, reason="forbidden_origin"))
+    words = banner_words(state, outage, keys, str, "https://chat.example.org")
+    told = "<reason.forbidden_origin origin=https://chat.example.org>"
+    assert words == Words("<banner.rejected>", f"{told}<banner.rejected_action>")
+
+
 def test_the_return_counts_what_was_sent_if_anything_was(keys: Texts):
     outage = Outage()
     outage.phase = Phase.SUCCESS

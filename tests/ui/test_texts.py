@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from chat.identity import PROBLEMS
 from chat.store import NoticeKind
 from chat.timeline import Delivery
 from kizuna.connection_state import ReasonKind
@@ -42,6 +43,7 @@ def keys_made_up() -> Iterator[str]:
     """Keys that are put together from the members of an enumeration."""
     yield from (f"notice.{kind}" for kind in NoticeKind)
     yield from (f"reason.{kind}" for kind in ReasonKind)
+    yield from (f"reason.{problem}" for problem in PROBLEMS.values())
     yield from (f"failure.{code}" for code in FAILURES)
     yield from (f"problem.{reason}" for reason in PROBLEMS)
     yield from (f"delivery.{state}" for state in Delivery if state is not Delivery.RECEIVED)

@@ -231,7 +231,7 @@ class Browser:
         self.console = SimpleNamespace(
             **{level: lambda text, level=level: self.said.append((level, text)) for level in levels}
         )
-        self.JsException = JsException
+        self.JsException, self.null = JsException, JsNull()
         for kind in (WebSocket, Worker, AbortController):
             kind.made = []
         self.WebSocket = WebSocket

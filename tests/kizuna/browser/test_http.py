@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from email.utils import parsedate_to_datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +12,9 @@ import pytest
 TOKENS = "https://example.org/token"
 
 
-def answered(js: Any, text: str, status: int = 200) -> list[tuple[str, dict[str, Any]]]:
+def answered(
+    js: Any, text: str, status: int = 200, headers: dict[str, str] | None = None
+) -> list[tuple[str, dict[str, Any]]]:
     """Let every request be answered so. Returns what was asked, as it comes: URL and options."""
     asked: list[tuple[str, dict[str, Any]]] = []
 
@@ -20,7 +23,8 @@ def answered(js: Any, text: str, status: int = 200) -> list[tuple[str, dict[str,
 
     async def fetch(url: str, **options: Any) -> SimpleNamespace:
         asked.append((url, options))
-        return SimpleNamespace(status=status, ok=200 <= status < 300, text=read)
+        found = SimpleNamespace(get=lambda name: (headers or {}).get(name, js.null))
+        return SimpleNamespace(status=status, ok=200 <= status < 300, text=read, headers=found)
 
     js.fetch = fetch
     return asked
@@ -53,19 +57,23 @@ async def test_an_error_comes_with_its_status_and_json_if_any(js: Any, text: str
     assert await get_json("config.json") == (502, value)
 
 
-async def test_a_post_carries_json_and_headers_and_no_cookies(js: Any) -> None:
+async def test_a_post_takes_cookies_to_the_own_origin_only_and_follows_nowhere(js: Any) -> None:
     from kizuna.browser.http import post_json
 
     asked = answered(js, '{"token": "t"}', status=201)
-    assert await post_json(TOKENS, {"name": "絆"}, {"Authorization": "Bearer b"}) == (201, {"token": "t"})
+    assert await post_json(TOKENS, {"name": "絆"}, {"Authorization": "Bearer b"}) == (
+        201,
+        {"token": "t"},
+        None,
+    )
     ((url, options),) = asked
     assert (url, json.loads(options.pop("body"))) == (TOKENS, {"name": "絆"})
     assert options == {
         "method": "POST",
         "headers": {"Content-Type": "application/json", "Authorization": "Bearer b"},
         "cache": "no-store",
-        "credentials": "omit",
-        "redirect": "error",
+        "credentials": "same-origin",
+        "redirect": "manual",
     }
 
 
@@ -73,7 +81,47 @@ async def test_a_post_answered_without_json_has_no_value(js: Any) -> None:
     from kizuna.browser.http import post_json
 
     answered(js, "OK")
-    assert await post_json(TOKENS, {}) == (200, None)
+    assert await post_json(TOKENS, {}) == (200, None, None)
+
+
+async def test_a_redirect_is_a_post_without_an_answer(js: Any) -> None:
+    from kizuna.browser.http import post_json
+
+    answered(js, "", status=0)  # as browsers show one that is not followed
+    assert await post_json(TOKENS, {}) == (0, None, None)
+
+
+NOON, LATER = "Mon, 30 Nov 2026 12:00:00 GMT", "Mon, 30 Nov 2026 12:00:20 GMT"
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"Retry-After": "20"}, 20.0),
+        ({"Retry-After": LATER, "Date": NOON}, 20.0),  # by the server's clock
+        ({"Retry-After": LATER}, 80.0),  # by this machine's, which may be another
+        ({"Retry-After": NOON, "Date": LATER}, None),
+        ({"Retry-After": "0"}, None),
+        ({"Retry-After": "soon"}, None),
+        ({"Retry-After": "-5"}, None),
+    ],
+)
+async def test_retry_after_is_understood_as_seconds_and_as_a_date(
+    js: Any, headers: dict[str, str], seconds: float | None
+) -> None:
+    from kizuna.browser.http import post_json
+
+    def parse(text: str) -> float:
+        try:
+            return parsedate_to_datetime(text).timestamp() * 1000
+        except ValueError:
+            return float("nan")
+
+    a_minute_slow = parse(NOON) - 60_000
+    js.Date = SimpleNamespace(parse=parse, now=lambda: a_minute_slow)
+    answered(js, "{}", status=503, headers=headers)
+    assert await post_json(TOKENS, {}) == (503, {}, seconds)
 
 
 async def test_a_server_out_of_reach_raises_what_the_browser_says(js: Any) -> None:
