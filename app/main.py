@@ -110,4 +110,4 @@ async def _load_config() -> Config:
         raise ConfigurationError(CONFIG_FILE, str(error)) from None
     if status != 200:
         raise ConfigurationError(CONFIG_FILE, f"cannot be read: the host answered HTTP {status}")
-    return parse_config(data, js.location.origin)
+    return parse_config(data, js.document.baseURI)

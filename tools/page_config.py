@@ -21,8 +21,8 @@ from backend.origins import origin_of
 from chat.config import parse_config
 from kizuna.errors import ConfigurationError
 
-#: As a page's own origin; which one it is makes no difference here.
-ELSEWHERE = "https://page.example"
+#: As the page's own address; which one it is makes no difference here.
+ELSEWHERE = "https://page.example/"
 
 
 class Unusable(Exception):
@@ -47,8 +47,8 @@ def page_config(environment: Mapping[str, str]) -> dict[str, Any]:
     urls = (parsed.web_socket_url, parsed.token_url, parsed.ticket_url or "https:")
     if not all(url.startswith(("wss:", "https:")) for url in urls):
         raise Unusable("a page on https reaches wss:// and https:// only")
-    for key in ("webSocketUrl", "tokenUrl"):
-        if not config.get(key):
+    for key, url in (("webSocketUrl", parsed.web_socket_url), ("tokenUrl", parsed.token_url)):
+        if urlsplit(url).netloc == urlsplit(ELSEWHERE).netloc:
             raise Unusable(f"KIZUNA_CONFIG names no {key}: the page's own host has no server")
     return config
 

@@ -7,8 +7,10 @@
       "connection": {}
     }
 
-An empty URL means the page's own origin; an empty ``ticketUrl`` beside a token's from elsewhere, or beside the wire
-``article``, means that there are no tickets. Only this file, never the page's address, says where a token goes.
+An address may be relative to the page, as in a link: ``/ws``, ``./ws``, ``ws``. An empty one means ``ws``, ``token`` or
+``ticket`` beside the page; an empty ``ticketUrl`` beside a token's whole address, or beside the wire ``article``, means
+that there are no tickets. Only this file, never what follows ``?`` or ``#`` in the page's address, says where a token
+goes.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from kizuna.errors import ConfigurationError
 from kizuna.options import Options
@@ -26,6 +28,7 @@ from kizuna.wire import ARTICLE, KIZUNA
 CONFIG_FILE = "static/config.json"
 
 _KEYS = ("webSocketUrl", "tokenUrl", "ticketUrl", "wire", "connection")
+_WS, _HTTP = ("ws", "wss"), ("http", "https")
 _WIRES = {"kizuna": KIZUNA, "article": ARTICLE}
 
 
@@ -39,8 +42,8 @@ class Config:
     options: Options
 
 
-def parse_config(data: Any, origin: str) -> Config:
-    """The configuration in ``data`` for a page at ``origin`` (such as ``https://example.org``).
+def parse_config(data: Any, page_url: str) -> Config:
+    """The configuration in ``data`` for the page at ``page_url`` (such as ``https://example.org/chat/``).
 
     Raises ConfigurationError, which names the file and the key.
     """
@@ -55,30 +58,46 @@ def parse_config(data: Any, origin: str) -> Config:
     wire = data.get("wire", "kizuna")
     if not isinstance(wire, str) or wire not in _WIRES:
         raise _wrong("wire", f"must be one of {', '.join(_WIRES)}")
-    own_tickets = "" if data.get("tokenUrl") or wire == "article" else origin + "/ticket"
+    token_address = _address(data, "tokenUrl", _HTTP) or "token"
+    own_tickets = "" if _is_whole(token_address) or wire == "article" else "ticket"
+    ticket_address = _address(data, "ticketUrl", _HTTP) or own_tickets
+    socket_url = urljoin(page_url, _address(data, "webSocketUrl", _WS) or "ws")
     return Config(
-        web_socket_url=_url(data, "webSocketUrl", ("ws", "wss"), "ws" + origin.removeprefix("http") + "/ws"),
-        token_url=_url(data, "tokenUrl", ("http", "https"), origin + "/token"),
-        ticket_url=_url(data, "ticketUrl", ("http", "https"), own_tickets) or None,
+        web_socket_url=f"ws{socket_url.removeprefix('http')}"
+        if socket_url.startswith("http")
+        else socket_url,
+        token_url=urljoin(page_url, token_address),
+        ticket_url=urljoin(page_url, ticket_address) if ticket_address else None,
         options=Options.from_mapping(connection, prefix=f"{CONFIG_FILE}: connection.", wire=_WIRES[wire]),
     )
 
 
-def _url(data: Mapping[str, Any], key: str, schemes: tuple[str, ...], default: str) -> str:
+def _address(data: Mapping[str, Any], key: str, schemes: tuple[str, ...]) -> str:
+    """The address under ``key``: whole, relative or empty."""
     value = data.get(key, "")
     if not isinstance(value, str):
         raise _wrong(key, "must be text")
-    if not value:
-        return default
     try:
         parts = urlsplit(value)
-        usable = parts.scheme in schemes and bool(parts.hostname) and not parts.fragment
+        if _is_whole(value) or parts.scheme:
+            usable = parts.scheme in schemes and bool(parts.hostname)
+        else:
+            # A host without a scheme would else be taken for a folder.
+            first = parts.path.partition("/")[0]
+            usable = not parts.netloc and ("." not in first or first in (".", ".."))
     except ValueError:
         usable = False
-    if not usable:
+    if not usable or parts.fragment:
         names = " or ".join(f"{scheme}://" for scheme in schemes)
-        raise _wrong(key, f"must be empty (the page's own origin) or begin with {names} and name a host")
+        raise _wrong(
+            key,
+            f"must be empty, a path such as ./{key.removesuffix('Url')}, or begin with {names} and name a host",
+        )
     return value
+
+
+def _is_whole(address: str) -> bool:
+    return "://" in address
 
 
 def _wrong(key: str, problem: str) -> ConfigurationError:

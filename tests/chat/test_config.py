@@ -1,4 +1,4 @@
-"""config.json: empty means the page's own origin; anything wrong names the file and the key."""
+"""config.json: empty means beside the page; anything wrong names the file and the key."""
 
 from __future__ import annotations
 
@@ -11,11 +11,42 @@ from kizuna.errors import ConfigurationError
 from kizuna.wire import ARTICLE
 
 
-def test_empty_urls_mean_the_pages_own_origin() -> None:
-    config = parse_config({"webSocketUrl": "", "tokenUrl": ""}, "https://chat.example.org")
-    assert config.web_socket_url == "wss://chat.example.org/ws"
-    assert config.token_url == "https://chat.example.org/token"
-    assert parse_config({}, "http://127.0.0.1:8000").web_socket_url == "ws://127.0.0.1:8000/ws"
+@pytest.mark.parametrize(
+    ("page", "beside"),
+    [
+        ("https://chat.example.org/", "chat.example.org"),
+        ("https://chat.example.org/?lang=ja#/general", "chat.example.org"),
+        ("https://chat.example.org/chat/", "chat.example.org/chat"),
+        ("https://chat.example.org/a/b/index.html?ws=wss://evil.example#/x/y", "chat.example.org/a/b"),
+        ("http://127.0.0.1:8000/", "127.0.0.1:8000"),
+        ("http://my_chat:8000/%E7%B5%86/", "my_chat:8000/%E7%B5%86"),
+    ],
+)
+@pytest.mark.parametrize("empty", [{}, {"webSocketUrl": "", "tokenUrl": "", "ticketUrl": ""}])
+def test_empty_addresses_mean_beside_the_page(page: str, beside: str, empty: dict[str, str]) -> None:
+    config, secure = parse_config(empty, page), "s" if page.startswith("https") else ""
+    assert config.web_socket_url == f"ws{secure}://{beside}/ws"
+    assert config.token_url == f"http{secure}://{beside}/token"
+    assert config.ticket_url == f"http{secure}://{beside}/ticket"
+
+
+@pytest.mark.parametrize(
+    ("address", "whole"),
+    [
+        ("/live/ws", "chat.example.org/live/ws"),
+        ("./ws", "chat.example.org/a/ws"),
+        ("ws", "chat.example.org/a/ws"),
+        ("../b/ws", "chat.example.org/b/ws"),
+        ("ws?v=1", "chat.example.org/a/ws?v=1"),
+        ("a/b.c/d", "chat.example.org/a/a/b.c/d"),
+    ],
+)
+def test_addresses_may_be_relative_to_the_page(address: str, whole: str) -> None:
+    data = {"webSocketUrl": address, "tokenUrl": address, "ticketUrl": address}
+    for secure in ("", "s"):
+        config = parse_config(data, f"http{secure}://chat.example.org/a/#/general")
+        assert config.web_socket_url == f"ws{secure}://{whole}"
+        assert config.token_url == config.ticket_url == f"http{secure}://{whole}"
 
 
 def test_named_urls_are_taken_as_they_are() -> None:
@@ -37,6 +68,8 @@ TOKENS, TICKETS = "https://id.example.org/token", "https://chat.example.org/tick
         ({"ticketUrl": TICKETS}, TICKETS),
         ({"tokenUrl": TOKENS, "ticketUrl": TICKETS}, TICKETS),
         ({"wire": "article", "ticketUrl": TICKETS}, TICKETS),
+        ({"tokenUrl": "./token"}, f"{OWN}/ticket"),
+        ({"tokenUrl": "/token", "wire": "article"}, None),
         ({"tokenUrl": TOKENS}, None),
         ({"tokenUrl": TOKENS, "ticketUrl": ""}, None),
         ({"wire": "article"}, None),
@@ -64,6 +97,13 @@ def test_connection_numbers_become_options() -> None:
         ({"webSocketUrl": "wss://"}, "webSocketUrl"),
         ({"webSocketUrl": "wss://[broken"}, "webSocketUrl"),
         ({"webSocketUrl": "wss://example.org/#part"}, "webSocketUrl"),
+        ({"webSocketUrl": "//example.org/ws"}, "webSocketUrl"),
+        ({"webSocketUrl": "chat.example.org/ws"}, "webSocketUrl"),
+        ({"webSocketUrl": "localhost:8000/ws"}, "webSocketUrl"),
+        ({"webSocketUrl": "./ws#part"}, "webSocketUrl"),
+        ({"webSocketUrl": "wss:ws"}, "webSocketUrl"),
+        ({"tokenUrl": "javascript:alert(1)"}, "tokenUrl"),
+        ({"tokenUrl": "data:,x"}, "tokenUrl"),
         ({"webSocketUrl": 3}, "webSocketUrl"),
         ({"tokenUrl": "ftp://example.org"}, "tokenUrl"),
         ({"ticketUrl": "wss://example.org"}, "ticketUrl"),

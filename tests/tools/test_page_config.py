@@ -48,6 +48,7 @@ def test_a_whole_configuration_is_taken_as_it_is():
         ({"KIZUNA_CONFIG": "[]"}, "must be a JSON object"),
         ({"KIZUNA_CONFIG": "{}"}, "names no webSocketUrl"),
         ({"KIZUNA_CONFIG": '{"webSocketUrl": "wss://a.example/ws"}'}, "names no tokenUrl"),
+        ({"KIZUNA_CONFIG": '{"webSocketUrl": "./ws", "tokenUrl": "./token"}'}, "names no webSocketUrl"),
         ({"KIZUNA_CONFIG": '{"webSocketURL": "wss://a.example/ws"}'}, "webSocketURL"),
         ({"KIZUNA_CONFIG": '{"webSocketUrl": "ws://a.example/ws"}'}, "wss:// and https:// only"),
     ],
