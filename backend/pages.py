@@ -9,6 +9,7 @@ import re
 import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePath
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -159,7 +160,7 @@ class Policy:
     def headers(self, host: str | None) -> dict[str, str]:
         """All security headers of one answer. ``host`` is the request's; one that is no host name is left out."""
         connect = ["'self'"]
-        if host and is_host(host):
+        if host and is_host(host) and _can_be_named(host):
             # Older WebKit does not count ws: of the same host as 'self'.
             connect += [f"ws://{host}", f"wss://{host}"]
         connect += self._configured()
@@ -189,7 +190,8 @@ def origins_in(path: Path) -> tuple[str, ...]:
 
 
 def addresses_in(path: Path) -> dict[str, str | None]:
-    """Each address that a config.json gives, and its origin; None if no rule for content can name that."""
+    """Each whole address that a config.json gives, and its origin; None if no rule for content can name that. What is
+    relative to the page needs no rule."""
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -197,6 +199,24 @@ def addresses_in(path: Path) -> dict[str, str | None]:
     if not isinstance(config, Mapping):
         return {}
     urls = (config.get(key) for key in ("webSocketUrl", "tokenUrl", "ticketUrl"))
-    return {
-        url: origin_of(url, ("ws", "wss", "http", "https")) for url in urls if isinstance(url, str) and url
-    }
+    found = {}
+    for url in urls:
+        if isinstance(url, str) and url and not _is_relative(url):
+            origin = origin_of(url, ("ws", "wss", "http", "https"))
+            found[url] = origin if origin and _can_be_named(origin) else None
+    return found
+
+
+def _is_relative(address: str) -> bool:
+    """Whether it means a place on the page's own host; chat.config reads it in the same way."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return False
+    first = parts.path.partition("/")[0]
+    return not parts.scheme and not parts.netloc and ("." not in first or first in (".", ".."))
+
+
+def _can_be_named(host: str) -> bool:
+    """Whether a Content-Security-Policy has a word for it: its hosts have no underscores (CSP 3, 2.3.1)."""
+    return "_" not in host

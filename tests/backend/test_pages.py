@@ -293,6 +293,11 @@ def test_hosts_of_every_kind_are_understood(tmp_path, host):
     assert connect_sources(Policy(tmp_path), host) == ["'self'", f"ws://{host}", f"wss://{host}"]
 
 
+def test_a_host_with_an_underscore_has_no_word_in_the_policy(tmp_path):
+    """Browsers ignore such a source and complain; the page's own host is 'self' all the same."""
+    assert connect_sources(Policy(tmp_path), "my_chat:8000") == ["'self'"]
+
+
 def test_the_page_may_talk_to_what_its_config_names_and_a_change_counts_at_once(tmp_path):
     policy = Policy(tmp_path)
     (tmp_path / "static").mkdir()
@@ -304,7 +309,7 @@ def test_the_page_may_talk_to_what_its_config_names_and_a_change_counts_at_once(
     )
     named = ["wss://ws.example", "https://id.example:8443", "https://api.example"]
     assert connect_sources(policy, None) == ["'self'", *named]
-    config.write_text('{"webSocketUrl": "", "tokenUrl": "", "ticketUrl": ""}')
+    config.write_text('{"webSocketUrl": "./ws", "tokenUrl": "/a/token", "ticketUrl": "ticket"}')
     assert connect_sources(policy, None) == ["'self'"]
 
 

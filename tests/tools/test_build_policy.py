@@ -32,7 +32,7 @@ def test_the_page_may_talk_to_its_host_and_to_what_its_configuration_names(confi
 
 def test_without_addresses_only_its_host_remains(tmp_path: Path):
     config = tmp_path / "config.json"
-    config.write_text('{"webSocketUrl": "", "tokenUrl": ""}')
+    config.write_text('{"webSocketUrl": "./ws", "tokenUrl": "", "ticketUrl": "/chat/ticket"}')
     assert connect_sources(config) == ("'self'",)
     assert connect_sources(config, "chat.example") == ("'self'", "ws://chat.example", "wss://chat.example")
 
