@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
@@ -29,6 +30,8 @@ from backend.store.base import StoreError
 log = logging.getLogger(__name__)
 access_log = logging.getLogger("backend.access")
 
+# Seconds between two warnings of pages that may not use this server.
+WARNING_SECONDS = 60.0
 HEALTH_SECONDS = 2.0
 # What the application waits for handlers when it ends; part of the 5 s that a stop may take (backend.server).
 CLOSE_SECONDS = 0.5
@@ -121,20 +124,31 @@ class Origins:
     What sends no Origin is no page of a browser, and nothing that this check could protect.
     """
 
-    def __init__(self, allowed: frozenset[str]) -> None:
+    def __init__(self, allowed: frozenset[str], clock: Callable[[], float] = time.monotonic) -> None:
         self._allowed = allowed
+        self._clock = clock
+        self._warned_at = -math.inf
 
     def admit(self, connection: HTTPConnection) -> bool:
-        """Whether the request comes from an allowed page, or from none."""
-        origin = connection.headers.get("origin")
-        if origin is None:
+        """Whether the request comes from an allowed page, or from none. A refusal is in the log, once a minute."""
+        origin, host = connection.headers.get("origin"), connection.headers.get("host", "")
+        if origin is None or origin in self._allowed or self._is_own(origin, host):
             return True
-        if origin in self._allowed:
-            return True
-        # Behind a proxy that speaks TLS this server sees http: the host alone is compared.
-        scheme, _, host = (origin_of(origin) or "").partition("://")
-        own = origin_of(f"{scheme}://{connection.headers.get('host', '')}") if scheme else None
-        return own is not None and own == f"{scheme}://{host}"
+        if self._clock() - self._warned_at >= WARNING_SECONDS:
+            self._warned_at = self._clock()
+            log.warning(
+                "a page of %.200r may not use this server, which was asked as Host: %.200r. If it is your page, set "
+                "ALLOWED_ORIGINS to its origin, or let the proxy pass the browser's Host on (docs/hosting.md)",
+                origin,
+                host,
+            )
+        return False
+
+    def _is_own(self, origin: str, host: str) -> bool:
+        """Whether the page came from this server. Behind a proxy that speaks TLS this server sees http: the host
+        alone is compared."""
+        page = origin_of(origin)
+        return page is not None and page == origin_of(f"{page.partition('://')[0]}://{host}")
 
     def headers(self, request: Request) -> dict[str, str]:
         """What tells a browser that a page of another host may read the answer."""

@@ -9,16 +9,19 @@ import time
 import httpx
 import pytest
 from starlette.applications import Starlette
+from starlette.requests import HTTPConnection
+from starlette.routing import Mount
 from starlette.types import Message
 
 from backend.pages import SECURITY_HEADERS
 from backend.service import Options, Service
 from backend.store.base import StoreUnavailable
 from backend.tokens import Tokens
-from backend.web import create_app
+from backend.web import Origins, create_app
 
 MINE = "0123456789abcdef"
 ELSEWHERE = "https://page.example"
+MOUNTED = "http://chat.example:8000/team/chat/"
 
 
 class Browser(httpx.AsyncClient):
@@ -128,13 +131,13 @@ async def ticket_for(client, token, **headers):
     return await client.post("/ticket", json={}, headers={"Authorization": f"Bearer {token}", **headers})
 
 
-async def enter(client, token):
+async def enter(client, token, path="/ws"):
     """What /ws says first to who comes with this in the URL and greets: a frame, or the status of a refusal."""
     to_server: asyncio.Queue[Message] = asyncio.Queue()
     to_client: asyncio.Queue[Message] = asyncio.Queue()
     scope = {
         "type": "websocket",
-        "path": "/ws",
+        "path": path,
         "query_string": f"token={token}".encode(),
         "headers": [(b"host", b"chat.example:8000"), (b"origin", b"http://chat.example:8000")],
         "subprotocols": [],
@@ -222,6 +225,8 @@ async def ask(client, origin, host="chat.example:8000"):
         ("https://chat.example", "chat.example", 200),
         ("https://chat.example", "chat.example:443", 200),
         ("http://[::1]:8000", "[::1]:8000", 200),
+        ("http://my_chat:8000", "my_chat:8000", 200),
+        ("http://my_chat", "my_other_chat", 403),
         ("http://evil.example", "chat.example:8000", 403),
         ("http://chat.example:8001", "chat.example:8000", 403),
         ("http://chat.example", "chat.example:8000", 403),
@@ -237,6 +242,28 @@ async def test_by_default_only_the_servers_own_pages_get_tokens(client, origin, 
     assert "access-control-allow-origin" not in answer.headers
     if status == 403:
         assert answer.json()["code"] == "forbidden_origin"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8000", "chat_backend"])
+async def test_a_proxy_that_hides_the_host_is_named_in_the_log(client, caplog, host):
+    """nginx sends the name of its upstream, unless it is told to pass the browser's Host on."""
+    for _ in range(3):
+        assert (await ask(client, "https://chat.example.org", host)).status_code == 403
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert "'https://chat.example.org'" in warning
+    assert f"Host: '{host}'" in warning
+    assert "set ALLOWED_ORIGINS to" in warning
+
+
+def test_a_forbidden_page_is_in_the_log_once_a_minute_and_forges_no_line(caplog):
+    time_is = [0.0]
+    origins = Origins(frozenset(), lambda: time_is[0])
+    headers = [(b"origin", b"https://a\r\nforged"), (b"host", b"x" * 5000)]
+    for now in (0.0, 59.0, 60.0, 61.0):
+        time_is[0] = now
+        assert not origins.admit(HTTPConnection({"type": "http", "headers": headers}))
+    assert len(caplog.messages) == 2
+    assert all("\n" not in line and len(line) < 1000 for line in caplog.messages)
 
 
 async def test_a_listed_origin_may_ask_and_read_the_answer(tmp_path):
@@ -277,6 +304,24 @@ async def test_a_listed_origin_may_show_its_token_in_a_header_and_read_the_ticke
             preflight = await client.options("/ticket", headers={"Origin": origin, **asks})
             assert preflight.status_code == 403
             assert "access-control-allow-origin" not in preflight.headers
+
+
+# --- under a path ---
+
+
+async def test_the_whole_server_works_under_a_path(tmp_path):
+    (tmp_path / "index.html").write_text("the page")
+    inner = create_app(Options(data=tmp_path / "k.sqlite3", root=tmp_path))
+    outer = Starlette(routes=[Mount("/team/chat", inner)])
+    transport = httpx.ASGITransport(app=outer, raise_app_exceptions=False)
+    async with inner.router.lifespan_context(inner), Browser(transport=transport, base_url=MOUNTED) as client:
+        client.app = outer
+        assert (await client.get("")).text == "the page"
+        assert (await client.get("health")).json() == {"status": "ok"}
+        token = (await client.post("token", json={"name": "Ann", "clientSecret": MINE})).json()
+        answer = await client.post("ticket", json={"token": token["token"]})
+        ready = await enter(client, answer.json()["ticket"], "/team/chat/ws")
+        assert (ready["type"], ready["userId"]) == ("ready", token["userId"])
 
 
 # --- the rest ---
