@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from urllib.parse import parse_qs, urlsplit
 
@@ -103,9 +104,8 @@ class Watch:
 
     def _on_request(self, request: Request) -> None:
         self.requests.append(request.url)
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme == "Bearer":
-            self.tokens.add(token)
+        if urlsplit(request.url).path.endswith("/ticket") and request.post_data:
+            self.tokens.add(json.loads(request.post_data)["token"])
 
     def _on_websocket(self, socket: WebSocket) -> None:
         self.sockets_opened.append(socket.url)

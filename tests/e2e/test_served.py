@@ -1,0 +1,142 @@
+"""Under a path, behind a sign-in gate, and with a firewall in between now and then."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from base64 import b64encode
+from collections.abc import Iterator
+from pathlib import Path
+
+import uvicorn
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+from starlette.applications import Starlette
+from starlette.datastructures import Headers
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Mount
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from backend.service import Options
+from backend.web import create_app
+from tests.support.person import Person
+from tests.support.waiting import PATIENCE, eventually
+
+BASIC = f"Basic {b64encode(b'ann:password').decode()}"
+COOKIE = "signed-in=yes"
+
+
+class Gate:
+    """Responsible for letting nothing through, neither page nor WebSocket, without a password or a cookie."""
+
+    def __init__(self, app: ASGIApp, kind: str) -> None:
+        self._app = app
+        self._kind = kind
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope) if scope["type"] != "lifespan" else Headers()
+        passes = (
+            headers.get("authorization") == BASIC
+            if self._kind == "basic"
+            else COOKIE in headers.get("cookie", "")
+        )
+        if passes or scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close"})
+        else:
+            await self._refusal(scope["path"])(scope, receive, send)
+
+    def _refusal(self, path: str) -> Response:
+        if self._kind == "basic":
+            return Response(status_code=401, headers={"WWW-Authenticate": 'Basic realm="chat"'})
+        return HTMLResponse("<h1>Sign in</h1>") if path == "/sign-in" else RedirectResponse("/sign-in", 302)
+
+
+@contextlib.contextmanager
+def gated(kind: str, site: Path, folder: Path) -> Iterator[str]:
+    """Where the whole server is, under a path and behind a gate of this kind."""
+    inner = create_app(Options(data=folder / "kizuna.sqlite3", root=site, rate_limit=0))
+    outer = Starlette(
+        routes=[Mount("/team/chat", inner)], lifespan=lambda _: inner.router.lifespan_context(inner)
+    )
+    config = uvicorn.Config(
+        Gate(outer, kind), port=0, ws="websockets-sansio", log_config=None, timeout_graceful_shutdown=1
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve()))
+    thread.start()
+    try:
+        eventually(lambda: server.started, what="the gate listens")
+        port = server.servers[0].sockets[0].getsockname()[1]
+        yield f"http://127.0.0.1:{port}/team/chat/"
+    finally:
+        server.should_exit = True
+        thread.join(PATIENCE)
+
+
+def joined(page: Page, url: str) -> None:
+    page.set_default_timeout(PATIENCE * 1000)
+    page.goto(url, wait_until="commit")
+    page.get_by_role("textbox", name="Your name").fill("Ann")
+    page.get_by_role("button", name="Join", exact=True).click()
+
+
+def says(page: Page, text: str) -> None:
+    page.get_by_role("textbox", name="Message", exact=True).fill(text)
+    page.get_by_role("textbox", name="Message", exact=True).press("Enter")
+    expect(page.locator('article[data-state="sent"]', has_text=text)).to_be_visible()
+
+
+def test_behind_http_basic_under_a_path_somebody_gets_in(
+    chromium: Browser, site: Path, tmp_path: Path
+) -> None:
+    password = {"username": "ann", "password": "password"}
+    with (
+        gated("basic", site, tmp_path) as url,
+        contextlib.closing(chromium.new_context(locale="en-US", http_credentials=password)) as context,
+    ):
+        page = context.new_page()
+        joined(page, url)
+        says(page, "past the password")
+        expect(page.locator("html")).to_have_attribute("data-status", "connected")
+
+
+def test_a_gate_whose_sign_in_ended_is_told_and_passed_again(
+    chromium: Browser, site: Path, tmp_path: Path
+) -> None:
+    with (
+        gated("cookie", site, tmp_path) as url,
+        contextlib.closing(chromium.new_context(locale="en-US")) as context,
+    ):
+        sign_in(context, url)
+        page = context.new_page()
+        page.goto(url)
+        expect(page.locator("html")).to_have_attribute("data-page", "live")
+        context.clear_cookies()
+        page.get_by_role("textbox", name="Your name").fill("Ann")
+        page.get_by_role("button", name="Join", exact=True).click()
+        expect(page.locator("#banner")).to_contain_text(
+            "A sign-in page or a firewall stands before the server."
+        )
+        expect(page.locator("html")).not_to_have_attribute("data-status", "rejected")
+        sign_in(context, url)
+        page.get_by_role("button", name="Try now", exact=True).click()
+        says(page, "past the cookie")
+
+
+def sign_in(context: BrowserContext, url: str) -> None:
+    name, _, value = COOKIE.partition("=")
+    context.add_cookies([{"name": name, "value": value, "url": url}])
+
+
+def test_one_403_of_a_firewall_ends_no_open_tab(ada: Person) -> None:
+    ada.watch.allow_network_trouble()
+    ada.watch.allow("status of 403", "no token: Intercepted")
+    ada.page.route("**/ticket", lambda route: route.fulfill(status=403, body="<h1>Blocked</h1>"), times=1)
+    with ada.page.expect_response("**/ticket") as blocked:
+        ada.network.reset(only_websockets=True)
+    assert blocked.value.status == 403
+    ada.wait_until_in()
+    ada.say("still here")
+    ada.wait_for_text("still here", state="sent")
