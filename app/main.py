@@ -11,6 +11,7 @@ import js
 
 from chat import cache
 from chat.admission import Endpoints
+from chat.adoption import Adoption
 from chat.cache import RoomCache
 from chat.config import CONFIG_FILE, Config, parse_config
 from chat.identity import Identity
@@ -29,6 +30,7 @@ from kizuna.browser import (
 )
 from kizuna.browser.console import ConsoleHandler
 from kizuna.browser.http import NoJson, get_json, post_json
+from kizuna.browser.storage import page_prefix
 from kizuna.errors import ConfigurationError
 from kizuna.outbox_rows import OutboxRows
 from kizuna.steady_storage import SteadyStorage
@@ -51,7 +53,7 @@ def start() -> None:
 
 async def _start() -> None:
     try:
-        _open_page(await _load_config())
+        await _open_page(await _load_config())
     except ConfigurationError as error:
         show_failure(str(error), cause="config")
     except OSError as error:
@@ -61,16 +63,28 @@ async def _start() -> None:
         raise
 
 
-def _open_page(config: Config) -> None:
+async def _open_page(config: Config) -> None:
     platform = BrowserPlatform(TICKS_FILE)
     endpoints = Endpoints(post_json, config.token_url, config.ticket_url, platform.now, js.document.baseURI)
-    identity = Identity(LocalSettings(), endpoints, lambda: secrets.token_urlsafe(32), TabSettings())
+    prefix = page_prefix()
+    settings, tab = LocalSettings(prefix), TabSettings(prefix)
+    identity = Identity(settings, endpoints, lambda: secrets.token_urlsafe(32), tab)
     service = get_websocket_service(
         config.web_socket_url, identity.get_token, platform=platform, options=config.options
     )
     store = ChatStore()
-    database = IndexedDb("kizuna", (outbox_rows.TABLE, cache.TABLE))
-    rows = OutboxRows(SteadyStorage(database, lambda: session.not_kept()), WebLocks(), _new_id())
+    tables, locks, tab_id = (outbox_rows.TABLE, cache.TABLE), WebLocks(), _new_id()
+    database = IndexedDb(f"{prefix}kizuna", tables)
+    old_database = IndexedDb("kizuna", tables) if prefix else database
+    adoption = Adoption(
+        LocalSettings(), TabSettings(), old_database, lambda storage: OutboxRows(storage, locks, tab_id)
+    )
+    if prefix:
+        await adoption.all(identity, settings, tab, database)
+        old_database.close()
+    else:
+        await adoption.secrets(identity)
+    rows = OutboxRows(SteadyStorage(database, lambda: session.not_kept()), locks, tab_id)
     session = ChatSession(
         store,
         service,

@@ -19,7 +19,7 @@ from kizuna.platform import Settings
 
 NAME_KEY = "kizuna.name"
 LEFT_KEY = "kizuna.left."
-SECRET_KEY = "kizuna.secret."
+SECRET_KEY = "kizuna.secret-for."
 USER_KEY = "kizuna.user."
 
 #: What a person is told of these; of others the connection's own words say enough (static/i18n, reason.*).
@@ -34,8 +34,8 @@ class Identity:
     """Responsible for the person's name, secret and user id. ``make_secret`` draws a new secret. ``tab`` are
     settings of this tab alone: two people may each have one, and a reload is the same person again.
 
-    A secret is kept for each name: another name on the same machine is another person, and the old name is the
-    old person again.
+    A secret is kept for each name and token endpoint: another name on the same machine is another person, and the old
+    name is the old person again; no server is shown a secret that was made for another one.
     """
 
     def __init__(
@@ -65,9 +65,10 @@ class Identity:
     def person(self) -> str:
         """What the person of the moment is called in storage: another for every secret and every token endpoint. It
         tells neither."""
-        return self._called(self._secret)
+        return self.called(self._secret)
 
-    def _called(self, secret: str) -> str:
+    def called(self, secret: str) -> str:
+        """What the person with this secret is called in storage."""
         return hashlib.sha256(f"{self._endpoints.token_url}\n{secret}".encode()).hexdigest()[:32]
 
     @property
@@ -81,8 +82,20 @@ class Identity:
     def person_who_left(self) -> str | None:
         """What storage calls the remembered person, if they left."""
         name = self.remembered_name
-        secret = self._settings.get(SECRET_KEY + name) if name is not None and self.has_left else None
-        return None if secret is None else self._called(secret)
+        return self.person_of(name) if name is not None and self.has_left else None
+
+    def person_of(self, name: str) -> str | None:
+        """What storage calls the person of this name; None if there has been none."""
+        secret = self._settings.get(self._secret_key(name))
+        return None if secret is None else self.called(secret)
+
+    def adopt(self, name: str, secret: str) -> None:
+        """The person of this name has this secret."""
+        self._settings.set(self._secret_key(name), secret)
+
+    def _secret_key(self, name: str) -> str:
+        endpoint = hashlib.sha256(self._endpoints.token_url.encode()).hexdigest()[:16]
+        return f"{SECRET_KEY}{endpoint}.{name}"
 
     def enter(self, name: str) -> None:
         """Be the person of this name. Raises protocol.InvalidField."""
@@ -92,8 +105,8 @@ class Identity:
         self._tab.set(NAME_KEY, name)
         self._settings.delete(LEFT_KEY + name)
         # Kept here too: storage that is cleared under a page must not make somebody else of the person.
-        self._secret = self._settings.get(SECRET_KEY + name) or self._make_secret()
-        self._settings.set(SECRET_KEY + name, self._secret)
+        self._secret = self._settings.get(self._secret_key(name)) or self._make_secret()
+        self.adopt(name, self._secret)
         self._admission = Admission(self._endpoints, name, self._secret)
         self.user_id = self._remembered_user_id()
 

@@ -9,6 +9,7 @@ import js
 from pyodide.ffi import JsException
 
 from chat.store import ChatState, ChatStore, NoticeKind
+from kizuna.browser.storage import page_prefix
 from ui.actions import Actions
 from ui.composing import (
     BUSY_AFTER,
@@ -254,7 +255,7 @@ def _place(state: ChatState) -> Place:
 def _key_of_draft(place: Place) -> str | None:
     """Nobody's draft is kept before somebody has joined."""
     name, room_id = place
-    return None if name is None else f"{_DRAFT}{room_id}/{name}"
+    return None if name is None else f"{page_prefix()}{_DRAFT}{room_id}/{name}"
 
 
 def _load_draft(place: Place) -> str:

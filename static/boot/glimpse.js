@@ -2,7 +2,10 @@
 // until Python shows what is true now. They are kept in localStorage, which alone answers before the first paint, and go
 // as soon as somebody leaves. Classic, at the end of the body: it runs once, between the parser and the first paint.
 (() => {
-  const KEY = "kizuna.glimpse";
+  // kizuna/browser/storage.py sets the pages of one origin apart in the same way.
+  const folder = new URL(".", document.baseURI).pathname;
+  const own = (name) => (folder === "/" ? name : folder + name);
+  const KEY = own("kizuna.glimpse");
   const MOST = 20; // messages; more than a tall screen shows
   const LONGEST = 1000; // characters of a message
   const PATIENCE = 3000; // milliseconds after the page is live, should it show neither messages nor that there are none
@@ -12,8 +15,8 @@
   const rows = glimpse.querySelector(".rows");
 
   // chat/identity.py keeps both: whom this tab knows, and that somebody left, in whatever tab.
-  const remembered = () => sessionStorage.getItem("kizuna.name") ?? localStorage.getItem("kizuna.name");
-  const hasLeft = (name) => localStorage.getItem(`kizuna.left.${name}`) !== null;
+  const remembered = () => sessionStorage.getItem(own("kizuna.name")) ?? localStorage.getItem(own("kizuna.name"));
+  const hasLeft = (name) => localStorage.getItem(own(`kizuna.left.${name}`)) !== null;
   // The room of this address; ui/address.py has the same default.
   const here = () => (/^#\/./.test(location.hash) ? location.hash : "#/general");
   const piece = (element, name) => element.querySelector(`[data-part="${name}"]`);

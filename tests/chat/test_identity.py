@@ -30,7 +30,7 @@ class Server:
         self.go_on = asyncio.Event()
 
     async def __call__(self, url: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> Answer:
-        if url == "/token":
+        if url.endswith("/token"):
             self.asked.append(body)
             token = {"token": f"t.{len(self.asked)}", "userId": f"id-of-{body['name']}", "expiresIn": 60}
             return await self._answer(url, token)
@@ -45,12 +45,15 @@ class Server:
 
 
 def identity(
-    server: Server, settings: MemorySettings | None = None, tab: MemorySettings | None = None
+    server: Server,
+    settings: MemorySettings | None = None,
+    tab: MemorySettings | None = None,
+    token_url: str = "/token",
 ) -> Identity:
     secrets = iter(f"secret-{number}" for number in range(100))
     return Identity(
         settings if settings is not None else MemorySettings(),
-        Endpoints(server, "/token", "/ticket", VirtualClock().now),
+        Endpoints(server, token_url, "/ticket", VirtualClock().now),
         lambda: next(secrets),
         tab,
     )
@@ -150,8 +153,18 @@ def test_each_name_has_its_own_secret_and_gets_it_back() -> None:
     person.enter("Mika")
     person.enter("Ren")
     person.enter("Mika")
-    assert settings["kizuna.secret.Mika"] == "secret-0"
-    assert settings["kizuna.secret.Ren"] == "secret-1"
+    secrets = {key.rpartition(".")[2]: value for key, value in settings.items() if "secret" in key}
+    assert secrets == {"Mika": "secret-0", "Ren": "secret-1"}
+
+
+async def test_no_server_is_shown_a_secret_that_was_made_for_another() -> None:
+    here, there, settings = Server(), Server(), MemorySettings()
+    people = [identity(here, settings), identity(there, settings, token_url="https://there.example/token")]
+    for person in people:
+        person.enter("Mika")
+        await person.get_token()
+    assert people[0].person != people[1].person
+    assert len([key for key in settings if "secret" in key]) == 2
 
 
 def test_leaving_is_remembered_until_entering_again() -> None:

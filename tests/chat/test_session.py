@@ -87,7 +87,7 @@ async def test_who_left_stays_away_across_reloads_until_joining(stage: Stage) ->
 async def test_who_left_stays_away_though_the_secret_is_gone(stage: Stage) -> None:
     await stage.join()
     stage.session.leave()
-    for key in [key for key in stage.settings if key.startswith("kizuna.secret.")]:
+    for key in [key for key in stage.settings if key.startswith("kizuna.secret-for.")]:
         del stage.settings[key]
     again = stage.reloaded()
     again.session.start()

@@ -1,16 +1,18 @@
-"""Under a path, behind a sign-in gate, and with a firewall in between now and then."""
+"""Under a path, beside another copy, behind a sign-in gate, and with a firewall in between now and then."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import threading
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import uvicorn
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, HttpCredentials, Page, Request, expect
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -54,30 +56,46 @@ class Gate:
 
 
 @contextlib.contextmanager
-def gated(kind: str, site: Path, folder: Path) -> Iterator[str]:
-    """Where the whole server is, under a path and behind a gate of this kind."""
-    inner = create_app(Options(data=folder / "kizuna.sqlite3", root=site, rate_limit=0))
-    outer = Starlette(
-        routes=[Mount("/team/chat", inner)], lifespan=lambda _: inner.router.lifespan_context(inner)
+def served(site: Path, folder: Path, *paths: str, gate: str = "") -> Iterator[str]:
+    """Where whole servers are, each under a path of one origin and with data of its own, perhaps behind a gate."""
+    servers = {
+        path: create_app(Options(data=folder / path / "kizuna.sqlite3", root=site, rate_limit=0))
+        for path in paths
+    }
+
+    @contextlib.asynccontextmanager
+    async def lives(_: Starlette) -> AsyncIterator[None]:
+        async with contextlib.AsyncExitStack() as stack:
+            for server in servers.values():
+                await stack.enter_async_context(server.router.lifespan_context(server))
+            yield
+
+    app: ASGIApp = Starlette(
+        routes=[Mount(f"/{path}", server) for path, server in servers.items()], lifespan=lives
     )
     config = uvicorn.Config(
-        Gate(outer, kind), port=0, ws="websockets-sansio", log_config=None, timeout_graceful_shutdown=1
+        Gate(app, gate) if gate else app,
+        port=0,
+        ws="websockets-sansio",
+        log_config=None,
+        timeout_graceful_shutdown=1,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve()))
     thread.start()
     try:
-        eventually(lambda: server.started, what="the gate listens")
+        eventually(lambda: server.started, what="the servers listen")
         port = server.servers[0].sockets[0].getsockname()[1]
-        yield f"http://127.0.0.1:{port}/team/chat/"
+        yield f"http://127.0.0.1:{port}"
     finally:
         server.should_exit = True
         thread.join(PATIENCE)
 
 
-def joined(page: Page, url: str) -> None:
+def join(page: Page, url: str = "") -> None:
     page.set_default_timeout(PATIENCE * 1000)
-    page.goto(url, wait_until="commit")
+    if url:
+        page.goto(url, wait_until="commit")
     page.get_by_role("textbox", name="Your name").fill("Ann")
     page.get_by_role("button", name="Join", exact=True).click()
 
@@ -91,13 +109,13 @@ def says(page: Page, text: str) -> None:
 def test_behind_http_basic_under_a_path_somebody_gets_in(
     chromium: Browser, site: Path, tmp_path: Path
 ) -> None:
-    password = {"username": "ann", "password": "password"}
+    password = HttpCredentials(username="ann", password="password")
     with (
-        gated("basic", site, tmp_path) as url,
+        served(site, tmp_path, "team/chat", gate="basic") as url,
         contextlib.closing(chromium.new_context(locale="en-US", http_credentials=password)) as context,
     ):
         page = context.new_page()
-        joined(page, url)
+        join(page, f"{url}/team/chat/")
         says(page, "past the password")
         expect(page.locator("html")).to_have_attribute("data-status", "connected")
 
@@ -106,16 +124,15 @@ def test_a_gate_whose_sign_in_ended_is_told_and_passed_again(
     chromium: Browser, site: Path, tmp_path: Path
 ) -> None:
     with (
-        gated("cookie", site, tmp_path) as url,
+        served(site, tmp_path, "chat", gate="cookie") as url,
         contextlib.closing(chromium.new_context(locale="en-US")) as context,
     ):
         sign_in(context, url)
         page = context.new_page()
-        page.goto(url)
+        page.goto(f"{url}/chat/")
         expect(page.locator("html")).to_have_attribute("data-page", "live")
         context.clear_cookies()
-        page.get_by_role("textbox", name="Your name").fill("Ann")
-        page.get_by_role("button", name="Join", exact=True).click()
+        join(page)
         expect(page.locator("#banner")).to_contain_text(
             "A sign-in page or a firewall stands before the server."
         )
@@ -128,6 +145,38 @@ def test_a_gate_whose_sign_in_ended_is_told_and_passed_again(
 def sign_in(context: BrowserContext, url: str) -> None:
     name, _, value = COOKIE.partition("=")
     context.add_cookies([{"name": name, "value": value, "url": url}])
+
+
+def test_two_copies_on_one_origin_share_neither_people_nor_words(
+    chromium: Browser, site: Path, tmp_path: Path
+) -> None:
+    with (
+        served(site, tmp_path, "a", "b") as url,
+        contextlib.closing(chromium.new_context(locale="en-US")) as context,
+    ):
+        page = context.new_page()
+        secrets: dict[str, set[str]] = {"/a/token": set(), "/b/token": set()}
+
+        def note(request: Request) -> None:
+            if request.url.endswith("/token"):
+                secrets[urlsplit(request.url).path].add(json.loads(request.post_data or "")["clientSecret"])
+
+        page.on("request", note)
+        join(page, f"{url}/a/")
+        says(page, "only for a")
+        page.goto(f"{url}/b/")
+        expect(page.get_by_role("textbox", name="Your name")).to_be_visible()
+        expect(page.get_by_text("only for a")).to_have_count(0)
+        join(page)
+        says(page, "only for b")
+        expect(page.get_by_text("only for a")).to_have_count(0)
+        page.get_by_role("button", name="Leave", exact=True).click()
+        expect(page.get_by_role("textbox", name="Your name")).to_be_visible()
+        page.goto(f"{url}/a/")
+        says(page, "still in a")
+        expect(page.locator("article")).to_have_count(2)
+        assert [len(found) for found in secrets.values()] == [1, 1]
+        assert secrets["/a/token"] != secrets["/b/token"]
 
 
 def test_one_403_of_a_firewall_ends_no_open_tab(ada: Person) -> None:

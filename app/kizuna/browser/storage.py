@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from urllib.parse import urljoin, urlsplit
 
 import js
 from pyodide.ffi import JsException
@@ -18,11 +19,19 @@ async def ask_to_persist() -> None:
         await js.navigator.storage.persist()
 
 
-class _Settings:
-    """Responsible for texts that outlive the page. Without storage (blocked, full) they live as long as the page."""
+def page_prefix() -> str:
+    """What sets apart the names of one page among those of its origin: the path of its folder; at the root nothing."""
+    folder = urlsplit(urljoin(js.document.baseURI, ".")).path
+    return "" if folder == "/" else folder
 
-    def __init__(self, storage: str) -> None:
+
+class _Settings:
+    """Responsible for texts that outlive the page. Without storage (blocked, full) they live as long as the page.
+    ``prefix`` goes before every key."""
+
+    def __init__(self, storage: str, prefix: str) -> None:
         self._name = storage
+        self._prefix = prefix
         self._memory: dict[str, str | None] = {}
 
     def get(self, key: str) -> str | None:
@@ -30,7 +39,7 @@ class _Settings:
         if key in self._memory:
             return self._memory[key]
         try:
-            value = self._storage.getItem(key)
+            value = self._storage.getItem(self._prefix + key)
         except JsException:
             return None
         return (
@@ -40,7 +49,7 @@ class _Settings:
     def set(self, key: str, value: str) -> None:
         """Remember ``value``."""
         try:
-            self._storage.setItem(key, value)
+            self._storage.setItem(self._prefix + key, value)
         except JsException as error:
             logger.warning("the browser keeps no settings (%s); they end with this page", error.name)
             self._memory[key] = value
@@ -50,11 +59,20 @@ class _Settings:
     def delete(self, key: str) -> None:
         """Forget it."""
         try:
-            self._storage.removeItem(key)
+            self._storage.removeItem(self._prefix + key)
         except JsException:
             self._memory[key] = None
         else:
             self._memory.pop(key, None)
+
+    def names(self, prefix: str) -> list[str]:
+        """What follows ``prefix`` in each key that begins so."""
+        begin = self._prefix + prefix
+        try:
+            keys = [str(self._storage.key(index)) for index in range(self._storage.length)]
+        except JsException:
+            return []
+        return [key.removeprefix(begin) for key in keys if key.startswith(begin)]
 
     @property
     def _storage(self) -> js.Storage:
@@ -66,12 +84,12 @@ class _Settings:
 class LocalSettings(_Settings):
     """Responsible for what every tab of this browser shares, and keeps."""
 
-    def __init__(self) -> None:
-        super().__init__("localStorage")
+    def __init__(self, prefix: str = "") -> None:
+        super().__init__("localStorage", prefix)
 
 
 class TabSettings(_Settings):
     """Responsible for what belongs to this tab alone, across its reloads, until it is closed."""
 
-    def __init__(self) -> None:
-        super().__init__("sessionStorage")
+    def __init__(self, prefix: str = "") -> None:
+        super().__init__("sessionStorage", prefix)

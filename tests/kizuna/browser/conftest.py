@@ -141,6 +141,13 @@ class Storage:
             raise self.error
         return self._items
 
+    @property
+    def length(self) -> int:
+        return len(self._open())
+
+    def key(self, index: int) -> str:
+        return list(self._open())[index]
+
     def getItem(self, key: str) -> Any:
         return self._open().get(key, JsNull())
 

@@ -247,6 +247,33 @@ def test_settings_of_a_tab_are_apart_from_the_browsers(js: Any) -> None:
     assert (LocalSettings().get("name"), TabSettings().get("name")) == ("Mika", None)
 
 
+@pytest.mark.parametrize(
+    ("address", "prefix"),
+    [
+        ("https://chat.example.org/", ""),
+        ("https://chat.example.org/index.html?lang=ja#/a/b", ""),
+        ("https://chat.example.org/team-a/", "/team-a/"),
+        ("https://chat.example.org/team-a/index.html#/general", "/team-a/"),
+        ("https://chat.example.org/%E7%B5%86/b/", "/%E7%B5%86/b/"),
+    ],
+)
+def test_pages_of_one_origin_have_names_of_their_own(js: Any, address: str, prefix: str) -> None:
+    from kizuna.browser.storage import LocalSettings, page_prefix
+
+    js.document.baseURI = address
+    assert page_prefix() == prefix
+    LocalSettings("/elsewhere/").set("name", "Ren")
+    own = LocalSettings(page_prefix())
+    assert own.get("name") is None
+    own.set("name", "Mika")
+    assert (own.get("name"), own.names("na")) == ("Mika", ["me"])
+    assert js.localStorage.getItem(f"{prefix}name") == "Mika"
+    own.delete("name")
+    assert own.names("") == ([] if prefix else ["/elsewhere/name"])
+    js.localStorage.error = js.JsException("SecurityError")
+    assert own.names("") == []
+
+
 async def test_the_service_leaves_nothing_behind_after_a_thousand_drops(js: Any) -> None:
     from kizuna.browser import disconnect_websocket, get_websocket_service, proxies
 
