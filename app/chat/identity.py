@@ -22,9 +22,10 @@ LEFT_KEY = "kizuna.left."
 SECRET_KEY = "kizuna.secret-for."
 USER_KEY = "kizuna.user."
 
+INTERCEPTED = "intercepted"
 #: What a person is told of these; of others the connection's own words say enough (static/i18n, reason.*).
 PROBLEMS: dict[type[Exception], str] = {
-    Intercepted: "intercepted",
+    Intercepted: INTERCEPTED,
     OriginForbidden: "forbidden_origin",
     TryLater: "busy",
 }

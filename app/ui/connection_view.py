@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import js
+from pyodide.ffi import to_js
 
+from chat.identity import INTERCEPTED
 from chat.store import ChatState
 from kizuna.states import Status
 from ui.actions import Actions
@@ -41,6 +43,7 @@ class ConnectionView:
         self._pill_words = by_id("connection-words")
         self._button = by_id("try-now")
         self._banner = by_id("banner")
+        self._reason: str | None = None
         self._pill: Pill | None = None
         self._banner_drawn: tuple[object, ...] = ()
         self._button_drawn: tuple[bool, bool] | None = None
@@ -49,6 +52,7 @@ class ConnectionView:
     def draw(self, state: ChatState, now: float) -> float | None:
         """All three."""
         link = state.link
+        self._tell_worker(link.reason)
         deadline = link.retry_at if link.status is Status.WAITING else None
         seconds = self._countdown.seconds(deadline, now)
         self._draw_pill(pill_for(state, seconds))
@@ -61,6 +65,16 @@ class ConnectionView:
             banner_words(state, self._outage, self._texts, self._formats.time, js.location.origin)
         )
         return min((wake for wake in wakes if wake is not None and wake > now), default=None)
+
+    def _tell_worker(self, reason: str | None) -> None:
+        """A page that the service worker keeps would be loaded again without ever meeting the gate."""
+        if reason == self._reason:
+            return
+        self._reason = reason
+        workers = getattr(js.navigator, "serviceWorker", None)  # there is none without https
+        if reason == INTERCEPTED and workers and workers.controller:
+            message = to_js({"type": "intercepted"}, dict_converter=js.Object.fromEntries)
+            workers.controller.postMessage(message)
 
     def _draw_pill(self, pill: Pill) -> None:
         if pill == self._pill:

@@ -4,7 +4,7 @@
 //
 // A version has a cache of its own. It is filled while the one before goes on, file by file checked against the build's
 // SHA-256, and takes over when a page says so, or when no page of the one before is open. Old caches go when no page
-// uses them any more. The messages between page and worker ("version", "activate", "keep") join different versions of
+// uses them any more. The messages between page and worker ("version", "activate", "keep", "intercepted") join different versions of
 // both: they stay as they are.
 const BUILD = null;
 
@@ -27,6 +27,7 @@ const digests = new Map(
 );
 const pages = [SCOPE, address("index.html")];
 const config = address(BUILD.config);
+const intercepted = address("?intercepted"); // among the settings: the next visit asks the host for the page
 const refused = address("?refused"); // among the settings: since when the host's versions were not whole, and how often
 
 // The host is there, but what it has is not this version.
@@ -37,13 +38,14 @@ addEventListener("message", (event) => {
   const { type, way } = event.data ?? {};
   if (type === "version") event.ports[0].postMessage(BUILD.version);
   if (type === "activate") skipWaiting();
+  if (type === "intercepted") event.waitUntil(caches.open(SETTINGS).then((settings) => settings.put(intercepted, new Response())));
   if (type === "keep") event.waitUntil(keep(way).then(clean));
 });
 addEventListener("fetch", (event) => {
   const { method, mode, url } = event.request;
   if (method !== "GET") return;
   if (mode === "navigate") {
-    if (pages.includes(url.replace(/[?#].*/s, ""))) event.respondWith(kept(SCOPE, event.request));
+    if (pages.includes(url.replace(/[?#].*/s, ""))) event.respondWith(visited(event.request));
   } else if (url === config) event.respondWith(configuration(event));
   else if (isHashed(url) || digests.has(url)) event.respondWith(kept(url, event.request));
 });
@@ -137,6 +139,12 @@ async function putPage(cache) {
 }
 
 // --- what is given ---
+
+// Where a sign-in gate stands before the host, only a page that the gate sees asked for brings anybody to its form.
+async function visited(request) {
+  const isIntercepted = (await caches.has(SETTINGS)) && (await (await caches.open(SETTINGS)).delete(intercepted));
+  return (isIntercepted && (await fetch(request).catch(() => null))) || kept(SCOPE, request);
+}
 
 async function kept(url, request) {
   return (await found(url).catch(() => {})) ?? fetch(request); // a browser may have lost what it keeps
