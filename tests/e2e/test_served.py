@@ -23,9 +23,15 @@ from backend.service import Options
 from backend.web import create_app
 from tests.support.person import Person
 from tests.support.waiting import PATIENCE, eventually
+from tools.build_page import start_files_of
 
 BASIC = f"Basic {b64encode(b'ann:password').decode()}"
 COOKIE = "signed-in=yes"
+
+ARE_KEPT = """async (paths) => {
+    const found = await Promise.all(paths.map((path) => caches.match(new URL(path, document.baseURI).href)));
+    return found.every(Boolean);
+}"""
 
 
 class Gate:
@@ -47,12 +53,15 @@ class Gate:
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close"})
         else:
-            await self._refusal(scope["path"])(scope, receive, send)
+            await self._refusal(scope)(scope, receive, send)
 
-    def _refusal(self, path: str) -> Response:
+    def _refusal(self, scope: Scope) -> Response:
         if self._kind == "basic":
             return Response(status_code=401, headers={"WWW-Authenticate": 'Basic realm="chat"'})
-        return HTMLResponse("<h1>Sign in</h1>") if path == "/sign-in" else RedirectResponse("/sign-in", 302)
+        if scope["path"] == "/sign-in":
+            return HTMLResponse("<h1>Sign in</h1>")
+        # On an origin of its own, as those of Authelia and Cloudflare Access are.
+        return RedirectResponse(f"http://localhost:{scope['server'][1]}/sign-in", 302)
 
 
 @contextlib.contextmanager
@@ -130,8 +139,10 @@ def test_a_gate_whose_sign_in_ended_is_told_and_met_by_reloading(
         sign_in(context, url)
         page = context.new_page()
         page.goto(f"{url}/chat/")
-        page.evaluate("async () => { await navigator.serviceWorker.ready; }")
-        page.reload()  # from now on the service worker has the page, and no visit meets the gate by itself
+        files = start_files_of((site / "index.html").read_text(encoding="utf-8"))
+        needed = [files["wasm"], files["snapshot"]]
+        eventually(lambda: page.evaluate(ARE_KEPT, needed), what="the service worker keeps the page")
+        page.reload()  # which from now on meets no gate by itself
         expect(page.locator("html")).to_have_attribute("data-page", "live")
         context.clear_cookies()
         join(page)
