@@ -112,8 +112,8 @@ def test_settings_come_from_flags_then_from_the_environment_then_from_defaults()
         Path("x/y"),
         60,
     )
-    options = read_options([], {"ALLOWED_ORIGINS": "https://a.example, http://b.example:8000"})
-    assert options.allowed_origins == {"https://a.example", "http://b.example:8000"}
+    options = read_options([], {"ALLOWED_ORIGINS": "https://a.example, http://my_chat:8000"})
+    assert options.allowed_origins == {"https://a.example", "http://my_chat:8000"}
     assert read_options([], {}).allowed_origins == frozenset()
     options = read_options(["--rate-burst", "5"], {"RATE_LIMIT": "0.5", "RATE_BURST": "7"})
     assert (options.rate_limit, options.rate_burst) == (0.5, 5)
