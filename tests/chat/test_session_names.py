@@ -20,10 +20,10 @@ class Strict(Stage):
 
     async def post_json(
         self, url: str, body: Mapping[str, Any], headers: Mapping[str, str]
-    ) -> tuple[int, Any]:
+    ) -> tuple[int, Any, float | None]:
         answer = await super().post_json(url, body, headers)
         if self.is_strict and body.get("name") == "Mika":
-            return 400, {"code": "invalid_field", "field": "name", "message": "name: must be another"}
+            return 400, {"code": "invalid_field", "field": "name", "message": "name: must be another"}, None
         return answer
 
 

@@ -25,7 +25,7 @@ FORMS = {"en": {"one", "other"}, "ja": {"other"}}
 FAILURES = ("too_old", "unconfirmed", "outbox_full", "too_large", "rate_limited", "forbidden", "busy")
 
 #: Why what a person enters is refused: chat.names, chat.protocol.
-PROBLEMS = ("refused", "blank", "too_long", "too_large", "invisible", "marks", "broken", "unwieldy", "room")
+REFUSALS = ("refused", "blank", "too_long", "too_large", "invisible", "marks", "broken", "unwieldy", "room")
 
 
 def keys_in_code() -> Iterator[str]:
@@ -45,7 +45,7 @@ def keys_made_up() -> Iterator[str]:
     yield from (f"reason.{kind}" for kind in ReasonKind)
     yield from (f"reason.{problem}" for problem in PROBLEMS.values())
     yield from (f"failure.{code}" for code in FAILURES)
-    yield from (f"problem.{reason}" for reason in PROBLEMS)
+    yield from (f"problem.{reason}" for reason in REFUSALS)
     yield from (f"delivery.{state}" for state in Delivery if state is not Delivery.RECEIVED)
 
 
