@@ -45,10 +45,11 @@ SURVIVORS = Path(__file__).with_name("survivors.toml")
 TESTS = ROOT / "tests" / "kizuna"
 MODULES = (
     *("backoff", "heartbeat", "link", "close_codes", "farewell", "rollover", "sleep", "sequence", "outbox"),
-    *("wire", "states", "frame_text", "connection"),
+    *("wire", "states", "frame_text", "patience", "links", "connection"),
 )
 #: Tests beside test_<module>*.py.
 MORE_TESTS = {
+    "rollover": ["test_connection_page.py"],
     "connection": ["test_rollover.py", "test_states.py"],
     "states": [*(f"test_connection{part}.py" for part in ("", "_page", "_server")), "test_rollover.py"],
 }

@@ -80,7 +80,7 @@ def test_a_connection_that_never_retries_is_noticed():
 def test_a_connection_that_never_doubts_is_noticed():
     sound, broken = some_hours("train tunnel"), some_hours("train tunnel", NeverDoubts)
     assert broken.connected < sound.connected - 5 * 60
-    assert max(broken.recoveries) > 10 * max(sound.recoveries)
+    assert max(broken.recoveries) > 5 * max(sound.recoveries)
 
 
 def test_the_row_of_a_profile_adds_its_weeks_up():
