@@ -99,8 +99,8 @@ def test_a_page_that_computes_for_five_seconds_loses_no_message(
         tab.watch.allow("status of 404")
     room = f"busy-{wire}-{worker}"
     port = source_server.port if wire == "KIZUNA" else article.port
-    given = f"has_worker, host, room, worker_url = {worker}, 'http://127.0.0.1:{port}', {room!r}, {TICKS_FILE if worker else 'static/missing.js'!r}"
-    tab.run(f"{given}\n{CHAT}\nwire = {wire}\nawait start()")
+    given = (worker, f"http://127.0.0.1:{port}", room, TICKS_FILE if worker else "static/missing.js")
+    tab.run(f"has_worker, host, room, worker_url = {given}\n{CHAT}\nwire = {wire}\nawait start()")
     with speaker(wire, article, source_server, room) as say:
         tab.run("compute_soon()")
         for text in MESSAGES:

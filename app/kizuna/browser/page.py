@@ -45,7 +45,8 @@ class PageWatch:
         self._listen(js.window, "offline", lambda event: tell(WentOffline()))
         self._listen(js.window, "pagehide", lambda event: tell(PageSuspended()))
         self._listen(js.window, "pageshow", lambda event: tell(PageResumed()) if event.persisted else None)
-        if network := getattr(js.navigator, "connection", None):
+        network = getattr(js.navigator, "connection", None)
+        if getattr(network, "addEventListener", None):
             self._listen(network, "change", lambda event: tell(NetworkChanged()))
 
     def close(self) -> None:

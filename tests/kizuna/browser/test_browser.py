@@ -171,6 +171,8 @@ def test_every_page_event_is_told_until_the_watch_is_closed(js: Any) -> None:
 def test_a_change_of_network_is_told_where_the_browser_tells_of_it(js: Any) -> None:
     from kizuna.browser.page import PageWatch
 
+    js.navigator.connection = SimpleNamespace(saveData=True)  # an older browser's
+    PageWatch(lambda event: None).close()
     network = js.navigator.connection = type(js.document)(listeners=[])
     told: list[PageEvent] = []
     watch = PageWatch(told.append)
