@@ -36,13 +36,17 @@ const fail = () => {
     const wallet = "chrome-extension://wallet/inpage.js";
     dispatchEvent(new ErrorEvent("error", { message: "ours is broken", filename: wallet, error: new Error() }));
 };
-for (const moment of [0, 100, 300]) setTimeout(fail, moment);
+const failing = setInterval(() => {
+    fail();
+    if (document.documentElement.dataset.page === "live") clearInterval(failing);
+}, 50);
 """
 #: A mistake of the page itself, which stops nothing.
 OWN_ERROR = """
-setTimeout(() => {
+const failing = setInterval(() => { // until the page has begun to listen
     dispatchEvent(new ErrorEvent("error", { message: "ours", filename: location.href, error: new Error("ours") }));
-}, 100);
+    if (document.documentElement.dataset.page === "failed") clearInterval(failing);
+}, 50);
 """
 #: As some hosts put it into every page; the page's own rules refuse it.
 BEACON = '<script defer src="https://static.cloudflareinsights.com/beacon.min.js"></script></body>'

@@ -461,6 +461,27 @@ def test_doubts_on_the_articles_wire_open_at_most_one_link_a_minute():
     assert min(after - before for before, after in itertools.pairwise(attempts)) >= 60
 
 
+def test_a_doubt_does_not_wait_for_the_time_at_which_a_link_is_replaced_anyway():
+    machine = machine_in(Status.CONNECTED, wire=ARTICLE)
+    machine.wait(60)
+    machine.tell(events.MachineSlept())
+    assert machine.armed(Timer.ROLLOVER) is None
+    machine.tell(events.MachineSlept())  # the link that is on its way is enough
+    assert machine.attempts == 2
+
+
+def test_the_next_link_sets_the_deadlines_back_too():
+    machine = machine_in(Status.CONNECTED, wire=ARTICLE)
+    machine.tell(events.MachineSlept())
+    machine.wait(10)
+    machine.wait(machine.armed(Timer.ROLLOVER) or 0)
+    assert machine.armed(Timer.CANDIDATE) == 20
+    machine.settle()
+    machine.drop()
+    machine.retry()
+    assert machine.armed(Timer.CONNECT) == 10
+
+
 def test_a_link_that_a_doubt_opens_and_that_fails_is_tried_again_after_a_minute():
     machine = machine_in(Status.CONNECTED, wire=ARTICLE)
     machine.tell(events.MachineSlept())
