@@ -168,6 +168,7 @@ def test_the_page_may_ask_nobody_that_its_config_does_not_name(page: Person) -> 
     assert page.watch.problems == []
 
 
+@pytest.mark.deep
 def test_a_page_that_is_held_up_starts_from_the_snapshot(visit: Visit, site: Path) -> None:
     with visit(site, asks="", script=IS_HELD_UP, megabits=20) as (ada, server):
         assert started(ada) == ("snapshot", "")

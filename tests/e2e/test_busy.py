@@ -15,7 +15,7 @@ from tests.e2e.article_server import ArticleServer
 from tests.e2e.test_ticks import TICKS_FILE, begin
 from tests.support.peer import Peer
 from tests.support.python_page import PythonPage
-from tests.support.server import KizunaServer
+from tests.support.server import ROOT, KizunaServer
 from tests.support.waiting import eventually
 
 MESSAGES = [f"said while the page was busy: {number}" for number in range(10)]
@@ -118,3 +118,20 @@ def test_a_page_that_computes_for_five_seconds_loses_no_message(
     else:
         assert set(statuses) <= {"connecting", "connected", "suspect"}
     tab.run("service.disconnect()")
+
+
+#: A worker whose wall clock is an hour ahead from its second second on.
+JUMP = """const real = Date.now;
+let asleep = 0;
+Date.now = () => real() + asleep;
+setTimeout(() => { asleep = 3_600_000; }, 1500);
+"""
+HEAR = """(source) => new Promise((done) => {
+    const worker = new Worker(URL.createObjectURL(new Blob([source])));
+    worker.onmessage = ({ data }) => { worker.terminate(); done(data.slept); };
+})"""
+
+
+def test_the_worker_tells_by_how_much_its_clocks_have_jumped(tab: PythonPage) -> None:
+    source = (ROOT / TICKS_FILE).read_text(encoding="utf-8")
+    assert 3_590_000 < tab.page.evaluate(HEAR, JUMP + source) < 3_700_000
