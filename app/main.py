@@ -76,8 +76,9 @@ async def _open_page(config: Config) -> None:
     tables, locks, tab_id = (outbox_rows.TABLE, cache.TABLE), WebLocks(), _new_id()
     database = IndexedDb(f"{prefix}kizuna", tables)
     old_database = IndexedDb("kizuna", tables) if prefix else database
+    adopts_as = _new_id()
     adoption = Adoption(
-        LocalSettings(), TabSettings(), old_database, lambda storage: OutboxRows(storage, locks, tab_id)
+        LocalSettings(), TabSettings(), old_database, lambda storage: OutboxRows(storage, locks, adopts_as)
     )
     if prefix:
         await adoption.all(identity, settings, tab, database)

@@ -8,6 +8,7 @@ back, or rows of its person. Where nothing does, nothing is kept of that person 
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
 from typing import Protocol
@@ -21,6 +22,7 @@ from kizuna.platform import Settings, Storage
 
 logger = logging.getLogger("kizuna.adoption")
 
+FIRST_PAINT_KEY = "kizuna.glimpse"  # static/boot/glimpse.js
 SECRET_KEY = "kizuna.secret."
 DRAFT_KEY = "kizuna.draft."
 
@@ -34,7 +36,7 @@ class OldSettings(Settings, Protocol):
 
 class Adoption:
     """Responsible for what stands under the old names: ``settings``, the ``tab``'s, and the tables in ``storage``.
-    ``rows_in`` gives the outbox in a storage."""
+    ``rows_in`` gives the outbox in a storage, as a tab of its own."""
 
     def __init__(
         self,
@@ -51,14 +53,14 @@ class Adoption:
     async def secrets(self, identity: Identity) -> list[str]:
         """Take over the secrets of people who used this page's token endpoint. Returns the new ones' names."""
         names = [name for name in self._settings.names(SECRET_KEY) if identity.person_of(name) is None]
-        persons = await self._persons() if names else set()
-        adopted = []
-        for name in names:
-            secret = self._settings.get(SECRET_KEY + name) or ""
-            person = identity.called(secret)
-            if person in persons or self._settings.get(USER_KEY + person) is not None:
-                identity.adopt(name, secret)
-                adopted.append(name)
+        secrets = {name: self._settings.get(SECRET_KEY + name) or "" for name in names}
+        persons = {name: identity.called(secret) for name, secret in secrets.items()}
+        adopted = [name for name in names if self._settings.get(USER_KEY + persons[name]) is not None]
+        if len(adopted) < len(names):  # only then: the storage may be slow to answer
+            with_rows = await self._persons()
+            adopted = [name for name in names if name in adopted or persons[name] in with_rows]
+        for name in adopted:
+            identity.adopt(name, secrets[name])
         return adopted
 
     async def all(self, identity: Identity, settings: Settings, tab: Settings, storage: Storage) -> None:
@@ -66,6 +68,10 @@ class Adoption:
         the first time, to ``tab`` what is found the first time in this tab, to ``storage`` whatever is found."""
         for name in await self.secrets(identity):
             person = identity.person_of(name) or ""
+            if f'"name":{json.dumps(name, ensure_ascii=False)}' in (
+                self._settings.get(FIRST_PAINT_KEY) or ""
+            ):
+                self._settings.delete(FIRST_PAINT_KEY)  # words, which Leave would not find there
             for key in (LEFT_KEY + name, USER_KEY + person):
                 _copy(key, self._settings, settings)
             if self._settings.get(NAME_KEY) == name and settings.get(NAME_KEY) is None:
@@ -86,8 +92,8 @@ class Adoption:
 
     async def _take_rows(self, person: str, storage: Storage) -> None:
         """Each row is in one place at least at every moment, and under one id, so that it is stored once."""
+        old, new = self._rows_in(self._storage), self._rows_in(storage)
         try:
-            old, new = self._rows_in(self._storage), self._rows_in(storage)
             for row in await old.load(person):
                 await new.keep(person, row)
                 await old.drop(person, row.id)
@@ -97,6 +103,9 @@ class Adoption:
             await self._storage.write(cache.TABLE, {}, rooms)
         except StorageFailed as error:
             logger.warning("what an earlier version kept stays where it is: %s", error)
+        finally:  # from here on they are anybody's of their person: the page takes them like those of a closed tab
+            old.let_go()
+            new.let_go()
 
     async def _persons(self) -> set[str]:
         """Whose rows there are."""

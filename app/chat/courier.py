@@ -133,7 +133,7 @@ class Courier:
         finally:
             self._being_kept -= 1
         if person != self._person:
-            await self._rows.drop(person, row.id)
+            await self._rows.drop_everywhere(person, row.id)  # another tab may have taken it
             return False
         self._add(row)
         return True

@@ -111,10 +111,11 @@ class Identity:
         self._admission = Admission(self._endpoints, name, self._secret)
         self.user_id = self._remembered_user_id()
 
-    def leave(self) -> None:
+    def leave(self, *, remember: bool = True) -> None:
         """Remember that the person left on purpose, and forget the token."""
         self.is_refused = False
-        self._settings.set(LEFT_KEY + (self.name or ""), "1")
+        if remember:
+            self._settings.set(LEFT_KEY + (self.name or ""), "1")
         self._admission = Admission(self._endpoints, self.name or "", self._secret)
 
     async def get_token(self) -> str:

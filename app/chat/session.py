@@ -140,8 +140,11 @@ class ChatSession:
     def leave(self) -> None:
         """Sign out: close on purpose, keep nothing that was said; nothing comes back, also after a reload, until
         join(). What waits to be sent stays, for nobody but its author."""
+        self._leave(remember=True)
+
+    def _leave(self, *, remember: bool) -> None:
         waiting, name = self._store.state.waiting, self._store.state.name or ""
-        self._identity.leave()
+        self._identity.leave(remember=remember)
         self._service.disconnect()
         self._stop_waiting()
         self._courier.dismiss()
@@ -157,7 +160,7 @@ class ChatSession:
         """Leave, if this person has left in another tab. To be called when other tabs may have done something."""
         name = self._store.state.name
         if name is not None and self._identity.has_left:
-            self.leave()
+            self._leave(remember=False)  # it is: who has joined again by now would be thrown out by it
             self._notify(NoticeKind.LEFT_ELSEWHERE, name=name)
 
     def enter_room(self, name: str) -> None:

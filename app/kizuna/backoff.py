@@ -6,6 +6,7 @@ once a link has stood for a while, so that a server which accepts and drops is n
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 #: The delay doubles this often: 1, 2, 4, 8, 16 (the article). A larger budget goes on at the last step, a smaller one
@@ -33,6 +34,7 @@ class Backoff:
         self._jitter = jitter
         self._random = random
         self._step = 0
+        self._not_before = -math.inf  # monotonic seconds
         self.spent = 0  #: retries taken from the budget
 
     @property
@@ -51,6 +53,20 @@ class Backoff:
     def start_again(self) -> None:
         """Begin the delay again at its first step."""
         self._step = 0
+
+    def hold_back(self, now: float, seconds: float) -> None:
+        """The server asks us to stay away from now on (monotonic seconds): it is alive, and a wait that it names is no
+        end of the budget."""
+        self.refill()
+        self._not_before = now + self.spread_up(seconds)
+
+    def held_back_for(self, now: float) -> float:
+        """Seconds for which the server still asks us to stay away."""
+        return max(0.0, self._not_before - now)
+
+    def release(self) -> None:
+        """Come back although the server asked for time: a person wants it."""
+        self._not_before = -math.inf
 
     def next_delay(self) -> float:
         """Seconds until the next attempt, jittered; the one after it waits twice as long."""

@@ -7,6 +7,7 @@ there is a method here.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -63,11 +64,10 @@ class Connection:
         self._sleep = sleep.SleepDetector(options.sleep_gap)
         self._visible = True
         self._online = True
-        self._not_before: float | None = None  # the server asked not to come back earlier
         self._token_renewals = 0  # refusals of a token in a row
-        self._tried_by_hand_at: float | None = None
+        self._tried_by_hand_at = -math.inf
         self._patience = Patience(options.connect_timeout, options.impatience)
-        self._candidate_at: float | None = None  # when the last one was begun
+        self._candidate_at = -math.inf  # when the last one was begun
 
     # --- what others may see ---
 
@@ -130,11 +130,13 @@ class Connection:
             return
         del self._timers[timer]
         link = self._links.timed_by(timer)
-        if late > sleep.LATE and link is not None and not link.is_put_off:
-            link.is_put_off = True
-            self._arm(timer, sleep.PUT_OFF)
-        else:
-            self._on_timer(timer)
+        was_held_up = late > sleep.LATE and (self._visible or not throttled)  # else its timers alone were
+        if link is not None:
+            link.is_put_off = was_held_up and not link.is_put_off
+            if link.is_put_off:
+                self._arm(timer, sleep.PUT_OFF)
+                return
+        self._on_timer(timer)
 
     def _on_event(self, event: Wish | PageEvent) -> None:
         match event:
@@ -144,7 +146,11 @@ class Connection:
                 self._fire(Trigger.DISCONNECT)
             case events.RetryRequested():
                 self._fire(Trigger.TRY_NOW)
-            case events.DoubtRaised() | events.NetworkChanged():
+            case events.DoubtRaised():
+                self._fire(Trigger.DOUBTED)
+            case events.NetworkChanged() if (
+                self._options.wire.pong is not None
+            ):  # told for each new guess of speed
                 self._fire(Trigger.DOUBTED)
             case events.PageShown():
                 self._visible = True
@@ -160,7 +166,9 @@ class Connection:
                 self._fire(Trigger.OFFLINE)
             case events.PageSuspended():
                 self._fire(Trigger.SUSPENDED)
-            case events.PageResumed() | events.MachineSlept():  # pragma: no branch
+            case events.PageResumed():
+                self._fire(Trigger.RESUMED)
+            case events.MachineSlept() if self._sleep.told_by_worker(self._now):
                 self._fire(Trigger.RESUMED)  # not WOKE: what was begun since it woke goes on
 
     def _on_link_event(self, event: LinkEvent, link: Link) -> None:
@@ -169,15 +177,8 @@ class Connection:
                 if link.note_token(self._now.monotonic):
                     self._arm(self._links.deadline_of(link), self._patience.deadline)
                     self._do(OpenSocket(link.number, token))
-            case events.TokenFailed(unauthorized=True):
-                self._refuse(link, Reason(ReasonKind.UNAUTHORIZED, "the identity provider refused a token"))
-            case events.TokenFailed(retry_after=float() | int() as seconds, detail=detail):
-                reason = Reason(ReasonKind.TOKEN_UNAVAILABLE, detail)
-                self._on_farewell(link, Farewell(reason, Policy.RETRY, seconds))
-            case events.TokenFailed(unreachable=True):
-                self._lose(link, Reason(ReasonKind.UNREACHABLE, "the server cannot be reached"))
-            case events.TokenFailed(detail=detail):
-                self._lose(link, Reason(ReasonKind.TOKEN_UNAVAILABLE, detail or "no token could be fetched"))
+            case events.TokenFailed():
+                self._on_farewell(link, farewell.from_token_failure(event))
             case events.SocketOpened():
                 if link.note_opened(self._now.monotonic):
                     self._on_opened(link)
@@ -240,7 +241,8 @@ class Connection:
             )
             return
         if end.retry_after is not None:
-            self._hold_back(min(end.retry_after, self._options.max_retry_after))
+            now = self._now.monotonic
+            self._backoff.hold_back(now, min(end.retry_after, self._options.max_retry_after))
             if self._links.candidate is not None:  # it is not to come yet, either
                 self._drop_candidate()
         if link in self.links:
@@ -267,7 +269,7 @@ class Connection:
             case Timer.ROLLOVER:
                 self._fire(Trigger.ROLLOVER_DUE)
             case Timer.CANDIDATE:
-                self._patience.timed_out()
+                self._note_timeout(self._links.candidate)
                 self._drop_candidate()
             case Timer.RETIRE:
                 self._end(self._links.retiring)
@@ -279,7 +281,7 @@ class Connection:
         if link.is_open and link.is_ready:
             self._lose(link, Reason(ReasonKind.PREPARE_FAILED, "the application was not prepared in time"))
         else:
-            self._patience.timed_out()
+            self._note_timeout(link)
             self._lose(link, Reason(ReasonKind.TIMEOUT, "the server did not answer in time"))
 
     def _on_heartbeat(self) -> None:
@@ -308,7 +310,7 @@ class Connection:
     def _begin(self) -> None:
         self._backoff.refill()
         self._backoff.start_again()
-        self._not_before = None
+        self._backoff.release()
         self._token_renewals = 0
         self._change(attempt=0, reason=None)
         self._attempt()
@@ -338,6 +340,9 @@ class Connection:
 
     def _come_back(self) -> None:
         self._backoff.refill()
+        self._come_back_soon()
+
+    def _come_back_soon(self) -> None:
         if self._held_back_for > 0:
             self._wait(0.0)
         else:
@@ -349,13 +354,10 @@ class Connection:
 
     def _try_now(self) -> None:
         now = self._now.monotonic
-        if (
-            self._tried_by_hand_at is not None
-            and now - self._tried_by_hand_at < self._options.manual_interval
-        ):
+        if now - self._tried_by_hand_at < self._options.manual_interval:
             return
         self._tried_by_hand_at = now
-        self._not_before = None
+        self._backoff.release()
         self._rearm()
 
     def _settle(self) -> None:
@@ -391,9 +393,10 @@ class Connection:
     def _inherit(self) -> None:
         """The old link died while its successor was being prepared: that is the attempt, and it goes on."""
         self._links.promote()
+        left = self._timers[Timer.CANDIDATE] - self._now.monotonic  # of the step that it is in
         self._enter(Status.CONNECTING)
         self._change(attempt=1)
-        self._arm(Timer.CONNECT, self._patience.deadline)
+        self._arm(Timer.CONNECT, left)
 
     def _probe(self) -> None:
         if self._options.wire.pong is None:  # nothing would answer
@@ -418,9 +421,8 @@ class Connection:
     @property
     def _doubt_waits(self) -> float:
         """Seconds until a doubt may open a link again, where nothing answers a probe."""
-        if self._options.wire.pong is not None or self._candidate_at is None:
-            return 0.0
-        return max(0.0, self._candidate_at + rollover.DOUBT_INTERVAL - self._now.monotonic)
+        waits = self._candidate_at + rollover.DOUBT_INTERVAL - self._now.monotonic
+        return max(self._held_back_for, waits if self._options.wire.pong is None else 0.0)
 
     def _trust(self) -> None:
         self._disarm(Timer.SILENCE)
@@ -429,7 +431,7 @@ class Connection:
     def _replace(self) -> None:
         reason = self._state.reason
         if self._online and reason is not None and reason.kind is ReasonKind.SILENCE:
-            self._attempt()  # finding out took long enough
+            self._come_back_soon()  # finding out took long enough
         else:
             self._retreat()
 
@@ -472,7 +474,7 @@ class Connection:
     @property
     def _held_back_for(self) -> float:
         """Seconds for which the server still asks us to stay away."""
-        return 0.0 if self._not_before is None else max(0.0, self._not_before - self._now.monotonic)
+        return self._backoff.held_back_for(self._now.monotonic)
 
     @property
     def _standing_link(self) -> Link:
@@ -496,7 +498,7 @@ class Connection:
         """The next link failed. That costs nothing: the old one carries on, and another try follows."""
         self._end(self._links.candidate)
         pause = self._backoff.spread(rollover.RETRY_AFTER)
-        self._arm(Timer.ROLLOVER, max(pause, self._held_back_for, self._doubt_waits))
+        self._arm(Timer.ROLLOVER, max(pause, self._doubt_waits))
 
     def _end(self, link: Link | None) -> None:
         if link is not None:
@@ -546,17 +548,19 @@ class Connection:
         link.heartbeat.asked(self._now.monotonic)
         self._do(SendPing(link.number, self._now.monotonic))
         if patience is not None and self._options.wire.pong is not None:
+            link.is_put_off = False  # a new question
             self._arm(Timer.SILENCE, patience)
+
+    def _note_timeout(self, link: Link | None) -> None:
+        if link is not None and not (
+            link.is_open and link.is_ready
+        ):  # else the application was slow, not the line
+            self._patience.timed_out()
 
     def _note_served(self) -> None:
         """The server serves us: the budget is whole again, and the token is a good one."""
         self._backoff.refill()
         self._token_renewals = 0
-
-    def _hold_back(self, seconds: float) -> None:
-        """The server asks us to stay away: it is alive, and a wait that it names is no end."""
-        self._backoff.refill()
-        self._not_before = self._now.monotonic + self._backoff.spread_up(seconds)
 
     def _enter(self, status: Status) -> None:
         for timer in self._timers.keys() - states.TIMERS[status]:

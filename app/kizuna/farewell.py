@@ -12,6 +12,7 @@ from typing import Any
 from kizuna import close_codes
 from kizuna.close_codes import Policy
 from kizuna.connection_state import Reason, ReasonKind
+from kizuna.events import TokenFailed
 from kizuna.frame_text import NotAFrame, read_frame
 
 
@@ -36,6 +37,17 @@ def from_close(code: int, reason: str) -> Farewell:
     kind = ReasonKind.SERVER_RESTARTING if word else ReasonKind.CLOSED_BY_SERVER
     words = text(word.get("reason")) or close_codes.words(code)
     return _weigh(Reason(kind, words, code), word, close_codes.policy(code))
+
+
+def from_token_failure(event: TokenFailed) -> Farewell:
+    """The token provider gave no token."""
+    if event.unauthorized:
+        reason = Reason(ReasonKind.UNAUTHORIZED, "the identity provider refused a token")
+        return Farewell(reason, Policy.STOP)
+    if event.unreachable:
+        return Farewell(Reason(ReasonKind.UNREACHABLE, "the server cannot be reached"), Policy.RETRY)
+    words = event.detail or "no token could be fetched"
+    return Farewell(Reason(ReasonKind.TOKEN_UNAVAILABLE, words), Policy.RETRY, event.retry_after)
 
 
 def text(value: Any) -> str:

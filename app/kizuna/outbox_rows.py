@@ -10,6 +10,7 @@ Ownership spares work; it is not what makes a message appear once. That is its i
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Callable, Mapping
@@ -47,10 +48,13 @@ class OutboxRows:
         self._locks = locks
         self._tab = tab
         self._release: Callable[[], None] | None = None  # gives the lock of this tab's name back
+        self._holding = asyncio.Lock()  # one request for it at a time: a second one would be refused
+        self._times_let_go = 0
         self._unreadable: set[str] = set()
 
     def let_go(self) -> None:
         """Send nothing for now: what this tab has is left to the other tabs of its person, until it loads again."""
+        self._times_let_go += 1
         if self._release is not None:
             self._release()
             self._release = None
@@ -128,8 +132,15 @@ class OutboxRows:
 
     async def _hold(self) -> None:
         """Be known to live, before the first row says that this tab owns it."""
-        if self._release is None:
-            self._release = await self._locks.try_lock(_LOCK + self._tab)
+        async with self._holding:
+            if self._release is not None:
+                return
+            times_let_go = self._times_let_go
+            release = await self._locks.try_lock(_LOCK + self._tab)
+            if release is not None and times_let_go != self._times_let_go:  # meanwhile
+                release()
+            else:
+                self._release = release
 
     def _key(self, person: str, row_id: str) -> str:
         return f"{person}/{self._tab}/{row_id}"

@@ -10,8 +10,8 @@ class Patience:
     """Responsible for the deadline of one step (token, opening, ready), and for how old an attempt may grow before
     a page that comes back starts it anew. Seconds.
 
-    Both double with each attempt that they cut short, and are never below twice what the slowest step took of the
-    link that stood last.
+    Both double with each attempt that they cut short, up to MOST times ``connect_timeout``, and are not below twice
+    what the slowest step took of the link that stood last.
     """
 
     def __init__(self, connect_timeout: float, impatience: float) -> None:
@@ -24,13 +24,17 @@ class Patience:
     @property
     def deadline(self) -> float:
         """Seconds that a step may take."""
-        wished = max(self._connect_timeout * 2.0**self._timed_out, 2 * self._slowest)
-        return min(wished, MOST * self._connect_timeout)
+        return self._bounded(self._connect_timeout, self._timed_out)
 
     @property
     def impatience(self) -> float:
         """Seconds without progress after which an attempt is started anew when the page comes back."""
-        return max(self._impatience * 2.0**self._restarted, 2 * self._slowest)
+        return self._bounded(self._impatience, self._restarted)
+
+    def _bounded(self, seconds: float, doublings: int) -> float:
+        # A tab may fail for weeks; and a step during which the machine slept says nothing of the line.
+        wished = max(seconds * 2.0 ** min(doublings, 10), 2 * self._slowest)
+        return min(wished, MOST * self._connect_timeout)
 
     def timed_out(self) -> None:
         """An attempt was ended by its deadline."""

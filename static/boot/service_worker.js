@@ -142,8 +142,12 @@ async function putPage(cache) {
 
 // Where a sign-in gate stands before the host, only a page that the gate sees asked for brings anybody to its form.
 async function visited(request) {
-  const isIntercepted = (await caches.has(SETTINGS)) && (await (await caches.open(SETTINGS)).delete(intercepted));
+  const isIntercepted = await forgetInterception().catch(() => false);
   return (isIntercepted && (await fetch(request).catch(() => null))) || kept(SCOPE, request);
+}
+
+async function forgetInterception() {
+  return (await caches.has(SETTINGS)) && (await caches.open(SETTINGS)).delete(intercepted);
 }
 
 async function kept(url, request) {

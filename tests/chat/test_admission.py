@@ -107,6 +107,14 @@ async def test_the_authorization_header_is_left_to_a_gate_of_the_own_origin(
     assert (desks.shown, desks.authorizations) == (["t.1"], [authorization])
 
 
+async def test_a_server_of_an_earlier_version_gets_the_token_in_the_header_too(desks: Desks) -> None:
+    page_url = TICKET_URL.removesuffix("ticket")
+    ann = Admission(Endpoints(desks, TOKEN_URL, TICKET_URL, desks.clock.now, page_url), "Ann", "the secret")
+    desks.next_tickets = [(401, {"code": "unauthorized", "message": "no token"}, None)]
+    assert await ann.ask() == ("ticket-2", "u")
+    assert desks.authorizations == [None, "Bearer t.1"]
+
+
 async def test_every_attempt_has_a_ticket_of_its_own_and_a_young_token_is_used_again(
     desks: Desks, ann: Admission
 ) -> None:

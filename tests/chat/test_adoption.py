@@ -205,3 +205,20 @@ async def test_a_page_that_finds_nothing_old_reads_no_storage() -> None:
     browser.storage.is_stuck = True
     await page.starts(browser)
     assert page.settings == {}
+
+
+async def test_rows_that_were_taken_over_belong_to_no_living_tab_until_the_page_loads_them() -> None:
+    browser, page = Browser(), Page()
+    person = browser.was_here("Ann", "old", HERE, "user-1")
+    await browser.left_words(person)
+    await page.starts(browser)
+    assert browser.locks == {}
+    assert await browser.rows_of("page", page.storage).load(person) == [ROW]
+
+
+async def test_words_of_the_first_paint_go_with_the_person_that_they_belong_to() -> None:
+    browser, page = Browser(), Page()
+    browser.was_here("Ann", "old", HERE, "user-1")
+    browser.settings["kizuna.glimpse"] = '{"name":"Ann","room":"general","messages":[]}'
+    await page.starts(browser)
+    assert "kizuna.glimpse" not in browser.settings

@@ -382,6 +382,9 @@ async def test_leaving_in_one_tab_leaves_in_those_of_this_person_alone() -> None
     await first.open_link()
     second.session.follow_other_tabs()
     assert second.state.name is None, "who comes back comes back where they asked for it"
+    third.session.follow_other_tabs()
+    first.session.follow_other_tabs()
+    assert first.state.name == "Mika", "a tab that follows remembers nothing by which others would follow it"
     first.session.leave()
     third.session.leave()
 

@@ -504,3 +504,66 @@ def test_a_server_that_closes_the_older_of_two_sessions_refuses_nobody(wire: Wir
     machine.receive(READY)
     machine.tell(events.LinkPrepared(2))
     assert (machine.status, machine.connection.state.link) == (Status.CONNECTED, 2)
+
+
+def test_on_the_articles_wire_a_new_guess_of_the_networks_speed_opens_no_link():
+    machine = machine_in(Status.CONNECTED, wire=ARTICLE)
+    assert machine.tell(events.NetworkChanged()) == []
+
+
+def test_a_doubt_waits_for_the_time_that_a_token_endpoint_named():
+    machine = machine_in(Status.CONNECTED, wire=ARTICLE)
+    machine.tell(events.MachineSlept(), events.TokenFailed(2, unauthorized=False, retry_after=200))
+    machine.wait(61)
+    machine.tell(events.DoubtRaised(), events.PageResumed())
+    assert machine.attempts == 2
+    assert 139 <= (machine.armed(Timer.ROLLOVER) or 0) <= 300
+
+
+def test_a_silent_link_is_not_replaced_before_the_time_that_the_server_named():
+    machine = machine_in(Status.CONNECTED)
+    machine.fire(Timer.ROLLOVER)
+    machine.tell(events.TokenFailed(2, unauthorized=False, retry_after=200))
+    machine.wait(16)
+    assert (machine.status, machine.attempts) == (Status.WAITING, 2)
+    assert (machine.armed(Timer.RETRY) or 0) > 180
+
+
+def test_a_next_link_that_catches_up_keeps_its_time_when_the_old_one_goes():
+    machine = machine_in(Status.CONNECTED)
+    machine.fire(Timer.ROLLOVER)
+    machine.open()
+    machine.receive(READY)
+    machine.tell(events.FrameReceived(1, {"type": "pong"}))
+    machine.hang(3)
+    machine.tell(events.SocketClosed(1, 1006))
+    assert (machine.status, machine.armed(Timer.CONNECT)) == (Status.CONNECTING, 27)
+
+
+def test_an_application_that_prepares_slowly_says_nothing_of_the_line():
+    machine = machine_in(Status.CONNECTED)
+    machine.fire(Timer.ROLLOVER)
+    machine.open()
+    machine.receive(READY)
+    machine.hang(30)
+    machine.fire(Timer.CANDIDATE)
+    machine.fire(Timer.ROLLOVER)
+    assert machine.armed(Timer.CANDIDATE) == 10
+
+
+def test_each_question_may_be_put_off_once():
+    machine = machine_in(Status.SUSPECT)
+    machine.hang(5.7)
+    machine.fire(Timer.SILENCE)
+    machine.tell(events.PageResumed())
+    machine.hang(7)
+    machine.fire(Timer.SILENCE)
+    assert (machine.status, machine.armed(Timer.SILENCE)) == (Status.SUSPECT, 1)
+
+
+def test_the_late_deadline_of_a_hidden_page_without_a_worker_is_not_put_off():
+    machine = machine_in(Status.SUSPECT)
+    machine.tell(events.PageHidden())
+    machine.hang(60)  # its timers are held back, its frames are not
+    machine.fire(Timer.SILENCE)
+    assert (machine.status, machine.attempts) == (Status.CONNECTING, 2)

@@ -109,6 +109,23 @@ async def test_the_rows_of_a_tab_that_let_go_go_to_the_next_that_looks(browser: 
     assert await ids(second) == []
 
 
+async def test_a_tab_that_keeps_several_rows_at_once_can_let_go_of_all(browser: Browser):
+    first, _ = browser.tab("one")
+    second, _ = browser.tab("two")
+    await asyncio.gather(first.load("mika"), first.keep("mika", row("a", 1)), first.keep("mika", row("b", 2)))
+    first.let_go()
+    assert await ids(second) == ["a", "b"]
+
+
+async def test_a_tab_that_let_go_while_it_asked_for_its_lock_has_none(browser: Browser):
+    first, _ = browser.tab("one")
+    loading = asyncio.create_task(first.load("mika"))
+    await asyncio.sleep(0)
+    first.let_go()
+    await loading
+    assert browser.held == {}
+
+
 async def test_two_tabs_that_look_at_once_share_nothing(browser: Browser):
     first, first_locks = browser.tab("one")
     second, _ = browser.tab("two")

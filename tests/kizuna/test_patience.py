@@ -25,7 +25,11 @@ def test_both_double_with_what_they_cut_short():
 
 def test_a_deadline_is_at_most_four_times_as_long():
     assert after(*["timed_out"] * 9) == (40, 2)
-    assert after("proved", slowest=100.0) == (40, 200)
+    assert after("proved", slowest=100.0) == (40, 40)
+
+
+def test_a_weekend_without_a_server_overflows_nothing():
+    assert after(*["timed_out", "restarted"] * 2000) == (40, 40)
 
 
 def test_a_link_that_stands_sets_them_back():

@@ -49,6 +49,12 @@ def test_a_tick_armed_on_a_visible_page_is_on_time_again():
     assert not sleep.may_have_slept(5.0)
 
 
+def test_a_worker_that_is_starved_is_believed_once_in_half_a_minute():
+    sleep = detector()
+    told = [sleep.told_by_worker(Instant(100.0 + late, 1000.0 + late)) for late in (0.0, 4.0, 29.9, 30.0)]
+    assert told == [True, False, False, True]
+
+
 def test_the_first_reading_of_the_clocks_tells_of_nothing_whatever_the_gap():
     sleep = SleepDetector(gap=0.5)
     assert not sleep.slept(Instant(100.0, 1000.0))
