@@ -53,13 +53,17 @@ def test_the_message_one_reads_stays_in_sight_when_the_window_changes(ada: Perso
 
 def test_the_message_one_reads_stands_still_when_words_come_above_it(ada: Person, peer: Peer) -> None:
     read_back(ada, peer)
-    expect(ada.page.locator("#banner")).to_be_hidden()  # an earlier test may have left "Back online."
+    dismiss = ada.page.locator("#notice").get_by_role("button", name="Dismiss")
+    if dismiss.is_visible():  # what an earlier test has left
+        dismiss.click()
+    expect(dismiss).to_be_hidden()
+    expect(ada.page.locator("#banner")).to_be_hidden()  # as "Back online."
     reads = ada.article(ada.log.evaluate(FIRST_IN_SIGHT))
     top_of_log, y = ada.log.evaluate(Y), reads.evaluate(Y)
     ada.message_box.evaluate(NOTICE)
     eventually(lambda: ada.log.evaluate(Y) > top_of_log, what="a notice above the messages")
     assert reads.evaluate(Y) == pytest.approx(y, abs=1)
-    ada.page.get_by_role("button", name="Dismiss").click()
+    dismiss.click()
     eventually(lambda: ada.log.evaluate(Y) == top_of_log, what="no notice any longer")
     assert reads.evaluate(Y) == pytest.approx(y, abs=1)
 
