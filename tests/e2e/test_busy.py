@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,12 +14,12 @@ from tests.e2e.article_server import ArticleServer
 from tests.e2e.test_ticks import TICKS_FILE, begin
 from tests.support.peer import Peer
 from tests.support.python_page import PythonPage
-from tests.support.server import ROOT, KizunaServer
+from tests.support.server import LOOPBACK, ROOT, KizunaServer
 from tests.support.waiting import eventually
 
 MESSAGES = [f"said while the page was busy: {number}" for number in range(10)]
 
-#: A service that keeps what it hears, and a way to be busy that says how much was read meanwhile.
+#: A service on each wire that keeps what it hears, and a way to be busy that says how much was read meanwhile.
 CHAT = """
 import asyncio, time
 from kizuna.browser import BrowserPlatform, WebSocketService
@@ -28,32 +27,32 @@ from kizuna.browser.http import post_json
 from kizuna.options import Options
 from kizuna.wire import ARTICLE, KIZUNA
 
+platform, services, heard, statuses, busy = BrowserPlatform(worker_url), {}, {}, {}, []
+
 async def get_token():
-    if wire is ARTICLE:
-        return "busy"
-    _, answer, _ = await post_json(f"{host}/token", {"name": "Busy", "clientSecret": "a-secret-of-the-busy-page"})
+    secret = "a-secret-of-the-busy-page"
+    _, answer, _ = await post_json(f"{hosts['kizuna']}/token", {"name": "Busy", "clientSecret": secret})
     return answer["token"]
 
 def hello(link):
+    link.send_message("hello", {"v": 1, "rooms": [{"roomId": room, "after": None, "epoch": None}]})
+
+async def start(wire):
+    url = f"{hosts[wire.name]}/ws".replace("http", "ws")
+    token = get_token if wire is KIZUNA else lambda: "busy"
+    service = services[wire.name] = WebSocketService(url, token, platform=platform, options=Options(wire=wire))
+    words, seen = heard[wire.name], statuses[wire.name] = [], []
     if wire is KIZUNA:
-        link.send_message("hello", {"v": 1, "rooms": [{"roomId": room, "after": None, "epoch": None}]})
+        service.on_open(hello)
+    service.on_message(lambda frame: words.append(frame["content"]) if "content" in frame else None)
+    service.subscribe(lambda state: state.status, seen.append)
+    await service.connect()
 
 def compute():
-    before, end = len(heard), time.monotonic() + 5
+    before, end = sum(map(len, heard.values())), time.monotonic() + 5
     while time.monotonic() < end:
         sum(range(1000))
-    busy.append(len(heard) - before)
-
-async def start():
-    global service, heard, busy, statuses
-    heard, busy, statuses = [], [], []
-    service = WebSocketService(
-        f"{host}/ws".replace("http", "ws"), get_token, platform=BrowserPlatform(worker_url), options=Options(wire=wire)
-    )
-    service.on_open(hello)
-    service.on_message(lambda frame: heard.append(frame["content"]) if "content" in frame else None)
-    service.subscribe(lambda state: state.status, statuses.append)
-    await service.connect()
+    busy.append(sum(map(len, heard.values())) - before)
 
 def compute_soon():
     asyncio.get_running_loop().call_later(0.01, compute)
@@ -72,52 +71,45 @@ def article(site: Path) -> Iterator[ArticleServer]:
         yield article
 
 
-@contextlib.contextmanager
-def speaker(
-    wire: str, article: ArticleServer, server: KizunaServer, room: str
-) -> Iterator[Callable[[str], None]]:
-    """Another client, which says things at once."""
-    if wire == "KIZUNA":
-        with Peer(server, room) as peer:
-            yield peer.say
-        return
-    with connect(f"ws://127.0.0.1:{article.port}/ws?token=speaker") as link:
-        yield lambda text: link.send(json.dumps({"action": "sendMessage", "roomId": room, "content": text}))
-
-
 @pytest.mark.parametrize(
     "worker", [True, pytest.param(False, marks=pytest.mark.deep)], ids=["worker", "alone"]
 )
-@pytest.mark.parametrize("wire", ["KIZUNA", "ARTICLE"])
 def test_a_page_that_computes_for_five_seconds_loses_no_message(
-    tab: PythonPage, article: ArticleServer, source_server: KizunaServer, wire: str, worker: bool
+    tab: PythonPage, article: ArticleServer, source_server: KizunaServer, worker: bool
 ) -> None:
-    """Without a worker (its host has no such file) the page may doubt its link, and no more."""
+    """On each wire. Without a worker (its host has no such file) the page may doubt its links, and no more."""
     if not worker:
         tab.watch.allow("status of 404")
-    room = f"busy-{wire}-{worker}"
-    port = source_server.port if wire == "KIZUNA" else article.port
-    given = (f"http://127.0.0.1:{port}", room, TICKS_FILE if worker else "static/missing.js")
-    tab.run(f"host, room, worker_url = {given}\n{CHAT}\nwire = {wire}\nawait start()")
+    room = f"busy-{worker}"
+    hosts = {"kizuna": source_server.url, "article": f"http://{LOOPBACK}:{article.port}"}
+    given = (hosts, room, TICKS_FILE if worker else "static/missing.js")
+    tab.run(f"hosts, room, worker_url = {given}\n{CHAT}\nawait start(KIZUNA)\nawait start(ARTICLE)")
     if worker:
-        eventually(lambda: not tab.run("service._platform.page().throttled"), what="the worker is heard")
-    with speaker(wire, article, source_server, room) as say:
+        eventually(lambda: not tab.run("platform.page().throttled"), what="the worker is heard")
+    with (
+        Peer(source_server, room) as peer,
+        connect(f"ws://{LOOPBACK}:{article.port}/ws?token=other") as other,
+    ):
+
+        def say(text: str) -> None:
+            peer.say(text)
+            other.send(json.dumps({"action": "sendMessage", "roomId": room, "content": text}))
+
         tab.run("compute_soon()")
         for text in MESSAGES:
             say(text)
-        eventually(
-            lambda: tab.run("busy") == [0], what="the end of five busy seconds, in which nothing was read"
-        )
-        eventually(lambda: set(tab.run("heard")) >= set(MESSAGES), what="all messages")
+        eventually(lambda: tab.run("busy") == [0], what="five busy seconds, in which nothing was read")
         say("afterwards")
-        eventually(lambda: "afterwards" in tab.run("heard"))
-    assert tab.run("heard") == [*MESSAGES, "afterwards"]
-    attempts, statuses = tab.run("[service.statistics().attempts, statuses]")
-    if worker:
-        assert (attempts, statuses) == (1, ["connecting", "connected"])
-    else:
-        assert set(statuses) <= {"connecting", "connected", "suspect"}
-    tab.run("service.disconnect()")
+        both = {name: [*MESSAGES, "afterwards"] for name in hosts}
+        eventually(lambda: tab.run("heard") == both, what="all messages on each wire, once and in order")
+    statuses, attempts = tab.run(
+        "[statuses, [service.statistics().attempts for service in services.values()]]"
+    )
+    for seen in statuses.values():
+        assert seen == ["connecting", "connected"] or not worker
+        assert set(seen) <= {"connecting", "connected", "suspect"}
+    assert attempts == [1, 1] or not worker
+    tab.run("for service in services.values():\n    service.disconnect()\nNone")
 
 
 #: A worker whose wall clock is an hour ahead from its second second on.
