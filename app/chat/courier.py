@@ -113,7 +113,7 @@ class Courier:
         self._disarm()
         self._stop_looking()
         self._person = None
-        self._rows.let_go()
+        self._let_go_unless_keeping()
         self._outbox = self._new_outbox()
         self._kept = {}
         self._screen.counted(0)
@@ -130,13 +130,19 @@ class Courier:
         self._being_kept += 1
         try:
             await self._rows.keep(person, row)
+            if person != self._person:
+                await self._rows.drop(person, row.id)
+                return False
         finally:
             self._being_kept -= 1
-        if person != self._person:
-            await self._rows.drop_everywhere(person, row.id)  # another tab may have taken it
-            return False
+            self._let_go_unless_keeping()
         self._add(row)
         return True
+
+    def _let_go_unless_keeping(self) -> None:
+        """Another tab may take the rows of a person who left; but none that is kept and dropped again just now."""
+        if self._person is None and self._being_kept == 0:
+            self._rows.let_go()
 
     def settle(self, client_message_id: str | None) -> None:
         """The server has this one."""

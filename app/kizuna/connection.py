@@ -396,7 +396,7 @@ class Connection:
         left = self._timers[Timer.CANDIDATE] - self._now.monotonic  # of the step that it is in
         self._enter(Status.CONNECTING)
         self._change(attempt=1)
-        self._arm(Timer.CONNECT, left)
+        self._arm(Timer.CONNECT, max(0.0, left))
 
     def _probe(self) -> None:
         if self._options.wire.pong is None:  # nothing would answer

@@ -68,7 +68,7 @@ REMEMBER = """{
 TELL = """
 
 def _tell_figures():
-    import gc, json
+    import asyncio, gc, json
     from kizuna import singleton
     from kizuna.browser import proxies
     gc.collect()

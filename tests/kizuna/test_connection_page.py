@@ -538,6 +538,11 @@ def test_a_next_link_that_catches_up_keeps_its_time_when_the_old_one_goes():
     machine.hang(3)
     machine.tell(events.SocketClosed(1, 1006))
     assert (machine.status, machine.armed(Timer.CONNECT)) == (Status.CONNECTING, 27)
+    machine = machine_in(Status.CONNECTED)
+    machine.fire(Timer.ROLLOVER)
+    machine.hang(13)
+    machine.tell(events.SocketClosed(1, 1006))  # that is told before the deadline, which has passed
+    assert (machine.status, machine.armed(Timer.CONNECT)) == (Status.CONNECTING, 0)
 
 
 def test_an_application_that_prepares_slowly_says_nothing_of_the_line():
