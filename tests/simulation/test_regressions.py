@@ -117,3 +117,12 @@ async def test_a_refusal_that_comes_after_the_acknowledgement_means_nothing():
     await stage.receive(message(1))
     assert [entry.content for entry in stage.state.timeline.entries] == ["words 1", "stored"]
     assert stage.state.waiting == 0
+
+
+def test_words_refused_because_their_person_left_meanwhile_are_sent_by_no_other_tab(world: World):
+    page = page_of(world, "ada-2")
+    world.tabs["ada-2"].browser.storage.is_stuck = True
+    world.say(page, "kept too late")
+    world.run()
+    page.run(page.session.leave)
+    end_well(world)
