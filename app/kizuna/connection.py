@@ -236,9 +236,7 @@ class Connection:
         which carries while the next one is on its way: a server that allows one session closes the older."""
         if link is self._links.current and self._links.candidate is None and self._is_refusal(end.policy):
             unauthorized = end.policy is Policy.RENEW_TOKEN
-            self._refuse(
-                link, replace(end.reason, kind=ReasonKind.UNAUTHORIZED) if unauthorized else end.reason
-            )
+            self._refuse(replace(end.reason, kind=ReasonKind.UNAUTHORIZED) if unauthorized else end.reason)
             return
         if end.retry_after is not None:
             now = self._now.monotonic
@@ -520,12 +518,7 @@ class Connection:
             self._change(reason=reason)
             self._fire(Trigger.LOST)
 
-    def _refuse(self, link: Link, reason: Reason) -> None:
-        if (
-            link is not self._links.current
-        ):  # a candidate cannot reject: the next attempt hears it again, if it is so
-            self._lose(link, reason)
-            return
+    def _refuse(self, reason: Reason) -> None:
         self._abandon()
         self._change(reason=reason)
         self._fire(Trigger.REFUSED)

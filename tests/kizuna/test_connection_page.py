@@ -466,7 +466,7 @@ def test_a_doubt_does_not_wait_for_the_time_at_which_a_link_is_replaced_anyway()
     machine.wait(60)
     machine.tell(events.MachineSlept())
     assert machine.armed(Timer.ROLLOVER) is None
-    machine.tell(events.MachineSlept())  # the link that is on its way is enough
+    machine.tell(events.PageResumed())  # the link that is on its way is enough
     assert machine.attempts == 2
 
 
