@@ -28,7 +28,7 @@ class Request:
 
 
 class Requests:
-    """Responsible for asking again. ``send`` sends a frame on the link of the moment; ``doubt`` is called when an
+    """Responsible for asking again. ``send`` sends a frame on the link that there is; ``doubt`` is called when an
     answer is overdue, ``give_up`` with a question that stayed without one."""
 
     def __init__(
