@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import ipaddress
 import json
 import logging
 import os
@@ -32,14 +31,6 @@ RETRY_MILLISECONDS = 500
 WATCHED = ("index.html", "pyscript.toml", "app", "static")
 UNWATCHED = ("static/vendor",)
 _END_OF_HEAD = "</head>"
-
-
-def is_loopback(host: str) -> bool:
-    """Whether who listens there is heard by this machine alone."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 class Tree:

@@ -1,7 +1,8 @@
-"""Origins: where pages come from, as browsers spell it (RFC 6454)."""
+"""Origins: where pages come from, as browsers spell it (RFC 6454). Hosts: what they call the server."""
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from urllib.parse import urlsplit
 
@@ -17,6 +18,22 @@ class InvalidOrigin(ValueError):
 def is_host(text: str) -> bool:
     """Whether this is a host name or address, with or without a port."""
     return _HOST.fullmatch(text) is not None
+
+
+def host_name(host: str) -> str:
+    """Return the name or the address in a Host header, lower case, without its port."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def is_loopback(name: str) -> bool:
+    """Return whether a name or an address means the machine itself, without asking anybody."""
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost" or name.endswith(".localhost")
 
 
 def origin_of(url: str, schemes: tuple[str, ...] = ("http", "https")) -> str | None:

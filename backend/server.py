@@ -2,7 +2,9 @@
 
 Settings come from flags, or from the environment: HOST, PORT, DATA (the SQLite file), ROOT (the folder with
 index.html), ALLOWED_ORIGINS (separated by commas or spaces), TOKEN_LIFETIME, IDLE_SECONDS, DURATION_SECONDS,
-RATE_LIMIT, RATE_BURST. ``--dev``, which has no variable: tell open pages of changes (backend.dev).
+RATE_LIMIT, RATE_BURST, and the bounds of :mod:`backend.protocols`: MAX_CONNECTIONS, ADDRESS_CONNECTIONS,
+CONTROL_FRAMES, REQUEST_SECONDS, UNREAD_SECONDS. ``--dev``, which has no variable: tell open pages of changes
+(backend.dev).
 
 SIGTERM or SIGINT: everybody is told ``bye`` and closed with 1001, newcomers are refused, and the process ends with
 exit code 0 within 5 seconds even if handlers hang or clients never answer. A second signal ends it at once.
@@ -23,15 +25,16 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import uvicorn
 from starlette.applications import Starlette
 
-from backend.dev import is_loopback
 from backend.gateway.local import MAX_POST_BYTES
-from backend.origins import InvalidOrigin, origins_in
+from backend.origins import InvalidOrigin, is_loopback, origins_in
+from backend.protocols import Bounds, Guard, GuardedHttp, GuardedWebSocket, most_connections
 from backend.rate import InvalidRate, burst_in, per_second_in
 from backend.service import Options, Service
 from backend.store.base import StoreError
@@ -47,6 +50,8 @@ GRACE_SECONDS = 1
 WATCHDOG_SECONDS = 4.0
 # Connections that wait to be accepted: a restart brings everyone back within seconds.
 BACKLOG = 2048
+# Connections that asyncio accepts in one turn of its loop. Without files left it tries, and logs, as often.
+ACCEPTED_AT_ONCE = 32
 MAX_PORT = 65_535
 
 
@@ -57,15 +62,15 @@ class Unusable(Exception):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until a signal. Returns the exit code: 0, or 1 after one line on stderr."""
     try:
+        allow_many_connections()
         options = read_options(sys.argv[1:] if arguments is None else arguments, os.environ)
         listener = bind(options.host, options.port)
         set_up_logging()
-        allow_many_connections()
         app = create_app(options)
     except (Unusable, StoreError) as error:
         print(f"Kizuna cannot start: {error}", file=sys.stderr)
         return 1
-    asyncio.run(serve(app, listener))
+    asyncio.run(serve(app, listener, options.bounds))
     if app.state.hung:
         # Threads that hang would keep the interpreter from ending.
         _end_now()
@@ -124,10 +129,47 @@ def read_options(arguments: Sequence[str], environment: Mapping[str, str]) -> Op
         "messages a second of one person; 0: any number",
     )
     add("--rate-burst", "RATE_BURST", _burst, default.rate_burst, "messages that one person may send at once")
+    bounds = Bounds()
+    add("--max-connections", "MAX_CONNECTIONS", _count, None, "connections at once; 0: any number")
+    add(
+        "--address-connections",
+        "ADDRESS_CONNECTIONS",
+        _count,
+        bounds.address_connections,
+        "connections of one address; 0: any number",
+    )
+    add(
+        "--control-frames",
+        "CONTROL_FRAMES",
+        _rate,
+        bounds.control_frames,
+        "control and continuation frames a second of one connection; 0: any number",
+    )
+    add(
+        "--request-seconds",
+        "REQUEST_SECONDS",
+        _count,
+        bounds.request_seconds,
+        "time for a request's head, and for its body; 0: any time",
+    )
+    add(
+        "--unread-seconds",
+        "UNREAD_SECONDS",
+        _count,
+        bounds.unread_seconds,
+        "time that output may lie unread; 0: any time",
+    )
     parser.add_argument(
         "--dev", action="store_true", help="open pages load again when their files change; on loopback only"
     )
-    options = Options(**vars(parser.parse_args(arguments)))
+    settings = vars(parser.parse_args(arguments))
+    connections = settings.pop("max_connections")
+    bounds = Bounds(
+        connections=most_connections() if connections is None else connections,
+        **{name: settings.pop(name) for name in ("address_connections", "control_frames")},
+        **{name: settings.pop(name) for name in ("request_seconds", "unread_seconds")},
+    )
+    options = Options(bounds=bounds, **settings)
     if options.dev and not is_loopback(options.host):
         raise Unusable(f"--dev serves this machine alone: HOST must be 127.0.0.1, not {options.host!r}")
     return options
@@ -148,6 +190,12 @@ def _port(name: str, value: str) -> int:
 def _seconds(name: str, value: str) -> int:
     if not value.isdecimal() or int(value) < 1:
         raise Unusable(f"{name} must be a number of seconds, at least 1, not {value!r}")
+    return int(value)
+
+
+def _count(name: str, value: str) -> int:
+    if not value.isdecimal():
+        raise Unusable(f"{name} must be a whole number, 0 for no limit, not {value!r}")
     return int(value)
 
 
@@ -236,10 +284,11 @@ def set_up_logging() -> None:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, but it leaves signals to us and says when it listens."""
+    """uvicorn, but it leaves signals to us, says when it listens, and ends what is overdue."""
 
-    def __init__(self, config: uvicorn.Config, on_started: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, guard: Guard, on_started: Callable[[], None]) -> None:
         super().__init__(config)
+        self._guard = guard
         self._on_started = on_started
 
     @contextlib.contextmanager
@@ -250,16 +299,28 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then tell."""
         await super().startup(sockets=sockets)
+        for listener in sockets or []:
+            listener.listen(BACKLOG)  # asyncio has one number for both: it set this to ACCEPTED_AT_ONCE
         self._on_started()
 
+    async def on_tick(self, counter: int) -> bool:
+        """Look after overdue connections, once a second: uvicorn ticks ten times as often."""
+        if counter % 10 == 0:
+            self._guard.sweep(self.server_state.connections)
+        return await super().on_tick(counter)
 
-async def serve(app: Starlette, listener: socket.socket) -> None:
+
+async def serve(app: Starlette, listener: socket.socket, bounds: Bounds) -> None:
     """Serve on ``listener`` until a signal, then end in an orderly way."""
     host, port = listener.getsockname()[:2]
     name = f"[{host}]" if ":" in host else host
+    guard = Guard(bounds)
+    http: Any = partial(GuardedHttp, guard=guard)
+    websocket: Any = partial(GuardedWebSocket, guard=guard)
     config = uvicorn.Config(
         app,
-        ws="websockets-sansio",
+        http=http,
+        ws=websocket,
         # A message and a frame, as API Gateway has it. uvicorn passes the pair on to websockets, which its
         # documentation does not say: the version is pinned, and a test sends 40 KiB.
         ws_max_size=(MAX_POST_BYTES, MAX_FRAME_BYTES),  # type: ignore[arg-type]
@@ -270,9 +331,9 @@ async def serve(app: Starlette, listener: socket.socket) -> None:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
-        backlog=BACKLOG,
+        backlog=ACCEPTED_AT_ONCE,
     )
-    server = _Server(config, lambda: _say(f"Kizuna is at http://{name}:{port}"))
+    server = _Server(config, guard, lambda: _say(f"Kizuna is at http://{name}:{port}"))
     loop = asyncio.get_running_loop()
     ending: list[asyncio.Task[None]] = []
 

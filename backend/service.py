@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from backend.authorizer import Authorizer
@@ -14,6 +14,7 @@ from backend.connections import CONNECTION_PREFIX, connection_id_of
 from backend.desks import Desk, TicketDesk, TokenDesk
 from backend.gateway.local import DURATION_SECONDS, IDLE_SECONDS, LocalGateway
 from backend.handlers import Backend
+from backend.protocols import Bounds
 from backend.rate import BURST, PER_SECOND, Rate
 from backend.store.sqlite import SqliteStore
 from backend.tickets import TicketOrToken, Tickets
@@ -34,6 +35,7 @@ class Options:
     One person may send ``rate_limit`` messages a second (0: any number), and ``rate_burst`` at once.
 
     ``root`` is the folder with index.html. ``allowed_origins`` may use the server from pages on other hosts.
+    ``bounds`` are what one client may take below ASGI.
     ``dev``: open pages are told when the page's files change.
     """
 
@@ -47,6 +49,7 @@ class Options:
     duration_seconds: float = DURATION_SECONDS
     rate_limit: float = PER_SECOND
     rate_burst: int = BURST
+    bounds: Bounds = field(default_factory=Bounds)
     dev: bool = False
 
 

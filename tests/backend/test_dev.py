@@ -10,7 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from backend.dev import CHANGES, Changes, Tree, is_loopback, with_script
+from backend.dev import CHANGES, Changes, Tree, with_script
+from backend.origins import is_loopback
 from backend.server import Unusable, read_options
 from backend.service import Options
 from backend.web import create_app
@@ -159,7 +160,7 @@ async def get(root: Path, tmp_path: Path, path: str, *, dev: bool) -> httpx.Resp
     app = create_app(Options(data=tmp_path / "kizuna.sqlite3", root=root, dev=dev))
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://house") as client,
+        httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://localhost") as client,
     ):
         return await client.get(path)
 

@@ -1,0 +1,344 @@
+"""What one client may take of the server below ASGI, where no handler ever sees it.
+
+uvicorn trusts whoever connects: it reads up to 256 KiB of frames in one turn of the event loop, answers every WebSocket
+PING, waits for ever for the rest of a request and for somebody to read, and takes connections until the system has no
+files left. Two subclasses of its protocols bound that, and :class:`Guard` holds what they share:
+
+- how much is read in one turn, so that the parser never keeps the others waiting;
+- control and continuation frames a second, beyond which a connection is aborted;
+- the time for a request's head, and for its body: 408;
+- the time that output may lie unread, and that a closing connection may take: aborted;
+- connections in all (503), below the system's limit of files, and from one address (429);
+- a WebSocket handshake that websockets cannot read: answered and closed. uvicorn never answers it, and then fails at
+  its own end.
+
+Written against the versions in ``WRITTEN_FOR``, of which it overrides and calls what is not public: a test fails when
+others are installed. Then read what changed in uvicorn's h11_impl and websockets_sansio_impl, and run `make attacks`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import math
+import resource
+import time
+from asyncio.transports import BaseTransport, Transport
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame
+
+from backend.rate import Rate, TooFast
+
+log = logging.getLogger(__name__)
+
+WRITTEN_FOR = {"uvicorn": "0.54.0", "websockets": "17.4", "h11": "0.16.0"}
+
+# 4 KiB are at most 680 empty frames, some 10 ms of parsing; asyncio's own 256 KiB are 43,000.
+READ_BYTES = 4096
+# Browsers send no PINGs of their own and do not split what fits into a frame. A proxy may do either, at leisure.
+CONTROL_FRAMES_PER_SECOND = 20.0
+CONTROL_FRAMES_AT_ONCE = 64
+# A token request is under 1 KiB: over 10 s on no line that could carry the page.
+REQUEST_SECONDS = 10.0
+# Output waits in the system's buffers first. Who takes none of it for a minute is gone, or means ill.
+UNREAD_SECONDS = 60.0
+# After a close everything has been sent; this is the time for the other side to take it.
+CLOSE_SECONDS = 5.0
+# Half of it pages with an open WebSocket, in an office behind one address; a person has at most 20 (backend.handlers).
+CONNECTIONS_OF_ADDRESS = 256
+# Files that are no connection: SQLite's, those of its readers, logs, a backup.
+RESERVED_FILES = 128
+WARNING_SECONDS = 60.0
+# A proxy or a tunnel on this machine: its connections are those of many people.
+THIS_MACHINE = frozenset({"127.0.0.1", "::1"})
+_IPV6_NETWORK = 64
+_MICROSECOND = 1_000_000
+
+
+def most_connections() -> int:
+    """Return how many connections the system's limit of files allows: each may have a file open that it is sent."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return 0
+    return max(1, (soft - RESERVED_FILES) // 2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What a client may take; 0 is no bound. Times are in seconds, ``control_frames`` a second."""
+
+    control_frames: float = CONTROL_FRAMES_PER_SECOND
+    request_seconds: float = REQUEST_SECONDS
+    unread_seconds: float = UNREAD_SECONDS
+    connections: int = 0
+    address_connections: int = CONNECTIONS_OF_ADDRESS
+
+
+class Guard:
+    """Responsible for counting connections by address, and for ending those whose time is over.
+
+    ``is_shared`` says of an address that it stands for many people: a proxy's. ``clock`` gives seconds.
+    """
+
+    def __init__(
+        self,
+        bounds: Bounds,
+        *,
+        is_shared: Callable[[str], bool] = THIS_MACHINE.__contains__,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.bounds = bounds
+        self.clock = clock
+        self._is_shared = is_shared
+        self._transports: dict[BaseTransport, str] = {}
+        self._of_address: dict[str, int] = {}
+        self._warned: dict[str, float] = {}
+
+    @property
+    def control_rate(self) -> Rate | None:
+        """The rate of control and continuation frames of one connection; None: any."""
+        most = self.bounds.control_frames
+        return Rate(most, CONTROL_FRAMES_AT_ONCE) if most else None
+
+    def enter(self, transport: BaseTransport) -> tuple[int, str] | None:
+        """Count a connection; again is no error. Returns a status and words for whom there is no room.
+
+        Counted it is all the same, until :meth:`leave`: it holds a file.
+        """
+        if transport in self._transports:
+            return None
+        address = _address(transport)
+        self._transports[transport] = address
+        self._of_address[address] = self._of_address.get(address, 0) + 1
+        most, most_of_address = self.bounds.connections, self.bounds.address_connections
+        if most and len(self._transports) > most:
+            self._warn(
+                "all",
+                f"no room for more than {most} connections (MAX_CONNECTIONS, or `ulimit -n` raises that): "
+                f"{address} is turned away",
+            )
+            return 503, "Service Unavailable"
+        if most_of_address and self._of_address[address] > most_of_address and not self._is_shared(address):
+            self._warn(
+                address,
+                f"{address} has more than {most_of_address} connections (ADDRESS_CONNECTIONS) and is turned away. "
+                "If it is your proxy, name it in PROXIES",
+            )
+            return 429, "Too Many Requests"
+        return None
+
+    def leave(self, transport: BaseTransport) -> None:
+        """Forget a connection that is over."""
+        address = self._transports.pop(transport, None)
+        if address is None:
+            return
+        self._of_address[address] -= 1
+        if not self._of_address[address]:
+            del self._of_address[address]
+
+    def sweep(self, connections: Iterable[object]) -> None:
+        """End what is overdue among uvicorn's connections. Called about once a second."""
+        now = self.clock()
+        for connection in list(connections):
+            if isinstance(connection, GuardedHttp | GuardedWebSocket):
+                connection.check(now)
+
+    def _warn(self, subject: str, words: str) -> None:
+        """Log a warning, once a minute for each subject."""
+        now = self.clock()
+        self._warned = {about: at for about, at in self._warned.items() if now - at < WARNING_SECONDS}
+        if subject not in self._warned:
+            self._warned[subject] = now
+            log.warning("%s", words)
+
+
+class _Output:
+    """Responsible for noticing that nobody reads what one connection was sent."""
+
+    def __init__(self, guard: Guard, transport: Transport) -> None:
+        self._guard = guard
+        self._transport = transport
+        self._full_since = math.inf
+        self._closing_since = math.inf
+
+    def is_full(self, *, full: bool) -> None:
+        """Note that the transport's buffer went over its high-water mark, or below the low one again."""
+        self._full_since = self._guard.clock() if full else math.inf
+
+    def check(self, now: float) -> None:
+        """Abort a connection whose output nobody takes."""
+        if self._transport.is_closing():
+            self._closing_since = min(self._closing_since, now)
+        most = self._guard.bounds.unread_seconds
+        if (most and now - self._full_since >= most) or now - self._closing_since >= CLOSE_SECONDS:
+            self._transport.abort()
+
+
+class GuardedHttp(H11Protocol):
+    """Responsible for one connection that speaks HTTP, until it ends or becomes a WebSocket."""
+
+    def __init__(self, *args: Any, guard: Guard, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._guard = guard
+        self._awaited: object = None
+        self._awaited_since = math.inf
+        self._output: _Output
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Read a little at a turn, and turn away those for whom there is no room."""
+        super().connection_made(transport)
+        transport.max_size = READ_BYTES  # type: ignore[attr-defined]  # asyncio's own name for it
+        self._output = _Output(self._guard, transport)
+        self._awaits(h11.IDLE)
+        if (refusal := self._guard.enter(transport)) is not None:
+            transport.write(_answer(*refusal))
+            transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self._guard.leave(self.transport)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Note what is awaited next: the rest of a head, of a body, or nothing."""
+        super().data_received(data)
+        state = self.conn.their_state
+        self._awaits(state if state in (h11.IDLE, h11.SEND_BODY) else None)
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request as uvicorn does, by its own timer; or for the rest of this one's body."""
+        super().on_response_complete()
+        if self.conn.their_state is not h11.SEND_BODY:
+            self._awaits(None)
+
+    def pause_writing(self) -> None:
+        """Note that nobody reads."""
+        super().pause_writing()
+        self._output.is_full(full=True)
+
+    def resume_writing(self) -> None:
+        """Note that somebody reads."""
+        super().resume_writing()
+        self._output.is_full(full=False)
+
+    def check(self, now: float) -> None:
+        """End the connection if its request or its reader is overdue."""
+        self._output.check(now)
+        most = self._guard.bounds.request_seconds
+        if not most or now - self._awaited_since < most or self.transport.is_closing():
+            return
+        # Who has sent nothing at all, as browsers' spare connections, is not waiting for an answer.
+        has_begun = self.conn.their_state is h11.SEND_BODY or self.conn.trailing_data[0]
+        if has_begun and self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            self.transport.write(_answer(408, "Request Timeout"))
+        self.transport.close()
+
+    def _awaits(self, state: object) -> None:
+        """Begin to wait, unless it is for the same as before: time runs from the first byte, not from the last."""
+        if state is not self._awaited:
+            self._awaited = state
+            self._awaited_since = math.inf if state is None else self._guard.clock()
+
+
+class GuardedWebSocket(WebSocketsSansIOProtocol):
+    """Responsible for one connection that speaks WebSocket, from its handshake on."""
+
+    def __init__(self, *args: Any, guard: Guard, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._guard = guard
+        self._rate = guard.control_rate
+        self._due: int | None = None
+        self._output: _Output
+
+    def connection_made(self, transport: BaseTransport) -> None:
+        """Go on with the transport that HTTP had."""
+        super().connection_made(transport)
+        self._output = _Output(self._guard, self.transport)
+        self._guard.enter(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self._guard.leave(self.transport)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Answer a handshake that cannot be read, too."""
+        super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.handshake_complete:
+            # websockets has words for a head that is too long, and none for one that it does not understand.
+            words = b"".join(self.conn.data_to_send()) or _answer(400, "Bad Request")
+            self.handshake_complete = self.close_sent = True
+            self.transport.write(words)
+            self.transport.close()
+
+    def handle_cont(self, event: Frame) -> None:
+        """Count a continuation frame: a message may have any number of empty ones."""
+        if self._may_go_on():
+            super().handle_cont(event)
+
+    def handle_ping(self) -> None:
+        """Count a PING, and answer it if somebody reads the answers."""
+        if self._may_go_on():
+            super().handle_ping()
+
+    def handle_pong(self, event: Frame) -> None:
+        """Count a PONG, which nobody asked for."""
+        if self._may_go_on():
+            super().handle_pong(event)
+
+    def pause_writing(self) -> None:
+        """Note that nobody reads."""
+        super().pause_writing()
+        self._output.is_full(full=True)
+
+    def resume_writing(self) -> None:
+        """Note that somebody reads."""
+        super().resume_writing()
+        self._output.is_full(full=False)
+
+    def check(self, now: float) -> None:
+        """End the connection if its reader is overdue."""
+        self._output.check(now)
+
+    def _may_go_on(self) -> bool:
+        """Whether one more such frame is within the rate; if not, the connection is aborted."""
+        if self.transport.is_closing():
+            return False
+        if self._rate is None:
+            return True
+        try:
+            self._due = self._rate.next_arrival(self._due, int(self._guard.clock() * _MICROSECOND))
+        except TooFast:
+            log.info(
+                "%s aborted: more than %g control frames a second (CONTROL_FRAMES)",
+                _address(self.transport),
+                self._guard.bounds.control_frames,
+            )
+            self.transport.abort()
+            return False
+        return True
+
+
+def _address(transport: BaseTransport) -> str:
+    """The address of the other side; of IPv6 the network, which is what one customer has."""
+    peer = transport.get_extra_info("peername")
+    host = str(peer[0]) if peer else ""
+    if ":" not in host or host in THIS_MACHINE:
+        return host
+    try:
+        return str(ipaddress.IPv6Network((host.partition("%")[0], _IPV6_NETWORK), strict=False))
+    except ValueError:
+        return host
+
+
+def _answer(status: int, words: str) -> bytes:
+    head = f"HTTP/1.1 {status} {words}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {len(words)}\r\n"
+    more = "Retry-After: 5\r\n" if status in (429, 503) else ""
+    return f"{head}{more}Cache-Control: no-store\r\nConnection: close\r\n\r\n{words}".encode()
