@@ -125,9 +125,9 @@ def too_large() -> Answer:
     return problem(413, "too_large", f"the body may have at most {MAX_BODY_BYTES:,} bytes")
 
 
-def forbidden_origin() -> Answer:
+def forbidden_origin(why: str = "pages of this origin may not use this server") -> Answer:
     """The answer to a page that may not use this server."""
-    return problem(403, "forbidden_origin", "pages of this origin may not use this server")
+    return problem(403, "forbidden_origin", why)
 
 
 def headers_of(status: int) -> dict[str, str]:

@@ -22,7 +22,7 @@ from starlette.websockets import WebSocket
 
 from backend.desks import MAX_BODY_BYTES, Answer, Desk, forbidden_origin, headers_of, problem, too_large
 from backend.dev import CHANGES, Changes, DevPages, Tree
-from backend.origins import origin_of
+from backend.origins import host_name, is_host, is_loopback, origin_of
 from backend.pages import Pages, Policy
 from backend.service import Options, Service
 from backend.store.base import StoreError
@@ -37,6 +37,7 @@ HEALTH_SECONDS = 2.0
 CLOSE_SECONDS = 0.5
 # How long a browser may remember that a page of another host is allowed.
 PREFLIGHT_SECONDS = 600
+NOT_KEPT = {"Cache-Control": "no-store"}
 
 
 def create_app(options: Options) -> Starlette:
@@ -58,7 +59,10 @@ def create_app(options: Options) -> Starlette:
             WebSocketRoute("/ws", _websocket(service, origins)),
             *([Route(CHANGES, changes.tell)] if options.dev else []),
         ],
-        middleware=[Middleware(Envelope, policy=Policy(options.root))],
+        middleware=[
+            Middleware(Envelope, policy=Policy(options.root)),
+            *([Middleware(Hosts, allowed=options.allowed_origins)] if is_loopback(options.host) else []),
+        ],
         lifespan=_lifespan,
     )
     pages = DevPages(options.root, tree) if options.dev else Pages(options.root)
@@ -118,6 +122,69 @@ class Envelope:
         await self._app(scope, receive, send_with_headers)
 
 
+class Seldom:
+    """Responsible for saying something once a minute, however often there is cause."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._said_at = -math.inf
+
+    def __call__(self) -> bool:
+        """Return whether it is time to say it again; then it counts as said."""
+        if self._clock() - self._said_at < WARNING_SECONDS:
+            return False
+        self._said_at = self._clock()
+        return True
+
+
+class Hosts:
+    """Responsible for the names that a server bound to this machine answers to: loopback's, and ALLOWED_ORIGINS'.
+
+    Else a page whose name its owner lets point at 127.0.0.1 would be of the same origin as the server, and read what
+    people say here (DNS rebinding). A page of ALLOWED_ORIGINS may come by any name: it says itself where it is from.
+    """
+
+    def __init__(
+        self, app: ASGIApp, allowed: frozenset[str], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._app = app
+        self._allowed = allowed
+        self._names = frozenset(host_name(origin.partition("://")[2]) for origin in allowed)
+        self._is_time_to_warn = Seldom(clock)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or refuse it with 403 and the name of the setting."""
+        headers = Headers(scope=scope) if scope["type"] in ("http", "websocket") else Headers()
+        host, origin = headers.get("host"), headers.get("origin")
+        # What names no host comes from no browser.
+        if host is None or self._fits(host_name(host)) or origin in self._allowed:
+            await self._app(scope, receive, send)
+            return
+        remedy = _remedy(host, origin)
+        if self._is_time_to_warn():
+            log.warning("a request came as Host: %.200r, and was refused. %s", host, remedy)
+        if scope["type"] == "websocket":
+            await WebSocket(scope, receive, send).send_denial_response(PlainTextResponse("Forbidden", 403))
+        elif scope["method"] == "POST":
+            await _json(forbidden_origin(remedy))(scope, receive, send)
+        else:
+            await PlainTextResponse(f"{remedy}\n", 403, NOT_KEPT)(scope, receive, send)
+
+    def _fits(self, name: str) -> bool:
+        return is_loopback(name) or name in self._names
+
+
+def _remedy(host: str, origin: str | None) -> str:
+    """Say what to set so that a page of this origin, or one that is reached by this host, may use the server."""
+    page = origin_of(origin) if origin else None
+    wanted = page or (f"https://{host_name(host)}" if is_host(host) else "https://…")
+    return (
+        "This server is bound to its own machine: it answers to loopback names and to the hosts of ALLOWED_ORIGINS. "
+        f"If this is your page, set ALLOWED_ORIGINS={wanted}, and let a proxy pass the browser's Host on "
+        "(docs/deploying.md)."
+    )
+
+
 class Origins:
     """Responsible for which pages may use this server: its own, and those of the listed origins.
 
@@ -126,16 +193,14 @@ class Origins:
 
     def __init__(self, allowed: frozenset[str], clock: Callable[[], float] = time.monotonic) -> None:
         self._allowed = allowed
-        self._clock = clock
-        self._warned_at = -math.inf
+        self._is_time_to_warn = Seldom(clock)
 
     def admit(self, connection: HTTPConnection) -> bool:
         """Whether the request comes from an allowed page, or from none. A refusal is in the log, once a minute."""
         origin, host = connection.headers.get("origin"), connection.headers.get("host", "")
         if origin is None or origin in self._allowed or self._is_own(origin, host):
             return True
-        if self._clock() - self._warned_at >= WARNING_SECONDS:
-            self._warned_at = self._clock()
+        if self._is_time_to_warn():
             log.warning(
                 "a page of %.200r may not use this server, which was asked as Host: %.200r. If it is your page, set "
                 "ALLOWED_ORIGINS to its origin, or let the proxy pass the browser's Host on (docs/hosting.md)",

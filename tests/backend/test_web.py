@@ -32,9 +32,10 @@ class Browser(httpx.AsyncClient):
 
 
 @contextlib.asynccontextmanager
-async def serving(tmp_path, **options):
+async def serving(tmp_path, host="192.0.2.1", **options):
+    """A server that hears the network, and so believes every Host; another ``host`` is where it is bound."""
     (tmp_path / "index.html").write_text("the page")
-    app = create_app(Options(data=tmp_path / "k.sqlite3", root=tmp_path, **options))
+    app = create_app(Options(host=host, data=tmp_path / "k.sqlite3", root=tmp_path, **options))
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
         async with Browser(transport=transport, base_url="http://chat.example:8000") as client:
@@ -266,6 +267,65 @@ def test_a_forbidden_page_is_in_the_log_once_a_minute_and_forges_no_line(caplog)
     assert all("\n" not in line and len(line) < 1000 for line in caplog.messages)
 
 
+@pytest.mark.parametrize(
+    ("host", "origin", "status"),
+    [
+        ("127.0.0.1:8000", None, 200),
+        ("localhost:9000", "http://localhost:9000", 200),
+        ("LOCALHOST", None, 200),
+        ("chat.localhost:8000", None, 200),
+        ("[::1]:8000", "http://[::1]:8000", 200),
+        ("127.0.0.2", None, 200),
+        ("page.example", ELSEWHERE, 200),
+        ("page.example:8000", None, 200),
+        ("server.example", ELSEWHERE, 200),  # an allowed page may reach it by any name
+        ("server.example", None, 403),
+        ("evil.example:8000", "http://evil.example:8000", 403),
+        ("127.0.0.1.evil.example", None, 403),
+        ("192.0.2.1:8000", "http://192.0.2.1:8000", 403),
+        ("", None, 403),
+        ("[::1", None, 403),
+        ("a b", None, 403),
+    ],
+)
+async def test_a_server_bound_to_loopback_answers_to_known_hosts_alone(tmp_path, host, origin, status):
+    """A name that its owner lets point at 127.0.0.1 makes the owner's page one of the same origin."""
+    async with serving(tmp_path, "127.0.0.1", allowed_origins=frozenset({ELSEWHERE})) as client:
+        assert (await ask(client, origin, host)).status_code == status
+        headers = {"Host": host} | ({} if origin is None else {"Origin": origin})
+        assert (await client.get("/", headers=headers)).status_code == status
+        assert (await client.get("/health", headers=headers)).status_code == status
+
+
+async def test_a_refused_host_is_told_the_setting_in_page_answer_and_log(tmp_path, caplog):
+    async with serving(tmp_path, "localhost") as client:
+        page = await client.get("/", headers={"Host": "chat.example.org"})
+        assert "set ALLOWED_ORIGINS=https://chat.example.org," in page.text
+        assert page.headers["content-type"].startswith("text/plain")
+        answer = (await ask(client, "http://chat.example.org:81", "chat_backend")).json()
+        assert (
+            answer["code"] == "forbidden_origin"
+        )  # pages know it, and name the setting with their own origin
+        assert "set ALLOWED_ORIGINS=http://chat.example.org:81," in answer["message"]
+        await client.get("/", headers={"Host": 'evil.example"><script>'})
+        (warning,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+        assert "Host: 'chat.example.org'" in warning
+        assert "set ALLOWED_ORIGINS=https://chat.example.org," in warning
+
+
+async def test_no_host_at_all_comes_from_no_browser_and_is_answered(tmp_path):
+    """Health checks of load balancers speak HTTP/1.0."""
+    async with serving(tmp_path, "127.0.0.1") as client:
+        sent = []
+
+        async def send(message):
+            sent.append(message)
+
+        scope = {"type": "http", "method": "GET", "path": "/health", "headers": [], "query_string": b""}
+        await client.app(scope, None, send)
+        assert sent[0]["status"] == 200
+
+
 async def test_a_listed_origin_may_ask_and_read_the_answer(tmp_path):
     async with serving(tmp_path, allowed_origins=frozenset({ELSEWHERE})) as client:
         preflight = await client.options(
@@ -311,7 +371,7 @@ async def test_a_listed_origin_may_show_its_token_in_a_header_and_read_the_ticke
 
 async def test_the_whole_server_works_under_a_path(tmp_path):
     (tmp_path / "index.html").write_text("the page")
-    inner = create_app(Options(data=tmp_path / "k.sqlite3", root=tmp_path))
+    inner = create_app(Options(host="192.0.2.1", data=tmp_path / "k.sqlite3", root=tmp_path))
     outer = Starlette(routes=[Mount("/team/chat", inner)])
     transport = httpx.ASGITransport(app=outer, raise_app_exceptions=False)
     async with inner.router.lifespan_context(inner), Browser(transport=transport, base_url=MOUNTED) as client:
