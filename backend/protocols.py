@@ -6,7 +6,7 @@ files left. Two subclasses of its protocols bound that, and :class:`Guard` holds
 
 - how much is read in one turn, so that the parser never keeps the others waiting;
 - control and continuation frames a second, beyond which a connection is aborted;
-- the time for a request's head, and for its body: 408;
+- the time for a request's head, and for its body: 408; the pieces that a body may come in: 400;
 - the time that output may lie unread, and that a closing connection may take: aborted;
 - connections in all (503), below the system's limit of files, and from one address (429);
 - a WebSocket handshake that websockets cannot read: answered and closed. uvicorn never answers it, and then fails at
@@ -25,7 +25,7 @@ import math
 import resource
 import time
 from asyncio.transports import BaseTransport, Transport
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +47,9 @@ CONTROL_FRAMES_PER_SECOND = 20.0
 CONTROL_FRAMES_AT_ONCE = 64
 # A token request is under 1 KiB: over 10 s on no line that could carry the page.
 REQUEST_SECONDS = 10.0
+# A body of 16 KiB (backend.desks) comes in one piece, or in those of the network. A chunk of one byte costs as much as
+# one of a thousand.
+MOST_CHUNKS = 64
 # Output waits in the system's buffers first. Who takes none of it for a minute is gone, or means ill.
 UNREAD_SECONDS = 60.0
 # After a close everything has been sent; this is the time for the other side to take it.
@@ -100,6 +103,11 @@ class Guard:
         self._transports: dict[BaseTransport, str] = {}
         self._of_address: dict[str, int] = {}
         self._warned: dict[str, float] = {}
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """The connections of each address."""
+        return self._of_address
 
     @property
     def control_rate(self) -> Rate | None:
@@ -181,11 +189,29 @@ class _Output:
             self._transport.abort()
 
 
+class _Requests(h11.Connection):
+    """Responsible for reading requests as h11 does, with bodies of few pieces."""
+
+    _chunks = 0
+
+    def next_event(self) -> Any:
+        """Return the next event. Raises h11.RemoteProtocolError also for a body of too many chunks."""
+        event = super().next_event()
+        if isinstance(event, h11.Request):
+            self._chunks = 0
+        elif isinstance(event, h11.Data):
+            self._chunks += 1
+        if self._chunks > MOST_CHUNKS:
+            raise h11.RemoteProtocolError(f"a body of more than {MOST_CHUNKS} chunks")
+        return event
+
+
 class GuardedHttp(H11Protocol):
     """Responsible for one connection that speaks HTTP, until it ends or becomes a WebSocket."""
 
     def __init__(self, *args: Any, guard: Guard, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.conn = _Requests(h11.SERVER)
         self._guard = guard
         self._awaited: object = None
         self._awaited_since = math.inf
@@ -217,6 +243,13 @@ class GuardedHttp(H11Protocol):
         super().on_response_complete()
         if self.conn.their_state is not h11.SEND_BODY:
             self._awaits(None)
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer a request that cannot be read; if it was answered already, close. uvicorn alone fails then."""
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            super().send_400_response(msg)
+        else:
+            self.transport.close()
 
     def pause_writing(self) -> None:
         """Note that nobody reads."""
@@ -277,6 +310,23 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
             self.handshake_complete = self.close_sent = True
             self.transport.write(words)
             self.transport.close()
+
+    def shutdown(self) -> None:
+        """Close for the server's end, unless the connection ends already: uvicorn alone fails then."""
+        if not self.transport.is_closing():
+            super().shutdown()
+
+    def handle_parser_exception(self) -> None:
+        """End a connection that broke the protocol; before its handshake is answered no close frame can say so."""
+        if self.conn.close_sent is None:
+            self.transport.abort()
+        else:
+            super().handle_parser_exception()
+
+    def send_500_response(self) -> None:
+        """Answer a handshake that failed here, unless the connection ends already: uvicorn alone fails then."""
+        if not self.transport.is_closing():
+            super().send_500_response()
 
     def handle_cont(self, event: Frame) -> None:
         """Count a continuation frame: a message may have any number of empty ones."""

@@ -265,6 +265,8 @@ class _Discreet(logging.Filter):
         if record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError):
             return False
         message = record.getMessage()
+        if message.startswith("Invalid UTF-8 sequence"):
+            record.exc_info = None  # uvicorn shows where in itself it found a client's mistake
         record.msg, record.args = self._TOKEN.sub(r"\1***", message), ()
         # uvicorn says so of every handshake that was answered with a status; the access log has it already.
         return not message.startswith("ASGI callable returned without completing handshake")

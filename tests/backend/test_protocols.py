@@ -1,7 +1,6 @@
 """What one client may take of the server below ASGI: with a transport and a clock that obey the test, and at a real
 server over raw sockets."""
 
-import asyncio
 import contextlib
 import importlib.metadata
 import logging
@@ -9,36 +8,23 @@ import re
 import resource
 import socket
 import time
-from functools import partial
-from typing import Any
 
 import h11
 import pytest
-import uvicorn
-from uvicorn.server import ServerState
-from websockets.frames import Frame, Opcode
+from websockets.frames import Opcode
 
 from backend.protocols import (
     CLOSE_SECONDS,
     CONTROL_FRAMES_AT_ONCE,
+    MOST_CHUNKS,
     READ_BYTES,
     WRITTEN_FOR,
-    Bounds,
-    Guard,
-    GuardedHttp,
-    GuardedWebSocket,
     most_connections,
 )
+from tests.backend.wire import ANYWHERE, HANDSHAKE, HEAD, House, frames, turns
 from tests.support.peer import SocketClient
 from tests.support.process import PATIENCE
 from tests.support.server import LOOPBACK, KizunaServer
-
-ANYWHERE = "192.0.2.7"
-HEAD = b"POST /token HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n"
-HANDSHAKE = (
-    b"GET /ws?token=x HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
-)
 
 
 def test_the_versions_that_this_was_written_against_are_installed():
@@ -47,88 +33,6 @@ def test_the_versions_that_this_was_written_against_are_installed():
 
 
 # --- one connection, without a socket ---
-
-
-class Wire(asyncio.Transport):
-    """Responsible for what a socket's transport does, by hand: ``written``, and whether it was ended and how."""
-
-    def __init__(self, address: str = ANYWHERE) -> None:
-        super().__init__({"peername": (address, 40000), "sockname": (LOOPBACK, 8000)})
-        self.written = b""
-        self.closing = self.aborted = False
-
-    def write(self, data):
-        assert not self.aborted
-        self.written += data
-
-    def is_closing(self):
-        return self.closing
-
-    def close(self):
-        self.closing = True
-
-    def abort(self):
-        self.closing = self.aborted = True
-
-    def pause_reading(self):
-        pass
-
-    def resume_reading(self):
-        pass
-
-    def set_protocol(self, protocol):
-        self.protocol = protocol
-
-
-class House:
-    """Responsible for protocols that share a guard and a clock, under an application that only waits."""
-
-    def __init__(self, **bounds) -> None:
-        self.now = 1000.0
-        self.guard = Guard(Bounds(**bounds), clock=lambda: self.now)
-        self.state = ServerState()
-        make_websocket: Any = partial(GuardedWebSocket, guard=self.guard)
-        self.config = uvicorn.Config(self._app, ws=make_websocket, interface="asgi3", log_config=None)
-        self.config.load()
-        self.heard: list[dict[str, Any]] = []
-
-    async def _app(self, scope, receive, send):
-        while (message := await receive())["type"] not in ("http.disconnect", "websocket.disconnect"):
-            self.heard.append(message)
-            if message["type"] == "websocket.connect":
-                await send({"type": "websocket.accept"})
-            elif message["type"] == "http.request" and not message["more_body"]:
-                await send({"type": "http.response.start", "status": 204})
-                await send({"type": "http.response.body"})
-
-    def connect(self, address=ANYWHERE):
-        wire = Wire(address)
-        http = GuardedHttp(self.config, self.state, {}, guard=self.guard)
-        wire.protocol = http
-        http.connection_made(wire)
-        return wire
-
-    async def websocket(self):
-        wire = self.connect()
-        wire.protocol.data_received(HANDSHAKE + b"\r\n")
-        await turns()
-        assert wire.written.startswith(b"HTTP/1.1 101 ")
-        wire.written = b""
-        return wire
-
-    def pass_time(self, seconds):
-        self.now += seconds
-        self.guard.sweep(self.state.connections)
-
-
-async def turns():
-    """Let the event loop do what is ready."""
-    for _ in range(10):
-        await asyncio.sleep(0)
-
-
-def frames(opcode, count=1, data=b"", *, fin=True):
-    return Frame(opcode, data, fin).serialize(mask=True) * count
 
 
 async def test_a_little_is_read_in_one_turn():
@@ -172,6 +76,40 @@ async def test_the_second_request_of_a_connection_has_its_time_too():
     assert not wire.closing
     house.pass_time(1)
     assert b"HTTP/1.1 408 " in wire.written
+
+
+CHUNKED = b"POST /token HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+async def test_a_body_in_very_many_chunks_is_400():
+    house = House()
+    wire = house.connect()
+    wire.protocol.data_received(CHUNKED + b"1\r\n{\r\n" * MOST_CHUNKS)
+    await turns()
+    assert not wire.written
+    wire.protocol.data_received(b"1\r\n{\r\n")
+    assert wire.written.startswith(b"HTTP/1.1 400 ")
+    assert wire.closing
+
+
+async def test_each_request_of_a_connection_may_have_its_chunks():
+    house = House()
+    wire = house.connect()
+    for _ in range(3):
+        wire.protocol.data_received(CHUNKED + b"1\r\n{\r\n" * MOST_CHUNKS + b"0\r\n\r\n")
+        await turns()
+    assert wire.written.count(b"HTTP/1.1 204 ") == 3
+
+
+async def test_a_body_that_goes_wrong_after_the_answer_ends_the_connection():
+    """uvicorn alone fails with a traceback: it answers a second time."""
+    house = House()
+    wire = house.connect()
+    wire.protocol.data_received(CHUNKED)
+    wire.protocol.conn.send(h11.Response(status_code=200, headers=[(b"content-length", b"0")]))
+    wire.protocol.conn.send(h11.EndOfMessage())
+    wire.protocol.data_received(b"no chunk\r\n")
+    assert (wire.written, wire.closing) == (b"", True)
 
 
 async def test_a_body_that_nobody_waited_for_ends_the_connection_without_a_second_answer():
@@ -240,6 +178,18 @@ async def test_empty_continuation_frames_do_not_go_on_for_ever():
     wire.protocol.data_received(frames(Opcode.TEXT, data=b"begin", fin=False))
     wire.protocol.data_received(frames(Opcode.CONT, 500, fin=False))
     assert wire.aborted
+
+
+async def test_a_frame_that_breaks_the_protocol_before_the_handshake_is_answered_ends_it():
+    """uvicorn alone fails with a traceback: it looks for the close frame, which cannot have been sent yet."""
+    house = House()
+    wire = house.connect()
+    wire.protocol.data_received(HANDSHAKE + b"\r\n")
+    wire.protocol.data_received(frames(Opcode.CONT))
+    assert wire.aborted
+    wire.protocol.connection_lost(None)
+    await turns()
+    assert not house.state.tasks
 
 
 async def test_a_message_in_pieces_arrives_whole():
