@@ -1,0 +1,139 @@
+"""What one client costs the others: each attack, and beside it a person who says something each 100 ms.
+
+python -m tests.reports.attacks                      # prints the table
+python -m tests.reports.attacks --write              # and puts it into docs/benchmarks.md
+python -m tests.reports.attacks --only typing hello  # some of them
+
+Server, attacker and people share this machine's processors; figures of a busy one are worth less.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import platform
+import resource
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tests.reports.documents import publish, table
+from tests.support.attackers import ATTACKS
+from tests.support.peer import SocketClient
+from tests.support.process import PATIENCE, ROOT, Process
+from tests.support.server import KizunaServer
+
+HEADINGS = ("attack", "what", "others: ack, p50", "max", "acknowledged", "memory", "stop")
+MESSAGES = 60
+PAUSE_SECONDS = 0.1
+#: Files that the server may open, and connections that it then takes, where the attack is about these.
+FILES, CONNECTIONS = 256, 64
+MIB = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What others had of one attack. ``acks``: seconds from a message to its ack, of those that came in time."""
+
+    acks: Sequence[float]
+    asked: int
+    memory: int  #: MiB that the server grew by
+    stopped: int  #: its exit code after SIGTERM
+
+
+@contextlib.contextmanager
+def under_attack(name: str, server: KizunaServer) -> Iterator[None]:
+    """While this attack goes on against the server, from a process of its own."""
+    attacker = Process(
+        *(sys.executable, "-m", "tests.support.attackers", name, server.url),
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(["app", "."]), "PYTHONUNBUFFERED": "1"},
+        cwd=ROOT,
+    )
+    try:
+        attacker.wait_for("^begun$")
+        yield
+    finally:
+        attacker.end()
+
+
+def memory_of(server: KizunaServer) -> int:
+    """MiB of memory that the server holds."""
+    status = Path(f"/proc/{server.pid}/status").read_text(encoding="ascii")
+    return int(status.partition("VmRSS:")[2].split()[0]) // 1024
+
+
+def try_out(name: str, folder: Path, messages: int = MESSAGES, within: float = PATIENCE) -> Outcome:
+    """Let somebody say ``messages`` in a room of their own while the attack goes on, then stop the server."""
+    few_files = name == "half-requests"
+    settings = {"MAX_CONNECTIONS": str(CONNECTIONS)} if few_files else {}
+    server = KizunaServer(folder / f"{name}.sqlite3").start(**settings)
+    if few_files:
+        resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (FILES, FILES))
+    try:
+        with contextlib.ExitStack() as stack:
+            person = SocketClient.enter(server.socket_url("Ann"), "quiet")
+            before = memory_of(server)
+            acks: list[float] = []
+            if name != "nothing":
+                stack.enter_context(under_attack(name, server))
+            for number in range(messages):
+                began = time.monotonic()
+                person.send(
+                    "sendMessage", clientMessageId=f"{name}-{number}", roomId="quiet", content="hello"
+                )
+                with contextlib.suppress(AssertionError):
+                    while person.next(within)["type"] != "ack":
+                        pass
+                    acks.append(time.monotonic() - began)
+                time.sleep(max(0.0, PAUSE_SECONDS - (time.monotonic() - began)))
+            memory = memory_of(server) - before
+            stopped = server.stop()  # while the attack goes on
+    finally:
+        if server.is_running:
+            server.kill()
+    assert "Traceback" not in server.output, server.output[-3000:]
+    return Outcome(acks, messages, memory, stopped)
+
+
+def row(name: str, outcome: Outcome) -> tuple[str, ...]:
+    """One line of the table."""
+    attack = ATTACKS.get(name)
+    acks = [ack * 1000 for ack in outcome.acks] or [float("nan")]
+    return (
+        attack.number if attack else "",
+        attack.what if attack else "none",
+        f"{statistics.median(acks):.0f} ms",
+        f"{max(acks):.0f} ms",
+        f"{len(outcome.acks)} of {outcome.asked}",
+        f"{outcome.memory:+d} MiB",
+        str(outcome.stopped),
+    )
+
+
+def main() -> None:
+    """The command line."""
+    program = "python -m tests.reports.attacks"
+    parser = argparse.ArgumentParser(prog=program, description=__doc__.split("\n")[0])
+    parser.add_argument("--write", action="store_true", help="put the table into docs/benchmarks.md")
+    parser.add_argument("--only", nargs="+", choices=[*ATTACKS, "nothing"], metavar="NAME")
+    arguments = parser.parse_args()
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for name in arguments.only or ["nothing", *ATTACKS]:
+            rows.append(row(name, try_out(name, Path(folder))))
+            print(" · ".join(rows[-1]), file=sys.stderr, flush=True)
+    origin = (
+        f"`{program}`, {datetime.now(UTC):%Y-%m-%d}, CPython {platform.python_version()}, {os.cpu_count()} processors, "
+        f"which server, attacker and people share; load before: {os.getloadavg()[0]:.1f}."
+    )
+    publish("attacks", f"{table(HEADINGS, rows, 2)}\n\n{origin}", write=arguments.write)
+
+
+if __name__ == "__main__":
+    main()
