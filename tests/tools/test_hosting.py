@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import boto3  # type: ignore[import-untyped]
 import pytest
 from botocore.validate import ParamValidator  # type: ignore[import-untyped]
-from websockets.sync.client import connect
-from websockets.typing import Origin
 
 from backend.pages import ASK_AGAIN, FOR_EVER, MEDIA_TYPES, SECURITY_HEADERS
-from tests.support.process import PATIENCE, Process
-from tests.support.server import KizunaServer, free_port, post, secret_of
-from tests.support.waiting import eventually
+from tests.support.process import LOOPBACK, free_port
 from tests.tools import small_site
+from tests.tools.proxies import nginx_program, put, running_nginx
 from tools.check_host import check, fetch
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "hosting.md").read_text(encoding="utf-8")
@@ -59,52 +53,18 @@ def has_brotli(nginx: str) -> bool:
     return "brotli" in built_in or any("brotli" in path.name for path in modules.glob("*.conf"))
 
 
-@contextlib.contextmanager
-def running_nginx(server: str, folder: Path) -> Iterator[str]:
-    """Where nginx serves by a block of the document, but for its address and certificate."""
-    program = nginx_program()
-    port = free_port()
-    server = re.sub(r"^ *(listen|ssl_certificate\w*) .*\n", "", server, flags=re.MULTILINE)
-    server = server.replace("server {", f"server {{\n    listen 127.0.0.1:{port};")
-    configuration = folder / "nginx.conf"
-    configuration.write_text(
-        f"daemon off;\nmaster_process off;\npid {folder}/pid;\nerror_log stderr;\n"
-        "include /etc/nginx/modules-enabled/*.conf;\nevents {}\n"
-        f"http {{\naccess_log off;\nclient_body_temp_path {folder}/body;\nproxy_temp_path {folder}/proxy;\n"
-        f"fastcgi_temp_path {folder}/fastcgi;\nuwsgi_temp_path {folder}/uwsgi;\nscgi_temp_path {folder}/scgi;\n"
-        f"{server}}}\n"
-    )
-    process = Process(program, "-c", str(configuration), env=os.environ)
-    try:
-        eventually(lambda: not process.is_running or answers(port), PATIENCE, what="nginx listens")
-        assert process.is_running, process.output
-        yield f"http://127.0.0.1:{port}/"
-    finally:
-        process.end()
-    assert "[warn]" not in process.output
-
-
-def nginx_program() -> str:
-    return shutil.which("nginx") or pytest.skip(
-        "nginx is missing (on Debian: apt install nginx-light libnginx-mod-http-brotli-static)"
-    )
-
-
 @pytest.fixture
 def nginx(site: Path, tmp_path: Path) -> Iterator[str]:
     """Where nginx serves the small site, configured as the document has it."""
     server = block("nginx", "nginx")
-    assert "root /srv/kizuna;" in server
-    server = server.replace("root /srv/kizuna;", f"root {site};")
+    server = put(server, "root /srv/kizuna;", f"root {site};")
     if not has_brotli(nginx_program()):
         server = re.sub(rf"^ *{BROTLI} .*\n", "", server, flags=re.MULTILINE)
-    with running_nginx(server, tmp_path) as url:
-        yield url
-
-
-def answers(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+    port = free_port()
+    server = re.sub(r"^ *(listen|ssl_certificate\w*) .*\n", "", server, flags=re.MULTILINE)
+    server = put(server, "server {", f"server {{\n    listen {LOOPBACK}:{port};")
+    with running_nginx(server, tmp_path, port):
+        yield f"http://{LOOPBACK}:{port}/"
 
 
 def test_nginx_sends_everything_as_it_should_be(nginx: str):
@@ -131,63 +91,6 @@ def test_nginx_lets_nobody_keep_that_a_file_was_missing(nginx: str):
     assert missing.status == 404
     assert "Cache-Control" not in missing.headers
     assert missing.headers["X-Content-Type-Options"] == "nosniff"
-
-
-# --- the server behind a proxy ---
-
-BEHIND = "The server behind nginx or Caddy"
-HOST_LINE = r"^ *proxy_set_header Host .*\n"
-
-
-def enters(url: str) -> str:
-    """What the server says first to a page that came from ``url``; or the code of its refusal."""
-    origin = f"{urlsplit(url).scheme}://{urlsplit(url).netloc}"
-    applicant = {"name": "Ann", "clientSecret": secret_of("Ann")}
-    status, answer = post(f"{url}token", applicant, Origin=origin)
-    if status != 200:
-        return str(answer["code"])
-    _, answer = post(f"{url}ticket", {"token": answer["token"]}, Origin=origin)
-    socket_url = f"ws{url.removeprefix('http')}ws?token={answer['ticket']}"
-    with connect(socket_url, origin=Origin(origin), proxy=None) as link:
-        link.send('{"action": "hello", "v": 1, "rooms": []}')
-        return str(json.loads(link.recv(PATIENCE))["type"])
-
-
-def test_the_server_behind_nginx_lets_its_own_page_in(tmp_path: Path):
-    nginx_program()
-    with KizunaServer(tmp_path / "k.sqlite3") as server:
-        text = block(BEHIND, "nginx").replace("127.0.0.1:8000", f"127.0.0.1:{server.port}")
-        with running_nginx(text, tmp_path) as url:
-            assert enters(url) == "ready"
-        with running_nginx(re.sub(HOST_LINE, "", text, flags=re.MULTILINE), tmp_path) as url:
-            assert enters(url) == "forbidden_origin"
-        assert f"a page of '{url.rstrip('/')}' may not use this server" in server.output
-        under_a_path = text.replace("location / {", "location /chat/ {").replace(
-            f":{server.port};", f":{server.port}/;"
-        )
-        with running_nginx(under_a_path, tmp_path) as url:
-            assert enters(f"{url}chat/") == "ready"
-
-
-def test_the_server_behind_caddy_lets_its_own_page_in(tmp_path: Path):
-    program = shutil.which("caddy") or pytest.skip("Caddy is missing (on Debian: apt install caddy)")
-    port = free_port()
-    with KizunaServer(tmp_path / "k.sqlite3") as server:
-        text = block(BEHIND, "caddyfile").replace("chat.example.org", f"http://127.0.0.1:{port}")
-        configuration = tmp_path / "Caddyfile"
-        text = text.replace("127.0.0.1:8000", f"127.0.0.1:{server.port}")
-        configuration.write_text(f"{{\nadmin off\n}}\n{text}")
-        homes = {"HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
-        process = Process(
-            *(program, "run", "--adapter", "caddyfile", "--config", str(configuration)),
-            env={**os.environ, **homes},
-        )
-        try:
-            eventually(lambda: not process.is_running or answers(port), PATIENCE, what="Caddy listens")
-            assert process.is_running, process.output
-            assert enters(f"http://127.0.0.1:{port}/") == "ready"
-        finally:
-            process.end()
 
 
 # --- S3 and CloudFront ---
