@@ -48,6 +48,11 @@ PARAMETERS = {
     "RATE_BURST": "RateBurst",
     "REQUESTS_PER_SECOND": "RequestsPerSecond",
     "REQUESTS_BURST": "RequestsBurst",
+    "CONCURRENCY": "FunctionConcurrency",
+    "TABLE_READS": "TableReads",
+    "TABLE_WRITES": "TableWrites",
+    "BUDGET_MAIL": "BudgetMail",
+    "BUDGET": "Budget",
     "LOG_DAYS": "LogDays",
     "LOG_ROLE": "LogRole",
     "ALARM_TOPIC": "AlarmTopic",
@@ -117,6 +122,8 @@ def read_plan(words: Sequence[str]) -> Plan:
     if "JWKS_URL" not in given:
         given.setdefault("SECRET", f"/{stack}/token-secret")
     _check_sign_in(given)
+    if "BUDGET" in given and "BUDGET_MAIL" not in given:
+        raise Refused("BUDGET needs BUDGET_MAIL: who is written to")
     parameters = {PARAMETERS[name]: value for name, value in given.items() if name in PARAMETERS}
     parameters["OpenSignIn"] = "yes" if "SIGN_IN" in given else "no"
     return Plan(
@@ -371,6 +378,18 @@ def report(plan: Plan, outputs: Mapping[str, str], say: Say) -> None:
         say(json.dumps(urls, indent=2))
     if "tokenUrl" not in urls:
         say("and tokenUrl: where your service gives a signed-in person a token")
+    for line in _warnings(plan):
+        say(line)
+
+
+def _warnings(plan: Plan) -> Iterator[str]:
+    """What somebody who puts this on the open internet has to know, a line each."""
+    if plan.parameters.get("OpenSignIn") == "yes":
+        yield "SIGN_IN=open is for trying it out: anybody gets a token, and each request of theirs is on your bill"
+    if "AlarmTopic" not in plan.parameters:
+        yield "There are no alarms: ALARM_TOPIC=arn:aws:sns:... says who hears when something goes wrong"
+    if "BudgetMail" not in plan.parameters:
+        yield "There is no budget: BUDGET_MAIL=you@example.org says who hears of the bill (docs/scaling.md, Attacks)"
 
 
 # --- the command ---

@@ -10,7 +10,7 @@ from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 from tests.support.process import ROOT
 
 Properties = dict[str, Any]
-Parameters = Mapping[str, str]
+Parameters = Mapping[str, str | int]
 
 _ORIGINS = {"AllowedOrigins": "https://chat.example.org"}
 _ISSUER = {"Audience": "chat", "Issuer": "https://id.example.org/"}
@@ -22,6 +22,14 @@ WAYS: dict[str, Parameters] = {
     "open": _OPEN,
     "keys": {**_ORIGINS, **_ISSUER, "JwksUrl": "https://id.example.org/jwks.json"},
     "alarms": {**_OPEN, "AlarmTopic": "arn:aws:sns:eu-central-1:123456789012:alarms", "LogRole": "exists"},
+    "bounds": {
+        **_OPEN,
+        "FunctionConcurrency": 20,
+        "TableReads": 1000,
+        "TableWrites": 200,
+        "BudgetMail": "ann@example.org",
+        "Budget": 30,
+    },
 }
 
 _NOTHING = {"Ref": "AWS::NoValue"}

@@ -24,6 +24,7 @@ from tests.backend.aws_account import REGION, nobodys_account
 from tests.backend.cloud_template import (
     WAYS,
     Deployed,
+    Parameters,
     Template,
     as_list,
     named,
@@ -89,20 +90,22 @@ def test_cfn_lint_would_have_something_against_a_mistake():
 @pytest.mark.parametrize("way", WAYS)
 def test_tokens_are_issued_and_alarms_rung_only_where_that_is_asked_for(way):
     deployed = Deployed(TEMPLATE.data, WAYS[way])
-    left_out = {"Token", "Alarm", "Account"}
+    left_out = {"Token", "Alarm", "AccountLog", "AccountBudget"}
     if WAYS[way].get("OpenSignIn") == "yes":
         left_out -= {"Token"}
     if "AlarmTopic" in WAYS[way]:
         left_out -= {"Alarm"}
     if WAYS[way].get("LogRole") != "exists":
-        left_out -= {"Account"}
+        left_out -= {"AccountLog"}
+    if "BudgetMail" in WAYS[way]:
+        left_out -= {"AccountBudget"}
     expected = {
         name
         for name in TEMPLATE.resources
         if not (
             ("Token" in left_out and name.startswith("Token"))
             or ("Alarm" in left_out and name.endswith("Alarm"))
-            or ("Account" in left_out and name.startswith("Account"))
+            or any(name.startswith(kind) for kind in left_out & {"AccountLog", "AccountBudget"})
         )
     }
     assert set(deployed.resources) == expected
@@ -292,6 +295,48 @@ def test_defaults_of_the_template_are_those_of_one_machine():
     parameters = TEMPLATE.data["Parameters"]
     assert float(parameters["RateLimit"]["Default"]) == PER_SECOND
     assert parameters["RateBurst"]["Default"] == BURST
+
+
+# --- what an attack can cost ---
+
+
+def made(parameters: Parameters) -> Deployed:
+    """The stack as SAM and CloudFormation make it."""
+    return Deployed(transformed(TEXT, parameters), parameters)
+
+
+def concurrency(deployed: Deployed) -> list[object]:
+    """How often each function may run at once; None where nothing says so."""
+    functions = [r for r in deployed.resources.values() if r["Type"] == "AWS::Lambda::Function"]
+    return [function["Properties"].get("ReservedConcurrentExecutions") for function in functions]
+
+
+@nobodys_account()
+def test_bounds_of_the_bill_are_off_unless_asked_for():
+    deployed = made(WAYS["open"])
+    assert concurrency(deployed) == [None] * len(TEMPLATE.functions)
+    assert "OnDemandThroughput" not in deployed.resources["Table"]["Properties"]
+    assert not [r for r in deployed.resources.values() if r["Type"] == "AWS::Budgets::Budget"]
+
+
+@nobodys_account()
+def test_every_bound_of_the_bill_is_there_when_asked_for():
+    deployed = made(WAYS["bounds"])
+    assert concurrency(deployed) == [20] * len(TEMPLATE.functions)
+    throughput = deployed.resources["Table"]["Properties"]["OnDemandThroughput"]
+    assert throughput == {"MaxReadRequestUnits": 1000, "MaxWriteRequestUnits": 200}
+    budget = deployed.resources["AccountBudget"]["Properties"]
+    assert budget["Budget"]["BudgetLimit"] == {"Amount": 30, "Unit": "USD"}
+    told = [notice["Subscribers"] for notice in budget["NotificationsWithSubscribers"]]
+    assert told == [[{"SubscriptionType": "EMAIL", "Address": "ann@example.org"}]] * 2
+
+
+@pytest.mark.parametrize(
+    ("word", "bound"), [("TableReads", "MaxReadRequestUnits"), ("TableWrites", "MaxWriteRequestUnits")]
+)
+def test_reads_and_writes_are_bound_each_by_itself(word: str, bound: str):
+    deployed = Deployed(TEMPLATE.data, {**WAYS["secret"], word: 7})
+    assert deployed.resources["Table"]["Properties"]["OnDemandThroughput"] == {bound: 7}
 
 
 # --- table, stages, logs ---

@@ -66,6 +66,13 @@ def test_make_passes_on_every_word_that_is_understood():
         ["SECRET=/mine", "AUDIENCE=a", "ISSUER=i"],
         ["JWKS_URL=https://id.example.org/jwks.json", "AUDIENCE=a", "ISSUER=i"],
         ["ALARM_TOPIC=arn:aws:sns:eu-central-1:123456789012:alarms", "LOG_ROLE=exists", "STAGE=beta"],
+        [
+            "CONCURRENCY=20",
+            "TABLE_READS=1000",
+            "TABLE_WRITES=200",
+            "BUDGET_MAIL=ann@example.org",
+            "BUDGET=30",
+        ],
     ],
 )
 def test_what_is_understood_here_the_template_takes(more: list[str]):
@@ -98,6 +105,7 @@ def test_origins_may_be_separated_as_one_likes():
         ([*GOOD, "SECRET=0123456789"], "SECRET is the name of an SSM parameter"),
         ([*GOOD, "JWKS_URL=https://x", "ISSUER=i"], "JWKS_URL needs AUDIENCE and ISSUER"),
         ([*GOOD, "SIGN_IN=open", "AUDIENCE=a"], "SIGN_IN=open goes without"),
+        ([*GOOD, "BUDGET=20"], "BUDGET needs BUDGET_MAIL"),
         ([*GOOD, "REGION=eu-central-1"], "do not know 'REGION=eu-central-1': words are NAME=value"),
         ([*GOOD, "open"], "do not know 'open'"),
     ],
@@ -323,17 +331,36 @@ def test_the_rest_of_a_configuration_stays_as_it_is(tmp_path: Path):
         "webSocketUrl": "wss://a/prod",
         "ticketUrl": "https://b/ticket",
     }
-    assert said[-1] == "and tokenUrl: where your service gives a signed-in person a token"
+    assert "and tokenUrl: where your service gives a signed-in person a token" in said
 
 
 def test_without_a_file_it_says_what_to_write():
     said: list[str] = []
     report(Plan("kizuna", {}), {**OUTPUTS, "TokenUrl": "https://b/token"}, said.append)
-    assert json.loads(said[-1]) == {
+    (urls,) = [line for line in said if line.startswith("{")]
+    assert json.loads(urls) == {
         "webSocketUrl": "wss://a/prod",
         "tokenUrl": "https://b/token",
         "ticketUrl": "https://b/ticket",
     }
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ([], ["There are no alarms", "There is no budget"]),
+        (
+            ["SIGN_IN=open"],
+            ["SIGN_IN=open is for trying it out", "There are no alarms", "There is no budget"],
+        ),
+        (["ALARM_TOPIC=arn:aws:sns:x", "BUDGET_MAIL=ann@example.org"], []),
+    ],
+)
+def test_it_ends_with_what_the_open_internet_asks_for(more: list[str], expected: list[str]):
+    said: list[str] = []
+    report(read_plan([*GOOD, *more]), OUTPUTS, said.append)
+    warnings = said[said.index("and tokenUrl: where your service gives a signed-in person a token") + 1 :]
+    assert [line for line, begin in zip(warnings, expected, strict=True) if not line.startswith(begin)] == []
 
 
 @pytest.mark.parametrize("text", ["[]", "no JSON"])
