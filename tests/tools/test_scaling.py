@@ -9,6 +9,7 @@ import pytest
 
 from backend.retry import ATTEMPTS
 from backend.store.base import Check, Delete, Exists, Key, Put
+from tests.backend.cloud_template import Template
 from tests.backend.fakes import FakeClock
 from tests.support.server import KizunaServer
 from tools.scaling import __main__ as command
@@ -355,3 +356,26 @@ def test_commits_are_counted_on_a_real_file(tmp_path: Path, monkeypatch):
     monkeypatch.setattr(machine, "SECONDS", 0.1)
     assert machine.commits(tmp_path, rooms=2) > 0
     assert (tmp_path / "2.sqlite3").stat().st_size > 0
+
+
+# --- attacks ---
+
+
+def test_an_attack_is_counted_with_the_rates_that_the_template_ships():
+    template = Template()
+    assert template.data["Parameters"]["RequestsPerSecond"]["Default"] == given.STAGE_FRAMES
+    http = template.resources["HttpStage"]["Properties"]["DefaultRouteSettings"]
+    assert http["ThrottlingRateLimit"] == given.STAGE_REQUESTS
+
+
+def test_the_stage_lets_the_frames_of_six_thousand_connections_through(events: Events):
+    flows = load.flows(Habits(), events)
+    tickets = flows["links"].per_second
+    frames = load.needs(flows)[Resource.INVOCATIONS] - tickets
+    assert 6_000 * frames < given.STAGE_FRAMES
+
+
+def test_a_day_of_an_attack_costs_what_its_rate_costs():
+    (writes,) = [line for line in tables.attacks().splitlines() if line.startswith("| table writes/s ")]
+    # 40,000 a second for 86,400 s at 0.625 dollars a million; then 500 a second.
+    assert [cell.strip() for cell in writes.split("|")][3:6:2] == ["2,160", "27"]

@@ -42,12 +42,18 @@ TRANSACTION_FACTOR = 2
 # Bytes that API Gateway counts as one message.
 BILLED_MESSAGE_BYTES = 32 * 1024
 
+# Frames, and requests for tickets and tokens, that the stages let through in a second: backend/template.yaml.
+STAGE_FRAMES = 250
+STAGE_REQUESTS = 500
+
 # --- prices, US dollars: third-party figures for us-east-1, check them before you budget ---
 
 # Per million messages, up or down: the first thousand million of a month, and the others.
 MESSAGES_PRICE = 1.00
 MESSAGES_PRICE_BEYOND = 0.80
 MESSAGES_TIER = 1_000_000_000
+# Per million requests to an HTTP API.
+HTTP_PRICE = 1.00
 # Per million minutes of connection.
 CONNECTION_MINUTES_PRICE = 0.25
 # Per million invocations, and per GB-second on arm64.

@@ -31,6 +31,7 @@ def parts() -> dict[str, str]:
         "events": event_costs(events),
         "shipped": demand(shipped, (THOUSAND, MILLION)),
         "bills": bills(shipped, changed, events),
+        "attacks": attacks(),
         "rooms": rooms(),
         "contention": contended(),
         "logs": logs(),
@@ -147,6 +148,50 @@ def bills(shipped: Mapping[str, Flow], changed: Mapping[str, Flow], events: Even
         f" {gb * given.STORAGE_PRICE:.2f} dollars every month."
     )
     return f"{table(headings, rows)}\n\n{stored}"
+
+
+# What is advised as a bound, as in the README.
+BOUND_FRAMES, BOUND_FUNCTIONS, BOUND_READS, BOUND_WRITES = 100, 20, 2_000, 500
+
+
+def attacks() -> str:
+    """What a day costs in which all of one resource is used up, as shipped and with the bound that is advised."""
+    million = 1e6
+    function = given.FUNCTION_GB * given.GB_SECOND_PRICE
+    frame = (2 * given.MESSAGES_PRICE + given.INVOCATIONS_PRICE + given.READS_PRICE) / million
+    frame += (given.HANDLER_SECONDS + given.READ_SECONDS) * function
+    request = (given.HTTP_PRICE + given.INVOCATIONS_PRICE) / million
+    post, read, write = (
+        price / million for price in (given.MESSAGES_PRICE, given.READS_PRICE, given.WRITES_PRICE)
+    )
+    account, table_quota = "the account's quota", "the table's quota"
+    of_all: list[tuple[str, float, str, float, str, float]] = [
+        ("posts to connections/s", given.ACCOUNT_REQUESTS, account, post, "the limits of each person", 0),
+        ("refused frames/s", given.STAGE_FRAMES, "", frame, "`REQUESTS_PER_SECOND={}`", BOUND_FRAMES),
+        ("tickets and tokens/s", given.STAGE_REQUESTS, "", request, "no `SIGN_IN=open`", 0),
+        (
+            "functions at once",
+            given.LAMBDA_CONCURRENCY,
+            account,
+            function,
+            "`CONCURRENCY={}`",
+            BOUND_FUNCTIONS,
+        ),
+        ("table reads/s", given.TABLE_READS, table_quota, read, "`TABLE_READS={}`", BOUND_READS),
+        ("table writes/s", given.TABLE_WRITES, table_quota, write, "`TABLE_WRITES={}`", BOUND_WRITES),
+    ]
+    day = 24 * given.HOUR
+    rows = [
+        [
+            what,
+            f"{most:,}, {quota}".rstrip(", "),
+            _rounded(most * price * day),
+            word.format(bound),
+            _rounded(bound * price * day) if bound else "",
+        ]
+        for what, most, quota, price, word, bound in of_all
+    ]
+    return table(("all of it used up", "as shipped, at most", "$ a day", "bounded by", "$ a day then"), rows)
 
 
 # --- one room ---
