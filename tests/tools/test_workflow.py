@@ -46,6 +46,26 @@ def test_every_action_is_pinned():
         assert [action for action in used if not PINNED.fullmatch(action)] == []
 
 
+def test_pull_requests_run_what_a_developer_runs_and_may_write_nothing():
+    """The code of a pull request is anybody's."""
+    text = (ROOT / ".github" / "workflows" / "test.yml").read_text(encoding="utf-8")
+    loaded: dict[Any, Any] = yaml.safe_load(text)
+    assert loaded[True] == {"push": {"branches": ["main"]}, "pull_request": None}
+    assert loaded["permissions"] == {"contents": "read"}
+    (job,) = loaded["jobs"].values()
+    assert "permissions" not in job
+    assert "make test" in [step.get("run") for step in job["steps"]]
+    assert "secrets." not in text
+
+
+def test_every_kind_of_dependency_is_kept_up_to_date():
+    loaded = yaml.safe_load((ROOT / ".github" / "dependabot.yml").read_text(encoding="utf-8"))
+    watched = {entry["package-ecosystem"]: entry["directory"] for entry in loaded["updates"]}
+    assert watched == {"pip": "/requirements", "npm": "/", "github-actions": "/"}
+    assert list((ROOT / "requirements").glob("*.txt"))
+    assert (ROOT / "package-lock.json").is_file()
+
+
 def test_it_runs_for_main_and_by_hand_one_at_a_time(workflow: dict[str, Any]):
     assert workflow["on"] == {"push": {"branches": ["main"]}, "workflow_dispatch": None}
     assert workflow["concurrency"] == {"group": "pages", "cancel-in-progress": False}
