@@ -1,7 +1,7 @@
 """Who is in a room, and who is writing: told while it happens, and never stored.
 
-All of it is soft state. A frame that is lost is made good by the next one, since ``count`` is always the whole truth
-and never a difference; nothing waits for these frames, and a failure to send one is logged and stops nothing.
+All of it is soft state. A frame that is lost is made good by the next one, since ``count`` is a number of people and
+never a difference; nothing waits for these frames, and a failure to send one is logged and stops nothing.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ log = logging.getLogger(__name__)
 
 # Rooms with more connections than this hear of no arrival, no departure and nobody's writing: if everybody in a room of
 # n comes back after a restart, telling all of all is n²/2 frames, 5,000 for 100 connections and 500,000 for 1,000. In
-# such a crowd nobody follows who comes and goes; newcomers alone are told how many there are. Writing would cost twice
-# as many frames as the messages themselves (docs/scaling.md).
+# such a crowd nobody follows who comes and goes; newcomers alone are told that there are at least so many. So entering
+# costs the same however large the room is. Writing would cost twice as many frames as the messages themselves
+# (docs/scaling.md).
 MOST_TOLD = 100
 # Names in one frame, which holds 1,000 at most and should stay under 32 KiB; the count is right without the others.
 MOST_NAMES = 100
@@ -42,16 +43,20 @@ class Company:
         """A connection is in the room, which it ``entered`` only now or was in already.
 
         The room hears of it if this is the person's first connection there; otherwise only the connection itself
-        is told how many people there are.
+        is told how many people there are. Of a room with over 100 connections 101 are read, and the count says how
+        many people there are at least.
         """
         with self._telling(room_id):
-            members = self._connections.present(room_id)
-            count = len({member.user_id for member in members})
-            if entered and len(members) <= MOST_TOLD and _is_first(connection, members):
-                frame = Presence(room_id=room_id, count=count, joined=(connection.name,))
+            members = self._connections.present(room_id, limit=MOST_TOLD + 1)
+            people = {connection.user_id, *(member.user_id for member in members)}
+            if len(members) > MOST_TOLD:
+                frame = Presence(room_id=room_id, count=min(len(people), MOST_TOLD), more=True)
+                self._dispatcher.post(connection.connection_id, frame)
+            elif entered and _is_first(connection, members):
+                frame = Presence(room_id=room_id, count=len(people), joined=(connection.name,))
                 self._dispatcher.post_many([member.connection_id for member in members], frame)
             else:
-                self._dispatcher.post(connection.connection_id, Presence(room_id=room_id, count=count))
+                self._dispatcher.post(connection.connection_id, Presence(room_id=room_id, count=len(people)))
 
     def departed(self, departures: Iterable[Departure]) -> None:
         """Connections are gone from their rooms. Those who stay hear whose last connection it was."""

@@ -26,6 +26,7 @@ class Company:
         self._send = send
         self._changed = changed
         self._counts: dict[str, int] = {}
+        self._more: set[str] = set()
         self._writers: dict[str, dict[str, tuple[str, float]]] = {}  # by room and user id: name, until when
         self._timer: TimerHandle | None = None
         self._told_at: dict[str, float] = {}
@@ -34,6 +35,10 @@ class Company:
         """How many people are in the room; None: the server has not said."""
         return self._counts.get(room_id)
 
+    def has_more(self, room_id: str) -> bool:
+        """Whether the count says only how many people there are at least."""
+        return room_id in self._more
+
     def writers(self, room_id: str) -> tuple[str, ...]:
         """The names of those who are writing in the room, who began first at the front."""
         return tuple(name for name, _ in self._writers.get(room_id, {}).values())
@@ -41,6 +46,7 @@ class Company:
     def note_presence(self, presence: Presence) -> None:
         """The server says who is here."""
         self._counts[presence.room_id] = presence.count
+        (self._more.add if presence.more else self._more.discard)(presence.room_id)
         self._changed()
 
     def note_typing(self, notice: TypingNotice, me: str | None) -> None:
@@ -74,11 +80,13 @@ class Company:
     def forget(self, room_id: str) -> None:
         """The room was left."""
         self._counts.pop(room_id, None)
+        self._more.discard(room_id)
         self._writers.pop(room_id, None)
 
     def link_lost(self) -> None:
         """Nobody tells any more."""
         self._counts.clear()
+        self._more.clear()
         self._writers.clear()
         self._told_at.clear()
         self._disarm()

@@ -44,6 +44,9 @@ MAX_ROOMS_PER_HELLO = 50
 MAX_HISTORY_LIMIT = 100
 # The largest integer that JavaScript, and so every JSON reader, keeps exactly.
 MAX_INTEGER = 2**53 - 1
+# More people than any room has; a larger number than 32 bits would reach the page's plural rules as a BigInt, which
+# they do not take.
+MAX_PEOPLE = 1_000_000_000
 
 #: Why a value is not taken, when there is nothing more to tell a person.
 REFUSED = "refused"
@@ -434,11 +437,13 @@ class Pong(DownFrame):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Presence(DownFrame):
-    """How many people are in a room, and who came or went."""
+    """How many people are in a room, and who came or went. ``more``: ``count`` are those that the server has counted,
+    and there are as many or more."""
 
     type = "presence"
     room_id: str = _checked(check_room)
-    count: int = _checked(check_integer)
+    count: int = _checked(_bounded(0, MAX_PEOPLE))
+    more: bool = _checked(check_flag, default=False)
     joined: tuple[str, ...] = _checked(_many(_short_text, 1000), default=())
     left: tuple[str, ...] = _checked(_many(_short_text, 1000), default=())
 

@@ -513,6 +513,7 @@ class ChatSession:
             catching_up=self._membership.is_catching_up(room.room_id),
             loading_earlier=self._membership.is_loading_earlier(room.room_id),
             present=self._company.count(room.room_id),
+            present_or_more=self._company.has_more(room.room_id),
             typing=self._company.writers(room.room_id),
         )
 

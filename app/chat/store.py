@@ -83,6 +83,7 @@ class ChatState:
     ] = ()  #: the rooms that the person is in, in the order entered, the shown one too
     timeline: Timeline = EMPTY
     present: int | None = None  #: people in the room that is shown; None: not known
+    present_or_more: bool = False  #: there are so many people at least
     typing: tuple[str, ...] = ()  #: names of those who are writing in the room that is shown
     waiting: int = 0  #: own messages that are not acknowledged yet, in every room
     loading_earlier: bool = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chat.store import ChatState
-from ui.company import typing_words
+from ui.company import present_words, typing_words
 from ui.dom import by_id
 from ui.texts import Texts
 
@@ -20,16 +20,17 @@ class CompanyView:
 
     def draw(self, state: ChatState, now: float) -> float | None:
         """Both."""
-        wanted = (state.present, state.typing)
+        wanted = (state.present, state.present_or_more, state.typing)
         if wanted == self._drawn:
             return None
         self._drawn = wanted
         count = state.present
         self._present.hidden = count is None
         if count is not None:
-            by_id("present-number").textContent = self._texts("present.short", count=count)
-            by_id("present-words").textContent = self._texts("present.words", count=count)
-        words = typing_words(state.typing, self._texts)
-        by_id("typing-words").textContent = words
-        self._typing.toggleAttribute("data-shown", bool(words))
+            short, words = present_words(count, state.present_or_more, self._texts)
+            by_id("present-number").textContent = short
+            by_id("present-words").textContent = words
+        writing = typing_words(state.typing, self._texts)
+        by_id("typing-words").textContent = writing
+        self._typing.toggleAttribute("data-shown", bool(writing))
         return None

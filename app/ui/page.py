@@ -82,7 +82,7 @@ class Page:
         self._add(
             RoomsView(actions, texts, listeners, composer.focus), lambda s: (s.name, s.rooms, s.room_id)
         )
-        self._add(CompanyView(texts), lambda s: (s.present, s.typing))
+        self._add(CompanyView(texts), lambda s: (s.present, s.present_or_more, s.typing))
         self._add(NoticeView(actions, texts, listeners), lambda s: s.notice)
         self._add(composer, lambda s: (s.name, s.room_id, s.notice))
         self._add(UnsentView(actions, texts, listeners, composer.focus), lambda s: s.timeline)

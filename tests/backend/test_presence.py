@@ -199,16 +199,35 @@ def test_up_to_a_hundred_connections_all_hear_of_each(ann, person):
     assert told(ann)[-1] == told(others[0])[-1] == (MOST_TOLD - 1, [], [others[5].name])
 
 
-def test_in_a_larger_room_only_the_newcomer_hears_the_count(ann, person, gateway):
+def test_in_a_larger_room_only_the_newcomer_hears_that_there_are_a_hundred_or_more(ann, person, gateway):
     others = crowd(person, MOST_TOLD - 1)
+    assert told(others[-1])[-1][0] == MOST_TOLD
+    assert not others[-1].got("presence")[-1]["more"]
     gateway.clear()
     last = person("Last")
-    assert told(last) == [(MOST_TOLD + 1, [], [])]
+    assert told(last) == [(MOST_TOLD, [], [])]
     another = person("Another")
-    assert told(another) == [(MOST_TOLD + 2, [], [])]
+    assert told(another) == [(MOST_TOLD, [], [])]
+    assert [frame["more"] for frame in (*last.got("presence"), *another.got("presence"))] == [True, True]
     another.disconnect()
     assert told(ann) == told(others[0]) == []
     assert len(told(last)) == 1
+
+
+def test_a_large_room_of_few_people_is_told_as_so_few_or_more(ann, person):
+    for number in range(MOST_TOLD):
+        person("Bob", connection_id=f"bob-{number}=")
+    newcomer = person("Zoe", connection_id="~behind all others=")
+    assert told(newcomer) == [(3, [], [])]
+    assert newcomer.got("presence")[0]["more"]
+
+
+def test_the_count_is_exact_again_when_a_crowd_has_gone(ann, person):
+    others = crowd(person, MOST_TOLD)
+    for someone in others[:2]:
+        someone.disconnect()
+    assert told(ann)[-1] == (MOST_TOLD - 1, [], [others[1].name])
+    assert not ann.got("presence")[-1]["more"]
 
 
 def test_three_hundred_who_come_back_to_one_room_are_no_storm(person, gateway):

@@ -133,7 +133,8 @@ DOWN = st.one_of(
     frames(
         protocol.Presence,
         room_id=ROOMS,
-        count=COUNTS,
+        count=st.integers(0, protocol.MAX_PEOPLE),
+        more=st.booleans(),
         joined=st.lists(SHORT, max_size=3).map(tuple),
         left=st.lists(SHORT, max_size=3).map(tuple),
     ),
@@ -332,6 +333,13 @@ def test_identifiers_of_api_gateways_shape_are_good():
 def test_bad_integers(value):
     with pytest.raises(InvalidField, match="^seq: "):
         check_integer("seq", value)
+
+
+def test_more_people_than_a_room_has_are_refused():
+    presence = {"type": "presence", "roomId": "general", "count": protocol.MAX_PEOPLE}
+    assert parse_down(presence) == protocol.Presence(room_id="general", count=protocol.MAX_PEOPLE)
+    with pytest.raises(InvalidField, match="^count: "):
+        parse_down({**presence, "count": MAX_INTEGER})
 
 
 def test_a_whole_float_is_an_integer_because_javascript_has_one_kind_of_number():

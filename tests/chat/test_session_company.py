@@ -23,7 +23,7 @@ def typing(name: str, **parts: str) -> dict[str, str]:
     return {"type": "typing", "roomId": "general", "senderId": f"id-of-{name}", "senderName": name, **parts}
 
 
-def presence(count: int, **parts: str) -> dict[str, object]:
+def presence(count: int, **parts: str | bool) -> dict[str, object]:
     return {"type": "presence", "roomId": "general", "count": count, "joined": [], "left": [], **parts}
 
 
@@ -31,9 +31,26 @@ async def test_the_server_says_how_many_are_here(stage: Stage) -> None:
     await stage.join()
     assert stage.state.present is None
     await stage.receive(presence(3), presence(9, roomId="tea"))
-    assert stage.state.present == 3
+    assert (stage.state.present, stage.state.present_or_more) == (3, False)
     stage.socket.drop()
     assert stage.state.present is None
+
+
+async def test_of_a_large_room_the_server_says_how_many_there_are_at_least(stage: Stage) -> None:
+    await stage.join()
+    await stage.receive(presence(100, more=True))
+    assert (stage.state.present, stage.state.present_or_more) == (100, True)
+    await stage.receive(presence(99, more=False))
+    assert (stage.state.present, stage.state.present_or_more) == (99, False)
+    await stage.receive(presence(100, more=True))
+    stage.socket.drop()
+    assert (stage.state.present, stage.state.present_or_more) == (None, False)
+
+
+async def test_a_count_that_is_no_number_of_people_is_no_count(stage: Stage) -> None:
+    await stage.join()
+    await stage.receive(presence(3), presence(2**53 - 1))
+    assert stage.state.present == 3
 
 
 async def test_who_writes_is_shown_until_a_while_after_their_last_notice(stage: Stage) -> None:

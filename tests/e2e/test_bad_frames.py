@@ -43,6 +43,7 @@ NOT_A_FRAME: tuple[dict[str, Any], ...] = (
     {"type": "batch", "roomId": "x", "epoch": "e", "head": "many", "complete": 1},
     {"type": "pong", "t": "late", "heads": {"a": 1}},
     {"type": "presence", "count": -5},
+    {"type": "presence", "roomId": "general", "count": 2**53 - 1},
     {"type": "error", "code": ["x"]},
 )
 

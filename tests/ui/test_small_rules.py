@@ -5,7 +5,7 @@ import pytest
 from chat.store import ChatState, RoomSummary
 from chat.timeline import Failure
 from ui.address import address_of, room_meant, room_of
-from ui.company import typing_words
+from ui.company import present_words, typing_words
 from ui.days import iso, relative_day, sound
 from ui.failures import failure_text
 from ui.locales import locales_of
@@ -229,6 +229,14 @@ def test_what_was_read_elsewhere_takes_nothing_away():
     unseen = Unseen()
     unseen.look(state_with(RoomSummary("tea", 4)), 0)
     assert unseen.count(state_with(RoomSummary("tea", 0)), 2) == 2
+
+
+def test_how_many_are_here_is_told_in_short_and_in_words(keys: Texts):
+    assert present_words(3, False, keys) == ("<present.short count=3>", "<present.words count=3>")
+    assert present_words(100, True, keys) == (
+        "<present.short_or_more count=100>",
+        "<present.words_or_more count=100>",
+    )
 
 
 def test_who_is_writing_is_named_as_long_as_there_are_few(keys: Texts):
