@@ -9,6 +9,7 @@ What may go wrong and who says so:
 - a frame that is malformed, unknown or not allowed: an ``error`` frame, or a ``nack`` when it is a message;
 - a connection without a record, or whose token has expired: ``bye`` with ``reconnect`` and the connection is closed;
 - a handshake that no authorizer has seen (:mod:`backend.authorizer` says whom an event comes from): 401;
+- a store that cannot be written, because its disk is full: a ``nack`` for a message, 503 for a handshake;
 - a page that speaks another version of the protocol: ``bye`` without ``reconnect``, and the connection is closed;
 - anything unexpected: the exception leaves ``handle``, the gateway answers "Internal server error" and the
   connection lives.
@@ -30,7 +31,7 @@ from backend.gateway.base import Delivery, Gateway
 from backend.rate import Rate, TooFast
 from backend.retry import Retry
 from backend.rooms import ReusedId, Rooms, Sender, may_join
-from backend.store.base import Conflict, Store
+from backend.store.base import Conflict, Store, StoreError, StoreUnavailable
 from backend.tokens import Identity
 from chat.protocol import (
     PROTOCOL_VERSION,
@@ -64,6 +65,8 @@ log = logging.getLogger(__name__)
 
 # What a nack for a room that is too busy asks the page to wait.
 BUSY_RETRY_SECONDS = 1.0
+# And for a store that cannot be written: nobody frees a disk sooner.
+UNAVAILABLE_RETRY_SECONDS = 5.0
 
 T = TypeVar("T")
 Event = Mapping[str, Any]
@@ -161,7 +164,11 @@ class Backend:
         except Unauthorized as error:
             log.error("connection refused: %s", error)
             return {"statusCode": 401, "body": "Unauthorized"}
-        self.connections.open(event["requestContext"]["connectionId"], identity)
+        try:
+            self.connections.open(event["requestContext"]["connectionId"], identity)
+        except StoreError as error:
+            log.error("connection refused: %s %s", type(error).__name__, error)
+            return {"statusCode": 503, "body": "Service Unavailable"}
         return {"statusCode": 200}
 
     def _disconnect(self, event: Event) -> Response:
@@ -283,6 +290,9 @@ class Backend:
             return _later(frame, "rate_limited", str(error), error.retry_after)
         except Conflict:
             return _later(frame, "busy", "the room is too busy, try again", BUSY_RETRY_SECONDS)
+        except StoreUnavailable as error:
+            log.error("a message cannot be stored: %s", error)
+            return _later(frame, "busy", "nothing can be stored now, try again", UNAVAILABLE_RETRY_SECONDS)
         self._dispatcher.post(connection.connection_id, appended.ack)
         if appended.message is not None:
             sender = connection.connection_id

@@ -22,17 +22,16 @@ from starlette.websockets import WebSocket
 
 from backend.desks import MAX_BODY_BYTES, Answer, Desk, forbidden_origin, headers_of, problem, too_large
 from backend.dev import CHANGES, Changes, DevPages, Tree
+from backend.health import Health
 from backend.origins import host_name, is_host, is_loopback, origin_of
 from backend.pages import Pages, Policy
 from backend.service import Options, Service
-from backend.store.base import StoreError
 
 log = logging.getLogger(__name__)
 access_log = logging.getLogger("backend.access")
 
 # Seconds between two warnings of pages that may not use this server.
 WARNING_SECONDS = 60.0
-HEALTH_SECONDS = 2.0
 # What the application waits for handlers when it ends; part of the 5 s that a stop may take (backend.server).
 CLOSE_SECONDS = 0.5
 # How long a browser may remember that a page of another host is allowed.
@@ -280,16 +279,16 @@ def _json(answer: Answer, headers: Mapping[str, str] | None = None) -> JSONRespo
 
 
 def _health(service: Service) -> Callable[[Request], Any]:
+    health_of = Health(service.store, service.workers)
+
     async def health(request: Request) -> Response:
-        """Whether the data can be read, by a thread that handlers use too."""
-        loop = asyncio.get_running_loop()
-        try:
-            reading = loop.run_in_executor(service.workers, service.store.get, "CONFIG", "TOKEN_SECRET")
-            await asyncio.wait_for(reading, HEALTH_SECONDS)
-        except (StoreError, TimeoutError, RuntimeError) as error:
-            log.error("unhealthy: %s %s", type(error).__name__, error)
-            return JSONResponse({"status": "unavailable"}, status_code=503)
-        return JSONResponse({"status": "ok"}, headers={"Cache-Control": "no-store"})
+        """Whether the data can be written."""
+        is_good = await health_of.is_good()
+        return JSONResponse(
+            {"status": "ok" if is_good else "unavailable"},
+            status_code=200 if is_good else 503,
+            headers={"Cache-Control": "no-store"},
+        )
 
     return health
 

@@ -387,15 +387,21 @@ async def test_the_whole_server_works_under_a_path(tmp_path):
 # --- the rest ---
 
 
-async def test_health_really_reads_the_store(client, monkeypatch):
-    assert (await client.get("/health")).json() == {"status": "ok"}
+async def test_health_really_writes_to_the_store(client):
+    answer = await client.get("/health")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+    assert answer.headers["cache-control"] == "no-store"
+    assert client.service.store.get("CONFIG", "HEALTH") is not None
 
+
+async def test_health_is_503_when_the_store_takes_no_write(client, monkeypatch):
     def broken(*args):
         raise StoreUnavailable("no disk")
 
-    monkeypatch.setattr(client.service.store, "get", broken)
+    monkeypatch.setattr(client.service.store, "put", broken)
     answer = await client.get("/health")
     assert (answer.status_code, answer.json()) == (503, {"status": "unavailable"})
+    assert answer.headers["cache-control"] == "no-store"
 
 
 async def test_every_answer_has_the_security_headers(client):
