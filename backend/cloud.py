@@ -29,6 +29,7 @@ from botocore.config import Config  # type: ignore[import-untyped]
 from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
 
 from backend.authorizer import Authorizer, deny
+from backend.bans import Bans
 from backend.desks import Answer, Desk, TicketDesk, TokenDesk, forbidden_origin, headers_of, problem
 from backend.gateway.base import Gateway
 from backend.handlers import Backend, Event
@@ -93,10 +94,11 @@ class Cloud:
         self._gateway_at = gateway_at
         self._clock = clock
         tickets = Tickets(store, clock=clock)
+        bans = Bans(store, clock=clock)
         self._authorizer = Authorizer(TicketOrToken(tickets, tokens))
-        self._desks: dict[str, Desk] = {"POST /ticket": TicketDesk(tickets, tokens)}
+        self._desks: dict[str, Desk] = {"POST /ticket": TicketDesk(tickets, tokens, bans)}
         if issuer is not None:
-            self._desks["POST /token"] = TokenDesk(issuer)
+            self._desks["POST /token"] = TokenDesk(issuer, bans)
         self._backends: dict[str, Backend] = {}
 
     @property

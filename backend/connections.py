@@ -16,10 +16,12 @@ METADATA is told what was removed, so that a departure is announced once.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
+from backend.bans import Banned, not_banned
 from backend.retry import Retry
 from backend.store.base import (
     MAX_ACTIONS,
@@ -91,18 +93,28 @@ class Departure:
 class Connections:
     """Responsible for the records of connections. ``clock`` gives epoch seconds."""
 
-    def __init__(self, store: Store, *, clock: Callable[[], float], retry: Retry | None = None) -> None:
+    def __init__(
+        self, store: Store, *, clock: Callable[[], float] = time.time, retry: Retry | None = None
+    ) -> None:
         self._store = store
         self._clock = clock
         self._retry = retry or Retry()
 
     def open(self, connection_id: str, identity: Identity) -> None:
-        """Record a connection whose socket is about to exist: pending."""
+        """Record a connection whose socket is about to exist: pending. Raises Banned."""
         expires_at = int(self._clock()) + EXPIRY_SECONDS
         connection = Connection(
             connection_id, identity.user_id, identity.name, False, identity.expires_at, expires_at
         )
-        self._write([Put(_metadata(connection)), Put(_of_user(connection))])
+        try:
+            self._write([Put(_metadata(connection)), Put(_of_user(connection)), not_banned(identity.user_id)])
+        except ConditionFailed:
+            raise Banned(f"{identity.user_id} is banned") from None
+
+    def of_person(self, user_id: str, limit: int | None = None) -> list[str]:
+        """The ids of a person's connections, pending or active, or so many of them; those first that opened first."""
+        items = self._store.query(_user(user_id), prefix=CONNECTION_PREFIX, limit=limit)
+        return [item["connectionId"] for item in sorted(items, key=_opened)]
 
     def get(self, connection_id: str) -> Connection | None:
         """The connection, pending or active, or None."""
@@ -213,6 +225,15 @@ def _partition(connection_id: str) -> str:
     return CONNECTION_PREFIX + connection_id
 
 
+def _user(user_id: str) -> str:
+    return f"USER#{user_id}"
+
+
+def _opened(item: Item) -> tuple[int, str]:
+    """When a connection opened, and what tells it from others of that second."""
+    return item["expiresAt"], item["connectionId"]
+
+
 def _still_there(connection: Connection) -> Check:
     return Check(_partition(connection.connection_id), _METADATA, Exists())
 
@@ -243,7 +264,7 @@ def _connection(item: Item) -> Connection:
 
 def _of_user(connection: Connection) -> Item:
     return {
-        "pk": f"USER#{connection.user_id}",
+        "pk": _user(connection.user_id),
         "sk": _partition(connection.connection_id),
         "connectionId": connection.connection_id,
         "expiresAt": connection.expires_at,
@@ -290,6 +311,6 @@ def _deletions(items: Sequence[Item], condition: Condition | None) -> Iterator[A
     for item in items:
         if item["sk"] == _METADATA:
             yield Delete(item["pk"], item["sk"], condition)
-            yield Delete(f"USER#{item['userId']}", item["pk"])
+            yield Delete(_user(item["userId"]), item["pk"])
         else:
             yield from _leaving(connection_id_of(item["pk"]), item["roomId"])

@@ -4,6 +4,8 @@
     POST /ticket  {"token": "…"}                           200 {"ticket": "…", "expiresIn": 30}
                   or the header Authorization: Bearer <token>
 
+A person who is banned (:mod:`backend.bans`) gets neither, but 403.
+
 What is wrong with a request is said by ``{code, field, message}``; no answer and no log line repeats a secret or a
 token. Where an identity provider issues tokens there is no ``/token``.
 """
@@ -14,6 +16,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from backend.bans import Bans
 from backend.keys import VerifierUnavailable
 from backend.store.base import StoreError
 from backend.tickets import Tickets
@@ -44,11 +47,13 @@ class TokenDesk:
     ``tokens`` gives what issues them, or raises VerifierUnavailable.
     """
 
-    def __init__(self, tokens: Callable[[], Tokens]) -> None:
+    def __init__(self, tokens: Callable[[], Tokens], bans: Bans) -> None:
         self._tokens = tokens
+        self._bans = bans
 
     def answer(self, headers: Mapping[str, str], body: bytes | str) -> Answer:
-        """200 with a token, 400 if the body is no good, 413, 415, or 503 if the secret cannot be had."""
+        """200 with a token, 400 if the body is no good, 403 if the person is banned, 413, 415, or 503 if the secret
+        cannot be had, or nobody can say whether the person is banned."""
         content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
         if content_type != "application/json":
             return problem(415, "unsupported_media_type", "the body must be application/json")
@@ -64,6 +69,12 @@ class TokenDesk:
         except VerifierUnavailable as error:
             log.error("no token: %s", error)
             return problem(503, "unavailable", "no token can be issued now, try again")
+        try:
+            if self._bans.is_banned(issued.user_id):
+                return banned()
+        except StoreError as error:
+            log.error("no token: %s %s", type(error).__name__, error)
+            return problem(503, "unavailable", "no token can be issued now, try again")
         return 200, {"token": issued.token, "userId": issued.user_id, "expiresIn": issued.expires_in}
 
 
@@ -71,12 +82,14 @@ class TicketDesk:
     """Responsible for ``POST /ticket``. A token in the body counts before the header, which a sign-in gate between
     page and server may need, or fill, for itself."""
 
-    def __init__(self, tickets: Tickets, tokens: Verifier) -> None:
+    def __init__(self, tickets: Tickets, tokens: Verifier, bans: Bans) -> None:
         self._tickets = tickets
         self._tokens = tokens
+        self._bans = bans
 
     def answer(self, headers: Mapping[str, str], body: bytes | str = b"") -> Answer:
-        """200 with a ticket, 401 if there is no good token, 503 if nobody can say or keep the ticket."""
+        """200 with a ticket, 401 if there is no good token, 403 if the person is banned, 503 if nobody can say or keep
+        the ticket."""
         token = _token_in(body) or _bearer(headers.get("authorization", ""))
         if not token:
             return problem(
@@ -93,6 +106,8 @@ class TicketDesk:
             log.error("no ticket: %s", error)
             return problem(503, "unavailable", "tokens cannot be verified now, try again")
         try:
+            if self._bans.is_banned(identity.user_id):
+                return banned()
             issued = self._tickets.issue(identity)
         except StoreError as error:
             log.error("no ticket: %s %s", type(error).__name__, error)
@@ -128,6 +143,12 @@ def too_large() -> Answer:
 def forbidden_origin(why: str = "pages of this origin may not use this server") -> Answer:
     """The answer to a page that may not use this server."""
     return problem(403, "forbidden_origin", why)
+
+
+def banned() -> Answer:
+    """The answer to a person who is banned. Its code is one at which pages of every version stop asking."""
+    status, body = problem(403, "forbidden", "you were banned from this server")
+    return status, {**body, "reason": "banned"}
 
 
 def headers_of(status: int) -> dict[str, str]:

@@ -8,7 +8,8 @@ What may go wrong and who says so:
 
 - a frame that is malformed, unknown or not allowed: an ``error`` frame, or a ``nack`` when it is a message;
 - a connection without a record, or whose token has expired: ``bye`` with ``reconnect`` and the connection is closed;
-- a handshake that no authorizer has seen (:mod:`backend.authorizer` says whom an event comes from): 401;
+- a handshake that no authorizer has seen (:mod:`backend.authorizer` says whom an event comes from): 401; one of a
+  person who is banned: 403;
 - a store that cannot be written, because its disk is full: a ``nack`` for a message, 503 for a handshake;
 - a page that speaks another version of the protocol: ``bye`` without ``reconnect``, and the connection is closed;
 - anything unexpected: the exception leaves ``handle``, the gateway answers "Internal server error" and the
@@ -24,6 +25,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NotRequired, TypedDict, TypeVar
 
 from backend.authorizer import Unauthorized, identity_in
+from backend.bans import Banned
 from backend.company import Company
 from backend.connections import Connection, Connections, Departure, TooManyRooms, UnknownConnection
 from backend.delivery import Dispatcher
@@ -166,6 +168,9 @@ class Backend:
             return {"statusCode": 401, "body": "Unauthorized"}
         try:
             self.connections.open(event["requestContext"]["connectionId"], identity)
+        except Banned as error:
+            log.info("connection refused: %s", error)
+            return {"statusCode": 403, "body": "Forbidden"}
         except StoreError as error:
             log.error("connection refused: %s %s", type(error).__name__, error)
             return {"statusCode": 503, "body": "Service Unavailable"}

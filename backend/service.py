@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from backend.authorizer import Authorizer
+from backend.bans import Bans
 from backend.connections import CONNECTION_PREFIX, connection_id_of
 from backend.desks import Desk, TicketDesk, TokenDesk
 from backend.gateway.local import DURATION_SECONDS, IDLE_SECONDS, LocalGateway
@@ -72,9 +73,10 @@ class Service:
         self.tokens = Tokens(load_secret(self.store), clock=time.time, lifetime=options.token_lifetime)
         rate = Rate(options.rate_limit, options.rate_burst) if options.rate_limit else None
         tickets = Tickets(self.store, clock=time.time)
+        bans = Bans(self.store)
         self.desks: dict[str, Desk] = {
-            "/token": TokenDesk(lambda: self.tokens),
-            "/ticket": TicketDesk(tickets, self.tokens),
+            "/token": TokenDesk(lambda: self.tokens, bans),
+            "/ticket": TicketDesk(tickets, self.tokens, bans),
         }
         self.backend = Backend(self.store, self.gateway, rate=rate)
         authorizer = Authorizer(TicketOrToken(tickets, self.tokens))

@@ -9,7 +9,8 @@ another origin it goes in the header Authorization as well, as such servers expe
 may belong to a sign-in gate that stands before everything (HTTP Basic).
 
 Proxies, firewalls and sign-in gates answer in a server's place. So 401 and 403 are final only in the server's own
-words, an object with one of the codes below; whatever else they carry is one failed attempt.
+words, an object with one of the codes below; whatever else they carry is one failed attempt. ``reason: "banned"``
+beside the code ``forbidden`` says more.
 """
 
 from __future__ import annotations
@@ -58,6 +59,10 @@ class OriginForbidden(Unauthorized):
     """The server lets no page of this origin in."""
 
 
+class Banned(Unauthorized):
+    """The server's operator lets this person in no more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Token:
     """A token and whom it names. ``asked_at``: just before it was made. ``lifetime``: seconds; None: nobody said."""
@@ -101,8 +106,8 @@ class Endpoints:
         asked_at = self.now()
         posted = await self._post_json(self.token_url, {"name": name, "clientSecret": secret}, {})
         status, answer, _ = posted
-        if status in _REFUSED and (code := _refusal(answer)):
-            raise _final(code, "the token endpoint refused the person")
+        if status in _REFUSED and _refusal(answer):
+            raise _final(answer, "the token endpoint refused the person")
         if status == 400 and _is_about_the_name(answer):
             raise NameRefused("the token endpoint refused the name")
         text = _text(status, answer, "token")
@@ -126,7 +131,7 @@ class Endpoints:
         if status == 401 and code:
             return None
         if status == 403 and code:
-            raise _final(code, "the ticket endpoint refused the person")
+            raise _final(answer, "the ticket endpoint refused the person")
         ticket = _text(status, answer, "ticket")
         if ticket is None:
             raise _unavailable(posted, "ticket")
@@ -205,8 +210,11 @@ def _refusal(answer: Any) -> str:
     return code if isinstance(code, str) and code in REFUSALS else ""
 
 
-def _final(code: str, words: str) -> Unauthorized:
-    return OriginForbidden(words) if code == "forbidden_origin" else Unauthorized(words)
+def _final(answer: Mapping[str, Any], words: str) -> Unauthorized:
+    """What a server's own refusal means. An earlier version of this page knows ``code`` alone."""
+    if answer["code"] == "forbidden_origin":
+        return OriginForbidden(words)
+    return Banned(words) if answer.get("reason") == "banned" else Unauthorized(words)
 
 
 def _unavailable(posted: Answer, wanted: str) -> KizunaError:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from chat.admission import (
     Admission,
+    Banned,
     Endpoints,
     Intercepted,
     NameRefused,
@@ -23,10 +24,12 @@ SECRET_KEY = "kizuna.secret-for."
 USER_KEY = "kizuna.user."
 
 INTERCEPTED = "intercepted"
+BANNED = "banned"
 #: What a person is told of these; of others the connection's own words say enough (static/i18n, reason.*).
 PROBLEMS: dict[type[Exception], str] = {
     Intercepted: INTERCEPTED,
     OriginForbidden: "forbidden_origin",
+    Banned: BANNED,
     TryLater: "busy",
 }
 

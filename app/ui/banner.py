@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from chat.identity import BANNED
 from chat.store import ChatState
 from kizuna.connection_state import ReasonKind
 from kizuna.states import Status
@@ -60,6 +61,8 @@ def _trouble(
     last = "" if at is None else texts("banner.last_connected", time=time_of(at * 1000))
     if _is_unsupported(state):
         return texts("banner.unsupported"), (reason, texts("banner.unsupported_action"))
+    if status is Status.REJECTED and state.link.reason == BANNED:
+        return texts("banner.rejected"), (reason, texts("banner.banned_action"))
     if status is Status.REJECTED:
         return texts("banner.rejected"), (reason, texts("banner.rejected_action"))
     if status is Status.EXHAUSTED:

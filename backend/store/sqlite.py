@@ -82,22 +82,26 @@ class SqliteStore:
 
     ``clock`` gives epoch seconds and decides what is expired. Raises StoreUnavailable, in words that name the
     path, for a folder that cannot be written, a file that is no Kizuna database, a newer schema, or a file that
-    another server uses.
+    another server uses. ``shared``: a command's, beside a server or none; then the file must exist.
     """
 
-    def __init__(self, path: str | Path, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, path: str | Path, *, clock: Callable[[], float] = time.time, shared: bool = False
+    ) -> None:
         self.path = Path(path)
         self._clock = clock
         self._write_lock = threading.Lock()
         self._readers: list[sqlite3.Connection] = []
         self._readers_lock = threading.Lock()
         self._closed = False
+        if shared and not self.path.is_file():
+            raise StoreUnavailable(f"there is no file {self.path}")
         make_file(self.path)
-        self._owner = Lock(self.path)
+        self._owner = None if shared else Lock(self.path)
         try:
             self._writer = _open(self.path)
         except BaseException:
-            self._owner.release()
+            self._let_go()
             raise
 
     # --- reading ---
@@ -182,9 +186,13 @@ class SqliteStore:
                 reader.close()
             self._readers.clear()
             self._writer.close()
-            self._owner.release()
+            self._let_go()
 
     # --- inside ---
+
+    def _let_go(self) -> None:
+        if self._owner is not None:
+            self._owner.release()
 
     def _find(self, connection: sqlite3.Connection, key: Key) -> Item | None:
         row = connection.execute(_GET, (*key, self._now())).fetchone()

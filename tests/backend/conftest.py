@@ -24,7 +24,7 @@ SECRET = bytes(range(32))
 #: Which stores a module's tests run over. Elsewhere SQLite stands for all of them: it is the quickest by far.
 STORES = {
     "test_store": ("sqlite", "dynamodb", pytest.param("moto", marks=pytest.mark.deep)),
-    "test_large_rooms": ("sqlite", "dynamodb"),
+    **dict.fromkeys(("test_bans", "test_large_rooms"), ("sqlite", "dynamodb")),
     **dict.fromkeys(
         ("test_rooms", "test_connections", "test_messages", "test_handlers", "test_tickets"),
         ("sqlite", pytest.param("dynamodb", marks=pytest.mark.deep)),

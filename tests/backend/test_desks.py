@@ -5,6 +5,7 @@ import logging
 
 import pytest
 
+from backend.bans import Bans
 from backend.desks import MAX_BODY_BYTES, TicketDesk, TokenDesk
 from backend.keys import VerifierUnavailable
 from backend.store.base import StoreUnavailable
@@ -29,13 +30,18 @@ def tickets(store, clock, retry):
 
 
 @pytest.fixture
-def ticket_desk(tickets, tokens):
-    return TicketDesk(tickets, tokens)
+def bans(store, clock, retry):
+    return Bans(store, clock=clock, retry=retry)
 
 
 @pytest.fixture
-def token_desk(tokens):
-    return TokenDesk(lambda: tokens)
+def ticket_desk(tickets, tokens, bans):
+    return TicketDesk(tickets, tokens, bans)
+
+
+@pytest.fixture
+def token_desk(tokens, bans):
+    return TokenDesk(lambda: tokens, bans)
 
 
 def application(name="Ann", secret="0123456789abcdef"):
@@ -75,11 +81,11 @@ def test_a_body_that_is_too_large_or_no_json_is_not_read(token_desk):
     assert token_desk.answer({}, application())[0] == 415
 
 
-def test_when_the_secret_cannot_be_had_there_is_no_token_for_now(caplog):
+def test_when_the_secret_cannot_be_had_there_is_no_token_for_now(bans, caplog):
     def unavailable():
         raise VerifierUnavailable("TOKEN_SECRET_PARAMETER /kizuna/secret: down")
 
-    status, body = TokenDesk(unavailable).answer(JSON, application())
+    status, body = TokenDesk(unavailable, bans).answer(JSON, application())
     assert (status, body["code"]) == (503, "unavailable")
     assert caplog.messages == ["no token: TOKEN_SECRET_PARAMETER /kizuna/secret: down"]
 
@@ -144,8 +150,8 @@ def test_a_bad_token_gets_no_ticket_and_stands_in_no_log_line(ticket_desk, token
     assert caplog.messages == ["no ticket: token refused: expired"]
 
 
-def test_when_nobody_can_say_whether_a_token_is_good_it_is_not_called_bad(tickets, caplog):
-    status, body = TicketDesk(tickets, Unavailable()).answer({"authorization": "Bearer a.b.c"})
+def test_when_nobody_can_say_whether_a_token_is_good_it_is_not_called_bad(tickets, bans, caplog):
+    status, body = TicketDesk(tickets, Unavailable(), bans).answer({"authorization": "Bearer a.b.c"})
     assert (status, body["code"]) == (503, "unavailable")
     assert caplog.messages == ["no ticket: JWKS_URL: down"]
 
@@ -159,3 +165,39 @@ def test_when_no_ticket_can_be_kept_there_is_none_for_now(ticket_desk, tokens, s
     status, body = ticket_desk.answer({"authorization": f"Bearer {token}"})
     assert (status, body["code"]) == (503, "unavailable")
     assert caplog.messages == ["no ticket: StoreUnavailable no disk"]
+
+
+# --- people who are banned ---
+
+
+def test_a_banned_person_gets_neither_a_token_nor_a_ticket_and_pages_of_every_version_stop(
+    token_desk, ticket_desk, tokens, bans
+):
+    issued = tokens.issue("Ann", "0123456789abcdef")
+    bans.ban(issued.user_id, "a note for the operator")
+    refusal = {
+        "code": "forbidden",
+        "field": None,
+        "message": "you were banned from this server",
+        "reason": "banned",
+    }
+    assert token_desk.answer(JSON, application()) == (403, refusal)
+    assert token_desk.answer(JSON, application(name="Anna")) == (403, refusal)  # by another name
+    assert ticket_desk.answer({}, json.dumps({"token": issued.token})) == (403, refusal)
+    assert token_desk.answer(JSON, application(secret="another person..."))[0] == 200
+    bans.unban(issued.user_id)
+    assert token_desk.answer(JSON, application())[0] == 200
+    assert ticket_desk.answer({}, json.dumps({"token": issued.token}))[0] == 200
+
+
+def test_when_nobody_can_say_whether_somebody_is_banned_they_are_asked_to_wait(
+    token_desk, ticket_desk, tokens, store, monkeypatch, caplog
+):
+    def unavailable(pk, sk):
+        raise StoreUnavailable("no disk")
+
+    monkeypatch.setattr(store, "get", unavailable)
+    issued = tokens.issue("Ann", "0123456789abcdef")
+    assert token_desk.answer(JSON, application())[0] == 503
+    assert ticket_desk.answer({}, json.dumps({"token": issued.token}))[0] == 503
+    assert caplog.messages == ["no token: StoreUnavailable no disk", "no ticket: StoreUnavailable no disk"]

@@ -65,6 +65,7 @@ class Stage:
         self.store = ChatStore()
         self.tokens_asked: list[Mapping[str, Any]] = []
         self.token_lifetime = 3600
+        self.tickets_asked = 0
         self.ticket_answer: Answer | None = None  #: in place of a ticket
         self.identity = Identity(
             self.settings,
@@ -105,6 +106,7 @@ class Stage:
 
     async def post_json(self, url: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> Answer:
         if url == "/ticket":
+            self.tickets_asked += 1
             return self.ticket_answer or (200, {"ticket": "a ticket", "expiresIn": 30}, None)
         self.tokens_asked.append(body)
         token = {"token": "t", "userId": f"id-of-{body['name']}", "expiresIn": self.token_lifetime}

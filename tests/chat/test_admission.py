@@ -12,6 +12,7 @@ import pytest
 from chat.admission import (
     Admission,
     Answer,
+    Banned,
     Endpoints,
     Intercepted,
     NameRefused,
@@ -35,6 +36,8 @@ NOT_HERE = {
     "field": None,
     "message": "pages of this origin may not use this server",
 }
+
+BANNED = {"code": "forbidden", "field": None, "message": "you were banned", "reason": "banned"}
 
 
 class Desks:
@@ -231,6 +234,16 @@ async def test_a_page_that_may_not_come_in_does_not_try_again(desks: Desks, ann:
     assert desks.shown == ["t.1"]
 
 
+async def test_who_was_banned_while_the_token_was_kept_does_not_try_again(
+    desks: Desks, ann: Admission
+) -> None:
+    await ann.ask()
+    desks.next_tickets = [(403, BANNED, None)]
+    with pytest.raises(Banned):
+        await ann.ask()
+    assert desks.shown == ["t.1", "t.1"]
+
+
 async def test_the_kept_and_the_new_token_refused_is_enough_for_one_attempt(
     desks: Desks, ann: Admission
 ) -> None:
@@ -247,6 +260,7 @@ async def test_the_kept_and_the_new_token_refused_is_enough_for_one_attempt(
         (401, NOT_GOOD, Unauthorized),
         (403, {"code": "forbidden"}, Unauthorized),
         (403, NOT_HERE, OriginForbidden),
+        (403, BANNED, Banned),
     ],
 )
 async def test_a_person_whom_the_token_endpoint_refuses_is_unauthorized(

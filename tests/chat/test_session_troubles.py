@@ -446,6 +446,7 @@ async def test_an_echo_that_names_no_room_meets_the_words_where_they_were_said()
 # --- what stands between page and server ---
 
 FIREWALL: Answer = (403, None, None)
+BANNED: Answer = (403, {"code": "forbidden", "field": None, "message": "no", "reason": "banned"}, None)
 REFUSED: Answer = (403, {"code": "forbidden_origin", "field": None, "message": "no"}, None)
 
 
@@ -468,6 +469,21 @@ async def test_a_server_that_lets_no_page_of_this_origin_in_says_so() -> None:
     stage.session.join("Mika")
     await stage.platform.settle()
     assert (stage.state.link.status, stage.state.link.reason) == (Status.REJECTED, "forbidden_origin")
+
+
+async def test_a_person_who_is_banned_is_told_so_and_the_page_never_tries_again() -> None:
+    stage = Stage()
+    await stage.join()
+    tickets = stage.tickets_asked
+    stage.ticket_answer = BANNED
+    await stage.receive({"type": "bye", "reason": "unknown_connection", "reconnect": True})
+    stage.socket.drop()
+    await stage.platform.advance(10)
+    assert (stage.state.link.status, stage.state.link.reason) == (Status.REJECTED, "banned")
+    assert stage.tickets_asked == tickets + 1
+    await stage.platform.advance(3600)
+    assert stage.state.link.status is Status.REJECTED
+    assert stage.tickets_asked == tickets + 1
 
 
 async def test_a_busy_ticket_endpoint_is_asked_again_when_it_said() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from backend.authorizer import Authorizer, allows, context_of
+from backend.bans import Bans
 from backend.connections import CONNECTION_PREFIX, connection_id_of
 from backend.desks import Answer, Desk, TicketDesk, TokenDesk
 from backend.gateway.base import Delivery
@@ -83,8 +84,9 @@ class Server:
         numbers = itertools.count(1)
         tokens = Tokens(SECRET, clock=clock)
         tickets = Tickets(store, clock=clock, new_ticket=lambda: f"ticket-{next(numbers)}")
-        self._desks: dict[str, Desk] = {"/token": TokenDesk(lambda: tokens)}
-        self._desks["/ticket"] = TicketDesk(tickets, tokens)
+        bans = Bans(store, clock=clock)
+        self._desks: dict[str, Desk] = {"/token": TokenDesk(lambda: tokens, bans)}
+        self._desks["/ticket"] = TicketDesk(tickets, tokens, bans)
         self._authorizer = Authorizer(TicketOrToken(tickets, tokens))
         self._lines: dict[str, Line] = {}
         self._instances: list[Backend] = []

@@ -61,6 +61,12 @@ def test_a_version_that_the_server_does_not_speak_is_to_be_reloaded(say: Say):
     )
 
 
+def test_who_was_banned_is_told_so_and_not_to_join_again(say: Say):
+    assert say(Phase.FAILED, Status.REJECTED, reason="banned") == Words(
+        "<banner.rejected>", "<reason.banned><banner.banned_action>"
+    )
+
+
 def test_a_page_of_a_forbidden_origin_names_the_setting(keys: Texts):
     outage = Outage()
     outage.phase = Phase.FAILED

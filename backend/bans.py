@@ -1,0 +1,77 @@
+"""Who is let in no longer, because the operator says so.
+
+    BANS  <uid>    since when (milliseconds since 1970), and why: for the operator alone
+
+All bans stand in one partition, so that listing them is one query on every store. A ban is asked for with each token
+and each ticket (:mod:`backend.desks`), and no connection of a banned person can be recorded: the transaction that
+records one checks it (:mod:`backend.connections`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from backend.retry import Retry
+from backend.store.base import Check, ConditionFailed, Delete, Exists, Key, NotExists, Put, Store
+
+BANS = "BANS"
+
+
+class Banned(Exception):
+    """The person is banned. The text names the user id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ban:
+    """One person who is banned. ``since``: milliseconds since 1970."""
+
+    user_id: str
+    since: int
+    reason: str
+
+
+class Bans:
+    """Responsible for who is banned. ``clock`` gives epoch seconds."""
+
+    def __init__(
+        self, store: Store, *, clock: Callable[[], float] = time.time, retry: Retry | None = None
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._retry = retry or Retry()
+
+    def ban(self, user_id: str, reason: str = "") -> None:
+        """Ban a person; again replaces the reason. Their connections are somebody else's to remove."""
+        key = key_of(user_id)
+        since = int(self._clock() * 1000)
+        item = {"pk": key.pk, "sk": key.sk, "userId": user_id, "since": since, "reason": reason}
+        self._retry.run(lambda: self._store.transact([Put(item)]))
+
+    def unban(self, user_id: str) -> bool:
+        """Let a person in again; False, and no error, if they were not banned."""
+        key = key_of(user_id)
+        try:
+            self._retry.run(lambda: self._store.transact([Delete(key.pk, key.sk, Exists())]))
+        except ConditionFailed:
+            return False
+        return True
+
+    def is_banned(self, user_id: str) -> bool:
+        """Whether a person is banned."""
+        return self._store.get(*key_of(user_id)) is not None
+
+    def all(self) -> list[Ban]:
+        """Everybody who is banned, by user id."""
+        return [Ban(item["userId"], item["since"], item["reason"]) for item in self._store.query(BANS)]
+
+
+def key_of(user_id: str) -> Key:
+    """Where the ban of a person is kept."""
+    return Key(BANS, user_id)
+
+
+def not_banned(user_id: str) -> Check:
+    """What lets a transaction fail if the person is banned."""
+    return Check(*key_of(user_id), NotExists())
