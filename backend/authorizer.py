@@ -8,15 +8,13 @@ API Gateway makes text of every value; names are percent-encoded, since its docu
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, unquote
 
+from backend.refusals import refused, source_of
 from backend.tokens import Identity, InvalidToken
 from backend.verification import Verifier
-
-log = logging.getLogger(__name__)
 
 Answer = Mapping[str, Any]
 
@@ -40,7 +38,7 @@ class Authorizer:
         try:
             identity = self._tokens.verify(token)
         except InvalidToken as error:
-            log.info("connection refused: %s", error)
+            refused(f"connection refused: {error}", source_of(event))
             return deny(event)
         return {
             "principalId": identity.user_id,

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import base64
 import json
-import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -36,12 +35,11 @@ from backend.handlers import Backend, Event
 from backend.keys import FETCH_TIMEOUT_SECONDS, Keys, PublishedKeys, SharedSecret, VerifierUnavailable
 from backend.origins import InvalidOrigin, origins_in
 from backend.rate import BURST, PER_SECOND, InvalidRate, Rate, burst_in, per_second_in
+from backend.refusals import refused, source_of
 from backend.store.base import Store
 from backend.tickets import TicketOrToken, Tickets
 from backend.tokens import AUDIENCE, Tokens
 from backend.verification import JwtVerifier, Verifier
-
-log = logging.getLogger(__name__)
 
 
 class Misconfigured(Exception):
@@ -117,7 +115,7 @@ class Cloud:
 
     def _authorize(self, event: Event) -> Mapping[str, Any]:
         if not self._admits(event):
-            log.info("connection refused: its page's origin is not in ALLOWED_ORIGINS")
+            refused("connection refused: its page's origin is not in ALLOWED_ORIGINS", source_of(event))
             return deny(event)
         return self._authorizer.authorize(event)
 
@@ -135,9 +133,11 @@ class Cloud:
             return _answer(
                 problem(404, "not_found", f"there is {' and '.join(sorted(self.http_routes))} only")
             )
+        source = source_of(event)
         if not self._admits(event):
+            refused("request refused: its page's origin is not in ALLOWED_ORIGINS", source)
             return _answer(forbidden_origin())
-        return _answer(desk.answer(event.get("headers") or {}, _body(event)))
+        return _answer(desk.answer(event.get("headers") or {}, _body(event), source))
 
     def _admits(self, event: Event) -> bool:
         """Whether the request comes from an allowed page, or from none: then no browser's user can be misled."""

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 from backend.bans import Bans
 from backend.keys import VerifierUnavailable
+from backend.refusals import refused
 from backend.store.base import StoreError
 from backend.tickets import Tickets
 from backend.tokens import InvalidToken, Tokens
@@ -37,8 +38,9 @@ Answer = tuple[int, Mapping[str, Any]]
 class Desk(Protocol):
     """Responsible for one kind of request."""
 
-    def answer(self, headers: Mapping[str, str], body: bytes | str) -> Answer:
-        """A status and a JSON object. ``headers`` are found by their names in lower case."""
+    def answer(self, headers: Mapping[str, str], body: bytes | str, source: str = "") -> Answer:
+        """A status and a JSON object. ``headers`` are found by their names in lower case; ``source`` is the address
+        that the request comes from, for the log."""
 
 
 class TokenDesk:
@@ -51,11 +53,12 @@ class TokenDesk:
         self._tokens = tokens
         self._bans = bans
 
-    def answer(self, headers: Mapping[str, str], body: bytes | str) -> Answer:
+    def answer(self, headers: Mapping[str, str], body: bytes | str, source: str = "") -> Answer:
         """200 with a token, 400 if the body is no good, 403 if the person is banned, 413, 415, or 503 if the secret
         cannot be had, or nobody can say whether the person is banned."""
         content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
         if content_type != "application/json":
+            refused("no token: the body is not announced as JSON", source)
             return problem(415, "unsupported_media_type", "the body must be application/json")
         if len(body) > MAX_BODY_BYTES:
             return too_large()
@@ -63,14 +66,17 @@ class TokenDesk:
             data = decode(body)
             issued = self._tokens().issue(data.get("name"), data.get("clientSecret"))
         except MalformedFrame as error:
+            refused("no token: malformed body", source)
             return problem(400, "malformed_body", f"the body: {error}")
         except InvalidField as error:
+            refused(f"no token: invalid {error.field}", source)
             return problem(400, error.code, str(error), error.field)
         except VerifierUnavailable as error:
             log.error("no token: %s", error)
             return problem(503, "unavailable", "no token can be issued now, try again")
         try:
             if self._bans.is_banned(issued.user_id):
+                refused("no token: banned", source, issued.user_id)
                 return banned()
         except StoreError as error:
             log.error("no token: %s %s", type(error).__name__, error)
@@ -87,11 +93,12 @@ class TicketDesk:
         self._tokens = tokens
         self._bans = bans
 
-    def answer(self, headers: Mapping[str, str], body: bytes | str = b"") -> Answer:
+    def answer(self, headers: Mapping[str, str], body: bytes | str = b"", source: str = "") -> Answer:
         """200 with a ticket, 401 if there is no good token, 403 if the person is banned, 503 if nobody can say or keep
         the ticket."""
         token = _token_in(body) or _bearer(headers.get("authorization", ""))
         if not token:
+            refused("no ticket: no token", source)
             return problem(
                 401,
                 "unauthorized",
@@ -100,13 +107,14 @@ class TicketDesk:
         try:
             identity = self._tokens.verify(token)
         except InvalidToken as error:
-            log.info("no ticket: %s", error)
+            refused(f"no ticket: {error}", source)
             return problem(401, "unauthorized", str(error))
         except VerifierUnavailable as error:
             log.error("no ticket: %s", error)
             return problem(503, "unavailable", "tokens cannot be verified now, try again")
         try:
             if self._bans.is_banned(identity.user_id):
+                refused("no ticket: banned", source, identity.user_id)
                 return banned()
             issued = self._tickets.issue(identity)
         except StoreError as error:

@@ -31,6 +31,7 @@ from backend.connections import Connection, Connections, Departure, TooManyRooms
 from backend.delivery import Dispatcher
 from backend.gateway.base import Delivery, Gateway
 from backend.rate import Rate, TooFast
+from backend.refusals import refused, source_of
 from backend.retry import Retry
 from backend.rooms import ReusedId, Rooms, Sender, may_join
 from backend.store.base import Conflict, Store, StoreError, StoreUnavailable
@@ -168,11 +169,11 @@ class Backend:
             return {"statusCode": 401, "body": "Unauthorized"}
         try:
             self.connections.open(event["requestContext"]["connectionId"], identity)
-        except Banned as error:
-            log.info("connection refused: %s", error)
+        except Banned:
+            refused("connection refused: banned", source_of(event), identity.user_id)
             return {"statusCode": 403, "body": "Forbidden"}
         except StoreError as error:
-            log.error("connection refused: %s %s", type(error).__name__, error)
+            refused(f"connection refused: {type(error).__name__} {error}", source_of(event), identity.user_id)
             return {"statusCode": 503, "body": "Service Unavailable"}
         return {"statusCode": 200}
 
@@ -187,7 +188,8 @@ class Backend:
         try:
             answer = self._answer(event, event.get("body") or "")
         except Dismissed as error:
-            log.info("connection %s dismissed: %s", connection_id, error)
+            person = (event["requestContext"].get("authorizer") or {}).get("principalId", "")
+            refused(f"connection {connection_id} dismissed: {error}", source_of(event), person)
             self._dispatcher.post(connection_id, Bye(reason=error.reason, reconnect=error.reconnect))
             self._dispatcher.close_connection(connection_id)
             answer = None
@@ -296,7 +298,7 @@ class Backend:
         except Conflict:
             return _later(frame, "busy", "the room is too busy, try again", BUSY_RETRY_SECONDS)
         except StoreUnavailable as error:
-            log.error("a message cannot be stored: %s", error)
+            log.error("a message cannot be stored: %s", error, extra={"source": "the store"})
             return _later(frame, "busy", "nothing can be stored now, try again", UNAVAILABLE_RETRY_SECONDS)
         self._dispatcher.post(connection.connection_id, appended.ack)
         if appended.message is not None:

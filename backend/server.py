@@ -36,6 +36,7 @@ from backend.gateway.local import MAX_POST_BYTES
 from backend.origins import InvalidOrigin, is_loopback, origins_in
 from backend.protocols import Bounds, Guard, GuardedHttp, GuardedWebSocket, most_connections
 from backend.rate import InvalidRate, burst_in, per_second_in
+from backend.refusals import Sparing
 from backend.service import Options, Service
 from backend.store.base import StoreError
 from backend.web import create_app
@@ -66,6 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = read_options(sys.argv[1:] if arguments is None else arguments, os.environ)
         listener = bind(options.host, options.port)
         set_up_logging()
+        warn_of_plain_http(options.host)
         app = create_app(options)
     except (Unusable, StoreError) as error:
         print(f"Kizuna cannot start: {error}", file=sys.stderr)
@@ -276,10 +278,21 @@ def set_up_logging() -> None:
     """Everything to stderr. Of uvicorn only warnings: its own lines print URLs with their tokens."""
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.addFilter(Sparing())
     handler.addFilter(_Discreet())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+
+
+def warn_of_plain_http(host: str) -> None:
+    """Say so if others than this machine may listen in on what is said here."""
+    if not is_loopback(host):
+        log.warning(
+            "HOST=%s: this server speaks plain HTTP. Unless a proxy with TLS stands before it, messages, and the "
+            "secrets by which people are known, go over the network in clear: docs/deploying.md",
+            host,
+        )
 
 
 # --- running ---

@@ -25,6 +25,7 @@ from backend.dev import CHANGES, Changes, DevPages, Tree
 from backend.health import Health
 from backend.origins import host_name, is_host, is_loopback, origin_of
 from backend.pages import Pages, Policy
+from backend.refusals import refused
 from backend.service import Options, Service
 
 log = logging.getLogger(__name__)
@@ -236,7 +237,9 @@ class Endpoint:
 
     async def answer(self, request: Request) -> Response:
         """What the desk answers, as JSON; or what a browser asks first about pages of other hosts."""
+        source = _source(request)
         if not self._origins.admit(request):
+            refused(f"{request.url.path} refused: a page of another origin", source)
             return _json(forbidden_origin())
         headers = self._origins.headers(request)
         if request.method == "OPTIONS":
@@ -252,12 +255,18 @@ class Endpoint:
         except ClientDisconnect:
             return _json(problem(400, "incomplete", "the body broke off"), headers)  # to nobody
         if body is None:
+            refused(f"{request.url.path} refused: a body that is too large", source)
             return _json(too_large(), headers)
         # The desk may wait for the disk.
         answering = asyncio.get_running_loop().run_in_executor(
-            self._workers, self._desk.answer, request.headers, body
+            self._workers, self._desk.answer, request.headers, body, source
         )
         return _json(await answering, headers)
+
+
+def _source(connection: HTTPConnection) -> str:
+    """The address that a request comes from."""
+    return connection.client.host if connection.client else "unknown address"
 
 
 async def _limited_body(request: Request) -> bytes | None:
@@ -297,6 +306,7 @@ def _websocket(service: Service, origins: Origins) -> Callable[[WebSocket], Any]
     async def websocket(socket: WebSocket) -> None:
         """The WebSocket API: ``/ws?token=...``, a ticket or a token."""
         if not origins.admit(socket):
+            refused("connection refused: a page of another origin", _source(socket))
             await socket.send_denial_response(PlainTextResponse("Forbidden", 403))
             return
         await service.gateway.serve(socket)

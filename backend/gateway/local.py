@@ -40,6 +40,7 @@ from backend.gateway.events import (
     disconnect_event,
     message_event,
 )
+from backend.refusals import refused
 
 log = logging.getLogger(__name__)
 
@@ -230,6 +231,7 @@ class LocalGateway:
         if self._authorize is None:
             return None
         if not dict(handshake.query).get("token"):
+            refused("connection refused: neither a ticket nor a token", handshake.source_ip)
             return {"statusCode": 401, "body": "Unauthorized"}
         event = authorizer_event(handshake, self._new_id(), self._wall())
         answer = await self._run(event, self._authorize)
@@ -249,6 +251,8 @@ class LocalGateway:
                 socket.close(GOING_AWAY, "The server restarts")
         reader = asyncio.create_task(self._read(socket, handshake))
         writer = socket.start_writing(self._lock)
+        whose = _whose(handshake)
+        log.info("%s opened", whose)
         try:
             await asyncio.wait({reader, writer}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -258,9 +262,14 @@ class LocalGateway:
             writer.cancel()
             await asyncio.gather(reader, writer, return_exceptions=True)
             socket.ended.set()
-        if reader.cancelled() or reader.exception() is not None:
-            return socket.closing or (ABNORMAL, "Connection lost")
-        return reader.result()
+        is_lost = reader.cancelled() or reader.exception() is not None
+        code, reason = (socket.closing or (ABNORMAL, "Connection lost")) if is_lost else reader.result()
+        # The other side's reason is text of somebody.
+        told = "lost" if code == ABNORMAL else "by the other side"
+        words = socket.closing[1] if socket.closing else told
+        open_for = self._monotonic() - socket.opened_at
+        log.info("%s closed: %d %s, after %.1f s, frames: %d", whose, code, words, open_for, socket.frames)
+        return code, reason
 
     async def _read(self, socket: _Socket, handshake: Handshake) -> tuple[int, str]:
         slots = asyncio.Semaphore(MAX_IN_FLIGHT)
@@ -339,6 +348,7 @@ class _Socket:
     def __init__(self, websocket: WebSocket, monotonic: Callable[[], float]) -> None:
         self.opened_at = self.active_at = monotonic()
         self.closing: tuple[int, str] | None = None
+        self.frames = 0  #: received
         self.ended = asyncio.Event()
         self._websocket = websocket
         self._monotonic = monotonic
@@ -374,6 +384,7 @@ class _Socket:
         """The next ASGI message. A frame counts as life."""
         received = await self._websocket.receive()
         self.active_at = self._monotonic()
+        self.frames += received["type"] == "websocket.receive"
         return received
 
     def start_writing(self, lock: threading.Lock) -> asyncio.Task[None]:
@@ -421,6 +432,12 @@ def select_route(body: str, routes: frozenset[str]) -> str | None:
     if isinstance(action, str) and action in routes and not action.startswith("$"):
         return action
     return "$default" if "$default" in routes else None
+
+
+def _whose(handshake: Handshake) -> str:
+    """A connection in the log: its id, its address, and whose it is."""
+    person = (handshake.authorizer or {}).get("principalId", "unknown")
+    return f"connection {handshake.connection_id} of {handshake.source_ip}, person {person}"
 
 
 def _wake_all(sockets: Sequence[_Socket]) -> None:

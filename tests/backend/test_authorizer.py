@@ -27,7 +27,8 @@ class Knows:
 
 
 def handshake(query):
-    return {"type": "REQUEST", "methodArn": ARN, "queryStringParameters": query}
+    request = {"identity": {"sourceIp": "192.0.2.7"}}
+    return {"type": "REQUEST", "methodArn": ARN, "queryStringParameters": query, "requestContext": request}
 
 
 def later_event(context):
@@ -50,7 +51,7 @@ def test_everything_else_is_denied_by_a_policy_and_without_an_error(query, caplo
     answer = Authorizer(Knows(Identity("u-1", "Ann", START))).authorize(handshake(query))
     assert not allows(answer)
     assert answer == deny(handshake(query))
-    assert caplog.messages == ["connection refused: token refused: unknown"]
+    assert caplog.messages == ["connection refused: token refused: unknown (192.0.2.7)"]
 
 
 def test_that_nobody_can_say_is_an_error_and_no_denial():

@@ -142,12 +142,12 @@ def test_a_bad_token_gets_no_ticket_and_stands_in_no_log_line(ticket_desk, token
     caplog.set_level(logging.DEBUG)
     token = tokens.issue("Ann", "0123456789abcdef").token
     clock.advance(3600)
-    status, body = ticket_desk.answer({"authorization": f"Bearer {token}"})
+    status, body = ticket_desk.answer({"authorization": f"Bearer {token}"}, source="192.0.2.7")
     assert (status, body) == (
         401,
         {"code": "unauthorized", "field": None, "message": "token refused: expired"},
     )
-    assert caplog.messages == ["no ticket: token refused: expired"]
+    assert caplog.messages == ["no ticket: token refused: expired (192.0.2.7)"]
 
 
 def test_when_nobody_can_say_whether_a_token_is_good_it_is_not_called_bad(tickets, bans, caplog):
@@ -201,3 +201,29 @@ def test_when_nobody_can_say_whether_somebody_is_banned_they_are_asked_to_wait(
     assert token_desk.answer(JSON, application())[0] == 503
     assert ticket_desk.answer({}, json.dumps({"token": issued.token}))[0] == 503
     assert caplog.messages == ["no token: StoreUnavailable no disk", "no ticket: StoreUnavailable no disk"]
+
+
+# --- what the operator reads ---
+
+
+def test_each_refusal_is_a_line_with_the_address_and_the_person_if_known(
+    token_desk, ticket_desk, tokens, bans, caplog
+):
+    caplog.set_level(logging.INFO)
+    issued = tokens.issue("Ann", "0123456789abcdef")
+    bans.ban(issued.user_id)
+    here = "192.0.2.7"
+    token_desk.answer({}, b"", here)
+    token_desk.answer(JSON, b"my own words", here)
+    token_desk.answer(JSON, application(name="a private name\n" * 9), here)
+    token_desk.answer(JSON, application(), here)
+    ticket_desk.answer({}, b"", here)
+    ticket_desk.answer({}, json.dumps({"token": issued.token}), here)
+    assert caplog.messages == [
+        "no token: the body is not announced as JSON (192.0.2.7)",
+        "no token: malformed body (192.0.2.7)",
+        "no token: invalid name (192.0.2.7)",
+        f"no token: banned (192.0.2.7, person {issued.user_id})",
+        "no ticket: no token (192.0.2.7)",
+        f"no ticket: banned (192.0.2.7, person {issued.user_id})",
+    ]

@@ -412,6 +412,52 @@ async def test_a_binary_frame_closes_with_1003(client, handler):
     assert handler.of("DISCONNECT")[0]["requestContext"]["disconnectStatusCode"] == 1003
 
 
+# --- what the operator reads ---
+
+
+async def test_each_connection_is_two_lines_with_address_person_end_and_frames(
+    gateway, handler, asked, monotonic, caplog
+):
+    caplog.set_level(logging.INFO)
+    client = Client(gateway)
+    await client.connect()
+    for _ in range(3):
+        client.send('{"action":"echo"}')
+        await client.frame()
+    monotonic.advance(7)
+    client.leave(1000, "words of somebody")
+    await client.ended()
+    who = f"connection {client.id} of 192.0.2.7, person user-1"
+    assert caplog.messages == [
+        f"{who} opened",
+        f"{who} closed: 1000 by the other side, after 7.0 s, frames: 3",
+    ]
+
+
+async def test_whom_the_server_closes_is_told_with_the_servers_reason(gateway, client, monotonic, caplog):
+    caplog.set_level(logging.INFO)
+    monotonic.advance(IDLE_SECONDS)
+    gateway.sweep()
+    await client.closed()
+    await client.ended()
+    assert caplog.messages[-1].endswith("closed: 1001 Going away, after 600.0 s, frames: 0")
+
+
+async def test_a_connection_that_vanishes_is_lost(gateway, client, caplog):
+    caplog.set_level(logging.INFO)
+    client.leave(1006)
+    await client.ended()
+    assert "closed: 1006 lost, after" in caplog.messages[-1]
+
+
+async def test_a_handshake_without_a_ticket_is_a_line(gateway, handler, asked, caplog):
+    caplog.set_level(logging.INFO)
+    client = Client(gateway, query="")
+    client.begin()
+    await client.ended()
+    assert caplog.messages == ["connection refused: neither a ticket nor a token (192.0.2.7)"]
+
+
 # --- limits of time and space ---
 
 

@@ -16,7 +16,14 @@ from pathlib import Path
 import pytest
 
 from backend import server as server_module
-from backend.server import Unusable, allow_many_connections, bind, read_options, set_up_logging
+from backend.server import (
+    Unusable,
+    allow_many_connections,
+    bind,
+    read_options,
+    set_up_logging,
+    warn_of_plain_http,
+)
 from backend.service import Options
 from backend.store.base import StoreUnavailable
 from backend.web import create_app
@@ -170,6 +177,21 @@ def test_it_may_open_as_many_files_as_the_system_allows():
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+@pytest.mark.parametrize("host", ["::", "192.0.2.1", "chat.example.org"])
+def test_who_listens_to_others_without_tls_is_warned_in_one_line(caplog, host):
+    warn_of_plain_http(host)
+    (line,) = caplog.messages
+    assert line.startswith(f"HOST={host}: ")
+    assert "in clear" in line
+    assert line.endswith("docs/deploying.md")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", "127.0.0.2"])
+def test_on_loopback_there_is_nothing_to_warn_of(caplog, host):
+    warn_of_plain_http(host)
+    assert caplog.messages == []
+
+
 # --- chat ---
 
 
@@ -278,6 +300,23 @@ def test_nothing_that_is_printed_holds_a_token_or_what_was_said(running):
     assert "the secret of Ann" not in running.output
 
 
+def test_the_operator_reads_who_came_from_where_and_who_was_refused_and_why(running):
+    ann = SocketClient.enter(running.socket_url("Ann"))
+    ann.say("a very private thought")
+    who = f"connection {ann.connection_id} of 127.0.0.1, person {ann.ready['userId']}"
+    ann._socket.close(4000, "my own words")
+    ann.leave()
+    assert knock(f"ws://{LOOPBACK}:{running.port}/ws?token=nonsense") == 403
+    assert running.stop() == 0
+    assert f"{who} opened" in running.output
+    assert re.search(
+        rf"{who} closed: 4000 by the other side, after [0-9.]+ s, frames: 2$", running.output, re.M
+    )
+    assert "connection refused: ticket refused: unknown, expired or used (127.0.0.1)" in running.output
+    assert "private" not in running.output
+    assert "my own words" not in running.output
+
+
 def test_a_token_in_anybodys_log_line_is_struck_out(capsys):
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
@@ -366,10 +405,10 @@ def test_a_handler_that_hangs_does_not_delay_the_end(server, tmp_path):
     assert locker.stdin is not None
     assert locker.stdout.readline() == b"locked\n"
     with raw_socket(server, "Ann"):
-        health = http.client.HTTPConnection(LOOPBACK, server.port, timeout=PATIENCE)
-        health.request("GET", "/health")  # the handshake's $connect has begun by now
-        assert health.getresponse().status == 200
-        health.close()
+        page = http.client.HTTPConnection(LOOPBACK, server.port, timeout=PATIENCE)
+        page.request("GET", "/")  # the handshake's $connect has begun by now
+        assert page.getresponse().status == 200
+        page.close()
         server.signal()
         assert server.wait() == 0
     assert "Traceback" not in server.output

@@ -366,6 +366,21 @@ async def test_a_listed_origin_may_show_its_token_in_a_header_and_read_the_ticke
             assert "access-control-allow-origin" not in preflight.headers
 
 
+async def test_who_is_refused_is_a_line_with_their_address(client, caplog):
+    caplog.set_level(logging.INFO, "backend.refusals")
+    assert (await ask(client, "http://evil.example")).status_code == 403
+    assert (await client.post("/token", content=b"x" * 20_000)).status_code == 413
+    assert (await ticket_for(client, "x.y.z")).status_code == 401
+    assert await enter(client, "nonsense") == 403
+    lines = [record.getMessage() for record in caplog.records if record.name == "backend.refusals"]
+    assert lines == [
+        "/token refused: a page of another origin (127.0.0.1)",
+        "/token refused: a body that is too large (127.0.0.1)",
+        "no ticket: token refused: DecodeError (127.0.0.1)",
+        "connection refused: ticket refused: unknown, expired or used (127.0.0.1)",
+    ]
+
+
 # --- under a path ---
 
 

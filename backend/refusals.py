@@ -1,0 +1,85 @@
+"""What an operator reads of those who were refused: who, from where, and why; and never so much that it hides the rest.
+
+A line whose record names a ``source`` is one of many that somebody outside can cause as often as they like. In the
+server's own log each source has one such line a second; the next one, or the first line of anything else after that
+second, says how many there were besides.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+# Seconds between two lines of one source.
+QUIET_SECONDS = 1.0
+# Sources that have a line of their own within a second; those beyond are counted together.
+MOST_SOURCES = 50
+
+_OTHERS = "other addresses"
+
+
+def refused(what: str, source: str, user_id: str = "") -> None:
+    """Note a refusal. ``what`` is in this program's own words: no token, no secret, nothing that somebody wrote.
+
+    ``source``: the address it came from. ``user_id``: the person's, if a token has proven who it is.
+    """
+    person = f", person {user_id}" if user_id else ""
+    log.info("%s (%s%s)", what, source, person, extra={"source": source})
+
+
+def source_of(event: Mapping[str, Any]) -> str:
+    """The address that an event of API Gateway, or of the local one, comes from."""
+    request = event["requestContext"]
+    address = (request.get("identity") or request.get("http") or {}).get("sourceIp")
+    return str(address or "unknown address")
+
+
+@dataclass(slots=True)
+class _Source:
+    """When a source had its last line (seconds), and how many it did not get since."""
+
+    told_at: float
+    untold: int = 0
+
+
+class Sparing(logging.Filter):
+    """Responsible for one line a second for each source. ``monotonic`` gives seconds."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._monotonic = monotonic
+        self._sources: dict[str, _Source] = {}
+        self._lock = threading.Lock()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is written. Records without a source always are."""
+        now = self._monotonic()
+        for name, source in self._take_old(now):
+            if source.untold:
+                log.info("and %d more (%s)", source.untold, name)
+        source_name = getattr(record, "source", None)
+        return source_name is None or self._may_tell(str(source_name), now)
+
+    def _may_tell(self, name: str, now: float) -> bool:
+        with self._lock:
+            if name not in self._sources and len(self._sources) >= MOST_SOURCES:
+                name = _OTHERS
+            if name in self._sources:
+                self._sources[name].untold += 1
+                return False
+            self._sources[name] = _Source(now)
+            return True
+
+    def _take_old(self, now: float) -> list[tuple[str, _Source]]:
+        """The sources whose second is over; each is given once."""
+        with self._lock:
+            old = [item for item in self._sources.items() if now - item[1].told_at >= QUIET_SECONDS]
+            for name, _ in old:
+                del self._sources[name]
+            return old
