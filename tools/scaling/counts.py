@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from backend.bans import Bans
 from backend.connections import Connection
 from backend.gateway.base import Delivery
 from backend.handlers import Backend
@@ -153,6 +154,7 @@ class Scene:
         tokens = Tokens(bytes(32), clock=self.clock)
         self.tickets = Tickets(self.store, clock=self.clock, retry=Retry(sleep=self.clock.advance))
         self.person = tokens.verify(tokens.issue(NAME, "a secret of the page").token)
+        self.bans = Bans(self.store, clock=self.clock)
         self.door = TicketOrToken(self.tickets, tokens)
         self.authorizer: dict[str, str] = {}
         self.backend = Backend(
@@ -171,6 +173,7 @@ class Scene:
     def ticket(self) -> tuple[str, Work]:
         """``POST /ticket``: the ticket, and what it takes. An HTTP API bills a request like a message."""
         self.store.work = Work()
+        assert not self.bans.is_banned(self.person.user_id)
         ticket = self.tickets.issue(self.person).ticket
         return ticket, replace(self.store.work, invocations=1, requests=1, messages=1)
 
