@@ -135,6 +135,11 @@ class Backend:
         """The route keys that a gateway selects by ``$request.body.action``; all else goes to ``$default``."""
         return frozenset({"$connect", "$disconnect", "$default", *(frame.action for frame in self._handlers)})
 
+    @property
+    def reads(self) -> frozenset[str]:
+        """The route keys whose frames write nothing."""
+        return frozenset(frame.action for frame in (Ping, Sync, History))
+
     def handle(self, event: Event, context: object = None) -> Response:
         """Answer one event. ``context`` is Lambda's and unused. What it raises is the gateway's to report."""
         kind = event["requestContext"]["eventType"]

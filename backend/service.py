@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -15,12 +16,17 @@ from backend.desks import Desk, TicketDesk, TokenDesk
 from backend.gateway.local import DURATION_SECONDS, IDLE_SECONDS, LocalGateway
 from backend.handlers import Backend
 from backend.rate import BURST, PER_SECOND, Rate
+from backend.store.base import StoreError
 from backend.store.sqlite import SqliteStore
 from backend.tickets import TicketOrToken, Tickets
 from backend.tokens import DEFAULT_LIFETIME_SECONDS, Tokens, load_secret
 
+log = logging.getLogger(__name__)
+
 # Handlers that run at the same time: "Lambda instances". They mostly wait for the disk.
 WORKERS = 32
+# Handlers that only read, such as those of pings. SQLite's readers wait for nobody, so a few threads are enough.
+READERS = 8
 # How exactly the gateway's limits of minutes and hours are kept.
 SWEEP_SECONDS = 5.0
 # Expired rows are invisible anyway; deleting them only frees the space.
@@ -57,8 +63,12 @@ class Service:
         self.options = options
         self.store = SqliteStore(options.data)
         self.workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="handler")
+        self.readers = ThreadPoolExecutor(READERS, thread_name_prefix="reader")
         self.gateway = LocalGateway(
-            self.workers, idle_seconds=options.idle_seconds, duration_seconds=options.duration_seconds
+            self.workers,
+            readers=self.readers,
+            idle_seconds=options.idle_seconds,
+            duration_seconds=options.duration_seconds,
         )
         self.tokens = Tokens(load_secret(self.store), clock=time.time, lifetime=options.token_lifetime)
         rate = Rate(options.rate_limit, options.rate_burst) if options.rate_limit else None
@@ -69,7 +79,9 @@ class Service:
         }
         self.backend = Backend(self.store, self.gateway, rate=rate)
         authorizer = Authorizer(TicketOrToken(tickets, self.tokens))
-        self.gateway.attach(self.backend.handle, self.backend.routes, authorizer.authorize)
+        self.gateway.attach(
+            self.backend.handle, self.backend.routes, authorizer.authorize, reads=self.backend.reads
+        )
         # No socket outlives its process, so every record of a connection is one of an earlier life.
         self.backend.connections.purge(map(connection_id_of, self.store.partitions(CONNECTION_PREFIX)))
 
@@ -82,17 +94,24 @@ class Service:
             self.gateway.sweep()
             if loop.time() >= purge_at:
                 purge_at = loop.time() + PURGE_SECONDS
-                await loop.run_in_executor(self.workers, self.store.purge_expired)
+                try:
+                    await loop.run_in_executor(self.workers, self.store.purge_expired)
+                except StoreError as error:  # locked or full: the next time does it
+                    log.warning("expired rows are not deleted now: %s", error)
             await asyncio.sleep(pause)
 
     def close(self, within: float) -> bool:
         """Let handlers finish, then the file go. False, and it stays open, if one hangs for ``within`` seconds."""
         self.backend.close()
         # A pool cannot be waited for with a limit, a thread can.
-        waiting = threading.Thread(target=self.workers.shutdown, kwargs={"cancel_futures": True}, daemon=True)
+        waiting = threading.Thread(target=self._shut_down_threads, daemon=True)
         waiting.start()
         waiting.join(within)
         if waiting.is_alive():
             return False
         self.store.close()
         return True
+
+    def _shut_down_threads(self) -> None:
+        for pool in (self.workers, self.readers):
+            pool.shutdown(cancel_futures=True)

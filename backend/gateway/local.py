@@ -77,13 +77,15 @@ class LocalGateway:
     """Responsible for all WebSocket connections of this process.
 
     ``workers`` runs handlers; ``monotonic`` (seconds) measures idle time and age, ``wall`` (epoch seconds) goes into
-    events. :meth:`attach` names the handlers before the first connection is served.
+    events. ``readers`` runs those handlers that only read; None: ``workers`` does. :meth:`attach` names the handlers
+    before the first connection is served.
     """
 
     def __init__(
         self,
         workers: Executor,
         *,
+        readers: Executor | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         new_id: Callable[[], str] = new_aws_id,
@@ -92,6 +94,7 @@ class LocalGateway:
         integration_timeout: float = INTEGRATION_TIMEOUT_SECONDS,
     ) -> None:
         self._workers = workers
+        self._readers = readers or workers
         self._monotonic = monotonic
         self._wall = wall
         self._new_id = new_id
@@ -101,17 +104,27 @@ class LocalGateway:
         self._invoke: Invoke = _not_attached
         self._authorize: Invoke | None = None
         self._routes: frozenset[str] = frozenset()
+        self._reads: frozenset[str] = frozenset()
         self._lock = threading.Lock()  # guards _sockets and every socket's queue
         self._sockets: dict[str, _Socket] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._draining = False
 
-    def attach(self, invoke: Invoke, routes: Iterable[str], authorize: Invoke | None = None) -> None:
+    def attach(
+        self,
+        invoke: Invoke,
+        routes: Iterable[str],
+        authorize: Invoke | None = None,
+        *,
+        reads: Iterable[str] = (),
+    ) -> None:
         """``invoke`` answers events; ``routes`` are the keys that a frame's action can select.
 
-        ``authorize`` is asked before ``$connect``, with the ``token`` of the URL as its identity source.
+        ``authorize`` is asked before ``$connect``, with the ``token`` of the URL as its identity source. ``reads`` are
+        the routes that write nothing: they have threads of their own, and do not wait behind those that wait to write.
         """
+        self._reads = frozenset(reads)
         self._authorize = authorize
         self._invoke = invoke
         self._routes = frozenset(routes)
@@ -289,10 +302,11 @@ class LocalGateway:
 
         Logged without the event, which may hold a token or what somebody wrote.
         """
-        where = f"{event['requestContext']['routeKey']} of {event['requestContext']['connectionId']}"
+        route = event["requestContext"]["routeKey"]
+        where = f"{route} of {event['requestContext']['connectionId']}"
         try:
             running = asyncio.get_running_loop().run_in_executor(
-                self._workers, function or self._invoke, event
+                self._readers if route in self._reads else self._workers, function or self._invoke, event
             )
             return await asyncio.wait_for(running, self._integration_timeout)
         except TimeoutError:
