@@ -9,6 +9,7 @@ Settings come from the environment of the functions, which template.yaml sets:
     OPEN_SIGN_IN            "yes": POST /token issues tokens to anybody, as on one machine; "no": somebody else does
     ALLOWED_ORIGINS         the pages that may connect, separated by commas or spaces
     RATE_LIMIT, RATE_BURST  messages a second of one person (0: any number), and how many at once
+    RATE_BURST_NEW          how many at once in a person's first minute (0: as many as later)
     MANAGEMENT_ENDPOINT     URL of the stage, through which frames are posted; without it, what each event says, which
                             is right unless the API has a domain of its own
 """
@@ -34,7 +35,16 @@ from backend.gateway.base import Gateway
 from backend.handlers import Backend, Event
 from backend.keys import FETCH_TIMEOUT_SECONDS, Keys, PublishedKeys, SharedSecret, VerifierUnavailable
 from backend.origins import InvalidOrigin, origins_in
-from backend.rate import BURST, PER_SECOND, InvalidRate, Rate, burst_in, per_second_in
+from backend.rate import (
+    BURST,
+    BURST_NEW,
+    PER_SECOND,
+    InvalidRate,
+    Rate,
+    burst_in,
+    burst_new_in,
+    per_second_in,
+)
 from backend.store.base import Store
 from backend.tickets import TicketOrToken, Tickets
 from backend.tokens import AUDIENCE, Tokens
@@ -223,7 +233,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         secret_parameter=secret_parameter,
         jwks_url=jwks_url,
         open_sign_in=_yes_or_no(values, "OPEN_SIGN_IN"),
-        rate=_rate(values.get("RATE_LIMIT", ""), values.get("RATE_BURST", "")),
+        rate=_rate(*map(values.get, ("RATE_LIMIT", "RATE_BURST", "RATE_BURST_NEW"))),
         management_endpoint=_endpoint(values.get("MANAGEMENT_ENDPOINT", "")),
     )
     if settings.open_sign_in and (jwks_url or settings.audience != AUDIENCE or settings.issuer):
@@ -268,10 +278,11 @@ def _endpoint(value: str) -> str:
     return value.rstrip("/")
 
 
-def _rate(limit: str, burst: str) -> Rate | None:
+def _rate(limit: str | None, burst: str | None, new: str | None) -> Rate | None:
     try:
         per_second = per_second_in("RATE_LIMIT", limit) if limit else PER_SECOND
         at_once = burst_in("RATE_BURST", burst) if burst else BURST
+        at_once_new = burst_new_in("RATE_BURST_NEW", new) if new else BURST_NEW
     except InvalidRate as error:
         raise Misconfigured(str(error)) from None
-    return Rate(per_second, at_once) if per_second else None
+    return Rate(per_second, at_once, at_once_new) if per_second else None

@@ -2,7 +2,7 @@
 
 Settings come from flags, or from the environment: HOST, PORT, DATA (the SQLite file), ROOT (the folder with
 index.html), ALLOWED_ORIGINS (separated by commas or spaces), TOKEN_LIFETIME, IDLE_SECONDS, DURATION_SECONDS,
-RATE_LIMIT, RATE_BURST. ``--dev``, which has no variable: tell open pages of changes (backend.dev).
+RATE_LIMIT, RATE_BURST, RATE_BURST_NEW. ``--dev``, which has no variable: tell open pages of changes (backend.dev).
 
 SIGTERM or SIGINT: everybody is told ``bye`` and closed with 1001, newcomers are refused, and the process ends with
 exit code 0 within 5 seconds even if handlers hang or clients never answer. A second signal ends it at once.
@@ -32,7 +32,7 @@ from starlette.applications import Starlette
 from backend.dev import is_loopback
 from backend.gateway.local import MAX_POST_BYTES
 from backend.origins import InvalidOrigin, origins_in
-from backend.rate import InvalidRate, burst_in, per_second_in
+from backend.rate import InvalidRate, burst_in, burst_new_in, per_second_in
 from backend.service import Options, Service
 from backend.store.base import StoreError
 from backend.web import create_app
@@ -124,6 +124,13 @@ def read_options(arguments: Sequence[str], environment: Mapping[str, str]) -> Op
         "messages a second of one person; 0: any number",
     )
     add("--rate-burst", "RATE_BURST", _burst, default.rate_burst, "messages that one person may send at once")
+    add(
+        "--rate-burst-new",
+        "RATE_BURST_NEW",
+        _burst_new,
+        default.rate_burst_new,
+        "the same in a person's first minute; 0: as later",
+    )
     parser.add_argument(
         "--dev", action="store_true", help="open pages load again when their files change; on loopback only"
     )
@@ -161,6 +168,13 @@ def _rate(name: str, value: str) -> float:
 def _burst(name: str, value: str) -> int:
     try:
         return burst_in(name, value)
+    except InvalidRate as error:
+        raise Unusable(str(error)) from None
+
+
+def _burst_new(name: str, value: str) -> int:
+    try:
+        return burst_new_in(name, value)
     except InvalidRate as error:
         raise Unusable(str(error)) from None
 

@@ -15,7 +15,7 @@ from backend.connections import CONNECTION_PREFIX, connection_id_of
 from backend.desks import Desk, TicketDesk, TokenDesk
 from backend.gateway.local import DURATION_SECONDS, IDLE_SECONDS, LocalGateway
 from backend.handlers import Backend
-from backend.rate import BURST, PER_SECOND, Rate
+from backend.rate import BURST, BURST_NEW, PER_SECOND, Rate
 from backend.store.base import StoreError
 from backend.store.sqlite import SqliteStore
 from backend.tickets import TicketOrToken, Tickets
@@ -37,7 +37,8 @@ PURGE_SECONDS = 10 * 60.0
 class Options:
     """What can be set from outside. Times are in seconds; ``port`` 0 takes any free one.
 
-    One person may send ``rate_limit`` messages a second (0: any number), and ``rate_burst`` at once.
+    One person may send ``rate_limit`` messages a second (0: any number), and ``rate_burst`` at once; ``rate_burst_new``
+    (0: the same) in the first minute.
 
     ``root`` is the folder with index.html. ``allowed_origins`` may use the server from pages on other hosts.
     ``dev``: open pages are told when the page's files change.
@@ -53,6 +54,7 @@ class Options:
     duration_seconds: float = DURATION_SECONDS
     rate_limit: float = PER_SECOND
     rate_burst: int = BURST
+    rate_burst_new: int = BURST_NEW
     dev: bool = False
 
 
@@ -71,7 +73,11 @@ class Service:
             duration_seconds=options.duration_seconds,
         )
         self.tokens = Tokens(load_secret(self.store), clock=time.time, lifetime=options.token_lifetime)
-        rate = Rate(options.rate_limit, options.rate_burst) if options.rate_limit else None
+        rate = (
+            Rate(options.rate_limit, options.rate_burst, options.rate_burst_new)
+            if options.rate_limit
+            else None
+        )
         tickets = Tickets(self.store, clock=time.time)
         self.desks: dict[str, Desk] = {
             "/token": TokenDesk(lambda: self.tokens),

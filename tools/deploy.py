@@ -46,6 +46,7 @@ PARAMETERS = {
     "STAGE": "StageName",
     "RATE_LIMIT": "RateLimit",
     "RATE_BURST": "RateBurst",
+    "RATE_BURST_NEW": "RateBurstNew",
     "REQUESTS_PER_SECOND": "RequestsPerSecond",
     "REQUESTS_BURST": "RequestsBurst",
     "LOG_DAYS": "LogDays",

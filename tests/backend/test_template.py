@@ -10,7 +10,7 @@ import pytest
 from backend import cloud
 from backend.cloud import Cloud, Misconfigured, read_settings, verifier_and_issuer
 from backend.handlers import Backend
-from backend.rate import BURST, PER_SECOND
+from backend.rate import BURST, BURST_NEW, PER_SECOND
 from backend.store.dynamodb import (
     ATTEMPTS,
     CONNECT_TIMEOUT_SECONDS,
@@ -292,6 +292,7 @@ def test_defaults_of_the_template_are_those_of_one_machine():
     parameters = TEMPLATE.data["Parameters"]
     assert float(parameters["RateLimit"]["Default"]) == PER_SECOND
     assert parameters["RateBurst"]["Default"] == BURST
+    assert parameters["RateBurstNew"]["Default"] == BURST_NEW
 
 
 # --- table, stages, logs ---
