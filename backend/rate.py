@@ -35,7 +35,7 @@ MIN_PER_SECOND = 0.001
 MAX_PER_SECOND = 10_000.0
 MAX_BURST = 1_000_000
 
-_SECOND = 1_000_000  # microseconds
+MICROSECONDS = 1_000_000
 
 
 class InvalidRate(ValueError):
@@ -50,15 +50,15 @@ class TooFast(Exception):
         self.retry_after = retry_after
 
 
-def per_second_in(name: str, text: str) -> float:
-    """Messages per second as the setting ``name`` gives them, 0 for no limit. Raises InvalidRate."""
+def per_second_in(name: str, text: str, what: str = "messages") -> float:
+    """Messages, or something else, per second as the setting ``name`` gives it, 0 for no limit. Raises InvalidRate."""
     try:
         per_second = float(text)
     except ValueError:
         per_second = -1.0
     if per_second != 0 and not MIN_PER_SECOND <= per_second <= MAX_PER_SECOND:
         raise InvalidRate(
-            f"{name} must be a number of messages a second from {MIN_PER_SECOND:g} to {MAX_PER_SECOND:g},"
+            f"{name} must be a number of {what} a second from {MIN_PER_SECOND:g} to {MAX_PER_SECOND:g},"
             f" or 0 for no limit, not {text!r}"
         )
     return per_second
@@ -92,7 +92,7 @@ class Rate:
 
         ``arrival`` None: the person has not spoken for long enough that it does not matter. ``new``: so is the person.
         """
-        interval = round(_SECOND / self.per_second)
+        interval = round(MICROSECONDS / self.per_second)
         burst = min(self.burst_new or self.burst, self.burst) if new else self.burst
         most = now + burst * interval
         due = max(arrival or 0, now)
@@ -103,6 +103,12 @@ class Rate:
         if wait > 0:
             raise TooFast(math.ceil(wait / 1000) / 1000)
         return due + interval
+
+    def reserve(self, arrival: int, now: int) -> tuple[int, int]:
+        """The same for what waits instead of being refused: the theoretical arrival time, and for how long to wait."""
+        interval = round(MICROSECONDS / self.per_second)
+        after = max(arrival, now) + interval
+        return after, max(0, after - self.burst * interval - now)
 
 
 class RateLimit:
@@ -127,8 +133,8 @@ class RateLimit:
         since: int = int(now) if item is None else item.get("since", 0)
         # A clock that was set back makes nobody new for longer.
         new = 0 <= now - since < NEW_SECONDS
-        arrival = self._rate.next_arrival(before, int(now * _SECOND), new=new)
-        expires_at = arrival // _SECOND + KNOWN_SECONDS
+        arrival = self._rate.next_arrival(before, int(now * MICROSECONDS), new=new)
+        expires_at = arrival // MICROSECONDS + KNOWN_SECONDS
         after: Item = {
             "pk": key.pk,
             "sk": key.sk,

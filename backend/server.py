@@ -2,7 +2,7 @@
 
 Settings come from flags, or from the environment: HOST, PORT, DATA (the SQLite file), ROOT (the folder with
 index.html), ALLOWED_ORIGINS (separated by commas or spaces), TOKEN_LIFETIME, IDLE_SECONDS, DURATION_SECONDS,
-RATE_LIMIT, RATE_BURST, RATE_BURST_NEW. ``--dev``, which has no variable: tell open pages of changes (backend.dev).
+and the limits of docs/contract.md. ``--dev``, which has no variable: tell open pages of changes (backend.dev).
 
 SIGTERM or SIGINT: everybody is told ``bye`` and closed with 1001, newcomers are refused, and the process ends with
 exit code 0 within 5 seconds even if handlers hang or clients never answer. A second signal ends it at once.
@@ -131,6 +131,13 @@ def read_options(arguments: Sequence[str], environment: Mapping[str, str]) -> Op
         default.rate_burst_new,
         "the same in a person's first minute; 0: as later",
     )
+    add(
+        "--frame-limit",
+        "FRAME_LIMIT",
+        _frames,
+        default.frame_limit,
+        "frames of any kind a second of one person; 0: any number",
+    )
     parser.add_argument(
         "--dev", action="store_true", help="open pages load again when their files change; on loopback only"
     )
@@ -161,6 +168,13 @@ def _seconds(name: str, value: str) -> int:
 def _rate(name: str, value: str) -> float:
     try:
         return per_second_in(name, value)
+    except InvalidRate as error:
+        raise Unusable(str(error)) from None
+
+
+def _frames(name: str, value: str) -> float:
+    try:
+        return per_second_in(name, value, "frames")
     except InvalidRate as error:
         raise Unusable(str(error)) from None
 

@@ -14,12 +14,14 @@ from backend.authorizer import Authorizer
 from backend.connections import CONNECTION_PREFIX, connection_id_of
 from backend.desks import Desk, TicketDesk, TokenDesk
 from backend.gateway.local import DURATION_SECONDS, IDLE_SECONDS, LocalGateway
+from backend.gateway.people import FRAMES_PER_SECOND, frame_rate
 from backend.handlers import Backend
 from backend.rate import BURST, BURST_NEW, PER_SECOND, Rate
 from backend.store.base import StoreError
 from backend.store.sqlite import SqliteStore
 from backend.tickets import TicketOrToken, Tickets
 from backend.tokens import DEFAULT_LIFETIME_SECONDS, Tokens, load_secret
+from chat.protocol import Bye, encode
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +29,8 @@ log = logging.getLogger(__name__)
 WORKERS = 32
 # Handlers that only read, such as those of pings. SQLite's readers wait for nobody, so a few threads are enough.
 READERS = 8
+# For how long somebody who goes on sending too many frames shall stay away.
+RATE_LIMITED_SECONDS = 30.0
 # How exactly the gateway's limits of minutes and hours are kept.
 SWEEP_SECONDS = 5.0
 # Expired rows are invisible anyway; deleting them only frees the space.
@@ -38,7 +42,7 @@ class Options:
     """What can be set from outside. Times are in seconds; ``port`` 0 takes any free one.
 
     One person may send ``rate_limit`` messages a second (0: any number), and ``rate_burst`` at once; ``rate_burst_new``
-    (0: the same) in the first minute.
+    (0: the same) in the first minute; and ``frame_limit`` frames of any kind a second (0: any number).
 
     ``root`` is the folder with index.html. ``allowed_origins`` may use the server from pages on other hosts.
     ``dev``: open pages are told when the page's files change.
@@ -55,6 +59,7 @@ class Options:
     rate_limit: float = PER_SECOND
     rate_burst: int = BURST
     rate_burst_new: int = BURST_NEW
+    frame_limit: float = FRAMES_PER_SECOND
     dev: bool = False
 
 
@@ -71,6 +76,8 @@ class Service:
             readers=self.readers,
             idle_seconds=options.idle_seconds,
             duration_seconds=options.duration_seconds,
+            frame_rate=frame_rate(options.frame_limit),
+            rate_limited=encode(Bye(reason="rate_limited", retry_after=RATE_LIMITED_SECONDS)),
         )
         self.tokens = Tokens(load_secret(self.store), clock=time.time, lifetime=options.token_lifetime)
         rate = (

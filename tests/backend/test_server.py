@@ -120,6 +120,8 @@ def test_settings_come_from_flags_then_from_the_environment_then_from_defaults()
     assert (read_options([], {}).rate_limit, read_options([], {}).rate_burst) == (10, 100)
     assert read_options([], {"RATE_LIMIT": "0"}).rate_limit == 0
     assert read_options([], {}).rate_burst_new == 20
+    assert read_options([], {}).frame_limit == 100
+    assert read_options([], {"FRAME_LIMIT": "0"}).frame_limit == 0
     assert read_options([], {"RATE_BURST_NEW": "0"}).rate_burst_new == 0
 
 
@@ -147,6 +149,7 @@ def test_the_page_is_the_source_tree_or_what_was_built(tmp_path):
         {"RATE_BURST": "1.5"},
         {"RATE_BURST": "1000001"},
         {"RATE_BURST_NEW": "-1"},
+        {"FRAME_LIMIT": "-1"},
         {"ALLOWED_ORIGINS": "*"},
         {"ALLOWED_ORIGINS": "https://a.example/"},
         {"ALLOWED_ORIGINS": "a.example"},
