@@ -10,6 +10,8 @@ Settings come from the environment of the functions, which template.yaml sets:
     ALLOWED_ORIGINS         the pages that may connect, separated by commas or spaces
     RATE_LIMIT, RATE_BURST  messages a second of one person (0: any number), and how many at once
     RATE_BURST_NEW          how many at once in a person's first minute (0: as many as later)
+    TYPING_SECONDS          between two notices that one person types in a room (0: any)
+    HELLO_LIMIT, ASK_LIMIT  hellos, and joins, leaves, syncs and histories, a second of one person (0: any number)
     MANAGEMENT_ENDPOINT     URL of the stage, through which frames are posted; without it, what each event says, which
                             is right unless the API has a domain of its own
 """
@@ -21,7 +23,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypedDict
 from urllib.parse import urlsplit
 
@@ -29,6 +31,13 @@ import boto3  # type: ignore[import-untyped]
 from botocore.config import Config  # type: ignore[import-untyped]
 from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
 
+from backend.actions import (
+    ASKS_PER_SECOND,
+    HELLOS_PER_SECOND,
+    TYPING_SECONDS,
+    ActionLimits,
+    typing_seconds_in,
+)
 from backend.authorizer import Authorizer, deny
 from backend.desks import Answer, Desk, TicketDesk, TokenDesk, forbidden_origin, headers_of, problem
 from backend.gateway.base import Gateway
@@ -69,6 +78,7 @@ class Settings:
     jwks_url: str = ""
     open_sign_in: bool = False
     rate: Rate | None = None
+    actions: ActionLimits = field(default_factory=ActionLimits)
     management_endpoint: str = ""
 
 
@@ -133,7 +143,11 @@ class Cloud:
         endpoint = self._settings.management_endpoint or f"https://{request['domainName']}/{request['stage']}"
         if endpoint not in self._backends:
             self._backends[endpoint] = Backend(
-                self._store, self._gateway_at(endpoint), clock=self._clock, rate=self._settings.rate
+                self._store,
+                self._gateway_at(endpoint),
+                clock=self._clock,
+                rate=self._settings.rate,
+                actions=self._settings.actions,
             )
         return self._backends[endpoint]
 
@@ -234,6 +248,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         jwks_url=jwks_url,
         open_sign_in=_yes_or_no(values, "OPEN_SIGN_IN"),
         rate=_rate(*map(values.get, ("RATE_LIMIT", "RATE_BURST", "RATE_BURST_NEW"))),
+        actions=_actions(*map(values.get, ("TYPING_SECONDS", "HELLO_LIMIT", "ASK_LIMIT"))),
         management_endpoint=_endpoint(values.get("MANAGEMENT_ENDPOINT", "")),
     )
     if settings.open_sign_in and (jwks_url or settings.audience != AUDIENCE or settings.issuer):
@@ -286,3 +301,14 @@ def _rate(limit: str | None, burst: str | None, new: str | None) -> Rate | None:
     except InvalidRate as error:
         raise Misconfigured(str(error)) from None
     return Rate(per_second, at_once, at_once_new) if per_second else None
+
+
+def _actions(typing: str | None, hello: str | None, ask: str | None) -> ActionLimits:
+    try:
+        return ActionLimits(
+            typing_seconds_in("TYPING_SECONDS", typing) if typing else TYPING_SECONDS,
+            per_second_in("HELLO_LIMIT", hello, "hellos") if hello else HELLOS_PER_SECOND,
+            per_second_in("ASK_LIMIT", ask, "questions") if ask else ASKS_PER_SECOND,
+        )
+    except InvalidRate as error:
+        raise Misconfigured(str(error)) from None

@@ -9,6 +9,7 @@ What may go wrong and who says so:
 - a frame that is malformed, unknown or not allowed: an ``error`` frame, or a ``nack`` when it is a message;
 - a connection without a record, or whose token has expired: ``bye`` with ``reconnect`` and the connection is closed;
 - a handshake that no authorizer has seen (:mod:`backend.authorizer` says whom an event comes from): 401;
+- frames that come faster than :mod:`backend.actions` allows: nothing, since the page asks again; ``bye`` for ``hello``;
 - a page that speaks another version of the protocol: ``bye`` without ``reconnect``, and the connection is closed;
 - anything unexpected: the exception leaves ``handle``, the gateway answers "Internal server error" and the
   connection lives.
@@ -22,6 +23,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NotRequired, TypedDict, TypeVar
 
+from backend.actions import ActionLimits, Actions
 from backend.authorizer import Unauthorized, identity_in
 from backend.company import Company
 from backend.connections import Connection, Connections, Departure, TooManyRooms, UnknownConnection
@@ -87,19 +89,24 @@ class Refused(Exception):
 
 
 class Dismissed(Exception):
-    """A connection that cannot go on: it is told ``bye`` with this reason and whether to come back, and closed."""
+    """A connection that cannot go on: it is told ``bye`` with this reason and whether to come back, and closed.
 
-    def __init__(self, reason: str, *, reconnect: bool = True) -> None:
+    ``retry_after``: seconds after which, None for soon.
+    """
+
+    def __init__(self, reason: str, *, reconnect: bool = True, retry_after: float | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
         self.reconnect = reconnect
+        self.retry_after = retry_after
 
 
 class Backend:
     """Responsible for answering events. One instance serves all connections from any number of threads.
 
     ``clock`` gives epoch seconds, ``new_id`` a fresh identifier of at most 64 printable ASCII characters,
-    ``may_join(user_id, room_id)`` decides who gets into a room, ``rate`` is what one person may send (None: all).
+    ``may_join(user_id, room_id)`` decides who gets into a room, ``rate`` is what one person may send (None: all),
+    ``actions`` what else they may do, by ``monotonic`` seconds (None: all).
     """
 
     def __init__(
@@ -111,12 +118,15 @@ class Backend:
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
         may_join: Callable[[str, str], bool] = may_join,
         rate: Rate | None = None,
+        actions: ActionLimits | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
         retry: Retry | None = None,
     ) -> None:
         self.connections = Connections(store, clock=clock, retry=retry)
         self.rooms = Rooms(store, clock=clock, new_id=new_id, rate=rate, retry=retry)
         self._dispatcher = Dispatcher(gateway, self.connections)
         self._company = Company(self.connections, self._dispatcher)
+        self._actions = Actions(actions or ActionLimits(0, 0, 0), monotonic=monotonic)
         self._clock = clock
         self._may_join = may_join
         self._handlers: dict[type[UpFrame], Handler] = {
@@ -176,7 +186,8 @@ class Backend:
             answer = self._answer(event, event.get("body") or "")
         except Dismissed as error:
             log.info("connection %s dismissed: %s", connection_id, error)
-            self._dispatcher.post(connection_id, Bye(reason=error.reason, reconnect=error.reconnect))
+            bye = Bye(reason=error.reason, reconnect=error.reconnect, retry_after=error.retry_after)
+            self._dispatcher.post(connection_id, bye)
             self._dispatcher.close_connection(connection_id)
             answer = None
         if answer is None:
@@ -188,6 +199,10 @@ class Backend:
         try:
             data = decode(body)
             frame = parse_up(data)
+            if wait := self._actions.wait(identity_in(event).user_id, frame):
+                if isinstance(frame, Hello):
+                    raise Dismissed("rate_limited", retry_after=max(1.0, wait))
+                return None
             connection = self._authenticated(event)
             if not connection.active and not isinstance(frame, Hello | Ping):
                 raise Refused("hello_first", f"say hello before {frame.action}")

@@ -29,6 +29,7 @@ from typing import NoReturn
 import uvicorn
 from starlette.applications import Starlette
 
+from backend.actions import typing_seconds_in
 from backend.dev import is_loopback
 from backend.gateway.local import MAX_POST_BYTES
 from backend.origins import InvalidOrigin, origins_in
@@ -119,7 +120,7 @@ def read_options(arguments: Sequence[str], environment: Mapping[str, str]) -> Op
     add(
         "--rate-limit",
         "RATE_LIMIT",
-        _rate,
+        _per_second("messages"),
         default.rate_limit,
         "messages a second of one person; 0: any number",
     )
@@ -134,9 +135,30 @@ def read_options(arguments: Sequence[str], environment: Mapping[str, str]) -> Op
     add(
         "--frame-limit",
         "FRAME_LIMIT",
-        _frames,
+        _per_second("frames"),
         default.frame_limit,
         "frames of any kind a second of one person; 0: any number",
+    )
+    add(
+        "--typing-seconds",
+        "TYPING_SECONDS",
+        _typing_seconds,
+        default.typing_seconds,
+        "seconds between two notices that one person types in a room; 0: any",
+    )
+    add(
+        "--hello-limit",
+        "HELLO_LIMIT",
+        _per_second("hellos"),
+        default.hello_limit,
+        "hellos a second of one person; 0: any number",
+    )
+    add(
+        "--ask-limit",
+        "ASK_LIMIT",
+        _per_second("questions"),
+        default.ask_limit,
+        "joins, leaves, syncs and histories a second of one person; 0: any number",
     )
     parser.add_argument(
         "--dev", action="store_true", help="open pages load again when their files change; on loopback only"
@@ -165,16 +187,21 @@ def _seconds(name: str, value: str) -> int:
     return int(value)
 
 
-def _rate(name: str, value: str) -> float:
-    try:
-        return per_second_in(name, value)
-    except InvalidRate as error:
-        raise Unusable(str(error)) from None
+def _per_second(what: str) -> Callable[[str, str], float]:
+    """What reads a number of these a second."""
+
+    def parse(name: str, value: str) -> float:
+        try:
+            return per_second_in(name, value, what)
+        except InvalidRate as error:
+            raise Unusable(str(error)) from None
+
+    return parse
 
 
-def _frames(name: str, value: str) -> float:
+def _typing_seconds(name: str, value: str) -> float:
     try:
-        return per_second_in(name, value, "frames")
+        return typing_seconds_in(name, value)
     except InvalidRate as error:
         raise Unusable(str(error)) from None
 

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from backend.actions import ASKS_PER_SECOND, HELLOS_PER_SECOND, TYPING_SECONDS, ActionLimits
 from backend.authorizer import Authorizer
 from backend.connections import CONNECTION_PREFIX, connection_id_of
 from backend.desks import Desk, TicketDesk, TokenDesk
@@ -43,6 +44,7 @@ class Options:
 
     One person may send ``rate_limit`` messages a second (0: any number), and ``rate_burst`` at once; ``rate_burst_new``
     (0: the same) in the first minute; and ``frame_limit`` frames of any kind a second (0: any number).
+    :mod:`backend.actions` has the limits of single actions.
 
     ``root`` is the folder with index.html. ``allowed_origins`` may use the server from pages on other hosts.
     ``dev``: open pages are told when the page's files change.
@@ -60,6 +62,9 @@ class Options:
     rate_burst: int = BURST
     rate_burst_new: int = BURST_NEW
     frame_limit: float = FRAMES_PER_SECOND
+    typing_seconds: float = TYPING_SECONDS
+    hello_limit: float = HELLOS_PER_SECOND
+    ask_limit: float = ASKS_PER_SECOND
     dev: bool = False
 
 
@@ -90,7 +95,8 @@ class Service:
             "/token": TokenDesk(lambda: self.tokens),
             "/ticket": TicketDesk(tickets, self.tokens),
         }
-        self.backend = Backend(self.store, self.gateway, rate=rate)
+        actions = ActionLimits(options.typing_seconds, options.hello_limit, options.ask_limit)
+        self.backend = Backend(self.store, self.gateway, rate=rate, actions=actions)
         authorizer = Authorizer(TicketOrToken(tickets, self.tokens))
         self.gateway.attach(
             self.backend.handle, self.backend.routes, authorizer.authorize, reads=self.backend.reads

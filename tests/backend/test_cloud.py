@@ -11,6 +11,7 @@ import pytest
 from botocore.stub import Stubber  # type: ignore[import-untyped]
 
 from backend import cloud
+from backend.actions import ActionLimits
 from backend.cloud import Cloud, Misconfigured, Settings, read_settings, secret_in_ssm, verifier_and_issuer
 from backend.keys import VerifierUnavailable
 from backend.rate import BURST, BURST_NEW, PER_SECOND, Rate
@@ -278,7 +279,12 @@ def test_settings_come_from_the_environment(monkeypatch):
         rate=Rate(PER_SECOND, BURST, BURST_NEW),
     )
     more = {**BY_KEYS, "RATE_LIMIT": "2.5", "RATE_BURST": "7", "RATE_BURST_NEW": "3"}
-    more["MANAGEMENT_ENDPOINT"] = "https://x/prod"
+    more |= {
+        "MANAGEMENT_ENDPOINT": "https://x/prod",
+        "TYPING_SECONDS": "0",
+        "HELLO_LIMIT": "3",
+        "ASK_LIMIT": "4",
+    }
     more["ALLOWED_ORIGINS"] = "https://a.example, http://b.example:8000"
     assert read_settings(more) == Settings(
         table="kizuna",
@@ -287,6 +293,7 @@ def test_settings_come_from_the_environment(monkeypatch):
         issuer="https://id.example.org/",
         jwks_url="https://id.example.org/jwks.json",
         rate=Rate(2.5, 7, 3),
+        actions=ActionLimits(0, 3, 4),
         management_endpoint="https://x/prod",
     )
 
@@ -328,6 +335,9 @@ def test_what_is_missing_or_empty_is_named(given):
         ("RATE_BURST", "0"),
         ("RATE_BURST", "1.5"),
         ("RATE_BURST_NEW", "-1"),
+        ("TYPING_SECONDS", "often"),
+        ("HELLO_LIMIT", "-1"),
+        ("ASK_LIMIT", "many"),
         ("OPEN_SIGN_IN", "true"),
     ],
 )

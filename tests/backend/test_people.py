@@ -247,7 +247,9 @@ def test_others_are_served_before_all_frames_of_one_person_are(tmp_path, connect
     """The story of attack H2: one person's ninety connections that type kept an ack for 8 s, fifty that ask for
     history for 4.5 s, since each connection could have eight threads. Other limits are off: all of it is for the
     gateway to share."""
-    with KizunaServer(tmp_path / "kizuna.sqlite3", RATE_LIMIT="0", FRAME_LIMIT="0") as server:
+    limits = ("RATE_LIMIT", "FRAME_LIMIT", "TYPING_SECONDS", "HELLO_LIMIT", "ASK_LIMIT")
+    server = KizunaServer(tmp_path / "kizuna.sqlite3").start(**dict.fromkeys(limits, "0"))
+    try:
         ann = SocketClient.enter(server.socket_url("Ann"))
         for _ in range(100):
             ann.say("word " * 50)
@@ -260,9 +262,10 @@ def test_others_are_served_before_all_frames_of_one_person_are(tmp_path, connect
         # Hello brings a batch, too; of those who type, all others hear.
         answered = sum(count_of(client, "batch") - 1 for client in loud) + count_of(ann, "typing")
         assert answered < connections * FRAMES_EACH / 2
+    finally:
         server.kill()
-        for client in (ann, *loud):
-            client.leave()
+    for client in (ann, *loud):
+        client.leave()
 
 
 def count_of(client, kind):

@@ -120,7 +120,14 @@ def test_settings_come_from_flags_then_from_the_environment_then_from_defaults()
     assert (read_options([], {}).rate_limit, read_options([], {}).rate_burst) == (10, 100)
     assert read_options([], {"RATE_LIMIT": "0"}).rate_limit == 0
     assert read_options([], {}).rate_burst_new == 20
-    assert read_options([], {}).frame_limit == 100
+    options = read_options([], {})
+    assert (options.frame_limit, options.typing_seconds, options.hello_limit, options.ask_limit) == (
+        100,
+        2,
+        2,
+        20,
+    )
+    assert read_options([], {"TYPING_SECONDS": "0.5", "ASK_LIMIT": "0"}).typing_seconds == 0.5
     assert read_options([], {"FRAME_LIMIT": "0"}).frame_limit == 0
     assert read_options([], {"RATE_BURST_NEW": "0"}).rate_burst_new == 0
 
@@ -150,6 +157,10 @@ def test_the_page_is_the_source_tree_or_what_was_built(tmp_path):
         {"RATE_BURST": "1000001"},
         {"RATE_BURST_NEW": "-1"},
         {"FRAME_LIMIT": "-1"},
+        {"TYPING_SECONDS": "-1"},
+        {"TYPING_SECONDS": "nan"},
+        {"HELLO_LIMIT": "x"},
+        {"ASK_LIMIT": "inf"},
         {"ALLOWED_ORIGINS": "*"},
         {"ALLOWED_ORIGINS": "https://a.example/"},
         {"ALLOWED_ORIGINS": "a.example"},

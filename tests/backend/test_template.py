@@ -8,6 +8,7 @@ import re
 import pytest
 
 from backend import cloud
+from backend.actions import ActionLimits
 from backend.cloud import Cloud, Misconfigured, read_settings, verifier_and_issuer
 from backend.handlers import Backend
 from backend.rate import BURST, BURST_NEW, PER_SECOND
@@ -293,6 +294,10 @@ def test_defaults_of_the_template_are_those_of_one_machine():
     assert float(parameters["RateLimit"]["Default"]) == PER_SECOND
     assert parameters["RateBurst"]["Default"] == BURST
     assert parameters["RateBurstNew"]["Default"] == BURST_NEW
+    limits = ActionLimits(
+        *(float(parameters[n]["Default"]) for n in ("TypingSeconds", "HelloLimit", "AskLimit"))
+    )
+    assert limits == ActionLimits()
 
 
 # --- table, stages, logs ---
