@@ -12,6 +12,7 @@ Settings come from the environment of the functions, which template.yaml sets:
     RATE_BURST_NEW          how many at once in a person's first minute (0: as many as later)
     TYPING_SECONDS          between two notices that one person types in a room (0: any)
     HELLO_LIMIT, ASK_LIMIT  hellos, and joins, leaves, syncs and histories, a second of one person (0: any number)
+    MOST_CONNECTIONS        of one person (0: any number)
     MANAGEMENT_ENDPOINT     URL of the stage, through which frames are posted; without it, what each event says, which
                             is right unless the API has a domain of its own
 """
@@ -41,7 +42,7 @@ from backend.actions import (
 from backend.authorizer import Authorizer, deny
 from backend.desks import Answer, Desk, TicketDesk, TokenDesk, forbidden_origin, headers_of, problem
 from backend.gateway.base import Gateway
-from backend.handlers import Backend, Event
+from backend.handlers import MOST_CONNECTIONS, Backend, Event
 from backend.keys import FETCH_TIMEOUT_SECONDS, Keys, PublishedKeys, SharedSecret, VerifierUnavailable
 from backend.origins import InvalidOrigin, origins_in
 from backend.rate import (
@@ -52,6 +53,7 @@ from backend.rate import (
     Rate,
     burst_in,
     burst_new_in,
+    count_in,
     per_second_in,
 )
 from backend.store.base import Store
@@ -79,6 +81,7 @@ class Settings:
     open_sign_in: bool = False
     rate: Rate | None = None
     actions: ActionLimits = field(default_factory=ActionLimits)
+    most_connections: int = MOST_CONNECTIONS
     management_endpoint: str = ""
 
 
@@ -148,6 +151,7 @@ class Cloud:
                 clock=self._clock,
                 rate=self._settings.rate,
                 actions=self._settings.actions,
+                most_connections=self._settings.most_connections,
             )
         return self._backends[endpoint]
 
@@ -249,6 +253,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         open_sign_in=_yes_or_no(values, "OPEN_SIGN_IN"),
         rate=_rate(*map(values.get, ("RATE_LIMIT", "RATE_BURST", "RATE_BURST_NEW"))),
         actions=_actions(*map(values.get, ("TYPING_SECONDS", "HELLO_LIMIT", "ASK_LIMIT"))),
+        most_connections=_connections(values.get("MOST_CONNECTIONS")),
         management_endpoint=_endpoint(values.get("MANAGEMENT_ENDPOINT", "")),
     )
     if settings.open_sign_in and (jwks_url or settings.audience != AUDIENCE or settings.issuer):
@@ -310,5 +315,12 @@ def _actions(typing: str | None, hello: str | None, ask: str | None) -> ActionLi
             per_second_in("HELLO_LIMIT", hello, "hellos") if hello else HELLOS_PER_SECOND,
             per_second_in("ASK_LIMIT", ask, "questions") if ask else ASKS_PER_SECOND,
         )
+    except InvalidRate as error:
+        raise Misconfigured(str(error)) from None
+
+
+def _connections(value: str | None) -> int:
+    try:
+        return count_in("MOST_CONNECTIONS", value, "connections") if value else MOST_CONNECTIONS
     except InvalidRate as error:
         raise Misconfigured(str(error)) from None

@@ -102,7 +102,13 @@ class Connections:
         connection = Connection(
             connection_id, identity.user_id, identity.name, False, identity.expires_at, expires_at
         )
-        self._write([Put(_metadata(connection)), Put(_of_user(connection))])
+        opened_at = int(self._clock() * 1000)
+        self._write([Put(_metadata(connection)), Put(_of_user(connection, opened_at))])
+
+    def of_person(self, user_id: str, limit: int) -> list[str]:
+        """The ids of at most ``limit`` connections of a person, pending or active, those first that opened first."""
+        items = self._store.query(_user(user_id), prefix=CONNECTION_PREFIX, limit=limit)
+        return [item["connectionId"] for item in sorted(items, key=_opened)]
 
     def get(self, connection_id: str) -> Connection | None:
         """The connection, pending or active, or None."""
@@ -213,6 +219,16 @@ def _partition(connection_id: str) -> str:
     return CONNECTION_PREFIX + connection_id
 
 
+def _user(user_id: str) -> str:
+    return f"USER#{user_id}"
+
+
+def _opened(item: Item) -> int:
+    """When a connection opened, milliseconds since 1970. Records of earlier versions know the second."""
+    opened_at: int = item.get("openedAt", (item["expiresAt"] - EXPIRY_SECONDS) * 1000)
+    return opened_at
+
+
 def _still_there(connection: Connection) -> Check:
     return Check(_partition(connection.connection_id), _METADATA, Exists())
 
@@ -241,11 +257,12 @@ def _connection(item: Item) -> Connection:
     )
 
 
-def _of_user(connection: Connection) -> Item:
+def _of_user(connection: Connection, opened_at: int) -> Item:
     return {
-        "pk": f"USER#{connection.user_id}",
+        "pk": _user(connection.user_id),
         "sk": _partition(connection.connection_id),
         "connectionId": connection.connection_id,
+        "openedAt": opened_at,
         "expiresAt": connection.expires_at,
     }
 
@@ -290,6 +307,6 @@ def _deletions(items: Sequence[Item], condition: Condition | None) -> Iterator[A
     for item in items:
         if item["sk"] == _METADATA:
             yield Delete(item["pk"], item["sk"], condition)
-            yield Delete(f"USER#{item['userId']}", item["pk"])
+            yield Delete(_user(item["userId"]), item["pk"])
         else:
             yield from _leaving(connection_id_of(item["pk"]), item["roomId"])

@@ -9,6 +9,8 @@ What may go wrong and who says so:
 - a frame that is malformed, unknown or not allowed: an ``error`` frame, or a ``nack`` when it is a message;
 - a connection without a record, or whose token has expired: ``bye`` with ``reconnect`` and the connection is closed;
 - a handshake that no authorizer has seen (:mod:`backend.authorizer` says whom an event comes from): 401;
+- connections of one person beyond 20: the oldest is told ``bye`` when another one says ``hello``, since after a change
+  of networks it is most likely one that nobody is behind; beyond twice as many the handshake is answered by 429;
 - frames that come faster than :mod:`backend.actions` allows: nothing, since the page asks again; ``bye`` for ``hello``;
 - a page that speaks another version of the protocol: ``bye`` without ``reconnect``, and the connection is closed;
 - anything unexpected: the exception leaves ``handle``, the gateway answers "Internal server error" and the
@@ -66,6 +68,11 @@ log = logging.getLogger(__name__)
 
 # What a nack for a room that is too busy asks the page to wait.
 BUSY_RETRY_SECONDS = 1.0
+# Tabs of one person, each with the link that it replaces, and those that are open still for the server alone: a phone
+# that loses its network leaves one each time, for up to 10 minutes (IDLE_SECONDS).
+MOST_CONNECTIONS = 20
+# For how long the one that has to go stays away: its return costs another one.
+CROWDED_RETRY_SECONDS = 60.0
 
 T = TypeVar("T")
 Event = Mapping[str, Any]
@@ -106,7 +113,8 @@ class Backend:
 
     ``clock`` gives epoch seconds, ``new_id`` a fresh identifier of at most 64 printable ASCII characters,
     ``may_join(user_id, room_id)`` decides who gets into a room, ``rate`` is what one person may send (None: all),
-    ``actions`` what else they may do, by ``monotonic`` seconds (None: all).
+    ``actions`` what else they may do, by ``monotonic`` seconds (None: all). ``most_connections``: of one person (0: any
+    number).
     """
 
     def __init__(
@@ -120,6 +128,7 @@ class Backend:
         rate: Rate | None = None,
         actions: ActionLimits | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        most_connections: int = 0,
         retry: Retry | None = None,
     ) -> None:
         self.connections = Connections(store, clock=clock, retry=retry)
@@ -127,6 +136,7 @@ class Backend:
         self._dispatcher = Dispatcher(gateway, self.connections)
         self._company = Company(self.connections, self._dispatcher)
         self._actions = Actions(actions or ActionLimits(0, 0, 0), monotonic=monotonic)
+        self._most_connections = most_connections
         self._clock = clock
         self._may_join = may_join
         self._handlers: dict[type[UpFrame], Handler] = {
@@ -171,6 +181,11 @@ class Backend:
         except Unauthorized as error:
             log.error("connection refused: %s", error)
             return {"statusCode": 401, "body": "Unauthorized"}
+        # Counted before it is written: of those that come at the same moment some more may get in.
+        most = 2 * self._most_connections
+        if most and len(self.connections.of_person(identity.user_id, most)) == most:
+            log.warning("connection refused: %s has %d of them", identity.user_id, most)
+            return {"statusCode": 429, "body": "Too many connections"}
         self.connections.open(event["requestContext"]["connectionId"], identity)
         return {"statusCode": 200}
 
@@ -237,8 +252,23 @@ class Backend:
         entered = self._entering(lambda: self.connections.activate(connection, positions))
         if self._greet(connection, positions.values(), refused) is Delivery.GONE:
             return
+        if self._most_connections:
+            self._end_oldest(connection)
         for room_id in positions:
             self._company.arrived(connection, room_id, entered=room_id in entered)
+
+    def _end_oldest(self, newest: Connection) -> None:
+        """Let the connections go that this person has had for longest, until so many are left as one may have."""
+        most = self._most_connections
+        ids = self.connections.of_person(newest.user_id, 2 * most)
+        others = [connection_id for connection_id in ids if connection_id != newest.connection_id]
+        bye = Bye(reason="too_many_connections", retry_after=CROWDED_RETRY_SECONDS)
+        for connection_id in others[: max(0, len(others) + 1 - most)]:
+            log.info("connection %s of %s ends: too many", connection_id, newest.user_id)
+            if self._dispatcher.post(connection_id, bye) is not Delivery.GONE:
+                self._dispatcher.close_connection(connection_id)
+            elif (departure := self.connections.remove(connection_id)) is not None:
+                self._company.departed([departure])
 
     def _greet(
         self, connection: Connection, positions: Iterable[RoomPosition], refused: Iterable[str]

@@ -73,7 +73,14 @@ def burst_in(name: str, text: str) -> int:
 
 def burst_new_in(name: str, text: str) -> int:
     """The burst of new identities as the setting ``name`` gives it, 0 for that of everybody. Raises InvalidRate."""
-    return 0 if text == "0" else burst_in(name, text)
+    return count_in(name, text, "messages")
+
+
+def count_in(name: str, text: str, what: str) -> int:
+    """How many of these the setting ``name`` allows, 0 for any number. Raises InvalidRate."""
+    if not text.isdecimal() or int(text) > MAX_BURST:
+        raise InvalidRate(f"{name} must be a number of {what} from 0 to {MAX_BURST}, not {text!r}")
+    return int(text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ from backend.actions import typing_seconds_in
 from backend.dev import is_loopback
 from backend.gateway.local import MAX_POST_BYTES
 from backend.origins import InvalidOrigin, origins_in
-from backend.rate import InvalidRate, burst_in, burst_new_in, per_second_in
+from backend.rate import InvalidRate, burst_in, burst_new_in, count_in, per_second_in
 from backend.service import Options, Service
 from backend.store.base import StoreError
 from backend.web import create_app
@@ -160,6 +160,13 @@ def read_options(arguments: Sequence[str], environment: Mapping[str, str]) -> Op
         default.ask_limit,
         "joins, leaves, syncs and histories a second of one person; 0: any number",
     )
+    add(
+        "--most-connections",
+        "MOST_CONNECTIONS",
+        _connections,
+        default.most_connections,
+        "connections of one person; 0: any number",
+    )
     parser.add_argument(
         "--dev", action="store_true", help="open pages load again when their files change; on loopback only"
     )
@@ -197,6 +204,13 @@ def _per_second(what: str) -> Callable[[str, str], float]:
             raise Unusable(str(error)) from None
 
     return parse
+
+
+def _connections(name: str, value: str) -> int:
+    try:
+        return count_in(name, value, "connections")
+    except InvalidRate as error:
+        raise Unusable(str(error)) from None
 
 
 def _typing_seconds(name: str, value: str) -> float:

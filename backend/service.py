@@ -16,7 +16,7 @@ from backend.connections import CONNECTION_PREFIX, connection_id_of
 from backend.desks import Desk, TicketDesk, TokenDesk
 from backend.gateway.local import DURATION_SECONDS, IDLE_SECONDS, LocalGateway
 from backend.gateway.people import FRAMES_PER_SECOND, frame_rate
-from backend.handlers import Backend
+from backend.handlers import MOST_CONNECTIONS, Backend
 from backend.rate import BURST, BURST_NEW, PER_SECOND, Rate
 from backend.store.base import StoreError
 from backend.store.sqlite import SqliteStore
@@ -44,7 +44,7 @@ class Options:
 
     One person may send ``rate_limit`` messages a second (0: any number), and ``rate_burst`` at once; ``rate_burst_new``
     (0: the same) in the first minute; and ``frame_limit`` frames of any kind a second (0: any number).
-    :mod:`backend.actions` has the limits of single actions.
+    :mod:`backend.actions` has the limits of single actions. ``most_connections`` of one person (0: any number).
 
     ``root`` is the folder with index.html. ``allowed_origins`` may use the server from pages on other hosts.
     ``dev``: open pages are told when the page's files change.
@@ -65,6 +65,7 @@ class Options:
     typing_seconds: float = TYPING_SECONDS
     hello_limit: float = HELLOS_PER_SECOND
     ask_limit: float = ASKS_PER_SECOND
+    most_connections: int = MOST_CONNECTIONS
     dev: bool = False
 
 
@@ -96,7 +97,13 @@ class Service:
             "/ticket": TicketDesk(tickets, self.tokens),
         }
         actions = ActionLimits(options.typing_seconds, options.hello_limit, options.ask_limit)
-        self.backend = Backend(self.store, self.gateway, rate=rate, actions=actions)
+        self.backend = Backend(
+            self.store,
+            self.gateway,
+            rate=rate,
+            actions=actions,
+            most_connections=options.most_connections,
+        )
         authorizer = Authorizer(TicketOrToken(tickets, self.tokens))
         self.gateway.attach(
             self.backend.handle, self.backend.routes, authorizer.authorize, reads=self.backend.reads

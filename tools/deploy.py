@@ -50,6 +50,7 @@ PARAMETERS = {
     "TYPING_SECONDS": "TypingSeconds",
     "HELLO_LIMIT": "HelloLimit",
     "ASK_LIMIT": "AskLimit",
+    "MOST_CONNECTIONS": "MostConnections",
     "REQUESTS_PER_SECOND": "RequestsPerSecond",
     "REQUESTS_BURST": "RequestsBurst",
     "LOG_DAYS": "LogDays",

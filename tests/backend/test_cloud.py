@@ -279,6 +279,7 @@ def test_settings_come_from_the_environment(monkeypatch):
         rate=Rate(PER_SECOND, BURST, BURST_NEW),
     )
     more = {**BY_KEYS, "RATE_LIMIT": "2.5", "RATE_BURST": "7", "RATE_BURST_NEW": "3"}
+    more["MOST_CONNECTIONS"] = "9"
     more |= {
         "MANAGEMENT_ENDPOINT": "https://x/prod",
         "TYPING_SECONDS": "0",
@@ -294,6 +295,7 @@ def test_settings_come_from_the_environment(monkeypatch):
         jwks_url="https://id.example.org/jwks.json",
         rate=Rate(2.5, 7, 3),
         actions=ActionLimits(0, 3, 4),
+        most_connections=9,
         management_endpoint="https://x/prod",
     )
 
@@ -338,6 +340,7 @@ def test_what_is_missing_or_empty_is_named(given):
         ("TYPING_SECONDS", "often"),
         ("HELLO_LIMIT", "-1"),
         ("ASK_LIMIT", "many"),
+        ("MOST_CONNECTIONS", "-1"),
         ("OPEN_SIGN_IN", "true"),
     ],
 )

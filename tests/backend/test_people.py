@@ -247,7 +247,7 @@ def test_others_are_served_before_all_frames_of_one_person_are(tmp_path, connect
     """The story of attack H2: one person's ninety connections that type kept an ack for 8 s, fifty that ask for
     history for 4.5 s, since each connection could have eight threads. Other limits are off: all of it is for the
     gateway to share."""
-    limits = ("RATE_LIMIT", "FRAME_LIMIT", "TYPING_SECONDS", "HELLO_LIMIT", "ASK_LIMIT")
+    limits = ("RATE_LIMIT", "FRAME_LIMIT", "TYPING_SECONDS", "HELLO_LIMIT", "ASK_LIMIT", "MOST_CONNECTIONS")
     server = KizunaServer(tmp_path / "kizuna.sqlite3").start(**dict.fromkeys(limits, "0"))
     try:
         ann = SocketClient.enter(server.socket_url("Ann"))

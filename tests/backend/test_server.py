@@ -127,6 +127,8 @@ def test_settings_come_from_flags_then_from_the_environment_then_from_defaults()
         2,
         20,
     )
+    assert options.most_connections == 20
+    assert read_options(["--most-connections", "0"], {"MOST_CONNECTIONS": "3"}).most_connections == 0
     assert read_options([], {"TYPING_SECONDS": "0.5", "ASK_LIMIT": "0"}).typing_seconds == 0.5
     assert read_options([], {"FRAME_LIMIT": "0"}).frame_limit == 0
     assert read_options([], {"RATE_BURST_NEW": "0"}).rate_burst_new == 0
@@ -161,6 +163,7 @@ def test_the_page_is_the_source_tree_or_what_was_built(tmp_path):
         {"TYPING_SECONDS": "nan"},
         {"HELLO_LIMIT": "x"},
         {"ASK_LIMIT": "inf"},
+        {"MOST_CONNECTIONS": "few"},
         {"ALLOWED_ORIGINS": "*"},
         {"ALLOWED_ORIGINS": "https://a.example/"},
         {"ALLOWED_ORIGINS": "a.example"},

@@ -10,7 +10,7 @@ import pytest
 from backend import cloud
 from backend.actions import ActionLimits
 from backend.cloud import Cloud, Misconfigured, read_settings, verifier_and_issuer
-from backend.handlers import Backend
+from backend.handlers import MOST_CONNECTIONS, Backend
 from backend.rate import BURST, BURST_NEW, PER_SECOND
 from backend.store.dynamodb import (
     ATTEMPTS,
@@ -298,6 +298,7 @@ def test_defaults_of_the_template_are_those_of_one_machine():
         *(float(parameters[n]["Default"]) for n in ("TypingSeconds", "HelloLimit", "AskLimit"))
     )
     assert limits == ActionLimits()
+    assert parameters["MostConnections"]["Default"] == MOST_CONNECTIONS
 
 
 # --- table, stages, logs ---
