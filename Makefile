@@ -26,7 +26,7 @@ NPM := .venv/bin/npm --userconfig=/dev/null --cache=.venv/npm-cache --loglevel=e
 
 # What `make deploy` understands; only what is said on its command line counts, nothing that the environment holds.
 DEPLOY_WORDS := STACK ORIGINS SIGN_IN SECRET JWKS_URL AUDIENCE ISSUER STAGE RATE_LIMIT RATE_BURST RATE_BURST_NEW \
-  TYPING_SECONDS HELLO_LIMIT ASK_LIMIT MOST_CONNECTIONS REQUESTS_PER_SECOND REQUESTS_BURST LOG_DAYS LOG_ROLE ALARM_TOPIC BUCKET CONFIG PACKAGE TEMPLATE
+  TYPING_SECONDS HELLO_LIMIT ASK_LIMIT MOST_CONNECTIONS TOKEN_LIMIT TICKET_LIMIT REQUESTS_PER_SECOND REQUESTS_BURST LOG_DAYS LOG_ROLE ALARM_TOPIC BUCKET CONFIG PACKAGE TEMPLATE
 
 # Tests of one file share pages and servers, so a file stays in one process. ARGS="-n 0": all in one.
 # One process more than processors: tests in browsers wait a third of their time.

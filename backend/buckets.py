@@ -54,6 +54,18 @@ class Buckets:
             self._forget(now)
         return wait
 
+    def reserve(self, key: Hashable, most_seconds: float) -> float:
+        """The seconds until the next turn of this key, which is taken by that; no turn is later than the given one."""
+        if self._rate is None:
+            return 0.0
+        with self._lock:
+            now = int(self._monotonic() * MICROSECONDS)
+            latest = now + int(most_seconds * MICROSECONDS)
+            arrival, _ = self._rate.reserve(self._arrivals.pop(key, 0), now)
+            self._arrivals[key] = min(arrival, latest)
+            self._forget(now)
+            return (min(arrival, latest) - now) / MICROSECONDS
+
     def _forget(self, now: int) -> None:
         """Forget full buckets, which say no more than absent ones, and the oldest if there are too many."""
         while self._arrivals:

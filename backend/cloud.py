@@ -13,6 +13,8 @@ Settings come from the environment of the functions, which template.yaml sets:
     TYPING_SECONDS          between two notices that one person types in a room (0: any)
     HELLO_LIMIT, ASK_LIMIT  hellos, and joins, leaves, syncs and histories, a second of one person (0: any number)
     MOST_CONNECTIONS        of one person (0: any number)
+    TOKEN_LIMIT             tokens a second for one address (0: any number), and
+    TICKET_LIMIT            tickets likewise
     MANAGEMENT_ENDPOINT     URL of the stage, through which frames are posted; without it, what each event says, which
                             is right unless the API has a domain of its own
 """
@@ -39,8 +41,18 @@ from backend.actions import (
     ActionLimits,
     typing_seconds_in,
 )
+from backend.addresses import TICKETS_PER_SECOND, TOKENS_PER_SECOND, Addresses
 from backend.authorizer import Authorizer, deny
-from backend.desks import Answer, Desk, TicketDesk, TokenDesk, forbidden_origin, headers_of, problem
+from backend.desks import (
+    Answer,
+    Desk,
+    TicketDesk,
+    TokenDesk,
+    forbidden_origin,
+    headers_of,
+    problem,
+    too_many_requests,
+)
 from backend.gateway.base import Gateway
 from backend.handlers import MOST_CONNECTIONS, Backend, Event
 from backend.keys import FETCH_TIMEOUT_SECONDS, Keys, PublishedKeys, SharedSecret, VerifierUnavailable
@@ -82,6 +94,8 @@ class Settings:
     rate: Rate | None = None
     actions: ActionLimits = field(default_factory=ActionLimits)
     most_connections: int = MOST_CONNECTIONS
+    token_limit: float = TOKENS_PER_SECOND
+    ticket_limit: float = TICKETS_PER_SECOND
     management_endpoint: str = ""
 
 
@@ -110,8 +124,11 @@ class Cloud:
         *,
         issuer: Callable[[], Tokens] | None = None,
         clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
+        limits = {"/token": settings.token_limit, "/ticket": settings.ticket_limit}
+        self._addresses = Addresses(limits, monotonic=monotonic)
         self._store = store
         self._gateway_at = gateway_at
         self._clock = clock
@@ -163,6 +180,9 @@ class Cloud:
             )
         if not self._admits(event):
             return _answer(forbidden_origin())
+        path = event["routeKey"].removeprefix("POST ")
+        if wait := self._addresses.wait(path, event["requestContext"]["http"].get("sourceIp")):
+            return _answer(too_many_requests(), {"Retry-After": str(wait)})
         return _answer(desk.answer(event.get("headers") or {}, _body(event)))
 
     def _admits(self, event: Event) -> bool:
@@ -179,9 +199,9 @@ def _body(event: Event) -> bytes:
     return base64.b64decode(body) if event.get("isBase64Encoded") else body.encode()
 
 
-def _answer(answer: Answer) -> HttpAnswer:
+def _answer(answer: Answer, more: Mapping[str, str] | None = None) -> HttpAnswer:
     status, body = answer
-    headers = {"Content-Type": "application/json", **headers_of(status)}
+    headers = {"Content-Type": "application/json", **headers_of(status), **(more or {})}
     return {"statusCode": status, "headers": headers, "body": json.dumps(body)}
 
 
@@ -253,6 +273,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         open_sign_in=_yes_or_no(values, "OPEN_SIGN_IN"),
         rate=_rate(*map(values.get, ("RATE_LIMIT", "RATE_BURST", "RATE_BURST_NEW"))),
         actions=_actions(*map(values.get, ("TYPING_SECONDS", "HELLO_LIMIT", "ASK_LIMIT"))),
+        token_limit=_asked("TOKEN_LIMIT", values.get("TOKEN_LIMIT"), TOKENS_PER_SECOND),
+        ticket_limit=_asked("TICKET_LIMIT", values.get("TICKET_LIMIT"), TICKETS_PER_SECOND),
         most_connections=_connections(values.get("MOST_CONNECTIONS")),
         management_endpoint=_endpoint(values.get("MANAGEMENT_ENDPOINT", "")),
     )
@@ -322,5 +344,12 @@ def _actions(typing: str | None, hello: str | None, ask: str | None) -> ActionLi
 def _connections(value: str | None) -> int:
     try:
         return count_in("MOST_CONNECTIONS", value, "connections") if value else MOST_CONNECTIONS
+    except InvalidRate as error:
+        raise Misconfigured(str(error)) from None
+
+
+def _asked(name: str, value: str | None, default: float) -> float:
+    try:
+        return per_second_in(name, value, "requests") if value else default
     except InvalidRate as error:
         raise Misconfigured(str(error)) from None

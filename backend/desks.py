@@ -130,6 +130,11 @@ def forbidden_origin() -> Answer:
     return problem(403, "forbidden_origin", "pages of this origin may not use this server")
 
 
+def too_many_requests() -> Answer:
+    """The answer to an address that asks too often. The header Retry-After says when to ask again."""
+    return problem(429, "too_many_requests", "this address asks too often, try again later")
+
+
 def headers_of(status: int) -> dict[str, str]:
     """The headers of every answer: nobody may keep it, and a 401 names the scheme (RFC 9110, 11.6.1)."""
     headers = {"Cache-Control": "no-store"}

@@ -30,6 +30,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from backend.actions import typing_seconds_in
+from backend.addresses import InvalidProxy, Network, proxies_in
 from backend.dev import is_loopback
 from backend.gateway.local import MAX_POST_BYTES
 from backend.origins import InvalidOrigin, origins_in
@@ -167,6 +168,21 @@ def read_options(arguments: Sequence[str], environment: Mapping[str, str]) -> Op
         default.most_connections,
         "connections of one person; 0: any number",
     )
+    for name, default_limit in (("token", default.token_limit), ("ticket", default.ticket_limit)):
+        add(
+            f"--{name}-limit",
+            f"{name.upper()}_LIMIT",
+            _per_second(f"{name}s"),
+            default_limit,
+            f"{name}s a second for one address; 0: any number",
+        )
+    add(
+        "--proxies",
+        "PROXIES",
+        _proxies,
+        default.proxies,
+        "addresses or networks that are believed to say in X-Forwarded-For who asks",
+    )
     parser.add_argument(
         "--dev", action="store_true", help="open pages load again when their files change; on loopback only"
     )
@@ -211,6 +227,15 @@ def _connections(name: str, value: str) -> int:
         return count_in(name, value, "connections")
     except InvalidRate as error:
         raise Unusable(str(error)) from None
+
+
+def _proxies(name: str, value: str) -> tuple[Network, ...]:
+    try:
+        return proxies_in(value)
+    except InvalidProxy as error:
+        raise Unusable(
+            f"{name} must list addresses or networks like 10.0.0.5 or 10.0.0.0/24, not {str(error)!r}"
+        ) from None
 
 
 def _typing_seconds(name: str, value: str) -> float:
@@ -338,6 +363,7 @@ async def serve(app: Starlette, listener: socket.socket) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # PROXIES says whom to believe (backend.web)
         timeout_graceful_shutdown=GRACE_SECONDS,
         backlog=BACKLOG,
     )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backend.actions import ASKS_PER_SECOND, HELLOS_PER_SECOND, TYPING_SECONDS, ActionLimits
+from backend.addresses import TICKETS_PER_SECOND, TOKENS_PER_SECOND, Addresses, Network
 from backend.authorizer import Authorizer
 from backend.connections import CONNECTION_PREFIX, connection_id_of
 from backend.desks import Desk, TicketDesk, TokenDesk
@@ -45,6 +46,8 @@ class Options:
     One person may send ``rate_limit`` messages a second (0: any number), and ``rate_burst`` at once; ``rate_burst_new``
     (0: the same) in the first minute; and ``frame_limit`` frames of any kind a second (0: any number).
     :mod:`backend.actions` has the limits of single actions. ``most_connections`` of one person (0: any number).
+    One address may ask for ``token_limit`` tokens and ``ticket_limit`` tickets a second; ``proxies`` may say for whom
+    they ask (:mod:`backend.addresses`).
 
     ``root`` is the folder with index.html. ``allowed_origins`` may use the server from pages on other hosts.
     ``dev``: open pages are told when the page's files change.
@@ -66,6 +69,9 @@ class Options:
     hello_limit: float = HELLOS_PER_SECOND
     ask_limit: float = ASKS_PER_SECOND
     most_connections: int = MOST_CONNECTIONS
+    token_limit: float = TOKENS_PER_SECOND
+    ticket_limit: float = TICKETS_PER_SECOND
+    proxies: tuple[Network, ...] = ()
     dev: bool = False
 
 
@@ -96,6 +102,8 @@ class Service:
             "/token": TokenDesk(lambda: self.tokens),
             "/ticket": TicketDesk(tickets, self.tokens),
         }
+        limits = {"/token": options.token_limit, "/ticket": options.ticket_limit}
+        self.addresses = Addresses(limits, monotonic=time.monotonic, proxies=options.proxies)
         actions = ActionLimits(options.typing_seconds, options.hello_limit, options.ask_limit)
         self.backend = Backend(
             self.store,

@@ -51,6 +51,8 @@ PARAMETERS = {
     "HELLO_LIMIT": "HelloLimit",
     "ASK_LIMIT": "AskLimit",
     "MOST_CONNECTIONS": "MostConnections",
+    "TOKEN_LIMIT": "TokenLimit",
+    "TICKET_LIMIT": "TicketLimit",
     "REQUESTS_PER_SECOND": "RequestsPerSecond",
     "REQUESTS_BURST": "RequestsBurst",
     "LOG_DAYS": "LogDays",

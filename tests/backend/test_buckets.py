@@ -51,6 +51,15 @@ def test_of_too_many_keys_the_one_used_longest_ago_begins_anew(monotonic):
     assert [buckets.take(key) for key in ("a", "b")] == [0.1, 0]
 
 
+def test_turns_are_handed_out_one_after_the_other_up_to_the_latest(monotonic):
+    queue = Buckets(Rate(1, burst=1), monotonic=monotonic)
+    assert [queue.reserve("a", 3) for _ in range(4)] == [1, 2, 3, 3]
+    assert queue.reserve("b", 3) == 1
+    monotonic.advance(2)
+    assert queue.reserve("a", 3) == 2
+    assert Buckets(None, monotonic=monotonic).reserve("a", 3) == 0
+
+
 def test_of_many_threads_a_burst_passes_and_not_one_more(monotonic):
     buckets, start = Buckets(Rate(10, burst=50), monotonic=monotonic), threading.Barrier(8)
 

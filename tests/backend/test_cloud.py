@@ -279,7 +279,7 @@ def test_settings_come_from_the_environment(monkeypatch):
         rate=Rate(PER_SECOND, BURST, BURST_NEW),
     )
     more = {**BY_KEYS, "RATE_LIMIT": "2.5", "RATE_BURST": "7", "RATE_BURST_NEW": "3"}
-    more["MOST_CONNECTIONS"] = "9"
+    more |= {"MOST_CONNECTIONS": "9", "TOKEN_LIMIT": "0.5", "TICKET_LIMIT": "0"}
     more |= {
         "MANAGEMENT_ENDPOINT": "https://x/prod",
         "TYPING_SECONDS": "0",
@@ -296,6 +296,8 @@ def test_settings_come_from_the_environment(monkeypatch):
         rate=Rate(2.5, 7, 3),
         actions=ActionLimits(0, 3, 4),
         most_connections=9,
+        token_limit=0.5,
+        ticket_limit=0,
         management_endpoint="https://x/prod",
     )
 
@@ -341,6 +343,8 @@ def test_what_is_missing_or_empty_is_named(given):
         ("HELLO_LIMIT", "-1"),
         ("ASK_LIMIT", "many"),
         ("MOST_CONNECTIONS", "-1"),
+        ("TOKEN_LIMIT", "few"),
+        ("TICKET_LIMIT", "-1"),
         ("OPEN_SIGN_IN", "true"),
     ],
 )

@@ -9,6 +9,7 @@ import pytest
 
 from backend import cloud
 from backend.actions import ActionLimits
+from backend.addresses import TICKETS_PER_SECOND, TOKENS_PER_SECOND
 from backend.cloud import Cloud, Misconfigured, read_settings, verifier_and_issuer
 from backend.handlers import MOST_CONNECTIONS, Backend
 from backend.rate import BURST, BURST_NEW, PER_SECOND
@@ -299,6 +300,8 @@ def test_defaults_of_the_template_are_those_of_one_machine():
     )
     assert limits == ActionLimits()
     assert parameters["MostConnections"]["Default"] == MOST_CONNECTIONS
+    assert float(parameters["TokenLimit"]["Default"]) == TOKENS_PER_SECOND
+    assert float(parameters["TicketLimit"]["Default"]) == TICKETS_PER_SECOND
 
 
 # --- table, stages, logs ---
