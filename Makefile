@@ -25,9 +25,9 @@ NPM := .venv/bin/npm --userconfig=/dev/null --cache=.venv/npm-cache --loglevel=e
   --fetch-retries=1 --fetch-retry-mintimeout=1000
 
 # What `make deploy` understands; only what is said on its command line counts, nothing that the environment holds.
-DEPLOY_WORDS := STACK ORIGINS SIGN_IN SECRET JWKS_URL AUDIENCE ISSUER STAGE RATE_LIMIT RATE_BURST REQUESTS_PER_SECOND \
-  REQUESTS_BURST CONCURRENCY TABLE_READS TABLE_WRITES BUDGET_MAIL BUDGET LOG_DAYS LOG_ROLE ALARM_TOPIC \
-  BUCKET CONFIG PACKAGE TEMPLATE
+DEPLOY_WORDS := STACK ORIGINS SIGN_IN SECRET JWKS_URL AUDIENCE ISSUER STAGE RATE_LIMIT RATE_BURST RATE_BURST_NEW \
+  TYPING_SECONDS HELLO_LIMIT ASK_LIMIT MOST_CONNECTIONS TOKEN_LIMIT TICKET_LIMIT REQUESTS_PER_SECOND REQUESTS_BURST \
+  CONCURRENCY TABLE_READS TABLE_WRITES BUDGET_MAIL BUDGET LOG_DAYS LOG_ROLE ALARM_TOPIC BUCKET CONFIG PACKAGE TEMPLATE
 
 # Tests of one file share pages and servers, so a file stays in one process. ARGS="-n 0": all in one.
 # One process more than processors: tests in browsers wait a third of their time.

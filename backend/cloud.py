@@ -9,6 +9,12 @@ Settings come from the environment of the functions, which template.yaml sets:
     OPEN_SIGN_IN            "yes": POST /token issues tokens to anybody, as on one machine; "no": somebody else does
     ALLOWED_ORIGINS         the pages that may connect, separated by commas or spaces
     RATE_LIMIT, RATE_BURST  messages a second of one person (0: any number), and how many at once
+    RATE_BURST_NEW          how many at once in a person's first minute (0: as many as later)
+    TYPING_SECONDS          between two notices that one person types in a room (0: any)
+    HELLO_LIMIT, ASK_LIMIT  hellos, and joins, leaves, syncs and histories, a second of one person (0: any number)
+    MOST_CONNECTIONS        of one person (0: any number)
+    TOKEN_LIMIT             tokens a second for one address (0: any number), and
+    TICKET_LIMIT            tickets likewise
     MANAGEMENT_ENDPOINT     URL of the stage, through which frames are posted; without it, what each event says, which
                             is right unless the API has a domain of its own
 """
@@ -19,7 +25,7 @@ import base64
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypedDict
 from urllib.parse import urlsplit
 
@@ -27,14 +33,41 @@ import boto3  # type: ignore[import-untyped]
 from botocore.config import Config  # type: ignore[import-untyped]
 from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
 
+from backend.actions import (
+    ASKS_PER_SECOND,
+    HELLOS_PER_SECOND,
+    TYPING_SECONDS,
+    ActionLimits,
+    typing_seconds_in,
+)
+from backend.addresses import TICKETS_PER_SECOND, TOKENS_PER_SECOND, Addresses
 from backend.authorizer import Authorizer, deny
 from backend.bans import Bans
-from backend.desks import Answer, Desk, TicketDesk, TokenDesk, forbidden_origin, headers_of, problem
+from backend.desks import (
+    Answer,
+    Desk,
+    TicketDesk,
+    TokenDesk,
+    forbidden_origin,
+    headers_of,
+    problem,
+    too_many_requests,
+)
 from backend.gateway.base import Gateway
-from backend.handlers import Backend, Event
+from backend.handlers import MOST_CONNECTIONS, Backend, Event
 from backend.keys import FETCH_TIMEOUT_SECONDS, Keys, PublishedKeys, SharedSecret, VerifierUnavailable
 from backend.origins import InvalidOrigin, origins_in
-from backend.rate import BURST, PER_SECOND, InvalidRate, Rate, burst_in, per_second_in
+from backend.rate import (
+    BURST,
+    BURST_NEW,
+    PER_SECOND,
+    InvalidRate,
+    Rate,
+    burst_in,
+    burst_new_in,
+    count_in,
+    per_second_in,
+)
 from backend.refusals import refused, source_of
 from backend.store.base import Store
 from backend.tickets import TicketOrToken, Tickets
@@ -58,6 +91,10 @@ class Settings:
     jwks_url: str = ""
     open_sign_in: bool = False
     rate: Rate | None = None
+    actions: ActionLimits = field(default_factory=ActionLimits)
+    most_connections: int = MOST_CONNECTIONS
+    token_limit: float = TOKENS_PER_SECOND
+    ticket_limit: float = TICKETS_PER_SECOND
     management_endpoint: str = ""
 
 
@@ -86,8 +123,11 @@ class Cloud:
         *,
         issuer: Callable[[], Tokens] | None = None,
         clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
+        limits = {"/token": settings.token_limit, "/ticket": settings.ticket_limit}
+        self._addresses = Addresses(limits, monotonic=monotonic)
         self._store = store
         self._gateway_at = gateway_at
         self._clock = clock
@@ -123,7 +163,12 @@ class Cloud:
         endpoint = self._settings.management_endpoint or f"https://{request['domainName']}/{request['stage']}"
         if endpoint not in self._backends:
             self._backends[endpoint] = Backend(
-                self._store, self._gateway_at(endpoint), clock=self._clock, rate=self._settings.rate
+                self._store,
+                self._gateway_at(endpoint),
+                clock=self._clock,
+                rate=self._settings.rate,
+                actions=self._settings.actions,
+                most_connections=self._settings.most_connections,
             )
         return self._backends[endpoint]
 
@@ -137,6 +182,9 @@ class Cloud:
         if not self._admits(event):
             refused("request refused: its page's origin is not in ALLOWED_ORIGINS", source)
             return _answer(forbidden_origin())
+        path = event["routeKey"].removeprefix("POST ")
+        if wait := self._addresses.wait(path, source):
+            return _answer(too_many_requests(), {"Retry-After": str(wait)})
         return _answer(desk.answer(event.get("headers") or {}, _body(event), source))
 
     def _admits(self, event: Event) -> bool:
@@ -153,9 +201,9 @@ def _body(event: Event) -> bytes:
     return base64.b64decode(body) if event.get("isBase64Encoded") else body.encode()
 
 
-def _answer(answer: Answer) -> HttpAnswer:
+def _answer(answer: Answer, more: Mapping[str, str] | None = None) -> HttpAnswer:
     status, body = answer
-    headers = {"Content-Type": "application/json", **headers_of(status)}
+    headers = {"Content-Type": "application/json", **headers_of(status), **(more or {})}
     return {"statusCode": status, "headers": headers, "body": json.dumps(body)}
 
 
@@ -225,7 +273,11 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         secret_parameter=secret_parameter,
         jwks_url=jwks_url,
         open_sign_in=_yes_or_no(values, "OPEN_SIGN_IN"),
-        rate=_rate(values.get("RATE_LIMIT", ""), values.get("RATE_BURST", "")),
+        rate=_rate(*map(values.get, ("RATE_LIMIT", "RATE_BURST", "RATE_BURST_NEW"))),
+        actions=_actions(*map(values.get, ("TYPING_SECONDS", "HELLO_LIMIT", "ASK_LIMIT"))),
+        token_limit=_asked("TOKEN_LIMIT", values.get("TOKEN_LIMIT"), TOKENS_PER_SECOND),
+        ticket_limit=_asked("TICKET_LIMIT", values.get("TICKET_LIMIT"), TICKETS_PER_SECOND),
+        most_connections=_connections(values.get("MOST_CONNECTIONS")),
         management_endpoint=_endpoint(values.get("MANAGEMENT_ENDPOINT", "")),
     )
     if settings.open_sign_in and (jwks_url or settings.audience != AUDIENCE or settings.issuer):
@@ -270,10 +322,36 @@ def _endpoint(value: str) -> str:
     return value.rstrip("/")
 
 
-def _rate(limit: str, burst: str) -> Rate | None:
+def _rate(limit: str | None, burst: str | None, new: str | None) -> Rate | None:
     try:
         per_second = per_second_in("RATE_LIMIT", limit) if limit else PER_SECOND
         at_once = burst_in("RATE_BURST", burst) if burst else BURST
+        at_once_new = burst_new_in("RATE_BURST_NEW", new) if new else BURST_NEW
     except InvalidRate as error:
         raise Misconfigured(str(error)) from None
-    return Rate(per_second, at_once) if per_second else None
+    return Rate(per_second, at_once, at_once_new) if per_second else None
+
+
+def _actions(typing: str | None, hello: str | None, ask: str | None) -> ActionLimits:
+    try:
+        return ActionLimits(
+            typing_seconds_in("TYPING_SECONDS", typing) if typing else TYPING_SECONDS,
+            per_second_in("HELLO_LIMIT", hello, "hellos") if hello else HELLOS_PER_SECOND,
+            per_second_in("ASK_LIMIT", ask, "questions") if ask else ASKS_PER_SECOND,
+        )
+    except InvalidRate as error:
+        raise Misconfigured(str(error)) from None
+
+
+def _connections(value: str | None) -> int:
+    try:
+        return count_in("MOST_CONNECTIONS", value, "connections") if value else MOST_CONNECTIONS
+    except InvalidRate as error:
+        raise Misconfigured(str(error)) from None
+
+
+def _asked(name: str, value: str | None, default: float) -> float:
+    try:
+        return per_second_in(name, value, "requests") if value else default
+    except InvalidRate as error:
+        raise Misconfigured(str(error)) from None

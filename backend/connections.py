@@ -106,8 +106,15 @@ class Connections:
         connection = Connection(
             connection_id, identity.user_id, identity.name, False, identity.expires_at, expires_at
         )
+        opened_at = int(self._clock() * 1000)
         try:
-            self._write([Put(_metadata(connection)), Put(_of_user(connection)), not_banned(identity.user_id)])
+            self._write(
+                [
+                    Put(_metadata(connection)),
+                    Put(_of_user(connection, opened_at)),
+                    not_banned(identity.user_id),
+                ]
+            )
         except ConditionFailed:
             raise Banned(f"{identity.user_id} is banned") from None
 
@@ -229,9 +236,10 @@ def _user(user_id: str) -> str:
     return f"USER#{user_id}"
 
 
-def _opened(item: Item) -> tuple[int, str]:
-    """When a connection opened, and what tells it from others of that second."""
-    return item["expiresAt"], item["connectionId"]
+def _opened(item: Item) -> int:
+    """When a connection opened, milliseconds since 1970. Records of earlier versions know the second."""
+    opened_at: int = item.get("openedAt", (item["expiresAt"] - EXPIRY_SECONDS) * 1000)
+    return opened_at
 
 
 def _still_there(connection: Connection) -> Check:
@@ -262,11 +270,12 @@ def _connection(item: Item) -> Connection:
     )
 
 
-def _of_user(connection: Connection) -> Item:
+def _of_user(connection: Connection, opened_at: int) -> Item:
     return {
         "pk": _user(connection.user_id),
         "sk": _partition(connection.connection_id),
         "connectionId": connection.connection_id,
+        "openedAt": opened_at,
         "expiresAt": connection.expires_at,
     }
 

@@ -159,6 +159,11 @@ def banned() -> Answer:
     return status, {**body, "reason": "banned"}
 
 
+def too_many_requests() -> Answer:
+    """The answer to an address that asks too often. The header Retry-After says when to ask again."""
+    return problem(429, "too_many_requests", "this address asks too often, try again later")
+
+
 def headers_of(status: int) -> dict[str, str]:
     """The headers of every answer: nobody may keep it, and a 401 names the scheme (RFC 9110, 11.6.1)."""
     headers = {"Cache-Control": "no-store"}

@@ -11,6 +11,9 @@ What may go wrong and who says so:
 - a handshake that no authorizer has seen (:mod:`backend.authorizer` says whom an event comes from): 401; one of a
   person who is banned: 403;
 - a store that cannot be written, because its disk is full: a ``nack`` for a message, 503 for a handshake;
+- connections of one person beyond 20: the oldest is told ``bye`` when another one says ``hello``, since after a change
+  of networks it is most likely one that nobody is behind; beyond twice as many the handshake is answered by 429;
+- frames that come faster than :mod:`backend.actions` allows: nothing, since the page asks again; ``bye`` for ``hello``;
 - a page that speaks another version of the protocol: ``bye`` without ``reconnect``, and the connection is closed;
 - anything unexpected: the exception leaves ``handle``, the gateway answers "Internal server error" and the
   connection lives.
@@ -24,6 +27,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NotRequired, TypedDict, TypeVar
 
+from backend.actions import ActionLimits, Actions
 from backend.authorizer import Unauthorized, identity_in
 from backend.bans import Banned
 from backend.company import Company
@@ -70,6 +74,11 @@ log = logging.getLogger(__name__)
 BUSY_RETRY_SECONDS = 1.0
 # And for a store that cannot be written: nobody frees a disk sooner.
 UNAVAILABLE_RETRY_SECONDS = 5.0
+# Tabs of one person, each with the link that it replaces, and those that are open still for the server alone: a phone
+# that loses its network leaves one each time, for up to 10 minutes (IDLE_SECONDS).
+MOST_CONNECTIONS = 20
+# For how long the one that has to go stays away: its return costs another one.
+CROWDED_RETRY_SECONDS = 60.0
 
 T = TypeVar("T")
 Event = Mapping[str, Any]
@@ -93,19 +102,25 @@ class Refused(Exception):
 
 
 class Dismissed(Exception):
-    """A connection that cannot go on: it is told ``bye`` with this reason and whether to come back, and closed."""
+    """A connection that cannot go on: it is told ``bye`` with this reason and whether to come back, and closed.
 
-    def __init__(self, reason: str, *, reconnect: bool = True) -> None:
+    ``retry_after``: seconds after which, None for soon.
+    """
+
+    def __init__(self, reason: str, *, reconnect: bool = True, retry_after: float | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
         self.reconnect = reconnect
+        self.retry_after = retry_after
 
 
 class Backend:
     """Responsible for answering events. One instance serves all connections from any number of threads.
 
     ``clock`` gives epoch seconds, ``new_id`` a fresh identifier of at most 64 printable ASCII characters,
-    ``may_join(user_id, room_id)`` decides who gets into a room, ``rate`` is what one person may send (None: all).
+    ``may_join(user_id, room_id)`` decides who gets into a room, ``rate`` is what one person may send (None: all),
+    ``actions`` what else they may do, by ``monotonic`` seconds (None: all). ``most_connections``: of one person (0: any
+    number).
     """
 
     def __init__(
@@ -117,12 +132,17 @@ class Backend:
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
         may_join: Callable[[str, str], bool] = may_join,
         rate: Rate | None = None,
+        actions: ActionLimits | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+        most_connections: int = 0,
         retry: Retry | None = None,
     ) -> None:
         self.connections = Connections(store, clock=clock, retry=retry)
         self.rooms = Rooms(store, clock=clock, new_id=new_id, rate=rate, retry=retry)
         self._dispatcher = Dispatcher(gateway, self.connections)
         self._company = Company(self.connections, self._dispatcher)
+        self._actions = Actions(actions or ActionLimits(0, 0, 0), monotonic=monotonic)
+        self._most_connections = most_connections
         self._clock = clock
         self._may_join = may_join
         self._handlers: dict[type[UpFrame], Handler] = {
@@ -167,6 +187,11 @@ class Backend:
         except Unauthorized as error:
             log.error("connection refused: %s", error)
             return {"statusCode": 401, "body": "Unauthorized"}
+        # Counted before it is written: of those that come at the same moment some more may get in.
+        most = 2 * self._most_connections
+        if most and len(self.connections.of_person(identity.user_id, most)) == most:
+            refused(f"connection refused: {most} of them", source_of(event), identity.user_id)
+            return {"statusCode": 429, "body": "Too many connections"}
         try:
             self.connections.open(event["requestContext"]["connectionId"], identity)
         except Banned:
@@ -190,7 +215,8 @@ class Backend:
         except Dismissed as error:
             person = (event["requestContext"].get("authorizer") or {}).get("principalId", "")
             refused(f"connection {connection_id} dismissed: {error}", source_of(event), person)
-            self._dispatcher.post(connection_id, Bye(reason=error.reason, reconnect=error.reconnect))
+            bye = Bye(reason=error.reason, reconnect=error.reconnect, retry_after=error.retry_after)
+            self._dispatcher.post(connection_id, bye)
             self._dispatcher.close_connection(connection_id)
             answer = None
         if answer is None:
@@ -202,6 +228,10 @@ class Backend:
         try:
             data = decode(body)
             frame = parse_up(data)
+            if wait := self._actions.wait(identity_in(event).user_id, frame):
+                if isinstance(frame, Hello):
+                    raise Dismissed("rate_limited", retry_after=max(1.0, wait))
+                return None
             connection = self._authenticated(event)
             if not connection.active and not isinstance(frame, Hello | Ping):
                 raise Refused("hello_first", f"say hello before {frame.action}")
@@ -236,8 +266,23 @@ class Backend:
         entered = self._entering(lambda: self.connections.activate(connection, positions))
         if self._greet(connection, positions.values(), refused) is Delivery.GONE:
             return
+        if self._most_connections:
+            self._end_oldest(connection)
         for room_id in positions:
             self._company.arrived(connection, room_id, entered=room_id in entered)
+
+    def _end_oldest(self, newest: Connection) -> None:
+        """Let the connections go that this person has had for longest, until so many are left as one may have."""
+        most = self._most_connections
+        ids = self.connections.of_person(newest.user_id, 2 * most)
+        others = [connection_id for connection_id in ids if connection_id != newest.connection_id]
+        bye = Bye(reason="too_many_connections", retry_after=CROWDED_RETRY_SECONDS)
+        for connection_id in others[: max(0, len(others) + 1 - most)]:
+            log.info("connection %s of %s ends: too many", connection_id, newest.user_id)
+            if self._dispatcher.post(connection_id, bye) is not Delivery.GONE:
+                self._dispatcher.close_connection(connection_id)
+            elif (departure := self.connections.remove(connection_id)) is not None:
+                self._company.departed([departure])
 
     def _greet(
         self, connection: Connection, positions: Iterable[RoomPosition], refused: Iterable[str]

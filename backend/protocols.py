@@ -19,7 +19,6 @@ others are installed. Then read what changed in uvicorn's h11_impl and websocket
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 import math
 import resource
@@ -34,6 +33,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 
+from backend.addresses import counted_as, stands_for_many
 from backend.rate import Rate, TooFast
 
 log = logging.getLogger(__name__)
@@ -59,9 +59,6 @@ CONNECTIONS_OF_ADDRESS = 256
 # Files that are no connection: SQLite's, those of its readers, logs, a backup.
 RESERVED_FILES = 128
 WARNING_SECONDS = 60.0
-# A proxy or a tunnel on this machine: its connections are those of many people.
-THIS_MACHINE = frozenset({"127.0.0.1", "::1"})
-_IPV6_NETWORK = 64
 _MICROSECOND = 1_000_000
 
 
@@ -94,7 +91,7 @@ class Guard:
         self,
         bounds: Bounds,
         *,
-        is_shared: Callable[[str], bool] = THIS_MACHINE.__contains__,
+        is_shared: Callable[[str], bool] = stands_for_many,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.bounds = bounds
@@ -122,7 +119,8 @@ class Guard:
         """
         if transport in self._transports:
             return None
-        address = _address(transport)
+        peer = _peer(transport)
+        address = counted_as(peer)
         self._transports[transport] = address
         self._of_address[address] = self._of_address.get(address, 0) + 1
         most, most_of_address = self.bounds.connections, self.bounds.address_connections
@@ -133,7 +131,7 @@ class Guard:
                 f"{address} is turned away",
             )
             return 503, "Service Unavailable"
-        if most_of_address and self._of_address[address] > most_of_address and not self._is_shared(address):
+        if most_of_address and self._of_address[address] > most_of_address and not self._is_shared(peer):
             self._warn(
                 address,
                 f"{address} has more than {most_of_address} connections (ADDRESS_CONNECTIONS) and is turned away. "
@@ -368,7 +366,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         except TooFast:
             log.info(
                 "%s aborted: more than %g control frames a second (CONTROL_FRAMES)",
-                _address(self.transport),
+                _peer(self.transport),
                 self._guard.bounds.control_frames,
             )
             self.transport.abort()
@@ -376,16 +374,10 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         return True
 
 
-def _address(transport: BaseTransport) -> str:
-    """The address of the other side; of IPv6 the network, which is what one customer has."""
+def _peer(transport: BaseTransport) -> str:
+    """The address of the other side."""
     peer = transport.get_extra_info("peername")
-    host = str(peer[0]) if peer else ""
-    if ":" not in host or host in THIS_MACHINE:
-        return host
-    try:
-        return str(ipaddress.IPv6Network((host.partition("%")[0], _IPV6_NETWORK), strict=False))
-    except ValueError:
-        return host
+    return str(peer[0]) if peer else ""
 
 
 def _answer(status: int, words: str) -> bytes:

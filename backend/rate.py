@@ -1,6 +1,6 @@
 """How fast one person may speak, the same through every connection, process and Lambda function.
 
-    RATE#<uid>  MESSAGES    ``arrival``, microseconds since 1970
+    RATE#<uid>  MESSAGES    ``arrival``, microseconds since 1970; ``since``, seconds since 1970
 
 GCRA, the generic cell rate algorithm (ITU-T I.371), needs one number: the theoretical arrival time, when the next
 message would come if the person kept exactly to the rate. Each message moves it on by one interval; whoever is a
@@ -9,6 +9,11 @@ gains by speaking through several servers at once, and a message that was not st
 
 10 messages a second and a burst of 100: nobody types as fast, and the 1,000 messages that an outbox can hold after a
 long outage go out in 90 s, since the first 100 pass at once and the other 900 at 10 a second.
+
+Where anybody gets an identity for the asking, a hundred new ones would be a hundred bursts. So an identity has a burst
+of 20 until a minute after its first message (``since``): nobody types 20 messages in that minute, and 10 a second pass
+all the same. The record lives for a day after the last message, so that who comes back each day is known. Records of
+earlier versions have no ``since``: they are of known people.
 """
 
 from __future__ import annotations
@@ -21,12 +26,16 @@ from backend.store.base import Action, AttributeEquals, Item, Key, NotExists, Pu
 
 PER_SECOND = 10.0
 BURST = 100
+BURST_NEW = 20
+# How long an identity is new, and how long it is known after its last message.
+NEW_SECONDS = 60
+KNOWN_SECONDS = 24 * 3600
 # What can be set. Between messages lie 0.1 ms to 1,000 s, and at most a million pass at once.
 MIN_PER_SECOND = 0.001
 MAX_PER_SECOND = 10_000.0
 MAX_BURST = 1_000_000
 
-_SECOND = 1_000_000  # microseconds
+MICROSECONDS = 1_000_000
 
 
 class InvalidRate(ValueError):
@@ -41,15 +50,15 @@ class TooFast(Exception):
         self.retry_after = retry_after
 
 
-def per_second_in(name: str, text: str) -> float:
-    """Messages per second as the setting ``name`` gives them, 0 for no limit. Raises InvalidRate."""
+def per_second_in(name: str, text: str, what: str = "messages") -> float:
+    """Messages, or something else, per second as the setting ``name`` gives it, 0 for no limit. Raises InvalidRate."""
     try:
         per_second = float(text)
     except ValueError:
         per_second = -1.0
     if per_second != 0 and not MIN_PER_SECOND <= per_second <= MAX_PER_SECOND:
         raise InvalidRate(
-            f"{name} must be a number of messages a second from {MIN_PER_SECOND:g} to {MAX_PER_SECOND:g},"
+            f"{name} must be a number of {what} a second from {MIN_PER_SECOND:g} to {MAX_PER_SECOND:g},"
             f" or 0 for no limit, not {text!r}"
         )
     return per_second
@@ -62,20 +71,37 @@ def burst_in(name: str, text: str) -> int:
     return int(text)
 
 
+def burst_new_in(name: str, text: str) -> int:
+    """The burst of new identities as the setting ``name`` gives it, 0 for that of everybody. Raises InvalidRate."""
+    return count_in(name, text, "messages")
+
+
+def count_in(name: str, text: str, what: str) -> int:
+    """How many of these the setting ``name`` allows, 0 for any number. Raises InvalidRate."""
+    if not text.isdecimal() or int(text) > MAX_BURST:
+        raise InvalidRate(f"{name} must be a number of {what} from 0 to {MAX_BURST}, not {text!r}")
+    return int(text)
+
+
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Messages per second that somebody may send for ever, and how many at once after a silence."""
+    """Messages per second that somebody may send for ever, and how many at once after a silence.
+
+    ``burst_new``: how many at once for an identity that is new; 0, or more than ``burst``: as for everybody.
+    """
 
     per_second: float = PER_SECOND
     burst: int = BURST
+    burst_new: int = 0
 
-    def next_arrival(self, arrival: int | None, now: int) -> int:
+    def next_arrival(self, arrival: int | None, now: int, *, new: bool = False) -> int:
         """The theoretical arrival time after one more message, all in microseconds. Raises TooFast.
 
-        ``arrival`` None: the person has not spoken for long enough that it does not matter.
+        ``arrival`` None: the person has not spoken for long enough that it does not matter. ``new``: so is the person.
         """
-        interval = round(_SECOND / self.per_second)
-        most = now + self.burst * interval
+        interval = round(MICROSECONDS / self.per_second)
+        burst = min(self.burst_new or self.burst, self.burst) if new else self.burst
+        most = now + burst * interval
         due = max(arrival or 0, now)
         if due > most:
             # Written under a larger burst, or by a clock that was wrong. Waiting for it could take hours.
@@ -84,6 +110,12 @@ class Rate:
         if wait > 0:
             raise TooFast(math.ceil(wait / 1000) / 1000)
         return due + interval
+
+    def reserve(self, arrival: int, now: int) -> tuple[int, int]:
+        """The same for what waits instead of being refused: the theoretical arrival time, and for how long to wait."""
+        interval = round(MICROSECONDS / self.per_second)
+        after = max(arrival, now) + interval
+        return after, max(0, after - self.burst * interval - now)
 
 
 class RateLimit:
@@ -103,11 +135,20 @@ class RateLimit:
             return []
         key = self.key(user_id)
         item = self._store.get(*key)
+        now = self._clock()
         before: int | None = None if item is None else item["arrival"]
-        arrival = self._rate.next_arrival(before, int(self._clock() * _SECOND))
-        # From then on it says no more than its absence.
-        expires_at = arrival // _SECOND + 1
-        after: Item = {"pk": key.pk, "sk": key.sk, "arrival": arrival, "expiresAt": expires_at}
+        since: int = int(now) if item is None else item.get("since", 0)
+        # A clock that was set back makes nobody new for longer.
+        new = 0 <= now - since < NEW_SECONDS
+        arrival = self._rate.next_arrival(before, int(now * MICROSECONDS), new=new)
+        expires_at = arrival // MICROSECONDS + KNOWN_SECONDS
+        after: Item = {
+            "pk": key.pk,
+            "sk": key.sk,
+            "arrival": arrival,
+            "since": since,
+            "expiresAt": expires_at,
+        }
         return [Put(after, NotExists() if before is None else AttributeEquals("arrival", before))]
 
     @staticmethod

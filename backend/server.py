@@ -2,9 +2,7 @@
 
 Settings come from flags, or from the environment: HOST, PORT, DATA (the SQLite file), ROOT (the folder with
 index.html), ALLOWED_ORIGINS (separated by commas or spaces), TOKEN_LIFETIME, IDLE_SECONDS, DURATION_SECONDS,
-RATE_LIMIT, RATE_BURST, and the bounds of :mod:`backend.protocols`: MAX_CONNECTIONS, ADDRESS_CONNECTIONS,
-CONTROL_FRAMES, REQUEST_SECONDS, UNREAD_SECONDS. ``--dev``, which has no variable: tell open pages of changes
-(backend.dev).
+and the limits of docs/contract.md. ``--dev``, which has no variable: tell open pages of changes (backend.dev).
 
 SIGTERM or SIGINT: everybody is told ``bye`` and closed with 1001, newcomers are refused, and the process ends with
 exit code 0 within 5 seconds even if handlers hang or clients never answer. A second signal ends it at once.
@@ -32,10 +30,12 @@ from typing import Any, NoReturn
 import uvicorn
 from starlette.applications import Starlette
 
+from backend.actions import typing_seconds_in
+from backend.addresses import InvalidProxy, Network, proxies_in, stands_for_many
 from backend.gateway.local import MAX_POST_BYTES
 from backend.origins import InvalidOrigin, is_loopback, origins_in
 from backend.protocols import Bounds, Guard, GuardedHttp, GuardedWebSocket, most_connections
-from backend.rate import InvalidRate, burst_in, per_second_in
+from backend.rate import InvalidRate, burst_in, burst_new_in, count_in, per_second_in
 from backend.refusals import Sparing
 from backend.service import Options, Service
 from backend.store.base import StoreError
@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (Unusable, StoreError) as error:
         print(f"Kizuna cannot start: {error}", file=sys.stderr)
         return 1
-    asyncio.run(serve(app, listener, options.bounds))
+    asyncio.run(serve(app, listener, options))
     if app.state.hung:
         # Threads that hang would keep the interpreter from ending.
         _end_now()
@@ -126,38 +126,101 @@ def read_options(arguments: Sequence[str], environment: Mapping[str, str]) -> Op
     add(
         "--rate-limit",
         "RATE_LIMIT",
-        _rate,
+        _per_second("messages"),
         default.rate_limit,
         "messages a second of one person; 0: any number",
     )
     add("--rate-burst", "RATE_BURST", _burst, default.rate_burst, "messages that one person may send at once")
+    add(
+        "--rate-burst-new",
+        "RATE_BURST_NEW",
+        _burst_new,
+        default.rate_burst_new,
+        "the same in a person's first minute; 0: as later",
+    )
+    add(
+        "--frame-limit",
+        "FRAME_LIMIT",
+        _per_second("frames"),
+        default.frame_limit,
+        "frames of any kind a second of one person; 0: any number",
+    )
+    add(
+        "--typing-seconds",
+        "TYPING_SECONDS",
+        _typing_seconds,
+        default.typing_seconds,
+        "seconds between two notices that one person types in a room; 0: any",
+    )
+    add(
+        "--hello-limit",
+        "HELLO_LIMIT",
+        _per_second("hellos"),
+        default.hello_limit,
+        "hellos a second of one person; 0: any number",
+    )
+    add(
+        "--ask-limit",
+        "ASK_LIMIT",
+        _per_second("questions"),
+        default.ask_limit,
+        "joins, leaves, syncs and histories a second of one person; 0: any number",
+    )
+    add(
+        "--most-connections",
+        "MOST_CONNECTIONS",
+        _whole("connections"),
+        default.most_connections,
+        "connections of one person; 0: any number",
+    )
+    for name, default_limit in (("token", default.token_limit), ("ticket", default.ticket_limit)):
+        add(
+            f"--{name}-limit",
+            f"{name.upper()}_LIMIT",
+            _per_second(f"{name}s"),
+            default_limit,
+            f"{name}s a second for one address; 0: any number",
+        )
+    add(
+        "--proxies",
+        "PROXIES",
+        _proxies,
+        default.proxies,
+        "addresses or networks that are believed to say in X-Forwarded-For who asks",
+    )
     bounds = Bounds()
-    add("--max-connections", "MAX_CONNECTIONS", _count, None, "connections at once; 0: any number")
+    add(
+        "--max-connections",
+        "MAX_CONNECTIONS",
+        _whole("connections"),
+        None,
+        "connections at once; 0: any number",
+    )
     add(
         "--address-connections",
         "ADDRESS_CONNECTIONS",
-        _count,
+        _whole("connections"),
         bounds.address_connections,
         "connections of one address; 0: any number",
     )
     add(
         "--control-frames",
         "CONTROL_FRAMES",
-        _rate,
+        _per_second("frames"),
         bounds.control_frames,
         "control and continuation frames a second of one connection; 0: any number",
     )
     add(
         "--request-seconds",
         "REQUEST_SECONDS",
-        _count,
+        _whole("seconds"),
         bounds.request_seconds,
         "time for a request's head, and for its body; 0: any time",
     )
     add(
         "--unread-seconds",
         "UNREAD_SECONDS",
-        _count,
+        _whole("seconds"),
         bounds.unread_seconds,
         "time that output may lie unread; 0: any time",
     )
@@ -195,15 +258,42 @@ def _seconds(name: str, value: str) -> int:
     return int(value)
 
 
-def _count(name: str, value: str) -> int:
-    if not value.isdecimal():
-        raise Unusable(f"{name} must be a whole number, 0 for no limit, not {value!r}")
-    return int(value)
+def _per_second(what: str) -> Callable[[str, str], float]:
+    """What reads a number of these a second."""
+
+    def parse(name: str, value: str) -> float:
+        try:
+            return per_second_in(name, value, what)
+        except InvalidRate as error:
+            raise Unusable(str(error)) from None
+
+    return parse
 
 
-def _rate(name: str, value: str) -> float:
+def _whole(what: str) -> Callable[[str, str], int]:
+    """What reads a whole number of these."""
+
+    def parse(name: str, value: str) -> int:
+        try:
+            return count_in(name, value, what)
+        except InvalidRate as error:
+            raise Unusable(str(error)) from None
+
+    return parse
+
+
+def _proxies(name: str, value: str) -> tuple[Network, ...]:
     try:
-        return per_second_in(name, value)
+        return proxies_in(value)
+    except InvalidProxy as error:
+        raise Unusable(
+            f"{name} must list addresses or networks like 10.0.0.5 or 10.0.0.0/24, not {str(error)!r}"
+        ) from None
+
+
+def _typing_seconds(name: str, value: str) -> float:
+    try:
+        return typing_seconds_in(name, value)
     except InvalidRate as error:
         raise Unusable(str(error)) from None
 
@@ -211,6 +301,13 @@ def _rate(name: str, value: str) -> float:
 def _burst(name: str, value: str) -> int:
     try:
         return burst_in(name, value)
+    except InvalidRate as error:
+        raise Unusable(str(error)) from None
+
+
+def _burst_new(name: str, value: str) -> int:
+    try:
+        return burst_new_in(name, value)
     except InvalidRate as error:
         raise Unusable(str(error)) from None
 
@@ -325,11 +422,11 @@ class _Server(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-async def serve(app: Starlette, listener: socket.socket, bounds: Bounds) -> None:
+async def serve(app: Starlette, listener: socket.socket, options: Options) -> None:
     """Serve on ``listener`` until a signal, then end in an orderly way."""
     host, port = listener.getsockname()[:2]
     name = f"[{host}]" if ":" in host else host
-    guard = Guard(bounds)
+    guard = Guard(options.bounds, is_shared=lambda address: stands_for_many(address, options.proxies))
     http: Any = partial(GuardedHttp, guard=guard)
     websocket: Any = partial(GuardedWebSocket, guard=guard)
     config = uvicorn.Config(
@@ -345,6 +442,7 @@ async def serve(app: Starlette, listener: socket.socket, bounds: Bounds) -> None
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # PROXIES says whom to believe (backend.web)
         timeout_graceful_shutdown=GRACE_SECONDS,
         backlog=ACCEPTED_AT_ONCE,
     )

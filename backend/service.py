@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from backend.actions import ASKS_PER_SECOND, HELLOS_PER_SECOND, TYPING_SECONDS, ActionLimits
+from backend.addresses import TICKETS_PER_SECOND, TOKENS_PER_SECOND, Addresses, Network
 from backend.authorizer import Authorizer
 from backend.bans import Bans
 from backend.connections import CONNECTION_PREFIX, connection_id_of
 from backend.desks import Desk, TicketDesk, TokenDesk
 from backend.gateway.local import DURATION_SECONDS, IDLE_SECONDS, LocalGateway
-from backend.handlers import Backend
+from backend.gateway.people import FRAMES_PER_SECOND, frame_rate
+from backend.handlers import MOST_CONNECTIONS, Backend
 from backend.protocols import Bounds
-from backend.rate import BURST, PER_SECOND, Rate
+from backend.rate import BURST, BURST_NEW, PER_SECOND, Rate
+from backend.store.base import StoreError
 from backend.store.sqlite import SqliteStore
 from backend.tickets import TicketOrToken, Tickets
 from backend.tokens import DEFAULT_LIFETIME_SECONDS, Tokens, load_secret
+from chat.protocol import Bye, encode
+
+log = logging.getLogger(__name__)
 
 # Handlers that run at the same time: "Lambda instances". They mostly wait for the disk.
 WORKERS = 32
 # Handlers that only read, such as those of pings. SQLite's readers wait for nobody, so a few threads are enough.
 READERS = 8
+# For how long somebody who goes on sending too many frames shall stay away.
+RATE_LIMITED_SECONDS = 30.0
 # How exactly the gateway's limits of minutes and hours are kept.
 SWEEP_SECONDS = 5.0
 # Expired rows are invisible anyway; deleting them only frees the space.
@@ -35,7 +45,11 @@ PURGE_SECONDS = 10 * 60.0
 class Options:
     """What can be set from outside. Times are in seconds; ``port`` 0 takes any free one.
 
-    One person may send ``rate_limit`` messages a second (0: any number), and ``rate_burst`` at once.
+    One person may send ``rate_limit`` messages a second (0: any number), and ``rate_burst`` at once; ``rate_burst_new``
+    (0: the same) in the first minute; and ``frame_limit`` frames of any kind a second (0: any number).
+    :mod:`backend.actions` has the limits of single actions. ``most_connections`` of one person (0: any number).
+    One address may ask for ``token_limit`` tokens and ``ticket_limit`` tickets a second; ``proxies`` may say for whom
+    they ask (:mod:`backend.addresses`).
 
     ``root`` is the folder with index.html. ``allowed_origins`` may use the server from pages on other hosts.
     ``bounds`` are what one client may take below ASGI.
@@ -52,6 +66,15 @@ class Options:
     duration_seconds: float = DURATION_SECONDS
     rate_limit: float = PER_SECOND
     rate_burst: int = BURST
+    rate_burst_new: int = BURST_NEW
+    frame_limit: float = FRAMES_PER_SECOND
+    typing_seconds: float = TYPING_SECONDS
+    hello_limit: float = HELLOS_PER_SECOND
+    ask_limit: float = ASKS_PER_SECOND
+    most_connections: int = MOST_CONNECTIONS
+    token_limit: float = TOKENS_PER_SECOND
+    ticket_limit: float = TICKETS_PER_SECOND
+    proxies: tuple[Network, ...] = ()
     bounds: Bounds = field(default_factory=Bounds)
     dev: bool = False
 
@@ -69,16 +92,31 @@ class Service:
             readers=self.readers,
             idle_seconds=options.idle_seconds,
             duration_seconds=options.duration_seconds,
+            frame_rate=frame_rate(options.frame_limit),
+            rate_limited=encode(Bye(reason="rate_limited", retry_after=RATE_LIMITED_SECONDS)),
         )
         self.tokens = Tokens(load_secret(self.store), clock=time.time, lifetime=options.token_lifetime)
-        rate = Rate(options.rate_limit, options.rate_burst) if options.rate_limit else None
+        rate = (
+            Rate(options.rate_limit, options.rate_burst, options.rate_burst_new)
+            if options.rate_limit
+            else None
+        )
         tickets = Tickets(self.store, clock=time.time)
         bans = Bans(self.store)
         self.desks: dict[str, Desk] = {
             "/token": TokenDesk(lambda: self.tokens, bans),
             "/ticket": TicketDesk(tickets, self.tokens, bans),
         }
-        self.backend = Backend(self.store, self.gateway, rate=rate)
+        limits = {"/token": options.token_limit, "/ticket": options.ticket_limit}
+        self.addresses = Addresses(limits, monotonic=time.monotonic, proxies=options.proxies)
+        actions = ActionLimits(options.typing_seconds, options.hello_limit, options.ask_limit)
+        self.backend = Backend(
+            self.store,
+            self.gateway,
+            rate=rate,
+            actions=actions,
+            most_connections=options.most_connections,
+        )
         authorizer = Authorizer(TicketOrToken(tickets, self.tokens))
         self.gateway.attach(
             self.backend.handle, self.backend.routes, authorizer.authorize, reads=self.backend.reads
@@ -95,7 +133,10 @@ class Service:
             self.gateway.sweep()
             if loop.time() >= purge_at:
                 purge_at = loop.time() + PURGE_SECONDS
-                await loop.run_in_executor(self.workers, self.store.purge_expired)
+                try:
+                    await loop.run_in_executor(self.workers, self.store.purge_expired)
+                except StoreError as error:  # locked or full: the next time does it
+                    log.warning("expired rows are not deleted now: %s", error)
             await asyncio.sleep(pause)
 
     def close(self, within: float) -> bool:

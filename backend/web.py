@@ -7,7 +7,7 @@ import contextlib
 import logging
 import math
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -19,8 +19,19 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from backend.desks import MAX_BODY_BYTES, Answer, Desk, forbidden_origin, headers_of, problem, too_large
+from backend.addresses import Network, trusted_hosts
+from backend.desks import (
+    MAX_BODY_BYTES,
+    Answer,
+    Desk,
+    forbidden_origin,
+    headers_of,
+    problem,
+    too_large,
+    too_many_requests,
+)
 from backend.dev import CHANGES, Changes, DevPages, Tree
 from backend.health import Health
 from backend.origins import host_name, is_host, is_loopback, origin_of
@@ -52,7 +63,7 @@ def create_app(options: Options) -> Starlette:
     app = Starlette(
         routes=[
             *(
-                Route(path, Endpoint(desk, service, origins).answer, methods=["POST", "OPTIONS"])
+                Route(path, Endpoint(path, desk, service, origins).answer, methods=["POST", "OPTIONS"])
                 for path, desk in service.desks.items()
             ),
             Route("/health", _health(service)),
@@ -60,6 +71,7 @@ def create_app(options: Options) -> Starlette:
             *([Route(CHANGES, changes.tell)] if options.dev else []),
         ],
         middleware=[
+            *_believing(options.proxies),
             Middleware(Envelope, policy=Policy(options.root)),
             *([Middleware(Hosts, allowed=options.allowed_origins)] if is_loopback(options.host) else []),
         ],
@@ -71,6 +83,11 @@ def create_app(options: Options) -> Starlette:
     app.state.changes = changes
     app.state.hung = False
     return app
+
+
+def _believing(proxies: Sequence[Network]) -> list[Middleware]:
+    """What replaces the address of a request by the one that a named proxy says; nobody else is believed."""
+    return [Middleware(ProxyHeadersMiddleware, trusted_hosts=trusted_hosts(proxies))] if proxies else []
 
 
 def _pages_or_nothing(pages: ASGIApp, not_found: ASGIApp) -> ASGIApp:
@@ -228,9 +245,12 @@ class Origins:
 
 
 class Endpoint:
-    """Responsible for one desk on the web: which pages may ask, how large a body may be, and what they may read."""
+    """Responsible for one desk on the web: which pages may ask, how often, how large a body may be, and what they may
+    read."""
 
-    def __init__(self, desk: Desk, service: Service, origins: Origins) -> None:
+    def __init__(self, path: str, desk: Desk, service: Service, origins: Origins) -> None:
+        self._path = path
+        self._addresses = service.addresses
         self._desk = desk
         self._workers = service.workers
         self._origins = origins
@@ -250,6 +270,9 @@ class Endpoint:
                 "Cache-Control": "no-store",
             }
             return Response(status_code=204, headers={**headers, **allowed})
+        client = request.client.host if request.client else None
+        if wait := self._addresses.wait(self._path, client, forwarded="x-forwarded-for" in request.headers):
+            return _json(too_many_requests(), {**headers, "Retry-After": str(wait)})
         try:
             body = await _limited_body(request)
         except ClientDisconnect:

@@ -34,6 +34,11 @@ class Handshake:
         self.host = self.header("Host") or "localhost"
         self.authorizer: Mapping[str, Any] | None = None
 
+    @property
+    def person(self) -> str:
+        """The user id, if an authorizer was asked; else the connection stands for a person of its own."""
+        return self.connection_id if self.authorizer is None else str(self.authorizer["principalId"])
+
     def header(self, name: str) -> str | None:
         """A header by its usual name, the last one if it was sent twice."""
         return dict(self.headers).get(name)

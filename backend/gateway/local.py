@@ -6,6 +6,9 @@ Gone), frames of one client handled concurrently, text frames alone (a binary on
 idle and 2 hours in all (1001), ``Forbidden`` and ``Internal server error`` frames, and a buffer for each connection
 that, once full, fails the post (429) and delays nobody else.
 
+What it does not imitate are the limits of an account, which all its clients share. Instead each person has limits of
+their own: see :mod:`backend.gateway.people`.
+
 Frames of more than 32 KiB are refused by the WebSocket protocol below (1009): see ``ws_max_size`` in
 :mod:`backend.server`.
 
@@ -24,7 +27,7 @@ import threading
 import time
 from base64 import urlsafe_b64encode
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Any
 
@@ -40,6 +43,8 @@ from backend.gateway.events import (
     disconnect_event,
     message_event,
 )
+from backend.gateway.people import People, Person, Turns
+from backend.rate import Rate
 from backend.refusals import refused
 
 log = logging.getLogger(__name__)
@@ -53,8 +58,10 @@ MAX_POST_BYTES = 128 * 1024
 # What waits for one slow reader. It holds the answer to a hello with 50 rooms, 32 KiB each (1.6 MiB).
 BUFFER_BYTES = 2 * 1024 * 1024
 BUFFER_FRAMES = 1_000
-# Frames of one client that are handled at the same time. More wait in TCP, so one client cannot take every thread.
-MAX_IN_FLIGHT = 8
+# Threads that handle frames at the same time, of those that write and of those that only read. Fewer than there are
+# (backend.service): handshakes and requests find one free. And Python runs one of them at a time: with 20 people who
+# ask for history as fast as they can, somebody else's ack took 135 ms at 24 threads, and 50 ms at 8.
+THREADS, READING_THREADS = 12, 8
 # How long a closing socket may take to swallow what is left for it.
 CLOSE_SECONDS = 2.0
 # 11 bytes give the 16 characters of AWS's ids: "BFaT_fALIAMCKug=".
@@ -77,9 +84,12 @@ def new_aws_id() -> str:
 class LocalGateway:
     """Responsible for all WebSocket connections of this process.
 
-    ``workers`` runs handlers; ``monotonic`` (seconds) measures idle time and age, ``wall`` (epoch seconds) goes into
-    events. ``readers`` runs those handlers that only read; None: ``workers`` does. :meth:`attach` names the handlers
-    before the first connection is served.
+    ``workers`` runs handlers. ``readers`` runs those that only read; None: ``workers`` does. ``monotonic`` and
+    ``sleep`` (seconds) measure idle time, age and pace, ``wall`` (epoch seconds) goes into events. :meth:`attach` names
+    the handlers before the first connection is served.
+
+    ``frame_rate`` is what one person may send, through however many connections (None: any number), and
+    ``rate_limited`` the frame that tells those who go on beyond it.
     """
 
     def __init__(
@@ -93,6 +103,9 @@ class LocalGateway:
         idle_seconds: float = IDLE_SECONDS,
         duration_seconds: float = DURATION_SECONDS,
         integration_timeout: float = INTEGRATION_TIMEOUT_SECONDS,
+        frame_rate: Rate | None = None,
+        rate_limited: str = "",
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._workers = workers
         self._readers = readers or workers
@@ -102,6 +115,10 @@ class LocalGateway:
         self._idle_seconds = idle_seconds
         self._duration_seconds = duration_seconds
         self._integration_timeout = integration_timeout
+        self._rate_limited = rate_limited
+        self._sleep = sleep
+        self._people = People(rate=frame_rate, monotonic=monotonic)
+        self._turns, self._reading_turns = Turns(THREADS), Turns(READING_THREADS)
         self._invoke: Invoke = _not_attached
         self._authorize: Invoke | None = None
         self._routes: frozenset[str] = frozenset()
@@ -178,6 +195,7 @@ class LocalGateway:
                     socket.close(GOING_AWAY, "Going away")
                     cut.append(socket)
         self._wake(cut)
+        self._people.sweep()
 
     async def shut_down(self, farewell: str, within: float) -> None:
         """Refuse newcomers, say ``farewell`` to all, close with 1001. Returns after at most ``within`` seconds."""
@@ -249,13 +267,15 @@ class LocalGateway:
             self._sockets[handshake.connection_id] = socket
             if self._draining:
                 socket.close(GOING_AWAY, "The server restarts")
-        reader = asyncio.create_task(self._read(socket, handshake))
+        person = self._people.enter(handshake.person)
+        reader = asyncio.create_task(self._read(socket, handshake, person))
         writer = socket.start_writing(self._lock)
         whose = _whose(handshake)
         log.info("%s opened", whose)
         try:
             await asyncio.wait({reader, writer}, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            self._people.leave(person)
             with self._lock:
                 del self._sockets[handshake.connection_id]
             reader.cancel()
@@ -271,8 +291,8 @@ class LocalGateway:
         log.info("%s closed: %d %s, after %.1f s, frames: %d", whose, code, words, open_for, socket.frames)
         return code, reason
 
-    async def _read(self, socket: _Socket, handshake: Handshake) -> tuple[int, str]:
-        slots = asyncio.Semaphore(MAX_IN_FLIGHT)
+    async def _read(self, socket: _Socket, handshake: Handshake, person: Person) -> tuple[int, str]:
+        """Hand each frame to a handler, as fast as the person may send. While this waits, the rest waits in TCP."""
         while True:
             received = await socket.receive()
             if received["type"] == "websocket.disconnect":
@@ -282,11 +302,24 @@ class LocalGateway:
                     socket.close(UNSUPPORTED, "Binary frames are not supported")
                 self._wake([socket])
                 continue
-            await slots.acquire()
+            if wait := self._people.pace(person):
+                if self._people.goes_on(person):
+                    await self._end(socket, handshake)
+                await self._sleep(wait)
+            await person.room.acquire()
             task = asyncio.create_task(self._answer(handshake, text))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-            task.add_done_callback(lambda _: slots.release())
+            task.add_done_callback(lambda _: person.room.release())
+
+    async def _end(self, socket: _Socket, handshake: Handshake) -> None:
+        """Tell somebody who goes on sending too much to come back later, and close. Nothing more is read meanwhile."""
+        log.warning("connection %s of %s sends too much: closed", handshake.connection_id, handshake.person)
+        with self._lock:
+            socket.say_last(self._rate_limited)
+            socket.close(NORMAL, "Connection Closed Normally")
+        self._wake([socket])
+        await socket.ended.wait()
 
     async def _answer(self, handshake: Handshake, text: str) -> None:
         """Run the handler of one frame and send back what it answers."""
@@ -295,7 +328,12 @@ class LocalGateway:
         if route is None:
             self._post_own(handshake.connection_id, request_id, "Forbidden")
             return
-        response = await self._run(message_event(handshake, request_id, self._wall(), route, text))
+        turns = self._reading_turns if route in self._reads else self._turns
+        await turns.take(handshake.person)
+        try:
+            response = await self._run(message_event(handshake, request_id, self._wall(), route, text))
+        finally:
+            turns.give_back(handshake.person)
         if response is None:
             self._post_own(handshake.connection_id, request_id, "Internal server error")
         elif body := response.get("body"):

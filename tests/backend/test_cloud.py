@@ -11,9 +11,10 @@ import pytest
 from botocore.stub import Stubber  # type: ignore[import-untyped]
 
 from backend import cloud
+from backend.actions import ActionLimits
 from backend.cloud import Cloud, Misconfigured, Settings, read_settings, secret_in_ssm, verifier_and_issuer
 from backend.keys import VerifierUnavailable
-from backend.rate import BURST, PER_SECOND, Rate
+from backend.rate import BURST, BURST_NEW, PER_SECOND, Rate
 from backend.tokens import InvalidToken
 from tests.backend.aws_account import nobodys_account
 from tests.backend.fakes import ApiGateway, FakeGateway
@@ -275,9 +276,16 @@ def test_settings_come_from_the_environment(monkeypatch):
         audience="kizuna",
         issuer=None,
         secret_parameter="/kizuna/secret",
-        rate=Rate(PER_SECOND, BURST),
+        rate=Rate(PER_SECOND, BURST, BURST_NEW),
     )
-    more = {**BY_KEYS, "RATE_LIMIT": "2.5", "RATE_BURST": "7", "MANAGEMENT_ENDPOINT": "https://x/prod"}
+    more = {**BY_KEYS, "RATE_LIMIT": "2.5", "RATE_BURST": "7", "RATE_BURST_NEW": "3"}
+    more |= {"MOST_CONNECTIONS": "9", "TOKEN_LIMIT": "0.5", "TICKET_LIMIT": "0"}
+    more |= {
+        "MANAGEMENT_ENDPOINT": "https://x/prod",
+        "TYPING_SECONDS": "0",
+        "HELLO_LIMIT": "3",
+        "ASK_LIMIT": "4",
+    }
     more["ALLOWED_ORIGINS"] = "https://a.example, http://b.example:8000"
     assert read_settings(more) == Settings(
         table="kizuna",
@@ -285,7 +293,11 @@ def test_settings_come_from_the_environment(monkeypatch):
         audience="chat",
         issuer="https://id.example.org/",
         jwks_url="https://id.example.org/jwks.json",
-        rate=Rate(2.5, 7),
+        rate=Rate(2.5, 7, 3),
+        actions=ActionLimits(0, 3, 4),
+        most_connections=9,
+        token_limit=0.5,
+        ticket_limit=0,
         management_endpoint="https://x/prod",
     )
 
@@ -326,6 +338,13 @@ def test_what_is_missing_or_empty_is_named(given):
         ("RATE_LIMIT", "10001"),
         ("RATE_BURST", "0"),
         ("RATE_BURST", "1.5"),
+        ("RATE_BURST_NEW", "-1"),
+        ("TYPING_SECONDS", "often"),
+        ("HELLO_LIMIT", "-1"),
+        ("ASK_LIMIT", "many"),
+        ("MOST_CONNECTIONS", "-1"),
+        ("TOKEN_LIMIT", "few"),
+        ("TICKET_LIMIT", "-1"),
         ("OPEN_SIGN_IN", "true"),
     ],
 )

@@ -14,11 +14,11 @@ from backend.gateway.local import (
     BUFFER_FRAMES,
     DURATION_SECONDS,
     IDLE_SECONDS,
-    MAX_IN_FLIGHT,
     LocalGateway,
     new_aws_id,
     select_route,
 )
+from backend.gateway.people import THREADS_EACH
 from tests.backend.client import Client
 from tests.backend.fakes import START, FakeClock
 from tests.support.process import PATIENCE
@@ -388,17 +388,17 @@ async def test_frames_of_one_client_are_handled_at_the_same_time(client, handler
 
 
 async def test_one_client_cannot_take_every_thread(gateway, client, handler):
-    for _ in range(MAX_IN_FLIGHT + 3):
+    for _ in range(THREADS_EACH + 3):
         client.send('{"action":"wait"}')
-    for _ in range(MAX_IN_FLIGHT):
+    for _ in range(THREADS_EACH):
         await asyncio.to_thread(handler.waiting.acquire)
     other = Client(gateway)
     await other.connect()
     other.send('{"action":"echo"}')
     assert "echo" in await other.frame()
-    assert len(handler.of("MESSAGE")) == MAX_IN_FLIGHT + 1
+    assert len(handler.of("MESSAGE")) == THREADS_EACH + 1
     handler.go_on.set()
-    for _ in range(MAX_IN_FLIGHT + 3):
+    for _ in range(THREADS_EACH + 3):
         await client.frame()
     other.leave()
     await other.ended()

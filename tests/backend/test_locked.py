@@ -77,8 +77,8 @@ async def test_a_ping_is_answered_while_forty_wait_to_write_and_nothing_is_lost(
             speaker.say("sendMessage", clientMessageId="c-1", roomId=speaker.room, content="hi")
         await asyncio.to_thread(
             eventually,
-            lambda: service.workers._work_queue.qsize() >= SPEAKERS - WORKERS,
-            what="no thread free",
+            lambda: len(service.gateway._turns) == SPEAKERS,
+            what="all of them waiting to write",
         )
         quinn.say("ping", t=7)
         assert (await quinn.hear("pong"))["t"] == 7

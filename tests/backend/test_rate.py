@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from backend.handlers import Backend
 from backend.rate import (
     BURST,
+    KNOWN_SECONDS,
     MAX_BURST,
     MAX_PER_SECOND,
     MIN_PER_SECOND,
+    NEW_SECONDS,
     PER_SECOND,
     Rate,
     RateLimit,
@@ -191,12 +193,74 @@ def test_what_was_refused_does_not_count(rooms, clock):
     assert rooms.append(ANN, message(0)).ack.seq == 4
 
 
-def test_a_person_who_was_silent_leaves_no_record(rooms, store, clock):
+def test_a_person_who_was_silent_for_a_day_leaves_no_record(rooms, store, clock):
     fill(rooms)
     assert store.get(*RateLimit.key("ann"))["arrival"] == START * SECOND + 300_000
+    clock.advance(KNOWN_SECONDS - 1)
+    assert store.get(*RateLimit.key("ann")) is not None
     clock.advance(1)
     assert store.get(*RateLimit.key("ann")) is None
     fill(rooms, prefix="g")
+
+
+# --- of a new identity ---
+
+
+@pytest.fixture
+def few_at_first(store, clock, retry) -> Rooms:
+    """Two messages pass at once in the first minute, five later; one a second for ever."""
+    return Rooms(store, clock=clock, new_id=Ids(), rate=Rate(1, burst=5, burst_new=2), retry=retry)
+
+
+def passed(rooms: Rooms, prefix: str) -> int:
+    """How many of ten messages pass at once."""
+    for number in range(10):
+        try:
+            rooms.append(ANN, message(f"{prefix}{number}"))
+        except TooFast:
+            return number
+    return 10
+
+
+def test_a_new_identity_has_a_smaller_burst_until_its_first_minute_is_over(few_at_first, clock):
+    assert passed(few_at_first, "a") == 2
+    clock.advance(NEW_SECONDS - 1)
+    assert passed(few_at_first, "b") == 2
+    clock.advance(1)
+    # Two of the later five are spent, and one is there again.
+    assert passed(few_at_first, "c") == 4
+    clock.advance(KNOWN_SECONDS - 1)
+    assert passed(few_at_first, "d") == 5
+
+
+def test_who_was_silent_for_longer_than_a_day_is_new_again(few_at_first, clock):
+    assert passed(few_at_first, "a") == 2
+    clock.advance(KNOWN_SECONDS + 2)
+    assert passed(few_at_first, "b") == 2
+
+
+def test_a_record_of_an_earlier_version_is_of_a_known_person(few_at_first, store, clock):
+    arrival, expires_at = START * SECOND, START + 1
+    old = {**dict(zip(("pk", "sk"), RateLimit.key("ann"), strict=True)), "arrival": arrival}
+    store.put({**old, "expiresAt": expires_at})
+    assert passed(few_at_first, "a") == 5
+    clock.advance(5)
+    assert passed(few_at_first, "b") == 5
+
+
+def test_a_clock_that_was_set_back_makes_nobody_new_for_longer(few_at_first, clock):
+    assert passed(few_at_first, "a") == 2
+    clock.advance(-3600)
+    assert passed(few_at_first, "b") > 0
+
+
+@pytest.mark.parametrize("new", [0, 9])
+def test_without_a_smaller_burst_a_new_identity_has_that_of_everybody(new):
+    rate, arrival = Rate(1, burst=2, burst_new=new), None
+    for _ in range(2):
+        arrival = rate.next_arrival(arrival, 0, new=True)
+    with pytest.raises(TooFast):
+        rate.next_arrival(arrival, 0, new=True)
 
 
 def test_without_a_rate_nothing_is_limited_and_nothing_recorded(store, clock, retry):

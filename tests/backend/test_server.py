@@ -126,6 +126,21 @@ def test_settings_come_from_flags_then_from_the_environment_then_from_defaults()
     assert (options.rate_limit, options.rate_burst) == (0.5, 5)
     assert (read_options([], {}).rate_limit, read_options([], {}).rate_burst) == (10, 100)
     assert read_options([], {"RATE_LIMIT": "0"}).rate_limit == 0
+    assert read_options([], {}).rate_burst_new == 20
+    options = read_options([], {})
+    assert (options.frame_limit, options.typing_seconds, options.hello_limit, options.ask_limit) == (
+        100,
+        2,
+        2,
+        20,
+    )
+    assert options.most_connections == 20
+    assert (options.token_limit, options.ticket_limit, options.proxies) == (1, 5, ())
+    assert [str(proxy) for proxy in read_options([], {"PROXIES": "10.0.0.5"}).proxies] == ["10.0.0.5/32"]
+    assert read_options(["--most-connections", "0"], {"MOST_CONNECTIONS": "3"}).most_connections == 0
+    assert read_options([], {"TYPING_SECONDS": "0.5", "ASK_LIMIT": "0"}).typing_seconds == 0.5
+    assert read_options([], {"FRAME_LIMIT": "0"}).frame_limit == 0
+    assert read_options([], {"RATE_BURST_NEW": "0"}).rate_burst_new == 0
 
 
 def test_the_page_is_the_source_tree_or_what_was_built(tmp_path):
@@ -151,6 +166,16 @@ def test_the_page_is_the_source_tree_or_what_was_built(tmp_path):
         {"RATE_BURST": "0"},
         {"RATE_BURST": "1.5"},
         {"RATE_BURST": "1000001"},
+        {"RATE_BURST_NEW": "-1"},
+        {"FRAME_LIMIT": "-1"},
+        {"TYPING_SECONDS": "-1"},
+        {"TYPING_SECONDS": "nan"},
+        {"HELLO_LIMIT": "x"},
+        {"ASK_LIMIT": "inf"},
+        {"MOST_CONNECTIONS": "few"},
+        {"TOKEN_LIMIT": "few"},
+        {"TICKET_LIMIT": "-1"},
+        {"PROXIES": "nginx"},
         {"ALLOWED_ORIGINS": "*"},
         {"ALLOWED_ORIGINS": "https://a.example/"},
         {"ALLOWED_ORIGINS": "a.example"},

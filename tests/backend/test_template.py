@@ -8,9 +8,11 @@ import re
 import pytest
 
 from backend import cloud
+from backend.actions import ActionLimits
+from backend.addresses import TICKETS_PER_SECOND, TOKENS_PER_SECOND
 from backend.cloud import Cloud, Misconfigured, read_settings, verifier_and_issuer
-from backend.handlers import Backend
-from backend.rate import BURST, PER_SECOND
+from backend.handlers import MOST_CONNECTIONS, Backend
+from backend.rate import BURST, BURST_NEW, PER_SECOND
 from backend.store.dynamodb import (
     ATTEMPTS,
     CONNECT_TIMEOUT_SECONDS,
@@ -295,6 +297,14 @@ def test_defaults_of_the_template_are_those_of_one_machine():
     parameters = TEMPLATE.data["Parameters"]
     assert float(parameters["RateLimit"]["Default"]) == PER_SECOND
     assert parameters["RateBurst"]["Default"] == BURST
+    assert parameters["RateBurstNew"]["Default"] == BURST_NEW
+    limits = ActionLimits(
+        *(float(parameters[n]["Default"]) for n in ("TypingSeconds", "HelloLimit", "AskLimit"))
+    )
+    assert limits == ActionLimits()
+    assert parameters["MostConnections"]["Default"] == MOST_CONNECTIONS
+    assert float(parameters["TokenLimit"]["Default"]) == TOKENS_PER_SECOND
+    assert float(parameters["TicketLimit"]["Default"]) == TICKETS_PER_SECOND
 
 
 # --- what an attack can cost ---

@@ -15,7 +15,7 @@ from typing import Any
 from backend.bans import Bans
 from backend.connections import Connection
 from backend.gateway.base import Delivery
-from backend.handlers import Backend
+from backend.handlers import MOST_CONNECTIONS, Backend
 from backend.rate import Rate
 from backend.retry import Retry
 from backend.store.base import Action, Condition, Item, Key, Put
@@ -163,6 +163,7 @@ class Scene:
             clock=self.clock,
             new_id=lambda: MESSAGE_ID,
             rate=Rate(),
+            most_connections=MOST_CONNECTIONS,
             retry=Retry(sleep=self.clock.advance),
         )
         self.names = [f"team-room-{number:02d}" for number in range(self.rooms)]

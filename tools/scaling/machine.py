@@ -178,7 +178,7 @@ def report() -> str:
         one, many = commits(folder, 1), commits(folder, WORKERS)
         rows, memories = [], []
         for people in AUDIENCES:
-            server = WatchedServer(folder / f"server-{people}.sqlite3", RATE_LIMIT="0")
+            server = WatchedServer(folder / f"server-{people}.sqlite3", RATE_LIMIT="0", FRAME_LIMIT="0")
             server.start()
             try:
                 memory, row = asyncio.run(measure(server, people))

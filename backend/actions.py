@@ -1,0 +1,79 @@
+"""How often one person may act otherwise than by sending messages, the same on one machine and on Lambda.
+
+    typing                       once in 2 s for each room, two at once
+    hello                        2 a second, 60 at once
+    join, leave, sync, history   20 a second together, 1,200 at once
+
+Nobody who uses the page comes near: it tells of typing every 3 s, and anew after a message; 20 tabs that come back,
+each with a link that it replaces, say 40 hellos; and in 50 rooms they ask 1,000 times.
+
+What is too much is dropped, and the page makes it good by itself: it asks for a join, a sync or history again after
+5 s, and says leave again when a pong still names the room. After a hello nothing would come, so that is answered by
+``bye``.
+
+The counts are in memory (:mod:`backend.buckets`): each instance of a Lambda function has its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from backend.buckets import Buckets
+from backend.rate import InvalidRate, Rate
+from chat.protocol import Hello, History, Join, Leave, Sync, Typing, UpFrame
+
+TYPING_SECONDS = 2.0
+HELLOS_PER_SECOND = 2.0
+ASKS_PER_SECOND = 20.0
+# What passes at once, in seconds of what passes for ever: 60 hellos, 1,200 questions.
+BURST_SECONDS = 30
+ASKS_BURST_SECONDS = 60
+MAX_TYPING_SECONDS = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class ActionLimits:
+    """What one person may do: seconds between notices of typing in a room, and the rest per second. 0: no limit."""
+
+    typing_seconds: float = TYPING_SECONDS
+    hellos: float = HELLOS_PER_SECOND
+    asks: float = ASKS_PER_SECOND
+
+
+class Actions:
+    """Responsible for saying which frames of a person come too fast. ``monotonic`` gives seconds."""
+
+    def __init__(self, limits: ActionLimits, *, monotonic: Callable[[], float]) -> None:
+        every = limits.typing_seconds
+        self._typing = Buckets(Rate(1 / every, burst=2) if every else None, monotonic=monotonic)
+        self._hellos = Buckets(_rate(limits.hellos, BURST_SECONDS), monotonic=monotonic)
+        self._asks = Buckets(_rate(limits.asks, ASKS_BURST_SECONDS), monotonic=monotonic)
+
+    def wait(self, user_id: str, frame: UpFrame) -> float:
+        """0.0 if the frame may be served, and then it counts; else the seconds until it may."""
+        match frame:
+            case Typing():
+                return self._typing.take((user_id, frame.room_id))
+            case Hello():
+                return self._hellos.take(user_id)
+            case Join() | Leave() | Sync() | History():
+                return self._asks.take(user_id)
+        return 0.0
+
+
+def typing_seconds_in(name: str, text: str) -> float:
+    """Seconds as the setting ``name`` gives them, 0 for no limit. Raises InvalidRate."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= MAX_TYPING_SECONDS:
+        raise InvalidRate(
+            f"{name} must be a number of seconds from 0 to {MAX_TYPING_SECONDS:g}, not {text!r}"
+        )
+    return seconds
+
+
+def _rate(per_second: float, burst_seconds: int) -> Rate | None:
+    return Rate(per_second, max(1, round(per_second * burst_seconds))) if per_second else None

@@ -1,0 +1,153 @@
+"""How often one address may ask for tokens and tickets, and which address that is.
+
+    POST /token    1 a second, 60 at once
+    POST /ticket   5 a second, 120 at once
+
+Identities are free where anybody signs in, so this is what bounds new ones. An office of a hundred people behind one
+address still comes back at once after a restart: their pages have tokens, and need a ticket each. Who is refused is
+told when to come back, one after the other; pages keep to it, and add some jitter (``Retry-After``).
+
+An IPv6 address counts by its /64, of which anybody has many. The addresses 127.0.0.1 and ::1 are not bounded: there a
+proxy or a tunnel may stand, through which everybody comes. Named as proxy (``PROXIES``) it is believed to say in
+X-Forwarded-For who asks, and what it says is what counts; nobody else is believed.
+
+The counts are in memory (:mod:`backend.buckets`): each instance of a Lambda function has its own.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Mapping, Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+from backend.buckets import Buckets
+from backend.rate import Rate
+
+log = logging.getLogger(__name__)
+
+TOKENS_PER_SECOND = 1.0
+TICKETS_PER_SECOND = 5.0
+# What passes at once, in seconds of what passes for ever.
+BURST_SECONDS = {"/token": 60, "/ticket": 24}
+# The longest that somebody is told to wait, in seconds.
+MAX_WAIT_SECONDS = 60
+# Seconds between two lines about addresses that ask too often.
+WARNING_SECONDS = 60.0
+
+Network = IPv4Network | IPv6Network
+
+_THIS_MACHINE = (ip_address("127.0.0.1"), ip_address("::1"))
+_MAPPED_BITS = 96
+# Of what stands in X-Forwarded-For and is no address.
+MAX_ADDRESS_CHARACTERS = 64
+
+
+class InvalidProxy(ValueError):
+    """Part of a setting that is neither an address nor a network; the error's text is that part."""
+
+
+def proxies_in(text: str) -> tuple[Network, ...]:
+    """The addresses and networks in a setting, separated by commas or spaces. Raises InvalidProxy."""
+    networks = []
+    for part in text.replace(",", " ").split():
+        try:
+            networks.append(ip_network(part))
+        except ValueError:
+            raise InvalidProxy(part) from None
+    return tuple(networks)
+
+
+def trusted_hosts(proxies: Sequence[Network]) -> list[str]:
+    """The same for uvicorn's ProxyHeadersMiddleware; IPv4 also as it looks on a socket that takes IPv6 too."""
+    mapped = [
+        f"::ffff:{network.network_address}/{_MAPPED_BITS + network.prefixlen}"
+        for network in proxies
+        if network.version == 4
+    ]
+    return [*map(str, proxies), *mapped]
+
+
+def counted_as(text: str) -> str:
+    """Return what an address counts as: itself, of IPv6 its /64; what is no address as its beginning."""
+    for address in _parsed(text):
+        return str(ip_network((address, 64), strict=False)) if address.version == 6 else str(address)
+    return text[:MAX_ADDRESS_CHARACTERS]
+
+
+def stands_for_many(text: str, proxies: Sequence[Network] = ()) -> bool:
+    """Return whether many people may come from this address: this machine, where a proxy may stand, or a proxy."""
+    return any(
+        address in _THIS_MACHINE or any(address in proxy for proxy in proxies) for address in _parsed(text)
+    )
+
+
+def _parsed(text: str) -> Sequence[IPv4Address | IPv6Address]:
+    """The address that a text is, or none. IPv4 looks like IPv6 on a socket that takes both."""
+    try:
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return ()
+    return (getattr(address, "ipv4_mapped", None) or address,)
+
+
+class Addresses:
+    """Responsible for saying which requests of an address come too fast.
+
+    ``limits``: for each path what one address may ask per second; 0: no limit. ``monotonic`` gives seconds.
+    """
+
+    def __init__(
+        self,
+        limits: Mapping[str, float],
+        *,
+        monotonic: Callable[[], float],
+        proxies: Sequence[Network] = (),
+    ) -> None:
+        rates = {
+            path: Rate(per_second, max(1, round(per_second * BURST_SECONDS[path]))) if per_second else None
+            for path, per_second in limits.items()
+        }
+        self._buckets = {path: Buckets(rate, monotonic=monotonic) for path, rate in rates.items()}
+        # When those who were refused may come, one after the other.
+        self._queues = {
+            path: Buckets(None if rate is None else Rate(rate.per_second, burst=1), monotonic=monotonic)
+            for path, rate in rates.items()
+        }
+        self._proxies = tuple(proxies)
+        self._monotonic = monotonic
+        self._warned_at = -math.inf
+        self._warned_of_header = False
+
+    def wait(self, path: str, address: str | None, *, forwarded: bool = False) -> int:
+        """0 if the request may be answered, and then it counts; else the whole seconds after which to ask again.
+
+        ``address``: where it comes from; None: nobody knows, and it passes. ``forwarded``: it has X-Forwarded-For.
+        """
+        key = None if address is None else self._key(address)
+        if key is None:
+            if forwarded and not self._proxies and not self._warned_of_header:
+                self._warned_of_header = True
+                log.warning(
+                    "requests come from %s with X-Forwarded-For, which is not believed: if a proxy stands there, set "
+                    "PROXIES to its address, so that limits for an address count those who ask",
+                    address,
+                )
+            return 0
+        if not self._buckets[path].take(key):
+            return 0
+        now = self._monotonic()
+        if now - self._warned_at >= WARNING_SECONDS:
+            self._warned_at = now
+            log.warning(
+                "%.64s asks %s too often and is answered by 429. Is it a proxy that many people come through? Then set "
+                "PROXIES to its address",
+                address,
+                path,
+            )
+        return min(MAX_WAIT_SECONDS, math.ceil(self._queues[path].reserve(key, MAX_WAIT_SECONDS)))
+
+    def _key(self, text: str) -> str | None:
+        """What stands for an address; None if it is not bounded."""
+        is_proxy = any(address in proxy for address in _parsed(text) for proxy in self._proxies)
+        return None if stands_for_many(text) and not is_proxy else counted_as(text)

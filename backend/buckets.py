@@ -1,0 +1,75 @@
+"""Token buckets in memory, one for each key: for what is refused at once and need not survive a restart.
+
+They are GCRA with the arithmetic of :mod:`backend.rate`. Each process counts alone: on Lambda every instance of a
+function does, so what passes there in all is a multiple of the number. That bounds what one client costs an instance,
+and is no exact limit.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+
+from backend.rate import MICROSECONDS, Rate, TooFast
+
+# Keys that are remembered at the same time, some 200 bytes each. Of more, those that were used longest ago begin anew.
+MOST_KEYS = 10_000
+
+
+class Buckets:
+    """Responsible for one token bucket for each key. ``monotonic`` gives seconds; no ``rate``: no limit.
+
+    Every method may be called from any thread.
+    """
+
+    def __init__(
+        self, rate: Rate | None, *, monotonic: Callable[[], float], most_keys: int = MOST_KEYS
+    ) -> None:
+        self._rate = rate
+        self._monotonic = monotonic
+        self._most_keys = most_keys
+        self._lock = threading.Lock()
+        # Used longest ago first.
+        self._arrivals: OrderedDict[Hashable, int] = OrderedDict()
+
+    def __len__(self) -> int:
+        """How many keys are remembered."""
+        return len(self._arrivals)
+
+    def take(self, key: Hashable) -> float:
+        """0.0 if it may pass, and then it counts; else the seconds until it may."""
+        if self._rate is None:
+            return 0.0
+        with self._lock:
+            now = int(self._monotonic() * MICROSECONDS)
+            before = self._arrivals.pop(key, None)
+            try:
+                self._arrivals[key] = self._rate.next_arrival(before, now)
+                wait = 0.0
+            except TooFast as error:
+                if before is not None:
+                    self._arrivals[key] = before
+                wait = error.retry_after
+            self._forget(now)
+        return wait
+
+    def reserve(self, key: Hashable, most_seconds: float) -> float:
+        """The seconds until the next turn of this key, which is taken by that; no turn is later than the given one."""
+        if self._rate is None:
+            return 0.0
+        with self._lock:
+            now = int(self._monotonic() * MICROSECONDS)
+            latest = now + int(most_seconds * MICROSECONDS)
+            arrival, _ = self._rate.reserve(self._arrivals.pop(key, 0), now)
+            self._arrivals[key] = min(arrival, latest)
+            self._forget(now)
+            return (min(arrival, latest) - now) / MICROSECONDS
+
+    def _forget(self, now: int) -> None:
+        """Forget full buckets, which say no more than absent ones, and the oldest if there are too many."""
+        while self._arrivals:
+            arrival = next(iter(self._arrivals.values()))
+            if arrival > now and len(self._arrivals) <= self._most_keys:
+                return
+            self._arrivals.popitem(last=False)
