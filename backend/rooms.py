@@ -1,7 +1,7 @@
 """What was said in which room, in which order: the log that never loses an acknowledged message.
 
     ROOM#<room>#LOG    <seq, 16 digits>      one message
-    ROOM#<room>#HEAD   HEAD                  the newest seq, and the epoch
+    ROOM#<room>#HEAD   HEAD                  the newest seq, and the epoch; written with the first message
     DEDUPE#<uid>       <clientMessageId>     what that person's message became
 
 ``seq`` is dense from 1 in each room. One transaction takes the next seq (compare-and-set on the head), writes the
@@ -31,7 +31,16 @@ from backend.store.base import (
     Put,
     Store,
 )
-from chat.protocol import MAX_FRAME_BYTES, Ack, Batch, Message, RoomHead, SendMessage, encode
+from chat.protocol import (
+    EMPTY_EPOCH,
+    MAX_FRAME_BYTES,
+    Ack,
+    Batch,
+    Message,
+    RoomHead,
+    SendMessage,
+    encode,
+)
 
 # The digits of the largest integer that JavaScript keeps exactly, so that text order is number order.
 SEQ_DIGITS = 16
@@ -110,41 +119,34 @@ class Rooms:
             return self._retry.run(lambda: self._append_once(sender, frame))
 
     def head(self, room_id: str) -> RoomHead:
-        """The newest seq and the epoch of a room, which begins to exist by being asked for."""
-        key = _head_key(room_id)
-        if (item := self._store.get(*key)) is None:
-            item = fresh = _head_item(room_id, 0, self._new_id())
-            try:
-                self._retry.run(lambda: self._store.put(fresh, NotExists()))
-            except ConditionFailed:  # somebody else was first, and their epoch counts
-                item = self._store.get(*key) or fresh
-        return RoomHead(room_id=room_id, epoch=item["epoch"], seq=item["seq"])
+        """The newest seq and the epoch of a room: 0 and EMPTY_EPOCH of one that nobody has written into."""
+        return _head(room_id, self._store.get(*_head_key(room_id)))
 
     def begin_epochs(self, rooms: Iterable[str]) -> int:
         """Give the histories of rooms new names; returns of how many. Nobody may write meanwhile."""
         count, left = 0, iter(rooms)
-        while heads := self.heads(islice(left, MAX_ACTIONS)):
-            self._store.transact([Put(_head_item(head.room_id, head.seq, self._new_id())) for head in heads])
-            count += len(heads)
+        while keys := [_head_key(room_id) for room_id in islice(left, MAX_ACTIONS)]:
+            items = self._store.get_many(keys).values()
+            self._store.transact([Put({**item, "epoch": self._new_id()}) for item in items])
+            count += len(items)
         return count
 
     def heads(self, rooms: Iterable[str]) -> list[RoomHead]:
-        """The heads of those rooms that exist, read at once."""
-        keys = {_head_key(room_id): room_id for room_id in rooms}
-        items = self._store.get_many(keys)
-        return [
-            RoomHead(room_id=keys[key], epoch=item["epoch"], seq=item["seq"])
-            for key, item in sorted(items.items())
-        ]
+        """The heads of those rooms, read at once, in the order of their names."""
+        keys = {room_id: _head_key(room_id) for room_id in rooms}
+        items = self._store.get_many(keys.values())
+        return [_head(room_id, items.get(keys[room_id])) for room_id in sorted(keys)]
 
     def read_after(self, room_id: str, after: int | None, epoch: str | None, ref: str | None = None) -> Batch:
         """What follows ``after``, one page.
 
         ``after`` None, another epoch, or an ``after`` beyond the head (a history that was restored) give the newest
-        page. So does a gap of more than 500, marked ``limited``.
+        page. So does a gap of more than 500, marked ``limited``. Who knows the room as one without messages asks for
+        what follows 0, whatever its epoch.
         """
         head = self.head(room_id)
-        if after is None or after > head.seq or epoch not in (None, head.epoch):
+        is_known = epoch in (None, head.epoch) or (epoch == EMPTY_EPOCH and after == 0)
+        if after is None or after > head.seq or not is_known:
             return self._newest(head, ref, limited=False)
         if head.seq - after > MAX_GAP:
             return self._newest(head, ref, limited=True)
@@ -173,7 +175,9 @@ class Rooms:
     # --- inside ---
 
     def _append_once(self, sender: Sender, frame: SendMessage) -> Appended:
-        head = self.head(frame.room_id)
+        head_key = _head_key(frame.room_id)
+        head_item = self._store.get(*head_key)
+        head = _head(frame.room_id, head_item)
         dedupe_key = Key(f"DEDUPE#{sender.user_id}", frame.client_message_id)
         try:
             spent = self._limit.admit(sender.user_id)
@@ -184,7 +188,7 @@ class Rooms:
         ack = Ack(
             client_message_id=frame.client_message_id,
             room_id=frame.room_id,
-            epoch=head.epoch,
+            epoch=head.epoch if head_item else self._new_id(),
             message_id=self._new_id(),
             seq=head.seq + 1,
             timestamp=int(self._clock() * 1000),
@@ -193,7 +197,10 @@ class Rooms:
             self._store.transact(
                 [
                     Put(_dedupe_item(dedupe_key, ack, frame.content), NotExists()),
-                    Put(_head_item(frame.room_id, ack.seq, head.epoch), AttributeEquals("seq", head.seq)),
+                    Put(
+                        {**(head_item or head_key._asdict()), "seq": ack.seq, "epoch": ack.epoch},
+                        AttributeEquals("seq", head.seq) if head_item else NotExists(),
+                    ),
                     Put(_log_item(ack, sender, frame.content), NotExists()),
                     *spent,
                 ]
@@ -243,9 +250,10 @@ def _head_key(room_id: str) -> Key:
     return Key(ROOM_PREFIX + room_id + _HEAD_SUFFIX, _HEAD)
 
 
-def _head_item(room_id: str, seq: int, epoch: str) -> Item:
-    key = _head_key(room_id)
-    return {"pk": key.pk, "sk": key.sk, "seq": seq, "epoch": epoch}
+def _head(room_id: str, item: Item | None) -> RoomHead:
+    if item is None:
+        return RoomHead(room_id=room_id, epoch=EMPTY_EPOCH, seq=0)
+    return RoomHead(room_id=room_id, epoch=item["epoch"], seq=item["seq"])
 
 
 def _log(room_id: str) -> str:

@@ -42,6 +42,9 @@ MAX_NAME_CHARACTERS = names.LONGEST_PERSON
 MAX_ID_CHARACTERS = 64
 MAX_ROOMS_PER_HELLO = 50
 MAX_HISTORY_LIMIT = 100
+# The epoch of a room that nobody has written into, which has no record and so none of its own. The first message gives
+# the room an epoch, never this one, and takes nothing away: what follows 0 is the same in both.
+EMPTY_EPOCH = "empty"
 # The largest integer that JavaScript, and so every JSON reader, keeps exactly.
 MAX_INTEGER = 2**53 - 1
 
