@@ -400,7 +400,8 @@ class Batch(DownFrame):
 
     ``next`` is where the next request goes on (``after`` for sync, ``before`` for history); ``head`` the room's
     newest seq (0: empty room); ``complete``: nothing more in this direction; ``limited``: the gap was larger than
-    the server replays, so these are the newest messages and a hole lies before them.
+    the server replays, or some of it has expired, so these are the newest messages and a hole lies before them. Where
+    none is left of a gap, ``head`` is where the page is, and ``next`` where the next message will follow.
     """
 
     type = "batch"

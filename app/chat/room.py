@@ -138,7 +138,8 @@ class Room:
         is_another = self._sequence.epoch not in (None, batch.epoch)
         was_restored = self._sequence.watermark > 0 and (is_another or batch.head < (asked_after or 0))
         first = next((message.seq for message in batch.messages if message.seq is not None), None)
-        leaves_hole = batch.limited and (first or 0) > self._sequence.watermark + 1  # else it comes late
+        begins = first or (batch.next or 0) + 1  # without messages: all have expired up to ``next``
+        leaves_hole = batch.limited and begins > self._sequence.watermark + 1  # else it comes late
         is_new_page = (
             is_another or was_restored or leaves_hole or self._is_stale or self._sequence.epoch is None
         )
@@ -148,7 +149,8 @@ class Room:
                 self.seen = min(self.seen, batch.head)
             self.timeline = self.timeline.only_pending()
             self._is_stale = self._begins = False
-            self._show(self._sequence.start(batch.epoch, (first or batch.head + 1) - 1))
+            start = begins if leaves_hole else first or batch.head + 1
+            self._show(self._sequence.start(batch.epoch, start - 1))
         released: list[Message | Ack] = []
         for message in batch.messages:
             if message.seq is not None:

@@ -271,6 +271,37 @@ def test_in_whatever_order_and_however_often_frames_come_each_shows_once_in_orde
     assert not room.needs_sync
 
 
+def all_gone(head: int, up_to: int) -> Batch:
+    return Batch(room_id="general", epoch="e", head=head, next=up_to, complete=True, limited=True)
+
+
+def test_a_gap_that_has_expired_is_left_behind_with_all_before_it() -> None:
+    room = room_at(85, 90)
+    room.timeline = room.timeline.add_own("mine", "waits", "Me", 5)
+    room.note_head(RoomHead(room_id="general", epoch="e", seq=9000))
+    assert not room.absorb(all_gone(90, 9000), asked_from(90, "e"))
+    assert (shown(room), room.watermark, room.needs_sync) == ([None], 9000, False)
+    room.note_head(RoomHead(room_id="general", epoch="e", seq=9000))
+    assert not room.needs_sync
+    room.prepend(Batch(room_id="general", epoch="e", head=9000, complete=True))
+    assert not room.has_earlier
+    room.receive(message(9001))
+    assert shown(room) == [9001, None]
+
+
+def test_a_late_word_that_a_gap_has_expired_drops_nothing() -> None:
+    room = room_at(85, 90)
+    assert not room.absorb(all_gone(80, 89), asked_from(80, "e"))
+    assert shown(room) == [85, 86, 87, 88, 89, 90]
+
+
+def test_a_history_that_begins_late_has_nothing_earlier_once_the_server_says_so() -> None:
+    room = room_at(9000, 9005)
+    assert room.has_earlier
+    room.prepend(Batch(room_id="general", epoch="e", head=9005, complete=True))
+    assert not room.has_earlier
+
+
 def test_a_limited_answer_that_comes_late_drops_nothing() -> None:
     room = room_at(1, 3)
     assert not room.absorb(page(3, 3, limited=True))
