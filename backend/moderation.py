@@ -35,6 +35,11 @@ SHORTEST_KEEP_SECONDS = 4 * 24 * 3600
 _MESSAGES_AT_ONCE = (MAX_ACTIONS - 1) // 2
 
 
+# What stands in place of a deleted message: what pages show that know no deleted ones. No person has this id.
+DELETED_CONTENT = DELETED_SENDER_ID = "[deleted]"
+DELETED_SENDER_NAME = "—"
+
+
 class CannotModerate(Exception):
     """What was asked for cannot be done; the text says why, in one line."""
 
@@ -49,6 +54,52 @@ def last_messages(store: Store, room_id: str, count: int) -> list[Message]:
     head = _existing(store, room_id)
     items = store.query(log_of(room_id), limit=count, reverse=True)
     return [stored(head, item) for item in reversed(items)]
+
+
+def delete_message(
+    store: Store,
+    room_id: str,
+    seq: int,
+    *,
+    new_id: Callable[[], str] = new_epoch,
+    retry: Retry | None = None,
+) -> bool:
+    """Take the words of a message away, and who said them. Its place stays, so that ``seq`` stays dense, and so does
+    its dedupe record: sent again, it is a duplicate. Backups made before still hold it.
+
+    False: that was done before. Raises CannotModerate if there is no such message, Conflict when the room stays too
+    busy.
+    """
+    return (retry or Retry()).run(lambda: _delete_once(store, room_id, seq, new_id()))
+
+
+def _delete_once(store: Store, room_id: str, seq: int, epoch: str) -> bool:
+    head = _existing(store, room_id)
+    item = store.get(log_of(room_id), sort_key(seq)) if 1 <= seq <= head.seq else None
+    if item is None:
+        raise CannotModerate(f"there is no message {seq} in {room_id}")
+    if item.get("deleted"):
+        return False
+    expires_at = head.expiry(item["timestamp"])
+    tombstone = {
+        "pk": item["pk"],
+        "sk": item["sk"],
+        "messageId": item["messageId"],
+        "clientMessageId": item[
+            "messageId"
+        ],  # its own names its author's page, and may be another author's too
+        "senderId": DELETED_SENDER_ID,
+        "senderName": DELETED_SENDER_NAME,
+        "content": DELETED_CONTENT,
+        "timestamp": item["timestamp"],
+        "deleted": True,
+    }
+    more: list[Action] = [Put(expiring(tombstone, expires_at), Exists())]
+    record = store.get(*dedupe_key(item["senderId"], item["clientMessageId"]))
+    if record is not None:
+        more.append(Put(expiring({**record, "deleted": True}, expires_at), Exists()))
+    _write_head(store, head, replace(head, epoch=epoch), *more)
+    return True
 
 
 def keep_messages(

@@ -282,6 +282,7 @@ class Rooms:
             seq=item["seq"],
             timestamp=item["timestamp"],
             duplicate=True,
+            deleted=item.get("deleted", False),
         )
 
     def _newest(self, head: Head, ref: str | None, *, missing_after: int | None = None) -> Batch:
@@ -411,6 +412,7 @@ def stored(head: Head, item: Item) -> Message:
         epoch=head.epoch,
         seq=int(item["sk"]),
         client_message_id=item["clientMessageId"],
+        deleted=item.get("deleted", False),
     )
 
 

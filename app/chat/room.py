@@ -114,6 +114,8 @@ class Room:
         """One's own message is stored: it takes its place in the sequence like everybody's."""
         if not self._belongs(ack.epoch):
             return
+        if ack.deleted:  # what stands in its place comes like everybody's
+            self.timeline = self.timeline.discard(ack.client_message_id)
         if self.timeline.own(ack.client_message_id) is None:
             self._sequence.note_head(ack.seq)  # not shown yet: its broadcast, or a sync, brings the words
         elif ack.seq > self._sequence.watermark:

@@ -1,10 +1,18 @@
 """What an operator does to a room's messages, on each store, beside people who go on talking."""
 
+import json
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from backend.moderation import SHORTEST_KEEP_SECONDS, CannotModerate, keep_messages, last_messages
+from backend.moderation import (
+    SHORTEST_KEEP_SECONDS,
+    CannotModerate,
+    delete_message,
+    keep_messages,
+    last_messages,
+)
 from backend.retry import Retry
 from backend.rooms import Rooms, Sender
 from chat.protocol import EMPTY_EPOCH, SendMessage
@@ -43,6 +51,121 @@ def say(rooms, *numbers, room="general"):
 
 def seqs(batch):
     return [item.seq for item in batch.messages]
+
+
+@pytest.fixture
+def delete(store, retry):
+    ids = Ids("deleted-")
+    return lambda seq, room="general": delete_message(store, room, seq, new_id=ids, retry=retry)
+
+
+def partitions(store, *partitions):
+    return json.dumps([store.query(pk) for pk in partitions])
+
+
+# --- a message that is deleted ---
+
+
+def test_a_deleted_message_keeps_its_place_and_nothing_of_its_author(rooms, store, delete):
+    rooms.append(BOB, message("a secret", "his-1"))
+    say(rooms, 2)
+    before = rooms.read_after("general", None, None)
+    assert delete(1)
+    batch = rooms.read_after("general", None, None)
+    assert seqs(batch) == [1, 2]
+    gone, kept = batch.messages
+    assert (gone.deleted, kept.deleted) == (True, False)
+    assert (gone.message_id, gone.timestamp) == (before.messages[0].message_id, before.messages[0].timestamp)
+    assert (kept.content, kept.message_id) == ("m2", before.messages[1].message_id)
+    stored = partitions(store, "ROOM#general#LOG", "ROOM#general#HEAD")
+    assert not [word for word in ("a secret", "bob", "Bob", "his-1") if word in stored]
+
+
+def test_who_knows_the_history_with_the_message_gets_another_one(rooms, delete):
+    say(rooms, 1, 2, 3)
+    before = rooms.head("general")
+    delete(2)
+    head = rooms.head("general")
+    assert (head.seq, head.epoch == before.epoch) == (3, False)
+    batch = rooms.read_after("general", 3, before.epoch)
+    assert (seqs(batch), batch.epoch) == ([1, 2, 3], head.epoch)
+    say(rooms, 4)
+    assert rooms.head("general").epoch == head.epoch
+
+
+def test_a_deleted_message_sent_again_is_acknowledged_as_one(rooms, delete):
+    first = rooms.append(ANN, message("m1", "c-1")).ack
+    delete(1)
+    again = rooms.append(ANN, message("m1", "c-1")).ack
+    assert (again.seq, again.message_id, again.duplicate, again.deleted) == (1, first.message_id, True, True)
+    assert rooms.head("general").seq == 1
+
+
+def test_messages_of_equal_client_ids_are_deleted_apart(rooms, delete):
+    """A page knows a message by its author and client id; of deleted ones neither is left."""
+    rooms.append(ANN, message("one", "c-1"))
+    rooms.append(BOB, message("two", "c-1"))
+    delete(1)
+    delete(2)
+    room = Room("general", "cy")
+    room.absorb(rooms.read_after("general", None, None))
+    assert [entry.seq for entry in room.timeline.entries] == [1, 2]
+
+
+def test_deleting_again_changes_nothing(rooms, delete):
+    say(rooms, 1)
+    assert delete(1)
+    before = rooms.read_after("general", None, None)
+    assert not delete(1)
+    assert rooms.read_after("general", None, None) == before
+
+
+@pytest.mark.parametrize("seq", [0, -1, 2, 10**20])
+def test_a_message_that_is_not_there_cannot_be_deleted(rooms, delete, seq):
+    say(rooms, 1)
+    before = rooms.head("general")
+    with pytest.raises(CannotModerate, match=f"no message {seq} in general"):
+        delete(seq)
+    with pytest.raises(CannotModerate, match="nobody has written into a room never"):
+        delete(1, "never")
+    assert rooms.head("general") == before
+
+
+def test_an_append_that_read_the_room_before_a_deletion_belongs_to_the_new_history(
+    rooms, store, clock, retry, delete
+):
+    say(rooms, 1)
+    slow = Meanwhile(store, 1, lambda: delete(1))
+    ack = Rooms(slow, clock=clock, new_id=Ids("slow-"), retry=retry).append(BOB, message("late", "b-1")).ack
+    assert (ack.seq, ack.epoch) == (2, rooms.head("general").epoch)
+    assert ack.epoch.startswith("deleted-")
+
+
+def test_what_is_said_while_a_message_is_deleted_stays(rooms, store, retry):
+    say(rooms, 1)
+    busy = Meanwhile(store, 1, lambda: say(rooms, 2))
+    assert delete_message(busy, "general", 1, new_id=Ids("deleted-"), retry=retry)
+    batch = rooms.read_after("general", None, None)
+    assert [(item.seq, item.deleted) for item in batch.messages] == [(1, True), (2, False)]
+    assert batch.head == 2
+
+
+def test_a_message_that_is_deleted_while_its_expiry_is_set_stays_deleted(rooms, store, retry, delete, clock):
+    say(rooms, 1)
+    busy = Meanwhile(store, 2, lambda: delete(1))
+    keep_messages(busy, "general", WEEK, new_id=Ids("kept-"), retry=retry)
+    assert [item.deleted for item in last_messages(store, "general", 1)] == [True]
+    clock.advance(WEEK)
+    assert last_messages(store, "general", 1) == []
+
+
+def test_how_long_messages_are_kept_outlives_a_deletion_beside_it(rooms, store, retry, keep, clock):
+    say(rooms, 1)
+    busy = Meanwhile(store, 1, lambda: keep(WEEK))
+    delete_message(busy, "general", 1, new_id=Ids("deleted-"), retry=retry)
+    clock.advance(WEEK)
+    assert last_messages(store, "general", 1) == []
+    assert store.query("DEDUPE#ann") == []
 
 
 # --- messages that expire ---

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -269,6 +271,22 @@ def test_in_whatever_order_and_however_often_frames_come_each_shows_once_in_orde
         assert shown(room) == sorted(shown(room), key=lambda number: number or 0)
     assert shown(room) == list(range(1, 9))
     assert not room.needs_sync
+
+
+def test_a_deleted_message_keeps_its_place_and_shows_nobodys_words() -> None:
+    room = room_at(1, 3)
+    room.receive(message(4, sender_id="[deleted]", content="[deleted]", deleted=True))
+    assert [entry.deleted for entry in room.timeline.entries] == [False, False, False, True]
+
+
+def test_ones_own_words_that_were_deleted_before_one_heard_of_them_do_not_stay() -> None:
+    room = room_at(1, 3)
+    room.timeline = room.timeline.add_own("c9", "mine", "Me", 5)
+    room.acknowledge(replace(acknowledged(4), duplicate=True, deleted=True))
+    assert shown(room) == [1, 2, 3]
+    assert room.needs_sync
+    room.absorb(page(4, 4), asked_from(3, "e"))
+    assert (shown(room), room.needs_sync) == ([1, 2, 3, 4], False)
 
 
 def all_gone(head: int, up_to: int) -> Batch:
