@@ -354,11 +354,11 @@ class Backend:
         return None
 
     def _sync(self, connection: Connection, frame: Sync) -> DownFrame:
-        self._admit(connection, frame.room_id)
+        self._admit_reader(connection, frame.room_id)
         return self.rooms.read_after(frame.room_id, frame.after, frame.epoch, frame.ref)
 
     def _history(self, connection: Connection, frame: History) -> DownFrame:
-        self._admit(connection, frame.room_id)
+        self._admit_reader(connection, frame.room_id)
         return self.rooms.read_before(frame.room_id, frame.before, frame.limit, frame.ref)
 
     def _ping(self, connection: Connection, frame: Ping) -> DownFrame:
@@ -375,6 +375,13 @@ class Backend:
     def _admit(self, connection: Connection, room_id: str) -> None:
         if not self._may_join(connection.user_id, room_id):
             raise Refused("forbidden", _closed_room(room_id))
+
+    def _admit_reader(self, connection: Connection, room_id: str) -> None:
+        """Who reads a room is in it, and so counted. Who writes need not be: what waits on a page is sent after its
+        person has left the room, or by another page of theirs."""
+        self._admit(connection, room_id)
+        if not self.connections.is_in(connection.connection_id, room_id):
+            raise Refused("not_in_room", f"roomId: enter {room_id} before you read it")
 
     def _entering(self, enter: Callable[[], T]) -> T:
         try:

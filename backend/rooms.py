@@ -1,21 +1,28 @@
 """What was said in which room, in which order: the log that never loses an acknowledged message.
 
     ROOM#<room>#LOG    <seq, 16 digits>      one message
-    ROOM#<room>#HEAD   HEAD                  the newest seq, and the epoch
+    ROOM#<room>#HEAD   HEAD                  the newest seq, and the epoch; written with the first message (Head)
     DEDUPE#<uid>       <clientMessageId>     what that person's message became
 
-``seq`` is dense from 1 in each room. One transaction takes the next seq (compare-and-set on the head), writes the
-dedupe record and the message, and what the sender has spent of the rate limit (:mod:`backend.rate`); so a message that
-is sent again gets its first answer again, whatever broke in between. Dedupe records live as long as their messages. An
-``epoch`` names one history: after a backup is restored under a new one, pages drop what they remember.
+``seq`` is dense from 1 in each room. One transaction takes the next seq, writes the dedupe record and the message, and
+what the sender has spent of the rate limit (:mod:`backend.rate`); so a message that is sent again gets its first answer
+again, whatever broke in between. Dedupe records live as long as their messages. An ``epoch`` names one history: after a
+backup is restored under a new one, pages drop what they remember.
+
+Who writes a head has read it, and holds it to two conditions: its epoch is the same, and the log has no next row.
+So appending is safe beside :mod:`backend.moderation`, which changes a head under a new epoch and the same seq.
+
+Messages may expire (:func:`backend.moderation.keep_messages`). What lies before a missing row is then out of reach, so
+that everybody reads a history without holes: it begins behind the newest of them.
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from backend.rate import Rate, RateLimit, TooFast
@@ -23,6 +30,7 @@ from backend.retry import Retry
 from backend.store.base import (
     MAX_ACTIONS,
     AttributeEquals,
+    Condition,
     ConditionFailed,
     Conflict,
     Item,
@@ -31,7 +39,16 @@ from backend.store.base import (
     Put,
     Store,
 )
-from chat.protocol import MAX_FRAME_BYTES, Ack, Batch, Message, RoomHead, SendMessage, encode
+from chat.protocol import (
+    EMPTY_EPOCH,
+    MAX_FRAME_BYTES,
+    Ack,
+    Batch,
+    Message,
+    RoomHead,
+    SendMessage,
+    encode,
+)
 
 # The digits of the largest integer that JavaScript keeps exactly, so that text order is number order.
 SEQ_DIGITS = 16
@@ -59,6 +76,51 @@ class Sender:
 
     user_id: str
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A room's HEAD row. One that is absent stands as the head of a room that nobody has written into.
+
+    ``keep_seconds``: how long messages are kept; 0: for ever, again; None: for ever, as ever. ``last_expires_at``:
+    epoch seconds at which the newest message expires; None: never.
+    """
+
+    room_id: str
+    epoch: str = EMPTY_EPOCH
+    seq: int = 0
+    keep_seconds: int | None = None
+    last_expires_at: int | None = None
+
+    @property
+    def told(self) -> RoomHead:
+        """What pages learn of it."""
+        return RoomHead(room_id=self.room_id, epoch=self.epoch, seq=self.seq)
+
+    @property
+    def condition(self) -> Condition:
+        """What holds as long as nobody but an append has written it."""
+        return NotExists() if self.epoch == EMPTY_EPOCH else AttributeEquals("epoch", self.epoch)
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether messages may be missing from the log."""
+        return self.keep_seconds is not None
+
+    def expiry(self, timestamp: int) -> int | None:
+        """When a message of ``timestamp`` (milliseconds since 1970) expires, epoch seconds; None: never."""
+        return timestamp // 1000 + self.keep_seconds if self.keep_seconds else None
+
+    def is_used_up(self, now: float) -> bool:
+        """Whether even the newest message has expired."""
+        return self.last_expires_at is not None and self.last_expires_at <= now
+
+    def item(self) -> Item:
+        """The row."""
+        key = head_key(self.room_id)
+        optional = {"keepSeconds": self.keep_seconds, "lastExpiresAt": self.last_expires_at}
+        set_ones = {name: value for name, value in optional.items() if value is not None}
+        return {"pk": key.pk, "sk": key.sk, "seq": self.seq, "epoch": self.epoch, **set_ones}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,45 +172,42 @@ class Rooms:
             return self._retry.run(lambda: self._append_once(sender, frame))
 
     def head(self, room_id: str) -> RoomHead:
-        """The newest seq and the epoch of a room, which begins to exist by being asked for."""
-        key = _head_key(room_id)
-        if (item := self._store.get(*key)) is None:
-            item = fresh = _head_item(room_id, 0, self._new_id())
-            try:
-                self._retry.run(lambda: self._store.put(fresh, NotExists()))
-            except ConditionFailed:  # somebody else was first, and their epoch counts
-                item = self._store.get(*key) or fresh
-        return RoomHead(room_id=room_id, epoch=item["epoch"], seq=item["seq"])
+        """The newest seq and the epoch of a room: 0 and EMPTY_EPOCH of one that nobody has written into."""
+        return read_head(self._store, room_id).told
 
     def begin_epochs(self, rooms: Iterable[str]) -> int:
         """Give the histories of rooms new names; returns of how many. Nobody may write meanwhile."""
         count, left = 0, iter(rooms)
-        while heads := self.heads(islice(left, MAX_ACTIONS)):
-            self._store.transact([Put(_head_item(head.room_id, head.seq, self._new_id())) for head in heads])
-            count += len(heads)
+        while keys := [head_key(room_id) for room_id in islice(left, MAX_ACTIONS)]:
+            items = self._store.get_many(keys).values()
+            self._store.transact([Put({**item, "epoch": self._new_id()}) for item in items])
+            count += len(items)
         return count
 
     def heads(self, rooms: Iterable[str]) -> list[RoomHead]:
-        """The heads of those rooms that exist, read at once."""
-        keys = {_head_key(room_id): room_id for room_id in rooms}
-        items = self._store.get_many(keys)
-        return [
-            RoomHead(room_id=keys[key], epoch=item["epoch"], seq=item["seq"])
-            for key, item in sorted(items.items())
-        ]
+        """The heads of those rooms, read at once, in the order of their names."""
+        keys = {room_id: head_key(room_id) for room_id in rooms}
+        items = self._store.get_many(keys.values())
+        return [_head(room_id, items.get(keys[room_id])).told for room_id in sorted(keys)]
 
     def read_after(self, room_id: str, after: int | None, epoch: str | None, ref: str | None = None) -> Batch:
         """What follows ``after``, one page.
 
         ``after`` None, another epoch, or an ``after`` beyond the head (a history that was restored) give the newest
-        page. So does a gap of more than 500, marked ``limited``.
+        page. So does a gap of more than 500, or one that is not whole any more, marked ``limited``. Who knows the room
+        as one without messages asks for what follows 0, whatever its epoch.
         """
-        head = self.head(room_id)
-        if after is None or after > head.seq or epoch not in (None, head.epoch):
-            return self._newest(head, ref, limited=False)
+        head = read_head(self._store, room_id)
+        is_known = epoch in (None, head.epoch) or (epoch == EMPTY_EPOCH and after == 0)
+        if after is None or after > head.seq or not is_known:
+            return self._newest(head, ref)
         if head.seq - after > MAX_GAP:
-            return self._newest(head, ref, limited=True)
-        items = self._store.query(_log(room_id), after=_sort_key(after), limit=PAGE_MESSAGES)
+            return self._newest(head, ref, missing_after=after)
+        items = self._store.query(log_of(room_id), after=sort_key(after), limit=PAGE_MESSAGES)
+        if head.has_gaps and after < head.seq:
+            found, items = items, _unbroken(items, after + 1)
+            if not items and (found or head.is_used_up(self._clock())):
+                return self._newest(head, ref, missing_after=after)
         messages = _fitting(head, items)
         last = messages[-1].seq if messages and messages[-1].seq else after
         newest = max(head.seq, last)
@@ -159,56 +218,58 @@ class Rooms:
 
     def read_before(self, room_id: str, before: int, limit: int, ref: str | None = None) -> Batch:
         """At most ``limit`` messages older than ``before``, the newest of them, one page."""
-        head = self.head(room_id)
-        items = self._store.query(
-            _log(room_id), before=_sort_key(before), limit=min(limit, PAGE_MESSAGES), reverse=True
-        )
-        messages = _fitting(head, items)[::-1]
-        first = messages[0].seq if messages and messages[0].seq else 1
-        complete = first == 1
-        return _batch(
-            head, messages, ref, newest=head.seq, following=None if complete else first, complete=complete
-        )
+        head = read_head(self._store, room_id)
+        most = min(limit, PAGE_MESSAGES)
+        # One more than is told: whether there is one says whether the history goes on.
+        items = self._store.query(log_of(room_id), before=sort_key(before), limit=most + 1, reverse=True)
+        if head.has_gaps:
+            items = self._unbroken_back(head, items, before - 1)
+        messages = _fitting(head, items[:most])[::-1]
+        complete = len(messages) == len(items)
+        following = None if complete else messages[0].seq
+        return _batch(head, messages, ref, newest=head.seq, following=following, complete=complete)
 
     # --- inside ---
 
     def _append_once(self, sender: Sender, frame: SendMessage) -> Appended:
-        head = self.head(frame.room_id)
-        dedupe_key = Key(f"DEDUPE#{sender.user_id}", frame.client_message_id)
+        head = read_head(self._store, frame.room_id)
+        key = dedupe_key(sender.user_id, frame.client_message_id)
         try:
             spent = self._limit.admit(sender.user_id)
         except TooFast:
-            if (first := self._first_ack(dedupe_key, frame, head)) is None:
+            if (first := self._first_ack(key, frame, head)) is None:
                 raise
             return Appended(first, None)
         ack = Ack(
             client_message_id=frame.client_message_id,
             room_id=frame.room_id,
-            epoch=head.epoch,
+            epoch=self._new_id() if head.epoch == EMPTY_EPOCH else head.epoch,
             message_id=self._new_id(),
             seq=head.seq + 1,
             timestamp=int(self._clock() * 1000),
         )
+        expires_at = head.expiry(ack.timestamp)
+        grown = replace(head, seq=ack.seq, epoch=ack.epoch, last_expires_at=expires_at)
         try:
             self._store.transact(
                 [
-                    Put(_dedupe_item(dedupe_key, ack, frame.content), NotExists()),
-                    Put(_head_item(frame.room_id, ack.seq, head.epoch), AttributeEquals("seq", head.seq)),
-                    Put(_log_item(ack, sender, frame.content), NotExists()),
+                    Put(expiring(_dedupe_item(key, ack, frame.content), expires_at), NotExists()),
+                    Put(grown.item(), head.condition),
+                    Put(expiring(_log_item(ack, sender, frame.content), expires_at), NotExists()),
                     *spent,
                 ]
             )
         except ConditionFailed as error:
-            if dedupe_key in error.failed and (first := self._first_ack(dedupe_key, frame, head)) is not None:
+            if key in error.failed and (first := self._first_ack(key, frame, head)) is not None:
                 return Appended(first, None)
             raise Conflict(
                 f"somebody else wrote into {frame.room_id} first, or as {sender.user_id}"
             ) from error
         return Appended(ack, _message(ack, sender, frame.content))
 
-    def _first_ack(self, dedupe_key: Key, frame: SendMessage, head: RoomHead) -> Ack | None:
+    def _first_ack(self, key: Key, frame: SendMessage, head: Head) -> Ack | None:
         """The answer that this message has had already, or None. Raises ReusedId."""
-        item = self._store.get(*dedupe_key)
+        item = self._store.get(*key)
         if item is None:
             return None
         if item["roomId"] != frame.room_id or item["contentHash"] != _hash(frame.content):
@@ -221,15 +282,35 @@ class Rooms:
             seq=item["seq"],
             timestamp=item["timestamp"],
             duplicate=True,
+            deleted=item.get("deleted", False),
         )
 
-    def _newest(self, head: RoomHead, ref: str | None, *, limited: bool) -> Batch:
-        items = self._store.query(_log(head.room_id), limit=PAGE_MESSAGES, reverse=True)
+    def _newest(self, head: Head, ref: str | None, *, missing_after: int | None = None) -> Batch:
+        """``missing_after``: not all that follows this seq will come, which ``limited`` says."""
+        limited = missing_after is not None
+        items = self._store.query(log_of(head.room_id), limit=PAGE_MESSAGES, reverse=True)
+        if head.has_gaps:
+            items = self._unbroken_back(head, items, head.seq)
         messages = _fitting(head, items)[::-1]
+        if not messages and head.is_used_up(self._clock()):
+            # Pages of earlier versions know the room as complete if the head is what they have, and ask for ever if it
+            # lies beyond. Newer ones go on from ``next``.
+            newest = head.seq if missing_after is None else missing_after
+            return _batch(head, [], ref, newest=newest, following=head.seq, complete=True, limited=limited)
         # Beside a running transaction DynamoDB may show the head and not yet its message. A page that is told of a head
         # behind some messages asks for the rest; one that were told of it behind none would take it as read.
         newest = max(head.seq, messages[-1].seq or 0) if messages else 0
         return _batch(head, messages, ref, newest=newest, complete=True, limited=limited)
+
+    def _unbroken_back(self, head: Head, items: list[Item], last: int) -> list[Item]:
+        """Of ``items``, newest first, those that reach down from ``last`` without a hole, or from the head where
+        ``last`` lies beyond it. One that does not show yet (see _newest) is no hole."""
+        if not items:
+            return items
+        newest = int(items[0]["sk"])
+        if last >= head.seq:
+            last = max(head.seq, newest) if head.is_used_up(self._clock()) else newest
+        return _unbroken(items, last, step=-1)
 
 
 def room_of_head(partition: str) -> str | None:
@@ -239,21 +320,41 @@ def room_of_head(partition: str) -> str | None:
     return partition[len(ROOM_PREFIX) : -len(_HEAD_SUFFIX)]
 
 
-def _head_key(room_id: str) -> Key:
+def head_key(room_id: str) -> Key:
+    """Where a room's head lives."""
     return Key(ROOM_PREFIX + room_id + _HEAD_SUFFIX, _HEAD)
 
 
-def _head_item(room_id: str, seq: int, epoch: str) -> Item:
-    key = _head_key(room_id)
-    return {"pk": key.pk, "sk": key.sk, "seq": seq, "epoch": epoch}
+def read_head(store: Store, room_id: str) -> Head:
+    """A room's head as it is stored."""
+    return _head(room_id, store.get(*head_key(room_id)))
 
 
-def _log(room_id: str) -> str:
+def _head(room_id: str, item: Item | None) -> Head:
+    if item is None:
+        return Head(room_id)
+    return Head(room_id, item["epoch"], item["seq"], item.get("keepSeconds"), item.get("lastExpiresAt"))
+
+
+def log_of(room_id: str) -> str:
+    """The partition of a room's messages."""
     return f"{ROOM_PREFIX}{room_id}#LOG"
 
 
-def _sort_key(seq: int) -> str:
+def sort_key(seq: int) -> str:
+    """A message's place in that partition."""
     return f"{seq:0{SEQ_DIGITS}d}"
+
+
+def dedupe_key(user_id: str, client_message_id: str) -> Key:
+    """Where it is kept what a person's message became."""
+    return Key(f"DEDUPE#{user_id}", client_message_id)
+
+
+def expiring(item: Item, expires_at: int | None) -> Item:
+    """``item`` with this expiry (epoch seconds), or with none."""
+    rest = {name: value for name, value in item.items() if name != "expiresAt"}
+    return rest if expires_at is None else {**rest, "expiresAt": expires_at}
 
 
 def _hash(content: str) -> str:
@@ -274,8 +375,8 @@ def _dedupe_item(key: Key, ack: Ack, content: str) -> Item:
 
 def _log_item(ack: Ack, sender: Sender, content: str) -> Item:
     return {
-        "pk": _log(ack.room_id),
-        "sk": _sort_key(ack.seq),
+        "pk": log_of(ack.room_id),
+        "sk": sort_key(ack.seq),
         "messageId": ack.message_id,
         "clientMessageId": ack.client_message_id,
         "senderId": sender.user_id,
@@ -299,7 +400,8 @@ def _message(ack: Ack, sender: Sender, content: str) -> Message:
     )
 
 
-def _stored(head: RoomHead, item: Item) -> Message:
+def stored(head: Head, item: Item) -> Message:
+    """The message in a row of the log."""
     return Message(
         room_id=head.room_id,
         message_id=item["messageId"],
@@ -310,15 +412,22 @@ def _stored(head: RoomHead, item: Item) -> Message:
         epoch=head.epoch,
         seq=int(item["sk"]),
         client_message_id=item["clientMessageId"],
+        deleted=item.get("deleted", False),
     )
 
 
-def _fitting(head: RoomHead, items: Sequence[Item]) -> list[Message]:
+def _unbroken(items: Sequence[Item], first: int, step: int = 1) -> list[Item]:
+    """Those of ``items`` that follow each other by ``step``, from the seq ``first`` on."""
+    wanted = itertools.count(first, step)
+    return list(itertools.takewhile(lambda item: int(item["sk"]) == next(wanted), items))
+
+
+def _fitting(head: Head, items: Sequence[Item]) -> list[Message]:
     """The first of ``items`` that fit into one frame; the first always does (see MAX_ESCAPED_CONTENT_BYTES)."""
     messages: list[Message] = []
     size = 0
     for item in items:
-        message = _stored(head, item)
+        message = stored(head, item)
         size += len(encode(message).encode()) + 1  # and a comma
         if messages and size > PAGE_BYTES:
             break
@@ -327,7 +436,7 @@ def _fitting(head: RoomHead, items: Sequence[Item]) -> list[Message]:
 
 
 def _batch(
-    head: RoomHead,
+    head: Head,
     messages: Sequence[Message],
     ref: str | None,
     *,

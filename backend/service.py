@@ -22,10 +22,12 @@ from backend.handlers import MOST_CONNECTIONS, Backend
 from backend.protocols import Bounds
 from backend.rate import BURST, BURST_NEW, PER_SECOND, Rate
 from backend.store.base import StoreError
-from backend.store.sqlite import SqliteStore
+from backend.store.sqlite import PURGE_ROWS, SqliteStore
 from backend.tickets import TicketOrToken, Tickets
 from backend.tokens import DEFAULT_LIFETIME_SECONDS, Tokens, load_secret
 from chat.protocol import Bye, encode
+
+log = logging.getLogger(__name__)
 
 log = logging.getLogger(__name__)
 
@@ -125,19 +127,29 @@ class Service:
         self.backend.connections.purge(map(connection_id_of, self.store.partitions(CONNECTION_PREFIX)))
 
     async def keep_house(self) -> None:
-        """Until cancelled: keep the gateway's limits, delete expired rows."""
+        """Until cancelled: keep the gateway's limits, delete expired rows until none is left.
+
+        Between two batches of rows other writers have their turn, and the limits are kept.
+        """
         loop = asyncio.get_running_loop()
         purge_at = loop.time()
         pause = min(SWEEP_SECONDS, self.options.idle_seconds / 5, self.options.duration_seconds / 5)
         while True:
             self.gateway.sweep()
             if loop.time() >= purge_at:
+                if await loop.run_in_executor(self.workers, self._purge) == PURGE_ROWS:
+                    await asyncio.sleep(0)
+                    continue
                 purge_at = loop.time() + PURGE_SECONDS
-                try:
-                    await loop.run_in_executor(self.workers, self.store.purge_expired)
-                except StoreError as error:  # locked or full: the next time does it
-                    log.warning("expired rows are not deleted now: %s", error)
             await asyncio.sleep(pause)
+
+    def _purge(self) -> int:
+        """Delete a batch of expired rows; returns how many. A store that cannot now is asked again next time."""
+        try:
+            return self.store.purge_expired()
+        except StoreError as error:
+            log.warning("expired rows stay for now: %s", error)
+            return 0
 
     def close(self, within: float) -> bool:
         """Let handlers finish, then the file go. False, and it stays open, if one hangs for ``within`` seconds."""

@@ -150,6 +150,7 @@ def _message(entry: Entry, room_id: str, epoch: str) -> Message:
         epoch=epoch,
         seq=entry.seq,
         client_message_id=entry.client_message_id,
+        deleted=entry.deleted,
     )
 
 

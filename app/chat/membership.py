@@ -29,7 +29,7 @@ from chat.protocol import (
     UpFrame,
 )
 from chat.requests import Request, Requests
-from chat.room import Room
+from chat.room import Asked, Room
 from chat.room_book import RoomBook
 from kizuna.errors import KizunaError, NotConnected
 from kizuna.platform import Platform, TimerHandle
@@ -226,7 +226,7 @@ class Membership:
         """Messages that were asked for."""
         request = self._requests.answered(batch.ref)
         successor = self._successor
-        asked_after = self._asked_after(request, batch.room_id)
+        asked = self._asked(request, batch.room_id)
         if successor is not None and batch.ref is None:
             successor.note_answer(batch.room_id)
         room = self._book.get(batch.room_id)
@@ -237,7 +237,7 @@ class Membership:
             room.prepend(batch)
         else:
             before = room.watermark
-            if room.absorb(batch, asked_after):
+            if room.absorb(batch, asked):
                 self._listener.history_restored(room)
             self._go_on(room, batch, room.watermark != before)
             if request is not None and isinstance(request.frame, Join):
@@ -344,16 +344,13 @@ class Membership:
         self._closed.discard(room.room_id)
         self._note_caught_up()
 
-    def _asked_after(self, request: Request | None, room_id: str) -> int | None:
+    def _asked(self, request: Request | None, room_id: str) -> Asked | None:
         """From where the question went that a batch answers; hello's answers carry no reference."""
         if request is not None and isinstance(request.frame, Sync | Join):
-            return request.frame.after
-        asked = None
+            return request.frame
         if self._successor is not None:
-            asked = self._successor.positions.get(room_id)
-        elif self._preparing is not None:
-            asked = self._entered.get(room_id)
-        return None if asked is None else asked.after
+            return self._successor.positions.get(room_id)
+        return self._entered.get(room_id) if self._preparing is not None else None
 
     def _note_caught_up(self) -> None:
         if self._caught_up is not None and not self._caught_up.done() and not self._missing:

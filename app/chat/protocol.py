@@ -42,6 +42,9 @@ MAX_NAME_CHARACTERS = names.LONGEST_PERSON
 MAX_ID_CHARACTERS = 64
 MAX_ROOMS_PER_HELLO = 50
 MAX_HISTORY_LIMIT = 100
+# The epoch of a room that nobody has written into, which has no record and so none of its own. The first message gives
+# the room an epoch, never this one, and takes nothing away: what follows 0 is the same in both.
+EMPTY_EPOCH = "empty"
 # The largest integer that JavaScript, and so every JSON reader, keeps exactly.
 MAX_INTEGER = 2**53 - 1
 # More people than any room has; a larger number than 32 bits would reach the page's plural rules as a BigInt, which
@@ -229,8 +232,9 @@ def _kind(value: Any) -> str:
 # --- frames ---
 
 
-def _checked(check: Check, **options: Any) -> Any:
-    return field(metadata={"check": check}, **options)
+def _checked(check: Check, *, sparse: bool = False, **options: Any) -> Any:
+    """A field of a frame. ``sparse``: it is written only where it says something else than by default."""
+    return field(metadata={"check": check, "sparse": sparse}, **options)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -354,6 +358,7 @@ class Message(DownFrame):
     """One message. ``seq`` is its place in the room, dense from 1; ``timestamp`` is the server's, milliseconds.
 
     ``epoch``, ``seq`` and ``client_message_id`` are None in frames of a server that has none (the article's).
+    ``deleted``: an operator took it away; ``content`` and sender stand for nobody's words, and the place is kept.
     """
 
     type = "message"
@@ -366,11 +371,13 @@ class Message(DownFrame):
     epoch: str | None = _checked(_nullable(check_id), default=None)
     seq: int | None = _checked(_nullable(_bounded(1, MAX_INTEGER)), default=None)
     client_message_id: str | None = _checked(_nullable(check_id), default=None)
+    deleted: bool = _checked(check_flag, sparse=True, default=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ack(DownFrame):
-    """The message is stored for good. ``duplicate``: it already was, and this is the first answer again."""
+    """The message is stored for good. ``duplicate``: it already was, and this is the first answer again. ``deleted``:
+    an operator took it away since."""
 
     type = "ack"
     client_message_id: str = _checked(check_id)
@@ -380,6 +387,7 @@ class Ack(DownFrame):
     seq: int = _checked(_bounded(1, MAX_INTEGER))
     timestamp: int = _checked(check_integer)
     duplicate: bool = _checked(check_flag, default=False)
+    deleted: bool = _checked(check_flag, sparse=True, default=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -400,7 +408,8 @@ class Batch(DownFrame):
 
     ``next`` is where the next request goes on (``after`` for sync, ``before`` for history); ``head`` the room's
     newest seq (0: empty room); ``complete``: nothing more in this direction; ``limited``: the gap was larger than
-    the server replays, so these are the newest messages and a hole lies before them.
+    the server replays, or some of it has expired, so these are the newest messages and a hole lies before them. Where
+    none is left of a gap, ``head`` is where the page is, and ``next`` where the next message will follow.
     """
 
     type = "batch"
@@ -546,7 +555,10 @@ def to_object(part: Part) -> dict[str, Any]:
         data["action"] = part.action
     elif isinstance(part, DownFrame):
         data["type"] = part.type
-    data.update({wire: _to_value(getattr(part, item.name)) for item, wire in _fields_of(type(part))})
+    for item, wire in _fields_of(type(part)):
+        value = getattr(part, item.name)
+        if not item.metadata["sparse"] or value != item.default:
+            data[wire] = _to_value(value)
     return data
 
 

@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence as Messages
+from typing import Protocol
 
-from chat.protocol import Ack, Batch, Message, RoomHead, RoomPosition
+from chat.protocol import EMPTY_EPOCH, Ack, Batch, Message, RoomHead, RoomPosition
 from chat.timeline import Delivery, Timeline
 from kizuna.sequence import Sequence
+
+
+class Asked(Protocol):
+    """From where the server was asked: a sync, a join, or a room of a hello."""
+
+    @property
+    def after(self) -> int | None:
+        """The watermark then; None: the newest page was asked for."""
+
+    @property
+    def epoch(self) -> str | None:
+        """The history that was known then."""
 
 
 class Room:
@@ -101,6 +114,8 @@ class Room:
         """One's own message is stored: it takes its place in the sequence like everybody's."""
         if not self._belongs(ack.epoch):
             return
+        if ack.deleted:  # what stands in its place comes like everybody's
+            self.timeline = self.timeline.discard(ack.client_message_id)
         if self.timeline.own(ack.client_message_id) is None:
             self._sequence.note_head(ack.seq)  # not shown yet: its broadcast, or a sync, brings the words
         elif ack.seq > self._sequence.watermark:
@@ -115,22 +130,29 @@ class Room:
         if self._sequence.epoch is not None and self._belongs(head.epoch):
             self._sequence.note_head(head.seq)
 
-    def absorb(self, batch: Batch, asked_after: int | None = None) -> bool:
+    def absorb(self, batch: Batch, asked: Asked | None = None) -> bool:
         """What ``hello``, ``join`` or ``sync`` brought. True if an earlier history was dropped for another one:
-        another epoch, or a head before ``asked_after``, which the server had reached when it was asked."""
-        was_restored = self._sequence.epoch is not None and (
-            batch.epoch != self._sequence.epoch or batch.head < (asked_after or 0)
-        )
+        another epoch, or a head before the one that the server had reached when it was ``asked``. A history of which
+        nothing has come is dropped without a word."""
+        if self._is_from_before_the_first_message(batch, asked):
+            return False
+        asked_after = asked.after if asked is not None else None
+        is_another = self._sequence.epoch not in (None, batch.epoch)
+        was_restored = self._sequence.watermark > 0 and (is_another or batch.head < (asked_after or 0))
         first = next((message.seq for message in batch.messages if message.seq is not None), None)
-        leaves_hole = batch.limited and (first or 0) > self._sequence.watermark + 1  # else it comes late
-        is_new_page = was_restored or leaves_hole or self._is_stale or self._sequence.epoch is None
+        begins = first or (batch.next or 0) + 1  # without messages: all have expired up to ``next``
+        leaves_hole = batch.limited and begins > self._sequence.watermark + 1  # else it comes late
+        is_new_page = (
+            is_another or was_restored or leaves_hole or self._is_stale or self._sequence.epoch is None
+        )
         if is_new_page:
             if was_restored:
                 self._sequence.forget()
                 self.seen = min(self.seen, batch.head)
             self.timeline = self.timeline.only_pending()
             self._is_stale = self._begins = False
-            self._show(self._sequence.start(batch.epoch, (first or batch.head + 1) - 1))
+            start = begins if leaves_hole else first or batch.head + 1
+            self._show(self._sequence.start(batch.epoch, start - 1))
         released: list[Message | Ack] = []
         for message in batch.messages:
             if message.seq is not None:
@@ -153,10 +175,23 @@ class Room:
         before, self.timeline = self.timeline, self.timeline.add_many(batch.messages)
         self._begins = batch.complete or self.timeline is before
 
+    def _is_from_before_the_first_message(self, batch: Batch, asked: Asked | None) -> bool:
+        """Whether this is a late answer, which says that nobody has written into the room. Only who asked from the
+        history that is shown, and is answered so, has lost it."""
+        known = self._sequence.epoch
+        if batch.epoch != EMPTY_EPOCH or known in (None, EMPTY_EPOCH) or self._is_stale:
+            return False
+        return asked is None or asked.epoch != known
+
     def _belongs(self, epoch: str | None) -> bool:
-        """Whether a frame belongs to the history shown. Before the first batch none does: the batch brings it."""
+        """Whether a frame belongs to the history shown. Before the first batch none does: the batch brings it. The
+        history of a room that nobody had written into is the one that begins with the first message."""
         if self._sequence.epoch is None:
             return False
+        if self._sequence.epoch == EMPTY_EPOCH and epoch is not None:
+            self._sequence.start(epoch, 0)
+        if epoch == EMPTY_EPOCH:  # said before the first message
+            return self._sequence.epoch == EMPTY_EPOCH
         if epoch != self._sequence.epoch:
             self._is_stale = True
             return False

@@ -52,6 +52,7 @@ class Entry:
     client_message_id: str | None = None
     seq: int | None = None
     failure: Failure | None = None  #: when FAILED
+    deleted: bool = False  #: an operator took the words away; only the place is left
 
 
 def client_key(sender_id: str, client_message_id: str) -> str:
@@ -223,6 +224,7 @@ class Timeline:
             client_message_id=message.client_message_id
             or (optimistic.client_message_id if optimistic else None),
             seq=message.seq,
+            deleted=message.deleted,
         )
         return self._place(entry, known)
 

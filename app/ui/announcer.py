@@ -88,9 +88,10 @@ class Announcer:
         names = {entry.sender_name for entry in self._heard}
         count = len(self._heard)
         if count == 1:
-            return self._texts(
-                "announce.message", name=self._heard[0].sender_name, text=self._heard[0].content[:200]
-            )
+            (entry,) = self._heard
+            if entry.deleted:
+                return self._texts("message.deleted")
+            return self._texts("announce.message", name=entry.sender_name, text=entry.content[:200])
         if len(names) == 1:
             return self._texts("announce.messages_from", count=count, name=names.pop())
         return self._texts("announce.messages", count=count)

@@ -84,7 +84,7 @@ class RowFactory:
             self._draw_ids(element, new)
         if old.timestamp != new.timestamp:
             self._draw_time(element, new)
-        if old.content != new.content:
+        if (old.content, old.deleted) != (new.content, new.deleted):
             self._draw_content(element, new)
         if (old.state, old.failure) != (new.state, new.failure):
             self._draw_delivery(element, new)
@@ -104,6 +104,10 @@ class RowFactory:
 
     def _draw_content(self, element: Any, entry: Entry) -> None:
         content = part(element, "content")
+        element.toggleAttribute("data-deleted", entry.deleted)
+        if entry.deleted:
+            content.textContent = self._texts("message.deleted")
+            return
         found = pieces(entry.content)
         if len(found) == 1 and found[0].link is None:
             content.textContent = entry.content

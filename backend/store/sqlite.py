@@ -3,11 +3,13 @@
 Durability: WAL with ``synchronous=FULL``, so a transaction that returned survives kill -9 and power loss.
 Concurrency: one writing connection behind a lock and ``BEGIN IMMEDIATE`` (a condition and its write are one step,
 as in DynamoDB), and a pool of reading connections that never wait for the writer. One process at a time owns
-the file (see :class:`Lock`): a second server would purge the first one's connection records.
+the file (see :class:`Lock`): a second server would purge the first one's connection records. A tool may write
+``beside`` the owner, or while there is none.
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -82,11 +84,11 @@ class SqliteStore:
 
     ``clock`` gives epoch seconds and decides what is expired. Raises StoreUnavailable, in words that name the
     path, for a folder that cannot be written, a file that is no Kizuna database, a newer schema, or a file that
-    another server uses. ``shared``: a command's, beside a server or none; then the file must exist.
+    another server uses. ``beside``: another process may own the file, which must exist.
     """
 
     def __init__(
-        self, path: str | Path, *, clock: Callable[[], float] = time.time, shared: bool = False
+        self, path: str | Path, *, clock: Callable[[], float] = time.time, beside: bool = False
     ) -> None:
         self.path = Path(path)
         self._clock = clock
@@ -94,14 +96,15 @@ class SqliteStore:
         self._readers: list[sqlite3.Connection] = []
         self._readers_lock = threading.Lock()
         self._closed = False
-        if shared and not self.path.is_file():
-            raise StoreUnavailable(f"there is no file {self.path}")
-        make_file(self.path)
-        self._owner = None if shared else Lock(self.path)
+        if beside:
+            check_is_used(self.path)
+        else:
+            make_file(self.path)
+        self._owner = None if beside else Lock(self.path)
         try:
             self._writer = _open(self.path)
         except BaseException:
-            self._let_go()
+            self._release()
             raise
 
     # --- reading ---
@@ -186,11 +189,11 @@ class SqliteStore:
                 reader.close()
             self._readers.clear()
             self._writer.close()
-            self._let_go()
+            self._release()
 
     # --- inside ---
 
-    def _let_go(self) -> None:
+    def _release(self) -> None:
         if self._owner is not None:
             self._owner.release()
 
@@ -326,6 +329,15 @@ def check_owner(path: Path, connection: sqlite3.Connection) -> bool:
             f"{path} has schema {version}; this version of Kizuna knows {SCHEMA_VERSION} and older"
         )
     return bool(tables)
+
+
+def check_is_used(path: Path) -> None:
+    """Raise StoreUnavailable unless Kizuna has written into the file at ``path``."""
+    if not path.is_file():
+        raise StoreUnavailable(f"there is no file {path}")
+    with translated(path), contextlib.closing(connect(path)) as connection:
+        if not check_owner(path, connection):
+            raise StoreUnavailable(f"{path} is empty: no Kizuna database")
 
 
 def _prepare(path: Path, connection: sqlite3.Connection) -> None:

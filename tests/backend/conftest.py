@@ -26,7 +26,14 @@ STORES = {
     "test_store": ("sqlite", "dynamodb", pytest.param("moto", marks=pytest.mark.deep)),
     **dict.fromkeys(("test_bans", "test_large_rooms"), ("sqlite", "dynamodb")),
     **dict.fromkeys(
-        ("test_rooms", "test_connections", "test_messages", "test_handlers", "test_tickets"),
+        (
+            "test_rooms",
+            "test_moderation",
+            "test_connections",
+            "test_messages",
+            "test_handlers",
+            "test_tickets",
+        ),
         ("sqlite", pytest.param("dynamodb", marks=pytest.mark.deep)),
     ),
 }

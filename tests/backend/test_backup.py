@@ -279,6 +279,9 @@ def test_every_room_begins_an_epoch_of_its_own_and_people_and_tokens_stay(data, 
     first = life()
     ann = first.person("Ann")
     rooms = [f"r{number}" for number in range(150)]
+    ann.hello()
+    for number, room in enumerate(rooms):
+        ann.send("first", f"c-{number}", room)
     before = {room: first.backend.rooms.head(room).epoch for room in rooms}
     first.end()
     save(data, saved)

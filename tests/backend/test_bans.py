@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from backend import ban_command
+from backend.admin import COMMANDS
 from backend.bans import Ban, Banned, Bans
 from backend.connections import Connections
 from backend.store.base import Store
@@ -26,10 +26,9 @@ def run(store: Store) -> Run:
 
     def command(*arguments: str) -> str:
         parser = argparse.ArgumentParser()
-        ban_command.add_commands(parser.add_subparsers(required=True))
-        chosen = parser.parse_args(arguments)
-        said: str = chosen.run(store, chosen)
-        return said
+        COMMANDS[arguments[0]].accept(parser)
+        chosen = parser.parse_args(arguments[1:])
+        return "\n".join(COMMANDS[arguments[0]].run(store, chosen))
 
     return command
 

@@ -200,14 +200,14 @@ class Conversation(RuleBasedStateMachine):
     @rule(link=links, room=ROOM, after=AFTER)
     def sync(self, link: Link, room: str, after: int | None) -> None:
         got = self.say(link, {"action": "sync", "roomId": room, "after": after, "ref": "r"})
-        if got is not None:
+        if got is not None and self.may_read(link, room, got):
             (batch,) = got
             self.check_batch(batch, room, after)
 
     @rule(link=links, room=ROOM, before=st.integers(1, 8), limit=st.integers(1, 4))
     def history(self, link: Link, room: str, before: int, limit: int) -> None:
         got = self.say(link, {"action": "history", "roomId": room, "before": before, "limit": limit})
-        if got is not None:
+        if got is not None and self.may_read(link, room, got):
             (batch,) = got
             last = min(before - 1, len(self.logs[room]))
             assert contents(batch) == self.stored(room, range(max(1, last - limit + 1), last + 1))
@@ -275,6 +275,12 @@ class Conversation(RuleBasedStateMachine):
             assert [(answer["type"], answer["code"]) for answer in got] == [("error", "hello_first")]
             return None
         return got
+
+    def may_read(self, link: Link, room: str, got: list[Frame]) -> bool:
+        """Whether a connection is in the room; if it is not, having checked the refusal."""
+        if room not in link.rooms:
+            assert [(answer["type"], answer["code"]) for answer in got] == [("error", "not_in_room")]
+        return room in link.rooms
 
     def deliver(self) -> None:
         """Put what was posted into the inboxes of those who are alive."""

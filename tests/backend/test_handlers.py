@@ -300,6 +300,31 @@ def test_history_goes_back_page_by_page(ann):
     assert ([message["seq"] for message in answer["messages"]], answer["next"]) == ([3, 4], 3)
 
 
+@pytest.mark.parametrize("ask", [{"action": "sync", "after": 0}, {"action": "history", "before": 9}])
+@pytest.mark.parametrize("was_in", [False, True])
+def test_a_room_is_read_by_those_who_are_in_it(ann, person, ask, was_in):
+    bob = person("Bob", "other")
+    bob.send("for those in here", room="other")
+    frame = {**ask, "roomId": "other", "ref": "r-1"}
+    if was_in:
+        ann.say({"action": "join", "roomId": "other"})
+        assert [message["content"] for message in ann.say(frame)["messages"]] == ["for those in here"]
+        ann.say({"action": "leave", "roomId": "other"})
+    answer = ann.say(frame)
+    assert (answer["type"], answer["code"], answer["ref"]) == ("error", "not_in_room", "r-1")
+    assert answer["roomId"] == "other"
+    assert "for those" not in json.dumps(answer)
+
+
+def test_what_waits_for_a_room_that_was_left_is_stored_and_heard_there(ann, person):
+    bob = person("Bob", "other")
+    ann.say({"action": "join", "roomId": "other"})
+    ann.say({"action": "leave", "roomId": "other"})
+    assert ann.send("it waited", room="other") is None
+    assert bob.texts() == ["it waited"]
+    assert [ack["seq"] for ack in ann.got("ack")] == [1]
+
+
 def test_pong_brings_the_clients_time_back_and_the_heads_of_its_rooms(ann, person):
     person("Bob", "other").send("hi", room="other")
     ann.say({"action": "join", "roomId": "other"})

@@ -8,7 +8,7 @@ import pytest
 from backend.retry import Retry
 from backend.rooms import MAX_GAP, PAGE_MESSAGES, ReusedId, Rooms, Sender, may_join
 from backend.store.base import Conflict
-from chat.protocol import MAX_FRAME_BYTES, MAX_INTEGER, SendMessage, encode
+from chat.protocol import EMPTY_EPOCH, MAX_FRAME_BYTES, MAX_INTEGER, RoomHead, SendMessage, encode
 from tests.backend.fakes import START, Ids
 
 ANN = Sender("ann", "Ann")
@@ -165,39 +165,91 @@ def test_a_room_that_stays_too_busy_is_a_conflict_and_nothing_is_stored(store, c
 # --- heads ---
 
 
-def test_a_room_begins_to_exist_when_it_is_asked_for_and_keeps_its_epoch(rooms):
-    first = rooms.head("new")
-    assert first.seq == 0
-    assert rooms.head("new") == first
-    rooms.append(ANN, message(room="new"))
-    assert (rooms.head("new").seq, rooms.head("new").epoch) == (1, first.epoch)
+def test_asking_for_a_room_writes_nothing(rooms, store, clock):
+    class ReadOnly:
+        def __getattr__(self, name):
+            assert name in ("get", "get_many", "query")
+            return getattr(store, name)
+
+    asking = Rooms(ReadOnly(), clock=clock, new_id=Ids())
+    assert asking.head("new") == RoomHead(room_id="new", epoch=EMPTY_EPOCH, seq=0)
+    assert asking.read_after("new", None, None).epoch == EMPTY_EPOCH
+    assert asking.read_after("new", 5, "a history that is no more").head == 0
+    assert asking.read_before("new", 5, 10).complete
+    assert asking.heads(["new"])[0].seq == 0
+    assert rooms.head("new") == asking.head("new")
 
 
-def test_two_that_open_a_room_at_once_agree_on_its_epoch(store, clock, retry):
-    rooms = Rooms(store, clock=clock, new_id=Ids("mine-"), retry=retry)
+def test_the_first_message_gives_the_room_an_epoch_of_its_own_which_stays(rooms):
+    first = rooms.append(ANN, message()).ack
+    second = rooms.append(ANN, message("more", "c-2")).ack
+    assert first.epoch == second.epoch == rooms.head("general").epoch != EMPTY_EPOCH
 
+
+def test_two_that_say_the_first_word_at_once_agree_on_the_epoch(store, clock, retry):
     class Outrun:
+        """Somebody else is first, once."""
+
+        is_outrun = False
+
         def __getattr__(self, name):
             return getattr(store, name)
 
-        def put(self, item, condition=None):
-            rooms.head("new")
-            store.put(item, condition)
+        def transact(self, actions):
+            if not self.is_outrun:
+                self.is_outrun = True
+                Rooms(store, clock=clock, new_id=Ids("first-"), retry=retry).append(BOB, message())
+            store.transact(actions)
 
-    assert Rooms(Outrun(), clock=clock, new_id=Ids("late-"), retry=retry).head("new").epoch == "mine-1"
+    late = Rooms(Outrun(), clock=clock, new_id=Ids("late-"), retry=retry)
+    ack = late.append(ANN, message()).ack
+    assert (ack.seq, ack.epoch) == (2, late.head("general").epoch)
+    assert ack.epoch.startswith("first-")
+    assert seqs(late.read_after("general", 0, ack.epoch)) == [1, 2]
 
 
-def test_heads_of_many_rooms_leave_out_those_that_never_were(rooms):
+def test_sixteen_who_say_the_first_word_at_once_share_one_epoch(store, clock):
+    lives = [Rooms(store, clock=clock, new_id=Ids(f"{n}-"), retry=Retry()) for n in range(16)]
+    start = threading.Barrier(16)
+
+    def send(number):
+        start.wait()
+        return lives[number].append(Sender(f"u{number}", "U"), message()).ack
+
+    with ThreadPoolExecutor(16) as pool:
+        acks = list(pool.map(send, range(16)))
+    assert sorted(ack.seq for ack in acks) == list(range(1, 17))
+    assert {ack.epoch for ack in acks} == {lives[0].head("general").epoch}
+
+
+def test_a_room_that_an_earlier_version_recorded_without_a_message_keeps_its_epoch(rooms, store):
+    store.put({"pk": "ROOM#general#HEAD", "sk": "HEAD", "seq": 0, "epoch": "of old"})
+    assert rooms.read_after("general", 0, EMPTY_EPOCH).epoch == "of old"
+    assert rooms.append(ANN, message()).ack.epoch == "of old"
+
+
+def test_who_knew_the_room_without_messages_gets_all_that_follows(rooms):
+    fill(rooms, 3)
+    batch = rooms.read_after("general", 0, EMPTY_EPOCH)
+    assert (seqs(batch), batch.epoch) == ([1, 2, 3], rooms.head("general").epoch)
+    fill(rooms, PAGE_MESSAGES, begin=4)
+    batch = rooms.read_after("general", 0, EMPTY_EPOCH)
+    assert (seqs(batch)[0], batch.complete) == (1, False)
+
+
+def test_heads_of_many_rooms_name_those_that_nobody_wrote_into_too(rooms):
+    """Who is told nothing about a room takes it that the server has them out of it, and joins again."""
     fill(rooms, 2, "b")
-    rooms.head("a")
-    assert [(head.room_id, head.seq) for head in rooms.heads(["b", "a", "never"])] == [("a", 0), ("b", 2)]
+    named = [(head.room_id, head.seq) for head in rooms.heads(["b", "a"])]
+    assert named == [("a", 0), ("b", 2)]
+    assert rooms.heads(["a"])[0].epoch == EMPTY_EPOCH
     assert rooms.heads([]) == []
 
 
 # --- reading on ---
 
 
-def test_an_empty_room_is_complete_and_has_an_epoch(rooms):
+def test_an_empty_room_is_complete(rooms):
     batch = rooms.read_after("general", None, None, "r-1")
     assert (batch.messages, batch.next, batch.head, batch.complete, batch.limited) == (
         (),
@@ -206,7 +258,7 @@ def test_an_empty_room_is_complete_and_has_an_epoch(rooms):
         True,
         False,
     )
-    assert (batch.ref, batch.epoch) == ("r-1", rooms.head("general").epoch)
+    assert (batch.ref, batch.epoch) == ("r-1", EMPTY_EPOCH)
     assert rooms.read_after("general", 0, None).complete
 
 

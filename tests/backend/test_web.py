@@ -14,10 +14,12 @@ from starlette.routing import Mount
 from starlette.types import Message
 
 from backend.pages import SECURITY_HEADERS
+from backend.rooms import Sender
 from backend.service import Options, Service
 from backend.store.base import StoreUnavailable
 from backend.tokens import Tokens
 from backend.web import Origins, create_app
+from chat.protocol import SendMessage
 
 MINE = "0123456789abcdef"
 ELSEWHERE = "https://page.example"
@@ -447,6 +449,8 @@ async def test_records_of_an_earlier_life_are_purged_at_the_start_and_messages_s
         connections = client.service.backend.connections
         connections.open("old=", client.service.tokens.verify(token))
         connections.activate(connections.get("old="), ["general"])
+        said = SendMessage(client_message_id="c-1", room_id="general", content="hi")
+        client.service.backend.rooms.append(Sender("ann", "Ann"), said)
         head = client.service.backend.rooms.head("general")
     async with serving(tmp_path) as client:
         assert client.service.backend.connections.get("old=") is None

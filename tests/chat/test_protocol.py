@@ -500,3 +500,12 @@ def test_every_error_says_its_code_for_the_wire():
     codes = {error.code for error in (MalformedFrame, UnknownFrame, InvalidField)}
     assert codes == {"malformed_frame", "unknown_frame", "invalid_field"}
     assert MalformedFrame("x").field is None
+
+
+def test_a_field_that_most_frames_lack_is_written_only_where_it_says_something() -> None:
+    frame = Ack(client_message_id="c", room_id="r", epoch="e", message_id="m", seq=1, timestamp=1)
+    assert "deleted" not in to_object(frame)
+    deleted = dataclasses.replace(frame, deleted=True)
+    assert to_object(deleted)["deleted"] is True
+    assert parse_down(to_object(deleted)) == deleted
+    assert parse_down(to_object(frame)) == frame

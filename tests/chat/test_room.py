@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.protocol import Ack, Batch, Message, RoomHead
+from chat.protocol import EMPTY_EPOCH, Ack, Batch, Message, RoomHead, RoomPosition
 from chat.room import Room
 from chat.timeline import Delivery
 
@@ -105,6 +107,98 @@ def test_a_head_of_another_epoch_is_noticed_even_when_nothing_is_said() -> None:
     assert room.needs_sync
 
 
+def empty_room(me: str = "me") -> Room:
+    """One that nobody had written into when the page asked."""
+    room = Room("general", me)
+    room.absorb(nothing())
+    return room
+
+
+def nothing() -> Batch:
+    return Batch(room_id="general", epoch=EMPTY_EPOCH, head=0, complete=True)
+
+
+def asked_from(after: int | None, epoch: str | None) -> RoomPosition:
+    return RoomPosition(room_id="general", after=after, epoch=epoch)
+
+
+def test_the_first_message_of_an_empty_room_is_shown_and_its_epoch_taken_over() -> None:
+    room = empty_room()
+    room.receive(message(1))
+    assert (shown(room), room.epoch, room.needs_sync) == ([1], "e", False)
+
+
+def test_ones_own_first_words_in_an_empty_room_take_their_place() -> None:
+    room = empty_room()
+    room.timeline = room.timeline.add_own("c9", "mine", "Me", 5)
+    room.acknowledge(acknowledged(1))
+    assert (shown(room), room.epoch, room.needs_sync) == ([1], "e", False)
+
+
+def test_a_message_beyond_the_first_of_an_empty_room_asks_for_those_before() -> None:
+    room = empty_room()
+    room.receive(message(2))
+    assert (shown(room), room.needs_sync) == ([], True)
+    assert (room.position().after, room.position().epoch) == (0, "e")
+    assert not room.absorb(page(1, 2), asked_from(0, "e"))
+    assert shown(room) == [1, 2]
+
+
+def test_a_head_of_a_room_that_was_empty_asks_for_what_is_there_now() -> None:
+    room = empty_room()
+    room.note_head(RoomHead(room_id="general", epoch="e", seq=3))
+    assert room.needs_sync
+    assert (room.position().after, room.position().epoch) == (0, "e")
+
+
+def test_what_was_said_in_an_empty_room_meanwhile_is_no_restored_history() -> None:
+    room = empty_room()
+    room.timeline = room.timeline.add_own("c9", "mine", "Me", 5)
+    assert not room.absorb(page(1, 3), asked_from(0, EMPTY_EPOCH))
+    assert [entry.content for entry in room.timeline.entries] == ["words 1", "words 2", "words 3", "mine"]
+    assert not room.needs_sync
+
+
+def test_a_late_word_that_the_room_is_empty_drops_nothing() -> None:
+    for asked in (None, asked_from(None, None), asked_from(0, EMPTY_EPOCH)):
+        room = empty_room()
+        room.receive(message(1))
+        assert not room.absorb(nothing(), asked)
+        room.note_head(RoomHead(room_id="general", epoch=EMPTY_EPOCH, seq=0))
+        assert (shown(room), room.epoch, room.needs_sync) == ([1], "e", False)
+
+
+def test_a_backup_from_before_the_first_message_drops_what_was_said_and_never_mixes() -> None:
+    room = room_at(1, 5)
+    assert room.absorb(nothing(), asked_from(5, "e"))
+    assert (shown(room), room.position().after, room.position().epoch) == ([], 0, EMPTY_EPOCH)
+    room.receive(message(1, epoch="another"))
+    assert [entry.message_id for entry in room.timeline.entries] == ["another-1"]
+
+
+def test_a_room_that_turns_out_to_be_gone_while_its_newest_page_is_awaited_is_empty() -> None:
+    room = room_at(1, 5)
+    room.receive(message(1, epoch="another"))
+    assert room.absorb(nothing(), asked_from(None, None))
+    assert (shown(room), room.epoch) == ([], EMPTY_EPOCH)
+
+
+def test_a_frame_of_a_dead_history_does_not_keep_an_empty_room_waiting_for_it() -> None:
+    room = empty_room()
+    room.receive(message(5, epoch="dead"))
+    assert room.needs_sync
+    assert not room.absorb(nothing(), asked_from(0, "dead"))
+    assert (shown(room), room.epoch, room.needs_sync) == ([], EMPTY_EPOCH, False)
+
+
+def test_another_history_in_place_of_one_without_messages_is_taken_without_a_word() -> None:
+    room = Room("general", "me")
+    room.absorb(Batch(room_id="general", epoch="of old", head=0, complete=True))
+    room.timeline = room.timeline.add_own("c9", "mine", "Me", 5)
+    assert not room.absorb(page(1, 2), asked_from(0, "of old"))
+    assert shown(room) == [1, 2, None]
+
+
 def acknowledged(seq: int, epoch: str = "e") -> Ack:
     return Ack(client_message_id="c9", room_id="general", epoch=epoch, message_id="m", seq=seq, timestamp=1)
 
@@ -177,6 +271,53 @@ def test_in_whatever_order_and_however_often_frames_come_each_shows_once_in_orde
         assert shown(room) == sorted(shown(room), key=lambda number: number or 0)
     assert shown(room) == list(range(1, 9))
     assert not room.needs_sync
+
+
+def test_a_deleted_message_keeps_its_place_and_shows_nobodys_words() -> None:
+    room = room_at(1, 3)
+    room.receive(message(4, sender_id="[deleted]", content="[deleted]", deleted=True))
+    assert [entry.deleted for entry in room.timeline.entries] == [False, False, False, True]
+
+
+def test_ones_own_words_that_were_deleted_before_one_heard_of_them_do_not_stay() -> None:
+    room = room_at(1, 3)
+    room.timeline = room.timeline.add_own("c9", "mine", "Me", 5)
+    room.acknowledge(replace(acknowledged(4), duplicate=True, deleted=True))
+    assert shown(room) == [1, 2, 3]
+    assert room.needs_sync
+    room.absorb(page(4, 4), asked_from(3, "e"))
+    assert (shown(room), room.needs_sync) == ([1, 2, 3, 4], False)
+
+
+def all_gone(head: int, up_to: int) -> Batch:
+    return Batch(room_id="general", epoch="e", head=head, next=up_to, complete=True, limited=True)
+
+
+def test_a_gap_that_has_expired_is_left_behind_with_all_before_it() -> None:
+    room = room_at(85, 90)
+    room.timeline = room.timeline.add_own("mine", "waits", "Me", 5)
+    room.note_head(RoomHead(room_id="general", epoch="e", seq=9000))
+    assert not room.absorb(all_gone(90, 9000), asked_from(90, "e"))
+    assert (shown(room), room.watermark, room.needs_sync) == ([None], 9000, False)
+    room.note_head(RoomHead(room_id="general", epoch="e", seq=9000))
+    assert not room.needs_sync
+    room.prepend(Batch(room_id="general", epoch="e", head=9000, complete=True))
+    assert not room.has_earlier
+    room.receive(message(9001))
+    assert shown(room) == [9001, None]
+
+
+def test_a_late_word_that_a_gap_has_expired_drops_nothing() -> None:
+    room = room_at(85, 90)
+    assert not room.absorb(all_gone(80, 89), asked_from(80, "e"))
+    assert shown(room) == [85, 86, 87, 88, 89, 90]
+
+
+def test_a_history_that_begins_late_has_nothing_earlier_once_the_server_says_so() -> None:
+    room = room_at(9000, 9005)
+    assert room.has_earlier
+    room.prepend(Batch(room_id="general", epoch="e", head=9005, complete=True))
+    assert not room.has_earlier
 
 
 def test_a_limited_answer_that_comes_late_drops_nothing() -> None:

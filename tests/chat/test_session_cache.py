@@ -51,6 +51,13 @@ async def test_a_reload_shows_what_was_known_before_any_connection(stage: Stage)
     again.session.leave()
 
 
+async def test_a_deleted_message_is_one_after_a_reload_too(stage: Stage) -> None:
+    await stage.join(head=2, messages=[message(1), message(2, content="[deleted]", deleted=True)])
+    again = await reloaded(stage)
+    assert [entry.deleted for entry in again.state.timeline.entries] == [False, True]
+    again.session.leave()
+
+
 async def test_hello_asks_only_for_what_came_since(stage: Stage) -> None:
     await stage.join(head=2, messages=[message(1), message(2)])
     again = await reloaded(stage)

@@ -19,6 +19,7 @@ from backend.desks import Answer, Desk, TicketDesk, TokenDesk
 from backend.gateway.base import Delivery
 from backend.gateway.events import METHOD_ARN
 from backend.handlers import Backend, Response
+from backend.moderation import delete_message, keep_messages
 from backend.rate import Rate
 from backend.retry import Retry
 from backend.rooms import ROOM_PREFIX, Rooms, room_of_head
@@ -134,6 +135,14 @@ class Server:
         heads = filter(None, map(room_of_head, self.store.partitions(ROOM_PREFIX)))
         Rooms(self.store, clock=self._clock, new_id=self._ids).begin_epochs(heads)
         self.boot()
+
+    def delete(self, room_id: str, seq: int) -> None:
+        """What an operator does, in another process."""
+        delete_message(self.store, room_id, seq, new_id=self._ids)
+
+    def keep(self, room_id: str, seconds: int) -> None:
+        """The same."""
+        keep_messages(self.store, room_id, seconds, new_id=self._ids)
 
     def log(self, room_id: str) -> list[Item]:
         return self.store.query(f"ROOM#{room_id}#LOG")

@@ -36,6 +36,7 @@ class Ledger:
         self._with_two_tabs = with_two_tabs
         self.said: list[Said] = []
         self.forgiven: set[str] = set()  #: they went with a history that is no more, and may be there or not
+        self.deleted: dict[str, str] = {}  #: message id -> client message id of what an operator took away
         self._without_order: set[int] = set()  # pages
 
     def say(self, text: str, room_id: str, person: str, page: int) -> Said:
@@ -44,6 +45,11 @@ class Ledger:
 
     def of(self, client_message_id: str) -> Said:
         return next(said for said in self.said if said.id == client_message_id)
+
+    def id_of(self, item: Item) -> str:
+        """The client message id of a message in the log, which a deleted one does not tell."""
+        own: str = item["clientMessageId"]
+        return self.deleted[item["messageId"]] if item.get("deleted") else own
 
     def bury(self, page: int) -> None:
         """This page is gone, and what only its memory had may be gone with it."""
@@ -63,14 +69,17 @@ class Ledger:
         for room_id, log in logs.items():
             assert [int(item["sk"]) for item in log] == list(range(1, len(log) + 1)), "seq is dense from 1"
             for item in log:
-                said = known[item["clientMessageId"]]
+                said = known[self.id_of(item)]
+                if item.get("deleted"):
+                    assert said.text not in item.values(), "its words are gone"
+                    continue
                 told = (said.text, said.room_id, said.person)
                 assert told == (item["content"], room_id, item["senderName"]), "as it was said"
-        stored = Counter(item["clientMessageId"] for log in logs.values() for item in log)
+        stored = Counter(self.id_of(item) for log in logs.values() for item in log)
         for said in known.values():
             self._check_one(said, stored[said.id], said.id in seen_as_sent)
         for log in logs.values():
-            self._check_order([known[item["clientMessageId"]] for item in log])
+            self._check_order([known[self.id_of(item)] for item in log])
 
     def _check_one(self, said: Said, count: int, seen_as_sent: bool) -> None:
         assert count <= 1, f"stored {count} times: {said}"

@@ -1,4 +1,5 @@
-"""A backup comes back under a new epoch: what was said since is gone, and for the rest nothing changes."""
+"""What an operator does gives a room a new epoch: a backup comes back, and what was said since is gone; a message is
+deleted, and no page goes on showing it. For the rest nothing changes."""
 
 from __future__ import annotations
 
@@ -8,14 +9,17 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from backend.store.base import Item
-from tests.simulation.machine import Together, machine_settings
+from tests.simulation.gateway import Fault, Mishap
+from tests.simulation.machine import STEP, WHICH, Together, machine_settings
+from tests.simulation.network import Way
+from tests.simulation.world import ROOMS
 from tests.support.depth import examples
 
 EXAMPLES = examples(quick=8, deep=300)
 
 
 class WithBackups(Together):
-    """Responsible for a server that is set back to an earlier day."""
+    """Responsible for a server that is set back to an earlier day, and of which messages are deleted."""
 
     backup: list[Item] | None = None
 
@@ -29,6 +33,19 @@ class WithBackups(Together):
         assert self.backup is not None
         self.world.restore(self.backup)
         self._go_on(flows)
+
+    @rule(room=st.sampled_from(ROOMS), which=WHICH, flows=st.booleans())
+    def a_message_is_deleted(self, room: str, which: int, flows: bool) -> None:
+        self.world.delete(room, which)
+        self._go_on(flows)
+
+    @rule(which=WHICH, room=st.sampled_from(ROOMS), step=STEP, deleted=WHICH)
+    def a_message_is_deleted_while_a_frame_is_handled(
+        self, which: int, room: str, step: int, deleted: int
+    ) -> None:
+        mishap = Mishap(Fault.MEANWHILE, step, lambda: self.world.delete(room, deleted))
+        self._pick(which, self._texts(Way.UP), lambda flight: self.world.arrive(flight, mishap=mishap))
+        self.world.run()
 
 
 TestRestore = pytest.mark.timeout(600 + EXAMPLES)(WithBackups.TestCase)

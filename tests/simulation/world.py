@@ -226,8 +226,9 @@ class World(ExitStack):
             state, log = page.state, self.server.log(page.state.room_id)
             if not page.is_settled:
                 return f"{page.tab.name} is not settled: {_described(state)}"
-            shown = [entry.message_id for entry in state.timeline.confirmed]
-            if shown != [item["messageId"] for item in log][-len(shown) :] or (log and not shown):
+            shown = [(entry.message_id, entry.deleted) for entry in state.timeline.confirmed]
+            stored = [(item["messageId"], item.get("deleted", False)) for item in log]
+            if shown != stored[-len(shown) :] or (log and not shown):
                 return f"{page.tab.name} does not show the end of {state.room_id}: {_described(state)}"
             waits = [entry.content for entry in state.timeline.pending if entry.state is not Delivery.FAILED]
             if waits:
@@ -246,6 +247,14 @@ class World(ExitStack):
             problem = page.wrong_with_rows()
             assert problem is None, f"{page.tab.name} {problem}"
 
+    def delete(self, room_id: str, which: int) -> None:
+        """An operator takes a message away, beside the running server."""
+        log = self.server.log(room_id)
+        if log:
+            item = log[which % len(log)]
+            self.ledger.deleted.setdefault(item["messageId"], item["clientMessageId"])
+            self.server.delete(room_id, int(item["sk"]))
+
     def restore(self, backup: list[Item]) -> None:
         """The server comes back with an earlier history. What was stored since then may be gone."""
         self.ledger.forgiven |= self._stored()
@@ -253,7 +262,7 @@ class World(ExitStack):
         self.ledger.forgiven -= self._stored()
 
     def _stored(self) -> set[str]:
-        return {item["clientMessageId"] for room_id in ROOMS for item in self.server.log(room_id)}
+        return {self.ledger.id_of(item) for room_id in ROOMS for item in self.server.log(room_id)}
 
     def check_end(self) -> None:
         """What must hold when all is quiet, in every room of every page, and in the server's log."""

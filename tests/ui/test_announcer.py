@@ -26,6 +26,11 @@ def test_one_message_is_read_out(announcer: Announcer, entry: Make):
     assert announcer.next_due() is None
 
 
+def test_a_deleted_message_is_told_as_one(announcer: Announcer, entry: Make):
+    announcer.hear([entry("a", content="[deleted]", deleted=True)])
+    assert said(announcer, 0.0) == ["<message.deleted>"]
+
+
 def test_many_messages_are_counted_once_a_second(announcer: Announcer, entry: Make):
     announcer.hear([entry("a")])
     announcer.due(10.0)

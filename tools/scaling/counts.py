@@ -18,10 +18,11 @@ from backend.gateway.base import Delivery
 from backend.handlers import MOST_CONNECTIONS, Backend
 from backend.rate import Rate
 from backend.retry import Retry
+from backend.rooms import Sender
 from backend.store.base import Action, Condition, Item, Key, Put
 from backend.tickets import TicketOrToken, Tickets
 from backend.tokens import Tokens
-from chat.protocol import MAX_ROOMS_PER_HELLO
+from chat.protocol import MAX_ROOMS_PER_HELLO, SendMessage
 from tests.backend.fakes import FakeClock, authorizer_of, event
 from tests.simulation.passing_store import PassingStore
 from tools.scaling import given
@@ -168,7 +169,8 @@ class Scene:
         )
         self.names = [f"team-room-{number:02d}" for number in range(self.rooms)]
         for room in self.names:
-            self.backend.rooms.head(room)  # a room begins to exist by being asked for
+            said = SendMessage(client_message_id=room, room_id=room, content="the first message")
+            self.backend.rooms.append(Sender("somebody", NAME), said)  # a room begins to exist with it
             self._fill(room, self.members - 1)
 
     def ticket(self) -> tuple[str, Work]:
