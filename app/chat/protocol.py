@@ -42,13 +42,11 @@ MAX_NAME_CHARACTERS = names.LONGEST_PERSON
 MAX_ID_CHARACTERS = 64
 MAX_ROOMS_PER_HELLO = 50
 MAX_HISTORY_LIMIT = 100
-# The epoch of a room that nobody has written into, which has no record and so none of its own. The first message gives
-# the room an epoch, never this one, and takes nothing away: what follows 0 is the same in both.
+# The epoch of a room without a message. The first one gives the room an epoch of its own, and takes nothing away.
 EMPTY_EPOCH = "empty"
 # The largest integer that JavaScript, and so every JSON reader, keeps exactly.
 MAX_INTEGER = 2**53 - 1
-# More people than any room has; a larger number than 32 bits would reach the page's plural rules as a BigInt, which
-# they do not take.
+# More people than any room has. A number of over 32 bits would reach the page's plural rules as a BigInt.
 MAX_PEOPLE = 1_000_000_000
 
 #: Why a value is not taken, when there is nothing more to tell a person.
@@ -376,8 +374,7 @@ class Message(DownFrame):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ack(DownFrame):
-    """The message is stored for good. ``duplicate``: it already was, and this is the first answer again. ``deleted``:
-    an operator took it away since."""
+    """The message is stored for good. ``duplicate``: the first answer again. ``deleted``: taken away since."""
 
     type = "ack"
     client_message_id: str = _checked(check_id)
@@ -446,8 +443,7 @@ class Pong(DownFrame):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Presence(DownFrame):
-    """How many people are in a room, and who came or went. ``more``: ``count`` are those that the server has counted,
-    and there are as many or more."""
+    """How many people are in a room, and who came or went. ``more``: ``count`` were counted, there may be more."""
 
     type = "presence"
     room_id: str = _checked(check_room)
@@ -556,9 +552,8 @@ def to_object(part: Part) -> dict[str, Any]:
     elif isinstance(part, DownFrame):
         data["type"] = part.type
     for item, wire in _fields_of(type(part)):
-        value = getattr(part, item.name)
-        if not item.metadata["sparse"] or value != item.default:
-            data[wire] = _to_value(value)
+        if not item.metadata["sparse"] or getattr(part, item.name) != item.default:
+            data[wire] = _to_value(getattr(part, item.name))
     return data
 
 

@@ -17,6 +17,7 @@ import resource
 import statistics
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -80,6 +81,7 @@ def try_out(name: str, folder: Path, messages: int = MESSAGES, within: float = P
             person = SocketClient.enter(server.socket_url("Ann"), "quiet")
             before = memory_of(server)
             acks: list[float] = []
+            pace = threading.Event()
             if name != "nothing":
                 stack.enter_context(under_attack(name, server))
             for number in range(messages):
@@ -91,7 +93,7 @@ def try_out(name: str, folder: Path, messages: int = MESSAGES, within: float = P
                     while person.next(within)["type"] != "ack":
                         pass
                     acks.append(time.monotonic() - began)
-                time.sleep(max(0.0, PAUSE_SECONDS - (time.monotonic() - began)))
+                pace.wait(max(0.0, PAUSE_SECONDS - (time.monotonic() - began)))
             memory = memory_of(server) - before
             stopped = server.stop()  # while the attack goes on
     finally:
