@@ -130,6 +130,9 @@ diagrams: setup-test  ## Draw the README's state diagrams anew from the tables
 bench: setup-test  ## What one event costs, in Pyodide and on CPython, into docs/benchmarks.md
 	@$(VENV_PYTHON) -m tests.reports.bench.event_cost --write $(ARGS)
 
+attacks: setup-test browsers  ## What each attack costs somebody else, into docs/attacks.md (minutes; ARGS="--only typing")
+	@$(VENV_PYTHON) -m tests.reports.attacks --write $(ARGS)
+
 reliability: setup-test browsers  ## Each fault in each engine, into docs/reliability.md (half an hour; ENGINE=webkit ONLY="reset fin")
 	@KIZUNA_DEEP=1 WRITE=1 ONLY="$(ONLY)" $(VENV_PYTHON) -m pytest -n 0 -s tests/e2e/reliability -k "no_fault_costs and $(or $(ENGINE),fault)"
 

@@ -7,6 +7,7 @@ files left. Two subclasses of its protocols bound that, and :class:`Guard` holds
 - how much is read in one turn, so that the parser never keeps the others waiting;
 - control and continuation frames a second, beyond which a connection is aborted;
 - the time for a request's head, and for its body: 408; the pieces that a body may come in: 400;
+- what somebody may send after the server closed the connection, whose answer uvicorn awaits: aborted;
 - the time that output may lie unread, and that a closing connection may take: aborted;
 - connections in all (503), below the system's limit of files, and from one address (429);
 - a WebSocket handshake that websockets cannot read: answered and closed. uvicorn never answers it, and then fails at
@@ -29,7 +30,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import h11
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 
@@ -52,6 +53,8 @@ REQUEST_SECONDS = 10.0
 MOST_CHUNKS = 64
 # Output waits in the system's buffers first. Who takes none of it for a minute is gone, or means ill.
 UNREAD_SECONDS = 60.0
+# What was under way when our close frame came. Until the other side answers that, uvicorn goes on reading.
+BYTES_AFTER_CLOSE = 128 * 1024
 # After a close everything has been sent; this is the time for the other side to take it.
 CLOSE_SECONDS = 5.0
 # Half of it pages with an open WebSocket, in an office behind one address; a person has at most 20 (backend.handlers).
@@ -244,7 +247,9 @@ class GuardedHttp(H11Protocol):
 
     def send_400_response(self, msg: str) -> None:
         """Answer a request that cannot be read; if it was answered already, close. uvicorn alone fails then."""
-        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+        can_answer = self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE)
+        self._disconnect_application()
+        if can_answer:
             super().send_400_response(msg)
         else:
             self.transport.close()
@@ -269,7 +274,18 @@ class GuardedHttp(H11Protocol):
         has_begun = self.conn.their_state is h11.SEND_BODY or self.conn.trailing_data[0]
         if has_begun and self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             self.transport.write(_answer(408, "Request Timeout"))
+        self._disconnect_application()
         self.transport.close()
+
+    def _is_answering(self) -> bool:
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is not None and not cycle.response_complete
+
+    def _disconnect_application(self) -> None:
+        """Tell a running application that nobody listens, before it answers a second time."""
+        if self._is_answering():
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
 
     def _awaits(self, state: object) -> None:
         """Begin to wait, unless it is for the same as before: time runs from the first byte, not from the last."""
@@ -286,6 +302,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         self._guard = guard
         self._rate = guard.control_rate
         self._due: int | None = None
+        self._after_close = 0
         self._output: _Output
 
     def connection_made(self, transport: BaseTransport) -> None:
@@ -300,7 +317,12 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Answer a handshake that cannot be read, too."""
+        """Answer a handshake that cannot be read, too; and let nobody go on for long after our close frame."""
+        if self.close_sent:
+            self._after_close += len(data)
+            if self._after_close > BYTES_AFTER_CLOSE:
+                self.transport.abort()
+                return
         super().data_received(data)
         if self.conn.handshake_exc is not None and not self.handshake_complete:
             # websockets has words for a head that is too long, and none for one that it does not understand.

@@ -53,6 +53,9 @@ WATCHDOG_SECONDS = 4.0
 BACKLOG = 2048
 # Connections that asyncio accepts in one turn of its loop. Without files left it tries, and logs, as often.
 ACCEPTED_AT_ONCE = 32
+# How long Python lets one thread compute before another may. Its own 5 ms, for each of several threads that read
+# history, is what everybody else would wait for at each step of an ack.
+SWITCH_SECONDS = 0.0005
 MAX_PORT = 65_535
 
 
@@ -72,6 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (Unusable, StoreError) as error:
         print(f"Kizuna cannot start: {error}", file=sys.stderr)
         return 1
+    sys.setswitchinterval(SWITCH_SECONDS)
     asyncio.run(serve(app, listener, options))
     if app.state.hung:
         # Threads that hang would keep the interpreter from ending.

@@ -48,6 +48,8 @@ WARNING_SECONDS = 60.0
 CLOSE_SECONDS = 0.5
 # How long a browser may remember that a page of another host is allowed.
 PREFLIGHT_SECONDS = 600
+# How long an address that asks too often waits for the answer that says so.
+REFUSAL_SECONDS = 1.0
 NOT_KEPT = {"Cache-Control": "no-store"}
 
 
@@ -272,6 +274,8 @@ class Endpoint:
             return Response(status_code=204, headers={**headers, **allowed})
         client = request.client.host if request.client else None
         if wait := self._addresses.wait(self._path, client, forwarded="x-forwarded-for" in request.headers):
+            # At once it would be asked for again at once, by who does not heed the answer.
+            await asyncio.sleep(REFUSAL_SECONDS)
             return _json(too_many_requests(), {**headers, "Retry-After": str(wait)})
         try:
             body = await _limited_body(request)

@@ -62,6 +62,8 @@ BUFFER_FRAMES = 1_000
 # (backend.service): handshakes and requests find one free. And Python runs one of them at a time: with 20 people who
 # ask for history as fast as they can, somebody else's ack took 135 ms at 24 threads, and 50 ms at 8.
 THREADS, READING_THREADS = 12, 8
+# Reading is computing, mostly: two of them keep a person with many tabs from waiting for one slow page of history.
+READING_THREADS_EACH = 2
 # How long a closing socket may take to swallow what is left for it.
 CLOSE_SECONDS = 2.0
 # 11 bytes give the 16 characters of AWS's ids: "BFaT_fALIAMCKug=".
@@ -118,7 +120,7 @@ class LocalGateway:
         self._rate_limited = rate_limited
         self._sleep = sleep
         self._people = People(rate=frame_rate, monotonic=monotonic)
-        self._turns, self._reading_turns = Turns(THREADS), Turns(READING_THREADS)
+        self._turns, self._reading_turns = Turns(THREADS), Turns(READING_THREADS, each=READING_THREADS_EACH)
         self._invoke: Invoke = _not_attached
         self._authorize: Invoke | None = None
         self._routes: frozenset[str] = frozenset()

@@ -92,6 +92,17 @@ async def test_a_body_in_very_many_chunks_is_400():
     assert wire.closing
 
 
+async def test_an_application_that_answers_after_the_400_is_not_heard():
+    house = House()
+    wire = house.connect()
+    wire.protocol.data_received(CHUNKED)
+    wire.protocol.data_received(b"1\r\n{\r\n" * (MOST_CHUNKS + 1))
+    await wire.protocol.cycle.send({"type": "http.response.start", "status": 413, "headers": []})
+    assert wire.written.count(b"HTTP/1.1") == 1
+    await turns()
+    assert not house.state.tasks
+
+
 async def test_each_request_of_a_connection_may_have_its_chunks():
     house = House()
     wire = house.connect()
@@ -190,6 +201,18 @@ async def test_a_frame_that_breaks_the_protocol_before_the_handshake_is_answered
     wire.protocol.connection_lost(None)
     await turns()
     assert not house.state.tasks
+
+
+async def test_who_goes_on_sending_after_our_close_frame_is_aborted():
+    house = House(control_frames=0)
+    wire = await house.websocket()
+    wire.protocol.close_sent = True
+    some = frames(Opcode.TEXT, 1000, b"x" * 50)
+    for _ in range(2):
+        wire.protocol.data_received(some)
+        assert not wire.aborted  # what was under way is read, and the answer to the close frame with it
+    wire.protocol.data_received(some)
+    assert wire.aborted
 
 
 async def test_a_message_in_pieces_arrives_whole():

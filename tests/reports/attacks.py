@@ -19,13 +19,17 @@ import sys
 import tempfile
 import threading
 import time
+import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from backend.rooms import PAGE_MESSAGES, Rooms, Sender
+from backend.store.sqlite import SqliteStore
+from chat.protocol import SendMessage
 from tests.reports.documents import publish, table
-from tests.support.attackers import ATTACKS
+from tests.support.attackers import ATTACKS, ROOMS
 from tests.support.peer import SocketClient
 from tests.support.process import PATIENCE, ROOT, Process
 from tests.support.server import KizunaServer
@@ -69,10 +73,23 @@ def memory_of(server: KizunaServer) -> int:
     return int(status.partition("VmRSS:")[2].split()[0]) // 1024
 
 
+def fill(data: Path, rooms: Sequence[str]) -> None:
+    """Let each room have a page of messages."""
+    store = SqliteStore(data)
+    log = Rooms(store, clock=time.time, new_id=lambda: uuid.uuid4().hex)
+    for room in rooms:
+        for number in range(PAGE_MESSAGES):
+            frame = SendMessage(client_message_id=f"{room}-{number}", room_id=room, content="x" * 300)
+            log.append(Sender("writer", "Writer"), frame)
+    store.close()
+
+
 def try_out(name: str, folder: Path, messages: int = MESSAGES, within: float = PATIENCE) -> Outcome:
     """Let somebody say ``messages`` in a room of their own while the attack goes on, then stop the server."""
     few_files = name == "half-requests"
     settings = {"MAX_CONNECTIONS": str(CONNECTIONS)} if few_files else {}
+    if name == "hello-full":
+        fill(folder / f"{name}.sqlite3", ROOMS)
     server = KizunaServer(folder / f"{name}.sqlite3").start(**settings)
     if few_files:
         resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (FILES, FILES))

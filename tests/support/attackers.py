@@ -347,6 +347,9 @@ ATTACKS = {
     "ping-50": Attack("H2", "ping, in 50 rooms", flood(words("ping", t=1), rooms=ROOMS)),
     "typing": Attack("H2", "typing, 100 in the room", flood(TYPING, audience=100)),
     "hello": Attack("H2", "hello with 50 rooms", flood(words("hello", **HELLO))),
+    "hello-full": Attack(
+        "H2", "hello with 50 rooms of 100 messages", flood(words("hello", **HELLO), rooms=ROOMS)
+    ),
     "join-leave": Attack(
         "H2",
         "join and leave, 100 in the room",
