@@ -1,7 +1,7 @@
 """What one client costs the others: each attack, and beside it a person who says something each 100 ms.
 
 python -m tests.reports.attacks                      # prints the table
-python -m tests.reports.attacks --write              # and puts it into docs/benchmarks.md
+python -m tests.reports.attacks --write              # and puts it into docs/attacks.md
 python -m tests.reports.attacks --only typing hello  # some of them
 
 Server, attacker and people share this machine's processors; figures of a busy one are worth less.
@@ -28,6 +28,7 @@ from pathlib import Path
 from backend.rooms import PAGE_MESSAGES, Rooms, Sender
 from backend.store.sqlite import SqliteStore
 from chat.protocol import SendMessage
+from tests.reports.attacks_page import longest_stops
 from tests.reports.documents import publish, table
 from tests.support.attackers import ATTACKS, ROOMS
 from tests.support.peer import SocketClient
@@ -39,7 +40,7 @@ MESSAGES = 60
 PAUSE_SECONDS = 0.1
 #: Files that the server may open, and connections that it then takes, where the attack is about these.
 FILES, CONNECTIONS = 256, 64
-MIB = 2**20
+PAGE = ROOT / "docs" / "attacks.md"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,7 @@ def main() -> None:
     """The command line."""
     program = "python -m tests.reports.attacks"
     parser = argparse.ArgumentParser(prog=program, description=__doc__.split("\n")[0])
-    parser.add_argument("--write", action="store_true", help="put the table into docs/benchmarks.md")
+    parser.add_argument("--write", action="store_true", help="put the tables into docs/attacks.md")
     parser.add_argument("--only", nargs="+", choices=[*ATTACKS, "nothing"], metavar="NAME")
     arguments = parser.parse_args()
     rows = []
@@ -151,7 +152,11 @@ def main() -> None:
         f"`{program}`, {datetime.now(UTC):%Y-%m-%d}, CPython {platform.python_version()}, {os.cpu_count()} processors, "
         f"which server, attacker and people share; load before: {os.getloadavg()[0]:.1f}."
     )
-    publish("attacks", f"{table(HEADINGS, rows, 2)}\n\n{origin}", write=arguments.write)
+    publish("attacks", f"{table(HEADINGS, rows, 2)}\n\n{origin}", write=arguments.write, page=PAGE)
+    if not arguments.only:
+        stops = [(kind, f"{longest:.0f} ms", f"{whole:.0f} ms") for kind, longest, whole in longest_stops()]
+        text = f"{table(('each message is', 'longest stop', 'all stops'), stops, 1)}\n\n{origin}"
+        publish("attacks-page", text, write=arguments.write, page=PAGE)
 
 
 if __name__ == "__main__":

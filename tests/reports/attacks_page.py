@@ -1,0 +1,105 @@
+"""What one stranger's hundred messages cost the page of somebody who enters the room, for tests/reports/attacks.py."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from playwright.sync_api import Browser, sync_playwright
+
+from backend.rooms import Rooms, Sender
+from backend.store.sqlite import SqliteStore
+from chat.protocol import SendMessage
+from tests.support import browsers
+from tests.support.cast import Cast
+from tests.support.server import KizunaServer
+from tests.support.site import build_site
+from tests.support.waiting import eventually
+from tools.browsers import find_browsers
+
+SIZE = 16_000  #: of the 16 KiB that a message may have
+MESSAGES = 100
+QUIET = "nothing-said"
+
+#: What is in each message, by the words of the table.
+WORDS: dict[str, str] = {
+    "plain words": "word " * (SIZE // 5),
+    "brackets behind a link": "https://\u3042" + ")" * (SIZE - 12),
+    "links": "https://a " * (SIZE // 10),
+    "lines": "\n".join("x" * (SIZE // 2)),
+    "combining marks": ("Z" + "\u0301\u0302\u0303\u0304\u0305\u0306") * (SIZE // 13),
+    "families of emoji": "\U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466" * (SIZE // 25),
+    "words turned around": "\u202eabc \u2066def " * (SIZE // 14),
+    "one long word": "x" * SIZE,
+}
+
+#: Note each task of the page's main thread that takes long, from now on.
+WATCH = """() => {
+    window.blocked = [];
+    new PerformanceObserver((list) => {
+        for (const entry of list.getEntries()) window.blocked.push(entry.duration);
+    }).observe({type: "longtask"});
+}"""
+
+
+def fill(data: Path) -> None:
+    """Let a stranger have said a hundred messages of each kind, each kind in a room of its own."""
+    store = SqliteStore(data)
+    log = Rooms(store, clock=time.time, new_id=lambda: uuid.uuid4().hex)
+    for number, words in enumerate(WORDS.values()):
+        for message in range(MESSAGES):
+            frame = SendMessage(
+                client_message_id=f"{number}-{message}", room_id=f"kind-{number}", content=words
+            )
+            log.append(Sender("stranger", "Stranger"), frame)
+    store.close()
+
+
+def longest_stops() -> Iterator[tuple[str, float, float]]:
+    """For each kind of words: the longest stop of a newcomer's page, and all of its stops over 50 ms; milliseconds."""
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        site = build_site(Path(folder) / "site")
+        data = Path(folder) / "kizuna.sqlite3"
+        fill(data)
+        chromium = find_browsers().chromium
+        browser = playwright.chromium.launch(executable_path=chromium, args=browsers.CHROMIUM_FLAGS)
+        with KizunaServer(data, flags=["--root", str(site)]) as server:
+            yield ("nothing", *_stops(browser, server, QUIET))
+            for number, kind in enumerate(WORDS):
+                yield (kind, *_stops(browser, server, f"kind-{number}"))
+        browser.close()
+
+
+def _stops(browser: Browser, server: KizunaServer, room: str) -> tuple[float, float]:
+    """Start a page of its own, watch it enter a room and show what was said there."""
+    cast = Cast(browser, server)
+    person = cast.hire(f"Newcomer {room}")
+    try:
+        person.open(QUIET)
+        person.join()
+        person.wait_until_in()
+        person.run(WATCH)
+        person.enter(room)
+        if room != QUIET:
+            shown = "() => document.querySelector('[role=log]').dataset.lastSeq"
+            eventually(
+                lambda: person.run(shown) == str(MESSAGES), what="all of it is there", pause=person.pause
+            )
+            person.run(AFTER_TWO_FRAMES)
+        blocked: list[float] = person.run("() => window.blocked")
+    finally:
+        cast.dismiss(person)
+    return max(blocked, default=0.0), sum(blocked)
+
+
+#: Resolve when what was drawn is on the screen, and the observer has told of it.
+AFTER_TWO_FRAMES = """() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(
+    () => requestIdleCallback(resolve))))"""
+
+
+if __name__ == "__main__":
+    for row in longest_stops():
+        print(row, flush=True)
