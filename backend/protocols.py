@@ -240,10 +240,10 @@ class GuardedHttp(H11Protocol):
         self._awaits(state if state in (h11.IDLE, h11.SEND_BODY) else None)
 
     def on_response_complete(self) -> None:
-        """Wait for the next request as uvicorn does, by its own timer; or for the rest of this one's body."""
+        """Wait for the next request as uvicorn does, by its own timer; or for the rest of a body: this request's, or
+        that of one which came together with it, and begins now."""
         super().on_response_complete()
-        if self.conn.their_state is not h11.SEND_BODY:
-            self._awaits(None)
+        self._awaits(h11.SEND_BODY if self.conn.their_state is h11.SEND_BODY else None)
 
     def send_400_response(self, msg: str) -> None:
         """Answer a request that cannot be read; if it was answered already, close. uvicorn alone fails then."""

@@ -78,6 +78,19 @@ async def test_the_second_request_of_a_connection_has_its_time_too():
     assert b"HTTP/1.1 408 " in wire.written
 
 
+async def test_half_a_request_that_came_together_with_a_whole_one_has_its_time_too():
+    house = House(request_seconds=10)
+    wire = house.connect()
+    wire.protocol.data_received(HEAD + b"0123456789" + HEAD + b"0")
+    await turns()
+    assert wire.written.startswith(b"HTTP/1.1 204 ")
+    house.pass_time(9)
+    assert not wire.closing
+    house.pass_time(1)
+    assert b"HTTP/1.1 408 " in wire.written
+    assert wire.closing
+
+
 CHUNKED = b"POST /token HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
