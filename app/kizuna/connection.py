@@ -241,7 +241,8 @@ class Connection:
         if end.retry_after is not None:
             now = self._now.monotonic
             self._backoff.hold_back(now, min(end.retry_after, self._options.max_retry_after))
-            if self._links.candidate is not None:  # it is not to come yet, either
+            candidate = self._links.candidate
+            if candidate is not None and not candidate.is_ready:  # it is not to come yet, either
                 self._drop_candidate()
         if link in self.links:
             self._lose(link, end.reason)

@@ -360,6 +360,18 @@ def test_a_server_that_says_goodbye_until_later_is_not_asked_by_the_next_link_ei
     assert machine.armed(Timer.RETRY) == 125
 
 
+def test_a_server_that_ends_the_oldest_link_of_a_person_keeps_the_next_one_that_it_has_let_in() -> None:
+    """Of too many connections it is the oldest that has to go: mostly the one that is being replaced."""
+    machine = rolling()
+    machine.open()
+    machine.tell(events.FrameReceived(2, READY))
+    bye = {"type": "bye", "reason": "too_many_connections", "retryAfter": 60}
+    machine.tell(events.FrameReceived(1, bye))
+    assert [link.number for link in machine.connection.links] == [2]
+    machine.tell(events.LinkPrepared(2))
+    assert machine.status is Status.CONNECTED
+
+
 def test_a_pong_on_the_next_link_is_no_round_trip_of_the_one_that_carries() -> None:
     machine = rolling()
     machine.open()
