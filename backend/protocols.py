@@ -332,9 +332,12 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
             self.transport.close()
 
     def shutdown(self) -> None:
-        """Close for the server's end, unless the connection ends already: uvicorn alone fails then."""
+        """Close for the server's end, unless the connection ends already: uvicorn alone fails then. It answers a
+        handshake by 500, and would fail again at what the application says after that."""
         if not self.transport.is_closing():
+            is_answered = self.handshake_complete
             super().shutdown()
+            self.disconnected = self.disconnected or not is_answered
 
     def handle_parser_exception(self) -> None:
         """End a connection that broke the protocol; before its handshake is answered no close frame can say so."""

@@ -1,6 +1,7 @@
 """What one client may take of the server below ASGI: with a transport and a clock that obey the test, and at a real
 server over raw sockets."""
 
+import asyncio
 import contextlib
 import importlib.metadata
 import logging
@@ -214,6 +215,27 @@ async def test_a_frame_that_breaks_the_protocol_before_the_handshake_is_answered
     wire.protocol.connection_lost(None)
     await turns()
     assert not house.state.tasks
+
+
+async def test_an_application_that_refuses_a_handshake_after_the_servers_end_is_not_heard(caplog):
+    house = House()
+    go_on = asyncio.Event()
+
+    async def refuse(scope, receive, send):
+        await go_on.wait()
+        await send({"type": "websocket.http.response.start", "status": 403, "headers": []})
+        await send({"type": "websocket.http.response.body", "body": b""})
+
+    house.config.loaded_app = refuse
+    wire = house.connect()
+    wire.protocol.data_received(HANDSHAKE + b"\r\n")
+    await turns()
+    wire.protocol.shutdown()
+    go_on.set()
+    await turns()
+    assert wire.written.startswith(b"HTTP/1.1 500 ")
+    assert wire.written.count(b"HTTP/1.1 ") == 1
+    assert "Exception in ASGI application" not in caplog.text
 
 
 async def test_who_goes_on_sending_after_our_close_frame_is_aborted():
