@@ -1,7 +1,7 @@
 """How often one person may act otherwise than by sending messages, the same on one machine and on Lambda.
 
     typing                       once in 2 s for each room, two at once
-    hello                        2 a second, 60 at once
+    connections, and hello       each 2 a second, 60 at once
     join, leave, sync, history   20 a second together, 1,200 at once
 
 Nobody who uses the page comes near: it tells of typing every 3 s, and anew after a message; 20 tabs that come back,
@@ -9,7 +9,8 @@ each with a link that it replaces, say 40 hellos; and in 50 rooms they ask 1,000
 
 What is too much is dropped, and the page makes it good by itself: it asks for a join, a sync or history again after
 5 s, and says leave again when a pong still names the room. After a hello nothing would come, so that is answered by
-``bye``.
+``bye``. A connection that opens too soon is refused before anything is written: who opens one after the other would
+else keep the disk busy.
 
 The counts are in memory (:mod:`backend.buckets`): each instance of a Lambda function has its own.
 """
@@ -47,8 +48,13 @@ class Actions:
     def __init__(self, limits: ActionLimits, *, monotonic: Callable[[], float]) -> None:
         every = limits.typing_seconds
         self._typing = Buckets(Rate(1 / every, burst=2) if every else None, monotonic=monotonic)
+        self._openings = Buckets(_rate(limits.hellos, BURST_SECONDS), monotonic=monotonic)
         self._hellos = Buckets(_rate(limits.hellos, BURST_SECONDS), monotonic=monotonic)
         self._asks = Buckets(_rate(limits.asks, ASKS_BURST_SECONDS), monotonic=monotonic)
+
+    def wait_to_open(self, user_id: str) -> float:
+        """0.0 if a connection may open, and then it counts; else the seconds until it may."""
+        return self._openings.take(user_id)
 
     def wait(self, user_id: str, frame: UpFrame) -> float:
         """0.0 if the frame may be served, and then it counts; else the seconds until it may."""

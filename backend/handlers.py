@@ -13,7 +13,8 @@ What may go wrong and who says so:
 - a store that cannot be written, because its disk is full: a ``nack`` for a message, 503 for a handshake;
 - connections of one person beyond 20: the oldest is told ``bye`` when another one says ``hello``, since after a change
   of networks it is most likely one that nobody is behind; beyond twice as many the handshake is answered by 429;
-- frames that come faster than :mod:`backend.actions` allows: nothing, since the page asks again; ``bye`` for ``hello``;
+- frames that come faster than :mod:`backend.actions` allows: nothing, since the page asks again; ``bye`` for ``hello``,
+  and 429 for a handshake;
 - a page that speaks another version of the protocol: ``bye`` without ``reconnect``, and the connection is closed;
 - anything unexpected: the exception leaves ``handle``, the gateway answers "Internal server error" and the
   connection lives.
@@ -187,6 +188,9 @@ class Backend:
         except Unauthorized as error:
             log.error("connection refused: %s", error)
             return {"statusCode": 401, "body": "Unauthorized"}
+        if self._actions.wait_to_open(identity.user_id):
+            refused("connection refused: too soon after others", source_of(event), identity.user_id)
+            return {"statusCode": 429, "body": "Too many connections"}
         # Counted before it is written: of those that come at the same moment some more may get in.
         most = 2 * self._most_connections
         if most and len(self.connections.of_person(identity.user_id, most)) == most:

@@ -26,7 +26,7 @@ import secrets
 import threading
 import time
 from base64 import urlsafe_b64encode
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Any
@@ -34,6 +34,7 @@ from typing import Any
 from starlette.responses import PlainTextResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from backend.addresses import counted_as
 from backend.authorizer import allows, context_of
 from backend.gateway.base import Delivery
 from backend.gateway.events import (
@@ -62,6 +63,10 @@ BUFFER_FRAMES = 1_000
 # (backend.service): handshakes and requests find one free. And Python runs one of them at a time: with 20 people who
 # ask for history as fast as they can, somebody else's ack took 135 ms at 24 threads, and 50 ms at 8.
 THREADS, READING_THREADS = 12, 8
+# Threads that let connections in and note that they are gone, and handshakes of one address that are under way: twice
+# a crowd of 500 behind a proxy that PROXIES does not name. Who closes at once is still waited for.
+OPENING_THREADS = 8
+MOST_OPENING = 1_000
 # Reading is computing, mostly: two of them keep a person with many tabs from waiting for one slow page of history.
 READING_THREADS_EACH = 2
 # How long a closing socket may take to swallow what is left for it.
@@ -121,6 +126,8 @@ class LocalGateway:
         self._sleep = sleep
         self._people = People(rate=frame_rate, monotonic=monotonic)
         self._turns, self._reading_turns = Turns(THREADS), Turns(READING_THREADS, each=READING_THREADS_EACH)
+        self._opening_turns = Turns(OPENING_THREADS)
+        self._opening: Counter[str] = Counter()  # handshakes that are under way, by address
         self._invoke: Invoke = _not_attached
         self._authorize: Invoke | None = None
         self._routes: frozenset[str] = frozenset()
@@ -236,9 +243,18 @@ class LocalGateway:
 
     async def _admitted(self, websocket: WebSocket, handshake: Handshake) -> bool:
         """Whether authorizer and $connect let it in; if not, the handshake has been answered with their status."""
-        response = await self._authorized(handshake)
-        if response is None:
-            response = await self._run(connect_event(handshake, self._new_id(), self._wall())) or _FAILED
+        address = counted_as(handshake.source_ip)
+        if self._opening[address] >= MOST_OPENING:
+            refused(f"connection refused: {MOST_OPENING} handshakes are under way", handshake.source_ip)
+            response: Mapping[str, Any] = {"statusCode": 503, "body": "Service Unavailable"}
+        else:
+            self._opening[address] += 1
+            try:
+                response = await self._connected(handshake, address)
+            finally:
+                self._opening[address] -= 1
+                if not self._opening[address]:
+                    del self._opening[address]
         if 200 <= response["statusCode"] < 300:
             return True
         await websocket.send_denial_response(
@@ -246,7 +262,15 @@ class LocalGateway:
         )
         return False
 
-    async def _authorized(self, handshake: Handshake) -> Mapping[str, Any] | None:
+    async def _connected(self, handshake: Handshake, address: str) -> Mapping[str, Any]:
+        """What the authorizer says if it lets nobody in, else what $connect does."""
+        response = await self._authorized(handshake, address)
+        if response is None:
+            event = connect_event(handshake, self._new_id(), self._wall())
+            response = await self._run_in_turn(self._opening_turns, handshake.person, event) or _FAILED
+        return response
+
+    async def _authorized(self, handshake: Handshake, address: str) -> Mapping[str, Any] | None:
         """None if the authorizer lets it in or there is none, else what the handshake is answered with."""
         if self._authorize is None:
             return None
@@ -254,7 +278,7 @@ class LocalGateway:
             refused("connection refused: neither a ticket nor a token", handshake.source_ip)
             return {"statusCode": 401, "body": "Unauthorized"}
         event = authorizer_event(handshake, self._new_id(), self._wall())
-        answer = await self._run(event, self._authorize)
+        answer = await self._run_in_turn(self._opening_turns, address, event, self._authorize)
         if answer is None:
             return _FAILED
         if not allows(answer):
@@ -331,18 +355,26 @@ class LocalGateway:
             self._post_own(handshake.connection_id, request_id, "Forbidden")
             return
         turns = self._reading_turns if route in self._reads else self._turns
-        await turns.take(handshake.person)
-        try:
-            response = await self._run(message_event(handshake, request_id, self._wall(), route, text))
-        finally:
-            turns.give_back(handshake.person)
+        event = message_event(handshake, request_id, self._wall(), route, text)
+        response = await self._run_in_turn(turns, handshake.person, event)
         if response is None:
             self._post_own(handshake.connection_id, request_id, "Internal server error")
         elif body := response.get("body"):
             self.post_many([handshake.connection_id], body)
 
     async def _disconnected(self, handshake: Handshake, code: int, reason: str) -> None:
-        await self._run(disconnect_event(handshake, self._new_id(), self._wall(), code, reason))
+        event = disconnect_event(handshake, self._new_id(), self._wall(), code, reason)
+        await self._run_in_turn(self._opening_turns, handshake.person, event)
+
+    async def _run_in_turn(
+        self, turns: Turns, whose: str, event: Mapping[str, Any], function: Invoke | None = None
+    ) -> Mapping[str, Any] | None:
+        """The same as :meth:`_run`, when it is the turn of the person, or of the address."""
+        await turns.take(whose)
+        try:
+            return await self._run(event, function)
+        finally:
+            turns.give_back(whose)
 
     async def _run(
         self, event: Mapping[str, Any], function: Invoke | None = None

@@ -27,7 +27,7 @@ class Client:
     With ``breaks`` it raises.
     """
 
-    def __init__(self, gateway: LocalGateway, query: str = "token=t") -> None:
+    def __init__(self, gateway: LocalGateway, query: str = "token=t", address: str = "192.0.2.7") -> None:
         self.id: str
         self.task: asyncio.Task[None]
         self.breaks = False
@@ -41,7 +41,7 @@ class Client:
             "path": "/ws",
             "query_string": query.encode(),
             "headers": HEADERS,
-            "client": ("192.0.2.7", 5000),
+            "client": (address, 5000),
             "subprotocols": [],
             "extensions": {"websocket.http.response": {}},
         }

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from backend.actions import ActionLimits, Actions, typing_seconds_in
+from backend.actions import BURST_SECONDS, ActionLimits, Actions, typing_seconds_in
 from backend.handlers import Backend
 from backend.rate import InvalidRate
 from chat.protocol import Hello, History, Join, Leave, Ping, RoomPosition, SendMessage, Sync, Typing, UpFrame
@@ -135,6 +135,22 @@ def test_a_hello_too_many_is_told_when_to_come_back(enter: Enter, gateway):
         assert ann.say(HELLO) is None
     assert ann.got("bye") == [{"type": "bye", "reason": "rate_limited", "reconnect": True, "retryAfter": 10}]
     assert gateway.closed == [ann.id]
+
+
+def test_who_opens_one_connection_after_the_other_is_refused_before_anything_is_written(
+    enter: Enter, monotonic, store
+):
+    ann = enter("Ann")
+    ann.disconnect()
+    for _ in range(BURST_SECONDS // 10 - 1):
+        assert ann.connect() == {"statusCode": 200}
+        ann.disconnect()
+    before = store.query(f"USER#{ann.user_id}")
+    assert ann.connect() == {"statusCode": 429, "body": "Too many connections"}
+    assert store.query(f"USER#{ann.user_id}") == before == []
+    assert enter("Bob").got("ready")
+    monotonic.advance(10)
+    assert ann.connect() == {"statusCode": 200}
 
 
 def test_settings_of_typing_name_themselves():

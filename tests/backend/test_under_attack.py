@@ -25,6 +25,7 @@ SHORT = [
     "history-50",
     "half-requests",
     "odd-handshakes",
+    "handshakes",
     "trickle",
 ]
 #: MiB that a server may grow by: the buffers of those who read nothing, and its caches.

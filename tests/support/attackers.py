@@ -286,6 +286,15 @@ def connects(target: Target) -> None:
             target.connect().close()
 
 
+def handshakes(target: Target) -> None:
+    """Handshakes with a good token, on connections that are closed at once: each is recorded, and removed again."""
+    head = target.handshake(target.token("Mallory"))
+    print("begun", flush=True)
+    while True:
+        with contextlib.suppress(OSError):
+            target.connect(head).close()
+
+
 def _post(path: str, body: str) -> bytes:
     head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     return f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode()
@@ -383,6 +392,7 @@ ATTACKS = {
     "tickets": Attack("M7", "POST /ticket, 24 connections", requests(ticket_request)),
     "trickle": Attack("-", "a body in chunks of one byte, 24 connections", requests(trickle)),
     "connects": Attack("-", "connections that are closed at once", connects),
+    "handshakes": Attack("-", "handshakes with a token, closed at once", handshakes),
 }
 
 if __name__ == "__main__":

@@ -1,0 +1,82 @@
+"""Handshakes: work before anybody knows whose they are, of which one address can begin any number."""
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from backend.gateway.local import LocalGateway
+from backend.gateway.people import THREADS_EACH
+from tests.backend.client import Client
+from tests.support.process import PATIENCE
+
+ELSEWHERE = "192.0.2.8"
+
+
+class Doorkeeper:
+    """Responsible for an authorizer that waits until told, and then admits nobody."""
+
+    def __init__(self) -> None:
+        self.asked = threading.Semaphore(0)
+        self.go_on = threading.Event()
+
+    def __call__(self, event):
+        self.asked.release()
+        assert self.go_on.wait(PATIENCE)
+        return {"policyDocument": {"Statement": [{"Effect": "Deny"}]}}
+
+
+@pytest.fixture
+def doorkeeper():
+    made = Doorkeeper()
+    yield made
+    made.go_on.set()
+
+
+@pytest.fixture
+def gateway(doorkeeper):
+    with ThreadPoolExecutor(16) as pool:
+        made = LocalGateway(pool)
+        made.attach(lambda event: {"statusCode": 200}, ["$connect", "$disconnect"], doorkeeper)
+        yield made
+        doorkeeper.go_on.set()
+
+
+async def is_denied(client: Client, status: int) -> bool:
+    answer = await client.next()
+    await client.ended()
+    return (answer["type"], answer.get("status")) == ("websocket.http.response.start", status)
+
+
+async def test_handshakes_of_one_address_take_turns_and_delay_nobody_elses(gateway, doorkeeper):
+    crowd = [Client(gateway) for _ in range(THREADS_EACH + 2)]
+    for client in crowd:
+        client.begin()
+    for _ in range(THREADS_EACH):
+        assert await asyncio.to_thread(doorkeeper.asked.acquire, timeout=PATIENCE)
+    other = Client(gateway, address=ELSEWHERE)
+    other.begin()
+    assert await asyncio.to_thread(doorkeeper.asked.acquire, timeout=PATIENCE)
+    assert not doorkeeper.asked.acquire(blocking=False)
+    doorkeeper.go_on.set()
+    assert [await is_denied(client, 403) for client in (*crowd, other)] == [True] * len([*crowd, other])
+
+
+async def test_of_too_many_that_are_under_way_from_one_address_the_rest_is_refused(
+    gateway, doorkeeper, monkeypatch
+):
+    monkeypatch.setattr("backend.gateway.local.MOST_OPENING", 2)
+    early = [Client(gateway) for _ in range(2)]
+    for client in early:
+        client.begin()
+    await asyncio.sleep(0)
+    late, other = Client(gateway), Client(gateway, address=ELSEWHERE)
+    late.begin()
+    other.begin()
+    assert await is_denied(late, 503)
+    doorkeeper.go_on.set()
+    assert [await is_denied(client, 403) for client in (*early, other)] == [True] * 3
+    again = Client(gateway)
+    again.begin()
+    assert await is_denied(again, 403)
