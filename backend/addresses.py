@@ -122,9 +122,10 @@ class Addresses:
     def wait(self, path: str, address: str | None, *, forwarded: bool = False) -> int:
         """0 if the request may be answered, and then it counts; else the whole seconds after which to ask again.
 
-        ``address``: where it comes from; None: nobody knows, and it passes. ``forwarded``: it has X-Forwarded-For.
+        ``address``: where it comes from; None: nobody can say, as of who closed at once. ``forwarded``: it has
+        X-Forwarded-For.
         """
-        key = None if address is None else self._key(address)
+        key = self._key(address or "")
         if key is None:
             if forwarded and not self._proxies and not self._warned_of_header:
                 self._warned_of_header = True

@@ -20,6 +20,7 @@ others are installed. Then read what changed in uvicorn's h11_impl and websocket
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import math
 import resource
@@ -36,6 +37,7 @@ from websockets.frames import Frame
 
 from backend.addresses import counted_as, stands_for_many
 from backend.rate import Rate, TooFast
+from backend.refusals import refused
 
 log = logging.getLogger(__name__)
 
@@ -247,12 +249,14 @@ class GuardedHttp(H11Protocol):
 
     def send_400_response(self, msg: str) -> None:
         """Answer a request that cannot be read; if it was answered already, close. uvicorn alone fails then."""
+        refused("request refused: it cannot be read", _peer(self.transport))
         can_answer = self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE)
         self._disconnect_application()
         if can_answer:
-            super().send_400_response(msg)
-        else:
-            self.transport.close()
+            # What came before may have been a HEAD, whose answer has no words: the status is written by then.
+            with contextlib.suppress(h11.LocalProtocolError):
+                super().send_400_response(msg)
+        self.transport.close()
 
     def pause_writing(self) -> None:
         """Note that nobody reads."""
@@ -389,10 +393,10 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         try:
             self._due = self._rate.next_arrival(self._due, int(self._guard.clock() * _MICROSECOND))
         except TooFast:
-            log.info(
-                "%s aborted: more than %g control frames a second (CONTROL_FRAMES)",
+            most = self._guard.bounds.control_frames
+            refused(
+                f"connection aborted: more than {most:g} control frames a second (CONTROL_FRAMES)",
                 _peer(self.transport),
-                self._guard.bounds.control_frames,
             )
             self.transport.abort()
             return False

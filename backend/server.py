@@ -363,6 +363,13 @@ class _Discreet(logging.Filter):
     """Keeps tokens out of every line, whoever writes it, and drops what is only the noise of an orderly end."""
 
     _TOKEN = re.compile(r"(token=)[^&\s\"']+")
+    # uvicorn says so each time, as often as somebody likes: of every handshake that was answered with a status, of
+    # requests that cannot be read (backend.protocols says it sparingly), and of an Upgrade to something else.
+    _SAID_ELSEWHERE = (
+        "ASGI callable returned without completing handshake",
+        "Invalid HTTP request received",
+        "Unsupported upgrade request",
+    )
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the record is written."""
@@ -372,8 +379,7 @@ class _Discreet(logging.Filter):
         if message.startswith("Invalid UTF-8 sequence"):
             record.exc_info = None  # uvicorn shows where in itself it found a client's mistake
         record.msg, record.args = self._TOKEN.sub(r"\1***", message), ()
-        # uvicorn says so of every handshake that was answered with a status; the access log has it already.
-        return not message.startswith("ASGI callable returned without completing handshake")
+        return not message.startswith(self._SAID_ELSEWHERE)
 
 
 def set_up_logging() -> None:

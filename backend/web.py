@@ -50,6 +50,8 @@ CLOSE_SECONDS = 0.5
 PREFLIGHT_SECONDS = 600
 # How long an address that asks too often waits for the answer that says so.
 REFUSAL_SECONDS = 1.0
+# Of a path, which may have 64 KiB, in the log.
+LOGGED_CHARACTERS = 256
 NOT_KEPT = {"Cache-Control": "no-store"}
 
 
@@ -134,7 +136,11 @@ class Envelope:
                 MutableHeaders(scope=message).update(headers)
                 took = (time.perf_counter() - began) * 1000
                 access_log.info(
-                    "%s %s %d %.0f ms", scope["method"], quote(scope["path"]), message["status"], took
+                    "%s %s %d %.0f ms",
+                    scope["method"],
+                    quote(scope["path"][:LOGGED_CHARACTERS]),
+                    message["status"],
+                    took,
                 )
             await send(message)
 

@@ -340,7 +340,12 @@ class LocalGateway:
 
     async def _end(self, socket: _Socket, handshake: Handshake) -> None:
         """Tell somebody who goes on sending too much to come back later, and close. Nothing more is read meanwhile."""
-        log.warning("connection %s of %s sends too much: closed", handshake.connection_id, handshake.person)
+        log.warning(
+            "connection %s of %s sends too much: closed",
+            handshake.connection_id,
+            handshake.person,
+            extra={"source": handshake.source_ip},
+        )
         with self._lock:
             socket.say_last(self._rate_limited)
             socket.close(NORMAL, "Connection Closed Normally")

@@ -64,12 +64,12 @@ def test_who_is_refused_is_told_to_come_one_after_the_other(addresses, monotonic
     assert served(addresses, "/token", "192.0.2.1") == 60
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "::ffff:127.0.0.1", None])
-def test_this_machine_is_not_bounded_nor_who_has_no_address(addresses, address):
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "::ffff:127.0.0.1"])
+def test_this_machine_is_not_bounded(addresses, address):
     assert {addresses.wait("/token", address) for _ in range(500)} == {0}
 
 
-@pytest.mark.parametrize("address", ["127.0.0.2", "10.0.0.1", "testclient", ""])
+@pytest.mark.parametrize("address", ["127.0.0.2", "10.0.0.1", "testclient", "", None])
 def test_every_other_address_is(addresses, address):
     assert served(addresses, "/token", address) == 60
 

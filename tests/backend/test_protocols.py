@@ -5,7 +5,6 @@ import asyncio
 import contextlib
 import importlib.metadata
 import logging
-import re
 import resource
 import socket
 import time
@@ -26,6 +25,7 @@ from tests.backend.wire import ANYWHERE, HANDSHAKE, HEAD, House, frames, turns
 from tests.support.peer import SocketClient
 from tests.support.process import PATIENCE
 from tests.support.server import LOOPBACK, KizunaServer
+from tests.support.waiting import eventually
 
 
 def test_the_versions_that_this_was_written_against_are_installed():
@@ -135,6 +135,16 @@ async def test_a_body_that_goes_wrong_after_the_answer_ends_the_connection():
     wire.protocol.conn.send(h11.EndOfMessage())
     wire.protocol.data_received(b"no chunk\r\n")
     assert (wire.written, wire.closing) == (b"", True)
+
+
+async def test_what_cannot_be_read_behind_a_head_that_has_no_body_is_400_without_words():
+    house = House()
+    wire = house.connect()
+    wire.protocol.data_received(b"HEAD / HTTP/1.0\r\n\r\n")
+    wire.protocol.data_received(b"and more")
+    assert wire.written.startswith(b"HTTP/1.1 400 ")
+    assert wire.written.endswith(b"\r\n\r\n")
+    assert wire.closing
 
 
 async def test_a_body_that_nobody_waited_for_ends_the_connection_without_a_second_answer():
@@ -393,7 +403,7 @@ def test_a_flood_of_pings_is_cut_off_and_nobody_else_notices(shared):
     with pytest.raises(OSError, match=r"."):  # reset, or a broken pipe
         send_for_ever(mallory, frames(Opcode.PING, 1000))
     assert ann.say("hello")["type"] == "ack"
-    assert re.search(r"127\.0\.0\.1 aborted: more than 20 control frames a second", shared.output)
+    assert "aborted: more than 20 control frames a second (CONTROL_FRAMES) (127.0.0.1)" in shared.output
     ann.leave()
 
 
@@ -406,3 +416,14 @@ def test_one_address_cannot_take_all_connections(shared):
         while not ask(shared, b"", source="127.0.0.9").startswith(b"HTTP/1.1 429 "):
             assert time.monotonic() < deadline
         assert ask(shared, b"GET /health HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+
+
+def test_the_log_says_little_of_what_somebody_sends_at_will(shared):
+    odd = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close, Upgrade\r\nUpgrade: h2c\r\n\r\n"
+    long = b"GET /%b HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" % (b"long" * 1000)
+    assert ask(shared, b"\0\r\n\r\n", source="127.0.0.3").startswith(b"HTTP/1.1 400 ")
+    assert ask(shared, odd).startswith(b"HTTP/1.1 200 ")
+    assert ask(shared, long).startswith(b"HTTP/1.1 404 ")
+    eventually(lambda: f"GET /{'long' * 63}lon 404" in shared.output)
+    assert "request refused: it cannot be read (127.0.0.3)" in shared.output
+    assert "uvicorn.error" not in shared.output

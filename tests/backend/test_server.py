@@ -350,6 +350,7 @@ def test_a_token_in_anybodys_log_line_is_struck_out(capsys):
         set_up_logging()
         logging.getLogger("uvicorn.error").warning('"WebSocket /ws?%s&x=1" [accepted]', "token=abc.def")
         logging.getLogger("uvicorn.error").error("ASGI callable returned without completing handshake.")
+        logging.getLogger("uvicorn.error").warning("Invalid HTTP request received.")
         try:
             raise asyncio.CancelledError
         except asyncio.CancelledError:
