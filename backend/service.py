@@ -29,8 +29,6 @@ from chat.protocol import Bye, encode
 
 log = logging.getLogger(__name__)
 
-log = logging.getLogger(__name__)
-
 # Handlers that run at the same time: "Lambda instances". They mostly wait for the disk.
 WORKERS = 32
 # Handlers that only read, such as those of pings. SQLite's readers wait for nobody, so a few threads are enough.

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import pytest
 
+from backend.server import read_options
 from tests.support.process import LOOPBACK, PATIENCE, ROOT, Process
 from tests.support.server import KizunaServer, free_port, secret_of
 from tests.tools import small_site
@@ -287,6 +288,31 @@ def environment() -> dict[str, str]:
     lines = handed_out("kizuna.env").splitlines()
     pairs = (line.partition("=") for line in lines if line and not line.startswith("#"))
     return {name: value for name, _, value in pairs}
+
+
+class Asked(dict[str, str]):
+    """An empty environment that remembers for what it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def get(self, name: str, default: object = None) -> object:  # type: ignore[override]
+        """Nothing."""
+        self.names.add(name)
+        return default
+
+
+def test_whatever_is_set_in_the_files_and_documents_is_a_setting_of_the_server():
+    asked = Asked()
+    read_options([], asked)
+    assert environment().keys() <= asked.names
+    contract = (ROOT / "docs" / "contract.md").read_text(encoding="utf-8")
+    limits = contract.partition("### Limits")[2].partition("\n## ")[0]
+    rows = [line.split("|") for line in limits.splitlines() if line.startswith("| ")]
+    named = {name for row in rows for name in re.findall("`([A-Z_]+)`", row[3])}
+    assert "ASK_LIMIT" in named
+    assert named <= asked.names
 
 
 def systemd_analyze(*arguments: str) -> subprocess.CompletedProcess[str]:
