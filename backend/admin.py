@@ -68,6 +68,9 @@ def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] 
                 print(line)
         finally:
             store.close()
+        sys.stdout.flush()
+    except BrokenPipeError:  # who reads has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (StoreError, CannotModerate) as error:
         print(f"Kizuna cannot do that: {error}", file=sys.stderr)
         return 1

@@ -41,6 +41,8 @@ from chat.protocol import MAX_ROOMS_PER_HELLO
 
 # The article's last net against zombie records. API Gateway itself ends a connection after 2 h.
 EXPIRY_SECONDS = 24 * 3600
+# API Gateway ends a connection after 2 h; a record that is older was missed by $disconnect.
+LONGEST_LIFE_SECONDS = 3 * 3600
 # A pong names the head of each room and holds at most this many (chat.protocol).
 MAX_ROOMS = MAX_ROOMS_PER_HELLO
 
@@ -122,6 +124,12 @@ class Connections:
         """The ids of a person's connections, pending or active, or so many of them; those first that opened first."""
         items = self._store.query(_user(user_id), prefix=CONNECTION_PREFIX, limit=limit)
         return [item["connectionId"] for item in sorted(items, key=_opened)]
+
+    def has_as_many(self, user_id: str, most: int) -> bool:
+        """Whether a person has ``most`` connections, not counting records of those that have ended for certain."""
+        items = self._store.query(_user(user_id), prefix=CONNECTION_PREFIX, limit=2 * most)
+        latest = int((self._clock() - LONGEST_LIFE_SECONDS) * 1000)
+        return sum(_opened(item) >= latest for item in items) >= most
 
     def get(self, connection_id: str) -> Connection | None:
         """The connection, pending or active, or None."""

@@ -193,7 +193,7 @@ class Backend:
             return {"statusCode": 429, "body": "Too many connections"}
         # Counted before it is written: of those that come at the same moment some more may get in.
         most = 2 * self._most_connections
-        if most and len(self.connections.of_person(identity.user_id, most)) == most:
+        if most and self.connections.has_as_many(identity.user_id, most):
             refused(f"connection refused: {most} of them", source_of(event), identity.user_id)
             return {"statusCode": 429, "body": "Too many connections"}
         try:

@@ -59,8 +59,9 @@ UNREAD_SECONDS = 60.0
 BYTES_AFTER_CLOSE = 128 * 1024
 # After a close everything has been sent; this is the time for the other side to take it.
 CLOSE_SECONDS = 5.0
-# Half of it pages with an open WebSocket, in an office behind one address; a person has at most 20 (backend.handlers).
-CONNECTIONS_OF_ADDRESS = 256
+# An office of some 200 behind one address, each with an open WebSocket and those that bring the page. Never more than
+# half of all: the rest is for others.
+CONNECTIONS_OF_ADDRESS = 1000
 # Files that are no connection: SQLite's, those of its readers, logs, a backup.
 RESERVED_FILES = 128
 WARNING_SECONDS = 60.0
@@ -129,6 +130,8 @@ class Guard:
         self._transports[transport] = address
         self._of_address[address] = self._of_address.get(address, 0) + 1
         most, most_of_address = self.bounds.connections, self.bounds.address_connections
+        if most and most_of_address:
+            most_of_address = max(1, min(most_of_address, most // 2))
         if most and len(self._transports) > most:
             self._warn(
                 "all",

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from backend.connections import LONGEST_LIFE_SECONDS
 from backend.handlers import Backend
 from tests.backend.fakes import Ids, Person
 from tests.support.peer import SocketClient, knock
@@ -72,6 +73,15 @@ def test_one_that_an_earlier_version_recorded_counts_by_its_second(enter: Enter,
         store.put(record)
     enter(MOST + 1)
     assert gateway.closed == [tabs[0].id]
+
+
+def test_records_that_the_end_of_a_connection_never_reached_keep_nobody_out(backend, gateway, tokens, clock):
+    """On AWS $disconnect is not certain; what it misses stays for a day."""
+    lost = [Person(backend, gateway, tokens, "Ann", f"s{number}=") for number in range(2 * MOST)]
+    assert {tab.connect()["statusCode"] for tab in lost} == {200}
+    clock.advance(LONGEST_LIFE_SECONDS + 1)
+    late = Person(backend, gateway, tokens, "Ann", "late=")
+    assert late.connect()["statusCode"] == 200
 
 
 def test_beyond_twice_as_many_the_handshake_is_refused(backend, gateway, tokens, clock):
