@@ -44,7 +44,7 @@ TEST_PACKAGES := .venv/.test-packages
 RUNTIME := static/vendor/.stamp
 # Folders count as well: a file that is gone changes its folder.
 SITE := dist/local/index.html
-SITE_INPUTS := index.html static/config.json backend/pages.py $(wildcard tools/build*) \
+SITE_INPUTS := index.html static/config.json backend/local/static_files.py $(wildcard tools/build*) \
   $(shell find app static/boot static/css static/i18n static/icons -name __pycache__ -prune -o -print)
 
 .DEFAULT_GOAL := help

@@ -21,13 +21,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from backend.ban_command import accept_ban, accept_person, ban, banned, unban
-from backend.moderation import CannotModerate, delete_message, keep_messages, last_messages
+from backend.messaging.moderation import CannotModerate, delete_message, keep_messages, last_messages
 from backend.store.base import Store, StoreError
 from backend.store.dynamodb import DynamoStore, dynamodb_client
 from backend.store.sqlite import SqliteStore
 from chat.protocol import Message, ProtocolError, check_room
 
-#: As in backend.service.Options, which needs more than a tool for AWS has installed.
+#: As in backend.local.app.Options, which needs more than a tool for AWS has installed.
 DATA = "data/kizuna.sqlite3"
 LAST = 20
 MOST = 10_000

@@ -11,8 +11,8 @@ import argparse
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from backend.bans import Ban, Bans
-from backend.connections import Connections
+from backend.auth.bans import Ban, Bans
+from backend.messaging.connections import Connections
 from backend.store.base import Store
 from chat.protocol import InvalidField, check_id, check_text
 

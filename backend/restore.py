@@ -1,71 +1,10 @@
-"""Bring a backup back: ``python -m backend.restore BACKUP DATA``, while no server uses DATA.
-
-DATA becomes what BACKUP holds, in one transaction, and what it held before is lost. Every room begins a new epoch:
-pages that remember more than the backup knows drop what they remember and load the room anew, instead of taking new
-messages for old ones that have the same numbers. Records of connections are dropped; they were another life's.
-"""
+"""``python -m backend.restore``: bring a backup back (:mod:`backend.local.restore`)."""
 
 from __future__ import annotations
 
-import argparse
 import sys
-import time
-import uuid
-from collections.abc import Sequence
-from pathlib import Path
 
-from backend.connections import CONNECTION_PREFIX, Connections, connection_id_of
-from backend.rooms import ROOM_PREFIX, Rooms, room_of_head
-from backend.store import snapshot
-from backend.store.base import StoreError
-from backend.store.sqlite import Lock, SqliteStore, make_file
-
-
-def restore(backup: Path, data: Path) -> int:
-    """Let ``data`` be what ``backup`` holds, under new epochs; returns of how many rooms.
-
-    Raises StoreUnavailable if a server uses ``data``, or if one of them is a file of something else.
-    """
-    snapshot.check(backup)
-    make_file(data)
-    owner = Lock(data)
-    try:
-        # Everything is prepared aside, so that no moment shows the old messages under the old epochs.
-        with snapshot.folder_beside(data) as folder:
-            draft = folder / data.name
-            snapshot.copy(backup, draft)
-            rooms = _begin_anew(draft)
-            snapshot.copy(draft, data)
-    finally:
-        owner.release()
-    return rooms
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns the exit code: 0, or 1 after one line on stderr."""
-    parser = argparse.ArgumentParser(prog="python -m backend.restore", description="Bring a backup back.")
-    parser.add_argument("backup", type=Path, metavar="BACKUP", help="what backend.backup has made")
-    parser.add_argument("data", type=Path, metavar="DATA", help="the server's SQLite file; it is overwritten")
-    chosen = parser.parse_args(arguments)
-    try:
-        rooms = restore(chosen.backup, chosen.data)
-    except StoreError as error:
-        print(f"Kizuna cannot restore: {error}", file=sys.stderr)
-        return 1
-    print(f"Restored {chosen.data} from {chosen.backup}; rooms that begin a new epoch: {rooms}")
-    return 0
-
-
-def _begin_anew(path: Path) -> int:
-    store = SqliteStore(path)
-    try:
-        connections = Connections(store, clock=time.time)
-        connections.purge(map(connection_id_of, store.partitions(CONNECTION_PREFIX)))
-        heads = filter(None, map(room_of_head, store.partitions(ROOM_PREFIX)))
-        return Rooms(store, clock=time.time, new_id=lambda: uuid.uuid4().hex).begin_epochs(heads)
-    finally:
-        store.close()
-
+from backend.local.restore import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -39,10 +39,10 @@ def test_arrows_between_packages_point_one_way():
         ("app/chat/session.py", "def late():\n    from ui.timeline import Timeline"),
         ("app/chat/protocol.py", "from kizuna import errors"),
         ("app/ui/page.py", "import main"),
-        ("app/ui/page.py", "import backend.server"),
-        ("backend/handlers.py", "from chat import session"),
-        ("backend/handlers.py", "from kizuna.errors import KizunaError"),
-        ("backend/handlers.py", "from app.chat import protocol"),
+        ("app/ui/page.py", "import backend.local.server"),
+        ("backend/messaging/handlers.py", "from chat import session"),
+        ("backend/messaging/handlers.py", "from kizuna.errors import KizunaError"),
+        ("backend/messaging/handlers.py", "from app.chat import protocol"),
     ],
 )
 def test_an_arrow_that_points_back_is_caught(path: str, statement: str):
@@ -54,8 +54,8 @@ def test_an_arrow_that_points_back_is_caught(path: str, statement: str):
     [
         ("app/ui/page.py", "from chat.timeline import Timeline\nfrom kizuna import WebSocketService"),
         ("app/main.py", "import ui.page, chat.session, kizuna.browser"),
-        ("backend/handlers.py", "from chat import protocol\nfrom chat.protocol import MAX_FRAME"),
-        ("tests/chat/test_session.py", "import backend.server, ui.page"),
+        ("backend/messaging/handlers.py", "from chat import protocol\nfrom chat.protocol import MAX_FRAME"),
+        ("tests/chat/test_session.py", "import backend.local.server, ui.page"),
     ],
 )
 def test_an_arrow_that_points_forward_is_left_alone(path: str, statement: str):
@@ -72,7 +72,7 @@ def test_only_the_browser_side_knows_the_browser():
         ("app/kizuna/service.py", "import js"),
         ("app/kizuna/service.py", "from kizuna.browser import websocket"),
         ("app/chat/session.py", "from pyodide.ffi import create_proxy"),
-        ("backend/server.py", "import kizuna.browser"),
+        ("backend/local/server.py", "import kizuna.browser"),
         ("app/ui/page.py", "from js import document"),
         ("app/main.py", "import pyscript"),
         ("tests/e2e/test_page.py", "from pyscript import when"),

@@ -26,7 +26,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from backend.origins import origin_of
+from backend.auth.origins import origin_of
 from tools.build_assets import BEST, QUICK, Assets, compress
 from tools.build_errors import BuildError
 from tools.build_page import Addresses, built_page, page_bytes, read_page, stylesheets

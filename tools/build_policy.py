@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from backend.pages import ASK_AGAIN, FOR_EVER, SECURITY_HEADERS, addresses_in, content_policy
+from backend.local.static_files import ASK_AGAIN, FOR_EVER, SECURITY_HEADERS, addresses_in, content_policy
 from tools.build_assets import ASSETS
 from tools.build_errors import BuildError
 

@@ -19,8 +19,8 @@ from email.message import Message
 from pathlib import PurePosixPath
 from urllib.parse import urljoin
 
-from backend.origins import origin_of
-from backend.pages import MEDIA_TYPES, SECURITY_HEADERS
+from backend.auth.origins import origin_of
+from backend.local.static_files import MEDIA_TYPES, SECURITY_HEADERS
 from tools.build_assets import ASSETS, SMALLEST
 from tools.build_errors import BuildError
 from tools.build_page import start_files_of

@@ -29,11 +29,11 @@ from botocore.exceptions import (  # type: ignore[import-untyped]
     WaiterError,
 )
 
-from backend.origins import origin_of
+from backend.auth.origins import origin_of
 from tools import package
 from tools.package import ROOT
 
-TEMPLATE = ROOT / "backend" / "template.yaml"
+TEMPLATE = ROOT / "backend" / "aws" / "template.yaml"
 CODE_URI = "../dist/kizuna-aws.zip"
 
 #: The words of the command line that are parameters of the template, but for SIGN_IN.
@@ -71,7 +71,7 @@ OTHERS = {
     "BUCKET": "where the zip goes; else one of this account and region, which is made",
     "CONFIG": "a config.json of the page that is to be written",
     "PACKAGE": "a zip that was built before; else one is built",
-    "TEMPLATE": "another template than backend/template.yaml",
+    "TEMPLATE": "another template than backend/aws/template.yaml",
 }
 USAGE = f"words are NAME=value; names are {', '.join([*OTHERS, *PARAMETERS])}"
 

@@ -1,8 +1,9 @@
 """Build the zip that the Lambda functions run: `python -m tools.package`, writes dist/kizuna-aws.zip.
 
-It holds what `backend.aws` imports of this project, and the packages of requirements/aws.txt, fetched by their hashes
-for the functions' machine (Linux on arm64) whatever machine this is. The same sources give the same bytes: names are
-sorted, times and rights are fixed, nothing is compiled. (Compression is zlib's: another zlib may give other bytes.)
+It holds what `backend.aws.lambda_handler` imports of this project, and the packages of requirements/aws.txt, fetched
+by their hashes for the functions' machine (Linux on arm64) whatever machine this is. The same sources give the same
+bytes: names are sorted, times and rights are fixed, nothing is compiled. (Compression is zlib's: another zlib may give
+other bytes.)
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ from tools.house import Source, imports
 from tools.step import run
 
 ROOT = Path(__file__).resolve().parent.parent
-ENTRY = "backend.aws"
+ENTRY = "backend.aws.lambda_handler"
 #: Where the project's own modules lie, by their top-level name.
 HOMES = {"backend": ROOT, "chat": ROOT / "app"}
 
 REQUIREMENTS = ROOT / "requirements" / "aws.txt"
 OUTPUT = Path("dist/kizuna-aws.zip")
 
-#: The functions' runtime, as backend/template.yaml has it.
+#: The functions' runtime, as backend/aws/template.yaml has it.
 PYTHON = "3.13"
 #: What pip calls the machines that Lambda has, newest first. The template asks for arm64.
 PLATFORMS = {

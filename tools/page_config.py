@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from backend.origins import origin_of
+from backend.auth.origins import origin_of
 from chat.config import parse_config
 from kizuna.errors import ConfigurationError
 

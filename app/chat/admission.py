@@ -35,7 +35,7 @@ PostJson = Callable[[str, Mapping[str, Any], Mapping[str, str]], Awaitable[Answe
 #: what was left have passed, or later (kizuna.rollover): so a renewal always gets a new token.
 REUSABLE = 0.5
 
-#: The codes of a server that refuses a person or a page for good (backend.desks).
+#: The codes of a server that refuses a person or a page for good (backend.auth.endpoints).
 REFUSALS = frozenset({"unauthorized", "forbidden", "forbidden_origin"})
 
 _REFUSED = (401, 403)

@@ -10,7 +10,7 @@ What it does not imitate are the limits of an account, which all its clients sha
 their own: see :mod:`backend.gateway.people`.
 
 Frames of more than 32 KiB are refused by the WebSocket protocol below (1009): see ``ws_max_size`` in
-:mod:`backend.server`.
+:mod:`backend.local.server`.
 
 Two worlds meet here. Handlers run in threads and call :meth:`LocalGateway.post_many`; sockets belong to the event
 loop. Between them stands one lock and a queue for each connection; no thread ever waits for a socket.
@@ -34,8 +34,8 @@ from typing import Any
 from starlette.responses import PlainTextResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from backend.addresses import counted_as
-from backend.authorizer import allows, context_of
+from backend.auth.authorizer import allows, context_of
+from backend.auth.refusals import refused
 from backend.gateway.base import Delivery
 from backend.gateway.events import (
     Handshake,
@@ -45,8 +45,8 @@ from backend.gateway.events import (
     message_event,
 )
 from backend.gateway.people import People, Person, Turns
-from backend.rate import Rate
-from backend.refusals import refused
+from backend.limits.addresses import counted_as
+from backend.limits.rate_limit import Rate
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ MAX_POST_BYTES = 128 * 1024
 BUFFER_BYTES = 2 * 1024 * 1024
 BUFFER_FRAMES = 1_000
 # Threads that handle frames at the same time, of those that write and of those that only read. Fewer than there are
-# (backend.service): handshakes and requests find one free. And Python runs one of them at a time: with 20 people who
+# (backend.local.app): handshakes and requests find one free. And Python runs one of them at a time: with 20 people who
 # ask for history as fast as they can, somebody else's ack took 135 ms at 24 threads, and 50 ms at 8.
 THREADS, READING_THREADS = 12, 8
 # Threads that let connections in and note that they are gone, and handshakes of one address that are under way: twice

@@ -14,7 +14,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-from backend.rate import MICROSECONDS, Rate
+from backend.limits.rate_limit import MICROSECONDS, Rate
 
 # What an honest person sends at most, at once: 20 tabs that come back to 50 rooms say 20 hellos and ask 1,000 syncs,
 # and each sends what waits in its outbox, one message a room. For ever: a ping of each tab in 30 s, 10 messages.

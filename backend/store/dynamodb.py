@@ -25,7 +25,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
-from backend.retry import Retry
 from backend.store.base import (
     Action,
     AttributeEquals,
@@ -43,6 +42,7 @@ from backend.store.base import (
     check_keys,
     check_query,
 )
+from backend.store.retry import Retry
 
 PARTITION_KEY = "pk"
 SORT_KEY = "sk"

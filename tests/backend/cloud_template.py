@@ -39,7 +39,7 @@ class Template:
     """Responsible for looking things up in the template as it is written."""
 
     def __init__(self) -> None:
-        self.text = (ROOT / "backend" / "template.yaml").read_text(encoding="utf-8")
+        self.text = (ROOT / "backend" / "aws" / "template.yaml").read_text(encoding="utf-8")
         self.data: Properties = yaml_parse(self.text)
         self.resources: Properties = self.data["Resources"]
 

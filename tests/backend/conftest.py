@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from backend.handlers import Backend
-from backend.retry import Retry
+from backend.auth.tokens import Tokens
+from backend.messaging.handlers import Backend
 from backend.store.base import Store
 from backend.store.dynamodb import DynamoStore, dynamodb_client
+from backend.store.retry import Retry
 from backend.store.sqlite import SqliteStore
-from backend.tokens import Tokens
 from tests.backend.aws_account import nobodys_account
 from tests.backend.dynamodb import DynamoDbLocalProcess, create_table
 from tests.backend.fakes import FakeClock, FakeGateway, Ids, Person

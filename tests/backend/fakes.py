@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from backend.authorizer import Authorizer, allows, context_of
+from backend.auth.authorizer import Authorizer, allows, context_of
+from backend.auth.tokens import Tokens
+from backend.auth.verification import Verifier
 from backend.gateway.base import Delivery
 from backend.gateway.events import METHOD_ARN
-from backend.handlers import Backend, Response
-from backend.tokens import Tokens
-from backend.verification import Verifier
+from backend.messaging.handlers import Backend, Response
 from chat.protocol import UP_FRAMES
 from tests.support.server import secret_of
 

@@ -9,7 +9,7 @@ import sys
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from backend import server
+from backend.local import server
 from tests.support.server import LOOPBACK
 
 #: What uvicorn would import only when it serves.

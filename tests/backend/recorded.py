@@ -8,10 +8,10 @@ from typing import Any
 import boto3  # type: ignore[import-untyped]
 import pytest
 
-from backend.cloud import Cloud, read_settings, verifier_and_issuer
+from backend.auth.tokens import SECRET_BYTES
+from backend.aws.app import Cloud, read_settings, verifier_and_issuer
 from backend.gateway.aws import AwsGateway
 from backend.store.dynamodb import DynamoStore, dynamodb_client
-from backend.tokens import SECRET_BYTES
 from tests.backend.cloud_template import WAYS, Deployed, Template
 from tests.backend.dynamodb import create_table
 from tests.backend.fakes import ApiGateway

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from backend.actions import BURST_SECONDS, ActionLimits, Actions, typing_seconds_in
-from backend.handlers import Backend
-from backend.rate import InvalidRate
+from backend.limits.actions import BURST_SECONDS, ActionLimits, Actions, typing_seconds_in
+from backend.limits.rate_limit import InvalidRate
+from backend.messaging.handlers import Backend
 from chat.protocol import Hello, History, Join, Leave, Ping, RoomPosition, SendMessage, Sync, Typing, UpFrame
 from tests.backend.fakes import FakeClock, Ids, Person
 

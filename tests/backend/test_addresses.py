@@ -5,13 +5,13 @@ import contextlib
 import httpx
 import pytest
 
-from backend.addresses import MAX_WAIT_SECONDS, Addresses, InvalidProxy, proxies_in, trusted_hosts
-from backend.cloud import Cloud, Settings
-from backend.keys import SharedSecret
-from backend.service import Options
-from backend.tokens import AUDIENCE
-from backend.verification import JwtVerifier
-from backend.web import create_app
+from backend.auth.keys import SharedSecret
+from backend.auth.tokens import AUDIENCE
+from backend.auth.verification import JwtVerifier
+from backend.aws.app import Cloud, Settings
+from backend.limits.addresses import MAX_WAIT_SECONDS, Addresses, InvalidProxy, proxies_in, trusted_hosts
+from backend.local.app import Options
+from backend.local.web import create_app
 from tests.backend.conftest import SECRET
 from tests.backend.fakes import ApiGateway, FakeClock, FakeGateway
 from tests.support.server import KizunaServer, post, secret_of

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from backend import admin
-from backend.rooms import Rooms, Sender
-from backend.service import Options
+from backend.local.app import Options
+from backend.messaging.message_log import Rooms, Sender
 from backend.store.base import Store
 from backend.store.dynamodb import DynamoStore
 from backend.store.sqlite import SqliteStore

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from backend import admin
-from backend.bans import Bans
+from backend.auth.bans import Bans
 from backend.store.dynamodb import DynamoStore
 from backend.store.sqlite import SqliteStore
 from tests.support.peer import SocketClient, knock

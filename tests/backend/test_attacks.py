@@ -9,11 +9,11 @@ from typing import Any, Protocol
 import jwt
 import pytest
 
-from backend.cloud import Cloud, Settings
-from backend.keys import SharedSecret
+from backend.auth.keys import SharedSecret
+from backend.auth.tokens import AUDIENCE, Tokens, load_secret
+from backend.auth.verification import JwtVerifier
+from backend.aws.app import Cloud, Settings
 from backend.store.sqlite import SqliteStore
-from backend.tokens import AUDIENCE, Tokens, load_secret
-from backend.verification import JwtVerifier
 from tests.backend.conftest import SECRET
 from tests.backend.fakes import ApiGateway, FakeClock, FakeGateway, Ids
 from tests.support.peer import SocketClient, knock

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.authorizer import Authorizer, Unauthorized, allows, context_of, deny, identity_in
-from backend.keys import VerifierUnavailable
-from backend.tokens import Identity, InvalidToken
+from backend.auth.authorizer import Authorizer, Unauthorized, allows, context_of, deny, identity_in
+from backend.auth.keys import VerifierUnavailable
+from backend.auth.tokens import Identity, InvalidToken
 from tests.backend.fakes import START
 
 ARN = "arn:aws:execute-api:eu-central-1:123456789012:abc/prod/$connect"

@@ -8,14 +8,14 @@ from collections import Counter
 import pytest
 from botocore.exceptions import ConnectTimeoutError  # type: ignore[import-untyped]
 
-from backend.connections import Connections
+from backend.auth.tokens import Identity
 from backend.gateway.aws import ATTEMPTS, BROADCAST_SECONDS, AwsGateway, management_client
 from backend.gateway.base import Delivery
-from backend.handlers import Backend
-from backend.retry import Retry
+from backend.messaging.connections import Connections
+from backend.messaging.handlers import Backend
 from backend.store.base import Store
+from backend.store.retry import Retry
 from backend.store.sqlite import SqliteStore
-from backend.tokens import Identity
 from tests.backend.aws_account import nobodys_account
 from tests.backend.fakes import START, FakeClock, Ids, event
 from tests.backend.management import Answer, Management, Request

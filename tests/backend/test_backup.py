@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from backend import backup, restore
-from backend.handlers import Backend
+from backend.auth.tokens import Tokens, load_secret
+from backend.local import backup, restore
+from backend.messaging.handlers import Backend
 from backend.store import sqlite
 from backend.store.sqlite import SqliteStore
-from backend.tokens import Tokens, load_secret
 from tests.backend.fakes import FakeGateway, Person
 from tests.support.peer import SocketClient
 from tests.support.process import PATIENCE

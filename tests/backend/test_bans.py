@@ -6,10 +6,10 @@ from collections.abc import Callable
 import pytest
 
 from backend.admin import COMMANDS
-from backend.bans import Ban, Banned, Bans
-from backend.connections import Connections
+from backend.auth.bans import Ban, Banned, Bans
+from backend.auth.tokens import Identity
+from backend.messaging.connections import Connections
 from backend.store.base import Store
-from backend.tokens import Identity
 from tests.backend.fakes import START, FakeClock, FakeGateway, Person
 
 Run = Callable[..., str]

@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from backend.buckets import Buckets
-from backend.rate import Rate
+from backend.limits.buckets import Buckets
+from backend.limits.rate_limit import Rate
 from tests.backend.fakes import FakeClock
 
 

@@ -10,12 +10,12 @@ import boto3  # type: ignore[import-untyped]
 import pytest
 from botocore.stub import Stubber  # type: ignore[import-untyped]
 
-from backend import cloud
-from backend.actions import ActionLimits
-from backend.cloud import Cloud, Misconfigured, Settings, read_settings, secret_in_ssm, verifier_and_issuer
-from backend.keys import VerifierUnavailable
-from backend.rate import BURST, BURST_NEW, PER_SECOND, Rate
-from backend.tokens import InvalidToken
+from backend.auth.keys import VerifierUnavailable
+from backend.auth.tokens import InvalidToken
+from backend.aws import app as cloud
+from backend.aws.app import Cloud, Misconfigured, Settings, read_settings, secret_in_ssm, verifier_and_issuer
+from backend.limits.actions import ActionLimits
+from backend.limits.rate_limit import BURST, BURST_NEW, PER_SECOND, Rate
 from tests.backend.aws_account import nobodys_account
 from tests.backend.fakes import ApiGateway, FakeGateway
 
@@ -426,9 +426,9 @@ def test_tokens_that_are_issued_here_are_verified_here(monkeypatch):
 def test_lambda_loads_a_handler_that_answers(monkeypatch):
     for name, value in GOOD.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.delitem(sys.modules, "backend.aws", raising=False)
-    entry = importlib.import_module("backend.aws")
-    monkeypatch.delitem(sys.modules, "backend.aws")
+    monkeypatch.delitem(sys.modules, "backend.aws.lambda_handler", raising=False)
+    entry = importlib.import_module("backend.aws.lambda_handler")
+    monkeypatch.delitem(sys.modules, "backend.aws.lambda_handler")
     http = {"method": "POST", "path": "/ticket"}
     answer = entry.handler(
         {"routeKey": "POST /ticket", "rawPath": "/ticket", "requestContext": {"http": http}}, None
@@ -440,6 +440,6 @@ def test_lambda_loads_a_handler_that_answers(monkeypatch):
 def test_a_cold_start_without_its_settings_says_which(monkeypatch):
     for name in [*GOOD, *BY_KEYS]:
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.delitem(sys.modules, "backend.aws", raising=False)
+    monkeypatch.delitem(sys.modules, "backend.aws.lambda_handler", raising=False)
     with pytest.raises(Misconfigured, match="TOKEN_SECRET_PARAMETER or JWKS_URL"):
-        importlib.import_module("backend.aws")
+        importlib.import_module("backend.aws.lambda_handler")

@@ -2,7 +2,8 @@
 
 import pytest
 
-from backend.connections import (
+from backend.auth.tokens import Identity
+from backend.messaging.connections import (
     EXPIRY_SECONDS,
     MAX_ROOMS,
     Connections,
@@ -13,7 +14,6 @@ from backend.connections import (
     connection_id_of,
 )
 from backend.store.base import Conflict, Key, StoreUnavailable
-from backend.tokens import Identity
 from tests.backend.fakes import START
 
 ANN = Identity(user_id="ann", name="Ann", expires_at=START + 3600)

@@ -13,10 +13,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, precondition, rule
 
-from backend.connections import CONNECTION_PREFIX, connection_id_of
-from backend.handlers import Backend
+from backend.auth.tokens import Tokens
+from backend.messaging.connections import CONNECTION_PREFIX, connection_id_of
+from backend.messaging.handlers import Backend
 from backend.store.sqlite import SqliteStore
-from backend.tokens import Tokens
 from tests.backend.conftest import SECRET
 from tests.backend.fakes import FakeClock, FakeGateway, Ids, authorizer_of, event
 from tests.support.depth import examples

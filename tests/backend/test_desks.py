@@ -5,12 +5,12 @@ import logging
 
 import pytest
 
-from backend.bans import Bans
-from backend.desks import MAX_BODY_BYTES, TicketDesk, TokenDesk
-from backend.keys import VerifierUnavailable
+from backend.auth.bans import Bans
+from backend.auth.endpoints import MAX_BODY_BYTES, TicketDesk, TokenDesk
+from backend.auth.keys import VerifierUnavailable
+from backend.auth.tickets import Tickets
+from backend.auth.tokens import Identity
 from backend.store.base import StoreUnavailable
-from backend.tickets import Tickets
-from backend.tokens import Identity
 from tests.backend.fakes import START
 
 ANN = Identity("user-1", "Ann", START + 3600)

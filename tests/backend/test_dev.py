@@ -10,11 +10,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from backend.dev import CHANGES, Changes, Tree, with_script
-from backend.origins import is_loopback
-from backend.server import Unusable, read_options
-from backend.service import Options
-from backend.web import create_app
+from backend.auth.origins import is_loopback
+from backend.local.app import Options
+from backend.local.live_reload import CHANGES, Changes, Tree, with_script
+from backend.local.server import Unusable, read_options
+from backend.local.web import create_app
 from tests.support.process import PATIENCE
 from tests.support.server import ROOT, KizunaServer
 
@@ -81,7 +81,7 @@ def test_a_new_file_and_one_that_is_gone_are_changes(root: Path):
 @pytest.mark.parametrize(
     "name",
     [
-        "backend/server.py",
+        "backend/local/server.py",
         "static/vendor/pyodide/pyodide.mjs",
         "app/__pycache__/main.cpython-311.pyc",
         "app/.main.py.swp",

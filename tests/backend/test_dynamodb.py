@@ -18,9 +18,8 @@ from botocore.exceptions import (  # type: ignore[import-untyped]
 )
 from botocore.httpsession import URLLib3Session  # type: ignore[import-untyped]
 
-from backend import retry
-from backend.retry import ATTEMPTS, Retry
-from backend.rooms import Rooms, Sender
+from backend.messaging.message_log import Rooms, Sender
+from backend.store import retry
 from backend.store.base import (
     AttributeEquals,
     Check,
@@ -34,6 +33,7 @@ from backend.store.base import (
     StoreUnavailable,
 )
 from backend.store.dynamodb import MOST_ITEMS, DynamoStore, dynamodb_client
+from backend.store.retry import ATTEMPTS, Retry
 from chat.protocol import SendMessage
 from tests.backend.aws_account import REGION, nobodys_account
 from tests.backend.dynamodb import create_table

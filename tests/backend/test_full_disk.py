@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from backend.handlers import UNAVAILABLE_RETRY_SECONDS
+from backend.messaging.handlers import UNAVAILABLE_RETRY_SECONDS
 from backend.store.sqlite import SqliteStore
 from tests.backend.fakes import FakeGateway, Person
 from tests.support.peer import SocketClient, knock

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from backend.handlers import Backend
+from backend.auth.tokens import Tokens
+from backend.messaging.handlers import Backend
 from backend.store.base import Item
 from backend.store.sqlite import SqliteStore
-from backend.tokens import Tokens
 from chat.protocol import (
     MAX_FRAME_BYTES,
     Bye,

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend.protocols import CLOSE_SECONDS, CONTROL_FRAMES_AT_ONCE
+from backend.local.protocols import CLOSE_SECONDS, CONTROL_FRAMES_AT_ONCE
 from tests.backend.wire import HANDSHAKE, HEAD, House, turns
 from tests.support.depth import DEEP, examples
 from tests.support.peer import SocketClient

@@ -5,8 +5,8 @@ import logging
 
 import pytest
 
-from backend.handlers import Backend
-from backend.rooms import Rooms
+from backend.messaging.handlers import Backend
+from backend.messaging.message_log import Rooms
 from chat.protocol import MAX_FRAME_BYTES, UP_FRAMES
 from tests.backend.fakes import START, Ids, Person, event
 

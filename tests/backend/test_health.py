@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from backend import health
-from backend.health import ROW_SECONDS, SHARED_SECONDS, Health
+from backend.local import health
+from backend.local.health import ROW_SECONDS, SHARED_SECONDS, Health
 from backend.store.base import Conflict, Item, StoreUnavailable
 from tests.backend.fakes import START, FakeClock
 from tests.support.process import PATIENCE

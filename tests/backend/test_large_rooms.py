@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from backend.company import MOST_TOLD
-from backend.connections import EXPIRY_SECONDS
+from backend.messaging.connections import EXPIRY_SECONDS
+from backend.messaging.presence import MOST_TOLD
 from backend.store.base import MAX_ACTIONS, Item, Put, Store
 from backend.store.dynamodb import DynamoStore
 from tests.backend.fakes import START

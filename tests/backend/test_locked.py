@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.service import WORKERS, Options, Service
+from backend.local.app import WORKERS, Options, Service
 from tests.backend.client import Client
 from tests.support.server import secret_of
 from tests.support.waiting import eventually

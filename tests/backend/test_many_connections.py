@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from backend.connections import LONGEST_LIFE_SECONDS
-from backend.handlers import Backend
+from backend.messaging.connections import LONGEST_LIFE_SECONDS
+from backend.messaging.handlers import Backend
 from tests.backend.fakes import Ids, Person
 from tests.support.peer import SocketClient, knock
 from tests.support.server import KizunaServer

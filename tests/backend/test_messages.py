@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from backend.rooms import Rooms
+from backend.messaging.message_log import Rooms
 from backend.store.base import Conflict, StoreUnavailable
 from tests.backend.fakes import START
 

@@ -6,15 +6,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from backend.moderation import (
+from backend.messaging.message_log import Rooms, Sender
+from backend.messaging.moderation import (
     SHORTEST_KEEP_SECONDS,
     CannotModerate,
     delete_message,
     keep_messages,
     last_messages,
 )
-from backend.retry import Retry
-from backend.rooms import Rooms, Sender
+from backend.store.retry import Retry
 from chat.protocol import EMPTY_EPOCH, SendMessage
 from chat.room import Room
 from tests.backend.fakes import FakeClock, Ids

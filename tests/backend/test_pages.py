@@ -8,13 +8,13 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from backend.origins import origin_of
-from backend.pages import Pages, Policy, is_public
+from backend.auth.origins import origin_of
+from backend.local.static_files import Pages, Policy, is_public
 
 SECRETS = [
     ".git/config",
     ".env",
-    "backend/handlers.py",
+    "backend/messaging/handlers.py",
     "data/kizuna.sqlite3",
     "pyproject.toml",
     "Makefile",
@@ -90,8 +90,8 @@ async def test_nothing_else_leaves_the_house(get, name):
 @pytest.mark.parametrize(
     "path",
     [
-        "/static/../backend/handlers.py",
-        "/static/%2e%2e/backend/handlers.py",
+        "/static/../backend/messaging/handlers.py",
+        "/static/%2e%2e/backend/messaging/handlers.py",
         "/static/..%2fbackend/handlers.py",
         "/../outside.txt",
         "/%2e%2e/outside.txt",

@@ -10,7 +10,7 @@ from websockets.exceptions import ConnectionClosed
 
 from backend.gateway.local import LocalGateway
 from backend.gateway.people import EMPTY_SECONDS, People, Turns, frame_rate
-from backend.rate import Rate
+from backend.limits.rate_limit import Rate
 from tests.backend.client import Client
 from tests.backend.fakes import FakeClock
 from tests.support.peer import SocketClient

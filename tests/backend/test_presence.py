@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from backend.company import MOST_TOLD
+from backend.messaging.presence import MOST_TOLD
 from backend.store.base import StoreUnavailable
 from tests.backend.fakes import authorizer_of
 

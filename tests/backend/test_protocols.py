@@ -13,7 +13,7 @@ import h11
 import pytest
 from websockets.frames import Opcode
 
-from backend.protocols import (
+from backend.local.protocols import (
     CLOSE_SECONDS,
     CONTROL_FRAMES_AT_ONCE,
     MOST_CHUNKS,

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.handlers import Backend
-from backend.rate import (
+from backend.limits.rate_limit import (
     BURST,
     KNOWN_SECONDS,
     MAX_BURST,
@@ -21,8 +20,9 @@ from backend.rate import (
     RateLimit,
     TooFast,
 )
-from backend.retry import Retry
-from backend.rooms import ReusedId, Rooms, Sender
+from backend.messaging.handlers import Backend
+from backend.messaging.message_log import ReusedId, Rooms, Sender
+from backend.store.retry import Retry
 from chat.protocol import SendMessage
 from tests.backend.fakes import START, FakeClock, Ids, Person
 

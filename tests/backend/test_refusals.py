@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from backend.refusals import MOST_SOURCES, QUIET_SECONDS, Sparing, refused, source_of
+from backend.auth.refusals import MOST_SOURCES, QUIET_SECONDS, Sparing, refused, source_of
 from tests.backend.fakes import FakeClock
 
 

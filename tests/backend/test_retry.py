@@ -2,8 +2,8 @@
 
 import pytest
 
-from backend.retry import ATTEMPTS, BASE_SECONDS, CAP_SECONDS, Retry
 from backend.store.base import ConditionFailed, Conflict
+from backend.store.retry import ATTEMPTS, BASE_SECONDS, CAP_SECONDS, Retry
 
 
 class Flaky:

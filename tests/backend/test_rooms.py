@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from backend.retry import Retry
-from backend.rooms import MAX_GAP, PAGE_MESSAGES, ReusedId, Rooms, Sender, may_join
+from backend.messaging.message_log import MAX_GAP, PAGE_MESSAGES, ReusedId, Rooms, Sender, may_join
 from backend.store.base import Conflict
+from backend.store.retry import Retry
 from chat.protocol import EMPTY_EPOCH, MAX_FRAME_BYTES, MAX_INTEGER, RoomHead, SendMessage, encode
 from tests.backend.fakes import START, Ids
 

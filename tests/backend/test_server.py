@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from backend import server as server_module
-from backend.server import (
+from backend.local import server as server_module
+from backend.local.app import Options
+from backend.local.server import (
     Unusable,
     allow_many_connections,
     bind,
@@ -24,9 +25,8 @@ from backend.server import (
     set_up_logging,
     warn_of_plain_http,
 )
-from backend.service import Options
+from backend.local.web import create_app
 from backend.store.base import StoreUnavailable
-from backend.web import create_app
 from tests.support.peer import SocketClient, knock
 from tests.support.process import PATIENCE
 from tests.support.server import LOOPBACK, ROOT, KizunaServer

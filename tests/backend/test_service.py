@@ -6,13 +6,13 @@ import time
 
 import pytest
 
-from backend import service as module
+from backend.auth.tokens import load_secret
 from backend.gateway.local import LocalGateway
-from backend.service import Options, Service
+from backend.local import app as module
+from backend.local.app import Options, Service
 from backend.store import sqlite
 from backend.store.base import Conflict, Put
 from backend.store.sqlite import SqliteStore
-from backend.tokens import load_secret
 from tests.backend.fakes import START
 from tests.support.waiting import PATIENCE
 

@@ -7,12 +7,12 @@ import re
 
 import pytest
 
-from backend import cloud
-from backend.actions import ActionLimits
-from backend.addresses import TICKETS_PER_SECOND, TOKENS_PER_SECOND
-from backend.cloud import Cloud, Misconfigured, read_settings, verifier_and_issuer
-from backend.handlers import MOST_CONNECTIONS, Backend
-from backend.rate import BURST, BURST_NEW, PER_SECOND
+from backend.aws import app as cloud
+from backend.aws.app import Cloud, Misconfigured, read_settings, verifier_and_issuer
+from backend.limits.actions import ActionLimits
+from backend.limits.addresses import TICKETS_PER_SECOND, TOKENS_PER_SECOND
+from backend.limits.rate_limit import BURST, BURST_NEW, PER_SECOND
+from backend.messaging.handlers import MOST_CONNECTIONS, Backend
 from backend.store.dynamodb import (
     ATTEMPTS,
     CONNECT_TIMEOUT_SECONDS,
@@ -279,7 +279,7 @@ def test_functions_run_what_is_packaged_on_a_runtime_that_exists():
     for name, function in TEMPLATE.functions.items():
         assert function["Runtime"] in {"python3.12", "python3.13", "python3.14"}, name
         assert function["Architectures"] == ["arm64"], name
-        assert function["Handler"] == "backend.aws.handler", name
+        assert function["Handler"] == "backend.aws.lambda_handler.handler", name
         assert function["CodeUri"] == "../dist/kizuna-aws.zip", name
         # Long enough for a call to the table to fail in its own words, and no longer than anybody waits.
         slowest = ATTEMPTS * (CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS) + PAUSES_SECONDS

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from backend.auth.tickets import LIFETIME_SECONDS, TicketOrToken, Tickets
+from backend.auth.tokens import Identity, InvalidToken
 from backend.store.base import ConditionFailed, Conflict, Delete
-from backend.tickets import LIFETIME_SECONDS, TicketOrToken, Tickets
-from backend.tokens import Identity, InvalidToken
 from tests.backend.fakes import START
 
 ANN = Identity("user-1", "Ann", START + 3600)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.tokens import AUDIENCE, InvalidToken, Tokens, load_secret
+from backend.auth.tokens import AUDIENCE, InvalidToken, Tokens, load_secret
 from chat.protocol import InvalidField, check_id
 from tests.backend.conftest import SECRET
 from tests.backend.fakes import START, FakeClock

@@ -2,7 +2,7 @@
 
 import pytest
 
-from backend.company import MOST_TOLD
+from backend.messaging.presence import MOST_TOLD
 from tests.backend.fakes import FakeGateway
 
 TYPING = {"action": "typing", "roomId": "general"}

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
-from backend.keys import (
+from backend.auth.keys import (
     AGAIN_SECONDS,
     LIFETIME_SECONDS,
     STALE_SECONDS,
@@ -23,8 +23,8 @@ from backend.keys import (
     SharedSecret,
     VerifierUnavailable,
 )
-from backend.tokens import InvalidToken, Tokens
-from backend.verification import JwtVerifier
+from backend.auth.tokens import InvalidToken, Tokens
+from backend.auth.verification import JwtVerifier
 from tests.backend.conftest import SECRET
 from tests.backend.fakes import START, FakeClock
 

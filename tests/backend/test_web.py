@@ -13,12 +13,12 @@ from starlette.requests import HTTPConnection
 from starlette.routing import Mount
 from starlette.types import Message
 
-from backend.pages import SECURITY_HEADERS
-from backend.rooms import Sender
-from backend.service import Options, Service
+from backend.auth.tokens import Tokens
+from backend.local.app import Options, Service
+from backend.local.static_files import SECURITY_HEADERS
+from backend.local.web import Origins, create_app
+from backend.messaging.message_log import Sender
 from backend.store.base import StoreUnavailable
-from backend.tokens import Tokens
-from backend.web import Origins, create_app
 from chat.protocol import SendMessage
 
 MINE = "0123456789abcdef"
@@ -369,12 +369,12 @@ async def test_a_listed_origin_may_show_its_token_in_a_header_and_read_the_ticke
 
 
 async def test_who_is_refused_is_a_line_with_their_address(client, caplog):
-    caplog.set_level(logging.INFO, "backend.refusals")
+    caplog.set_level(logging.INFO, "backend.auth.refusals")
     assert (await ask(client, "http://evil.example")).status_code == 403
     assert (await client.post("/token", content=b"x" * 20_000)).status_code == 413
     assert (await ticket_for(client, "x.y.z")).status_code == 401
     assert await enter(client, "nonsense") == 403
-    lines = [record.getMessage() for record in caplog.records if record.name == "backend.refusals"]
+    lines = [record.getMessage() for record in caplog.records if record.name == "backend.auth.refusals"]
     assert lines == [
         "/token refused: a page of another origin (127.0.0.1)",
         "/token refused: a body that is too large (127.0.0.1)",
@@ -459,7 +459,7 @@ async def test_records_of_an_earlier_life_are_purged_at_the_start_and_messages_s
 
 
 async def test_the_house_is_kept_while_it_is_open(tmp_path, monkeypatch):
-    monkeypatch.setattr("backend.service.SWEEP_SECONDS", 0)
+    monkeypatch.setattr("backend.local.app.SWEEP_SECONDS", 0)
     async with serving(tmp_path) as client:
         swept = client.service.gateway.sweep
         calls = []

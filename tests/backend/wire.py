@@ -8,7 +8,7 @@ import uvicorn
 from uvicorn.server import ServerState
 from websockets.frames import Frame
 
-from backend.protocols import Bounds, Guard, GuardedHttp, GuardedWebSocket
+from backend.local.protocols import Bounds, Guard, GuardedHttp, GuardedWebSocket
 from tests.support.server import LOOPBACK
 
 ANYWHERE = "192.0.2.7"

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from backend.connections import Connections, Member
+from backend.messaging.connections import Connections, Member
 from backend.store.dynamodb import DynamoStore
 from tests.backend.aws_account import environment
 from tests.cloud.ministack import MinistackProcess

@@ -31,8 +31,8 @@ from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from backend.pages import Pages, Policy
-from backend.web import Envelope
+from backend.local.static_files import Pages, Policy
+from backend.local.web import Envelope
 from tests.support.server import LOOPBACK
 from tests.support.waiting import PATIENCE
 

@@ -19,8 +19,8 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from backend.service import Options
-from backend.web import create_app
+from backend.local.app import Options
+from backend.local.web import create_app
 from tests.support.person import Person
 from tests.support.waiting import PATIENCE, eventually
 from tools.build_page import start_files_of

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from backend.rooms import PAGE_MESSAGES, Rooms, Sender
+from backend.messaging.message_log import PAGE_MESSAGES, Rooms, Sender
 from backend.store.sqlite import SqliteStore
 from chat.protocol import SendMessage
 from tests.reports.attacks_page import longest_stops

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-from backend.rooms import Rooms, Sender
+from backend.messaging.message_log import Rooms, Sender
 from backend.store.sqlite import SqliteStore
 from chat.protocol import SendMessage
 from tests.support import browsers

@@ -12,20 +12,20 @@ from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from backend.authorizer import Authorizer, allows, context_of
-from backend.bans import Bans
-from backend.connections import CONNECTION_PREFIX, connection_id_of
-from backend.desks import Answer, Desk, TicketDesk, TokenDesk
+from backend.auth.authorizer import Authorizer, allows, context_of
+from backend.auth.bans import Bans
+from backend.auth.endpoints import Answer, Desk, TicketDesk, TokenDesk
+from backend.auth.tickets import TicketOrToken, Tickets
+from backend.auth.tokens import Tokens
 from backend.gateway.base import Delivery
 from backend.gateway.events import METHOD_ARN
-from backend.handlers import Backend, Response
-from backend.moderation import delete_message, keep_messages
-from backend.rate import Rate
-from backend.retry import Retry
-from backend.rooms import ROOM_PREFIX, Rooms, room_of_head
+from backend.limits.rate_limit import Rate
+from backend.messaging.connections import CONNECTION_PREFIX, connection_id_of
+from backend.messaging.handlers import Backend, Response
+from backend.messaging.message_log import ROOM_PREFIX, Rooms, room_of_head
+from backend.messaging.moderation import delete_message, keep_messages
 from backend.store.base import Conflict, Item
-from backend.tickets import TicketOrToken, Tickets
-from backend.tokens import Tokens
+from backend.store.retry import Retry
 from chat.protocol import Bye, encode
 from tests.backend.fakes import Ids, event
 from tests.simulation.network import ABNORMAL, End, Line, Signal, Text, Way
@@ -98,7 +98,7 @@ class Server:
 
     def boot(self) -> None:
         """Begin to serve. No socket outlives its process, so all records of connections are those of an earlier
-        life, as backend.service has it."""
+        life, as backend.local.app has it."""
         if self.is_up:
             return
         self.is_up = True

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from backend.rooms import Appended, Rooms, Sender
+from backend.messaging.message_log import Appended, Rooms, Sender
 from chat.membership import Membership
 from chat.protocol import SendMessage
 from chat.timeline import Timeline

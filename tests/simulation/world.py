@@ -9,7 +9,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from backend import delivery, rooms
+from backend.messaging import broadcast as delivery
+from backend.messaging import message_log as rooms
 from backend.store.base import Conflict, Item
 from chat import session
 from chat.store import ChatState, NoticeKind
@@ -35,8 +36,8 @@ REST = 30.0
 #: Seconds of good weather after which everybody must know everything: the longest pause between two tries of an
 #: attempt (24 s), of a rest (45 s), of a message (60 s) and of a heartbeat (30 s) follow each other at most.
 PATIENCE = 300.0
-#: As in backend.rooms and chat.session, but small: so that a page of messages is full, a gap too large, and a screen
-#: filled, after a few.
+#: As in backend.messaging.message_log and chat.session, but small: so that a page of messages is full, a gap too
+#: large, and a screen filled, after a few.
 PAGE_MESSAGES = 4
 MAX_GAP = 9
 FIRST_SIGHT = 6

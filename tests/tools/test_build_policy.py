@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.pages import Policy
+from backend.local.static_files import Policy
 from tools.build_errors import BuildError
 from tools.build_policy import connect_sources, headers_file, policy_for_header, policy_for_page
 

@@ -28,12 +28,12 @@ SETTINGS = {
 FIRST_EVENT = """
 import sys, json
 sys.path.append(sys.argv[1])
-import backend.aws
+import backend.aws.lambda_handler
 from backend.gateway.aws import management_client
 import cryptography.hazmat.bindings._rust
 management_client("https://api.example.org/prod")
 event = {"requestContext": {"http": {"method": "GET"}}, "rawPath": "/", "routeKey": "$default"}
-answer = backend.aws.handler(event, None)
+answer = backend.aws.lambda_handler.handler(event, None)
 modules = {name: getattr(module, "__file__", None) for name, module in list(sys.modules.items())}
 print(json.dumps([answer["statusCode"], modules]))
 """
@@ -86,7 +86,12 @@ def test_of_this_project_it_holds_what_is_imported_and_nothing_else(unpacked: Pa
     }
     names = {".".join(path.with_suffix("").parts).removesuffix(".__init__") for path in held}
     assert names == imported
-    assert not names & {"backend.server", "backend.web", "backend.store.sqlite", "backend.gateway.local"}
+    assert not names & {
+        "backend.server",
+        "backend.local.web",
+        "backend.store.sqlite",
+        "backend.gateway.local",
+    }
 
 
 def test_of_other_packages_it_holds_those_of_its_requirements(unpacked: Path):
@@ -118,7 +123,7 @@ def test_what_the_functions_import_is_what_the_tests_ran_with():
 
 
 def test_it_is_built_for_the_machine_and_the_python_that_the_template_asks_for():
-    template = (ROOT / "backend" / "template.yaml").read_text(encoding="utf-8")
+    template = (ROOT / "backend" / "aws" / "template.yaml").read_text(encoding="utf-8")
     assert f"Runtime: python{PYTHON}\n" in template
     assert "Architectures: [arm64]\n" in template
     assert f"CodeUri: ../{package.OUTPUT}\n" in template

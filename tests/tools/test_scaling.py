@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from backend.retry import ATTEMPTS
 from backend.store.base import Check, Delete, Exists, Key, Put
+from backend.store.retry import ATTEMPTS
 from tests.backend.cloud_template import Template
 from tests.backend.fakes import FakeClock
 from tests.support.server import KizunaServer

@@ -1,8 +1,9 @@
 """Many who speak in one room at once, each in a function of their own: how many messages a second the head takes.
 
-The compare-and-set of :mod:`backend.rooms` lets one of several rivals win. Here messages come at random to one room and
-go the way of ``Rooms.append`` in virtual time: read the head, read the sender's rate, transact, and after a conflict
-wait as :mod:`backend.retry` does. The database's times are assumed (:mod:`tools.scaling.given`).
+The compare-and-set of :mod:`backend.messaging.message_log` lets one of several rivals win. Here messages come at
+random to one room and go the way of ``Rooms.append`` in virtual time: read the head, read the sender's rate, transact,
+and after a conflict wait as :mod:`backend.store.retry` does. The database's times are assumed
+(:mod:`tools.scaling.given`).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from backend.retry import ATTEMPTS, BASE_SECONDS, CAP_SECONDS
+from backend.store.retry import ATTEMPTS, BASE_SECONDS, CAP_SECONDS
 from tools.scaling import given
 
 # How long a room is spoken to.

@@ -12,16 +12,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from backend.bans import Bans
-from backend.connections import Connection
+from backend.auth.bans import Bans
+from backend.auth.tickets import TicketOrToken, Tickets
+from backend.auth.tokens import Tokens
 from backend.gateway.base import Delivery
-from backend.handlers import MOST_CONNECTIONS, Backend
-from backend.rate import Rate
-from backend.retry import Retry
-from backend.rooms import Sender
+from backend.limits.rate_limit import Rate
+from backend.messaging.connections import Connection
+from backend.messaging.handlers import MOST_CONNECTIONS, Backend
+from backend.messaging.message_log import Sender
 from backend.store.base import Action, Condition, Item, Key, Put
-from backend.tickets import TicketOrToken, Tickets
-from backend.tokens import Tokens
+from backend.store.retry import Retry
 from chat.protocol import MAX_ROOMS_PER_HELLO, SendMessage
 from tests.backend.fakes import FakeClock, authorizer_of, event
 from tests.simulation.passing_store import PassingStore

@@ -6,7 +6,7 @@ without free tiers: check them before you budget. What is assumed was measured b
 
 from __future__ import annotations
 
-from backend.tokens import DEFAULT_LIFETIME_SECONDS
+from backend.auth.tokens import DEFAULT_LIFETIME_SECONDS
 from kizuna.options import Options
 from kizuna.rollover import due_in
 
@@ -42,7 +42,7 @@ TRANSACTION_FACTOR = 2
 # Bytes that API Gateway counts as one message.
 BILLED_MESSAGE_BYTES = 32 * 1024
 
-# Frames, and requests for tickets and tokens, that the stages let through in a second: backend/template.yaml.
+# Frames, and requests for tickets and tokens, that the stages let through in a second: backend/aws/template.yaml.
 STAGE_FRAMES = 250
 STAGE_REQUESTS = 500
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from backend.company import MOST_TOLD
+from backend.messaging.presence import MOST_TOLD
 from chat.company import TYPING_INTERVAL
 from tools.scaling import given
 from tools.scaling.counts import Events, Work, added

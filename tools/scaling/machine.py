@@ -22,8 +22,8 @@ from pathlib import Path
 
 from websockets.asyncio.client import ClientConnection, connect
 
-from backend.rooms import Rooms, Sender
-from backend.service import WORKERS
+from backend.local.app import WORKERS
+from backend.messaging.message_log import Rooms, Sender
 from backend.store.sqlite import SqliteStore
 from chat.protocol import SendMessage
 from tests.reports.documents import table

@@ -10,21 +10,21 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from backend.actions import ASKS_PER_SECOND, HELLOS_PER_SECOND, TYPING_SECONDS, ActionLimits
-from backend.addresses import TICKETS_PER_SECOND, TOKENS_PER_SECOND, Addresses, Network
-from backend.authorizer import Authorizer
-from backend.bans import Bans
-from backend.connections import CONNECTION_PREFIX, connection_id_of
-from backend.desks import Desk, TicketDesk, TokenDesk
+from backend.auth.authorizer import Authorizer
+from backend.auth.bans import Bans
+from backend.auth.endpoints import Desk, TicketDesk, TokenDesk
+from backend.auth.tickets import TicketOrToken, Tickets
+from backend.auth.tokens import DEFAULT_LIFETIME_SECONDS, Tokens, load_secret
 from backend.gateway.local import DURATION_SECONDS, IDLE_SECONDS, LocalGateway
 from backend.gateway.people import FRAMES_PER_SECOND, frame_rate
-from backend.handlers import MOST_CONNECTIONS, Backend
-from backend.protocols import Bounds
-from backend.rate import BURST, BURST_NEW, PER_SECOND, Rate
+from backend.limits.actions import ASKS_PER_SECOND, HELLOS_PER_SECOND, TYPING_SECONDS, ActionLimits
+from backend.limits.addresses import TICKETS_PER_SECOND, TOKENS_PER_SECOND, Addresses, Network
+from backend.limits.rate_limit import BURST, BURST_NEW, PER_SECOND, Rate
+from backend.local.protocols import Bounds
+from backend.messaging.connections import CONNECTION_PREFIX, connection_id_of
+from backend.messaging.handlers import MOST_CONNECTIONS, Backend
 from backend.store.base import StoreError
 from backend.store.sqlite import PURGE_ROWS, SqliteStore
-from backend.tickets import TicketOrToken, Tickets
-from backend.tokens import DEFAULT_LIFETIME_SECONDS, Tokens, load_secret
 from chat.protocol import Bye, encode
 
 log = logging.getLogger(__name__)
@@ -47,9 +47,9 @@ class Options:
 
     One person may send ``rate_limit`` messages a second (0: any number), and ``rate_burst`` at once; ``rate_burst_new``
     (0: the same) in the first minute; and ``frame_limit`` frames of any kind a second (0: any number).
-    :mod:`backend.actions` has the limits of single actions. ``most_connections`` of one person (0: any number).
+    :mod:`backend.limits.actions` has the limits of single actions. ``most_connections`` of one person (0: any number).
     One address may ask for ``token_limit`` tokens and ``ticket_limit`` tickets a second; ``proxies`` may say for whom
-    they ask (:mod:`backend.addresses`).
+    they ask (:mod:`backend.limits.addresses`).
 
     ``root`` is the folder with index.html. ``allowed_origins`` may use the server from pages on other hosts.
     ``bounds`` are what one client may take below ASGI.
@@ -59,7 +59,7 @@ class Options:
     host: str = "127.0.0.1"
     port: int = 8000
     data: Path = Path("data/kizuna.sqlite3")
-    root: Path = Path(__file__).resolve().parent.parent
+    root: Path = Path(__file__).resolve().parents[2]
     allowed_origins: frozenset[str] = frozenset()
     token_lifetime: int = DEFAULT_LIFETIME_SECONDS
     idle_seconds: float = IDLE_SECONDS

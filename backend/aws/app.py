@@ -33,17 +33,9 @@ import boto3  # type: ignore[import-untyped]
 from botocore.config import Config  # type: ignore[import-untyped]
 from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
 
-from backend.actions import (
-    ASKS_PER_SECOND,
-    HELLOS_PER_SECOND,
-    TYPING_SECONDS,
-    ActionLimits,
-    typing_seconds_in,
-)
-from backend.addresses import TICKETS_PER_SECOND, TOKENS_PER_SECOND, Addresses
-from backend.authorizer import Authorizer, deny
-from backend.bans import Bans
-from backend.desks import (
+from backend.auth.authorizer import Authorizer, deny
+from backend.auth.bans import Bans
+from backend.auth.endpoints import (
     Answer,
     Desk,
     TicketDesk,
@@ -53,11 +45,22 @@ from backend.desks import (
     problem,
     too_many_requests,
 )
+from backend.auth.keys import FETCH_TIMEOUT_SECONDS, Keys, PublishedKeys, SharedSecret, VerifierUnavailable
+from backend.auth.origins import InvalidOrigin, origins_in
+from backend.auth.refusals import refused, source_of
+from backend.auth.tickets import TicketOrToken, Tickets
+from backend.auth.tokens import AUDIENCE, Tokens
+from backend.auth.verification import JwtVerifier, Verifier
 from backend.gateway.base import Gateway
-from backend.handlers import MOST_CONNECTIONS, Backend, Event
-from backend.keys import FETCH_TIMEOUT_SECONDS, Keys, PublishedKeys, SharedSecret, VerifierUnavailable
-from backend.origins import InvalidOrigin, origins_in
-from backend.rate import (
+from backend.limits.actions import (
+    ASKS_PER_SECOND,
+    HELLOS_PER_SECOND,
+    TYPING_SECONDS,
+    ActionLimits,
+    typing_seconds_in,
+)
+from backend.limits.addresses import TICKETS_PER_SECOND, TOKENS_PER_SECOND, Addresses
+from backend.limits.rate_limit import (
     BURST,
     BURST_NEW,
     PER_SECOND,
@@ -68,11 +71,8 @@ from backend.rate import (
     count_in,
     per_second_in,
 )
-from backend.refusals import refused, source_of
+from backend.messaging.handlers import MOST_CONNECTIONS, Backend, Event
 from backend.store.base import Store
-from backend.tickets import TicketOrToken, Tickets
-from backend.tokens import AUDIENCE, Tokens
-from backend.verification import JwtVerifier, Verifier
 
 
 class Misconfigured(Exception):

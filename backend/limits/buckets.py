@@ -1,8 +1,8 @@
 """Token buckets in memory, one for each key: for what is refused at once and need not survive a restart.
 
-They are GCRA with the arithmetic of :mod:`backend.rate`. Each process counts alone: on Lambda every instance of a
-function does, so what passes there in all is a multiple of the number. That bounds what one client costs an instance,
-and is no exact limit.
+They are GCRA with the arithmetic of :mod:`backend.limits.rate_limit`. Each process counts alone: on Lambda every
+instance of a function does, so what passes there in all is a multiple of the number. That bounds what one client costs
+an instance, and is no exact limit.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 
-from backend.rate import MICROSECONDS, Rate, TooFast
+from backend.limits.rate_limit import MICROSECONDS, Rate, TooFast
 
 # Keys that are remembered at the same time, some 200 bytes each. Of more, those that were used longest ago begin anew.
 MOST_KEYS = 10_000

@@ -3,8 +3,8 @@
     BANS  <uid>    since when (milliseconds since 1970), and why: for the operator alone
 
 All bans stand in one partition, so that listing them is one query on every store. A ban is asked for with each token
-and each ticket (:mod:`backend.desks`), and no connection of a banned person can be recorded: the transaction that
-records one checks it (:mod:`backend.connections`).
+and each ticket (:mod:`backend.auth.endpoints`), and no connection of a banned person can be recorded: the transaction
+that records one checks it (:mod:`backend.messaging.connections`).
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from backend.retry import Retry
 from backend.store.base import Check, ConditionFailed, Delete, Exists, Key, NotExists, Put, Store
+from backend.store.retry import Retry
 
 BANS = "BANS"
 

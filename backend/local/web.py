@@ -21,8 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from backend.addresses import Network, trusted_hosts
-from backend.desks import (
+from backend.auth.endpoints import (
     MAX_BODY_BYTES,
     Answer,
     Desk,
@@ -32,19 +31,20 @@ from backend.desks import (
     too_large,
     too_many_requests,
 )
-from backend.dev import CHANGES, Changes, DevPages, Tree
-from backend.health import Health
-from backend.origins import host_name, is_host, is_loopback, origin_of
-from backend.pages import Pages, Policy
-from backend.refusals import refused
-from backend.service import Options, Service
+from backend.auth.origins import host_name, is_host, is_loopback, origin_of
+from backend.auth.refusals import refused
+from backend.limits.addresses import Network, trusted_hosts
+from backend.local.app import Options, Service
+from backend.local.health import Health
+from backend.local.live_reload import CHANGES, Changes, DevPages, Tree
+from backend.local.static_files import Pages, Policy
 
 log = logging.getLogger(__name__)
 access_log = logging.getLogger("backend.access")
 
 # Seconds between two warnings of pages that may not use this server.
 WARNING_SECONDS = 60.0
-# What the application waits for handlers when it ends; part of the 5 s that a stop may take (backend.server).
+# What the application waits for handlers when it ends; part of the 5 s that a stop may take (backend.local.server).
 CLOSE_SECONDS = 0.5
 # How long a browser may remember that a page of another host is allowed.
 PREFLIGHT_SECONDS = 600

@@ -11,7 +11,7 @@ An IPv6 address counts by its /64, of which anybody has many. The addresses 127.
 proxy or a tunnel may stand, through which everybody comes. Named as proxy (``PROXIES``) it is believed to say in
 X-Forwarded-For who asks, and what it says is what counts; nobody else is believed.
 
-The counts are in memory (:mod:`backend.buckets`): each instance of a Lambda function has its own.
+The counts are in memory (:mod:`backend.limits.buckets`): each instance of a Lambda function has its own.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
-from backend.buckets import Buckets
-from backend.rate import Rate
+from backend.limits.buckets import Buckets
+from backend.limits.rate_limit import Rate
 
 log = logging.getLogger(__name__)
 

@@ -21,8 +21,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from backend.bans import Banned, not_banned
-from backend.retry import Retry
+from backend.auth.bans import Banned, not_banned
+from backend.auth.tokens import Identity
 from backend.store.base import (
     MAX_ACTIONS,
     Action,
@@ -36,7 +36,7 @@ from backend.store.base import (
     Put,
     Store,
 )
-from backend.tokens import Identity
+from backend.store.retry import Retry
 from chat.protocol import MAX_ROOMS_PER_HELLO
 
 # The article's last net against zombie records. API Gateway itself ends a connection after 2 h.

@@ -4,7 +4,7 @@
     POST /ticket  {"token": "…"}                           200 {"ticket": "…", "expiresIn": 30}
                   or the header Authorization: Bearer <token>
 
-A person who is banned (:mod:`backend.bans`) gets neither, but 403.
+A person who is banned (:mod:`backend.auth.bans`) gets neither, but 403.
 
 What is wrong with a request is said by ``{code, field, message}``; no answer and no log line repeats a secret or a
 token. Where an identity provider issues tokens there is no ``/token``.
@@ -16,13 +16,13 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from backend.bans import Bans
-from backend.keys import VerifierUnavailable
-from backend.refusals import refused
+from backend.auth.bans import Bans
+from backend.auth.keys import VerifierUnavailable
+from backend.auth.refusals import refused
+from backend.auth.tickets import Tickets
+from backend.auth.tokens import InvalidToken, Tokens
+from backend.auth.verification import Verifier
 from backend.store.base import StoreError
-from backend.tickets import Tickets
-from backend.tokens import InvalidToken, Tokens
-from backend.verification import Verifier
 from chat.protocol import InvalidField, MalformedFrame, decode
 
 log = logging.getLogger(__name__)

@@ -6,8 +6,8 @@ import logging
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
-from backend.connections import Connections, Departure
 from backend.gateway.base import Delivery, Gateway
+from backend.messaging.connections import Connections, Departure
 from chat.protocol import DownFrame, encode
 
 log = logging.getLogger(__name__)

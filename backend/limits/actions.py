@@ -12,7 +12,7 @@ What is too much is dropped, and the page makes it good by itself: it asks for a
 ``bye``. A connection that opens too soon is refused before anything is written: who opens one after the other would
 else keep the disk busy.
 
-The counts are in memory (:mod:`backend.buckets`): each instance of a Lambda function has its own.
+The counts are in memory (:mod:`backend.limits.buckets`): each instance of a Lambda function has its own.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from backend.buckets import Buckets
-from backend.rate import InvalidRate, Rate
+from backend.limits.buckets import Buckets
+from backend.limits.rate_limit import InvalidRate, Rate
 from chat.protocol import Hello, History, Join, Leave, Sync, Typing, UpFrame
 
 TYPING_SECONDS = 2.0

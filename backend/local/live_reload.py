@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 from starlette.types import Scope
 
-from backend.pages import ASK_AGAIN, Pages
+from backend.local.static_files import ASK_AGAIN, Pages
 
 log = logging.getLogger(__name__)
 

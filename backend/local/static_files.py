@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from backend.origins import is_host, origin_of
+from backend.auth.origins import is_host, origin_of
 
 # Browsers insist on these; the machine's own table (mimetypes) knows .mjs, .wasm and .toml on some systems only.
 MEDIA_TYPES = {

@@ -14,8 +14,8 @@ from typing import Any, Protocol
 
 import jwt
 
-from backend.keys import DoesNotFit, Keys
-from backend.tokens import LEEWAY_SECONDS, Identity, InvalidToken
+from backend.auth.keys import DoesNotFit, Keys
+from backend.auth.tokens import LEEWAY_SECONDS, Identity, InvalidToken
 from chat.protocol import InvalidField, check_id, check_person_name
 
 # Where providers put a name to show, in order of preference. An address (email) is not for everybody to see.

@@ -11,8 +11,8 @@ import logging
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 
-from backend.connections import Connection, Connections, Departure, Member
-from backend.delivery import Dispatcher
+from backend.messaging.broadcast import Dispatcher
+from backend.messaging.connections import Connection, Connections, Departure, Member
 from chat.protocol import Presence, TypingNotice
 
 log = logging.getLogger(__name__)

@@ -1,11 +1,12 @@
-"""What Lambda loads: ``backend.aws.handler``. Everything is put together here, once for each cold start."""
+"""What Lambda loads: ``backend.aws.lambda_handler.handler``. Everything is put together here, once for each cold
+start."""
 
 from __future__ import annotations
 
 import os
 import time
 
-from backend.cloud import Cloud, read_settings, verifier_and_issuer
+from backend.aws.app import Cloud, read_settings, verifier_and_issuer
 from backend.gateway.aws import AwsGateway, management_client
 from backend.store.dynamodb import DynamoStore, dynamodb_client
 

@@ -14,10 +14,10 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from backend.retry import Retry
+from backend.auth.tokens import Identity, InvalidToken
+from backend.auth.verification import Verifier
 from backend.store.base import ConditionFailed, Delete, Exists, Key, NotExists, Put, Store
-from backend.tokens import Identity, InvalidToken
-from backend.verification import Verifier
+from backend.store.retry import Retry
 
 # A page asks for a ticket just before it connects. It gives an attempt 10 s, and clocks of two servers differ.
 LIFETIME_SECONDS = 30

@@ -16,7 +16,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import jwt
 
-from backend.tokens import ALGORITHM, SECRET_BYTES, InvalidToken
+from backend.auth.tokens import ALGORITHM, SECRET_BYTES, InvalidToken
 
 log = logging.getLogger(__name__)
 

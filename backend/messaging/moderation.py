@@ -11,8 +11,16 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 
-from backend.retry import Retry
-from backend.rooms import Head, dedupe_key, expiring, head_key, log_of, read_head, sort_key, stored
+from backend.messaging.message_log import (
+    Head,
+    dedupe_key,
+    expiring,
+    head_key,
+    log_of,
+    read_head,
+    sort_key,
+    stored,
+)
 from backend.store.base import (
     MAX_ACTIONS,
     Action,
@@ -26,6 +34,7 @@ from backend.store.base import (
     Put,
     Store,
 )
+from backend.store.retry import Retry
 from chat.protocol import Message
 
 # A page sends what it kept for up to three days, and expects that the server knows it from then: dedupe records live

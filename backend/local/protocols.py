@@ -35,9 +35,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 
-from backend.addresses import counted_as, stands_for_many
-from backend.rate import Rate, TooFast
-from backend.refusals import refused
+from backend.auth.refusals import refused
+from backend.limits.addresses import counted_as, stands_for_many
+from backend.limits.rate_limit import Rate, TooFast
 
 log = logging.getLogger(__name__)
 
@@ -50,8 +50,8 @@ CONTROL_FRAMES_PER_SECOND = 20.0
 CONTROL_FRAMES_AT_ONCE = 64
 # A token request is under 1 KiB: over 10 s on no line that could carry the page.
 REQUEST_SECONDS = 10.0
-# A body of 16 KiB (backend.desks) comes in one piece, or in those of the network. A chunk of one byte costs as much as
-# one of a thousand.
+# A body of 16 KiB (backend.auth.endpoints) comes in one piece, or in those of the network. A chunk of one byte costs
+# as much as one of a thousand.
 MOST_CHUNKS = 64
 # Output waits in the system's buffers first. Who takes none of it for a minute is gone, or means ill.
 UNREAD_SECONDS = 60.0

@@ -8,12 +8,13 @@ What may go wrong and who says so:
 
 - a frame that is malformed, unknown or not allowed: an ``error`` frame, or a ``nack`` when it is a message;
 - a connection without a record, or whose token has expired: ``bye`` with ``reconnect`` and the connection is closed;
-- a handshake that no authorizer has seen (:mod:`backend.authorizer` says whom an event comes from): 401; one of a
+- a handshake that no authorizer has seen (:mod:`backend.auth.authorizer` says whom an event comes from): 401; one of a
   person who is banned: 403;
 - a store that cannot be written, because its disk is full: a ``nack`` for a message, 503 for a handshake;
 - connections of one person beyond 20: the oldest is told ``bye`` when another one says ``hello``, since after a change
   of networks it is most likely one that nobody is behind; beyond twice as many the handshake is answered by 429;
-- frames that come faster than :mod:`backend.actions` allows: nothing, since the page asks again; ``bye`` for ``hello``,
+- frames that come faster than :mod:`backend.limits.actions` allows: nothing, since the page asks again; ``bye`` for
+``hello``,
   and 429 for a handshake;
 - a page that speaks another version of the protocol: ``bye`` without ``reconnect``, and the connection is closed;
 - anything unexpected: the exception leaves ``handle``, the gateway answers "Internal server error" and the
@@ -28,19 +29,19 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NotRequired, TypedDict, TypeVar
 
-from backend.actions import ActionLimits, Actions
-from backend.authorizer import Unauthorized, identity_in
-from backend.bans import Banned
-from backend.company import Company
-from backend.connections import Connection, Connections, Departure, TooManyRooms, UnknownConnection
-from backend.delivery import Dispatcher
+from backend.auth.authorizer import Unauthorized, identity_in
+from backend.auth.bans import Banned
+from backend.auth.refusals import refused, source_of
+from backend.auth.tokens import Identity
 from backend.gateway.base import Delivery, Gateway
-from backend.rate import Rate, TooFast
-from backend.refusals import refused, source_of
-from backend.retry import Retry
-from backend.rooms import ReusedId, Rooms, Sender, may_join
+from backend.limits.actions import ActionLimits, Actions
+from backend.limits.rate_limit import Rate, TooFast
+from backend.messaging.broadcast import Dispatcher
+from backend.messaging.connections import Connection, Connections, Departure, TooManyRooms, UnknownConnection
+from backend.messaging.message_log import ReusedId, Rooms, Sender, may_join
+from backend.messaging.presence import Company
 from backend.store.base import Conflict, Store, StoreError, StoreUnavailable
-from backend.tokens import Identity
+from backend.store.retry import Retry
 from chat.protocol import (
     PROTOCOL_VERSION,
     Batch,

@@ -5,15 +5,16 @@
     DEDUPE#<uid>       <clientMessageId>     what that person's message became
 
 ``seq`` is dense from 1 in each room. One transaction takes the next seq, writes the dedupe record and the message, and
-what the sender has spent of the rate limit (:mod:`backend.rate`); so a message that is sent again gets its first answer
-again, whatever broke in between. Dedupe records live as long as their messages. An ``epoch`` names one history: after a
-backup is restored under a new one, pages drop what they remember.
+what the sender has spent of the rate limit (:mod:`backend.limits.rate_limit`); so a message that is sent again gets
+its first answer again, whatever broke in between. Dedupe records live as long as their messages. An ``epoch`` names
+one history: after a backup is restored under a new one, pages drop what they remember.
 
 Who writes a head has read it, and holds it to two conditions: its epoch is the same, and the log has no next row.
-So appending is safe beside :mod:`backend.moderation`, which changes a head under a new epoch and the same seq.
+So appending is safe beside :mod:`backend.messaging.moderation`, which changes a head under a new epoch and the same
+seq.
 
-Messages may expire (:func:`backend.moderation.keep_messages`). What lies before a missing row is then out of reach, so
-that everybody reads a history without holes: it begins behind the newest of them.
+Messages may expire (:func:`backend.messaging.moderation.keep_messages`). What lies before a missing row is then out of
+reach, so that everybody reads a history without holes: it begins behind the newest of them.
 """
 
 from __future__ import annotations
@@ -25,8 +26,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from backend.rate import Rate, RateLimit, TooFast
-from backend.retry import Retry
+from backend.limits.rate_limit import Rate, RateLimit, TooFast
 from backend.store.base import (
     MAX_ACTIONS,
     AttributeEquals,
@@ -39,6 +39,7 @@ from backend.store.base import (
     Put,
     Store,
 )
+from backend.store.retry import Retry
 from chat.protocol import (
     EMPTY_EPOCH,
     MAX_FRAME_BYTES,

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, unquote
 
-from backend.refusals import refused, source_of
-from backend.tokens import Identity, InvalidToken
-from backend.verification import Verifier
+from backend.auth.refusals import refused, source_of
+from backend.auth.tokens import Identity, InvalidToken
+from backend.auth.verification import Verifier
 
 Answer = Mapping[str, Any]
 
@@ -75,7 +75,7 @@ def identity_in(event: Mapping[str, Any]) -> Identity:
         )
     except (KeyError, ValueError):
         raise Unauthorized(
-            "the route $connect has no authorizer, or another one than backend.authorizer"
+            "the route $connect has no authorizer, or another one than backend.auth.authorizer"
         ) from None
 
 

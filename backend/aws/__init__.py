@@ -1,0 +1,1 @@
+"""The same handlers on API Gateway, Lambda and DynamoDB."""

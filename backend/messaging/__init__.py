@@ -1,0 +1,1 @@
+"""What a frame means: handlers, the log of messages, connections, presence."""
