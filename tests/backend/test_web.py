@@ -5,6 +5,7 @@ import contextlib
 import json
 import logging
 import time
+from unittest.mock import patch
 
 import httpx
 import pytest
@@ -20,6 +21,7 @@ from backend.local.web import Origins, create_app
 from backend.messaging.message_log import Sender
 from backend.store.base import StoreUnavailable
 from chat.protocol import SendMessage
+from tests.support.process import PATIENCE
 
 MINE = "0123456789abcdef"
 ELSEWHERE = "https://page.example"
@@ -38,9 +40,13 @@ async def serving(tmp_path, host="192.0.2.1", **options):
     """A server that hears the network, and so believes every Host; another ``host`` is where it is bound."""
     (tmp_path / "index.html").write_text("the page")
     app = create_app(Options(host=host, data=tmp_path / "k.sqlite3", root=tmp_path, **options))
-    async with app.router.lifespan_context(app):
-        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
-        async with Browser(transport=transport, base_url="http://chat.example:8000") as client:
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    # A busy machine may take longer to end its threads than a stop allows.
+    with patch("backend.local.web.CLOSE_SECONDS", PATIENCE):
+        async with (
+            app.router.lifespan_context(app),
+            Browser(transport=transport, base_url="http://chat.example:8000") as client,
+        ):
             client.app, client.service = app, app.state.service
             yield client
     assert not app.state.hung
