@@ -21,7 +21,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
-from backend.limits.buckets import Buckets
+from backend.limits.buckets import Buckets, warnings
 from backend.limits.rate_limit import Rate
 
 log = logging.getLogger(__name__)
@@ -32,8 +32,6 @@ TICKETS_PER_SECOND = 5.0
 BURST_SECONDS = {"/token": 60, "/ticket": 24}
 # The longest that somebody is told to wait, in seconds.
 MAX_WAIT_SECONDS = 60
-# Seconds between two lines about addresses that ask too often.
-WARNING_SECONDS = 60.0
 
 Network = IPv4Network | IPv6Network
 
@@ -115,8 +113,7 @@ class Addresses:
             for path, rate in rates.items()
         }
         self._proxies = tuple(proxies)
-        self._monotonic = monotonic
-        self._warned_at = -math.inf
+        self._warnings = warnings(monotonic)
         self._warned_of_header = False
 
     def wait(self, path: str, address: str | None, *, forwarded: bool = False) -> int:
@@ -137,9 +134,7 @@ class Addresses:
             return 0
         if not self._buckets[path].take(key):
             return 0
-        now = self._monotonic()
-        if now - self._warned_at >= WARNING_SECONDS:
-            self._warned_at = now
+        if not self._warnings.take("often"):
             log.warning(
                 "%.64s asks %s too often and is answered by 429. Is it a proxy that many people come through? Then set "
                 "PROXIES to its address",

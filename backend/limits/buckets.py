@@ -15,6 +15,16 @@ from backend.limits.rate_limit import MICROSECONDS, Rate, TooFast
 
 # Keys that are remembered at the same time, some 200 bytes each. Of more, those that were used longest ago begin anew.
 MOST_KEYS = 10_000
+MOST_SUBJECTS = 100
+
+
+# Seconds between two warnings of one subject in the log.
+WARNING_SECONDS = 60.0
+
+
+def warnings(monotonic: Callable[[], float]) -> Buckets:
+    """Return buckets that let one warning of each subject pass in a minute: ``if not warnings.take(subject)``."""
+    return Buckets(Rate(1 / WARNING_SECONDS, burst=1), monotonic=monotonic, most_keys=MOST_SUBJECTS)
 
 
 class Buckets:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import math
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
@@ -34,6 +33,7 @@ from backend.auth.endpoints import (
 from backend.auth.origins import host_name, is_host, is_loopback, origin_of
 from backend.auth.refusals import refused
 from backend.limits.addresses import Network, trusted_hosts
+from backend.limits.buckets import warnings
 from backend.local.app import Options, Service
 from backend.local.health import Health
 from backend.local.live_reload import CHANGES, Changes, DevPages, Tree
@@ -42,8 +42,6 @@ from backend.local.static_files import Pages, Policy
 log = logging.getLogger(__name__)
 access_log = logging.getLogger("backend.access")
 
-# Seconds between two warnings of pages that may not use this server.
-WARNING_SECONDS = 60.0
 # What the application waits for handlers when it ends; part of the 5 s that a stop may take (backend.local.server).
 CLOSE_SECONDS = 0.5
 # How long a browser may remember that a page of another host is allowed.
@@ -147,21 +145,6 @@ class Envelope:
         await self._app(scope, receive, send_with_headers)
 
 
-class Seldom:
-    """Responsible for saying something once a minute, however often there is cause."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._said_at = -math.inf
-
-    def __call__(self) -> bool:
-        """Return whether it is time to say it again; then it counts as said."""
-        if self._clock() - self._said_at < WARNING_SECONDS:
-            return False
-        self._said_at = self._clock()
-        return True
-
-
 class Hosts:
     """Responsible for the names that a server bound to this machine answers to: loopback's, and ALLOWED_ORIGINS'.
 
@@ -175,7 +158,7 @@ class Hosts:
         self._app = app
         self._allowed = allowed
         self._names = frozenset(host_name(origin.partition("://")[2]) for origin in allowed)
-        self._is_time_to_warn = Seldom(clock)
+        self._warnings = warnings(clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it with 403 and the name of the setting."""
@@ -186,7 +169,7 @@ class Hosts:
             await self._app(scope, receive, send)
             return
         remedy = _remedy(host, origin)
-        if self._is_time_to_warn():
+        if not self._warnings.take("host"):
             log.warning("a request came as Host: %.200r, and was refused. %s", host, remedy)
         if scope["type"] == "websocket":
             await WebSocket(scope, receive, send).send_denial_response(PlainTextResponse("Forbidden", 403))
@@ -218,14 +201,14 @@ class Origins:
 
     def __init__(self, allowed: frozenset[str], clock: Callable[[], float] = time.monotonic) -> None:
         self._allowed = allowed
-        self._is_time_to_warn = Seldom(clock)
+        self._warnings = warnings(clock)
 
     def admit(self, connection: HTTPConnection) -> bool:
         """Whether the request comes from an allowed page, or from none. A refusal is in the log, once a minute."""
         origin, host = connection.headers.get("origin"), connection.headers.get("host", "")
         if origin is None or origin in self._allowed or self._is_own(origin, host):
             return True
-        if self._is_time_to_warn():
+        if not self._warnings.take("origin"):
             log.warning(
                 "a page of %.200r may not use this server, which was asked as Host: %.200r. If it is your page, set "
                 "ALLOWED_ORIGINS to its origin, or let the proxy pass the browser's Host on (docs/hosting.md)",
