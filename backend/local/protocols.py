@@ -1,7 +1,7 @@
 """What one client may take of the server below ASGI, where no handler ever sees it.
 
-uvicorn trusts whoever connects: it reads up to 256 KiB of frames in one turn of the event loop, answers every WebSocket
-PING, waits for ever for the rest of a request and for somebody to read, and takes connections until the system has no
+uvicorn trusts every client: it reads up to 256 KiB of frames in one turn of the event loop, answers every WebSocket
+PING, waits for ever for the rest of a request and for output to be read, and takes connections until the system has no
 files left. Two subclasses of its protocols bound that, and :class:`Guard` holds what they share:
 
 - how much is read in one turn, so that the parser never keeps the others waiting;
@@ -37,7 +37,8 @@ from websockets.frames import Frame
 
 from backend.auth.refusals import refused
 from backend.limits.addresses import counted_as, stands_for_many
-from backend.limits.rate_limit import Rate, TooFast
+from backend.limits.buckets import warnings
+from backend.limits.rate_limit import MICROSECONDS, Rate, TooFast
 
 log = logging.getLogger(__name__)
 
@@ -64,8 +65,6 @@ CLOSE_SECONDS = 5.0
 CONNECTIONS_OF_ADDRESS = 1000
 # Files that are no connection: SQLite's, those of its readers, logs, a backup.
 RESERVED_FILES = 128
-WARNING_SECONDS = 60.0
-_MICROSECOND = 1_000_000
 
 
 def most_connections() -> int:
@@ -83,7 +82,7 @@ class Bounds:
     control_frames: float = CONTROL_FRAMES_PER_SECOND
     request_seconds: float = REQUEST_SECONDS
     unread_seconds: float = UNREAD_SECONDS
-    connections: int = 0
+    max_connections: int = 0
     address_connections: int = CONNECTIONS_OF_ADDRESS
 
 
@@ -103,20 +102,22 @@ class Guard:
         self.bounds = bounds
         self.clock = clock
         self._is_shared = is_shared
+        most, most_of_address = bounds.max_connections, bounds.address_connections
+        self._most = most or math.inf
+        # One address never takes all places.
+        self._most_of_address = max(1, min(most_of_address, self._most // 2)) if most_of_address else math.inf
+        #: The rate of control and continuation frames of one connection; None: any.
+        self.control_rate = (
+            Rate(bounds.control_frames, CONTROL_FRAMES_AT_ONCE) if bounds.control_frames else None
+        )
         self._transports: dict[BaseTransport, str] = {}
         self._of_address: dict[str, int] = {}
-        self._warned: dict[str, float] = {}
+        self._warnings = warnings(clock)
 
     @property
     def counts(self) -> Mapping[str, int]:
         """The connections of each address."""
         return self._of_address
-
-    @property
-    def control_rate(self) -> Rate | None:
-        """The rate of control and continuation frames of one connection; None: any."""
-        most = self.bounds.control_frames
-        return Rate(most, CONTROL_FRAMES_AT_ONCE) if most else None
 
     def enter(self, transport: BaseTransport) -> tuple[int, str] | None:
         """Count a connection; again is no error. Returns a status and words for whom there is no room.
@@ -129,22 +130,22 @@ class Guard:
         address = counted_as(peer)
         self._transports[transport] = address
         self._of_address[address] = self._of_address.get(address, 0) + 1
-        most, most_of_address = self.bounds.connections, self.bounds.address_connections
-        if most and most_of_address:
-            most_of_address = max(1, min(most_of_address, most // 2))
-        if most and len(self._transports) > most:
-            self._warn(
-                "all",
-                f"no room for more than {most} connections (MAX_CONNECTIONS, or `ulimit -n` raises that): "
-                f"{address} is turned away",
-            )
+        if len(self._transports) > self._most:
+            if not self._warnings.take("all"):
+                log.warning(
+                    "no room for more than %d connections (MAX_CONNECTIONS, or `ulimit -n` raises that): %s is refused",
+                    self._most,
+                    address,
+                )
             return 503, "Service Unavailable"
-        if most_of_address and self._of_address[address] > most_of_address and not self._is_shared(peer):
-            self._warn(
-                address,
-                f"{address} has more than {most_of_address} connections (ADDRESS_CONNECTIONS) and is turned away. "
-                "If it is your proxy, name it in PROXIES",
-            )
+        if self._of_address[address] > self._most_of_address and not self._is_shared(peer):
+            if not self._warnings.take(address):
+                log.warning(
+                    "%s has more than %d connections (ADDRESS_CONNECTIONS) and is refused. If it is your proxy, "
+                    "name it in PROXIES",
+                    address,
+                    self._most_of_address,
+                )
             return 429, "Too Many Requests"
         return None
 
@@ -161,38 +162,43 @@ class Guard:
         """End what is overdue among uvicorn's connections. Called about once a second."""
         now = self.clock()
         for connection in list(connections):
-            if isinstance(connection, GuardedHttp | GuardedWebSocket):
+            if isinstance(connection, _Guarded):
                 connection.check(now)
 
-    def _warn(self, subject: str, words: str) -> None:
-        """Log a warning, once a minute for each subject."""
-        now = self.clock()
-        self._warned = {about: at for about, at in self._warned.items() if now - at < WARNING_SECONDS}
-        if subject not in self._warned:
-            self._warned[subject] = now
-            log.warning("%s", words)
 
+class _Guarded(asyncio.Protocol):
+    """Responsible for what HTTP and WebSocket have in common: a place that is counted, and output that is read.
 
-class _Output:
-    """Responsible for noticing that nobody reads what one connection was sent."""
+    Stands before uvicorn's class among the bases.
+    """
 
-    def __init__(self, guard: Guard, transport: Transport) -> None:
-        self._guard = guard
-        self._transport = transport
+    transport: Transport
+    _guard: Guard
+    _full_since = math.inf
+    _closing_since = math.inf
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self._guard.leave(self.transport)
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Note that nobody reads: the transport's buffer went over its high-water mark."""
+        super().pause_writing()
+        self._full_since = self._guard.clock()
+
+    def resume_writing(self) -> None:
+        """Note that somebody reads."""
+        super().resume_writing()
         self._full_since = math.inf
-        self._closing_since = math.inf
-
-    def is_full(self, *, full: bool) -> None:
-        """Note that the transport's buffer went over its high-water mark, or below the low one again."""
-        self._full_since = self._guard.clock() if full else math.inf
 
     def check(self, now: float) -> None:
-        """Abort a connection whose output nobody takes."""
-        if self._transport.is_closing():
+        """Abort the connection if its output is overdue. Called about once a second."""
+        if self.transport.is_closing():
             self._closing_since = min(self._closing_since, now)
         most = self._guard.bounds.unread_seconds
         if (most and now - self._full_since >= most) or now - self._closing_since >= CLOSE_SECONDS:
-            self._transport.abort()
+            self.transport.abort()
 
 
 class _Requests(h11.Connection):
@@ -212,7 +218,7 @@ class _Requests(h11.Connection):
         return event
 
 
-class GuardedHttp(H11Protocol):
+class GuardedHttp(_Guarded, H11Protocol):
     """Responsible for one connection that speaks HTTP, until it ends or becomes a WebSocket."""
 
     def __init__(self, *args: Any, guard: Guard, **kwargs: Any) -> None:
@@ -221,22 +227,15 @@ class GuardedHttp(H11Protocol):
         self._guard = guard
         self._awaited: object = None
         self._awaited_since = math.inf
-        self._output: _Output
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Read a little at a turn, and turn away those for whom there is no room."""
         super().connection_made(transport)
         transport.max_size = READ_BYTES  # type: ignore[attr-defined]  # asyncio's own name for it
-        self._output = _Output(self._guard, transport)
         self._awaits(h11.IDLE)
         if (refusal := self._guard.enter(transport)) is not None:
             transport.write(_answer(*refusal))
             transport.close()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
-        self._guard.leave(self.transport)
-        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Note what is awaited next: the rest of a head, of a body, or nothing."""
@@ -261,19 +260,9 @@ class GuardedHttp(H11Protocol):
                 super().send_400_response(msg)
         self.transport.close()
 
-    def pause_writing(self) -> None:
-        """Note that nobody reads."""
-        super().pause_writing()
-        self._output.is_full(full=True)
-
-    def resume_writing(self) -> None:
-        """Note that somebody reads."""
-        super().resume_writing()
-        self._output.is_full(full=False)
-
     def check(self, now: float) -> None:
         """End the connection if its request or its reader is overdue."""
-        self._output.check(now)
+        super().check(now)
         most = self._guard.bounds.request_seconds
         if not most or now - self._awaited_since < most or self.transport.is_closing():
             return
@@ -301,7 +290,7 @@ class GuardedHttp(H11Protocol):
             self._awaited_since = math.inf if state is None else self._guard.clock()
 
 
-class GuardedWebSocket(WebSocketsSansIOProtocol):
+class GuardedWebSocket(_Guarded, WebSocketsSansIOProtocol):
     """Responsible for one connection that speaks WebSocket, from its handshake on."""
 
     def __init__(self, *args: Any, guard: Guard, **kwargs: Any) -> None:
@@ -310,18 +299,11 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         self._rate = guard.control_rate
         self._due: int | None = None
         self._after_close = 0
-        self._output: _Output
 
     def connection_made(self, transport: BaseTransport) -> None:
         """Go on with the transport that HTTP had."""
         super().connection_made(transport)
-        self._output = _Output(self._guard, self.transport)
         self._guard.enter(transport)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
-        self._guard.leave(self.transport)
-        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Answer a handshake that cannot be read, too; and let nobody go on for long after our close frame."""
@@ -373,20 +355,6 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         if self._may_go_on():
             super().handle_pong(event)
 
-    def pause_writing(self) -> None:
-        """Note that nobody reads."""
-        super().pause_writing()
-        self._output.is_full(full=True)
-
-    def resume_writing(self) -> None:
-        """Note that somebody reads."""
-        super().resume_writing()
-        self._output.is_full(full=False)
-
-    def check(self, now: float) -> None:
-        """End the connection if its reader is overdue."""
-        self._output.check(now)
-
     def _may_go_on(self) -> bool:
         """Whether one more such frame is within the rate; if not, the connection is aborted."""
         if self.transport.is_closing():
@@ -394,7 +362,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         if self._rate is None:
             return True
         try:
-            self._due = self._rate.next_arrival(self._due, int(self._guard.clock() * _MICROSECOND))
+            self._due = self._rate.next_arrival(self._due, int(self._guard.clock() * MICROSECONDS))
         except TooFast:
             most = self._guard.bounds.control_frames
             refused(

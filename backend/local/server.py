@@ -1,9 +1,7 @@
 """The server process: ``python -m backend.server``.
 
-Settings come from flags, or from the environment: HOST, PORT, DATA (the SQLite file), ROOT (the folder with
-index.html), ALLOWED_ORIGINS (separated by commas or spaces), TOKEN_LIFETIME, IDLE_SECONDS, DURATION_SECONDS,
-and the limits of docs/contract.md. ``--dev``, which has no variable: tell open pages of changes
-(backend.local.live_reload).
+Its settings: :mod:`backend.local.settings`. ``--dev``, which has no variable: tell open pages of changes
+(:mod:`backend.local.live_reload`).
 
 SIGTERM or SIGINT: everybody is told ``bye`` and closed with 1001, newcomers are refused, and the process ends with
 exit code 0 within 5 seconds even if handlers hang or clients never answer. A second signal ends it at once.
@@ -11,7 +9,6 @@ exit code 0 within 5 seconds even if handlers hang or clients never answer. A se
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
 import errno
@@ -23,22 +20,20 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, NoReturn
 
 import uvicorn
 from starlette.applications import Starlette
 
-from backend.auth.origins import InvalidOrigin, is_loopback, origins_in
+from backend.auth.origins import is_loopback
 from backend.auth.refusals import Sparing
 from backend.gateway.local import MAX_POST_BYTES
-from backend.limits.actions import typing_seconds_in
-from backend.limits.addresses import InvalidProxy, Network, proxies_in, stands_for_many
-from backend.limits.rate_limit import InvalidRate, burst_in, burst_new_in, count_in, per_second_in
+from backend.limits.addresses import stands_for_many
 from backend.local.app import Options, Service
-from backend.local.protocols import Bounds, Guard, GuardedHttp, GuardedWebSocket, most_connections
+from backend.local.protocols import Guard, GuardedHttp, GuardedWebSocket
+from backend.local.settings import Unusable, read_options
 from backend.local.web import create_app
 from backend.store.base import StoreError
 from chat.protocol import MAX_FRAME_BYTES, Bye, encode
@@ -58,11 +53,6 @@ ACCEPTED_AT_ONCE = 4
 # How long Python lets one thread compute before another may. Its own 5 ms, for each of several threads that read
 # history, is what everybody else would wait for at each step of an ack.
 SWITCH_SECONDS = 0.0005
-MAX_PORT = 65_535
-
-
-class Unusable(Exception):
-    """A setting, a port or a file that the server cannot start with; the text is one line for a person."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -83,248 +73,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Threads that hang would keep the interpreter from ending.
         _end_now()
     return 0
-
-
-# --- settings ---
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise Unusable(message)
-
-
-def read_options(arguments: Sequence[str], environment: Mapping[str, str]) -> Options:
-    """The settings in flags, else in the environment, else their defaults. Raises Unusable."""
-    default = Options()
-    parser = _Parser(prog="python -m backend.server", description="Serve Kizuna: the page and its backend.")
-
-    def add(
-        flag: str, variable: str, parse: Callable[[str, str], object], fallback: object, text: str
-    ) -> None:
-        def named(value: str) -> object:
-            return parse(variable, value)
-
-        from_environment = environment.get(variable) or None
-        parser.add_argument(
-            flag, type=named, default=from_environment or fallback, help=f"{text} ({variable})"
-        )
-
-    add("--host", "HOST", lambda _, value: value, default.host, "address to listen on")
-    add("--port", "PORT", _port, default.port, "port to listen on; 0 takes a free one")
-    add("--data", "DATA", lambda _, value: Path(value), default.data, "SQLite file; its folder is made")
-    add("--root", "ROOT", _root, default.root, "folder with the page: the source tree, or a built site")
-    add(
-        "--allowed-origins",
-        "ALLOWED_ORIGINS",
-        _origins,
-        default.allowed_origins,
-        "other hosts' pages that may connect",
-    )
-    add("--token-lifetime", "TOKEN_LIFETIME", _seconds, default.token_lifetime, "seconds")
-    add("--idle-seconds", "IDLE_SECONDS", _seconds, default.idle_seconds, "idle connections are closed")
-    add(
-        "--duration-seconds",
-        "DURATION_SECONDS",
-        _seconds,
-        default.duration_seconds,
-        "all connections are closed",
-    )
-    add(
-        "--rate-limit",
-        "RATE_LIMIT",
-        _per_second("messages"),
-        default.rate_limit,
-        "messages a second of one person; 0: any number",
-    )
-    add("--rate-burst", "RATE_BURST", _burst, default.rate_burst, "messages that one person may send at once")
-    add(
-        "--rate-burst-new",
-        "RATE_BURST_NEW",
-        _burst_new,
-        default.rate_burst_new,
-        "the same in a person's first minute; 0: as later",
-    )
-    add(
-        "--frame-limit",
-        "FRAME_LIMIT",
-        _per_second("frames"),
-        default.frame_limit,
-        "frames of any kind a second of one person; 0: any number",
-    )
-    add(
-        "--typing-seconds",
-        "TYPING_SECONDS",
-        _typing_seconds,
-        default.typing_seconds,
-        "seconds between two notices that one person types in a room; 0: any",
-    )
-    add(
-        "--hello-limit",
-        "HELLO_LIMIT",
-        _per_second("hellos"),
-        default.hello_limit,
-        "hellos a second of one person; 0: any number",
-    )
-    add(
-        "--ask-limit",
-        "ASK_LIMIT",
-        _per_second("questions"),
-        default.ask_limit,
-        "joins, leaves, syncs and histories a second of one person; 0: any number",
-    )
-    add(
-        "--most-connections",
-        "MOST_CONNECTIONS",
-        _whole("connections"),
-        default.most_connections,
-        "connections of one person; 0: any number",
-    )
-    for name, default_limit in (("token", default.token_limit), ("ticket", default.ticket_limit)):
-        add(
-            f"--{name}-limit",
-            f"{name.upper()}_LIMIT",
-            _per_second(f"{name}s"),
-            default_limit,
-            f"{name}s a second for one address; 0: any number",
-        )
-    add(
-        "--proxies",
-        "PROXIES",
-        _proxies,
-        default.proxies,
-        "addresses or networks that are believed to say in X-Forwarded-For who asks",
-    )
-    bounds = Bounds()
-    add(
-        "--max-connections",
-        "MAX_CONNECTIONS",
-        _whole("connections"),
-        None,
-        "connections at once; 0: any number",
-    )
-    add(
-        "--address-connections",
-        "ADDRESS_CONNECTIONS",
-        _whole("connections"),
-        bounds.address_connections,
-        "connections of one address; 0: any number",
-    )
-    add(
-        "--control-frames",
-        "CONTROL_FRAMES",
-        _per_second("frames"),
-        bounds.control_frames,
-        "control and continuation frames a second of one connection; 0: any number",
-    )
-    add(
-        "--request-seconds",
-        "REQUEST_SECONDS",
-        _whole("seconds"),
-        bounds.request_seconds,
-        "time for a request's head, and for its body; 0: any time",
-    )
-    add(
-        "--unread-seconds",
-        "UNREAD_SECONDS",
-        _whole("seconds"),
-        bounds.unread_seconds,
-        "time that output may lie unread; 0: any time",
-    )
-    parser.add_argument(
-        "--dev", action="store_true", help="open pages load again when their files change; on loopback only"
-    )
-    settings = vars(parser.parse_args(arguments))
-    connections = settings.pop("max_connections")
-    bounds = Bounds(
-        connections=most_connections() if connections is None else connections,
-        **{name: settings.pop(name) for name in ("address_connections", "control_frames")},
-        **{name: settings.pop(name) for name in ("request_seconds", "unread_seconds")},
-    )
-    options = Options(bounds=bounds, **settings)
-    if options.dev and not is_loopback(options.host):
-        raise Unusable(f"--dev serves this machine alone: HOST must be 127.0.0.1, not {options.host!r}")
-    return options
-
-
-def _root(name: str, value: str) -> Path:
-    if not (Path(value) / "index.html").is_file():
-        raise Unusable(f"{name} {value!r} has no index.html; `make build` makes dist/site")
-    return Path(value)
-
-
-def _port(name: str, value: str) -> int:
-    if not value.isdecimal() or int(value) > MAX_PORT:
-        raise Unusable(f"{name} must be a number from 0 to {MAX_PORT}, not {value!r}")
-    return int(value)
-
-
-def _seconds(name: str, value: str) -> int:
-    if not value.isdecimal() or int(value) < 1:
-        raise Unusable(f"{name} must be a number of seconds, at least 1, not {value!r}")
-    return int(value)
-
-
-def _per_second(what: str) -> Callable[[str, str], float]:
-    """What reads a number of these a second."""
-
-    def parse(name: str, value: str) -> float:
-        try:
-            return per_second_in(name, value, what)
-        except InvalidRate as error:
-            raise Unusable(str(error)) from None
-
-    return parse
-
-
-def _whole(what: str) -> Callable[[str, str], int]:
-    """What reads a whole number of these."""
-
-    def parse(name: str, value: str) -> int:
-        try:
-            return count_in(name, value, what)
-        except InvalidRate as error:
-            raise Unusable(str(error)) from None
-
-    return parse
-
-
-def _proxies(name: str, value: str) -> tuple[Network, ...]:
-    try:
-        return proxies_in(value)
-    except InvalidProxy as error:
-        raise Unusable(
-            f"{name} must list addresses or networks like 10.0.0.5 or 10.0.0.0/24, not {str(error)!r}"
-        ) from None
-
-
-def _typing_seconds(name: str, value: str) -> float:
-    try:
-        return typing_seconds_in(name, value)
-    except InvalidRate as error:
-        raise Unusable(str(error)) from None
-
-
-def _burst(name: str, value: str) -> int:
-    try:
-        return burst_in(name, value)
-    except InvalidRate as error:
-        raise Unusable(str(error)) from None
-
-
-def _burst_new(name: str, value: str) -> int:
-    try:
-        return burst_new_in(name, value)
-    except InvalidRate as error:
-        raise Unusable(str(error)) from None
-
-
-def _origins(name: str, value: str) -> frozenset[str]:
-    try:
-        return origins_in(value)
-    except InvalidOrigin as error:
-        raise Unusable(
-            f"{name} must list origins like https://chat.example.org, not {str(error)!r}"
-        ) from None
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -13,7 +13,7 @@ import pytest
 from backend.auth.origins import is_loopback
 from backend.local.app import Options
 from backend.local.live_reload import CHANGES, Changes, Tree, with_script
-from backend.local.server import Unusable, read_options
+from backend.local.settings import Unusable, read_options
 from backend.local.web import create_app
 from tests.support.process import PATIENCE
 from tests.support.server import ROOT, KizunaServer

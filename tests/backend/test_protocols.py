@@ -301,7 +301,7 @@ async def test_a_handshake_that_cannot_be_read_is_answered_and_closed(more, stat
 
 
 async def test_beyond_the_bound_a_connection_is_503_and_frees_its_place(caplog):
-    house = House(connections=2, address_connections=0)
+    house = House(max_connections=2, address_connections=0)
     first, second, third = house.connect(), house.connect("192.0.2.8"), house.connect("192.0.2.9")
     assert not first.closing
     assert not second.closing
@@ -326,7 +326,7 @@ async def test_one_address_has_a_bound_of_its_own_and_others_get_in(caplog):
 
 
 async def test_one_address_never_gets_more_than_half_of_all_places():
-    house = House(connections=8, address_connections=1000)
+    house = House(max_connections=8, address_connections=1000)
     assert [house.connect().closing for _ in range(5)] == [False] * 4 + [True]
     assert not house.connect("192.0.2.8").closing
 

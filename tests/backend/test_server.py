@@ -17,14 +17,8 @@ import pytest
 
 from backend.local import server as server_module
 from backend.local.app import Options
-from backend.local.server import (
-    Unusable,
-    allow_many_connections,
-    bind,
-    read_options,
-    set_up_logging,
-    warn_of_plain_http,
-)
+from backend.local.server import allow_many_connections, bind, set_up_logging, warn_of_plain_http
+from backend.local.settings import Unusable, read_options
 from backend.local.web import create_app
 from backend.store.base import StoreUnavailable
 from tests.support.peer import SocketClient, knock

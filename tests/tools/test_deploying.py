@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.local.server import read_options
+from backend.local.settings import read_options
 from tests.support.process import LOOPBACK, PATIENCE, ROOT, Process
 from tests.support.server import KizunaServer, free_port, secret_of
 from tests.tools import small_site
