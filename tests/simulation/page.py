@@ -86,6 +86,11 @@ class Page:
         return self.store.state
 
     @property
+    def texts(self) -> list[str]:
+        """What the messages on the screen say."""
+        return [entry.content for entry in self.state.timeline.entries]
+
+    @property
     def is_joined(self) -> bool:
         """Whether somebody is in the chat on it."""
         return self.state.name is not None

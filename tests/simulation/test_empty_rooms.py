@@ -10,7 +10,6 @@ import pytest
 from chat.protocol import EMPTY_EPOCH
 from chat.store import NoticeKind
 from tests.simulation.network import Path, Text
-from tests.simulation.page import Page
 from tests.simulation.world import World
 
 
@@ -18,30 +17,12 @@ from tests.simulation.world import World
 def world() -> Iterator[World]:
     """Everybody is in room general, into which nobody has written."""
     with World() as world:
-        for name in world.tabs:
-            world.open(name)
-        world.advance(1.0)
+        world.open_all()
         yield world
 
 
-def page_of(world: World, tab: str) -> Page:
-    page = world.tabs[tab].page
-    assert page is not None
-    return page
-
-
-def shown(page: Page) -> list[str]:
-    return [entry.content for entry in page.state.timeline.entries]
-
-
-def end_well(world: World) -> None:
-    world.check()
-    world.settle()
-    world.check_end()
-
-
 def test_looking_into_a_room_records_nothing_of_it(world: World):
-    page_of(world, "ben").run(page_of(world, "ben").session.enter_room, "tea")
+    world.page_of("ben").run(world.page_of("ben").session.enter_room, "tea")
     world.advance(100.0)
     assert [item for item in world.server.store.items() if item["pk"].endswith("#HEAD")] == []
     assert all(page.is_settled for page in world.pages)
@@ -62,18 +43,18 @@ def test_heartbeats_in_an_empty_room_ask_for_nothing(world: World):
 
 
 def test_the_first_words_of_two_people_at_once_are_everybodys(world: World):
-    ada, ben = page_of(world, "ada-1"), page_of(world, "ben")
+    ada, ben = world.page_of("ada-1"), world.page_of("ben")
     world.say(ada, "Ada is first")
     world.say(ben, "Ben is first")
     world.flow(window=2)
     world.advance(1.0)
-    assert [len(shown(page)) for page in world.pages] == [2, 2, 2, 2]
+    assert [len(page.texts) for page in world.pages] == [2, 2, 2, 2]
     assert [page.state.notice for page in world.pages] == [None] * 4
-    end_well(world)
+    world.end_well()
 
 
 def test_who_was_away_from_an_empty_room_gets_all_that_was_said_and_keeps_their_own(world: World):
-    ben, cy = page_of(world, "ben"), page_of(world, "cy")
+    ben, cy = world.page_of("ben"), world.page_of("cy")
     world.tabs["cy"].path = Path.STALLED
     for line in world.lines():
         if line.host is cy:
@@ -83,51 +64,51 @@ def test_who_was_away_from_an_empty_room_gets_all_that_was_said_and_keeps_their_
     for number in range(3):
         world.say(ben, f"words {number}")
         world.flow()
-    assert shown(cy) == ["waits"]
+    assert cy.texts == ["waits"]
     world.tabs["cy"].path = Path.GOOD
     world.advance(60.0)
-    assert shown(cy) == ["words 0", "words 1", "words 2", "waits"]
+    assert cy.texts == ["words 0", "words 1", "words 2", "waits"]
     assert cy.state.notice is None
-    end_well(world)
+    world.end_well()
 
 
 def test_a_page_that_was_closed_in_an_empty_room_opens_with_all_that_was_said_since(world: World):
-    cy = page_of(world, "cy")
+    cy = world.page_of("cy")
     world.advance(5.0)
     world.close_page(cy)
-    world.say(page_of(world, "ben"), "first")
+    world.say(world.page_of("ben"), "first")
     world.flow()
     cy = world.open("cy")
     world.advance(1.0)
-    assert (shown(cy), cy.state.notice) == (["first"], None)
-    end_well(world)
+    assert (cy.texts, cy.state.notice) == (["first"], None)
+    world.end_well()
 
 
 def test_a_backup_from_before_the_first_message_leaves_no_page_with_two_histories(world: World):
     backup = world.server.store.items()
-    ben, cy = page_of(world, "ben"), page_of(world, "cy")
+    ben, cy = world.page_of("ben"), world.page_of("cy")
     for number in range(5):
         world.say(ben, f"lost {number}")
         world.advance(1.0)
-    assert len(shown(cy)) == 5
+    assert len(cy.texts) == 5
     world.tabs["cy"].path = Path.STALLED
     world.restore(backup)
     world.advance(30.0)
-    assert shown(ben) == []
+    assert ben.texts == []
     world.say(ben, "another first")
     world.flow()
     world.tabs["cy"].path = Path.GOOD
     world.advance(60.0)
-    assert [shown(page) for page in world.pages] == [["another first"]] * 4
+    assert [page.texts for page in world.pages] == [["another first"]] * 4
     notice = cy.state.notice
     assert notice is not None
     assert notice.kind is NoticeKind.HISTORY_RESTORED
-    end_well(world)
+    world.end_well()
 
 
 def test_a_word_that_the_room_is_empty_which_comes_after_the_first_message_drops_nothing(world: World):
     """A pong that was read before the message, and overtaken by it."""
-    ben, cy = page_of(world, "ben"), page_of(world, "cy")
+    ben, cy = world.page_of("ben"), world.page_of("cy")
     world.say(ben, "first")
     world.flow()
     (line,) = (line for line in world.lines() if line.host is cy)
@@ -137,5 +118,5 @@ def test_a_word_that_the_room_is_empty_which_comes_after_the_first_message_drops
     for frame in (pong, batch):
         line.down.append(Text(json.dumps(frame)))
     world.flow()
-    assert (shown(cy), cy.state.notice) == (["first"], None)
-    end_well(world)
+    assert (cy.texts, cy.state.notice) == (["first"], None)
+    world.end_well()

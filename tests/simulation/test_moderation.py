@@ -8,7 +8,6 @@ import pytest
 
 from chat.cache import TABLE
 from tests.simulation.network import Path
-from tests.simulation.page import Page
 from tests.simulation.world import World
 
 DAY = 86400.0
@@ -22,23 +21,11 @@ SECRET = "a secret"
 def world() -> Iterator[World]:
     """Everybody is in room general, where three messages were said, the second of which nobody should read."""
     with World() as world:
-        for name in world.tabs:
-            world.open(name)
-        world.advance(1.0)
+        world.open_all()
         for text in ("first", SECRET, "third"):
-            world.say(page_of(world, "ben"), text)
+            world.say(world.page_of("ben"), text)
             world.advance(1.0)
         yield world
-
-
-def page_of(world: World, tab: str) -> Page:
-    page = world.tabs[tab].page
-    assert page is not None
-    return page
-
-
-def shown(page: Page) -> list[str]:
-    return [entry.content for entry in page.state.timeline.entries]
 
 
 def kept(world: World) -> str:
@@ -46,38 +33,32 @@ def kept(world: World) -> str:
     return " ".join(text for tab in world.tabs.values() for text in tab.browser.rows(TABLE).values())
 
 
-def end_well(world: World) -> None:
-    world.check()
-    world.settle()
-    world.check_end()
-
-
 def test_a_deleted_message_goes_from_every_screen_and_cache_with_a_heartbeat(world: World):
     assert SECRET in kept(world)
     world.delete("general", 1)
     world.advance(HEARTBEAT)
     for page in world.pages:
-        assert shown(page) == ["first", "[deleted]", "third"]
+        assert page.texts == ["first", "[deleted]", "third"]
         assert [entry.deleted for entry in page.state.timeline.entries] == [False, True, False]
         assert page.state.timeline.entries[1].sender_name != "Ben"
     assert SECRET not in kept(world)
-    end_well(world)
+    world.end_well()
 
 
 def test_a_page_that_was_closed_meanwhile_forgets_a_deleted_message_when_it_comes_back(world: World):
-    world.close_page(page_of(world, "cy"))
+    world.close_page(world.page_of("cy"))
     world.delete("general", 1)
     world.advance(HEARTBEAT)
     assert SECRET in kept(world)
     cy = world.open("cy")
     world.advance(2.0)
-    assert shown(cy) == ["first", "[deleted]", "third"]
+    assert cy.texts == ["first", "[deleted]", "third"]
     assert SECRET not in kept(world)
-    end_well(world)
+    world.end_well()
 
 
 def test_ones_own_words_deleted_before_their_acknowledgement_came_leave_the_page(world: World):
-    cy = page_of(world, "cy")
+    cy = world.page_of("cy")
     world.say(cy, "mine")
     world.run()
     for line in world.lines():
@@ -89,21 +70,21 @@ def test_ones_own_words_deleted_before_their_acknowledgement_came_leave_the_page
     world.delete("general", 3)
     world.tabs["cy"].path = Path.GOOD
     world.advance(HEARTBEAT)
-    assert shown(cy) == ["first", SECRET, "third", "[deleted]"]
+    assert cy.texts == ["first", SECRET, "third", "[deleted]"]
     assert cy.state.waiting == 0
-    end_well(world)
+    world.end_well()
 
 
 def test_pages_settle_in_a_room_of_which_everything_has_expired(world: World):
     """One was closed and knows a part, one comes anew, two were there all the time."""
-    world.close_page(page_of(world, "cy"))
+    world.close_page(world.page_of("cy"))
     for number in range(4):
-        world.say(page_of(world, "ben"), f"words {number}")
+        world.say(world.page_of("ben"), f"words {number}")
         world.advance(1.0)
     world.server.keep("general", KEPT)
     world.advance(HEARTBEAT)
     for name in ("ada-1", "ada-2", "ben"):
-        world.close_page(page_of(world, name))
+        world.close_page(world.page_of(name))
     world.clock.sleep(8 * DAY)
     assert world.server.log("general") == []
     world.tabs["ben"].browser.rows(TABLE).clear()
@@ -116,9 +97,9 @@ def test_pages_settle_in_a_room_of_which_everything_has_expired(world: World):
     world.server.receive = lambda line, text: (heard.append(text), receive(line, text))[1]  # type: ignore[func-returns-value,method-assign]
     world.advance(10 * HEARTBEAT)
     assert not [text for text in heard if '"ping"' not in text]
-    world.say(page_of(world, "ben"), "after all that")
+    world.say(world.page_of("ben"), "after all that")
     world.advance(HEARTBEAT)
-    assert [shown(page)[-1] for page in world.pages] == ["after all that"] * 4
+    assert [page.texts[-1] for page in world.pages] == ["after all that"] * 4
     assert [page.state.timeline.last_seq for page in world.pages] == [8] * 4
     assert not any(page.state.loading_earlier for page in world.pages)
     world.check()

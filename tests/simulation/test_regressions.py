@@ -9,7 +9,6 @@ import pytest
 from chat.timeline import Delivery
 from tests.chat.stage import Stage, ack, batch, message
 from tests.simulation.network import Path
-from tests.simulation.page import Page
 from tests.simulation.world import MAX_GAP, World
 
 
@@ -17,26 +16,12 @@ from tests.simulation.world import MAX_GAP, World
 def world() -> Iterator[World]:
     """Everybody is in room general, and all is well."""
     with World() as world:
-        for name in world.tabs:
-            world.open(name)
-        world.advance(1.0)
+        world.open_all()
         yield world
 
 
-def page_of(world: World, tab: str) -> Page:
-    page = world.tabs[tab].page
-    assert page is not None
-    return page
-
-
-def end_well(world: World) -> None:
-    world.check()
-    world.settle()
-    world.check_end()
-
-
 def test_what_failed_in_a_room_that_was_left_can_be_sent_again(world: World):
-    cy = page_of(world, "cy")
+    cy = world.page_of("cy")
     cy.run(cy.session.enter_room, "tea")
     world.flow()
     world.server.kill()
@@ -48,11 +33,11 @@ def test_what_failed_in_a_room_that_was_left_can_be_sent_again(world: World):
     world.advance(20.0)
     cy.run(cy.session.enter_room, "tea")
     assert [entry.state for entry in cy.state.timeline.failed] == [Delivery.FAILED]
-    end_well(world)
+    world.end_well()
 
 
 def test_what_was_acknowledged_beyond_a_gap_that_is_never_closed_does_not_wait_for_ever(world: World):
-    ben, ada = page_of(world, "ben"), page_of(world, "ada-1")
+    ben, ada = world.page_of("ben"), world.page_of("ada-1")
     world.say(ada, "lost on its way to Ben")
     world.flow(lost_for={"ben"})
     world.say(ben, "acknowledged, but beyond a gap")
@@ -62,13 +47,13 @@ def test_what_was_acknowledged_beyond_a_gap_that_is_never_closed_does_not_wait_f
         world.say(ada, f"words {number}")
         world.advance(1.0)
     world.tabs["ben"].path = Path.GOOD
-    end_well(world)
+    world.end_well()
 
 
 def test_a_room_that_is_left_and_entered_again_while_the_page_connects_is_filled(world: World):
-    world.say(page_of(world, "ben"), "said before")
+    world.say(world.page_of("ben"), "said before")
     world.advance(2.0)
-    cy = page_of(world, "cy")
+    cy = world.page_of("cy")
     cy.run(cy.session.enter_room, "tea")
     world.advance(2.0)
     world.close_page(cy)
@@ -85,7 +70,7 @@ def test_a_room_that_is_left_and_entered_again_while_the_page_connects_is_filled
     cy.run(cy.session.enter_room, "general")
     world.flow()
     assert [entry.content for entry in cy.state.timeline.entries] == ["said before"]
-    end_well(world)
+    world.end_well()
 
 
 async def test_an_answer_to_the_room_that_was_left_does_not_hide_what_was_said_before():
@@ -120,9 +105,9 @@ async def test_a_refusal_that_comes_after_the_acknowledgement_means_nothing():
 
 
 def test_words_refused_because_their_person_left_meanwhile_are_sent_by_no_other_tab(world: World):
-    page = page_of(world, "ada-2")
+    page = world.page_of("ada-2")
     world.tabs["ada-2"].browser.storage.is_stuck = True
     world.say(page, "kept too late")
     world.run()
     page.run(page.session.leave)
-    end_well(world)
+    world.end_well()

@@ -98,6 +98,24 @@ class World(ExitStack):
 
     # --- pages ---
 
+    def open_all(self) -> None:
+        """Let everybody be in room general."""
+        for name in self.tabs:
+            self.open(name)
+        self.advance(1.0)
+
+    def page_of(self, name: str) -> Page:
+        """The page in somebody's tab, which is open."""
+        page = self.tabs[name].page
+        assert page is not None
+        return page
+
+    def end_well(self) -> None:
+        """Let all faults be over: everybody settles, and nothing is lost, doubled or out of order."""
+        self.check()
+        self.settle()
+        self.check_end()
+
     def open(self, name: str) -> Page:
         """A page in this tab; its person joins, unless they left on purpose."""
         tab = self.tabs[name]
