@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, unquote
 
-from backend.auth.refusals import refused, source_of
+from backend.auth.refusals import log_refusal, source_of
 from backend.auth.tokens import Identity, InvalidToken
 from backend.auth.verification import Verifier
 
@@ -38,7 +38,7 @@ class Authorizer:
         try:
             identity = self._tokens.verify(token)
         except InvalidToken as error:
-            refused(f"connection refused: {error}", source_of(event))
+            log_refusal(f"connection refused: {error}", source_of(event))
             return deny(event)
         return {
             "principalId": identity.user_id,

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from backend.auth.bans import Bans
 from backend.auth.keys import VerifierUnavailable
-from backend.auth.refusals import refused
+from backend.auth.refusals import log_refusal
 from backend.auth.tickets import Tickets
 from backend.auth.tokens import InvalidToken, Tokens
 from backend.auth.verification import Verifier
@@ -35,7 +35,7 @@ _BEARER = "bearer "
 Answer = tuple[int, Mapping[str, Any]]
 
 
-class Desk(Protocol):
+class Endpoint(Protocol):
     """Responsible for one kind of request."""
 
     def answer(self, headers: Mapping[str, str], body: bytes | str, source: str = "") -> Answer:
@@ -43,7 +43,7 @@ class Desk(Protocol):
         that the request comes from, for the log."""
 
 
-class TokenDesk:
+class TokenEndpoint:
     """Responsible for ``POST /token``: the stand-in for an identity provider, open to anybody.
 
     ``tokens`` gives what issues them, or raises VerifierUnavailable.
@@ -58,7 +58,7 @@ class TokenDesk:
         cannot be had, or nobody can say whether the person is banned."""
         content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
         if content_type != "application/json":
-            refused("no token: the body is not announced as JSON", source)
+            log_refusal("no token: the body is not announced as JSON", source)
             return problem(415, "unsupported_media_type", "the body must be application/json")
         if len(body) > MAX_BODY_BYTES:
             return too_large()
@@ -66,17 +66,17 @@ class TokenDesk:
             data = decode(body)
             issued = self._tokens().issue(data.get("name"), data.get("clientSecret"))
         except MalformedFrame as error:
-            refused("no token: malformed body", source)
+            log_refusal("no token: malformed body", source)
             return problem(400, "malformed_body", f"the body: {error}")
         except InvalidField as error:
-            refused(f"no token: invalid {error.field}", source)
+            log_refusal(f"no token: invalid {error.field}", source)
             return problem(400, error.code, str(error), error.field)
         except VerifierUnavailable as error:
             log.error("no token: %s", error)
             return problem(503, "unavailable", "no token can be issued now, try again")
         try:
             if self._bans.is_banned(issued.user_id):
-                refused("no token: banned", source, issued.user_id)
+                log_refusal("no token: banned", source, issued.user_id)
                 return banned()
         except StoreError as error:
             log.error("no token: %s %s", type(error).__name__, error)
@@ -84,7 +84,7 @@ class TokenDesk:
         return 200, {"token": issued.token, "userId": issued.user_id, "expiresIn": issued.expires_in}
 
 
-class TicketDesk:
+class TicketEndpoint:
     """Responsible for ``POST /ticket``. A token in the body counts before the header, which a sign-in gate between
     page and server may need, or fill, for itself."""
 
@@ -98,7 +98,7 @@ class TicketDesk:
         the ticket."""
         token = _token_in(body) or _bearer(headers.get("authorization", ""))
         if not token:
-            refused("no ticket: no token", source)
+            log_refusal("no ticket: no token", source)
             return problem(
                 401,
                 "unauthorized",
@@ -107,14 +107,14 @@ class TicketDesk:
         try:
             identity = self._tokens.verify(token)
         except InvalidToken as error:
-            refused(f"no ticket: {error}", source)
+            log_refusal(f"no ticket: {error}", source)
             return problem(401, "unauthorized", str(error))
         except VerifierUnavailable as error:
             log.error("no ticket: %s", error)
             return problem(503, "unavailable", "tokens cannot be verified now, try again")
         try:
             if self._bans.is_banned(identity.user_id):
-                refused("no ticket: banned", source, identity.user_id)
+                log_refusal("no ticket: banned", source, identity.user_id)
                 return banned()
             issued = self._tickets.issue(identity)
         except StoreError as error:

@@ -24,7 +24,7 @@ MOST_SOURCES = 50
 _OTHERS = "other addresses"
 
 
-def refused(what: str, source: str, user_id: str = "") -> None:
+def log_refusal(what: str, source: str, user_id: str = "") -> None:
     """Note a refusal. ``what`` is in this program's own words: no token, no secret, nothing that somebody wrote.
 
     ``source``: the address it came from. ``user_id``: the person's, if a token has proven who it is.
@@ -48,7 +48,7 @@ class _Source:
     untold: int = 0
 
 
-class Sparing(logging.Filter):
+class LogThrottle(logging.Filter):
     """Responsible for one line a second for each source. ``monotonic`` gives seconds."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:

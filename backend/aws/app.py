@@ -37,9 +37,9 @@ from backend.auth.authorizer import Authorizer, deny
 from backend.auth.bans import Bans
 from backend.auth.endpoints import (
     Answer,
-    Desk,
-    TicketDesk,
-    TokenDesk,
+    Endpoint,
+    TicketEndpoint,
+    TokenEndpoint,
     forbidden_origin,
     headers_of,
     problem,
@@ -47,7 +47,7 @@ from backend.auth.endpoints import (
 )
 from backend.auth.keys import FETCH_TIMEOUT_SECONDS, Keys, PublishedKeys, SharedSecret, VerifierUnavailable
 from backend.auth.origins import InvalidOrigin, origins_in
-from backend.auth.refusals import refused, source_of
+from backend.auth.refusals import log_refusal, source_of
 from backend.auth.tickets import TicketOrToken, Tickets
 from backend.auth.tokens import AUDIENCE, Tokens
 from backend.auth.verification import JwtVerifier, Verifier
@@ -134,15 +134,15 @@ class Cloud:
         tickets = Tickets(store, clock=clock)
         bans = Bans(store, clock=clock)
         self._authorizer = Authorizer(TicketOrToken(tickets, tokens))
-        self._desks: dict[str, Desk] = {"POST /ticket": TicketDesk(tickets, tokens, bans)}
+        self._endpoints: dict[str, Endpoint] = {"POST /ticket": TicketEndpoint(tickets, tokens, bans)}
         if issuer is not None:
-            self._desks["POST /token"] = TokenDesk(issuer, bans)
+            self._endpoints["POST /token"] = TokenEndpoint(issuer, bans)
         self._backends: dict[str, Backend] = {}
 
     @property
     def http_routes(self) -> frozenset[str]:
         """The route keys of the HTTP API."""
-        return frozenset(self._desks)
+        return frozenset(self._endpoints)
 
     def handle(self, event: Event, context: object = None) -> Mapping[str, Any]:
         """Answer one event. What it raises, Lambda reports, and API Gateway answers "Internal server error"."""
@@ -155,7 +155,7 @@ class Cloud:
 
     def _authorize(self, event: Event) -> Mapping[str, Any]:
         if not self._admits(event):
-            refused("connection refused: its page's origin is not in ALLOWED_ORIGINS", source_of(event))
+            log_refusal("connection refused: its page's origin is not in ALLOWED_ORIGINS", source_of(event))
             return deny(event)
         return self._authorizer.authorize(event)
 
@@ -173,19 +173,19 @@ class Cloud:
         return self._backends[endpoint]
 
     def _http(self, event: Event) -> HttpAnswer:
-        desk = self._desks.get(event["routeKey"])
-        if desk is None:
+        endpoint = self._endpoints.get(event["routeKey"])
+        if endpoint is None:
             return _answer(
                 problem(404, "not_found", f"there is {' and '.join(sorted(self.http_routes))} only")
             )
         source = source_of(event)
         if not self._admits(event):
-            refused("request refused: its page's origin is not in ALLOWED_ORIGINS", source)
+            log_refusal("request refused: its page's origin is not in ALLOWED_ORIGINS", source)
             return _answer(forbidden_origin())
         path = event["routeKey"].removeprefix("POST ")
         if wait := self._addresses.wait(path, source):
             return _answer(too_many_requests(), {"Retry-After": str(wait)})
-        return _answer(desk.answer(event.get("headers") or {}, _body(event), source))
+        return _answer(endpoint.answer(event.get("headers") or {}, _body(event), source))
 
     def _admits(self, event: Event) -> bool:
         """Whether the request comes from an allowed page, or from none: then no browser's user can be misled."""

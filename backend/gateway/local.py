@@ -35,7 +35,7 @@ from starlette.responses import PlainTextResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from backend.auth.authorizer import allows, context_of
-from backend.auth.refusals import refused
+from backend.auth.refusals import log_refusal
 from backend.gateway.base import Delivery
 from backend.gateway.events import (
     Handshake,
@@ -245,7 +245,7 @@ class LocalGateway:
         """Whether authorizer and $connect let it in; if not, the handshake has been answered with their status."""
         address = counted_as(handshake.source_ip)
         if self._opening[address] >= MOST_OPENING:
-            refused(f"connection refused: {MOST_OPENING} handshakes are under way", handshake.source_ip)
+            log_refusal(f"connection refused: {MOST_OPENING} handshakes are under way", handshake.source_ip)
             response: Mapping[str, Any] = {"statusCode": 503, "body": "Service Unavailable"}
         else:
             self._opening[address] += 1
@@ -275,7 +275,7 @@ class LocalGateway:
         if self._authorize is None:
             return None
         if not dict(handshake.query).get("token"):
-            refused("connection refused: neither a ticket nor a token", handshake.source_ip)
+            log_refusal("connection refused: neither a ticket nor a token", handshake.source_ip)
             return {"statusCode": 401, "body": "Unauthorized"}
         event = authorizer_event(handshake, self._new_id(), self._wall())
         answer = await self._run_in_turn(self._opening_turns, address, event, self._authorize)
@@ -329,14 +329,14 @@ class LocalGateway:
                 self._wake([socket])
                 continue
             if wait := self._people.pace(person):
-                if self._people.goes_on(person):
+                if self._people.is_flooding(person):
                     await self._end(socket, handshake)
                 await self._sleep(wait)
-            await person.room.acquire()
+            await person.slots.acquire()
             task = asyncio.create_task(self._answer(handshake, text))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-            task.add_done_callback(lambda _: person.room.release())
+            task.add_done_callback(lambda _: person.slots.release())
 
     async def _end(self, socket: _Socket, handshake: Handshake) -> None:
         """Tell somebody who goes on sending too much to come back later, and close. Nothing more is read meanwhile."""

@@ -40,7 +40,7 @@ class Person:
 
     def __init__(self) -> None:
         self.connections = 0
-        self.room = asyncio.Semaphore(MAX_TAKEN_IN)  #: for frames that are taken in
+        self.slots = asyncio.Semaphore(MAX_TAKEN_IN)  #: for frames that are taken in
         self.arrival = 0  #: theoretical arrival time of GCRA, monotonic microseconds
         self.empty_since: float | None = None  #: monotonic seconds; None: the last frame had not to wait
 
@@ -91,7 +91,7 @@ class People:
             person.empty_since = now
         return wait / MICROSECONDS
 
-    def goes_on(self, person: Person) -> bool:
+    def is_flooding(self, person: Person) -> bool:
         """Whether every frame of the last 10 s, from whatever connection, had to wait."""
         since = person.empty_since
         return since is not None and self._monotonic() - since >= EMPTY_SECONDS

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from backend.auth.authorizer import Authorizer
 from backend.auth.bans import Bans
-from backend.auth.endpoints import Desk, TicketDesk, TokenDesk
+from backend.auth.endpoints import Endpoint, TicketEndpoint, TokenEndpoint
 from backend.auth.tickets import TicketOrToken, Tickets
 from backend.auth.tokens import DEFAULT_LIFETIME_SECONDS, Tokens, load_secret
 from backend.gateway.local import DURATION_SECONDS, IDLE_SECONDS, LocalGateway
@@ -80,7 +80,7 @@ class Options:
 
 
 class Service:
-    """Responsible for the parts' order of birth and death. Raises StoreUnavailable if the data cannot be used."""
+    """Responsible for building the parts and closing them. Raises StoreUnavailable if the data cannot be used."""
 
     def __init__(self, options: Options) -> None:
         self.options = options
@@ -103,9 +103,9 @@ class Service:
         )
         tickets = Tickets(self.store, clock=time.time)
         bans = Bans(self.store)
-        self.desks: dict[str, Desk] = {
-            "/token": TokenDesk(lambda: self.tokens, bans),
-            "/ticket": TicketDesk(tickets, self.tokens, bans),
+        self.endpoints: dict[str, Endpoint] = {
+            "/token": TokenEndpoint(lambda: self.tokens, bans),
+            "/ticket": TicketEndpoint(tickets, self.tokens, bans),
         }
         limits = {"/token": options.token_limit, "/ticket": options.ticket_limit}
         self.addresses = Addresses(limits, monotonic=time.monotonic, proxies=options.proxies)

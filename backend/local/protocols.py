@@ -35,7 +35,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 
-from backend.auth.refusals import refused
+from backend.auth.refusals import log_refusal
 from backend.limits.addresses import counted_as, stands_for_many
 from backend.limits.buckets import warnings
 from backend.limits.rate_limit import MICROSECONDS, Rate, TooFast
@@ -251,7 +251,7 @@ class GuardedHttp(_Guarded, H11Protocol):
 
     def send_400_response(self, msg: str) -> None:
         """Answer a request that cannot be read; if it was answered already, close. uvicorn alone fails then."""
-        refused("request refused: it cannot be read", _peer(self.transport))
+        log_refusal("request refused: it cannot be read", _peer(self.transport))
         can_answer = self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE)
         self._disconnect_application()
         if can_answer:
@@ -342,20 +342,20 @@ class GuardedWebSocket(_Guarded, WebSocketsSansIOProtocol):
 
     def handle_cont(self, event: Frame) -> None:
         """Count a continuation frame: a message may have any number of empty ones."""
-        if self._may_go_on():
+        if self._is_within_rate():
             super().handle_cont(event)
 
     def handle_ping(self) -> None:
         """Count a PING, and answer it if somebody reads the answers."""
-        if self._may_go_on():
+        if self._is_within_rate():
             super().handle_ping()
 
     def handle_pong(self, event: Frame) -> None:
         """Count a PONG, which nobody asked for."""
-        if self._may_go_on():
+        if self._is_within_rate():
             super().handle_pong(event)
 
-    def _may_go_on(self) -> bool:
+    def _is_within_rate(self) -> bool:
         """Whether one more such frame is within the rate; if not, the connection is aborted."""
         if self.transport.is_closing():
             return False
@@ -365,7 +365,7 @@ class GuardedWebSocket(_Guarded, WebSocketsSansIOProtocol):
             self._due = self._rate.next_arrival(self._due, int(self._guard.clock() * MICROSECONDS))
         except TooFast:
             most = self._guard.bounds.control_frames
-            refused(
+            log_refusal(
                 f"connection aborted: more than {most:g} control frames a second (CONTROL_FRAMES)",
                 _peer(self.transport),
             )

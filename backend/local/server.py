@@ -28,7 +28,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from backend.auth.origins import is_loopback
-from backend.auth.refusals import Sparing
+from backend.auth.refusals import LogThrottle
 from backend.gateway.local import MAX_POST_BYTES
 from backend.limits.addresses import stands_for_many
 from backend.local.app import Options, Service
@@ -135,7 +135,7 @@ def set_up_logging() -> None:
     """Everything to stderr. Of uvicorn only warnings: its own lines print URLs with their tokens."""
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    handler.addFilter(Sparing())
+    handler.addFilter(LogThrottle())
     handler.addFilter(_Discreet())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.getLogger("uvicorn").setLevel(logging.WARNING)

@@ -23,7 +23,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from backend.auth.endpoints import (
     MAX_BODY_BYTES,
     Answer,
-    Desk,
+    Endpoint,
     forbidden_origin,
     headers_of,
     problem,
@@ -31,7 +31,7 @@ from backend.auth.endpoints import (
     too_many_requests,
 )
 from backend.auth.origins import host_name, is_host, is_loopback, origin_of
-from backend.auth.refusals import refused
+from backend.auth.refusals import log_refusal
 from backend.limits.addresses import Network, trusted_hosts
 from backend.limits.buckets import warnings
 from backend.local.app import Options, Service
@@ -65,15 +65,17 @@ def create_app(options: Options) -> Starlette:
     app = Starlette(
         routes=[
             *(
-                Route(path, Endpoint(path, desk, service, origins).answer, methods=["POST", "OPTIONS"])
-                for path, desk in service.desks.items()
+                Route(
+                    path, HttpEndpoint(path, endpoint, service, origins).answer, methods=["POST", "OPTIONS"]
+                )
+                for path, endpoint in service.endpoints.items()
             ),
             Route("/health", _health(service)),
             WebSocketRoute("/ws", _websocket(service, origins)),
             *([Route(CHANGES, changes.tell)] if options.dev else []),
         ],
         middleware=[
-            *_believing(options.proxies),
+            *_trusting(options.proxies),
             Middleware(Envelope, policy=Policy(options.root)),
             *([Middleware(Hosts, allowed=options.allowed_origins)] if is_loopback(options.host) else []),
         ],
@@ -87,7 +89,7 @@ def create_app(options: Options) -> Starlette:
     return app
 
 
-def _believing(proxies: Sequence[Network]) -> list[Middleware]:
+def _trusting(proxies: Sequence[Network]) -> list[Middleware]:
     """What replaces the address of a request by the one that a named proxy says; nobody else is believed."""
     return [Middleware(ProxyHeadersMiddleware, trusted_hosts=trusted_hosts(proxies))] if proxies else []
 
@@ -235,22 +237,22 @@ class Origins:
         return {"Vary": "Origin"}
 
 
-class Endpoint:
-    """Responsible for one desk on the web: which pages may ask, how often, how large a body may be, and what they may
-    read."""
+class HttpEndpoint:
+    """Responsible for one endpoint over HTTP: which pages may ask, how often, how large a body may be, and what they
+    may read."""
 
-    def __init__(self, path: str, desk: Desk, service: Service, origins: Origins) -> None:
+    def __init__(self, path: str, endpoint: Endpoint, service: Service, origins: Origins) -> None:
         self._path = path
         self._addresses = service.addresses
-        self._desk = desk
+        self._endpoint = endpoint
         self._workers = service.workers
         self._origins = origins
 
     async def answer(self, request: Request) -> Response:
-        """What the desk answers, as JSON; or what a browser asks first about pages of other hosts."""
+        """What the endpoint answers, as JSON; or what a browser asks first about pages of other hosts."""
         source = _source(request)
         if not self._origins.admit(request):
-            refused(f"{request.url.path} refused: a page of another origin", source)
+            log_refusal(f"{request.url.path} refused: a page of another origin", source)
             return _json(forbidden_origin())
         headers = self._origins.headers(request)
         if request.method == "OPTIONS":
@@ -271,11 +273,11 @@ class Endpoint:
         except ClientDisconnect:
             return _json(problem(400, "incomplete", "the body broke off"), headers)  # to nobody
         if body is None:
-            refused(f"{request.url.path} refused: a body that is too large", source)
+            log_refusal(f"{request.url.path} refused: a body that is too large", source)
             return _json(too_large(), headers)
-        # The desk may wait for the disk.
+        # The endpoint may wait for the disk.
         answering = asyncio.get_running_loop().run_in_executor(
-            self._workers, self._desk.answer, request.headers, body, source
+            self._workers, self._endpoint.answer, request.headers, body, source
         )
         return _json(await answering, headers)
 
@@ -322,7 +324,7 @@ def _websocket(service: Service, origins: Origins) -> Callable[[WebSocket], Any]
     async def websocket(socket: WebSocket) -> None:
         """The WebSocket API: ``/ws?token=...``, a ticket or a token."""
         if not origins.admit(socket):
-            refused("connection refused: a page of another origin", _source(socket))
+            log_refusal("connection refused: a page of another origin", _source(socket))
             await socket.send_denial_response(PlainTextResponse("Forbidden", 403))
             return
         await service.gateway.serve(socket)

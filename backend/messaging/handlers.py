@@ -31,7 +31,7 @@ from typing import Any, NotRequired, TypedDict, TypeVar
 
 from backend.auth.authorizer import Unauthorized, identity_in
 from backend.auth.bans import Banned
-from backend.auth.refusals import refused, source_of
+from backend.auth.refusals import log_refusal, source_of
 from backend.auth.tokens import Identity
 from backend.gateway.base import Delivery, Gateway
 from backend.limits.actions import ActionLimits, Actions
@@ -190,20 +190,22 @@ class Backend:
             log.error("connection refused: %s", error)
             return {"statusCode": 401, "body": "Unauthorized"}
         if self._actions.wait_to_open(identity.user_id):
-            refused("connection refused: too soon after others", source_of(event), identity.user_id)
+            log_refusal("connection refused: too soon after others", source_of(event), identity.user_id)
             return {"statusCode": 429, "body": "Too many connections"}
         # Counted before it is written: of those that come at the same moment some more may get in.
         most = 2 * self._most_connections
         if most and self.connections.has_as_many(identity.user_id, most):
-            refused(f"connection refused: {most} of them", source_of(event), identity.user_id)
+            log_refusal(f"connection refused: {most} of them", source_of(event), identity.user_id)
             return {"statusCode": 429, "body": "Too many connections"}
         try:
             self.connections.open(event["requestContext"]["connectionId"], identity)
         except Banned:
-            refused("connection refused: banned", source_of(event), identity.user_id)
+            log_refusal("connection refused: banned", source_of(event), identity.user_id)
             return {"statusCode": 403, "body": "Forbidden"}
         except StoreError as error:
-            refused(f"connection refused: {type(error).__name__} {error}", source_of(event), identity.user_id)
+            log_refusal(
+                f"connection refused: {type(error).__name__} {error}", source_of(event), identity.user_id
+            )
             return {"statusCode": 503, "body": "Service Unavailable"}
         return {"statusCode": 200}
 
@@ -219,7 +221,7 @@ class Backend:
             answer = self._answer(event, event.get("body") or "")
         except Dismissed as error:
             person = (event["requestContext"].get("authorizer") or {}).get("principalId", "")
-            refused(f"connection {connection_id} dismissed: {error}", source_of(event), person)
+            log_refusal(f"connection {connection_id} dismissed: {error}", source_of(event), person)
             bye = Bye(reason=error.reason, reconnect=error.reconnect, retry_after=error.retry_after)
             self._dispatcher.post(connection_id, bye)
             self._dispatcher.close_connection(connection_id)

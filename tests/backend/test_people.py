@@ -56,10 +56,10 @@ def test_who_keeps_the_bucket_empty_for_ten_seconds_goes_on(people, monotonic):
     for _ in range(int(EMPTY_SECONDS) * 10 - 1):
         monotonic.advance(0.1)
         assert people.pace(ann) > 0
-        assert not people.goes_on(ann)
+        assert not people.is_flooding(ann)
     monotonic.advance(0.2)
     assert people.pace(ann) >= 0
-    assert people.goes_on(ann)
+    assert people.is_flooding(ann)
 
 
 def test_one_frame_that_need_not_wait_begins_the_ten_seconds_anew(people, monotonic):
@@ -68,14 +68,14 @@ def test_one_frame_that_need_not_wait_begins_the_ten_seconds_anew(people, monoto
         people.pace(ann)
     monotonic.advance(EMPTY_SECONDS)
     assert people.pace(ann) == 0
-    assert not people.goes_on(ann)
+    assert not people.is_flooding(ann)
 
 
 def test_without_a_rate_nothing_waits(monotonic):
     people = People(rate=frame_rate(0), monotonic=monotonic)
     ann = people.enter("ann")
     assert {people.pace(ann) for _ in range(10_000)} == {0}
-    assert not people.goes_on(ann)
+    assert not people.is_flooding(ann)
 
 
 def test_twenty_tabs_that_come_back_to_fifty_rooms_wait_for_nothing(monotonic):

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from backend.auth.refusals import MOST_SOURCES, QUIET_SECONDS, Sparing, refused, source_of
+from backend.auth.refusals import MOST_SOURCES, QUIET_SECONDS, LogThrottle, log_refusal, source_of
 from tests.backend.fakes import FakeClock
 
 
@@ -29,7 +29,7 @@ def clock() -> FakeClock:
 def lines(clock: FakeClock) -> Iterator[list[str]]:
     """The lines that the server's log would have."""
     handler = Lines()
-    handler.addFilter(Sparing(clock))
+    handler.addFilter(LogThrottle(clock))
     logger = logging.getLogger("backend")
     level = logger.level
     logger.addHandler(handler)
@@ -40,8 +40,8 @@ def lines(clock: FakeClock) -> Iterator[list[str]]:
 
 
 def test_a_refusal_says_what_from_where_and_who_if_that_is_known(lines: list[str]) -> None:
-    refused("no ticket: token refused: expired", "192.0.2.7")
-    refused("connection refused: banned", "2001:db8::1", "u-1")
+    log_refusal("no ticket: token refused: expired", "192.0.2.7")
+    log_refusal("connection refused: banned", "2001:db8::1", "u-1")
     assert lines == [
         "no ticket: token refused: expired (192.0.2.7)",
         "connection refused: banned (2001:db8::1, person u-1)",
@@ -50,11 +50,11 @@ def test_a_refusal_says_what_from_where_and_who_if_that_is_known(lines: list[str
 
 def test_an_address_has_one_line_a_second_and_the_rest_is_counted(lines: list[str], clock: FakeClock) -> None:
     for _ in range(38):
-        refused("no ticket", "192.0.2.7")
-    refused("no ticket", "192.0.2.8")
+        log_refusal("no ticket", "192.0.2.7")
+    log_refusal("no ticket", "192.0.2.8")
     assert lines == ["no ticket (192.0.2.7)", "no ticket (192.0.2.8)"]
     clock.advance(QUIET_SECONDS)
-    refused("no ticket", "192.0.2.7")
+    log_refusal("no ticket", "192.0.2.7")
     assert lines[2:] == ["and 37 more (192.0.2.7)", "no ticket (192.0.2.7)"]
 
 
@@ -62,7 +62,7 @@ def test_how_many_more_there_were_is_told_with_the_next_line_of_anything(
     lines: list[str], clock: FakeClock
 ) -> None:
     for _ in range(3):
-        refused("no ticket", "192.0.2.7")
+        log_refusal("no ticket", "192.0.2.7")
     clock.advance(QUIET_SECONDS)
     logging.getLogger("backend.access").info("GET / 200")
     logging.getLogger("backend.access").info("GET / 200")
@@ -73,10 +73,10 @@ def test_many_addresses_at_once_fill_neither_the_log_nor_the_memory(
     lines: list[str], clock: FakeClock
 ) -> None:
     for number in range(MOST_SOURCES + 200):
-        refused("no ticket", f"2001:db8::{number:x}")
+        log_refusal("no ticket", f"2001:db8::{number:x}")
     assert len(lines) == MOST_SOURCES + 1
     clock.advance(QUIET_SECONDS)
-    refused("no ticket", "192.0.2.7")
+    log_refusal("no ticket", "192.0.2.7")
     assert lines[MOST_SOURCES + 1 :] == ["and 199 more (other addresses)", "no ticket (192.0.2.7)"]
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import time
 
 import pytest
 
@@ -14,7 +13,7 @@ from backend.store import sqlite
 from backend.store.base import Conflict, Put
 from backend.store.sqlite import SqliteStore
 from tests.backend.fakes import START
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import PATIENCE, eventually
 
 BATCH = 100
 
@@ -71,20 +70,13 @@ def expired(monkeypatch):
     return prepare
 
 
-async def happens(condition, what):
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, what
-        await asyncio.sleep(0.01)
-
-
 async def test_expired_rows_are_deleted_until_none_is_left_and_the_limits_kept_meanwhile(
     tmp_path, monkeypatch, steps, expired
 ):
     monkeypatch.setattr(module, "SWEEP_SECONDS", 3600.0)
     expired(3 * BATCH + 50)
     async with keeping_house(tmp_path):
-        await happens(lambda: 50 in steps, "the last batch is deleted")
+        await asyncio.to_thread(eventually, lambda: 50 in steps, what="the last batch is deleted")
     assert steps == ["swept", BATCH, "swept", BATCH, "swept", BATCH, "swept", 50]
 
 
@@ -95,7 +87,7 @@ async def test_what_has_nothing_left_to_delete_waits_for_the_next_time(
     monkeypatch.setattr(module, "SWEEP_SECONDS", 0.0)
     expired(count)
     async with keeping_house(tmp_path):
-        await happens(lambda: steps.count("swept") > 5, "the limits are kept")
+        await asyncio.to_thread(eventually, lambda: steps.count("swept") > 5, what="the limits are kept")
     assert [step for step in steps if step != "swept"] == ([BATCH, 0] if count else [0])
 
 
@@ -110,6 +102,6 @@ async def test_a_store_that_cannot_delete_now_is_asked_again_later(tmp_path, mon
 
     monkeypatch.setattr(SqliteStore, "purge_expired", refuse)
     async with keeping_house(tmp_path) as task:
-        await happens(lambda: len(calls) > 1, "it is asked again")
+        await asyncio.to_thread(eventually, lambda: len(calls) > 1, what="it is asked again")
         assert not task.done()
     assert "expired rows stay for now: locked by another process" in caplog.text

@@ -77,19 +77,21 @@ class Desks:
 
 
 @pytest.fixture
-def desks() -> Desks:
+def endpoints() -> Desks:
     return Desks()
 
 
 @pytest.fixture
-def ann(desks: Desks) -> Admission:
-    return Admission(Endpoints(desks, TOKEN_URL, TICKET_URL, desks.clock.now), "Ann", "the secret")
+def ann(endpoints: Desks) -> Admission:
+    return Admission(Endpoints(endpoints, TOKEN_URL, TICKET_URL, endpoints.clock.now), "Ann", "the secret")
 
 
-async def test_a_ticket_is_got_for_the_token_which_goes_to_nobody_else(desks: Desks, ann: Admission) -> None:
+async def test_a_ticket_is_got_for_the_token_which_goes_to_nobody_else(
+    endpoints: Desks, ann: Admission
+) -> None:
     assert await ann.ask() == ("ticket-1", "u")
-    assert desks.tokens_asked == [{"name": "Ann", "clientSecret": "the secret"}]
-    assert desks.shown == ["t.1"]
+    assert endpoints.tokens_asked == [{"name": "Ann", "clientSecret": "the secret"}]
+    assert endpoints.shown == ["t.1"]
 
 
 @pytest.mark.parametrize(
@@ -102,93 +104,97 @@ async def test_a_ticket_is_got_for_the_token_which_goes_to_nobody_else(desks: De
     ],
 )
 async def test_the_authorization_header_is_left_to_a_gate_of_the_own_origin(
-    desks: Desks, page_url: str, authorization: str | None
+    endpoints: Desks, page_url: str, authorization: str | None
 ) -> None:
     """HTTP Basic before everything needs that header for itself; ticket servers elsewhere expect the token there."""
-    ann = Admission(Endpoints(desks, TOKEN_URL, TICKET_URL, desks.clock.now, page_url), "Ann", "the secret")
+    ann = Admission(
+        Endpoints(endpoints, TOKEN_URL, TICKET_URL, endpoints.clock.now, page_url), "Ann", "the secret"
+    )
     await ann.ask()
-    assert (desks.shown, desks.authorizations) == (["t.1"], [authorization])
+    assert (endpoints.shown, endpoints.authorizations) == (["t.1"], [authorization])
 
 
-async def test_a_server_of_an_earlier_version_gets_the_token_in_the_header_too(desks: Desks) -> None:
+async def test_a_server_of_an_earlier_version_gets_the_token_in_the_header_too(endpoints: Desks) -> None:
     page_url = TICKET_URL.removesuffix("ticket")
-    ann = Admission(Endpoints(desks, TOKEN_URL, TICKET_URL, desks.clock.now, page_url), "Ann", "the secret")
-    desks.next_tickets = [(401, {"code": "unauthorized", "message": "no token"}, None)]
+    ann = Admission(
+        Endpoints(endpoints, TOKEN_URL, TICKET_URL, endpoints.clock.now, page_url), "Ann", "the secret"
+    )
+    endpoints.next_tickets = [(401, {"code": "unauthorized", "message": "no token"}, None)]
     assert await ann.ask() == ("ticket-2", "u")
-    assert desks.authorizations == [None, "Bearer t.1"]
+    assert endpoints.authorizations == [None, "Bearer t.1"]
 
 
 async def test_every_attempt_has_a_ticket_of_its_own_and_a_young_token_is_used_again(
-    desks: Desks, ann: Admission
+    endpoints: Desks, ann: Admission
 ) -> None:
     assert [await ann.ask() for _ in range(3)] == [("ticket-1", "u"), ("ticket-2", "u"), ("ticket-3", "u")]
-    assert desks.shown == ["t.1"] * 3
+    assert endpoints.shown == ["t.1"] * 3
 
 
-async def test_without_tickets_the_token_itself_is_given_and_never_twice(desks: Desks) -> None:
-    ann = Admission(Endpoints(desks, TOKEN_URL, None, desks.clock.now), "Ann", "the secret")
+async def test_without_tickets_the_token_itself_is_given_and_never_twice(endpoints: Desks) -> None:
+    ann = Admission(Endpoints(endpoints, TOKEN_URL, None, endpoints.clock.now), "Ann", "the secret")
     assert [await ann.ask(), await ann.ask()] == [("t.1", "u"), ("t.2", "u")]
-    assert desks.shown == []
+    assert endpoints.shown == []
 
 
 # --- how long a token is used ---
 
 
-async def test_a_token_is_used_until_half_of_its_life_is_left(desks: Desks, ann: Admission) -> None:
+async def test_a_token_is_used_until_half_of_its_life_is_left(endpoints: Desks, ann: Admission) -> None:
     await ann.ask()
-    desks.clock.move_to(desks.clock.now().monotonic + LIFETIME / 2 - 1)
+    endpoints.clock.move_to(endpoints.clock.now().monotonic + LIFETIME / 2 - 1)
     await ann.ask()
-    desks.clock.move_to(desks.clock.now().monotonic + 1)
+    endpoints.clock.move_to(endpoints.clock.now().monotonic + 1)
     await ann.ask()
     await ann.ask()
-    assert desks.shown == ["t.1", "t.1", "t.2", "t.2"]
+    assert endpoints.shown == ["t.1", "t.1", "t.2", "t.2"]
 
 
 async def test_a_life_begins_when_the_token_is_asked_for_not_when_it_arrives(
-    desks: Desks, ann: Admission
+    endpoints: Desks, ann: Admission
 ) -> None:
     async def slowly(url: str) -> None:
         if url == TOKEN_URL:
-            desks.clock.move_to(desks.clock.now().monotonic + LIFETIME / 2)
+            endpoints.clock.move_to(endpoints.clock.now().monotonic + LIFETIME / 2)
 
-    desks.before_answering = slowly
+    endpoints.before_answering = slowly
     await ann.ask()
     await ann.ask()
-    assert desks.shown == ["t.1", "t.2"]
+    assert endpoints.shown == ["t.1", "t.2"]
 
 
 async def test_what_the_machine_slept_counts_though_the_monotonic_clock_stood_still(
-    desks: Desks, ann: Admission
+    endpoints: Desks, ann: Admission
 ) -> None:
     await ann.ask()
-    desks.clock.sleep(LIFETIME / 2)
+    endpoints.clock.sleep(LIFETIME / 2)
     await ann.ask()
-    assert desks.shown == ["t.1", "t.2"]
+    assert endpoints.shown == ["t.1", "t.2"]
 
 
-async def test_a_wall_clock_that_is_set_back_makes_no_token_younger(desks: Desks, ann: Admission) -> None:
+async def test_a_wall_clock_that_is_set_back_makes_no_token_younger(endpoints: Desks, ann: Admission) -> None:
     await ann.ask()
-    desks.clock.sleep(-LIFETIME)
-    desks.clock.move_to(desks.clock.now().monotonic + LIFETIME / 2)
+    endpoints.clock.sleep(-LIFETIME)
+    endpoints.clock.move_to(endpoints.clock.now().monotonic + LIFETIME / 2)
     await ann.ask()
-    assert desks.shown == ["t.1", "t.2"]
+    assert endpoints.shown == ["t.1", "t.2"]
 
 
 @pytest.mark.parametrize("lifetime", [None, 0, -5, True, "3600", [3600], float("nan"), float("inf")])
 async def test_a_token_whose_life_nobody_knows_is_used_once(
-    desks: Desks, ann: Admission, lifetime: Any
+    endpoints: Desks, ann: Admission, lifetime: Any
 ) -> None:
-    desks.lifetime = lifetime
+    endpoints.lifetime = lifetime
     await ann.ask()
     await ann.ask()
-    assert desks.shown == ["t.1", "t.2"]
+    assert endpoints.shown == ["t.1", "t.2"]
 
 
-async def test_a_life_of_any_number_of_seconds_is_understood(desks: Desks, ann: Admission) -> None:
-    desks.lifetime = 10**400
+async def test_a_life_of_any_number_of_seconds_is_understood(endpoints: Desks, ann: Admission) -> None:
+    endpoints.lifetime = 10**400
     await ann.ask()
     await ann.ask()
-    assert desks.shown == ["t.1"] * 2
+    assert endpoints.shown == ["t.1"] * 2
 
 
 @pytest.mark.parametrize("lifetime", [1, 12, 60, 600, 3600, 86_400])
@@ -206,52 +212,52 @@ def test_a_renewal_by_rollover_always_gets_a_new_token(lifetime: int, chance: fl
 
 
 async def test_a_kept_token_that_is_refused_is_thrown_away_and_a_new_one_tried_once(
-    desks: Desks, ann: Admission
+    endpoints: Desks, ann: Admission
 ) -> None:
     await ann.ask()
-    desks.next_tickets = [(401, NOT_GOOD, None)]
+    endpoints.next_tickets = [(401, NOT_GOOD, None)]
     assert await ann.ask() == ("ticket-3", "u")
     await ann.ask()
-    assert desks.shown == ["t.1", "t.1", "t.2", "t.2"]
+    assert endpoints.shown == ["t.1", "t.1", "t.2", "t.2"]
 
 
 async def test_a_new_token_that_is_refused_is_not_kept_and_trying_again_may_help(
-    desks: Desks, ann: Admission
+    endpoints: Desks, ann: Admission
 ) -> None:
     """Servers learn of a new signing key one after the other."""
-    desks.next_tickets = [(401, NOT_GOOD, None)]
+    endpoints.next_tickets = [(401, NOT_GOOD, None)]
     with pytest.raises(TokenUnavailable):
         await ann.ask()
-    assert desks.shown == ["t.1"]
+    assert endpoints.shown == ["t.1"]
     await ann.ask()
-    assert desks.shown == ["t.1", "t.2"]
+    assert endpoints.shown == ["t.1", "t.2"]
 
 
-async def test_a_page_that_may_not_come_in_does_not_try_again(desks: Desks, ann: Admission) -> None:
-    desks.next_tickets = [(403, NOT_HERE, None)]
+async def test_a_page_that_may_not_come_in_does_not_try_again(endpoints: Desks, ann: Admission) -> None:
+    endpoints.next_tickets = [(403, NOT_HERE, None)]
     with pytest.raises(OriginForbidden):
         await ann.ask()
-    assert desks.shown == ["t.1"]
+    assert endpoints.shown == ["t.1"]
 
 
 async def test_who_was_banned_while_the_token_was_kept_does_not_try_again(
-    desks: Desks, ann: Admission
+    endpoints: Desks, ann: Admission
 ) -> None:
     await ann.ask()
-    desks.next_tickets = [(403, BANNED, None)]
+    endpoints.next_tickets = [(403, BANNED, None)]
     with pytest.raises(Banned):
         await ann.ask()
-    assert desks.shown == ["t.1", "t.1"]
+    assert endpoints.shown == ["t.1", "t.1"]
 
 
 async def test_the_kept_and_the_new_token_refused_is_enough_for_one_attempt(
-    desks: Desks, ann: Admission
+    endpoints: Desks, ann: Admission
 ) -> None:
     await ann.ask()
-    desks.next_tickets = [(401, NOT_GOOD, None), (401, NOT_GOOD, None)]
+    endpoints.next_tickets = [(401, NOT_GOOD, None), (401, NOT_GOOD, None)]
     with pytest.raises(TokenUnavailable):
         await ann.ask()
-    assert desks.shown == ["t.1", "t.1", "t.2"]
+    assert endpoints.shown == ["t.1", "t.1", "t.2"]
 
 
 @pytest.mark.parametrize(
@@ -264,13 +270,13 @@ async def test_the_kept_and_the_new_token_refused_is_enough_for_one_attempt(
     ],
 )
 async def test_a_person_whom_the_token_endpoint_refuses_is_unauthorized(
-    desks: Desks, ann: Admission, status: int, answer: Any, error: type[Unauthorized]
+    endpoints: Desks, ann: Admission, status: int, answer: Any, error: type[Unauthorized]
 ) -> None:
-    desks.next_tokens = [(status, answer, None)]
+    endpoints.next_tokens = [(status, answer, None)]
     with pytest.raises(error) as caught:
         await ann.ask()
     assert type(caught.value) is error
-    assert desks.shown == []
+    assert endpoints.shown == []
 
 
 # --- what answers in the server's place ---
@@ -299,44 +305,46 @@ OF_OTHERS: list[Answer] = [
 
 @pytest.mark.parametrize("answer", OF_OTHERS)
 async def test_what_answers_in_the_servers_place_costs_one_attempt(
-    desks: Desks, ann: Admission, answer: Answer
+    endpoints: Desks, ann: Admission, answer: Answer
 ) -> None:
-    desks.next_tokens = [answer]
+    endpoints.next_tokens = [answer]
     with pytest.raises(Intercepted):
         await ann.ask()
-    desks.next_tickets = [answer]
+    endpoints.next_tickets = [answer]
     with pytest.raises(Intercepted):
         await ann.ask()
     assert (await ann.ask())[1] == "u"
 
 
-async def test_a_foreign_ticket_servers_refusal_forgets_the_token(desks: Desks, ann: Admission) -> None:
+async def test_a_foreign_ticket_servers_refusal_forgets_the_token(endpoints: Desks, ann: Admission) -> None:
     await ann.ask()
-    desks.next_tickets = [(401, {"message": "The incoming token has expired"}, None)]
+    endpoints.next_tickets = [(401, {"message": "The incoming token has expired"}, None)]
     with pytest.raises(Intercepted):
         await ann.ask()
     await ann.ask()
-    assert desks.shown == ["t.1", "t.1", "t.2"]
+    assert endpoints.shown == ["t.1", "t.1", "t.2"]
 
 
 @pytest.mark.parametrize("status", [429, 503])
 async def test_a_busy_endpoint_that_names_a_time_is_left_alone_so_long(
-    desks: Desks, ann: Admission, status: int
+    endpoints: Desks, ann: Admission, status: int
 ) -> None:
-    for planned in (desks.next_tokens, desks.next_tickets):
+    for planned in (endpoints.next_tokens, endpoints.next_tickets):
         planned.append((status, {"code": "busy"}, 20.0))
         with pytest.raises(TryLater) as caught:
             await ann.ask()
         assert caught.value.retry_after == 20.0
-    desks.next_tickets = [(500, None, 20.0)]
+    endpoints.next_tickets = [(500, None, 20.0)]
     with pytest.raises(TokenUnavailable):
         await ann.ask()
 
 
 async def test_a_name_the_token_endpoint_does_not_take_is_refused_for_good(
-    desks: Desks, ann: Admission
+    endpoints: Desks, ann: Admission
 ) -> None:
-    desks.next_tokens = [(400, {"code": "invalid_field", "field": "name", "message": "name: must …"}, None)]
+    endpoints.next_tokens = [
+        (400, {"code": "invalid_field", "field": "name", "message": "name: must …"}, None)
+    ]
     with pytest.raises(NameRefused) as refused:
         await ann.ask()
     assert isinstance(refused.value, Unauthorized)  # which ends the attempts
@@ -371,68 +379,70 @@ NO_TOKENS: list[Answer] = [
 
 @pytest.mark.parametrize("answer", NO_TICKETS)
 async def test_no_ticket_for_now_costs_the_attempt_and_not_the_token(
-    desks: Desks, ann: Admission, answer: Answer
+    endpoints: Desks, ann: Admission, answer: Answer
 ) -> None:
-    desks.next_tickets = [answer]
+    endpoints.next_tickets = [answer]
     with pytest.raises(TokenUnavailable, match=f"ticket endpoint answered {answer[0]}"):
         await ann.ask()
     await ann.ask()
-    assert desks.shown == ["t.1"] * 2
+    assert endpoints.shown == ["t.1"] * 2
 
 
 @pytest.mark.parametrize("answer", NO_TOKENS)
-async def test_no_token_for_now_costs_the_attempt(desks: Desks, ann: Admission, answer: Answer) -> None:
-    desks.next_tokens = [answer]
+async def test_no_token_for_now_costs_the_attempt(endpoints: Desks, ann: Admission, answer: Answer) -> None:
+    endpoints.next_tokens = [answer]
     with pytest.raises(TokenUnavailable, match="token endpoint"):
         await ann.ask()
-    assert desks.shown == []
+    assert endpoints.shown == []
     await ann.ask()
 
 
 async def test_an_endpoint_that_cannot_be_reached_says_so_in_its_own_words(
-    desks: Desks, ann: Admission
+    endpoints: Desks, ann: Admission
 ) -> None:
-    desks.next_tokens = [OSError("refused")]
+    endpoints.next_tokens = [OSError("refused")]
     with pytest.raises(OSError, match="refused"):
         await ann.ask()
-    desks.next_tickets = [OSError("unreachable")]
+    endpoints.next_tickets = [OSError("unreachable")]
     with pytest.raises(OSError, match="unreachable"):
         await ann.ask()
     await ann.ask()
-    assert desks.shown == ["t.2"] * 2
+    assert endpoints.shown == ["t.2"] * 2
 
 
 @pytest.mark.parametrize("token", ["a\r\nb", "a\x00", "schlüssel", "\ud800"])
 async def test_a_token_that_no_header_can_carry_is_not_handed_to_a_browser_that_would_repeat_it(
-    desks: Desks, ann: Admission, token: str
+    endpoints: Desks, ann: Admission, token: str
 ) -> None:
-    desks.next_tokens = [(200, {"token": token, "userId": "u", "expiresIn": LIFETIME}, None)]
+    endpoints.next_tokens = [(200, {"token": token, "userId": "u", "expiresIn": LIFETIME}, None)]
     with pytest.raises(TokenUnavailable, match="no header can carry") as caught:
         await ann.ask()
     assert token not in str(caught.value)
-    assert desks.shown == []
+    assert endpoints.shown == []
 
 
 async def test_no_error_and_no_log_line_holds_a_secret_a_token_or_a_ticket(
-    desks: Desks, caplog: pytest.LogCaptureFixture
+    endpoints: Desks, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     said: list[str] = []
 
     async def fail() -> None:
-        newcomer = Admission(Endpoints(desks, TOKEN_URL, TICKET_URL, desks.clock.now), "Ann", "the secret")
+        newcomer = Admission(
+            Endpoints(endpoints, TOKEN_URL, TICKET_URL, endpoints.clock.now), "Ann", "the secret"
+        )
         with pytest.raises(KizunaError) as caught:
             await newcomer.ask()
         said.append(repr(caught.value) + str(caught.value))
 
     mirror = {"token": "t.secret", "ticket": "ticket-secret", "clientSecret": "the secret"}
-    for desk in (desks.next_tokens, desks.next_tickets):
+    for endpoint in (endpoints.next_tokens, endpoints.next_tickets):
         for status in (400, 401, 403, 500):
-            desk.append((status, mirror, None))
+            endpoint.append((status, mirror, None))
             await fail()
-    desks.next_tokens = [(200, {**mirror, "userId": "t.secret" * 100}, None)]
+    endpoints.next_tokens = [(200, {**mirror, "userId": "t.secret" * 100}, None)]
     await fail()
-    said += [caplog.text, repr(Token("t.secret", "u", desks.clock.now(), None))]
+    said += [caplog.text, repr(Token("t.secret", "u", endpoints.clock.now(), None))]
     assert len(said) == 11
     for secret in ("secret", "t.1", "t.2", "Bearer"):
         assert secret not in "".join(said)
@@ -460,30 +470,30 @@ class Crossing:
 
 
 async def test_a_link_and_the_next_one_may_ask_at_once_and_each_gets_a_ticket(
-    desks: Desks, ann: Admission
+    endpoints: Desks, ann: Admission
 ) -> None:
-    desks.before_answering = Crossing(TOKEN_URL)
+    endpoints.before_answering = Crossing(TOKEN_URL)
     first, second = await asyncio.gather(ann.ask(), ann.ask())
     assert {first[0], second[0]} == {"ticket-1", "ticket-2"}
-    assert len(desks.tokens_asked) == 2
+    assert len(endpoints.tokens_asked) == 2
     await ann.ask()
-    assert desks.shown[2] in desks.shown[:2]
+    assert endpoints.shown[2] in endpoints.shown[:2]
 
 
 async def test_two_who_are_refused_with_the_same_kept_token_both_get_in_with_new_ones(
-    desks: Desks, ann: Admission
+    endpoints: Desks, ann: Admission
 ) -> None:
     await ann.ask()
-    desks.before_answering = Crossing(TICKET_URL)
-    desks.next_tickets = [(401, NOT_GOOD, None), (401, NOT_GOOD, None)]
+    endpoints.before_answering = Crossing(TICKET_URL)
+    endpoints.next_tickets = [(401, NOT_GOOD, None), (401, NOT_GOOD, None)]
     first, second = await asyncio.gather(ann.ask(), ann.ask())
     assert first[0] != second[0]
-    assert desks.shown[:3] == ["t.1"] * 3
-    assert sorted(desks.shown[3:]) == ["t.2", "t.3"]
+    assert endpoints.shown[:3] == ["t.1"] * 3
+    assert sorted(endpoints.shown[3:]) == ["t.2", "t.3"]
 
 
 async def test_a_late_refusal_of_an_old_token_does_not_cost_the_newer_one(
-    desks: Desks, ann: Admission
+    endpoints: Desks, ann: Admission
 ) -> None:
     await ann.ask()
     arrived, answered = asyncio.Event(), asyncio.Event()
@@ -493,29 +503,29 @@ async def test_a_late_refusal_of_an_old_token_does_not_cost_the_newer_one(
             arrived.set()
             await answered.wait()
 
-    desks.before_answering = hold_the_first
-    desks.next_tickets = [(401, NOT_GOOD, None), (401, NOT_GOOD, None)]
+    endpoints.before_answering = hold_the_first
+    endpoints.next_tickets = [(401, NOT_GOOD, None), (401, NOT_GOOD, None)]
     late = asyncio.create_task(ann.ask())
     await arrived.wait()
     await ann.ask()  # is refused as well, and keeps t.2
-    desks.next_tokens = [OSError("refused")]
+    endpoints.next_tokens = [OSError("refused")]
     answered.set()
     with pytest.raises(OSError, match="refused"):  # for itself it may ask for a new token, and fail
         await late
     await ann.ask()
-    assert desks.shown[-1] == "t.2"
+    assert endpoints.shown[-1] == "t.2"
 
 
 async def test_who_gives_up_in_the_middle_leaves_nothing_behind_that_stops_others(
-    desks: Desks, ann: Admission
+    endpoints: Desks, ann: Admission
 ) -> None:
     never = asyncio.Event()
-    desks.before_answering = lambda url: never.wait()  # type: ignore[assignment, return-value]
+    endpoints.before_answering = lambda url: never.wait()  # type: ignore[assignment, return-value]
     for _ in range(2):
         asking = asyncio.create_task(ann.ask())
         await asyncio.sleep(0)
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asking
-    desks.before_answering = None
+    endpoints.before_answering = None
     assert (await ann.ask())[1] == "u"

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from backend.auth.authorizer import Authorizer, allows, context_of
 from backend.auth.bans import Bans
-from backend.auth.endpoints import Answer, Desk, TicketDesk, TokenDesk
+from backend.auth.endpoints import Answer, Endpoint, TicketEndpoint, TokenEndpoint
 from backend.auth.tickets import TicketOrToken, Tickets
 from backend.auth.tokens import Tokens
 from backend.gateway.base import Delivery
@@ -86,8 +86,8 @@ class Server:
         tokens = Tokens(SECRET, clock=clock)
         tickets = Tickets(store, clock=clock, new_ticket=lambda: f"ticket-{next(numbers)}")
         bans = Bans(store, clock=clock)
-        self._desks: dict[str, Desk] = {"/token": TokenDesk(lambda: tokens, bans)}
-        self._desks["/ticket"] = TicketDesk(tickets, tokens, bans)
+        self._endpoints: dict[str, Endpoint] = {"/token": TokenEndpoint(lambda: tokens, bans)}
+        self._endpoints["/ticket"] = TicketEndpoint(tickets, tokens, bans)
         self._authorizer = Authorizer(TicketOrToken(tickets, tokens))
         self._lines: dict[str, Line] = {}
         self._instances: list[Backend] = []
@@ -152,7 +152,7 @@ class Server:
         if not self.is_up:
             raise OSError("connection refused")
         named = {"content-type": "application/json"} | {name.lower(): headers[name] for name in headers}
-        return self._desks[path].answer(named, json.dumps(body))
+        return self._endpoints[path].answer(named, json.dumps(body))
 
     # --- what lines bring ---
 

@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from backend.auth.bans import Bans
-from backend.auth.endpoints import MAX_BODY_BYTES, TicketDesk, TokenDesk
+from backend.auth.endpoints import MAX_BODY_BYTES, TicketEndpoint, TokenEndpoint
 from backend.auth.keys import VerifierUnavailable
 from backend.auth.tickets import Tickets
 from backend.auth.tokens import Identity
@@ -36,12 +36,12 @@ def bans(store, clock, retry):
 
 @pytest.fixture
 def ticket_desk(tickets, tokens, bans):
-    return TicketDesk(tickets, tokens, bans)
+    return TicketEndpoint(tickets, tokens, bans)
 
 
 @pytest.fixture
 def token_desk(tokens, bans):
-    return TokenDesk(lambda: tokens, bans)
+    return TokenEndpoint(lambda: tokens, bans)
 
 
 def application(name="Ann", secret="0123456789abcdef"):
@@ -85,7 +85,7 @@ def test_when_the_secret_cannot_be_had_there_is_no_token_for_now(bans, caplog):
     def unavailable():
         raise VerifierUnavailable("TOKEN_SECRET_PARAMETER /kizuna/secret: down")
 
-    status, body = TokenDesk(unavailable, bans).answer(JSON, application())
+    status, body = TokenEndpoint(unavailable, bans).answer(JSON, application())
     assert (status, body["code"]) == (503, "unavailable")
     assert caplog.messages == ["no token: TOKEN_SECRET_PARAMETER /kizuna/secret: down"]
 
@@ -151,7 +151,7 @@ def test_a_bad_token_gets_no_ticket_and_stands_in_no_log_line(ticket_desk, token
 
 
 def test_when_nobody_can_say_whether_a_token_is_good_it_is_not_called_bad(tickets, bans, caplog):
-    status, body = TicketDesk(tickets, Unavailable(), bans).answer({"authorization": "Bearer a.b.c"})
+    status, body = TicketEndpoint(tickets, Unavailable(), bans).answer({"authorization": "Bearer a.b.c"})
     assert (status, body["code"]) == (503, "unavailable")
     assert caplog.messages == ["no ticket: JWKS_URL: down"]
 
