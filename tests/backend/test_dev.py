@@ -156,11 +156,19 @@ async def test_without_dev_there_is_no_script_and_nobody_to_listen_to(root: Path
     assert (await get(root, tmp_path, CHANGES, dev=False)).status_code == 404
 
 
-async def get(root: Path, tmp_path: Path, path: str, *, dev: bool) -> httpx.Response:
+async def test_a_foreign_name_for_this_machine_gets_neither_page_nor_changes(root: Path, tmp_path: Path):
+    """A page of another owner, whose name leads here, would read the source tree."""
+    for path in ("/", CHANGES, "/health"):
+        answer = await get(root, tmp_path, path, dev=True, host="evil.example")
+        assert answer.status_code == 403
+        assert "set ALLOWED_ORIGINS=https://evil.example" in answer.text
+
+
+async def get(root: Path, tmp_path: Path, path: str, *, dev: bool, host: str = "localhost") -> httpx.Response:
     app = create_app(Options(data=tmp_path / "kizuna.sqlite3", root=root, dev=dev))
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://localhost") as client,
+        httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=f"http://{host}") as client,
     ):
         return await client.get(path)
 
