@@ -254,9 +254,7 @@ class FaultProxy:
     def _each(self, act: Callable[[Connection], object], only_websockets: bool) -> int:
         async def on_all() -> int:
             chosen = [c for c in self._connections if c.is_websocket or not only_websockets]
-            for connection in chosen:
-                act(connection)
-            return len(chosen)
+            return sum(act(connection) is not False for connection in chosen)
 
         return self._do(on_all())
 
@@ -321,6 +319,7 @@ class Connection:
     task: asyncio.Task[Any]
     is_websocket: bool = False
     upgraded: bool = False  #: the server's 101 has passed
+    server_ended: bool = False  #: the end of the server's stream has passed: nothing may follow it
     stranded: Way = NOWHERE
     cut_is_due: bool = False
     _upstream: asyncio.StreamWriter | None = None
@@ -380,10 +379,13 @@ class Connection:
         """Cut the next frame from the server in two."""
         self.cut_is_due = True
 
-    def inject(self, frame: bytes) -> None:
-        """Put bytes between what the server sends; chunks that were read end where its frames do."""
-        if self.upgraded:
-            self.writer.write(frame)
+    def inject(self, frame: bytes) -> bool:
+        """Put bytes between what the server sends; chunks that were read end where its frames do. False when there
+        is no stream of frames, or none any longer."""
+        if not self.upgraded or self.server_ended or self.writer.is_closing():
+            return False
+        self.writer.write(frame)
+        return True
 
     def reset(self) -> None:
         """RST to both ends; what is not delivered yet is lost."""
@@ -436,6 +438,7 @@ class Connection:
             if chunk is None:  # the other end was reset
                 return self.reset()
             if not chunk:
+                self.server_ended |= way is Way.DOWN
                 return _half_close(writer)
             if way is Way.UP and _asks_for_websocket(chunk) and not self._admit():
                 while (await chunks.get())[1]:

@@ -358,6 +358,25 @@ def test_an_injected_frame_arrives_like_the_servers_own(proxy: FaultProxy, paylo
         assert echoed(link)
 
 
+def test_nothing_is_injected_behind_the_end_of_the_servers_stream() -> None:
+    """Browser: between the server's FIN and its own, a connection is still open here."""
+    with (
+        socket.create_server((LOOPBACK, 0)) as server,
+        FaultProxy(server.getsockname()[1]) as proxy,
+        plain(proxy) as client,
+    ):
+        client.sendall(b"GET / HTTP/1.1\r\nUpgrade: websocket\r\n\r\n")
+        upstream, _ = server.accept()
+        with upstream:
+            upstream.recv(1000)
+            upstream.sendall(b"HTTP/1.1 101 Switching Protocols\r\n\r\n")
+            upstream.shutdown(socket.SHUT_WR)
+            with client.makefile("rb") as arriving:
+                assert arriving.read().startswith(b"HTTP/1.1 101")
+            assert proxy.counts.open_websockets == 1
+            assert proxy.inject("late") == 0
+
+
 def test_faults_can_be_combined(proxy: FaultProxy) -> None:
     """A browser in a slow tunnel whose server dies."""
     with websocket(proxy) as link, proxy.slow(0.05), proxy.link(100_000):
