@@ -17,7 +17,7 @@ export NODE_EXTRA_CA_CERTS
 export PYTHONDONTWRITEBYTECODE :=
 
 VENV_PYTHON := .venv/bin/python
-STEP := $(PYTHON) tools/step.py
+STEP := $(PYTHON) tools/setup/step.py
 # Packages are compiled as they are imported: most of what the tests install, nobody imports.
 PIP := $(VENV_PYTHON) -m pip --disable-pip-version-check --no-input --retries 2 install --no-compile
 # Never the machine's own Node, and deaf to the settings of the user's own npm. A mirror: npm_config_registry=...
@@ -44,7 +44,7 @@ TEST_PACKAGES := .venv/.test-packages
 RUNTIME := static/vendor/.stamp
 # Folders count as well: a file that is gone changes its folder.
 SITE := dist/local/index.html
-SITE_INPUTS := index.html static/config.json backend/local/static_files.py $(wildcard tools/build*) \
+SITE_INPUTS := index.html static/config.json backend/local/static_files.py $(wildcard tools/build/*) \
   $(shell find app static/boot static/css static/i18n static/icons -name __pycache__ -prune -o -print)
 
 .DEFAULT_GOAL := help
@@ -64,7 +64,7 @@ dev: setup  ## Serve the source tree; open pages show what was changed
 	@exec $(VENV_PYTHON) -m backend.server --root . --dev
 
 build: setup  ## Build the site for any static host in dist/site (ARGS="--config my.json --host chat.example.org")
-	@$(VENV_PYTHON) -m tools.build $(ARGS)
+	@$(VENV_PYTHON) -m tools.build.site $(ARGS)
 
 test: test-tools  ## Set up, then lint, types, unit tests, end-to-end tests, coverage
 	@$(VENV_PYTHON) -m pytest $(PARALLEL) $(COVERAGE) $(ARGS)
@@ -100,10 +100,10 @@ coverage-gate:
 	@$(VENV_PYTHON) -m coverage report --include "app/chat/*" --fail-under 98
 
 stats:  ## Lines of Python by folder
-	@$(PYTHON) tools/stats.py
+	@$(PYTHON) tools/checks/stats.py
 
 own-coverage: setup-test  ## Does each module of the library reach 100 % by its own tests?
-	@$(VENV_PYTHON) -m tools.own_coverage
+	@$(VENV_PYTHON) -m tools.checks.module_coverage
 
 unit: setup-test dynamodb-local  ## The tests that need no browser
 	@$(VENV_PYTHON) -m pytest $(PARALLEL) -m "not e2e" --ignore tests/test_checks.py --ignore tests/cloud $(ARGS)
@@ -122,10 +122,10 @@ storm: setup-test  ## 100,000 simulated clients come back at once, into docs/ (m
 	@$(VENV_PYTHON) -m tests.reports.simulated.storm --write $(ARGS)
 
 scaling: setup-test  ## Compute docs/scaling.md anew from the quotas and the code
-	@$(VENV_PYTHON) -m tools.scaling --write
+	@$(VENV_PYTHON) -m tools.reports.scaling --write
 
 diagrams: setup-test  ## Draw the README's state diagrams anew from the tables
-	@$(VENV_PYTHON) -m tools.diagrams
+	@$(VENV_PYTHON) -m tools.reports.diagrams
 
 bench: setup-test  ## What one event costs, in Pyodide and on CPython, into docs/benchmarks.md
 	@$(VENV_PYTHON) -m tests.reports.bench.event_cost --write $(ARGS)
@@ -145,7 +145,7 @@ mutation: setup-test  ## Are the tests of the pure core good enough? (many minut
 	@$(VENV_PYTHON) -m tests.mutation $(ARGS)
 
 screenshot: setup-test browsers  ## Take the README's picture anew
-	@$(VENV_PYTHON) -m tools.screenshot
+	@$(VENV_PYTHON) -m tools.reports.screenshot
 
 setup: $(PROJECT) $(RUNTIME)  ## What `make run` needs: packages, PyScript, Pyodide
 
@@ -153,18 +153,18 @@ setup-test: setup $(TEST_PACKAGES)
 
 # apt-get brings the browsers while pip and npm bring their packages; two apt-get would wait for each other.
 test-tools: | doctor  ## All that `make test` needs
-	@$(PYTHON) -m tools.browsers & browsers=$$!; \
+	@$(PYTHON) -m tools.setup.browsers & browsers=$$!; \
 	$(MAKE) --no-print-directory setup-test ministack; tools=$$?; wait $$browsers && exit $$tools
 	@$(MAKE) --no-print-directory dynamodb-local
 
 browsers: setup-test  ## Install the browsers that are missing, where that is allowed
-	@$(VENV_PYTHON) -m tools.browsers
+	@$(VENV_PYTHON) -m tools.setup.browsers
 
 dynamodb-local: setup-test  ## Fetch AWS's DynamoDB Local, and Java where that may be installed
-	@$(VENV_PYTHON) -m tools.dynamodb_local
+	@$(VENV_PYTHON) -m tools.setup.dynamodb_local
 
 ministack: setup-test  ## Install ministack, a stand-in for AWS, into an environment of its own
-	@$(VENV_PYTHON) -m tools.ministack
+	@$(VENV_PYTHON) -m tools.setup.ministack
 
 package: setup-test  ## Build the zip that Lambda runs, in dist/
 	@$(VENV_PYTHON) -m tools.package $(ARGS)
@@ -192,12 +192,12 @@ clean:  ## Delete all that the set-up and the tests made (not the data)
 # For trying out: compressed in seconds instead of a minute. `make build` compresses as well as can be.
 $(SITE): $(SITE_INPUTS) $(PROJECT) $(RUNTIME)
 	@$(VENV_PYTHON) -m compileall -q app  # else the server does it, and the folders are newer than the site
-	@$(STEP) "Building the page in dist/local" $(VENV_PYTHON) -m tools.build --quick --to dist/local
+	@$(STEP) "Building the page in dist/local" $(VENV_PYTHON) -m tools.build.site --quick --to dist/local
 
 doctor:
 	@command -v "$(PYTHON)" >/dev/null || { \
 	  echo "make: no $(PYTHON) here: install Python 3.11 or newer, or say make PYTHON=/path/to/python3" >&2; exit 1; }
-	@$(PYTHON) tools/doctor.py
+	@$(PYTHON) tools/setup/doctor.py
 
 $(PACKAGES): requirements/run.txt requirements/build.txt | doctor
 	@$(STEP) "Making a virtual environment in .venv" $(PYTHON) -m venv --clear .venv
@@ -213,7 +213,7 @@ $(TEST_PACKAGES): requirements/test.txt $(PACKAGES)
 	@$(STEP) "Installing the tools for checks and tests" $(PIP) --require-hashes -r requirements/test.txt
 	@touch $@
 
-$(RUNTIME): package.json package-lock.json .npmrc tools/vendor.py $(PACKAGES)
+$(RUNTIME): package.json package-lock.json .npmrc tools/build/vendor.py $(PACKAGES)
 	@$(STEP) "Fetching PyScript and Pyodide" $(NPM) ci --omit=dev --ignore-scripts --no-audit --no-fund
-	@$(STEP) "Copying the runtime into static/vendor" $(VENV_PYTHON) -m tools.vendor
+	@$(STEP) "Copying the runtime into static/vendor" $(VENV_PYTHON) -m tools.build.vendor
 	@touch $@

@@ -17,8 +17,6 @@ from chat.config import CONFIG_FILE, Config, parse_config
 from chat.identity import Identity
 from chat.session import ChatSession
 from chat.store import ChatStore
-from kizuna import outbox_rows
-from kizuna.background import Background
 from kizuna.browser import (
     BrowserPlatform,
     IndexedDb,
@@ -29,14 +27,16 @@ from kizuna.browser import (
     get_websocket_service,
 )
 from kizuna.browser.console import ConsoleHandler
-from kizuna.browser.http import NoJson, get_json, post_json
 from kizuna.browser.storage import page_prefix
+from kizuna.delivery import outbox_storage as outbox_rows
+from kizuna.delivery.fallback_storage import SteadyStorage
+from kizuna.delivery.outbox_storage import OutboxRows
 from kizuna.errors import ConfigurationError
-from kizuna.outbox_rows import OutboxRows
-from kizuna.steady_storage import SteadyStorage
-from ui.catalogues import page_texts
+from kizuna.runtime.tasks import Background
+from ui.kit.catalogues import page_texts
+from ui.kit.http import NoJson, get_json, post_json
 from ui.page import Page
-from ui.splash import show_failure
+from ui.shell.splash import show_failure
 
 #: kizuna.browser.ticks.WORKER_SOURCE as a file: the page's Content-Security-Policy lets no blob become a worker.
 TICKS_FILE = "static/boot/ticks.js"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tools import house
-from tools.house import Rule, Source
+from tools.checks import house
+from tools.checks.house import Rule, Source
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = house.sources(ROOT)
@@ -34,8 +34,8 @@ def test_arrows_between_packages_point_one_way():
 @pytest.mark.parametrize(
     ("path", "statement"),
     [
-        ("app/kizuna/link.py", "import chat.session"),
-        ("app/kizuna/link.py", "from ui import timeline"),
+        ("app/kizuna/core/link.py", "import chat.session"),
+        ("app/kizuna/core/link.py", "from ui import timeline"),
         ("app/chat/session.py", "def late():\n    from ui.timeline import Timeline"),
         ("app/chat/protocol.py", "from kizuna import errors"),
         ("app/ui/page.py", "import main"),

@@ -17,8 +17,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from tools.house import Source, imports
-from tools.step import run
+from tools.checks.house import Source, imports
+from tools.setup.step import run
 
 ROOT = Path(__file__).resolve().parent.parent
 ENTRY = "backend.aws.lambda_handler"

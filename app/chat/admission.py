@@ -32,7 +32,7 @@ Answer = tuple[int, Any, float | None]
 PostJson = Callable[[str, Mapping[str, Any], Mapping[str, str]], Awaitable[Answer]]
 
 #: The share of a token's life in which it may be used again. The connection begins a renewal when three quarters of
-#: what was left have passed, or later (kizuna.rollover): so a renewal always gets a new token.
+#: what was left have passed, or later (kizuna.core.rollover): so a renewal always gets a new token.
 REUSABLE = 0.5
 
 #: The codes of a server that refuses a person or a page for good (backend.auth.endpoints).

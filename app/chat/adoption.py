@@ -15,9 +15,9 @@ from typing import Protocol
 
 from chat import cache
 from chat.identity import LEFT_KEY, NAME_KEY, USER_KEY, Identity
-from kizuna import outbox_rows
+from kizuna.delivery import outbox_storage as outbox_rows
+from kizuna.delivery.outbox_storage import OutboxRows
 from kizuna.errors import StorageFailed
-from kizuna.outbox_rows import OutboxRows
 from kizuna.platform import Settings, Storage
 
 logger = logging.getLogger("kizuna.adoption")

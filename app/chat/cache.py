@@ -16,8 +16,8 @@ from chat import protocol
 from chat.protocol import Message
 from chat.room import Room
 from chat.timeline import Entry, Timeline
-from kizuna.background import Background
 from kizuna.platform import Platform, Storage, TimerHandle
+from kizuna.runtime.tasks import Background
 
 logger = logging.getLogger("kizuna.cache")
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from chat import protocol
+from chat.joined_rooms import RoomBook
 from chat.protocol import (
     Batch,
     Error,
@@ -30,11 +31,10 @@ from chat.protocol import (
 )
 from chat.requests import Request, Requests
 from chat.room import Asked, Room
-from chat.room_book import RoomBook
 from kizuna.errors import KizunaError, NotConnected
 from kizuna.platform import Platform, TimerHandle
+from kizuna.runtime.transport import LinkHandle
 from kizuna.service import WebSocketService
-from kizuna.transport import LinkHandle
 
 logger = logging.getLogger("kizuna.membership")
 

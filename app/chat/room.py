@@ -7,7 +7,7 @@ from typing import Protocol
 
 from chat.protocol import EMPTY_EPOCH, Ack, Batch, Message, RoomHead, RoomPosition
 from chat.timeline import Delivery, Timeline
-from kizuna.sequence import Sequence
+from kizuna.delivery.sequence import Sequence
 
 
 class Asked(Protocol):

@@ -20,10 +20,10 @@ from typing import Any
 
 from chat import article, protocol
 from chat.cache import RoomCache
-from chat.company import Company
-from chat.courier import Courier, Letter
 from chat.identity import Identity
+from chat.joined_rooms import RoomBook
 from chat.membership import Membership
+from chat.presence import Company
 from chat.protocol import (
     Ack,
     Batch,
@@ -37,18 +37,18 @@ from chat.protocol import (
     TypingNotice,
 )
 from chat.room import Room
-from chat.room_book import RoomBook
+from chat.sending import Courier, Letter
 from chat.store import ChatState, ChatStore, Link, Notice, NoticeKind
 from chat.timeline import EMPTY, Delivery, Failure, Timeline
-from kizuna.background import Background
-from kizuna.connection_state import ConnectionState, Reason, ReasonKind
+from kizuna.core.state import ConnectionState, Reason, ReasonKind
+from kizuna.core.states import Status
+from kizuna.delivery.outbox import OutboxFull
+from kizuna.delivery.outbox_storage import OutboxRows
 from kizuna.errors import ConnectionFailed
-from kizuna.outbox import OutboxFull
-from kizuna.outbox_rows import OutboxRows
 from kizuna.platform import Platform, TimerHandle
+from kizuna.runtime.tasks import Background
+from kizuna.runtime.transport import LinkHandle
 from kizuna.service import WebSocketService
-from kizuna.states import Status
-from kizuna.transport import LinkHandle
 
 logger = logging.getLogger("kizuna.chat")
 

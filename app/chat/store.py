@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from chat.protocol import Message
 from chat.timeline import EMPTY, Timeline
-from kizuna.states import Status
+from kizuna.core.states import Status
 from kizuna.store import Store
 
 

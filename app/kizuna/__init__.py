@@ -5,7 +5,8 @@ In a browser, begin with :class:`kizuna.browser.WebSocketService`. Tests begin w
 
 import logging
 
-from kizuna.connection_state import ConnectionState, Reason, ReasonKind
+from kizuna.core.state import ConnectionState, Reason, ReasonKind
+from kizuna.core.states import Status
 from kizuna.errors import (
     ConfigurationError,
     ConnectionFailed,
@@ -20,7 +21,6 @@ from kizuna.errors import (
 )
 from kizuna.options import Options
 from kizuna.service import WebSocketService
-from kizuna.states import Status
 from kizuna.wire import ARTICLE, KIZUNA, Wire
 
 __all__ = [

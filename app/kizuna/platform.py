@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
-
-from kizuna.events import PageEvent
+from typing import Protocol, TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +16,64 @@ class Instant:
 
     monotonic: float
     wall: float
+
+
+# --- what happens to a page ---
+
+
+@dataclass(frozen=True, slots=True)
+class PageShown:
+    """``visibilitychange`` to visible."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageHidden:
+    """``visibilitychange`` to hidden."""
+
+
+@dataclass(frozen=True, slots=True)
+class WentOnline:
+    """The browser says that there is a network."""
+
+
+@dataclass(frozen=True, slots=True)
+class WentOffline:
+    """The browser says that there is none. It may be wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageSuspended:
+    """``pagehide`` or ``freeze``: no code may run for long after this."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageResumed:
+    """``pageshow`` of a page that was kept, or ``resume``."""
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkChanged:
+    """``navigator.connection`` says ``change``: another network, or the same one otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class MachineSlept:
+    """A worker beside the page saw its clocks jump. It keeps running while the page is busy."""
+
+
+PageEvent: TypeAlias = (
+    PageShown
+    | PageHidden
+    | WentOnline
+    | WentOffline
+    | PageSuspended
+    | PageResumed
+    | NetworkChanged
+    | MachineSlept
+)
+
+
+# --- what a platform does ---
 
 
 class SocketListener(Protocol):

@@ -5,7 +5,7 @@
         service.send_message("sendMessage", {"roomId": "general", "content": "こんにちは"})
 
 In a browser ``kizuna.browser.WebSocketService`` brings its platform along. Decisions are made in
-:class:`~kizuna.connection.Connection`; this file only carries them out.
+:class:`~kizuna.core.connection.Connection`; this file only carries them out.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ from types import TracebackType
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from kizuna import commands, events
-from kizuna.connection import Connection
-from kizuna.connection_state import ConnectionState
+from kizuna.core import commands, events
+from kizuna.core.connection import Connection
+from kizuna.core.events import Timer
+from kizuna.core.state import ConnectionState
+from kizuna.core.states import Status
 from kizuna.errors import (
     ConfigurationError,
     ConnectionFailed,
@@ -31,16 +33,14 @@ from kizuna.errors import (
     NotConnected,
     Rejected,
 )
-from kizuna.events import Timer
-from kizuna.frame_stream import FrameStream
-from kizuna.journal import Journal
 from kizuna.options import Options
 from kizuna.platform import PageState, Platform, TimerHandle
-from kizuna.states import Status
-from kizuna.statistics import Meter, Statistics
+from kizuna.runtime.frame_stream import FrameStream
+from kizuna.runtime.journal import Journal
+from kizuna.runtime.statistics import Meter, Statistics
+from kizuna.runtime.subscribers import Handler, Subscribers
+from kizuna.runtime.transport import Frame, GetAccessToken, Prepare, Transport
 from kizuna.store import Store
-from kizuna.subscribers import Handler, Subscribers
-from kizuna.transport import Frame, GetAccessToken, Prepare, Transport
 
 logger = logging.getLogger("kizuna.service")
 

@@ -23,18 +23,20 @@ from dataclasses import replace
 from typing import Any
 
 from kizuna.errors import StorageFailed
-from kizuna.events import (
+from kizuna.platform import (
+    Instant,
     MachineSlept,
     NetworkChanged,
     PageEvent,
     PageHidden,
     PageResumed,
     PageShown,
+    PageState,
     PageSuspended,
+    SocketListener,
     WentOffline,
     WentOnline,
 )
-from kizuna.platform import Instant, PageState, SocketListener
 
 
 class VirtualClock:

@@ -8,26 +8,26 @@ import js
 
 from chat.store import ChatState, ChatStore
 from ui.actions import Actions
-from ui.address import DEFAULT_ROOM, address_of, room_of
-from ui.announcer_view import AnnouncerView
-from ui.arrivals import Arrivals
-from ui.browser_frames import BrowserFrames
-from ui.company_view import CompanyView
-from ui.composer_view import ComposerView
-from ui.connection_view import ConnectionView
-from ui.document_view import DocumentView
-from ui.dom import Listeners, by_id, fill
-from ui.files import Files
-from ui.formats import Formats
-from ui.frames import Frames, View
-from ui.keyboard import MessageKeys
-from ui.messages_view import MessagesView
-from ui.notice_view import NoticeView
-from ui.outage import Outage
-from ui.rooms_view import RoomsView
-from ui.screen_view import ScreenView
-from ui.texts import Texts
-from ui.unsent_view import UnsentView
+from ui.composer.files import Files
+from ui.composer.unsent_view import UnsentView
+from ui.composer.view import ComposerView
+from ui.connection.outage import Outage
+from ui.connection.view import ConnectionView
+from ui.kit.animation_frames import BrowserFrames
+from ui.kit.dom import Listeners, by_id, fill
+from ui.kit.formats import Formats
+from ui.kit.render import Frames, View
+from ui.kit.texts import Texts
+from ui.messages.arrivals import Arrivals
+from ui.messages.keyboard import MessageKeys
+from ui.messages.view import MessagesView
+from ui.rooms.address import DEFAULT_ROOM, address_of, room_of
+from ui.rooms.presence_view import CompanyView
+from ui.rooms.view import RoomsView
+from ui.shell.announcer_view import AnnouncerView
+from ui.shell.document_view import DocumentView
+from ui.shell.notice_view import NoticeView
+from ui.shell.screen_view import ScreenView
 
 
 class Page:

@@ -1,5 +1,5 @@
 // Fetches a file of the build in a compressed form, whatever its host does. Some hosts compress nothing, others not all
-// types (docs/hosting.md): from them the file's .gz is fetched as data, and unpacked here. tools/build_worker.py puts
+// types (docs/hosting.md): from them the file's .gz is fetched as data, and unpacked here. tools/build/worker.py puts
 // this into the service worker, too.
 
 // In bytes. Below it a second question costs more than it saves.

@@ -17,7 +17,7 @@
   // chat/identity.py keeps both: whom this tab knows, and that somebody left, in whatever tab.
   const remembered = () => sessionStorage.getItem(own("kizuna.name")) ?? localStorage.getItem(own("kizuna.name"));
   const hasLeft = (name) => localStorage.getItem(own(`kizuna.left.${name}`)) !== null;
-  // The room of this address; ui/address.py has the same default.
+  // The room of this address; ui/rooms/address.py has the same default.
   const here = () => (/^#\/./.test(location.hash) ? location.hash : "#/general");
   const piece = (element, name) => element.querySelector(`[data-part="${name}"]`);
 

@@ -1,4 +1,4 @@
-// Starts Python in the built page (tools/build.py); the page of the source tree does without it. PyScript takes this
+// Starts Python in the built page (tools/build/site.py); the page of the source tree does without it. PyScript takes this
 // module for Pyodide's own: it imports `version`, and calls `loadPyodide` when it is ready. The start does not wait for
 // that, it begins here.
 //

@@ -1,4 +1,4 @@
-// Keeps the page for visits without a network, all files of one version together. tools/build_worker.py makes the
+// Keeps the page for visits without a network, all files of one version together. tools/build/worker.py makes the
 // site's service-worker.js of this, with the list of files and compressed.js; what is not in the list is left to the
 // browser, whatever it is: tokens, tickets, the WebSocket, other origins.
 //

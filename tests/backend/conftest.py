@@ -12,12 +12,12 @@ from backend.store.base import Store
 from backend.store.dynamodb import DynamoStore, dynamodb_client
 from backend.store.retry import Retry
 from backend.store.sqlite import SqliteStore
-from tests.backend.aws_account import nobodys_account
-from tests.backend.dynamodb import DynamoDbLocalProcess, create_table
+from tests.backend.aws.aws_account import nobodys_account
 from tests.backend.fakes import FakeClock, FakeGateway, Ids, Person
+from tests.backend.store.dynamodb import DynamoDbLocalProcess, create_table
 from tests.support.process import PATIENCE
 from tests.support.server import KizunaServer
-from tools import dynamodb_local
+from tools.setup import dynamodb_local
 
 SECRET = bytes(range(32))
 

@@ -15,8 +15,8 @@ from backend.store.base import Store
 from backend.store.dynamodb import DynamoStore
 from backend.store.sqlite import SqliteStore
 from chat.protocol import SendMessage
-from tests.backend.dynamodb import create_table
 from tests.backend.fakes import Ids
+from tests.backend.store.dynamodb import create_table
 from tests.support.peer import SocketClient
 from tests.support.process import PATIENCE
 from tests.support.server import ROOT

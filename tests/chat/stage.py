@@ -12,11 +12,11 @@ from chat.identity import Identity
 from chat.session import ChatSession
 from chat.store import ChatState, ChatStore
 from chat.timeline import Delivery
+from kizuna.core.states import Status
+from kizuna.delivery.fallback_storage import SteadyStorage
+from kizuna.delivery.outbox_storage import OutboxRows
 from kizuna.options import Options
-from kizuna.outbox_rows import OutboxRows
 from kizuna.service import WebSocketService
-from kizuna.states import Status
-from kizuna.steady_storage import SteadyStorage
 from kizuna.testing import FakePlatform, FakeSocket, MemoryLocks, MemoryStorage
 from kizuna.wire import KIZUNA
 

@@ -20,10 +20,10 @@ from chat.admission import (
     Token,
     TokenUnavailable,
 )
+from kizuna.core.rollover import due_in
 from kizuna.errors import KizunaError, TryLater, Unauthorized
 from kizuna.options import Options
 from kizuna.platform import Instant
-from kizuna.rollover import due_in
 from kizuna.testing import VirtualClock
 
 TOKEN_URL, TICKET_URL = "https://id.example/token", "https://chat.example/ticket"

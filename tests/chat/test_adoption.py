@@ -8,7 +8,7 @@ from typing import Any
 from chat.admission import Answer, Endpoints
 from chat.adoption import Adoption
 from chat.identity import Identity
-from kizuna.outbox_rows import OutboxRow, OutboxRows
+from kizuna.delivery.outbox_storage import OutboxRow, OutboxRows
 from kizuna.platform import Storage
 from kizuna.testing import MemoryLocks, MemoryStorage, VirtualClock
 from tests.chat.stage import MemorySettings

@@ -9,7 +9,7 @@ import pytest
 
 from chat.store import NoticeKind
 from chat.timeline import Delivery
-from kizuna.states import Status
+from kizuna.core.states import Status
 from tests.chat.stage import Stage, ack, batch, message
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chat.courier import ECHO_TIMEOUT
+from chat.sending import ECHO_TIMEOUT
 from chat.timeline import Delivery, Failure
 from kizuna.options import Options
 from kizuna.wire import ARTICLE

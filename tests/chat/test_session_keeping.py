@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from chat.courier import ADOPT_INTERVAL
+from chat.sending import ADOPT_INTERVAL
 from chat.session import RESTORE_PATIENCE
 from chat.store import NoticeKind
 from chat.timeline import Delivery, Failure
+from kizuna.core.states import Status
+from kizuna.delivery.outbox import DEFAULT_LIMIT, Outbox
 from kizuna.options import Options
-from kizuna.outbox import DEFAULT_LIMIT, Outbox
-from kizuna.states import Status
 from tests.chat.stage import Browser, Stage, ack, message
 
 DAY = 24 * 3600
@@ -435,7 +435,7 @@ async def test_a_message_deleted_where_it_was_taken_over_is_sent_by_nobody() -> 
 
 
 async def test_more_than_fits_from_closed_tabs_fails_and_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chat.courier.Outbox", partial(Outbox, limit=2))
+    monkeypatch.setattr("chat.sending.Outbox", partial(Outbox, limit=2))
     first, second = await two_tabs()
     first.socket.drop()
     second.socket.drop()

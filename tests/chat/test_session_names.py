@@ -9,7 +9,7 @@ import pytest
 
 from chat.protocol import REFUSED
 from chat.store import NoticeKind
-from kizuna.states import Status
+from kizuna.core.states import Status
 from tests.chat.stage import Browser, MemorySettings, Stage
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from chat.store import NoticeKind
 from chat.timeline import Delivery
+from kizuna.core.states import Status
 from kizuna.options import Options
-from kizuna.states import Status
 from kizuna.testing import FakeSocket
 from tests.chat.stage import Stage, ack, batch, message
 from tests.chat.test_session_rooms import enter

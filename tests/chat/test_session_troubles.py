@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 
 from chat.admission import Answer
-from chat.company import MOST_WRITERS
-from chat.courier import ADOPT_INTERVAL, LONGEST_PAUSE
+from chat.presence import MOST_WRITERS
 from chat.requests import MOST_TRIES, REQUEST_TIMEOUT
+from chat.sending import ADOPT_INTERVAL, LONGEST_PAUSE
 from chat.session import RESTORE_PATIENCE
 from chat.store import NoticeKind
 from chat.timeline import Delivery, Failure
+from kizuna.core.states import Status
 from kizuna.options import Options
-from kizuna.states import Status
 from kizuna.wire import ARTICLE
 from tests.chat.stage import Browser, Stage, ack, batch, message
 from tests.chat.test_session_rooms import enter

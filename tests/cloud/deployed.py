@@ -13,7 +13,7 @@ import pytest
 
 from backend.messaging.connections import Connections, Member
 from backend.store.dynamodb import DynamoStore
-from tests.backend.aws_account import environment
+from tests.backend.aws.aws_account import environment
 from tests.cloud.ministack import MinistackProcess
 from tests.support.peer import knock
 from tests.support.server import LOOPBACK, free_port, post, secret_of

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from tests.backend.aws_account import KEY, REGION, nobodys_account
-from tests.backend.cloud_template import Template
+from tests.backend.aws.aws_account import KEY, REGION, nobodys_account
+from tests.backend.aws.cloud_template import Template
 from tests.support.process import LOOPBACK, Process
 from tests.support.server import free_port
-from tools import ministack as tool
+from tools.setup import ministack as tool
 
 #: The type of resource that its CloudFormation does not know. It sends back what any route's function returns.
 UNKNOWN = "AWS::ApiGatewayV2::RouteResponse"

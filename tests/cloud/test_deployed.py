@@ -3,7 +3,7 @@
 What ministack does otherwise than AWS, and which checks that leaves to other tests:
 
 - It knows no route responses and sends back what any function returns: that each action has one is asserted on the
-  template (tests/backend/test_template.py).
+  template (tests/backend/aws/test_template.py).
 - Its CloudFormation hands the CORS configuration on in another case than its gateway reads it in: put right in the
   template that it gets.
 - Its CloudFormation knows no alarms that add up metrics, and does not turn on TTL or point-in-time recovery: asserted

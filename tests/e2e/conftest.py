@@ -20,7 +20,7 @@ from tests.support.person import Person
 from tests.support.server import KizunaServer
 from tests.support.site import shared_site
 from tests.support.waiting import PATIENCE
-from tools.browsers import Browsers, find_browsers, missing_packages
+from tools.setup.browsers import Browsers, find_browsers, missing_packages
 
 #: What starts pages cheaply; deep tests have the browser as it is.
 SPARING = () if DEEP else (browsers.COMPILE_ONCE,)

@@ -12,13 +12,13 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 
-from kizuna.journal import LIMIT
+from kizuna.runtime.journal import LIMIT
 from tests.support.cast import QUICK
 from tests.support.peer import Peer
 from tests.support.person import Person, give_config
 from tests.support.server import ROOT
 from tests.support.waiting import throughout
-from ui.announcer import KEPT_FOR
+from ui.shell.announcer import KEPT_FOR
 
 #: Where words are said, and where nothing is ever said: what is counted must not depend on what stands on the screen.
 ROOM, SILENT_ROOM = "leaks", "silence"

@@ -22,7 +22,7 @@ from tests.support.server import KizunaServer, free_port
 from tests.support.site import Copy, StaticHost, run_python
 from tests.support.waiting import PATIENCE
 from tests.support.watch import Watch
-from tools.build_page import start_files_of
+from tools.build.page import start_files_of
 
 ROOM = "built"
 SAVES_DATA = "Object.defineProperty(navigator, 'connection', { value: { saveData: true } });"

@@ -23,7 +23,7 @@ MESSAGES = [f"said while the page was busy: {number}" for number in range(10)]
 CHAT = """
 import asyncio, time
 from kizuna.browser import BrowserPlatform, WebSocketService
-from kizuna.browser.http import post_json
+from ui.kit.http import post_json
 from kizuna.options import Options
 from kizuna.wire import ARTICLE, KIZUNA
 

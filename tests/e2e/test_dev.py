@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.support.server import ROOT, KizunaServer
 from tests.support.watch import Watch
-from tools.build_page import read_page, stylesheets
+from tools.build.page import read_page, stylesheets
 
 #: What the lines of index.html that ask for Python have in them.
 PYTHON = ("static/vendor/", "static/boot/python.js", 'href="pyscript.toml"')

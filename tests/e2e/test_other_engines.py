@@ -20,7 +20,7 @@ from tests.support.server import KizunaServer
 from tests.support.site import StaticHost
 from tests.support.waiting import PATIENCE
 from tests.support.webkit_person import WebKitPerson
-from tools.browsers import Browsers
+from tools.setup.browsers import Browsers
 
 
 @contextlib.contextmanager

@@ -23,7 +23,7 @@ from backend.local.app import Options
 from backend.local.web import create_app
 from tests.support.person import Person
 from tests.support.waiting import PATIENCE, eventually
-from tools.build_page import start_files_of
+from tools.build.page import start_files_of
 
 BASIC = f"Basic {b64encode(b'ann:password').decode()}"
 COOKIE = "signed-in=yes"

@@ -25,7 +25,7 @@ from tests.support.person import Person
 from tests.support.server import LOOPBACK, ROOT, KizunaServer
 from tests.support.site import Copy, StaticHost
 from tests.support.waiting import PATIENCE, eventually, throughout
-from tools.browsers import Browsers
+from tools.setup.browsers import Browsers
 
 ROOM = "kept"
 CACHES = """async () => {

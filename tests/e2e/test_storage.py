@@ -13,7 +13,7 @@ from tests.support import browsers
 from tests.support.python_page import PythonPage
 from tests.support.server import ROOT, KizunaServer
 from tests.support.waiting import eventually
-from tools.browsers import Browsers
+from tools.setup.browsers import Browsers
 
 CONTRACT = (ROOT / "tests" / "kizuna" / "storage_contract.py").read_text(encoding="utf-8")
 

@@ -19,7 +19,7 @@ from tests.support.person import Person, give_config
 from tests.support.python_page import PythonPage
 from tests.support.server import KizunaServer
 from tests.support.waiting import eventually, throughout
-from tools.browsers import Browsers
+from tools.setup.browsers import Browsers
 
 TICKS_FILE = "static/boot/ticks.js"
 

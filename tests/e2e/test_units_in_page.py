@@ -11,11 +11,11 @@ from tests.e2e.conftest import skip_without
 from tests.e2e.units_in_page import Result, collected_here, run_in, unaccounted
 from tests.support import browsers
 from tests.support.server import KizunaServer
-from tools.browsers import Browsers
+from tools.setup.browsers import Browsers
 
 #: Of each folder what a page leans on most; deep: all of them.
 SAMPLE = (
-    "tests/kizuna/test_connection.py",
+    "tests/kizuna/core/test_connection.py",
     "tests/kizuna/test_service.py",
     "tests/chat/test_names.py",
     "tests/chat/test_session.py",

@@ -21,7 +21,7 @@ from playwright.sync_api import Page
 
 from tests.support.python_page import PythonPage
 from tests.support.server import ROOT
-from ui.texts import LANGUAGES
+from ui.kit.texts import LANGUAGES
 
 #: What has no part outside Python.
 TESTS = ("tests/kizuna", "tests/chat", "tests/ui")
@@ -34,7 +34,7 @@ LEFT_OUT = (
     "tests/ui/test_texts.py::test_every_key_the_page_asks_for_exists",
     # They hold the library to a fake of the browser; here is a real one.
     "tests/kizuna/browser/",
-    # Nested too deep for WebAssembly, as the server's reader may be given; a page reads by kizuna.frame_text.
+    # Nested too deep for WebAssembly, as the server's reader may be given; a page reads by kizuna.core.json_frames.
     "tests/chat/test_protocol.py::test_what_is_not_one_json_object_is_malformed[text6]",
 )
 PACKAGES = ("pytest", "pluggy", "iniconfig", "packaging", "pygments", "pytest-asyncio")

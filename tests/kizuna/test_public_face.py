@@ -13,7 +13,8 @@ from typing import get_args
 import pytest
 
 import kizuna
-from kizuna import commands, errors, events
+from kizuna import errors
+from kizuna.core import commands, events
 from kizuna.service import WebSocketService
 
 

@@ -18,9 +18,9 @@ from kizuna.errors import (
     NotConnected,
     Rejected,
 )
+from kizuna.runtime.transport import LinkHandle
 from kizuna.service import WebSocketService
 from kizuna.testing import FakePlatform
-from kizuna.transport import LinkHandle
 from tests.kizuna.stage import READY, Stage
 
 # --- connect() and its endings ---

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kizuna.transport import LinkHandle
+from kizuna.runtime.transport import LinkHandle
 from tests.kizuna.stage import Stage
 
 

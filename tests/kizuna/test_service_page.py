@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kizuna.events import PageHidden, PageShown, PageSuspended, WentOnline
+from kizuna.platform import PageHidden, PageShown, PageSuspended, WentOnline
 from kizuna.testing import FakePlatform
 from tests.kizuna.stage import Stage
 

@@ -9,11 +9,10 @@ import pytest
 
 from kizuna import WebSocketService
 from kizuna.errors import StorageFailed
-from kizuna.events import PageShown
-from kizuna.platform import Instant, PageState, Storage
+from kizuna.platform import Instant, PageShown, PageState, Storage
 from kizuna.testing import FakePlatform, MemoryLocks, MemoryStorage, VirtualClock
+from tests.kizuna.delivery.storage_contract import CONTRACT
 from tests.kizuna.stage import Stage
-from tests.kizuna.storage_contract import CONTRACT
 
 
 async def test_a_reconnect_is_tested_in_a_few_lines():

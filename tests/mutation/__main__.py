@@ -44,8 +44,18 @@ ROOT = Path(__file__).parents[2]
 SURVIVORS = Path(__file__).with_name("survivors.toml")
 TESTS = ROOT / "tests" / "kizuna"
 MODULES = (
-    *("backoff", "heartbeat", "link", "close_codes", "farewell", "rollover", "sleep", "sequence", "outbox"),
-    *("wire", "states", "frame_text", "patience", "links", "connection"),
+    *(
+        "backoff",
+        "heartbeat",
+        "link",
+        "close_codes",
+        "server_close",
+        "rollover",
+        "sleep",
+        "sequence",
+        "outbox",
+    ),
+    *("wire", "states", "json_frames", "patience", "links", "connection"),
 )
 #: Tests beside test_<module>*.py.
 MORE_TESTS = {
@@ -62,13 +72,14 @@ CPU_SECONDS = 20  # a mutant that takes longer runs for ever, and is noticed
 
 def source_of(module: str) -> Path:
     """Where a module lies."""
-    return ROOT / "app" / "kizuna" / f"{module}.py"
+    (path,) = (ROOT / "app" / "kizuna").rglob(f"{module}.py")
+    return path
 
 
 def files_for(module: str) -> list[Path]:
     """The test files that answer for a module."""
-    own = [path for path in sorted(TESTS.glob(f"test_{module}*.py")) if not path.name.startswith(LEFT_OUT)]
-    return [*own, *(TESTS / name for name in MORE_TESTS.get(module, ()))]
+    own = [path for path in sorted(TESTS.rglob(f"test_{module}*.py")) if not path.name.startswith(LEFT_OUT)]
+    return [*own, *(path for name in MORE_TESTS.get(module, ()) for path in TESTS.rglob(name))]
 
 
 def accepted() -> dict[tuple[str, str, str], str]:
@@ -113,10 +124,11 @@ def put_in_place(mutant: Mutant) -> None:
     """From now on who imports the module gets the mutant."""
     path = source_of(mutant.module)
     code = compiled(path.read_text(encoding="utf-8"), mutant.number, str(path))
+    full_name = ".".join(path.relative_to(ROOT / "app").with_suffix("").parts)
     ordinary = SourceFileLoader.get_code
 
     def get_code(loader: SourceFileLoader, name: str) -> CodeType | None:
-        return code if name == f"kizuna.{mutant.module}" else ordinary(loader, name)
+        return code if name == full_name else ordinary(loader, name)
 
     mock.patch.object(SourceFileLoader, "get_code", get_code).start()
 

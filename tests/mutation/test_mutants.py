@@ -96,7 +96,7 @@ def test_only_what_changed_itself_or_in_its_tests_is_chosen(monkeypatch: pytest.
 
     def git(*arguments: str) -> str | None:
         asked.append(arguments)
-        changed = "app/kizuna/backoff.py\napp/kizuna/errors.py\ntests/kizuna/test_wire.py"
+        changed = "app/kizuna/core/backoff.py\napp/kizuna/errors.py\ntests/kizuna/test_wire.py"
         return changed if arguments[0] == "diff" else None
 
     monkeypatch.setattr(command, "git", git)
@@ -112,18 +112,18 @@ def test_a_revision_that_git_does_not_know_is_named():
 
 
 def test_examples_by_the_thousand_are_not_run_for_each_mutant():
-    assert TESTS / "test_connection.py" in files_for("connection")
+    assert TESTS / "core" / "test_connection.py" in files_for("connection")
     assert not [path for path in files_for("connection") if "machine" in path.name]
 
 
 def test_who_imports_the_module_gets_the_mutant():
-    path = source_of("frame_text")
+    path = source_of("json_frames")
     deeper = next(
         mutant
-        for mutant in mutants("frame_text", path.read_text(encoding="utf-8"))
+        for mutant in mutants("json_frames", path.read_text(encoding="utf-8"))
         if mutant.change == "64 becomes 65"
     )
-    spec = importlib.util.spec_from_file_location("kizuna.frame_text", path)
+    spec = importlib.util.spec_from_file_location("kizuna.core.json_frames", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -138,11 +138,11 @@ def test_who_imports_the_module_gets_the_mutant():
 def test_a_survivor_that_is_not_explained_is_counted_and_printed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    every = mutants("frame_text", source_of("frame_text").read_text(encoding="utf-8"))
+    every = mutants("json_frames", source_of("json_frames").read_text(encoding="utf-8"))
     explained = next(mutant for mutant in every if mutant.key in accepted())
     other = next(mutant for mutant in every if mutant.key not in accepted())
     monkeypatch.setattr(command, "survivors", lambda module, chosen: [explained, other])
-    assert command.judge("frame_text", sample=None) == (len(every), 1)
+    assert command.judge("json_frames", sample=None) == (len(every), 1)
     printed = capsys.readouterr().out
     assert "2 survived, 1 of them explained" in printed
     assert f"  {other}\n" in printed

@@ -18,7 +18,7 @@ from tests.support.cast import Cast
 from tests.support.server import KizunaServer
 from tests.support.site import build_site
 from tests.support.waiting import eventually
-from tools.browsers import find_browsers
+from tools.setup.browsers import find_browsers
 
 SIZE = 16_000  #: of the 16 KiB that a message may have
 MESSAGES = 100

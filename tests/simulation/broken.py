@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from kizuna import commands, events
-from kizuna.commands import Command
-from kizuna.connection import Connection
-from kizuna.events import Event, Timer
+from kizuna.core import commands, events
+from kizuna.core.commands import Command
+from kizuna.core.connection import Connection
+from kizuna.core.events import Event, Timer
 from kizuna.platform import Instant
 
 

@@ -15,11 +15,11 @@ from chat.identity import Identity
 from chat.session import ChatSession
 from chat.store import ChatState, ChatStore
 from chat.timeline import Delivery, Timeline
-from kizuna.outbox_rows import TABLE, OutboxRows
+from kizuna.core.states import Status
+from kizuna.delivery.fallback_storage import SteadyStorage
+from kizuna.delivery.outbox_storage import TABLE, OutboxRows
 from kizuna.platform import SocketListener
 from kizuna.service import WebSocketService
-from kizuna.states import Status
-from kizuna.steady_storage import SteadyStorage
 from kizuna.testing import FakePlatform
 from tests.chat.stage import MemorySettings
 from tests.simulation.disk import Browser, PageLocks, PageStorage

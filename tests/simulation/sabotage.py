@@ -11,9 +11,9 @@ from backend.messaging.message_log import Appended, Rooms, Sender
 from chat.membership import Membership
 from chat.protocol import SendMessage
 from chat.timeline import Timeline
-from kizuna.outbox import Outbox, Parcel
-from kizuna.outbox_rows import OutboxRow, OutboxRows
-from kizuna.sequence import Sequence
+from kizuna.delivery.outbox import Outbox, Parcel
+from kizuna.delivery.outbox_storage import OutboxRow, OutboxRows
+from kizuna.delivery.sequence import Sequence
 
 Sabotage = Callable[[pytest.MonkeyPatch], None]
 
@@ -57,7 +57,7 @@ def sends_all_at_once(patch: pytest.MonkeyPatch) -> None:
 
 def warns_of_nothing(patch: pytest.MonkeyPatch) -> None:
     """What is deleted counts as never sent."""
-    patch.setattr("chat.courier._may_have_arrived", lambda row: False)
+    patch.setattr("chat.sending._may_have_arrived", lambda row: False)
 
 
 def sends_under_a_new_id(patch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Would the machine over a single connection (tests/kizuna/test_connection_machine.py) notice a broken one?"""
+"""Would the machine over a single connection (tests/kizuna/core/test_connection_machine.py) notice a broken one?"""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from kizuna.commands import Command
-from kizuna.connection import Connection
-from kizuna.events import Event, LinkEvent, PageEvent, TimerFired, Wish
-from kizuna.states import Status
-from tests.kizuna.machine import MakeConnection
-from tests.kizuna.test_connection_machine import World
+from kizuna.core.commands import Command
+from kizuna.core.connection import Connection
+from kizuna.core.events import Event, LinkEvent, TimerFired, Wish
+from kizuna.core.states import Status
+from kizuna.platform import PageEvent
+from tests.kizuna.core.machine import MakeConnection
+from tests.kizuna.core.test_connection_machine import World
 from tests.simulation import broken
 
 

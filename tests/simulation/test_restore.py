@@ -4,8 +4,7 @@ deleted, and no page goes on showing it. For the rest nothing changes."""
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, settings, strategies as st
 from hypothesis.stateful import precondition, rule
 
 from backend.store.base import Item

@@ -9,15 +9,14 @@ from contextlib import ExitStack
 
 import pytest
 
-from backend.messaging import broadcast as delivery
-from backend.messaging import message_log as rooms
+from backend.messaging import broadcast as delivery, message_log as rooms
 from backend.store.base import Conflict, Item
 from chat import session
 from chat.store import ChatState, NoticeKind
 from chat.timeline import Delivery
+from kizuna.delivery.outbox_storage import TABLE
 from kizuna.errors import KizunaError
 from kizuna.options import Options
-from kizuna.outbox_rows import TABLE
 from kizuna.testing import VirtualClock
 from tests.simulation import network
 from tests.simulation.disk import Browser

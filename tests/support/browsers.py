@@ -14,8 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from playwright.sync_api import Browser, BrowserContext, Playwright
-from playwright.sync_api import TimeoutError as TimedOut
+from playwright.sync_api import Browser, BrowserContext, Playwright, TimeoutError as TimedOut
 from selenium.webdriver import WebKitGTK
 from selenium.webdriver.webkitgtk.options import Options
 from selenium.webdriver.webkitgtk.service import Service

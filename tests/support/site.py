@@ -23,9 +23,9 @@ from playwright.sync_api import Page
 
 from tests.support.server import LOOPBACK, ROOT
 from tests.support.waiting import PATIENCE
-from tools.build import Order, build
-from tools.build_assets import QUICK
-from tools.build_page import start_files_of
+from tools.build.assets import QUICK
+from tools.build.page import start_files_of
+from tools.build.site import Order, build
 
 #: static/boot/compressed.js: what is this large, is asked for compressed.
 WORTH_ASKING = 100_000

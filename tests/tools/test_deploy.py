@@ -10,8 +10,8 @@ import boto3  # type: ignore[import-untyped]
 import pytest
 from botocore.stub import Stubber  # type: ignore[import-untyped]
 
-from tests.backend.aws_account import nobodys_account
-from tests.backend.cloud_template import Deployed, Template
+from tests.backend.aws.aws_account import nobodys_account
+from tests.backend.aws.cloud_template import Deployed, Template
 from tools import deploy
 from tools.deploy import (
     CODE_URI,

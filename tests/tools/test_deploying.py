@@ -24,7 +24,7 @@ import pytest
 from backend.local.settings import read_options
 from tests.support.process import LOOPBACK, PATIENCE, ROOT, Process
 from tests.support.server import KizunaServer, free_port, secret_of
-from tests.tools import small_site
+from tests.tools.build import small_site
 from tests.tools.proxies import (
     Site,
     caddy_program,

@@ -16,9 +16,9 @@ from botocore.validate import ParamValidator  # type: ignore[import-untyped]
 
 from backend.local.static_files import ASK_AGAIN, FOR_EVER, MEDIA_TYPES, SECURITY_HEADERS
 from tests.support.process import LOOPBACK, free_port
-from tests.tools import small_site
+from tests.tools.build import small_site
 from tests.tools.proxies import nginx_program, put, running_nginx
-from tools.check_host import check, fetch
+from tools.build.check_host import check, fetch
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "hosting.md").read_text(encoding="utf-8")
 BROTLI = "brotli_static"

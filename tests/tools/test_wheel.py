@@ -25,6 +25,6 @@ def test_the_wheel_holds_the_library_alone(tmp_path: Path):
 
 
 def test_the_checkout_offers_the_names_that_the_browser_knows():
-    find = "import chat.protocol, backend, kizuna, tools.vendor; print(chat.protocol.__file__)"
+    find = "import chat.protocol, backend, kizuna, tools.build.vendor; print(chat.protocol.__file__)"
     found = subprocess.run([sys.executable, "-P", "-c", find], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == str(ROOT / "app" / "chat" / "protocol.py")

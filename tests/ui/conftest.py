@@ -7,7 +7,7 @@ import pytest
 
 from chat.protocol import Message
 from chat.timeline import Delivery, Entry, Timeline
-from ui.texts import Texts
+from ui.kit.texts import Texts
 
 DAY = 24 * 60 * 60 * 1000
 NOON = 20_000 * DAY + DAY // 2  #: some day's noon, in UTC

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from chat.timeline import Entry
-from ui.announcer import MESSAGES_EVERY, STATUS_EVERY, Announcer, Utterance
-from ui.texts import Texts
+from ui.kit.texts import Texts
+from ui.shell.announcer import MESSAGES_EVERY, STATUS_EVERY, Announcer, Utterance
 
 Make = Callable[..., Entry]
 

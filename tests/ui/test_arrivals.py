@@ -8,7 +8,7 @@ import pytest
 from chat.protocol import Message
 from chat.store import ChatState
 from chat.timeline import Timeline
-from ui.arrivals import Arrivals
+from ui.messages.arrivals import Arrivals
 
 MakeMessage = Callable[..., Message]
 MakeTimeline = Callable[..., Timeline]

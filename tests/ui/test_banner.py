@@ -5,10 +5,10 @@ from collections.abc import Callable
 import pytest
 
 from chat.store import ChatState, Link
-from kizuna.states import Status
-from ui.banner import Words, banner_words, reason_text
-from ui.outage import Outage, Phase
-from ui.texts import Texts
+from kizuna.core.states import Status
+from ui.connection.banner import Words, banner_words, reason_text
+from ui.connection.outage import Outage, Phase
+from ui.kit.texts import Texts
 
 Say = Callable[..., Words | None]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ui.countdown import Countdown, next_tick, seconds_left
+from ui.connection.countdown import Countdown, next_tick, seconds_left
 
 
 @pytest.mark.parametrize(

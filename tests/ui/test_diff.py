@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Sequence
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from chat.timeline import Delivery, Entry
-from ui.diff import Change, Insert, Move, Remove, plan
-from ui.rows import MessageRow, Row
+from ui.messages.diff import Change, Insert, Move, Remove, plan
+from ui.messages.rows import MessageRow, Row
 
 Make = Callable[..., Entry]
 

@@ -5,10 +5,9 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from ui.links import LONGEST_LINK, MOST_LINKS, pieces
+from ui.messages.links import LONGEST_LINK, MOST_LINKS, pieces
 
 
 @pytest.mark.parametrize(

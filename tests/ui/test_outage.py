@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from chat.store import ChatState, Link
-from kizuna.states import Status
-from ui.outage import FIRST_GRACE, GRACE, SUCCESS_FOR, Outage, Phase
+from kizuna.core.states import Status
+from ui.connection.outage import FIRST_GRACE, GRACE, SUCCESS_FOR, Outage, Phase
 
 CONNECTED = ChatState(
     name="Mika", is_connected=True, caught_up=True, link=Link(Status.CONNECTED, last_connected_at=1.0)

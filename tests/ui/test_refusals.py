@@ -11,8 +11,8 @@ import pytest
 
 from chat.protocol import InvalidField, check_content, check_person_name, check_room
 from chat.store import Notice, NoticeKind
-from ui.failures import notice_text, refusal_text
-from ui.texts import LANGUAGES, Texts, read_catalogue
+from ui.kit.texts import LANGUAGES, Texts, read_catalogue
+from ui.messages.failures import notice_text, refusal_text
 
 FOLDER = Path(__file__).resolve().parents[2] / "static" / "i18n"
 CATALOGUES = {language: read_catalogue(FOLDER, language) for language in LANGUAGES}

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from chat.timeline import Entry
-from ui.rows import DayRow, Layout, MessageRow, Row, UnreadRow
+from ui.messages.rows import DayRow, Layout, MessageRow, Row, UnreadRow
 
 Make = Callable[..., Entry]
 

@@ -9,7 +9,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 INDEX = (ROOT / "index.html").read_text(encoding="utf-8")
-UI = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "app" / "ui").glob("*.py")}
+APP = ROOT / "app" / "ui"
+UI = {path.relative_to(APP).as_posix(): path.read_text(encoding="utf-8") for path in APP.rglob("*.py")}
 BOOT = (ROOT / "static" / "boot" / "boot.js").read_text(encoding="utf-8")
 UPDATES = (ROOT / "static" / "boot" / "updates.js").read_text(encoding="utf-8")
 TOKENS = (ROOT / "static" / "css" / "tokens.css").read_text(encoding="utf-8")
@@ -57,8 +58,8 @@ def test_what_labels_and_icons_point_to_exists():
     for value in PAGE.all("href"):
         if value.startswith("#"):
             assert value[1:] in ids
-    icons = re.findall(r'Pill\(Kind\.\w+, "(\w+)"', UI["pill.py"])
-    icons += re.findall(r'_ICON\w* = .*"(\w+)"', UI["message_row.py"])
+    icons = re.findall(r'Pill\(Kind\.\w+, "(\w+)"', UI["connection/status_pill.py"])
+    icons += re.findall(r'_ICON\w* = .*"(\w+)"', UI["messages/row_factory.py"])
     assert {f"icon-{name}" for name in icons} <= ids
 
 

@@ -4,16 +4,16 @@ import pytest
 
 from chat.store import ChatState, RoomSummary
 from chat.timeline import Failure
-from ui.address import address_of, room_meant, room_of
-from ui.company import present_words, typing_words
-from ui.days import iso, relative_day, sound
-from ui.failures import failure_text
-from ui.locales import locales_of
-from ui.people import HUES, hue, initial
-from ui.rooms import badge, only_appends
-from ui.scroll import first_visible, follows
-from ui.texts import Texts
-from ui.title import Unseen, page_title
+from ui.kit.days import iso, relative_day, sound
+from ui.kit.locales import locales_of
+from ui.kit.texts import Texts
+from ui.messages.failures import failure_text
+from ui.messages.people import HUES, hue, initial
+from ui.messages.scroll import first_visible, follows
+from ui.rooms.address import address_of, room_meant, room_of
+from ui.rooms.presence_text import present_words, typing_words
+from ui.rooms.rules import badge, only_appends
+from ui.shell.title import Unseen, page_title
 
 
 @pytest.mark.parametrize(

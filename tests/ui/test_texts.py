@@ -11,8 +11,8 @@ import pytest
 from chat.identity import PROBLEMS
 from chat.store import NoticeKind
 from chat.timeline import Delivery
-from kizuna.connection_state import ReasonKind
-from ui.texts import LANGUAGES, Texts, placeholders, read_catalogue
+from kizuna.core.state import ReasonKind
+from ui.kit.texts import LANGUAGES, Texts, placeholders, read_catalogue
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "static" / "i18n"
@@ -30,7 +30,7 @@ REFUSALS = ("refused", "blank", "too_long", "too_large", "invisible", "marks", "
 
 def keys_in_code() -> Iterator[str]:
     """Keys that app/ui and index.html ask for by name."""
-    for path in (ROOT / "app" / "ui").glob("*.py"):
+    for path in (ROOT / "app" / "ui").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             value = node.value if isinstance(node, ast.Constant) else None
             if isinstance(value, str) and re.fullmatch(r"[a-z_]+(\.[a-z_]+)+", value):

@@ -3,8 +3,8 @@
 import pytest
 
 from chat.store import Link
-from kizuna.states import Status
-from ui.try_now import BUSY_FOR, TryNow
+from kizuna.core.states import Status
+from ui.connection.try_now import BUSY_FOR, TryNow
 
 OFFERED = {Status.WAITING, Status.OFFLINE, Status.EXHAUSTED}
 

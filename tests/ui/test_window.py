@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from chat.timeline import Entry
-from ui.window import KEPT, MORE, MOST, Window
+from ui.messages.window import KEPT, MORE, MOST, Window
 
 Make = Callable[..., Entry]
 

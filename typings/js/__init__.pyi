@@ -8,56 +8,60 @@ from collections.abc import Iterable
 from typing import Any, Protocol, TypeAlias
 
 from js import Intl as Intl
-from js._database import IDBDatabase as IDBDatabase
-from js._database import IDBFactory as IDBFactory
-from js._database import IDBKeyRange as IDBKeyRange
-from js._database import IDBObjectStore as IDBObjectStore
-from js._database import IDBOpenDBRequest as IDBOpenDBRequest
-from js._database import IDBRequest as IDBRequest
-from js._database import IDBTransaction as IDBTransaction
-from js._dom import ClipboardEvent as ClipboardEvent
-from js._dom import CustomEvent as CustomEvent
-from js._dom import DataTransfer as DataTransfer
-from js._dom import Document as Document
-from js._dom import DocumentFragment as DocumentFragment
-from js._dom import DOMRect as DOMRect
-from js._dom import DOMTokenList as DOMTokenList
-from js._dom import DragEvent as DragEvent
-from js._dom import Element as Element
-from js._dom import Event as Event
-from js._dom import EventTarget as EventTarget
-from js._dom import HashChangeEvent as HashChangeEvent
-from js._dom import HTMLButtonElement as HTMLButtonElement
-from js._dom import HTMLFormElement as HTMLFormElement
-from js._dom import HTMLInputElement as HTMLInputElement
-from js._dom import HTMLTemplateElement as HTMLTemplateElement
-from js._dom import HTMLTextAreaElement as HTMLTextAreaElement
-from js._dom import InputEvent as InputEvent
-from js._dom import KeyboardEvent as KeyboardEvent
-from js._dom import MediaQueryList as MediaQueryList
-from js._dom import Node as Node
-from js._dom import PageTransitionEvent as PageTransitionEvent
-from js._dom import PointerEvent as PointerEvent
-from js._dom import ResizeObserver as ResizeObserver
-from js._dom import Text as Text
-from js._dom import Window as Window
-from js._locks import Lock as Lock
-from js._locks import LockManager as LockManager
-from js._locks import Promise as Promise
-from js._net import URL as URL
-from js._net import AbortController as AbortController
-from js._net import AbortSignal as AbortSignal
-from js._net import Blob as Blob
-from js._net import CloseEvent as CloseEvent
-from js._net import Headers as Headers
-from js._net import MessageEvent as MessageEvent
-from js._net import Response as Response
-from js._net import TrustedScriptURL as TrustedScriptURL
-from js._net import TrustedTypePolicy as TrustedTypePolicy
-from js._net import TrustedTypePolicyFactory as TrustedTypePolicyFactory
-from js._net import URLSearchParams as URLSearchParams
-from js._net import WebSocket as WebSocket
-from js._net import Worker as Worker
+from js._database import (
+    IDBDatabase as IDBDatabase,
+    IDBFactory as IDBFactory,
+    IDBKeyRange as IDBKeyRange,
+    IDBObjectStore as IDBObjectStore,
+    IDBOpenDBRequest as IDBOpenDBRequest,
+    IDBRequest as IDBRequest,
+    IDBTransaction as IDBTransaction,
+)
+from js._dom import (
+    ClipboardEvent as ClipboardEvent,
+    CustomEvent as CustomEvent,
+    DataTransfer as DataTransfer,
+    Document as Document,
+    DocumentFragment as DocumentFragment,
+    DOMRect as DOMRect,
+    DOMTokenList as DOMTokenList,
+    DragEvent as DragEvent,
+    Element as Element,
+    Event as Event,
+    EventTarget as EventTarget,
+    HashChangeEvent as HashChangeEvent,
+    HTMLButtonElement as HTMLButtonElement,
+    HTMLFormElement as HTMLFormElement,
+    HTMLInputElement as HTMLInputElement,
+    HTMLTemplateElement as HTMLTemplateElement,
+    HTMLTextAreaElement as HTMLTextAreaElement,
+    InputEvent as InputEvent,
+    KeyboardEvent as KeyboardEvent,
+    MediaQueryList as MediaQueryList,
+    Node as Node,
+    PageTransitionEvent as PageTransitionEvent,
+    PointerEvent as PointerEvent,
+    ResizeObserver as ResizeObserver,
+    Text as Text,
+    Window as Window,
+)
+from js._locks import Lock as Lock, LockManager as LockManager, Promise as Promise
+from js._net import (
+    URL as URL,
+    AbortController as AbortController,
+    AbortSignal as AbortSignal,
+    Blob as Blob,
+    CloseEvent as CloseEvent,
+    Headers as Headers,
+    MessageEvent as MessageEvent,
+    Response as Response,
+    TrustedScriptURL as TrustedScriptURL,
+    TrustedTypePolicy as TrustedTypePolicy,
+    TrustedTypePolicyFactory as TrustedTypePolicyFactory,
+    URLSearchParams as URLSearchParams,
+    WebSocket as WebSocket,
+    Worker as Worker,
+)
 from pyodide.ffi import JsDoubleProxy, JsNull, JsPromise, JsProxy
 
 Callback: TypeAlias = JsDoubleProxy[Any]

@@ -21,11 +21,10 @@ from kizuna.browser.page import PageWatch
 from kizuna.browser.storage import LocalSettings, TabSettings, ask_to_persist
 from kizuna.browser.ticks import Tick, Ticks
 from kizuna.browser.websocket import BrowserSocket
-from kizuna.events import MachineSlept, PageEvent, PageHidden
 from kizuna.options import Options
-from kizuna.platform import Instant, PageState, SocketListener
+from kizuna.platform import Instant, MachineSlept, PageEvent, PageHidden, PageState, SocketListener
+from kizuna.runtime.transport import GetAccessToken
 from kizuna.singleton import disconnect_websocket
-from kizuna.transport import GetAccessToken
 
 __all__ = [
     "BrowserPlatform",

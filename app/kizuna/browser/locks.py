@@ -16,8 +16,8 @@ from typing import Any
 import js
 from pyodide.ffi import JsException, JsNull, JsPromise, to_js
 
-from kizuna.background import Background
 from kizuna.browser.proxies import ProxyOwner
+from kizuna.runtime.tasks import Background
 
 logger = logging.getLogger("kizuna.locks")
 

@@ -8,17 +8,17 @@ from typing import Any
 import js
 
 from kizuna.browser.proxies import ProxyOwner
-from kizuna.events import (
+from kizuna.platform import (
     NetworkChanged,
     PageEvent,
     PageHidden,
     PageResumed,
     PageShown,
+    PageState,
     PageSuspended,
     WentOffline,
     WentOnline,
 )
-from kizuna.platform import PageState
 
 
 def state() -> PageState:

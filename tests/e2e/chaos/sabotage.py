@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from playwright.sync_api import BrowserContext, Route
 
 from tests.support.server import ROOT
-from tools.build_page import start_files_of
+from tools.build.page import start_files_of
 
 
 class SabotageFailed(Exception):
@@ -46,7 +46,7 @@ SABOTAGES: dict[str, tuple[Change, ...]] = {
     # What is known already is shown again.
     "dedupe": (
         Change(
-            "app/kizuna/sequence.py",
+            "app/kizuna/delivery/sequence.py",
             "        if number <= self.watermark:\n            return []\n",
             "        if number <= self.watermark:\n            return [item]\n",
         ),
@@ -59,12 +59,12 @@ SABOTAGES: dict[str, tuple[Change, ...]] = {
     # Sent once and forgotten: neither the end of the link nor a missing answer brings it again.
     "resend": (
         Change(
-            "app/kizuna/outbox.py",
+            "app/kizuna/delivery/outbox.py",
             "tries=parcel.tries + 1, in_flight=True, due_at=now + patience",
             "tries=parcel.tries + 1, in_flight=True, due_at=float('inf')",
         ),
         Change(
-            "app/kizuna/outbox.py",
+            "app/kizuna/delivery/outbox.py",
             "            self._parcels[parcel.id] = replace(parcel, in_flight=False, tries=0, due_at=0.0)\n",
             "            del self._parcels[parcel.id]\n",
         ),

@@ -19,8 +19,10 @@ def test_each_change_fits_its_file_and_leaves_it_python(name: str):
 
 @pytest.mark.parametrize("text", ["nothing of it", "a piece, and a piece again"])
 def test_a_piece_that_is_not_there_exactly_once_is_an_error_that_names_the_file(text: str):
-    change = Change("app/kizuna/outbox.py", "a piece", "another")
-    with pytest.raises(SabotageFailed, match="app/kizuna/outbox.py has the piece to replace [02] times"):
+    change = Change("app/kizuna/delivery/outbox.py", "a piece", "another")
+    with pytest.raises(
+        SabotageFailed, match="app/kizuna/delivery/outbox.py has the piece to replace [02] times"
+    ):
         change.apply(text)
 
 

@@ -16,7 +16,7 @@ from tests.support.fault_proxy import FaultProxy
 from tests.support.page_driver import PageDriver
 from tests.support.person import Person
 from tests.support.webkit_person import WebKitPerson
-from tools.browsers import Browsers
+from tools.setup.browsers import Browsers
 
 
 class Need(StrEnum):

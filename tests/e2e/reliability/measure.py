@@ -20,7 +20,7 @@ from tests.e2e.reliability.stage import Notes, Stage
 from tests.support.fault_proxy import FaultProxy
 from tests.support.peer import Peer
 from tests.support.server import KizunaServer
-from tools.browsers import Browsers
+from tools.setup.browsers import Browsers
 
 #: After so many seconds of uptime, and one, the delays of a connection begin anew (Options.stable_after).
 RESTED = 6.0

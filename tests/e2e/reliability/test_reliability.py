@@ -20,7 +20,7 @@ from tests.e2e.reliability.report import Kept
 from tests.e2e.reliability.scenarios import SCENARIOS
 from tests.e2e.reliability.stage import Notes
 from tests.reports import documents
-from tools.browsers import Browsers
+from tools.setup.browsers import Browsers
 
 SAID = [BEFORE, *THEIRS, *MINE, AFTER]
 BY_KEY = {scenario.key: scenario for scenario in SCENARIOS}

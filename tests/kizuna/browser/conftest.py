@@ -290,6 +290,6 @@ def js(monkeypatch: pytest.MonkeyPatch) -> Iterator[Browser]:
     for name, module in {"js": browser, "pyodide": SimpleNamespace(), "pyodide.ffi": ffi}.items():
         monkeypatch.setitem(sys.modules, name, module)
     yield browser
-    for name in [name for name in sys.modules if name.startswith("kizuna.browser")]:
+    for name in [name for name in sys.modules if name.startswith(("kizuna.browser", "ui.kit.http"))]:
         del sys.modules[name]
     assert [proxy for proxy in proxies if not proxy.is_destroyed] == []

@@ -10,17 +10,17 @@ from typing import Any
 
 import pytest
 
-from kizuna.events import (
+from kizuna.platform import (
     NetworkChanged,
     PageEvent,
     PageHidden,
     PageResumed,
     PageShown,
+    PageState,
     PageSuspended,
     WentOffline,
     WentOnline,
 )
-from kizuna.platform import PageState
 
 
 class Ear:

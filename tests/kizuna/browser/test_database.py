@@ -13,7 +13,7 @@ from kizuna.errors import StorageFailed
 from kizuna.platform import Storage
 from tests.kizuna.browser.conftest import JsNull
 from tests.kizuna.browser.fake_indexeddb import Connection, Database, bound
-from tests.kizuna.storage_contract import CONTRACT, TABLES
+from tests.kizuna.delivery.storage_contract import CONTRACT, TABLES
 
 
 class Stage:

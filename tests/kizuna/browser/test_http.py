@@ -31,7 +31,7 @@ def answered(
 
 
 async def test_json_is_read_after_asking_whether_the_cached_copy_holds(js: Any) -> None:
-    from kizuna.browser.http import get_json
+    from ui.kit.http import get_json
 
     asked = answered(js, '{"url": "ws://127.0.0.1/ws"}')
     assert await get_json("config.json") == (200, {"url": "ws://127.0.0.1/ws"})
@@ -39,7 +39,7 @@ async def test_json_is_read_after_asking_whether_the_cached_copy_holds(js: Any) 
 
 
 async def test_a_page_where_json_was_expected_raises_its_status(js: Any) -> None:
-    from kizuna.browser.http import NoJson, get_json
+    from ui.kit.http import NoJson, get_json
 
     answered(js, "<!doctype html>")
     with pytest.raises(NoJson, match="HTTP 200") as caught:
@@ -51,14 +51,14 @@ async def test_a_page_where_json_was_expected_raises_its_status(js: Any) -> None
     ("text", "value"), [("<h1>Bad gateway</h1>", None), ('{"message": "no"}', {"message": "no"})]
 )
 async def test_an_error_comes_with_its_status_and_json_if_any(js: Any, text: str, value: Any) -> None:
-    from kizuna.browser.http import get_json
+    from ui.kit.http import get_json
 
     answered(js, text, status=502)
     assert await get_json("config.json") == (502, value)
 
 
 async def test_a_post_takes_cookies_to_the_own_origin_only_and_follows_nowhere(js: Any) -> None:
-    from kizuna.browser.http import post_json
+    from ui.kit.http import post_json
 
     asked = answered(js, '{"token": "t"}', status=201)
     assert await post_json(TOKENS, {"name": "絆"}, {"Authorization": "Bearer b"}) == (
@@ -78,14 +78,14 @@ async def test_a_post_takes_cookies_to_the_own_origin_only_and_follows_nowhere(j
 
 
 async def test_a_post_answered_without_json_has_no_value(js: Any) -> None:
-    from kizuna.browser.http import post_json
+    from ui.kit.http import post_json
 
     answered(js, "OK")
     assert await post_json(TOKENS, {}) == (200, None, None)
 
 
 async def test_a_redirect_is_a_post_without_an_answer(js: Any) -> None:
-    from kizuna.browser.http import post_json
+    from ui.kit.http import post_json
 
     answered(js, "", status=0)  # as browsers show one that is not followed
     assert await post_json(TOKENS, {}) == (0, None, None)
@@ -110,7 +110,7 @@ NOON, LATER = "Mon, 30 Nov 2026 12:00:00 GMT", "Mon, 30 Nov 2026 12:00:20 GMT"
 async def test_retry_after_is_understood_as_seconds_and_as_a_date(
     js: Any, headers: dict[str, str], seconds: float | None
 ) -> None:
-    from kizuna.browser.http import post_json
+    from ui.kit.http import post_json
 
     def parse(text: str) -> float:
         try:
@@ -125,7 +125,7 @@ async def test_retry_after_is_understood_as_seconds_and_as_a_date(
 
 
 async def test_a_server_out_of_reach_raises_what_the_browser_says(js: Any) -> None:
-    from kizuna.browser.http import get_json, post_json
+    from ui.kit.http import get_json, post_json
 
     async def fetch(url: str, **options: Any) -> None:
         raise js.JsException("TypeError", "Failed to fetch")
@@ -138,7 +138,7 @@ async def test_a_server_out_of_reach_raises_what_the_browser_says(js: Any) -> No
 
 
 async def test_an_answer_that_breaks_off_raises_as_no_answer_does(js: Any) -> None:
-    from kizuna.browser.http import get_json
+    from ui.kit.http import get_json
 
     async def read() -> str:
         raise js.JsException("TypeError", "network error")

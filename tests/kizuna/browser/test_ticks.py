@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from kizuna.events import MachineSlept, PageEvent
+from kizuna.platform import MachineSlept, PageEvent
 from tests.kizuna.browser.conftest import JsException
 
 ROOT = Path(__file__).parents[3]

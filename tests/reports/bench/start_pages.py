@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from tests.support.fault_proxy import FaultProxy
 from tests.support.server import ROOT, KizunaServer
-from tools.build import Order, build
-from tools.build_assets import BEST, QUICK, compress
+from tools.build.assets import BEST, QUICK, compress
+from tools.build.site import Order, build
 
 REACT = Path(__file__).with_name("react")
 NODE = Path(sys.executable).parent / "node"

@@ -21,7 +21,7 @@ from tests.reports.bench.start_pages import PAGES, Hosts
 from tests.support import browsers
 from tests.support.fault_proxy import FaultProxy
 from tests.support.waiting import eventually, let_pass
-from tools.browsers import Browsers
+from tools.setup.browsers import Browsers
 
 COLD, WARM = KINDS = ("cold", "warm")
 MEASURE = Path(__file__).with_name("measure.js").read_text(encoding="utf-8")

@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from kizuna.commands import Command
-from kizuna.connection import Connection
-from kizuna.events import Event
+from kizuna.core.commands import Command
+from kizuna.core.connection import Connection
+from kizuna.core.events import Event
+from kizuna.core.states import Status
 from kizuna.platform import Instant
-from kizuna.states import Status
 from tests.reports.bench import event_cost, workloads
 
 

@@ -1,7 +1,7 @@
 """What is measured: kinds of event told to a real Connection, on any Python that has the library.
 
-The same file runs on CPython and inside Pyodide: it and tests/kizuna/machine.py import the standard library and kizuna
-alone. Events are made beforehand, so that nothing but ``handle`` is measured.
+The same file runs on CPython and inside Pyodide: it and tests/kizuna/core/machine.py import the standard library and
+kizuna alone. Events are made beforehand, so that nothing but ``handle`` is measured.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import statistics
 import timeit
 from collections.abc import Callable, Iterable
 
-from kizuna.commands import Command
-from kizuna.connection import Connection
-from kizuna.events import ConnectRequested, Event, FrameReceived, PageShown, Timer
-from kizuna.platform import Instant
-from tests.kizuna.machine import Machine
+from kizuna.core.commands import Command
+from kizuna.core.connection import Connection
+from kizuna.core.events import ConnectRequested, Event, FrameReceived, Timer
+from kizuna.platform import Instant, PageShown
+from tests.kizuna.core.machine import Machine
 
 MESSAGE = {"type": "message", "roomId": "general", "seq": 7, "content": "こんにちは"}
 

@@ -1,16 +1,16 @@
-"""One person's page with a real :class:`kizuna.connection.Connection` in it: carries out its commands."""
+"""One person's page with a real :class:`kizuna.core.connection.Connection` in it: carries out its commands."""
 
 from __future__ import annotations
 
 from collections import deque
 
-from kizuna import commands, events
-from kizuna.commands import Command
-from kizuna.connection import Connection
-from kizuna.events import Event
+from kizuna.core import commands, events
+from kizuna.core.commands import Command
+from kizuna.core.connection import Connection
+from kizuna.core.events import Event
+from kizuna.core.states import Status
 from kizuna.options import Options
-from kizuna.states import Status
-from tests.kizuna.machine import MakeConnection
+from tests.kizuna.core.machine import MakeConnection
 from tests.reports.simulated.network import Gateway, Network, Socket
 from tests.reports.simulated.page import Page, World
 

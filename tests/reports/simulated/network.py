@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from kizuna.events import FrameReceived, LinkEvent, SocketClosed, SocketOpened
+from kizuna.core.events import FrameReceived, LinkEvent, SocketClosed, SocketOpened
 from tests.reports.simulated.page import HOUR, MINUTE, World
 
 #: API Gateway: new connections per second, account and region. What is too much gets 429 at once, nothing queues.

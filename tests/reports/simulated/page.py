@@ -7,18 +7,17 @@ import math
 from collections.abc import Callable, Iterator
 from random import Random
 
-from kizuna.events import (
+from kizuna.core.events import Timer, TimerFired
+from kizuna.platform import (
+    Instant,
     PageEvent,
     PageHidden,
     PageResumed,
     PageShown,
     PageSuspended,
-    Timer,
-    TimerFired,
     WentOffline,
     WentOnline,
 )
-from kizuna.platform import Instant
 from kizuna.testing import VirtualClock
 
 MINUTE = 60.0

@@ -17,13 +17,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from random import Random
 
-from kizuna import events
-from kizuna.commands import FetchToken, SetTimer
-from kizuna.connection import Connection
-from kizuna.events import Event, Timer
+from kizuna.core import events
+from kizuna.core.commands import FetchToken, SetTimer
+from kizuna.core.connection import Connection
+from kizuna.core.events import Event, Timer
+from kizuna.core.states import Status
 from kizuna.options import Options
 from kizuna.platform import Instant
-from kizuna.states import Status
 from tests.reports import documents
 from tests.reports.simulated.network import CONNECTIONS_PER_SECOND, Turnstile
 from tests.reports.simulated.page import HOUR

@@ -6,8 +6,8 @@ from functools import cache
 
 import pytest
 
-from kizuna.connection import Connection
-from tests.kizuna.machine import MakeConnection
+from kizuna.core.connection import Connection
+from tests.kizuna.core.machine import MakeConnection
 from tests.reports import documents
 from tests.reports.simulated import week
 from tests.reports.simulated.page import DAY, HOUR

@@ -6,19 +6,8 @@ from functools import partial
 
 import pytest
 
-from kizuna.events import (
-    FrameReceived,
-    LinkEvent,
-    PageEvent,
-    PageHidden,
-    PageResumed,
-    PageShown,
-    PageSuspended,
-    SocketClosed,
-    SocketOpened,
-    Timer,
-    TimerFired,
-)
+from kizuna.core.events import FrameReceived, LinkEvent, SocketClosed, SocketOpened, Timer, TimerFired
+from kizuna.platform import PageEvent, PageHidden, PageResumed, PageShown, PageSuspended
 from tests.reports.simulated.network import (
     BLACK_HOLE,
     DEAF,

@@ -11,10 +11,10 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from kizuna.connection import Connection
-from kizuna.events import ConnectRequested
+from kizuna.core.connection import Connection
+from kizuna.core.events import ConnectRequested
 from kizuna.options import Options
-from tests.kizuna.machine import MakeConnection
+from tests.kizuna.core.machine import MakeConnection
 from tests.reports import documents
 from tests.reports.simulated.client import Client
 from tests.reports.simulated.page import DAY, HOUR, World

@@ -1,0 +1,362 @@
+"""Carries what a person wrote to the server, and tells how far each message has come.
+
+A message is kept in a row (kizuna.delivery.outbox_storage) before anybody calls it queued, goes out one at a time per
+room under the same id at every try, and leaves its row when the server has it. What a closed or crashed tab of the same
+person left is found within ADOPT_INTERVAL and carried from here.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from chat import protocol
+from chat.protocol import Nack, SendMessage
+from chat.timeline import Delivery, Failure
+from kizuna.delivery.outbox import Outbox, OutboxFull, Parcel
+from kizuna.delivery.outbox_storage import OutboxRow, OutboxRows
+from kizuna.errors import FrameTooLarge, NotConnected
+from kizuna.platform import Platform, TimerHandle
+from kizuna.runtime.tasks import Background
+from kizuna.service import WebSocketService
+
+logger = logging.getLogger("kizuna.courier")
+
+#: Seconds that a refused message waits at least, whatever the server says: it asked for patience.
+SHORTEST_PAUSE = 1.0
+#: And at most: no server has reason to keep a person's words for longer.
+LONGEST_PAUSE = 300.0
+#: Seconds between looks for rows that another tab left: it reads keys alone, and nearly always there are none.
+ADOPT_INTERVAL = 5.0
+#: Milliseconds after which what waits is not sent by itself any more: three days later it may not be meant any more.
+OLDEST_MS = 3 * 24 * 3600 * 1000
+#: Seconds without its broadcast after which a message counts as unconfirmed, on a server that acknowledges nothing.
+ECHO_TIMEOUT = 10.0
+
+TOO_OLD = Failure("too_old")
+UNCONFIRMED = Failure("unconfirmed")
+TOO_MANY = Failure("outbox_full")
+_UNDECIDED = (TOO_OLD.code, UNCONFIRMED.code, TOO_MANY.code)  # failures of which the server knows nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One message as a person wrote it; ``typed_at`` milliseconds since 1970."""
+
+    frame: SendMessage
+    typed_at: int
+    failure: Failure | None = None
+
+
+class Screen(Protocol):
+    """Who shows how far the messages have come."""
+
+    def mark(self, client_message_id: str, delivery: Delivery, failure: Failure | None = None) -> None:
+        """A message has come so far. ``failure``: why not further, when it FAILED."""
+
+    def found(self, letters: Iterable[Letter]) -> None:
+        """These wait since before this page was opened, or were left by another one."""
+
+    def lost_sight(self, client_message_id: str) -> None:
+        """Another tab has taken this message over, or deleted it: it is not this page's any more."""
+
+    def counted(self, waiting: int) -> None:
+        """So many messages wait to be acknowledged."""
+
+
+class Courier:
+    """Responsible for the outbox of the person of the moment: what is due goes out, what is lost goes out again.
+
+    Nobody ever sends another's words: ``serve()`` names the person, and what others wrote stays in its rows.
+    ``acknowledges``: the server answers each message (wire "kizuna"). Where it does not (the article's), nothing is
+    sent twice: what does not come back as a broadcast fails as UNCONFIRMED, and the person decides.
+    """
+
+    def __init__(
+        self,
+        service: WebSocketService,
+        platform: Platform,
+        rows: OutboxRows,
+        screen: Screen,
+        *,
+        acknowledges: bool = True,
+    ) -> None:
+        self._service = service
+        self._platform = platform
+        self._rows = rows
+        self._screen = screen
+        self._acknowledges = acknowledges
+        self._person: str | None = None
+        self._outbox = self._new_outbox()
+        self._kept: dict[str, OutboxRow] = {}  # what waits and what failed
+        self._being_kept = 0
+        self._newest = 0  # milliseconds since 1970: when the newest row was written
+        self._number = 0
+        self._due: TimerHandle | None = None
+        self._look: TimerHandle | None = None
+        self._work = Background()
+
+    # --- whose ---
+
+    async def serve(self, person: str) -> None:
+        """Carry for this person from now on. Returns when all that waits for them is found."""
+        self.dismiss()
+        self._person = person
+        self._take_in(await self._rows.load(person), person)
+        if person == self._person:
+            self._look_again(person)
+
+    def dismiss(self) -> None:
+        """Carry for nobody. What waits stays in its rows, for any tab of its author."""
+        self._disarm()
+        self._stop_looking()
+        self._person = None
+        self._let_go_unless_keeping()
+        self._outbox = self._new_outbox()
+        self._kept = {}
+        self._screen.counted(0)
+
+    # --- one message ---
+
+    async def take(self, letter: Letter) -> bool:
+        """Keep this one, then carry it. Raises OutboxFull, having taken nothing. False: its person left meanwhile."""
+        person, row = self._person, self._row(letter)
+        if person is None:
+            return False
+        if len(self._outbox) + self._being_kept >= self._outbox.limit:
+            raise OutboxFull(self._outbox.limit)
+        self._being_kept += 1
+        try:
+            await self._rows.keep(person, row)
+            if person != self._person:
+                await self._rows.drop(person, row.id)
+                return False
+        finally:
+            self._being_kept -= 1
+            self._let_go_unless_keeping()
+        self._add(row)
+        return True
+
+    def _let_go_unless_keeping(self) -> None:
+        """Another tab may take the rows of a person who left; but none that is kept and dropped again just now."""
+        if self._person is None and self._being_kept == 0:
+            self._rows.let_go()
+
+    def settle(self, client_message_id: str | None) -> None:
+        """The server has this one."""
+        row = self._kept.pop(client_message_id or "", None)
+        if row is not None:
+            self._outbox.acknowledge(row.id)
+            self._work.start(self._rows.drop(self._person or "", row.id))
+
+    def refuse(self, nack: Nack) -> None:
+        """The server did not take this one: later, or never. A word about one that is settled comes too late."""
+        if nack.client_message_id not in self._outbox:
+            return
+        if nack.retryable:
+            pause = min(max(nack.retry_after or 0.0, SHORTEST_PAUSE), LONGEST_PAUSE)
+            self._outbox.postpone(nack.client_message_id, self._platform.now().monotonic + pause)
+            self._screen.mark(nack.client_message_id, Delivery.QUEUED)
+        else:
+            self._fail(nack.client_message_id, Failure(nack.code, nack.message))
+
+    def letters(self, room_id: str) -> list[Letter]:
+        """What waits or failed in this room, in the order written."""
+        rows = [row for row in self._kept.values() if row.lane == room_id]
+        return [letter for row in rows if (letter := _letter(row)) is not None]
+
+    def retry(self, client_message_id: str) -> None:
+        """Carry a failed one again. Raises OutboxFull."""
+        row = self._kept.get(client_message_id)
+        if row is None or row.failure is None:
+            return
+        again = replace(self._numbered(row), failure=None, is_sent=_may_have_arrived(row))
+        self._outbox.add(again.id, again.lane, again.data)
+        self._keep(again)
+        self._screen.mark(again.id, Delivery.QUEUED)
+
+    def discard(self, client_message_id: str) -> bool:
+        """Carry this one no more. True if it had been sent already, and so may have arrived."""
+        row = self._kept.pop(client_message_id, None)
+        if row is None:
+            return False
+        self._outbox.acknowledge(row.id)
+        self._work.start(self._rows.drop_everywhere(self._person or "", row.id))
+        return _may_have_arrived(row)
+
+    # --- on its way ---
+
+    def link_lost(self) -> None:
+        """No answer comes over this link any more."""
+        self._disarm()
+        for client_message_id in self._outbox.link_lost():
+            if self._acknowledges:
+                self._screen.mark(client_message_id, Delivery.QUEUED)
+            else:
+                self._fail(client_message_id, UNCONFIRMED)
+
+    def pump(self) -> None:
+        """Send what is due, and come back when the next is."""
+        self._disarm()
+        if self._person is not None and self._service.is_connected():
+            due = self._outbox.take_due(self._platform.now().monotonic)
+            for parcel in due:
+                self._work.start(self._carry(self._person, parcel))
+            due_at = self._outbox.next_due_at()
+            if due_at is not None:
+                self._due = self._platform.call_at(due_at, self.pump)
+            if any(parcel.tries > 1 for parcel in due):  # an answer is overdue
+                self._service.doubt()
+        self._screen.counted(len(self._outbox))
+
+    async def _carry(self, person: str, parcel: Parcel) -> None:
+        if not self._outbox.is_current(parcel):
+            return
+        row = self._kept[parcel.id]
+        if self._is_too_old(row):
+            if await self._rows.revise(person, replace(row, failure=_pair(TOO_OLD))):
+                self._fail(row.id, TOO_OLD)
+            else:
+                self._let_go(parcel)
+        elif parcel.tries > 1 and not self._acknowledges:
+            self._fail(row.id, UNCONFIRMED)
+        elif not await self._rows.claim(person, row):
+            self._let_go(parcel)
+        elif self._outbox.is_current(parcel):  # else the link has changed meanwhile, or the answer is here
+            self._send(parcel, row)
+            return
+        self.pump()
+
+    def _send(self, parcel: Parcel, row: OutboxRow) -> None:
+        data = dict(parcel.data)
+        try:
+            self._service.send_message(data.pop("action"), data)
+        except NotConnected:
+            return  # the link's end makes it due again
+        except FrameTooLarge as error:
+            self._fail(parcel.id, Failure("too_large", str(error)))
+            self.pump()
+        else:
+            self._kept[row.id] = replace(row, is_sent=True)
+            self._screen.mark(parcel.id, Delivery.SENDING)
+
+    def _let_go(self, parcel: Parcel) -> None:
+        if self._outbox.is_current(parcel):
+            self._outbox.acknowledge(parcel.id)
+            del self._kept[parcel.id]
+            self._screen.lost_sight(parcel.id)
+
+    # --- inside ---
+
+    def _fail(self, client_message_id: str, failure: Failure) -> None:
+        row = self._kept.get(client_message_id)
+        self._outbox.acknowledge(client_message_id)
+        if row is not None:
+            self._keep(replace(row, failure=_pair(failure)))
+            self._screen.mark(client_message_id, Delivery.FAILED, failure)
+
+    def _keep(self, row: OutboxRow) -> None:
+        self._kept[row.id] = row
+        self._work.start(self._revise(self._person or "", row))
+
+    async def _revise(self, person: str, row: OutboxRow) -> None:
+        await self._rows.revise(person, row)
+
+    def _row(self, letter: Letter) -> OutboxRow:
+        frame = letter.frame
+        return self._numbered(
+            OutboxRow(
+                id=frame.client_message_id,
+                lane=frame.room_id,
+                data=protocol.to_object(frame),
+                written_at=0,
+                typed_at=letter.typed_at,
+            )
+        )
+
+    def _numbered(self, row: OutboxRow) -> OutboxRow:
+        """At the end of the order, also when the clock was set back."""
+        self._number += 1
+        self._newest = max(self._newest, self._wall_ms())
+        return replace(row, written_at=self._newest, number=self._number)
+
+    def _add(self, row: OutboxRow) -> None:
+        self._kept[row.id] = row
+        self._outbox.add(row.id, row.lane, row.data)
+
+    def _take_in(self, rows: Iterable[OutboxRow], person: str) -> None:
+        """Rows that were in the storage already."""
+        if person != self._person:
+            return
+        letters = []
+        for row in rows:
+            if row.id in self._kept or (letter := _letter(row)) is None:
+                continue
+            if row.is_sent and row.failure is None and not self._acknowledges:
+                row, letter = replace(row, failure=_pair(UNCONFIRMED)), replace(letter, failure=UNCONFIRMED)
+            letters.append(letter)
+            self._kept[row.id] = row
+            self._newest = max(self._newest, row.written_at)
+            try:
+                if row.failure is None:
+                    self._outbox.add(row.id, row.lane, row.data)
+            except OutboxFull:  # two full tabs were closed: what is too much waits for the person
+                self._kept[row.id] = replace(row, failure=_pair(TOO_MANY))
+                letters[-1] = replace(letter, failure=TOO_MANY)
+        self._screen.found(letters)
+        self.pump()
+
+    def _look_again(self, person: str) -> None:
+        """Look for rows that another tab left, now and then."""
+
+        async def look() -> None:
+            self._take_in(await self._rows.adopt(person), person)
+
+        def due() -> None:
+            self._look_again(person)
+            self._work.start(look())
+
+        self._stop_looking()
+        self._look = self._platform.call_at(self._platform.now().monotonic + ADOPT_INTERVAL, due)
+
+    def _stop_looking(self) -> None:
+        if self._look is not None:
+            self._look.cancel()
+            self._look = None
+
+    def _is_too_old(self, row: OutboxRow) -> bool:
+        return self._wall_ms() - row.written_at > OLDEST_MS
+
+    def _wall_ms(self) -> int:
+        return round(self._platform.now().wall * 1000)
+
+    def _new_outbox(self) -> Outbox:
+        return Outbox() if self._acknowledges else Outbox(ack_timeout=ECHO_TIMEOUT)
+
+    def _disarm(self) -> None:
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
+
+
+def _may_have_arrived(row: OutboxRow) -> bool:
+    """Whether the row was sent, and not refused by the server since."""
+    return row.is_sent and (row.failure is None or row.failure[0] in _UNDECIDED)
+
+
+def _pair(failure: Failure) -> tuple[str, str]:
+    return failure.code, failure.words
+
+
+def _letter(row: OutboxRow) -> Letter | None:
+    """What the person wrote; None if the row holds something else."""
+    try:
+        frame = protocol.parse_up(row.data)
+    except protocol.ProtocolError as error:
+        logger.warning("a message that waited cannot be sent by this page and stays where it is: %s", error)
+        return None
+    if not isinstance(frame, SendMessage):
+        return None
+    return Letter(frame, row.typed_at, Failure(*row.failure) if row.failure else None)

@@ -1,0 +1,594 @@
+"""The whole policy of keeping one connection alive, as a pure machine: events in, commands out.
+
+``Connection.handle(event, now)`` decides; it has no clock, no socket and no chance of its own, so every test of it
+runs in microseconds and every failure can be replayed. Where to go is data in ``states.py``; each action named
+there is a method here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from kizuna.core import events, rollover, server_close as farewell, sleep, states
+from kizuna.core.backoff import Backoff
+from kizuna.core.close_codes import Policy
+from kizuna.core.commands import (
+    AbandonLink,
+    CancelTimer,
+    Command,
+    Deliver,
+    FetchToken,
+    OpenSocket,
+    PrepareLink,
+    ReportMalformed,
+    SendPing,
+    SetTimer,
+)
+from kizuna.core.events import Event, LinkEvent, Timer, Wish
+from kizuna.core.link import Link
+from kizuna.core.links import Links
+from kizuna.core.patience import Patience
+from kizuna.core.server_close import Farewell
+from kizuna.core.state import ConnectionState, Reason, ReasonKind
+from kizuna.core.states import LinkSignal, LinkState, Status, Trigger
+from kizuna.options import Options
+from kizuna.platform import Instant, PageEvent
+from kizuna.wire import Meaning
+
+TICK_SECONDS = 1.0
+
+
+class Connection:
+    """Responsible for deciding what to do about every event. Users talk to WebSocketService instead.
+
+    ``random`` returns numbers in [0, 1).
+    """
+
+    def __init__(self, options: Options, random: Callable[[], float]) -> None:
+        self._options = options
+        self._backoff = Backoff(
+            first_delay=options.first_retry_delay,
+            max_retries=options.max_retries,
+            jitter=options.jitter,
+            random=random,
+        )
+        self._random = random
+        self._links = Links(needs_ready=options.wire.ready is not None)
+        self._state = ConnectionState()
+        self._timers: dict[Timer, float] = {}
+        self._commands: list[Command] = []
+        self._now = Instant(0.0, 0.0)
+        self._sleep = sleep.SleepDetector(options.sleep_gap)
+        self._visible = True
+        self._online = True
+        self._token_renewals = 0  # refusals of a token in a row
+        self._tried_by_hand_at = -math.inf
+        self._patience = Patience(options.connect_timeout, options.impatience)
+        self._candidate_at = -math.inf  # when the last one was begun
+
+    # --- what others may see ---
+
+    @property
+    def state(self) -> ConnectionState:
+        """The state as it stands after the last event."""
+        return self._state
+
+    @property
+    def status(self) -> Status:
+        """Short for ``state.status``."""
+        return self._state.status
+
+    @property
+    def link(self) -> Link | None:
+        """The link that carries the application's frames, or is to carry them; None: there is none."""
+        return self._links.current
+
+    @property
+    def links(self) -> list[Link]:
+        """Every link that is not forgotten: two while one replaces the other, else one or none."""
+        return self._links.all
+
+    @property
+    def timers(self) -> Mapping[Timer, float]:
+        """The armed timers and their deadlines, monotonic seconds."""
+        return self._timers
+
+    # --- events in, commands out ---
+
+    def handle(self, event: Event, now: Instant) -> list[Command]:
+        """Take note of ``event``; returns what to do about it, in order. Never raises for what a network or a
+        browser does: events that make no sense now, or that belong to an unknown link, change nothing."""
+        self._commands = []
+        self._now = now
+        if isinstance(event, events.TimerFired):
+            self._on_timer_fired(event.timer, throttled=event.throttled)
+        elif isinstance(event, events.LinkEvent):
+            link = self._links.find(event.link)
+            if link is None:
+                return []
+            slept = self._sleep.slept(now)
+            self._on_link_event(event, link)
+            if slept:  # afterwards: what arrives first was often sent before the sleep, and proves nothing
+                self._fire(Trigger.WOKE)
+        else:
+            if self._sleep.slept(now):
+                self._fire(Trigger.WOKE)
+            self._on_event(event)
+        return self._commands
+
+    def _on_timer_fired(self, timer: Timer, *, throttled: bool) -> None:
+        due = self._timers.get(timer)
+        late = 0.0 if due is None else self._now.monotonic - due
+        if self._sleep.slept(self._now):
+            self._fire(Trigger.WOKE)
+        elif throttled and timer is Timer.TICK and self._sleep.may_have_slept(late):
+            self._fire(Trigger.DOUBTED)
+        if due is None or self._timers.get(timer) != due:  # waking disarmed it, or armed it anew
+            return
+        del self._timers[timer]
+        link = self._links.timed_by(timer)
+        was_held_up = late > sleep.LATE and (self._visible or not throttled)  # else its timers alone were
+        if link is not None:
+            link.is_put_off = was_held_up and not link.is_put_off
+            if link.is_put_off:
+                self._arm(timer, sleep.PUT_OFF)
+                return
+        self._on_timer(timer)
+
+    def _on_event(self, event: Wish | PageEvent) -> None:
+        match event:
+            case events.ConnectRequested():
+                self._fire(Trigger.CONNECT)
+            case events.DisconnectRequested():
+                self._fire(Trigger.DISCONNECT)
+            case events.RetryRequested():
+                self._fire(Trigger.TRY_NOW)
+            case events.DoubtRaised():
+                self._fire(Trigger.DOUBTED)
+            case events.NetworkChanged() if (
+                self._options.wire.pong is not None
+            ):  # told for each new guess of speed
+                self._fire(Trigger.DOUBTED)
+            case events.PageShown():
+                self._visible = True
+                self._fire(Trigger.SHOWN)
+            case events.PageHidden():
+                self._visible = False
+                self._sleep.page_hidden()
+            case events.WentOnline():
+                self._online = True
+                self._fire(Trigger.ONLINE)
+            case events.WentOffline():
+                self._online = False
+                self._fire(Trigger.OFFLINE)
+            case events.PageSuspended():
+                self._fire(Trigger.SUSPENDED)
+            case events.PageResumed():
+                self._fire(Trigger.RESUMED)
+            case events.MachineSlept() if self._sleep.told_by_worker(self._now):
+                self._fire(Trigger.RESUMED)  # not WOKE: what was begun since it woke goes on
+
+    def _on_link_event(self, event: LinkEvent, link: Link) -> None:
+        match event:
+            case events.TokenObtained(token=token):
+                if link.note_token(self._now.monotonic):
+                    self._arm(self._links.deadline_of(link), self._patience.deadline)
+                    self._do(OpenSocket(link.number, token))
+            case events.TokenFailed():
+                self._on_farewell(link, farewell.from_token_failure(event))
+            case events.SocketOpened():
+                if link.note_opened(self._now.monotonic):
+                    self._on_opened(link)
+            case events.FrameReceived(frame=frame):
+                self._on_frame(frame, link)
+            case events.FrameMalformed(problem=problem):
+                self._hear(link)
+                self._do(ReportMalformed(problem))
+            case events.SocketClosed(code=code, reason=reason) if link.is_open:
+                self._on_farewell(link, farewell.from_close(code, reason))
+            case events.SocketClosed(code=code):
+                self._lose(link, Reason(ReasonKind.UNREACHABLE, "the server cannot be reached", code))
+            case events.LinkPrepared():
+                if link.note_prepared():
+                    self._on_proven(link)
+            case events.PrepareFailed(detail=detail):  # pragma: no branch
+                words = detail or "the application could not prepare the link"
+                self._lose(link, Reason(ReasonKind.PREPARE_FAILED, words))
+
+    def _on_opened(self, link: Link) -> None:
+        # Where the wire has no ready, the application's preparation is all that is awaited.
+        patience = self._options.prepare_timeout if link.is_ready else self._patience.deadline
+        self._arm(self._links.deadline_of(link), patience)
+        self._do(PrepareLink(link.number))
+
+    def _on_frame(self, frame: Mapping[str, Any], link: Link) -> None:
+        self._hear(link)
+        self._do(Deliver(link.number, frame))
+        match self._options.wire.meaning(frame):
+            case Meaning.READY:
+                self._on_ready(frame, link)
+            case Meaning.PONG:
+                t = farewell.number(frame.get("t"))
+                link.heartbeat.answered(self._now.monotonic, None if t is None else t / 1000)
+                if link is self._links.current:
+                    self._change(rtt=link.heartbeat.rtt)
+            case Meaning.BYE:
+                self._on_farewell(link, farewell.from_bye(frame))
+            case Meaning.OTHER:  # pragma: no branch
+                pass
+
+    def _on_ready(self, frame: Mapping[str, Any], link: Link) -> None:
+        if link.is_ready or link.state is not LinkState.PROVING:
+            return
+        link.expires_in = farewell.number(frame.get("expiresIn"))
+        self._arm(self._links.deadline_of(link), self._options.prepare_timeout)
+        if link.note_ready():
+            self._on_proven(link)
+
+    def _on_proven(self, link: Link) -> None:
+        self._fire(Trigger.PROMOTED if link is self._links.candidate else Trigger.PROVEN)
+
+    def _on_farewell(self, link: Link, end: Farewell) -> None:
+        """The server ended the link. One beside that which carries has no say in whether we come back; nor has that
+        which carries while the next one is on its way: a server that allows one session closes the older."""
+        if link is self._links.current and self._links.candidate is None and self._is_refusal(end.policy):
+            unauthorized = end.policy is Policy.RENEW_TOKEN
+            self._refuse(replace(end.reason, kind=ReasonKind.UNAUTHORIZED) if unauthorized else end.reason)
+            return
+        if end.retry_after is not None:
+            now = self._now.monotonic
+            self._backoff.hold_back(now, min(end.retry_after, self._options.max_retry_after))
+            candidate = self._links.candidate
+            if candidate is not None and not candidate.is_ready:  # it is not to come yet, either
+                self._drop_candidate()
+        if link in self.links:
+            self._lose(link, end.reason)
+
+    def _is_refusal(self, policy: Policy) -> bool:
+        """Whether there is no coming back: the server said so, or refuses our token for the second time in a row."""
+        self._token_renewals += policy is Policy.RENEW_TOKEN
+        return policy is Policy.STOP or self._token_renewals > 1
+
+    def _on_timer(self, timer: Timer) -> None:
+        match timer:
+            case Timer.RETRY:
+                self._fire(Trigger.RETRY_DUE)
+            case Timer.CONNECT:
+                self._on_connect_deadline()
+            case Timer.HEARTBEAT:
+                self._on_heartbeat()
+            case Timer.SILENCE:
+                self._on_silence()
+            case Timer.STABLE:
+                self._backoff.start_again()
+                self._note_served()
+            case Timer.ROLLOVER:
+                self._fire(Trigger.ROLLOVER_DUE)
+            case Timer.CANDIDATE:
+                self._note_timeout(self._links.candidate)
+                self._drop_candidate()
+            case Timer.RETIRE:
+                self._end(self._links.retiring)
+            case Timer.TICK:  # pragma: no branch
+                self._arm_tick()
+
+    def _on_connect_deadline(self) -> None:
+        link = self._standing_link
+        if link.is_open and link.is_ready:
+            self._lose(link, Reason(ReasonKind.PREPARE_FAILED, "the application was not prepared in time"))
+        else:
+            self._note_timeout(link)
+            self._lose(link, Reason(ReasonKind.TIMEOUT, "the server did not answer in time"))
+
+    def _on_heartbeat(self) -> None:
+        link = self._standing_link
+        # The deadline of an earlier question stands: else pings more frequent than it would put it off for ever.
+        self._ping(link, None if link.heartbeat.is_silent else self._options.pong_timeout)
+        self._arm(Timer.HEARTBEAT, self._options.heartbeat_interval)
+
+    def _on_silence(self) -> None:
+        if not self._standing_link.heartbeat.is_silent:
+            return
+        if self.status is Status.CONNECTED:
+            self._fire(Trigger.DOUBTED)
+        else:
+            self._lose(self._standing_link, Reason(ReasonKind.SILENCE, "the server does not answer any more"))
+
+    # --- the actions named in states.STATUS_TABLE ---
+
+    def _fire(self, trigger: Trigger) -> None:
+        row = states.row(self.status, trigger)
+        if row is states.IGNORED:
+            return
+        getattr(self, f"_{row.action}")()
+        assert self.status in row.to, f"{row.action} led to {self.status}, which {trigger} does not name"
+
+    def _begin(self) -> None:
+        self._backoff.refill()
+        self._backoff.start_again()
+        self._backoff.release()
+        self._token_renewals = 0
+        self._change(attempt=0, reason=None)
+        self._attempt()
+
+    def _attempt(self) -> None:
+        self._open_link()
+        self._enter(Status.CONNECTING)
+
+    def _retry(self) -> None:
+        if self._visible and self._online:
+            self._backoff.spend()
+        self._attempt()
+
+    def _attempt_quietly(self) -> None:
+        if self._visible and self._online:
+            self._open_link()
+        else:
+            self._rest()
+
+    def _hurry(self) -> None:
+        if self._now.monotonic - self._standing_link.active_at > self._patience.impatience:
+            self._patience.restarted()
+            self._open_link()
+
+    def _restart(self) -> None:
+        self._open_link()
+
+    def _come_back(self) -> None:
+        self._backoff.refill()
+        self._come_back_soon()
+
+    def _come_back_soon(self) -> None:
+        if self._held_back_for > 0:
+            self._wait(0.0)
+        else:
+            self._attempt()
+
+    def _rearm(self) -> None:
+        self._backoff.start_again()
+        self._come_back()
+
+    def _try_now(self) -> None:
+        now = self._now.monotonic
+        if now - self._tried_by_hand_at < self._options.manual_interval:
+            return
+        self._tried_by_hand_at = now
+        self._backoff.release()
+        self._rearm()
+
+    def _settle(self) -> None:
+        self._patience.proved(self._standing_link.slowest_step)
+        if self._options.wire.ready is not None:  # elsewhere only uptime proves that the server serves
+            self._note_served()
+        self._enter(Status.CONNECTED)
+        self._change(attempt=0, reason=None, connected_since=self._now.wall)
+        self._begin_heartbeat()
+        self._arm(Timer.STABLE, self._options.stable_after)
+        self._arm_tick()
+
+    def _begin_rollover(self) -> None:
+        self._end(self._links.retiring)
+        self._disarm(Timer.ROLLOVER)  # a doubt does not wait for it
+        candidate = self._links.candidate = self._links.make(self._now.monotonic)
+        self._candidate_at = self._now.monotonic
+        self._arm(Timer.CANDIDATE, self._patience.deadline)
+        self._do(FetchToken(candidate.number))
+
+    def _promote(self) -> None:
+        """The candidate carries from now on; the old link may still deliver what is on its way."""
+        self._links.promote()
+        self._disarm(Timer.CANDIDATE)
+        self._patience.proved(self._standing_link.slowest_step)
+        if self._options.wire.has_seq:
+            self._arm(Timer.RETIRE, self._options.retire_after)
+        else:  # what comes over both would be seen twice
+            self._end(self._links.retiring)
+        self._enter(Status.CONNECTED)
+        self._begin_heartbeat()
+
+    def _inherit(self) -> None:
+        """The old link died while its successor was being prepared: that is the attempt, and it goes on."""
+        self._links.promote()
+        left = self._timers[Timer.CANDIDATE] - self._now.monotonic  # of the step that it is in
+        self._enter(Status.CONNECTING)
+        self._change(attempt=1)
+        self._arm(Timer.CONNECT, max(0.0, left))
+
+    def _probe(self) -> None:
+        if self._options.wire.pong is None:  # nothing would answer
+            return
+        link = self._standing_link
+        link.apply(LinkSignal.DOUBT)
+        self._enter(Status.SUSPECT)
+        self._ping(link, self._options.probe_timeout)
+
+    def _doubt(self) -> None:
+        """Ask, or where nothing answers, bring the next link up beside this one: a doubt destroys nothing."""
+        if self._options.wire.pong is not None:
+            self._probe()
+            return
+        self._standing_link.apply(LinkSignal.DOUBT)
+        self._enter(Status.SUSPECT)
+        if self._links.candidate is None and self._doubt_waits > 0:
+            self._arm(Timer.ROLLOVER, self._doubt_waits)
+        elif self._links.candidate is None:
+            self._begin_rollover()
+
+    @property
+    def _doubt_waits(self) -> float:
+        """Seconds until a doubt may open a link again, where nothing answers a probe."""
+        waits = self._candidate_at + rollover.DOUBT_INTERVAL - self._now.monotonic
+        return max(self._held_back_for, waits if self._options.wire.pong is None else 0.0)
+
+    def _trust(self) -> None:
+        self._disarm(Timer.SILENCE)
+        self._enter(Status.CONNECTED)
+
+    def _replace(self) -> None:
+        reason = self._state.reason
+        if self._online and reason is not None and reason.kind is ReasonKind.SILENCE:
+            self._come_back_soon()  # finding out took long enough
+        else:
+            self._retreat()
+
+    def _retreat(self) -> None:
+        if not self._online:
+            self._go_offline()
+        elif self._visible and self._backoff.exhausted:
+            self._enter(Status.EXHAUSTED)
+            self._rest()
+        else:
+            self._wait(self._backoff.next_delay())
+
+    def _wait(self, seconds: float) -> None:
+        self._enter(Status.WAITING)
+        self._arm_retry(seconds)
+
+    def _rest(self) -> None:
+        if self._options.rest > 0:
+            self._arm_retry(self._backoff.spread(self._options.rest))
+
+    def _go_offline(self) -> None:
+        self._abandon()
+        self._enter(Status.OFFLINE)
+        self._arm_retry(self._options.offline_interval)
+
+    def _suspend(self) -> None:
+        self._abandon()
+        self._enter(Status.SUSPENDED)
+
+    def _reject(self) -> None:
+        self._enter(Status.REJECTED)
+
+    def _close(self) -> None:
+        self._abandon()
+        self._enter(Status.CLOSED)
+        self._change(attempt=0, reason=None)
+
+    # --- what actions are made of ---
+
+    @property
+    def _held_back_for(self) -> float:
+        """Seconds for which the server still asks us to stay away."""
+        return self._backoff.held_back_for(self._now.monotonic)
+
+    @property
+    def _standing_link(self) -> Link:
+        """The link, in a status that cannot be without one."""
+        assert self._links.current is not None
+        return self._links.current
+
+    def _open_link(self) -> None:
+        self._abandon()
+        link = self._links.current = self._links.make(self._now.monotonic)
+        self._change(attempt=self._state.attempt + 1)
+        self._arm(Timer.CONNECT, self._patience.deadline)
+        self._do(FetchToken(link.number))
+
+    def _abandon(self) -> None:
+        """Give up every link."""
+        for link in self._links.all:
+            self._end(link)
+
+    def _drop_candidate(self) -> None:
+        """The next link failed. That costs nothing: the old one carries on, and another try follows."""
+        self._end(self._links.candidate)
+        pause = self._backoff.spread(rollover.RETRY_AFTER)
+        self._arm(Timer.ROLLOVER, max(pause, self._doubt_waits))
+
+    def _end(self, link: Link | None) -> None:
+        if link is not None:
+            self._disarm(self._links.forget(link))
+            link.apply(LinkSignal.ENDED)
+            self._do(AbandonLink(link.number))
+
+    def _lose(self, link: Link, reason: Reason) -> None:
+        if link is self._links.candidate:
+            self._drop_candidate()
+        elif link is self._links.retiring:
+            self._end(self._links.retiring)
+        elif self._links.candidate is not None:
+            self._end(link)
+            self._change(reason=reason)
+            self._fire(Trigger.INHERITED)
+        else:
+            self._abandon()
+            self._change(reason=reason)
+            self._fire(Trigger.LOST)
+
+    def _refuse(self, reason: Reason) -> None:
+        self._abandon()
+        self._change(reason=reason)
+        self._fire(Trigger.REFUSED)
+
+    def _hear(self, link: Link) -> None:
+        if link.note_heard(self._now.monotonic) and link is self._links.current:
+            self._fire(Trigger.TRUSTED)
+
+    def _begin_heartbeat(self) -> None:
+        """The link has just begun to carry: ask at once, and from now on; and know when it is to be replaced."""
+        link = self._standing_link
+        self._ping(link, self._options.pong_timeout)
+        self._arm(Timer.HEARTBEAT, self._options.heartbeat_interval)
+        due_in = rollover.due_in(self._options, link.expires_in, self._random)
+        if due_in is not None:
+            self._arm(Timer.ROLLOVER, due_in)
+
+    def _ping(self, link: Link, patience: float | None) -> None:
+        """Ask for an answer; ``patience`` seconds until silence means something, None: that is running already."""
+        link.heartbeat.asked(self._now.monotonic)
+        self._do(SendPing(link.number, self._now.monotonic))
+        if patience is not None and self._options.wire.pong is not None:
+            link.is_put_off = False  # a new question
+            self._arm(Timer.SILENCE, patience)
+
+    def _note_timeout(self, link: Link | None) -> None:
+        if link is not None and not (
+            link.is_open and link.is_ready
+        ):  # else the application was slow, not the line
+            self._patience.timed_out()
+
+    def _note_served(self) -> None:
+        """The server serves us: the budget is whole again, and the token is a good one."""
+        self._backoff.refill()
+        self._token_renewals = 0
+
+    def _enter(self, status: Status) -> None:
+        for timer in self._timers.keys() - states.TIMERS[status]:
+            self._disarm(timer)
+        stands = status in (Status.CONNECTED, Status.SUSPECT)
+        self._change(
+            status=status,
+            link=self._links.current.number if stands and self._links.current is not None else None,
+            retry_at=None,
+            rtt=self._state.rtt if stands else None,
+            connected_since=self._state.connected_since if stands else None,
+        )
+
+    def _arm(self, timer: Timer, seconds: float) -> None:
+        at = self._now.monotonic + seconds
+        self._timers[timer] = at
+        self._do(SetTimer(timer, at))
+        if timer is Timer.RETRY and self.status is Status.WAITING:
+            self._change(retry_at=at)
+
+    def _arm_tick(self) -> None:
+        self._sleep.tick_armed(visible=self._visible)
+        self._arm(Timer.TICK, TICK_SECONDS)
+
+    def _arm_retry(self, seconds: float) -> None:
+        """Attempt in ``seconds``, but not before the time that the server asked for."""
+        self._arm(Timer.RETRY, max(seconds, self._held_back_for))
+
+    def _disarm(self, timer: Timer) -> None:
+        if self._timers.pop(timer, None) is not None:
+            self._do(CancelTimer(timer))
+
+    def _do(self, command: Command) -> None:
+        self._commands.append(command)
+
+    def _change(self, **parts: Any) -> None:
+        self._state = replace(self._state, **parts)

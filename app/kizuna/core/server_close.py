@@ -1,0 +1,85 @@
+"""The server's last word on a link: whether to come back, and when at the earliest.
+
+A word is a ``bye`` frame, or the same JSON object as close reason. What the word leaves open, the close code says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from kizuna.core import close_codes
+from kizuna.core.close_codes import Policy
+from kizuna.core.events import TokenFailed
+from kizuna.core.json_frames import NotAFrame, read_frame
+from kizuna.core.state import Reason, ReasonKind
+
+
+@dataclass(frozen=True, slots=True)
+class Farewell:
+    """How a link ended. ``retry_after``: seconds that the server asks us to stay away at least."""
+
+    reason: Reason
+    policy: Policy
+    retry_after: float | None = None
+
+
+def from_bye(frame: Mapping[str, Any]) -> Farewell:
+    """The server said bye in a frame."""
+    words = text(frame.get("reason")) or "the server said goodbye"
+    return _weigh(Reason(ReasonKind.SERVER_RESTARTING, words), frame, Policy.RETRY)
+
+
+def from_close(code: int, reason: str) -> Farewell:
+    """The open socket was closed with ``code`` and ``reason``."""
+    word = _parse(reason)
+    kind = ReasonKind.SERVER_RESTARTING if word else ReasonKind.CLOSED_BY_SERVER
+    words = text(word.get("reason")) or close_codes.words(code)
+    return _weigh(Reason(kind, words, code), word, close_codes.policy(code))
+
+
+def from_token_failure(event: TokenFailed) -> Farewell:
+    """The token provider gave no token."""
+    if event.unauthorized:
+        reason = Reason(ReasonKind.UNAUTHORIZED, "the identity provider refused a token")
+        return Farewell(reason, Policy.STOP)
+    if event.unreachable:
+        return Farewell(Reason(ReasonKind.UNREACHABLE, "the server cannot be reached"), Policy.RETRY)
+    words = event.detail or "no token could be fetched"
+    return Farewell(Reason(ReasonKind.TOKEN_UNAVAILABLE, words), Policy.RETRY, event.retry_after)
+
+
+def text(value: Any) -> str:
+    """``value`` if it is text, else none."""
+    return value if isinstance(value, str) else ""
+
+
+def number(value: Any) -> float | None:
+    """``value`` if it is a finite number that a float can hold; servers may send anything."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 2**53:
+        return None
+    return value
+
+
+def _weigh(reason: Reason, word: Mapping[str, Any], policy: Policy) -> Farewell:
+    match word.get("reconnect"):
+        case False:
+            policy = Policy.STOP
+        case True:
+            policy = Policy.RETRY
+    if policy is Policy.STOP:
+        kind = ReasonKind.UNSUPPORTED if reason.words == ReasonKind.UNSUPPORTED else ReasonKind.REJECTED
+        reason = replace(reason, kind=kind)
+    retry_after = number(word.get("retryAfter"))
+    if retry_after is None and policy is Policy.RETRY_LATER:
+        retry_after = close_codes.RETRY_LATER_SECONDS
+    return Farewell(reason, policy, retry_after)
+
+
+def _parse(reason: str) -> Mapping[str, Any]:
+    """The word in a close reason; empty if it is none."""
+    try:
+        return read_frame(reason)
+    except NotAFrame:
+        return {}

@@ -1,0 +1,267 @@
+"""Every state of a connection and of a link, and every transition, as data.
+
+Two rules. Everything that decides *where to go* stands in the two tables of this file; *how* it is done stands in
+``connection.py``, as the method that a table's row names. And the tables are total: a pair that they do not list
+is ignored by name (:data:`IGNORED`), so that no event of a browser ever raises.
+
+The status table says what a person may be told. Its triggers are wishes of the caller, events of the page and the
+outcomes of links. A row names one action and every status that the action may lead to: most lead to one, some
+decide by the budget or by what the server said.
+
+The link table is the life of one socket. A connection has one link at a time, and two while one replaces the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from kizuna.core.events import Timer
+
+
+class Status(StrEnum):
+    """What a person may be told about the connection."""
+
+    IDLE = "idle"  #: never asked to connect
+    CONNECTING = "connecting"  #: fetching a token, opening a socket, or preparing it
+    CONNECTED = "connected"  #: open, proven and prepared
+    SUSPECT = "suspect"  #: open but doubted: a probe is out, or the next link on its way
+    WAITING = "waiting"  #: until the deadline of the next attempt
+    OFFLINE = "offline"  #: the browser says that there is no network
+    SUSPENDED = "suspended"  #: closed while the page leads a hidden life; comes back by itself
+    EXHAUSTED = "exhausted"  #: the retry budget is spent
+    REJECTED = "rejected"  #: the server said not to come back
+    CLOSED = "closed"  #: by disconnect(); only connect() leaves it
+
+
+class Trigger(StrEnum):
+    """What makes a status change."""
+
+    CONNECT = "connect()"
+    DISCONNECT = "disconnect()"
+    TRY_NOW = "Try now"
+    RETRY_DUE = "retry due"
+    PROVEN = "link proven"
+    DOUBTED = "link doubted"
+    TRUSTED = "link trusted"
+    LOST = "link lost"
+    REFUSED = "link refused"
+    ROLLOVER_DUE = "rollover due"
+    PROMOTED = "next link proven"
+    INHERITED = "link lost, the next one goes on"
+    SHOWN = "page shown"
+    ONLINE = "online"
+    OFFLINE = "offline"
+    SUSPENDED = "page suspended"
+    RESUMED = "page resumed"
+    WOKE = "woke from sleep"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What one trigger does in one status: the action's name, and where it may lead."""
+
+    action: str
+    to: tuple[Status, ...]
+
+
+IGNORED = Row("ignore", ())
+
+_BEGIN = Row("begin", (Status.CONNECTING,))
+_CLOSE = Row("close", (Status.CLOSED,))
+_HURRY = Row("hurry", (Status.CONNECTING,))
+_RESTART = Row("restart", (Status.CONNECTING,))  # whatever was begun before the sleep is dead
+_PROBE = Row("probe", (Status.SUSPECT, Status.CONNECTED))  # CONNECTED: this wire answers no probe
+_DOUBT = Row("doubt", (Status.SUSPECT,))
+_COME_BACK = Row("come_back", (Status.CONNECTING, Status.WAITING))
+_REARM = Row("rearm", (Status.CONNECTING, Status.WAITING))
+_PROMOTE = Row("promote", (Status.CONNECTED,))
+_INHERIT = Row("inherit", (Status.CONNECTING,))
+_RETREAT = Row("retreat", (Status.WAITING, Status.OFFLINE, Status.EXHAUSTED))
+_REJECT = Row("reject", (Status.REJECTED,))
+_GO_OFFLINE = Row("go_offline", (Status.OFFLINE,))
+_SUSPEND = Row("suspend", (Status.SUSPENDED,))
+
+
+def _try_now(status: Status) -> Row:
+    return Row("try_now", (Status.CONNECTING, status))  # the status itself: it was tried a moment ago
+
+
+STATUS_TABLE: Mapping[Status, Mapping[Trigger, Row]] = {
+    Status.IDLE: {
+        Trigger.CONNECT: _BEGIN,
+        Trigger.DISCONNECT: _CLOSE,
+    },
+    Status.CONNECTING: {
+        Trigger.DISCONNECT: _CLOSE,
+        Trigger.TRY_NOW: _HURRY,
+        Trigger.PROVEN: Row("settle", (Status.CONNECTED,)),
+        Trigger.LOST: _RETREAT,
+        Trigger.REFUSED: _REJECT,
+        Trigger.SHOWN: _HURRY,
+        Trigger.ONLINE: _HURRY,
+        Trigger.RESUMED: _HURRY,
+        Trigger.WOKE: _RESTART,
+        Trigger.OFFLINE: _GO_OFFLINE,
+        Trigger.SUSPENDED: _SUSPEND,
+    },
+    Status.CONNECTED: {
+        Trigger.DISCONNECT: _CLOSE,
+        Trigger.DOUBTED: _DOUBT,
+        Trigger.ROLLOVER_DUE: Row("begin_rollover", (Status.CONNECTED,)),
+        Trigger.PROMOTED: _PROMOTE,
+        Trigger.INHERITED: _INHERIT,
+        Trigger.LOST: _RETREAT,
+        Trigger.REFUSED: _REJECT,
+        Trigger.SHOWN: _PROBE,
+        Trigger.ONLINE: _PROBE,
+        Trigger.OFFLINE: _PROBE,
+        Trigger.RESUMED: _DOUBT,
+        Trigger.WOKE: _DOUBT,
+        Trigger.SUSPENDED: _SUSPEND,
+    },
+    Status.SUSPECT: {
+        Trigger.DISCONNECT: _CLOSE,
+        Trigger.TRUSTED: Row("trust", (Status.CONNECTED,)),
+        Trigger.ROLLOVER_DUE: Row("begin_rollover", (Status.SUSPECT,)),
+        Trigger.PROMOTED: _PROMOTE,
+        Trigger.INHERITED: _INHERIT,
+        Trigger.LOST: Row("replace", (Status.CONNECTING, Status.WAITING, Status.OFFLINE, Status.EXHAUSTED)),
+        Trigger.REFUSED: _REJECT,
+        Trigger.RESUMED: _DOUBT,
+        Trigger.WOKE: _DOUBT,
+        Trigger.SUSPENDED: _SUSPEND,
+    },
+    Status.WAITING: {
+        Trigger.CONNECT: _try_now(Status.WAITING),
+        Trigger.DISCONNECT: _CLOSE,
+        Trigger.TRY_NOW: _try_now(Status.WAITING),
+        Trigger.RETRY_DUE: Row("retry", (Status.CONNECTING,)),
+        Trigger.SHOWN: _COME_BACK,
+        Trigger.ONLINE: _COME_BACK,
+        Trigger.RESUMED: _COME_BACK,
+        Trigger.WOKE: _COME_BACK,
+        Trigger.OFFLINE: _GO_OFFLINE,
+        Trigger.SUSPENDED: _SUSPEND,
+    },
+    Status.OFFLINE: {
+        Trigger.CONNECT: _try_now(Status.OFFLINE),
+        Trigger.DISCONNECT: _CLOSE,
+        Trigger.TRY_NOW: _try_now(Status.OFFLINE),
+        Trigger.RETRY_DUE: Row("attempt", (Status.CONNECTING,)),
+        Trigger.SHOWN: _COME_BACK,
+        Trigger.ONLINE: _COME_BACK,
+        Trigger.RESUMED: _COME_BACK,
+        Trigger.WOKE: _COME_BACK,
+        Trigger.SUSPENDED: _SUSPEND,
+    },
+    Status.SUSPENDED: {
+        Trigger.CONNECT: _try_now(Status.SUSPENDED),
+        Trigger.DISCONNECT: _CLOSE,
+        Trigger.TRY_NOW: _try_now(Status.SUSPENDED),
+        Trigger.SHOWN: _COME_BACK,
+        Trigger.ONLINE: _COME_BACK,
+        Trigger.RESUMED: _COME_BACK,
+        Trigger.WOKE: _COME_BACK,
+    },
+    Status.EXHAUSTED: {
+        Trigger.CONNECT: _BEGIN,
+        Trigger.DISCONNECT: _CLOSE,
+        Trigger.TRY_NOW: _try_now(Status.EXHAUSTED),
+        Trigger.RETRY_DUE: Row("attempt_quietly", (Status.EXHAUSTED,)),
+        Trigger.PROVEN: Row("settle", (Status.CONNECTED,)),
+        Trigger.LOST: Row("rest", (Status.EXHAUSTED,)),
+        Trigger.REFUSED: _REJECT,
+        Trigger.SHOWN: _REARM,
+        Trigger.ONLINE: _REARM,
+        Trigger.RESUMED: _REARM,
+        Trigger.WOKE: _REARM,
+        Trigger.OFFLINE: _GO_OFFLINE,
+        Trigger.SUSPENDED: _SUSPEND,
+    },
+    Status.REJECTED: {
+        Trigger.CONNECT: _BEGIN,
+        Trigger.DISCONNECT: _CLOSE,
+    },
+    Status.CLOSED: {
+        Trigger.CONNECT: _BEGIN,
+    },
+}
+
+_STANDING = frozenset(
+    {
+        Timer.HEARTBEAT,
+        Timer.SILENCE,
+        Timer.STABLE,
+        Timer.TICK,
+        Timer.ROLLOVER,
+        Timer.CANDIDATE,
+        Timer.RETIRE,
+    }
+)
+
+#: Which timers may run in a status. Entering a status disarms all others.
+TIMERS: Mapping[Status, frozenset[Timer]] = {
+    Status.IDLE: frozenset(),
+    Status.CONNECTING: frozenset({Timer.CONNECT}),
+    Status.CONNECTED: _STANDING,
+    Status.SUSPECT: _STANDING,
+    Status.WAITING: frozenset({Timer.RETRY}),
+    Status.OFFLINE: frozenset({Timer.RETRY}),
+    Status.SUSPENDED: frozenset(),
+    Status.EXHAUSTED: frozenset({Timer.RETRY, Timer.CONNECT}),
+    Status.REJECTED: frozenset(),
+    Status.CLOSED: frozenset(),
+}
+
+
+def row(status: Status, trigger: Trigger) -> Row:
+    """What ``trigger`` does in ``status``; :data:`IGNORED` for a pair that makes no sense."""
+    return STATUS_TABLE[status].get(trigger, IGNORED)
+
+
+class LinkState(StrEnum):
+    """The life of one socket."""
+
+    OPENING = "opening"  #: a token is fetched, then the handshake runs
+    PROVING = "proving"  #: open; the server's ready and the application's prepare are awaited
+    LIVE = "live"  #: carries the application's frames
+    DOUBTED = "doubted"  #: still carries them, but an answer is overdue
+    CLOSING = "closing"  #: abandoned: handlers detached, nothing is expected from it
+
+
+class LinkSignal(StrEnum):
+    """What makes a link's state change."""
+
+    OPENED = "opened"
+    PROVED = "proved"
+    HEARD = "heard"
+    DOUBT = "doubt"
+    ENDED = "ended"
+
+
+LINK_TABLE: Mapping[LinkState, Mapping[LinkSignal, LinkState]] = {
+    LinkState.OPENING: {
+        LinkSignal.OPENED: LinkState.PROVING,
+        LinkSignal.ENDED: LinkState.CLOSING,
+    },
+    LinkState.PROVING: {
+        LinkSignal.PROVED: LinkState.LIVE,
+        LinkSignal.ENDED: LinkState.CLOSING,
+    },
+    LinkState.LIVE: {
+        LinkSignal.DOUBT: LinkState.DOUBTED,
+        LinkSignal.ENDED: LinkState.CLOSING,
+    },
+    LinkState.DOUBTED: {
+        LinkSignal.HEARD: LinkState.LIVE,
+        LinkSignal.ENDED: LinkState.CLOSING,
+    },
+    LinkState.CLOSING: {},
+}
+
+
+def next_link_state(state: LinkState, signal: LinkSignal) -> LinkState:
+    """Where ``signal`` leads from ``state``; the same state for a pair that makes no sense."""
+    return LINK_TABLE[state].get(signal, state)

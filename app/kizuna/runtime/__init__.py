@@ -1,0 +1,1 @@
+"""Carries commands out: sockets, handlers, tasks; keeps the journal and the statistics."""

@@ -1,0 +1,50 @@
+"""Frames as an async iterator: for those who would rather loop than be called."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from kizuna.runtime.subscribers import Handler
+from kizuna.runtime.transport import Frame
+
+
+class FrameStream:
+    """Responsible for keeping at most ``limit`` frames for a reader that is slower than the server.
+
+    The oldest go first, and :attr:`dropped` says how many did. Ends when the service is disconnected, or by
+    ``close()``; leaving the loop closes it.
+    """
+
+    def __init__(self, subscribe: Callable[[Handler[Frame]], Callable[[], None]], limit: int) -> None:
+        self._waiting: deque[Frame] = deque()
+        self._limit = limit
+        self._news = asyncio.Event()
+        self.is_closed = False
+        self.dropped = 0  #: frames that were never read, because the reader was too slow
+        self._unsubscribe = subscribe(self._take)
+
+    def close(self) -> None:
+        """Take no more; what is here already can still be read."""
+        self.is_closed = True
+        self._unsubscribe()
+        self._news.set()
+
+    def __aiter__(self) -> FrameStream:
+        return self
+
+    async def __anext__(self) -> Frame:
+        while not self._waiting:
+            if self.is_closed:
+                raise StopAsyncIteration
+            self._news.clear()
+            await self._news.wait()
+        return self._waiting.popleft()
+
+    def _take(self, frame: Frame) -> None:
+        if len(self._waiting) >= self._limit:
+            self._waiting.popleft()
+            self.dropped += 1
+        self._waiting.append(frame)
+        self._news.set()

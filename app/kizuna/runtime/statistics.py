@@ -1,0 +1,95 @@
+"""How a connection has fared, in numbers."""
+
+from __future__ import annotations
+
+from collections import deque
+from math import ceil
+from typing import NamedTuple
+
+from kizuna.core import events
+from kizuna.core.events import Event
+from kizuna.core.state import ConnectionState
+from kizuna.core.states import Status
+from kizuna.platform import Instant
+
+#: Round trips that median and 95th percentile are taken from: the last hour at one heartbeat every 30 s.
+ROUND_TRIPS = 120
+
+_STANDING = (Status.CONNECTED, Status.SUSPECT)
+
+
+class Statistics(NamedTuple):
+    """Since the service was made. Times in seconds; None where nothing was measured yet."""
+
+    attempts: int  #: links begun
+    connections: int  #: times that the connection came to stand
+    drops: int  #: times that it stopped standing, other than by disconnect()
+    rollovers: int  #: links replaced before they ended
+    frames_received: int  #: well-formed or not
+    frames_malformed: int
+    seconds_connected: float
+    rtt_last: float | None  #: round trip from a ping to its pong
+    rtt_median: float | None
+    rtt_p95: float | None
+
+
+class Meter:
+    """Responsible for counting, event by event."""
+
+    def __init__(self) -> None:
+        self._attempts = self._connections = self._drops = self._rollovers = 0
+        self._frames = self._malformed = 0
+        self._connected_before = 0.0
+        self._standing_since: float | None = None
+        self._round_trips: deque[float] = deque(maxlen=ROUND_TRIPS)
+
+    def note_attempt(self) -> None:
+        """A link was begun."""
+        self._attempts += 1
+
+    def note(self, event: Event, before: ConnectionState, after: ConnectionState, now: Instant) -> None:
+        """``event`` led from one state to the other."""
+        match event:
+            case events.FrameReceived():
+                self._frames += 1
+            case events.FrameMalformed():
+                self._frames += 1
+                self._malformed += 1
+        if after.rtt is not None and after.rtt is not before.rtt:
+            self._round_trips.append(after.rtt)
+        stood, stands = before.status in _STANDING, after.status in _STANDING
+        if stands and not stood:
+            self._connections += 1
+            self._standing_since = now.monotonic
+        elif stood and not stands:
+            self._drops += after.status is not Status.CLOSED
+            self._connected_before += self._standing(now)
+            self._standing_since = None
+        elif stood and before.link != after.link:
+            self._rollovers += 1
+
+    def read(self, now: Instant) -> Statistics:
+        """The numbers at this moment."""
+        ordered = sorted(self._round_trips)
+        return Statistics(
+            attempts=self._attempts,
+            connections=self._connections,
+            drops=self._drops,
+            rollovers=self._rollovers,
+            frames_received=self._frames,
+            frames_malformed=self._malformed,
+            seconds_connected=self._connected_before + self._standing(now),
+            rtt_last=self._round_trips[-1] if ordered else None,
+            rtt_median=_percentile(ordered, 0.5),
+            rtt_p95=_percentile(ordered, 0.95),
+        )
+
+    def _standing(self, now: Instant) -> float:
+        return 0.0 if self._standing_since is None else now.monotonic - self._standing_since
+
+
+def _percentile(ordered: list[float], share: float) -> float | None:
+    """The smallest value that ``share`` of all do not exceed."""
+    if not ordered:
+        return None
+    return ordered[max(0, ceil(share * len(ordered)) - 1)]

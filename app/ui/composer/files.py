@@ -1,0 +1,41 @@
+"""Files have no place here: neither dropped ones nor pasted pictures."""
+
+from __future__ import annotations
+
+import js
+from pyodide.ffi import JsNull
+
+from chat.store import NoticeKind
+from ui.actions import Actions
+from ui.composer.rules import only_files, replaces_page
+from ui.kit.dom import Listeners
+
+
+class Files:
+    """Responsible for saying that only text can be sent, where the browser would open a file instead of the page, or
+    do nothing."""
+
+    def __init__(self, actions: Actions, listeners: Listeners) -> None:
+        self._actions = actions
+        for event in ("dragover", "drop"):
+            listeners.on(js.document, event, self._drag)
+        listeners.on(js.document, "paste", self._paste)
+
+    def _drag(self, event: js.DragEvent) -> None:
+        types = _types(event.dataTransfer)
+        find_field = getattr(event.target, "closest", None)  # text has none
+        if not replaces_page(types, in_field=bool(find_field and find_field("textarea, input"))):
+            return
+        event.preventDefault()
+        if event.type == "drop" and "Files" in types:
+            self._actions.tell(NoticeKind.ONLY_TEXT)
+
+    def _paste(self, event: js.ClipboardEvent) -> None:
+        if only_files(_types(event.clipboardData)):
+            event.preventDefault()
+            self._actions.tell(NoticeKind.ONLY_TEXT)
+
+
+def _types(transfer: js.DataTransfer | JsNull) -> list[str]:
+    """What is dropped or pasted; nothing where a script made the event up."""
+    return [*getattr(transfer, "types", ())]

@@ -1,0 +1,266 @@
+"""Where one writes: a field that keeps what is typed until it is kept elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import js
+from pyodide.ffi import JsException
+
+from chat.store import ChatState, ChatStore, NoticeKind
+from kizuna.browser.storage import page_prefix
+from ui.actions import Actions
+from ui.composer.rules import (
+    BUSY_AFTER,
+    MOST_KIB,
+    Patience,
+    bytes_left,
+    characters_in,
+    composes,
+    cut,
+    fits,
+    fits_with,
+    sends,
+    units_of,
+)
+from ui.composer.send_queue import Sending
+from ui.kit.dom import Listeners, by_id
+from ui.kit.render import Frames
+from ui.kit.texts import Texts
+
+_DRAFT = "kizuna.draft."
+
+#: Notices about what was last done in the field; whether they make its text invalid.
+_REFUSALS = {
+    NoticeKind.MESSAGE_REFUSED: True,
+    NoticeKind.OUTBOX_FULL: True,
+    NoticeKind.TEXT_TOO_LONG: False,
+    NoticeKind.DRAFT_CUT: False,
+    NoticeKind.ONLY_TEXT: False,
+}
+
+#: The person and the room that a text belongs to. Before somebody has joined there is no person.
+Place = tuple[str | None, str]
+
+
+class ComposerView:
+    """Responsible for the field: the text of the person and the room shown, its draft, its keys, and its size."""
+
+    def __init__(
+        self, store: ChatStore, actions: Actions, texts: Texts, frames: Frames, listeners: Listeners
+    ) -> None:
+        self._actions = actions
+        self._texts = texts
+        self._frames = frames
+        self._form = by_id("composer")
+        self._field = by_id("composer-text")
+        self._count = by_id("composer-count")
+        self._refused = False  #: a notice of _REFUSALS is showing
+        self._patience = Patience(BUSY_AFTER)
+        self._composing = False  #: an input method would lose what it composes if the field were written to
+        self._touch_screen = js.matchMedia("(pointer: coarse)")
+        # Where CSS sizes the field by its content (field-sizing), nothing is left to do.
+        self._sizes_itself = js.CSS.supports("field-sizing", "content")
+        self._is_measured = False
+        self._sendings: dict[Place, Sending] = {}
+        self._place = _place(store.state)
+        self._enter(self._place)
+        # At once: a text must not be said in the room that comes after the one in which Enter was pressed.
+        self._unsubscribe = store.subscribe(_place, self._move)
+        self._listen(listeners)
+        self._name_enter_key()
+
+    def draw(self, state: ChatState, now: float) -> float | None:
+        """What goes with the field; what is typed is never drawn over."""
+        self._clear()
+        kind = state.notice.kind if state.notice is not None else None
+        self._refused = kind in _REFUSALS
+        self._field.setAttribute("aria-invalid", "true" if kind and _REFUSALS.get(kind) else "false")
+        if not self._is_measured:
+            self._measure()
+        busy, wake = self._patience.update(self._sending.is_busy, now)
+        self._form.setAttribute("aria-busy", "true" if busy else "false")
+        return wake
+
+    def focus(self) -> None:
+        """Let the person write."""
+        self._field.focus()
+
+    def close(self) -> None:
+        """Follow the store no longer, and wait for nothing."""
+        self._unsubscribe()
+        for sending in self._sendings.values():
+            sending.close()
+
+    # --- the person and the room ---
+
+    @property
+    def _sending(self) -> Sending:
+        return self._sendings[self._place]
+
+    def _move(self, place: Place) -> None:
+        self._sending.withdraw()
+        self._save_draft(self._place)
+        self._enter(place)
+
+    def _enter(self, place: Place) -> None:
+        self._place = place
+        if place not in self._sendings:
+            draft = _load_draft(place)
+            if not fits(draft):
+                draft = cut(draft)
+                self._actions.tell(NoticeKind.DRAFT_CUT, limit=MOST_KIB)
+            self._sendings[place] = Sending(draft, self._actions.say, partial(self._settled, place))
+        self._sending.clear()
+        self._fill(self._sending.text)
+        self._is_measured = False  # only when it is drawn, since it may not show yet
+        self._frames.mark(self)
+
+    # --- keys ---
+
+    def _listen(self, listeners: Listeners) -> None:
+        on: Callable[..., None] = listeners.on
+        on(self._form, "submit", self._submit)
+        on(self._field, "keydown", self._key)
+        on(self._field, "beforeinput", self._changes)
+        on(self._field, "input", self._changed)
+        for event in ("compositionstart", "compositionend", "blur"):
+            on(self._field, event, self._compose)
+        on(self._touch_screen, "change", lambda _: self._name_enter_key())
+
+    def _name_enter_key(self) -> None:
+        self._field.setAttribute("enterkeyhint", "enter" if self._touch_screen.matches else "send")
+
+    def _compose(self, event: js.Event) -> None:
+        was, says = self._composing, getattr(event, "isComposing", None)
+        self._composing = composes(event.type, says, was)
+        if was and not self._composing:
+            self._frames.mark(self)
+
+    def _key(self, event: js.KeyboardEvent) -> None:
+        self._compose(event)
+        if event.key == "Enter" and sends(
+            event.key,
+            shift=event.shiftKey,
+            control=event.ctrlKey or event.metaKey,
+            alt=event.altKey,
+            composing=event.isComposing,
+            key_code=event.keyCode,
+            coarse=self._touch_screen.matches,
+        ):
+            event.preventDefault()
+            self._send()
+
+    def _submit(self, event: js.Event) -> None:
+        event.preventDefault()
+        if self._composing:
+            self._field.blur()  # the button means all that stands there, what is being composed too
+        self._send()
+        self._field.focus()
+
+    def _changes(self, event: js.InputEvent) -> None:
+        self._compose(event)
+        sending, field = self._sending, self._field
+        inserted = str(event.data or "")
+        if inserted and not fits_with(sending.shown, field.selectionStart, field.selectionEnd, inserted):
+            event.preventDefault()
+            self._actions.tell(NoticeKind.TEXT_TOO_LONG, limit=MOST_KIB)
+        elif sending.has_sent_words:
+            sending.touch(characters_in(sending.shown, field.selectionStart))
+
+    def _changed(self, event: js.InputEvent) -> None:
+        self._compose(event)
+        text, shown = self._field.value, self._sending.shown
+        if len(text) > len(shown) and not fits(text):  # it came in a way that cannot be refused before
+            self._write(shown)
+            self._actions.tell(NoticeKind.TEXT_TOO_LONG, limit=MOST_KIB)
+            return
+        if not getattr(
+            event, "inputType", ""
+        ):  # not typed: something filled the field in, from its beginning
+            self._sending.touch(0)
+        self._sending.edit(text)
+        self._save_draft(self._place)
+        self._measure()
+        if self._refused:
+            self._actions.dismiss_notice()
+        if text.strip():
+            self._actions.note_typing()
+
+    # --- sending ---
+
+    def _send(self) -> None:
+        self._sending.edit(self._field.value)  # whoever filled the field in may have told nobody
+        self._sending.send()
+        self._frames.mark(self)
+
+    def _settled(self, place: Place) -> None:
+        self._save_draft(place)
+        self._frames.mark(self)
+        if place == self._place:
+            self._clear()
+
+    def _clear(self) -> None:
+        """Take what is kept out of the field, unless an input method is at work; then as soon as it is not."""
+        if not self._composing and self._sending.clear():
+            self._write(self._sending.text)
+            if self._refused:
+                self._actions.dismiss_notice()
+
+    def _write(self, text: str) -> None:
+        """What stood at the beginning is gone; the cursor stays between the same letters."""
+        field = self._field
+        gone = units_of(field.value) - units_of(text)
+        start, end = field.selectionStart - gone, field.selectionEnd - gone
+        self._fill(text)
+        if text and field.matches(":focus"):
+            field.setSelectionRange(max(0, start), max(0, end))
+        self._measure()
+
+    def _fill(self, text: str) -> None:
+        self._field.value = text
+        self._composing = False  # no event tells this end
+
+    def _measure(self) -> None:
+        self._is_measured = True
+        text = self._field.value
+        if not self._sizes_itself:
+            self._field.style.setProperty("height", "auto")
+            self._field.style.setProperty("height", f"{self._field.scrollHeight}px")
+        left = bytes_left(text)
+        self._count.hidden = left is None
+        if left is not None:
+            key = "composer.left" if left >= 0 else "composer.over"
+            self._count.textContent = self._texts(key, count=abs(left))
+            self._count.toggleAttribute("data-over", left < 0)
+
+    def _save_draft(self, place: Place) -> None:
+        key, text = _key_of_draft(place), self._sendings[place].draft
+        if key is None:
+            return
+        try:
+            if text:
+                js.sessionStorage.setItem(key, text)
+            else:
+                js.sessionStorage.removeItem(key)
+        except JsException:
+            return
+
+
+def _place(state: ChatState) -> Place:
+    return state.name, state.room_id
+
+
+def _key_of_draft(place: Place) -> str | None:
+    """Nobody's draft is kept before somebody has joined."""
+    name, room_id = place
+    return None if name is None else f"{page_prefix()}{_DRAFT}{room_id}/{name}"
+
+
+def _load_draft(place: Place) -> str:
+    key = _key_of_draft(place)
+    try:
+        return (js.sessionStorage.getItem(key) or "") if key else ""
+    except JsException:  # storage may be forbidden; then a draft lives as long as the page
+        return ""

@@ -1,0 +1,1 @@
+"""How the connection is shown: status pill, banner, countdown, "Try now"."""

@@ -1,0 +1,86 @@
+"""One debounced answer to "is the connection in trouble?", for the banner, the title and the announcements.
+
+A drop that heals within the grace leaves no trace there; only the pill shows it.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from chat.store import ChatState
+from kizuna.core.states import Status
+
+GRACE = 3.0  #: seconds without a connection before the banner shows
+FIRST_GRACE = 5.0  #: the same before the first connection: starting is not trouble
+SUCCESS_FOR = 5.0  #: seconds that "Back online" stays
+
+_OPEN = (Status.CONNECTED, Status.SUSPECT)
+_FINAL = (Status.EXHAUSTED, Status.REJECTED)
+_QUIET = (Status.IDLE, Status.CLOSED, Status.SUSPENDED)
+
+
+class Phase(StrEnum):
+    """What the banner is about."""
+
+    NONE = "none"
+    TROUBLE = "trouble"  #: not connected, and something is being done about it
+    FAILED = "failed"  #: not connected, and a person has to do something
+    SUCCESS = "success"  #: connected again after trouble was shown
+
+
+class Outage:
+    """Responsible for when trouble begins and ends to be worth telling; ``update`` may be called at any time."""
+
+    def __init__(self) -> None:
+        self.phase = Phase.NONE
+        self._down_since: float | None = None
+        self._success_until = 0.0
+        self._waiting_before = 0
+        self._waiting_now = 0
+
+    @property
+    def sent(self) -> int:
+        """How many messages that waited during the outage are stored since it ended."""
+        return max(0, self._waiting_before - self._waiting_now)
+
+    @property
+    def in_trouble(self) -> bool:
+        """Whether a person is told that there is no connection."""
+        return self.phase in (Phase.TROUBLE, Phase.FAILED)
+
+    def seen_again(self, now: float) -> None:
+        """The page became visible: what happened behind the person's back gets a grace of its own."""
+        if self._down_since is not None:
+            self._down_since = now
+
+    def update(self, state: ChatState, now: float) -> float | None:
+        """Take note of ``state``; returns when to be called again though nothing changes."""
+        status = state.link.status
+        self._waiting_now = state.waiting
+        if state.name is None or status in _QUIET:
+            self.phase = Phase.NONE
+            self._down_since = None
+            return None
+        if status in _OPEN:
+            return self._connected(state, now)
+        self._waiting_before = state.waiting
+        if self._down_since is None:
+            self._down_since = now
+        if status in _FINAL:
+            self.phase = Phase.FAILED
+            return None
+        grace = FIRST_GRACE if state.link.last_connected_at is None else GRACE
+        shown_at = self._down_since + grace
+        self.phase = Phase.TROUBLE if now >= shown_at else Phase.NONE
+        return None if now >= shown_at else shown_at
+
+    def _connected(self, state: ChatState, now: float) -> float | None:
+        self._down_since = None
+        if state.catching_up:  # not before nothing is missing any more
+            return None
+        if self.in_trouble:
+            self.phase = Phase.SUCCESS
+            self._success_until = now + SUCCESS_FOR
+        if self.phase is Phase.SUCCESS and now >= self._success_until:
+            self.phase = Phase.NONE
+        return self._success_until if self.phase is Phase.SUCCESS else None

@@ -1,0 +1,70 @@
+"""The connection in two or three words: the pill that is always on the page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from chat.store import ChatState, Link
+from kizuna.core.states import Status
+
+
+class Kind(StrEnum):
+    """How it looks; never told by colour alone."""
+
+    IDLE = "idle"
+    OK = "ok"
+    BUSY = "busy"
+    WARN = "warn"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class Pill:
+    """What the pill shows: ``key`` of its text, with ``seconds`` in it where that is a number."""
+
+    kind: Kind
+    icon: str
+    key: str
+    seconds: int | None = None
+
+
+_CONNECTING = Pill(Kind.BUSY, "busy", "status.connecting")
+_RECONNECTING = Pill(Kind.BUSY, "busy", "status.reconnecting")
+_CATCHING_UP = Pill(Kind.BUSY, "busy", "status.catching_up")
+
+_BY_STATUS = {
+    Status.IDLE: Pill(Kind.IDLE, "idle", "status.idle"),
+    Status.CONNECTED: Pill(Kind.OK, "connected", "status.connected"),
+    Status.SUSPECT: Pill(Kind.BUSY, "busy", "status.suspect"),
+    Status.OFFLINE: Pill(Kind.WARN, "offline", "status.offline"),
+    Status.SUSPENDED: Pill(Kind.IDLE, "paused", "status.suspended"),
+    Status.EXHAUSTED: Pill(Kind.BAD, "trouble", "status.exhausted"),
+    Status.REJECTED: Pill(Kind.BAD, "stopped", "status.rejected"),
+    Status.CLOSED: Pill(Kind.IDLE, "idle", "status.closed"),
+}
+
+
+def pill_for(state: ChatState, seconds: int | None) -> Pill:
+    """The pill for ``state``, ``seconds`` before the next attempt (None: no number)."""
+    link = state.link
+    if link.status is Status.WAITING:
+        return _waiting(seconds)
+    if state.catching_up and link.status in (Status.CONNECTED, Status.CONNECTING):
+        return _CATCHING_UP
+    if link.status is Status.CONNECTING:
+        return _RECONNECTING if came_before(link) else _CONNECTING
+    return _BY_STATUS[link.status]
+
+
+def came_before(link: Link) -> bool:
+    """Whether this is not the first attempt to get anywhere."""
+    return link.last_connected_at is not None or link.attempt > 1
+
+
+def _waiting(seconds: int | None) -> Pill:
+    if seconds is None:
+        return Pill(Kind.WARN, "waiting", "status.waiting")
+    if seconds == 0:  # the attempt is about to be made: never a 0 that stands still
+        return _CONNECTING
+    return Pill(Kind.WARN, "waiting", "status.waiting_seconds", seconds)

@@ -1,0 +1,117 @@
+"""The connection on the page: the pill, "Try now", the banner. Its "Reload" is served by static/boot/updates.js."""
+
+from __future__ import annotations
+
+import js
+from pyodide.ffi import to_js
+
+from chat.identity import INTERCEPTED
+from chat.store import ChatState
+from kizuna.core.states import Status
+from ui.actions import Actions
+from ui.connection.banner import Words, banner_words
+from ui.connection.countdown import Countdown, next_tick
+from ui.connection.outage import Outage
+from ui.connection.status_pill import Pill, pill_for
+from ui.connection.try_now import TryNow
+from ui.kit.dom import Listeners, by_id, icon
+from ui.kit.formats import Formats
+from ui.kit.render import Frames
+from ui.kit.texts import Texts
+
+
+class ConnectionView:
+    """Responsible for pill, button and banner. The button keeps its place in the document, whatever else shows."""
+
+    def __init__(
+        self,
+        actions: Actions,
+        texts: Texts,
+        formats: Formats,
+        outage: Outage,
+        frames: Frames,
+        listeners: Listeners,
+    ) -> None:
+        self._actions = actions
+        self._texts = texts
+        self._formats = formats
+        self._outage = outage
+        self._frames = frames
+        self._countdown = Countdown()
+        self._button_rule = TryNow()
+        self._pill_element = by_id("connection")
+        self._pill_words = by_id("connection-words")
+        self._button = by_id("try-now")
+        self._banner = by_id("banner")
+        self._reason: str | None = None
+        self._pill: Pill | None = None
+        self._banner_drawn: tuple[object, ...] = ()
+        self._button_drawn: tuple[bool, bool] | None = None
+        listeners.on(self._button, "click", lambda _: self._try_now())
+
+    def draw(self, state: ChatState, now: float) -> float | None:
+        """All three."""
+        link = state.link
+        self._tell_worker(link.reason)
+        deadline = link.retry_at if link.status is Status.WAITING else None
+        seconds = self._countdown.seconds(deadline, now)
+        self._draw_pill(pill_for(state, seconds))
+        wakes = [self._outage.update(state, now), self._button_rule.update(link, now)]
+        if deadline is not None:
+            # Without a number only the moment matters at which the deadline has come.
+            wakes.append(next_tick(deadline, now) if seconds is not None else deadline)
+        self._draw_button()
+        self._draw_banner(
+            banner_words(state, self._outage, self._texts, self._formats.time, js.location.origin)
+        )
+        return min((wake for wake in wakes if wake is not None and wake > now), default=None)
+
+    def _tell_worker(self, reason: str | None) -> None:
+        """A page that the service worker keeps would be loaded again without ever meeting the gate."""
+        if reason == self._reason:
+            return
+        self._reason = reason
+        workers = getattr(js.navigator, "serviceWorker", None)  # there is none without https
+        if reason == INTERCEPTED and workers and workers.controller:
+            message = to_js({"type": "intercepted"}, dict_converter=js.Object.fromEntries)
+            workers.controller.postMessage(message)
+
+    def _draw_pill(self, pill: Pill) -> None:
+        if pill == self._pill:
+            return
+        if self._pill is None or pill.icon != self._pill.icon:
+            icon(by_id("connection-icon"), pill.icon)
+        self._pill = pill
+        self._pill_element.setAttribute("data-kind", pill.kind)
+        self._pill_words.textContent = self._texts(pill.key, count=pill.seconds or 0)
+
+    def _draw_button(self) -> None:
+        wanted = (self._button_rule.shown, self._button_rule.busy)
+        if wanted == self._button_drawn:
+            return
+        self._button_drawn = wanted
+        shown, busy = wanted
+        had_focus = not shown and self._button.contains(js.document.activeElement)
+        self._button.hidden = not shown
+        # Not `disabled`: that would take the focus away from whoever presses it.
+        self._button.setAttribute("aria-disabled", "true" if busy else "false")
+        self._button.setAttribute("aria-busy", "true" if busy else "false")
+        if had_focus:
+            by_id("composer-text").focus()
+
+    def _draw_banner(self, words: Words | None) -> None:
+        wanted = (self._outage.phase, words)
+        if wanted == self._banner_drawn:
+            return
+        self._banner_drawn = wanted
+        self._banner.hidden = words is None
+        self._banner.setAttribute("data-kind", self._outage.phase)
+        if words is not None:
+            by_id("banner-title").textContent = words.title
+            by_id("banner-text").textContent = words.text
+            by_id("banner-reload").hidden = not words.reloads
+
+    def _try_now(self) -> None:
+        if self._button_rule.press(self._frames.now()):
+            self._frames.mark(self)
+            self._actions.try_now()

@@ -1,0 +1,70 @@
+"""The browser's animation frames and timers, for ``frames.Frames``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import js
+
+from ui.kit.dom import Listeners
+
+# WebKit was seen to hold frames back for seconds although the page is visible, and no browser has any for a hidden
+# page. Title and the attributes that automation reads stay true all the same: after this time a timer draws.
+_PATIENCE_MS = 250
+
+
+class BrowserFrames:
+    """Responsible for calling back before the next paint, or by a timer where nothing is painted."""
+
+    def __init__(self) -> None:
+        self._listeners = Listeners()
+        self._frame: int | None = None
+        self._timer: int | None = None
+        self._wake: int | None = None
+
+    def start(self, on_frame: Callable[[], None], on_wake: Callable[[], None]) -> None:
+        """Use these from now on."""
+
+        def frame(*_: object) -> None:
+            self._cancel()
+            on_frame()
+
+        def wake() -> None:
+            self._wake = None
+            on_wake()
+
+        self._on_frame = self._listeners.keep(frame)
+        self._on_wake = self._listeners.keep(wake)
+        self._listeners.on(js.document, "visibilitychange", lambda _: self._visibility_changed())
+
+    def request_frame(self) -> None:
+        """Call ``on_frame`` once, soon."""
+        hidden = js.document.hidden
+        self._timer = js.setTimeout(self._on_frame, 0 if hidden else _PATIENCE_MS)
+        if not hidden:
+            self._frame = js.requestAnimationFrame(self._on_frame)
+
+    def wake_in(self, seconds: float | None) -> None:
+        """Call ``on_wake`` after ``seconds`` instead of any earlier appointment."""
+        if self._wake is not None:
+            js.clearTimeout(self._wake)
+        self._wake = None if seconds is None else js.setTimeout(self._on_wake, seconds * 1000)
+
+    def close(self) -> None:
+        """Call nothing any more."""
+        self.wake_in(None)
+        self._cancel()
+        self._listeners.close()
+
+    def _cancel(self) -> None:
+        if self._frame is not None:
+            js.cancelAnimationFrame(self._frame)
+        if self._timer is not None:
+            js.clearTimeout(self._timer)
+        self._frame = self._timer = None
+
+    def _visibility_changed(self) -> None:
+        """A frame asked for while visible would come only when the page is looked at again."""
+        if js.document.hidden and self._frame is not None:
+            self._cancel()
+            self.request_frame()

@@ -1,0 +1,65 @@
+"""Dates and times as the person's language, region and time zone write them."""
+
+from __future__ import annotations
+
+import js
+
+from ui.kit.days import relative_day, sound
+from ui.kit.locales import locales_of
+from ui.kit.texts import Texts
+
+# Every time zone is whole quarters of an hour away from UTC, so a day begins with one.
+_QUARTER_MS = 15 * 60 * 1000
+
+
+class Formats:
+    """Responsible for times in words. Made when the page opens, so that no formatter is frozen into a snapshot."""
+
+    def __init__(self, texts: Texts) -> None:
+        make = js.Intl.DateTimeFormat.new
+        dates, clock = locales_of(texts.language, js.navigator.languages)
+        cycle = make(clock, hour="numeric").resolvedOptions().hourCycle
+        self._texts = texts
+        self._time = make(dates, hour="numeric", minute="2-digit", hourCycle=cycle)
+        self._full = make(dates, dateStyle="full", timeStyle="medium", hourCycle=cycle)
+        self._date = make(dates, weekday="long", day="numeric", month="long")
+        self._date_and_year = make(dates, dateStyle="long")
+        self._days: dict[int, str] = {}
+
+    def time(self, milliseconds: float) -> str:
+        """The time of day."""
+        return self._time.format(sound(milliseconds))
+
+    def full(self, milliseconds: float) -> str:
+        """Day and time, for a tooltip."""
+        return self._full.format(sound(milliseconds))
+
+    def day(self, milliseconds: float) -> str:
+        """The local day, as ISO date."""
+        milliseconds = sound(milliseconds)
+        quarter = int(milliseconds // _QUARTER_MS)
+        day = self._days.get(quarter)
+        if day is None:
+            date = js.Date.new(milliseconds)
+            day = f"{date.getFullYear():04}-{date.getMonth() + 1:02}-{date.getDate():02}"
+            self._days[quarter] = day
+        return day
+
+    def today(self) -> str:
+        """The local day it is."""
+        return self.day(js.Date.now())
+
+    def seconds_to_midnight(self) -> float:
+        """How long the words "today" and "yesterday" stay true."""
+        now = js.Date.new()
+        midnight = js.Date.new(now.getFullYear(), now.getMonth(), now.getDate() + 1)
+        return (midnight.getTime() - now.getTime()) / 1000
+
+    def day_words(self, milliseconds: float, today: str) -> str:
+        """The day as a heading: today, yesterday, or its date; the year only when it is another one."""
+        day = self.day(milliseconds)
+        key = relative_day(day, today)
+        if key is not None:
+            return self._texts(key)
+        date = self._date if day[:4] == today[:4] else self._date_and_year
+        return date.format(sound(milliseconds))

@@ -1,0 +1,1 @@
+"""The list of messages: which rows, what changes, where the reader is."""

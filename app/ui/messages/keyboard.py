@@ -1,0 +1,69 @@
+"""Walking through the messages with the keyboard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import js
+
+from ui.kit.dom import Listeners
+
+_KEYS = {"ArrowUp", "ArrowDown", "Home", "End", "Escape"}
+
+
+class MessageKeys:
+    """Responsible for the keys of the list: one stop for Tab, then Up, Down, Home, End; Tab to what
+    can be done with the message one is at; Escape goes back to writing."""
+
+    def __init__(
+        self, box: js.Element, rows: js.Element, listeners: Listeners, leave: Callable[[], None]
+    ) -> None:
+        self._box = box
+        self._rows = rows
+        self._leave = leave
+        self._article: Any = None  #: the message that holds the focus
+        listeners.on(box, "keydown", self._key)
+        listeners.on(box, "focusin", self._focused)
+
+    def _key(self, event: js.KeyboardEvent) -> None:
+        key = event.key
+        if key not in _KEYS or event.shiftKey or event.ctrlKey or event.altKey or event.metaKey:
+            return
+        if key == "Escape":
+            self._leave()
+            return
+        target = event.target
+        article = target if target.matches("article") else None
+        if article is None and target.js_id != self._box.js_id:  # a button or a link has its own use for keys
+            return
+        wanted = self._wanted(key, article)
+        if wanted:
+            event.preventDefault()
+            wanted.focus()
+
+    def _focused(self, event: js.Event) -> None:
+        """Tab finds what can be done with the message one is at, and passes by that of all others."""
+        article = event.target.closest("article") or None
+        if self._article is not None:
+            _let_tab_stop(self._article, False)
+        self._article = article
+        if article is not None:
+            _let_tab_stop(article, True)
+
+    def _wanted(self, key: str, article: Any) -> Any:
+        if key == "Home":
+            return self._rows.querySelector("article")
+        if key == "End" or article is None:
+            return self._rows.querySelector("article:last-of-type")
+        element = article
+        while element:
+            element = element.previousElementSibling if key == "ArrowUp" else element.nextElementSibling
+            if element and element.matches("article"):
+                return element
+        return None
+
+
+def _let_tab_stop(article: Any, stop: bool) -> None:
+    for button in article.querySelectorAll("[data-roving]"):
+        button.tabIndex = 0 if stop else -1

@@ -1,0 +1,157 @@
+"""One row of the list in the DOM."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import js
+from pyodide.ffi import JsException
+
+from chat.timeline import Delivery, Entry
+from ui.kit.days import iso
+from ui.kit.dom import Template, icon, part
+from ui.kit.formats import Formats
+from ui.kit.texts import Texts
+from ui.messages.failures import failure_text
+from ui.messages.folds import LINES, Folds
+from ui.messages.links import Piece, pieces
+from ui.messages.people import hue, initial
+from ui.messages.rows import DayRow, MessageRow, Row
+
+_ICONS = {Delivery.SENT: "sent", Delivery.FAILED: "failed"}
+_WAITING_ICON = "waiting"
+_ON_ITS_WAY = (Delivery.QUEUED, Delivery.SENDING)
+
+
+class RowFactory:
+    """Responsible for making rows and for drawing them anew in place. Text of others enters as text, never as HTML."""
+
+    def __init__(self, texts: Texts, formats: Formats, folds: Folds) -> None:
+        self._texts = texts
+        self._formats = formats
+        self._folds = folds
+        self._message = Template("template-message", texts)
+        self._day = Template("template-day", texts)
+        self._unread = Template("template-unread", texts)
+
+    def make(self, row: Row, today: str) -> Any:
+        """An element for ``row``."""
+        if isinstance(row, MessageRow):
+            return self._make_message(row)
+        if isinstance(row, DayRow):
+            element = self._day.make()
+            self.name_day(element, row, today)
+            return element
+        return self._unread.make()
+
+    def change(self, element: Any, old: Row, new: Row, today: str) -> None:
+        """Make ``element`` show ``new``, touching only what differs from ``old``."""
+        if isinstance(old, MessageRow) and isinstance(new, MessageRow):
+            if new.continues != old.continues:
+                element.toggleAttribute("data-continues", new.continues)
+            if new.entry is not old.entry:
+                self._change_message(element, old.entry, new.entry)
+        elif isinstance(new, DayRow):
+            self.name_day(element, new, today)
+
+    def name_day(self, element: Any, row: DayRow, today: str) -> None:
+        """Write the day's name, which changes at midnight."""
+        day = part(element, "day")
+        day.setAttribute("datetime", row.day)
+        day.textContent = self._formats.day_words(row.timestamp, today)
+
+    def _make_message(self, row: MessageRow) -> Any:
+        element = self._message.make()
+        entry = row.entry
+        element.setAttribute("data-hue", hue(entry.sender_id))
+        element.setAttribute("data-client-message-id", entry.client_message_id or "")
+        if entry.own:
+            element.setAttribute("data-own", "")
+        if row.continues:
+            element.setAttribute("data-continues", "")
+        part(element, "avatar").textContent = initial(entry.sender_name)
+        self._draw_sender(element, entry)
+        self._draw_ids(element, entry)
+        self._draw_time(element, entry)
+        self._draw_content(element, entry)
+        self._draw_delivery(element, entry)
+        return element
+
+    def _change_message(self, element: Any, old: Entry, new: Entry) -> None:
+        if (old.sender_name, old.own) != (new.sender_name, new.own):
+            self._draw_sender(element, new)
+        if (old.message_id, old.seq) != (new.message_id, new.seq):
+            self._draw_ids(element, new)
+        if old.timestamp != new.timestamp:
+            self._draw_time(element, new)
+        if (old.content, old.deleted) != (new.content, new.deleted):
+            self._draw_content(element, new)
+        if (old.state, old.failure) != (new.state, new.failure):
+            self._draw_delivery(element, new)
+
+    def _draw_sender(self, element: Any, entry: Entry) -> None:
+        part(element, "sender").textContent = entry.sender_name
+
+    def _draw_ids(self, element: Any, entry: Entry) -> None:
+        element.setAttribute("data-message-id", entry.message_id or "")
+        element.setAttribute("data-seq", "" if entry.seq is None else str(entry.seq))
+
+    def _draw_time(self, element: Any, entry: Entry) -> None:
+        time = part(element, "time")
+        time.setAttribute("datetime", iso(entry.timestamp))
+        time.title = self._formats.full(entry.timestamp)
+        time.textContent = self._formats.time(entry.timestamp)
+
+    def _draw_content(self, element: Any, entry: Entry) -> None:
+        content = part(element, "content")
+        element.toggleAttribute("data-deleted", entry.deleted)
+        if entry.deleted:
+            content.textContent = self._texts("message.deleted")
+            return
+        found = pieces(entry.content)
+        if len(found) == 1 and found[0].link is None:
+            content.textContent = entry.content
+        else:
+            content.replaceChildren(*[_node(piece) for piece in found])
+        if len(entry.content) >= LINES:
+            self._folds.watch(content)
+
+    def _draw_delivery(self, element: Any, entry: Entry) -> None:
+        element.setAttribute("data-state", entry.state)
+        if not entry.own:
+            return
+        icon(part(element, "delivery-icon"), _ICONS.get(entry.state, _WAITING_ICON))
+        part(element, "delivery-words").textContent = self._texts(f"delivery.{entry.state}")
+        self._show(element, "failure", entry.state is Delivery.FAILED)
+        self._show(element, "withdraw", entry.state in _ON_ITS_WAY)
+        if entry.state is Delivery.FAILED:
+            part(element, "failure-words").textContent = failure_text(entry.failure, self._texts)
+
+    def _show(self, element: Any, name: str, shown: bool) -> None:
+        """A button that goes while somebody is on it leaves them with the message that it belonged to."""
+        found = part(element, name)
+        had_focus = not shown and found.contains(js.document.activeElement)
+        found.hidden = not shown
+        if had_focus:
+            element.focus()
+
+
+def _node(piece: Piece) -> Any:
+    link = _link(piece.link) if piece.link is not None else None
+    return js.document.createTextNode(piece.text) if link is None else link
+
+
+def _link(address: str) -> Any:
+    """None if the browser knows no such address: a bad port, half an IPv6 number."""
+    try:
+        url = js.URL.new(address)
+    except JsException:
+        return None
+    link = js.document.createElement("a")
+    link.setAttribute("href", address)  # http, https or mailto: ui/messages/links.py knows no other
+    link.setAttribute("rel", "noopener noreferrer nofollow")
+    link.setAttribute("target", "_blank")
+    link.setAttribute("dir", "ltr")  # and so isolated: nothing around it, or in it, turns the other around
+    link.title = url.href  # where it leads, in letters that look like no others
+    link.textContent = address
+    return link

@@ -1,0 +1,245 @@
+"""The list of messages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import js
+
+from chat.store import ChatState
+from chat.timeline import Timeline
+from ui.actions import Actions
+from ui.kit.dom import Listeners, by_id
+from ui.kit.formats import Formats
+from ui.kit.render import Frames
+from ui.kit.texts import Texts
+from ui.messages.arrivals import Arrivals
+from ui.messages.diff import Change, Insert, Move, Remove, plan
+from ui.messages.folds import Folds
+from ui.messages.row_factory import RowFactory
+from ui.messages.rows import DayRow, Layout, Row
+from ui.messages.scroller import Scroller
+from ui.messages.window import Window
+
+
+class MessagesView:
+    """Responsible for the rows in the page: it changes what changed, and keeps the reader's place."""
+
+    def __init__(
+        self,
+        actions: Actions,
+        texts: Texts,
+        formats: Formats,
+        arrivals: Arrivals,
+        frames: Frames,
+        listeners: Listeners,
+    ) -> None:
+        self._actions = actions
+        self._texts = texts
+        self._formats = formats
+        self._arrivals = arrivals
+        self._frames = frames
+        self._box = by_id("messages")
+        self._list = by_id("rows")
+        self._earlier = by_id("earlier")
+        self._empty = by_id("empty")
+        self._jump_box = by_id("jump")
+        self._folds = Folds(listeners)
+        self._factory = RowFactory(texts, formats, self._folds)
+        self._layout = Layout(formats.day)
+        self._window = Window()
+        self._scroller = Scroller(self._box, self._list, listeners, lambda: frames.mark(self))
+        self._rows: tuple[Row, ...] = ()
+        self._elements: dict[str, Any] = {}
+        self._timeline: Timeline | None = None
+        self._room: str | None = None
+        self._today = ""
+        self._around: tuple[bool, bool, str] | None = None  #: what is drawn around the rows
+        self._seen = 0  #: arrivals when the reader was last at the end
+        self._unread_from: str | None = None
+        self._was_hidden = False
+        self._hidden_at = 0  #: arrivals when the page was hidden
+        self._asked_before: int | None = None  #: the first seq at which earlier messages were asked for
+        listeners.on(by_id("jump-button"), "click", lambda _: self._jump())
+        listeners.on(self._list, "click", self._click)
+
+    def draw(self, state: ChatState, now: float) -> float | None:
+        """Rows, then what depends on the place in them."""
+        if state.room_id != self._room:
+            self._enter(state.room_id)
+        self._arrivals.update(state)
+        self._note_unread()
+        self._draw_list(state)
+        self._draw_jump()
+        self._ask_for_earlier(state)
+        return now + self._formats.seconds_to_midnight() if self._rows else None
+
+    def close(self) -> None:
+        """Watch no longer."""
+        self._scroller.close()
+        self._folds.close()
+
+    # --- rows ---
+
+    def _enter(self, room: str) -> None:
+        self._room = room
+        self._window.reset()
+        self._scroller.following = True
+        self._seen = self._arrivals.total
+        self._unread_from = None
+        self._asked_before = None
+
+    def _draw_list(self, state: ChatState) -> None:
+        timeline, before = state.timeline, self._timeline
+        if before is None or _speaks(before, timeline):
+            self._scroller.following = True  # who says something wants to see it
+        self._timeline = timeline
+        entries = timeline.entries
+        shown = self._window.cut(entries, may_shrink=self._scroller.following and not self._holds_focus())
+        rows = self._layout.rows(shown, self._unread_from)
+        steps = plan(self._rows, rows)
+        today = self._formats.today()
+        around = (state.loading_earlier, not entries and state.caught_up, state.room_id)
+        self._rename_days(today)
+        if steps or around != self._around:
+            anchor = self._scroller.anchor()
+            self._draw_around(*around)
+            self._apply(steps)
+            self._folds.measure()
+            self._scroller.restore(anchor)
+        self._rows = rows
+        if timeline is not before:
+            self._box.setAttribute("data-count", str(len(timeline)))
+            self._box.setAttribute("data-first-seq", _number(timeline.first_seq))
+            self._box.setAttribute("data-last-seq", _number(timeline.last_seq))
+
+    def _draw_around(self, loading: bool, empty: bool, room: str) -> None:
+        if (loading, empty, room) != self._around:
+            self._around = (loading, empty, room)
+            self._earlier.hidden = not loading
+            self._empty.hidden = not empty
+            by_id("empty-words").textContent = self._texts("messages.empty", room=room)
+
+    def _apply(self, steps: Sequence[Insert | Move | Remove | Change]) -> None:
+        for step in steps:
+            if isinstance(step, Insert):
+                element = self._elements[step.row.key] = self._factory.make(step.row, self._today)
+                self._put(element, step.before)
+            elif isinstance(step, Move):
+                self._move(self._elements[step.key], step.before)
+            elif isinstance(step, Remove):
+                self._elements.pop(step.key).remove()
+            else:
+                self._factory.change(self._elements[step.old.key], step.old, step.new, self._today)
+
+    def _move(self, element: Any, before: str | None) -> None:
+        """What is put elsewhere in the document loses the focus; the reader did not go away."""
+        focused: Any = js.document.activeElement
+        had_focus = element.contains(focused)
+        self._put(element, before)
+        if had_focus:
+            focused.focus(preventScroll=True)
+
+    def _put(self, element: Any, before: str | None) -> None:
+        self._list.insertBefore(element, None if before is None else self._elements[before])
+
+    def _rename_days(self, today: str) -> None:
+        """At midnight today becomes yesterday."""
+        if today == self._today:
+            return
+        self._today = today
+        for row in self._rows:
+            if isinstance(row, DayRow):
+                self._factory.name_day(self._elements[row.key], row, today)
+
+    def _holds_focus(self) -> bool:
+        return bool(self._list.contains(js.document.activeElement))
+
+    # --- the reader's place ---
+
+    def _note_unread(self) -> None:
+        """A line stands before the first message that came while the page was hidden, until it is hidden again."""
+        hidden = js.document.hidden
+        if hidden and not self._was_hidden:
+            self._unread_from = None
+            self._hidden_at = self._arrivals.total
+        if hidden and self._unread_from is None:
+            new = self._arrivals.since(self._hidden_at)
+            self._unread_from = new[0].key if new else None
+        self._was_hidden = hidden
+
+    def _draw_jump(self) -> None:
+        if self._scroller.following:
+            if self._jump_box.contains(js.document.activeElement):
+                self._focus_new()
+            self._seen = self._arrivals.total
+        new = self._arrivals.total - self._seen
+        self._jump_box.hidden = self._scroller.following
+        if not self._scroller.following:
+            words = self._texts("messages.new", count=new) if new else self._texts("messages.latest")
+            by_id("jump-words").textContent = words
+
+    def _jump(self) -> None:
+        self._scroller.to_end(smooth=True)
+        self._frames.mark(self)
+
+    def _focus_new(self) -> None:
+        """The button that holds the focus goes: one reads on at the first new message."""
+        new = self._arrivals.since(self._seen)
+        first = self._elements.get(new[0].key) if new else self._list.querySelector("article:last-of-type")
+        (first or self._box).focus(preventScroll=True)
+
+    def _ask_for_earlier(self, state: ChatState) -> None:
+        """The reader is near the beginning: show more of what is here, else fetch what was before."""
+        if not self._scroller.near_top and not self._scroller.fits():
+            self._asked_before = None
+            return
+        first = state.timeline.first_seq
+        if not self._window.whole:
+            self._window.grow(state.timeline.entries)
+            self._frames.mark(self)
+        elif first is not None and first > 1 and first != self._asked_before and not state.loading_earlier:
+            self._asked_before = first
+            self._actions.load_earlier()
+
+    def _click(self, event: js.Event) -> None:
+        button = event.target.closest("[data-action]")
+        if not button:
+            return
+        article = button.closest("article")
+        client_message_id = str(article.getAttribute("data-client-message-id"))
+        action = button.getAttribute("data-action")
+        if action == "unfold":
+            self._scroller.following = False  # who reads it from its beginning is not taken to its end
+            self._folds.open(article)
+            self._frames.mark(self)
+            return
+        if action == "retry":
+            self._actions.retry(client_message_id)
+            return
+        if article.contains(js.document.activeElement):  # the message goes, and the reader's place with it
+            (_neighbour(article) or self._box).focus()
+        self._actions.discard(client_message_id)
+
+
+def _neighbour(article: Any) -> Any:
+    for sibling in ("nextElementSibling", "previousElementSibling"):
+        element = getattr(article, sibling)
+        while element and not element.matches("article"):
+            element = getattr(element, sibling)
+        if element:
+            return element
+    return None
+
+
+def _speaks(before: Timeline, now: Timeline) -> bool:
+    """Whether the person said something since ``before``."""
+    if not now.pending or now.pending is before.pending:
+        return False
+    known = {entry.key for entry in before.pending}
+    return now.pending[-1].key not in known
+
+
+def _number(seq: int | None) -> str:
+    return "" if seq is None else str(seq)

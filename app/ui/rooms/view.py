@@ -1,0 +1,136 @@
+"""The rooms that the person is in, and the way to another one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import js
+
+from chat.protocol import InvalidField, check_room
+from chat.store import ChatState, NoticeKind, RoomSummary
+from ui.actions import Actions
+from ui.kit.dom import Listeners, Template, by_id, part
+from ui.kit.texts import Texts
+from ui.messages.failures import refusal_text
+from ui.rooms.address import address_of, room_meant, room_of
+from ui.rooms.rules import badge, only_appends
+
+
+class RoomsView:
+    """Responsible for the bar of rooms. Its links and its form change the address; the page follows that."""
+
+    def __init__(
+        self, actions: Actions, texts: Texts, listeners: Listeners, write: Callable[[], None]
+    ) -> None:
+        """``write``: puts the focus where one writes, once the person has arrived in another room."""
+        self._actions = actions
+        self._texts = texts
+        self._write = write
+        self._bar = by_id("rooms")
+        self._list = by_id("room-list")
+        self._field = by_id("go-room")
+        self._problem = by_id("go-problem")
+        self._template = Template("template-room", texts)
+        self._items: dict[str, Any] = {}
+        self._drawn: tuple[object, ...] = ()
+        self._shown = ""
+        self._on_the_way = ""  #: the room whose name was typed
+        listeners.on(self._list, "click", self._click)
+        listeners.on(by_id("go"), "submit", self._submit)
+        listeners.on(self._field, "input", lambda _: self._complain(""))
+
+    def draw(self, state: ChatState, now: float) -> float | None:
+        """The rooms, and which of them shows."""
+        wanted = (state.name is None, state.rooms, state.room_id)
+        if wanted == self._drawn:
+            return None
+        self._drawn = wanted
+        self._bar.hidden = state.name is None
+        had_focus = self._list.contains(js.document.activeElement)
+        self._place([room.room_id for room in state.rooms])
+        for room in state.rooms:
+            self._draw_room(room, is_shown=room.room_id == state.room_id, alone=len(state.rooms) == 1)
+        if had_focus and not self._list.contains(js.document.activeElement):
+            self._focus(state.room_id)
+        if state.room_id != self._shown:
+            self._arrive(state.room_id)
+        return None
+
+    def _place(self, rooms: list[str]) -> None:
+        before = list(self._items)
+        if rooms == before:
+            return
+        for gone in set(before) - set(rooms):
+            self._items.pop(gone).remove()
+        self._items = {room: self._items.get(room) or self._make(room) for room in rooms}
+        if only_appends(before, rooms):
+            self._list.append(*[item for room, item in self._items.items() if room not in before])
+        else:
+            self._list.replaceChildren(*self._items.values())
+
+    def _make(self, room_id: str) -> Any:
+        item = self._template.make()
+        link = part(item, "link")
+        link.setAttribute("href", address_of(room_id))
+        link.title = part(item, "room").textContent = room_id
+        leave = part(item, "leave-room")
+        leave.setAttribute("data-room", room_id)
+        leave.title = self._texts("rooms.leave", room=room_id)
+        leave.setAttribute("aria-label", leave.title)
+        return item
+
+    def _draw_room(self, room: RoomSummary, *, is_shown: bool, alone: bool) -> None:
+        item = self._items[room.room_id]
+        if is_shown:
+            part(item, "link").setAttribute("aria-current", "page")
+        else:
+            part(item, "link").removeAttribute("aria-current")
+        part(item, "unread").hidden = not badge(room.unread)
+        part(item, "unread-number").textContent = badge(room.unread)
+        part(item, "unread-words").textContent = self._texts("rooms.unread", count=room.unread)
+        part(item, "leave-room").hidden = alone
+
+    def _arrive(self, room_id: str) -> None:
+        """Another room shows: bring it into sight, and let the person who asked for it write."""
+        self._shown = room_id
+        item = self._items.get(room_id)
+        if item is not None:
+            item.scrollIntoView(block="nearest", inline="nearest")
+        if room_id == self._on_the_way:
+            self._on_the_way = self._field.value = ""
+            self._write()
+
+    def _focus(self, room_id: str) -> None:
+        """What had the focus is gone."""
+        item = self._items.get(room_id)
+        if item is not None:
+            part(item, "link").focus()
+
+    def _click(self, event: js.Event) -> None:
+        button = event.target.closest("[data-room]")
+        if button:
+            self._actions.leave_room(str(button.getAttribute("data-room")))
+
+    def _submit(self, event: js.Event) -> None:
+        event.preventDefault()
+        name = room_meant(self._field.value)
+        if not name:
+            self._field.focus()
+            return
+        room_id = room_of(address_of(name)) or ""
+        try:
+            check_room("room", room_id)
+        except InvalidField as error:
+            params = {"room": room_id, "problem": error.reason, **error.params}
+            self._complain(refusal_text(f"notice.{NoticeKind.ROOM_REFUSED}", params, self._texts))
+            return
+        self._on_the_way = room_id
+        if self._on_the_way == self._shown:
+            self._arrive(self._shown)
+        else:
+            js.location.hash = address_of(name)
+
+    def _complain(self, problem: str) -> None:
+        """A name that was typed and that no room can have never gets into the address."""
+        self._problem.textContent = problem

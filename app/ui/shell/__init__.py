@@ -1,0 +1,1 @@
+"""What stands around the chat: title, screens, notices, announcements, the splash."""

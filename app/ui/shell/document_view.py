@@ -1,0 +1,64 @@
+"""What the whole document shows: the contract's attributes at once, the title with the next frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import js
+
+from chat.store import ChatState, ChatStore
+from ui.connection.outage import Outage
+from ui.kit.texts import Texts
+from ui.messages.arrivals import Arrivals
+from ui.shell.title import Unseen, page_title
+
+
+class DocumentView:
+    """Responsible for ``<html data-status data-caught-up data-joined>`` and the title."""
+
+    def __init__(self, store: ChatStore, texts: Texts, outage: Outage, arrivals: Arrivals) -> None:
+        self._texts = texts
+        self._outage = outage
+        self._arrivals = arrivals
+        self._unseen = Unseen()
+        self._title = ""
+        self._root = js.document.documentElement
+        self._root.lang = texts.language
+        # Not with the next frame: whoever waits for these may look at a hidden page, which has none.
+        self._unsubscribe: list[Callable[[], None]] = [
+            store.subscribe(lambda state: state.link.status, self._show_status),
+            store.subscribe(lambda state: state.caught_up, self._show_caught_up),
+            store.subscribe(lambda state: state.name is not None, self._show_joined),
+        ]
+        self._show_status(store.state.link.status)
+        self._show_caught_up(store.state.caught_up)
+        self._show_joined(store.state.name is not None)
+
+    def draw(self, state: ChatState, now: float) -> float | None:
+        """The title."""
+        wake = self._outage.update(state, now)
+        self._arrivals.update(state)
+        if not js.document.hidden or state.name is None:
+            self._unseen.look(state, self._arrivals.total)
+        title = page_title(
+            state.room_id if state.name is not None else None,
+            self._unseen.count(state, self._arrivals.total),
+            self._texts("title.trouble") if self._outage.in_trouble else "",
+        )
+        if title != self._title:
+            self._title = js.document.title = title
+        return wake
+
+    def close(self) -> None:
+        """Follow the store no longer."""
+        for unsubscribe in self._unsubscribe:
+            unsubscribe()
+
+    def _show_status(self, status: str) -> None:
+        self._root.setAttribute("data-status", str(status))
+
+    def _show_caught_up(self, caught_up: bool) -> None:
+        self._root.setAttribute("data-caught-up", "true" if caught_up else "false")
+
+    def _show_joined(self, joined: bool) -> None:
+        self._root.toggleAttribute("data-joined", joined)

@@ -1,0 +1,62 @@
+"""Which screen shows: the form that asks for a name, or the room."""
+
+from __future__ import annotations
+
+import js
+
+from chat.protocol import MAX_NAME_CHARACTERS
+from chat.store import ChatState
+from ui.actions import Actions
+from ui.kit.dom import Listeners, by_id
+from ui.kit.texts import Texts
+from ui.messages.people import hue, initial
+
+
+class ScreenView:
+    """Responsible for the join form, the header with room and person, and where the focus goes between them."""
+
+    def __init__(self, actions: Actions, texts: Texts, listeners: Listeners) -> None:
+        self._actions = actions
+        self._texts = texts
+        self._join = by_id("join")
+        self._room = by_id("room")
+        self._name_field = by_id("join-name")
+        self._name_field.setAttribute("maxlength", str(MAX_NAME_CHARACTERS))
+        self._drawn: tuple[object, ...] | None = None
+        listeners.on(by_id("join-form"), "submit", self._submit)
+        listeners.on(by_id("leave"), "click", lambda _: actions.leave())
+
+    def draw(self, state: ChatState, now: float) -> float | None:
+        """Names, and the screen."""
+        wanted = (state.name, state.user_id, state.room_id, state.suggested_name)
+        if wanted == self._drawn:
+            return None
+        before, self._drawn = self._drawn, wanted
+        name = state.name
+        self._room.hidden = by_id("person").hidden = by_id("place").hidden = name is None
+        self._join.hidden = name is not None
+        by_id("room-name").textContent = state.room_id
+        by_id("join-lead").textContent = self._texts("join.lead", room=state.room_id)
+        if name is None and not self._name_field.value:
+            self._name_field.value = state.suggested_name
+        if name is not None:
+            by_id("own-name").textContent = name
+            avatar = by_id("own-avatar")
+            avatar.textContent = initial(name)
+            avatar.setAttribute("data-hue", hue(state.user_id or name))
+        if before is None or (before[0] is None) != (name is None):
+            self._focus(name is not None)
+        return None
+
+    def _focus(self, joined: bool) -> None:
+        """A touch screen would open its keyboard over the page, so there the person taps first."""
+        if not js.matchMedia("(pointer: coarse)").matches:
+            (by_id("composer-text") if joined else self._name_field).focus()
+
+    def _submit(self, event: js.Event) -> None:
+        event.preventDefault()
+        name = self._name_field.value.strip()
+        if name:
+            self._actions.join(name)
+        else:
+            self._name_field.focus()

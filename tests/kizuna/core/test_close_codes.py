@@ -1,0 +1,59 @@
+"""What a close code asks of us."""
+
+from __future__ import annotations
+
+import pytest
+
+from kizuna.core import close_codes
+from kizuna.core.close_codes import Policy
+
+
+@pytest.mark.parametrize(
+    ("policy", "codes"),
+    [
+        (Policy.STOP, [1008, 1010, 3003, 4400, 4403]),
+        (Policy.RENEW_TOKEN, [3000, 4401]),
+        (Policy.RETRY_LATER, [1013, 4429, 4503]),
+        (
+            Policy.RETRY,
+            [1000, 1001, 1002, 1003, 1005, 1006, 1007, 1009, 1011, 1012, 1014, 1015, 3999, 4999, 0, -1],
+        ),
+    ],
+)
+def test_each_code_has_its_policy_and_unknown_ones_are_retried(policy: Policy, codes: list[int]):
+    assert {close_codes.policy(code) for code in codes} == {policy}
+
+
+def test_every_code_has_words_for_a_person():
+    for code in range(1000, 5000):
+        assert close_codes.words(code)
+    assert close_codes.words(1006) == "the connection broke"
+    assert "4999" in close_codes.words(4999)
+
+
+@pytest.mark.parametrize(
+    ("code", "part"),
+    [
+        (1000, "closed the connection"),
+        (1001, "going away"),
+        (1003, "kind of frame"),
+        (1006, "broke"),
+        (1008, "refused"),
+        (1009, "too large"),
+        (1011, "failed"),
+        (1012, "restarting"),
+        (1013, "busy"),
+        (3000, "token"),
+        (3003, "forbids"),
+        (4401, "token"),
+        (4403, "forbids"),
+        (4429, "patience"),
+    ],
+)
+def test_a_code_that_is_known_is_told_in_words_without_its_number(code: int, part: str):
+    assert part in close_codes.words(code)
+    assert str(code) not in close_codes.words(code)
+
+
+def test_a_server_that_names_no_time_is_given_five_seconds():
+    assert close_codes.RETRY_LATER_SECONDS == 5.0

@@ -1,0 +1,42 @@
+"""Longer for a line that has shown to be slow, and short again for one that is not."""
+
+from __future__ import annotations
+
+from kizuna.core.patience import Patience
+
+
+def after(*steps: str, slowest: float = 0.0) -> tuple[float, float]:
+    """Deadline and impatience after these."""
+    patience = Patience(connect_timeout=10.0, impatience=2.0)
+    for step in steps:
+        if step == "proved":
+            patience.proved(slowest)
+        else:
+            getattr(patience, step)()
+    return patience.deadline, patience.impatience
+
+
+def test_both_double_with_what_they_cut_short():
+    assert after() == (10, 2)
+    assert after("timed_out") == (20, 2)
+    assert after("restarted") == (10, 4)
+    assert after("restarted", "timed_out", "restarted") == (20, 8)
+
+
+def test_a_deadline_is_at_most_four_times_as_long():
+    assert after(*["timed_out"] * 9) == (40, 2)
+    assert after("proved", slowest=100.0) == (40, 40)
+
+
+def test_a_weekend_without_a_server_overflows_nothing():
+    assert after(*["timed_out", "restarted"] * 2000) == (40, 40)
+
+
+def test_a_link_that_stands_sets_them_back():
+    assert after("timed_out", "restarted", "proved") == (10, 2)
+
+
+def test_neither_is_shorter_than_twice_the_slowest_step_of_the_last_link():
+    assert after("proved", slowest=8.0) == (16, 16)
+    assert after("proved", "timed_out", slowest=8.0) == (20, 16)
+    assert after("proved", slowest=0.9) == (10, 2)

@@ -1,0 +1,222 @@
+"""What is not acknowledged is kept, in order, under one id, within bounds."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from hypothesis import settings, strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from kizuna.delivery.outbox import Outbox, OutboxFull
+from tests.support.depth import examples
+
+
+def filled(*ids: str, lane: str = "general", limit: int = 1000) -> Outbox:
+    outbox = Outbox(limit=limit)
+    for parcel_id in ids:
+        outbox.add(parcel_id, lane, {"content": parcel_id})
+    return outbox
+
+
+def ids(outbox: Outbox, now: float) -> list[str]:
+    return [parcel.id for parcel in outbox.take_due(now)]
+
+
+def test_one_of_a_lane_is_on_its_way_at_a_time_in_the_order_added():
+    outbox = filled("a", "b", "c")
+    assert ids(outbox, 0) == ["a"]
+    assert ids(outbox, 0) == []
+    assert outbox.acknowledge("a")
+    assert ids(outbox, 0) == ["b"]
+
+
+def test_lanes_do_not_wait_for_each_other():
+    outbox = filled("a", "b")
+    outbox.add("x", "other", {})
+    assert ids(outbox, 0) == ["a", "x"]
+
+
+def test_what_stays_without_an_answer_comes_again_with_the_same_id_ever_more_patiently():
+    outbox = filled("a", "b")
+    now, waits = 0.0, []
+    for tries in range(1, 8):
+        assert ids(outbox, now) == ["a"]
+        due = outbox.next_due_at()
+        assert due is not None
+        assert ids(outbox, due - 0.001) == []
+        waits.append(due - now)
+        now = due
+        assert tries < 8
+    assert waits == [5, 10, 20, 40, 60, 60, 60]
+
+
+def test_a_server_that_never_answers_is_asked_for_ever():
+    outbox = filled("a")
+    now = 0.0
+    for _ in range(1500):
+        [parcel] = outbox.take_due(now)
+        now = outbox.next_due_at() or 0.0
+    assert (parcel.id, parcel.tries) == ("a", 1500)
+
+
+def test_a_parcel_is_frozen_and_carries_what_was_added():
+    outbox = filled("a")
+    [parcel] = outbox.take_due(0)
+    assert (parcel.lane, parcel.data) == ("general", {"content": "a"})
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        parcel.tries = 9  # type: ignore[misc]
+
+
+def test_a_full_outbox_takes_nothing_and_says_so():
+    outbox = filled("a", "b", limit=2)
+    with pytest.raises(OutboxFull, match="2 messages") as caught:
+        outbox.add("c", "general", {})
+    assert caught.value.limit == 2
+    assert len(outbox) == 2
+    assert "c" not in outbox
+    outbox.add("a", "general", {})  # here already: nothing to take
+    outbox.acknowledge("a")
+    outbox.add("c", "general", {})
+    assert "c" in outbox
+
+
+def test_an_id_is_taken_once():
+    outbox = filled("a", "a")
+    assert len(outbox) == 1
+
+
+def test_an_answer_for_what_is_not_here_means_nothing():
+    outbox = filled("a")
+    assert not outbox.acknowledge("z")
+    outbox.postpone("z", 10)
+    assert ids(outbox, 0) == ["a"]
+
+
+def test_what_the_server_postpones_waits_and_its_lane_with_it():
+    outbox = filled("a", "b")
+    outbox.take_due(0)
+    outbox.postpone("a", 30)
+    assert ids(outbox, 29) == []
+    assert outbox.next_due_at() == 30
+    assert ids(outbox, 30) == ["a"]
+
+
+def test_a_lost_link_makes_what_was_on_its_way_due_again_and_nothing_else():
+    outbox = filled("a", "b")
+    outbox.add("x", "other", {})
+    outbox.add("y", "third", {})
+    assert ids(outbox, 0) == ["a", "x", "y"]
+    outbox.postpone("x", 50)
+    assert outbox.link_lost() == ["a", "y"]
+    assert outbox.link_lost() == []
+    assert ids(outbox, 0.1) == ["a", "y"]
+    assert [parcel.tries for parcel in outbox.take_due(5.1)] == [2, 2]
+
+
+def test_a_parcel_is_current_until_something_happens_to_it():
+    outbox = filled("a")
+    [first] = outbox.take_due(0)
+    assert outbox.is_current(first)
+    outbox.link_lost()
+    assert not outbox.is_current(first)
+    [second] = outbox.take_due(0)
+    assert outbox.is_current(second)
+    outbox.postpone("a", 9)
+    assert not outbox.is_current(second)
+    [third] = outbox.take_due(9)
+    outbox.acknowledge("a")
+    assert not outbox.is_current(third)
+
+
+def test_an_empty_outbox_is_never_due():
+    assert Outbox().next_due_at() is None
+    assert Outbox().take_due(1e9) == []
+
+
+def test_a_thousand_messages_may_wait_and_no_more():
+    outbox = Outbox()
+    for number in range(1000):
+        outbox.add(str(number), "general", {})
+    with pytest.raises(OutboxFull):
+        outbox.add("one more", "general", {})
+
+
+class Traffic(RuleBasedStateMachine):
+    """Responsible for an outbox before a server that acknowledges late, twice, out of order or never."""
+
+    LIMIT = 6
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.outbox = Outbox(limit=self.LIMIT)
+        self.now = 0.0
+        self.waiting: dict[str, str] = {}  # id -> lane, in the order added
+        self.sent: dict[str, float] = {}
+        self.count = 0
+
+    @rule(lane=st.sampled_from("AB"))
+    def add(self, lane: str) -> None:
+        self.count += 1
+        parcel_id = f"m{self.count}"
+        if len(self.waiting) == self.LIMIT:
+            with pytest.raises(OutboxFull):
+                self.outbox.add(parcel_id, lane, {"n": self.count})
+        else:
+            self.outbox.add(parcel_id, lane, {"n": self.count})
+            self.waiting[parcel_id] = lane
+
+    @rule()
+    def send(self) -> None:
+        for parcel in self.outbox.take_due(self.now):
+            oldest = next(known for known, lane in self.waiting.items() if lane == parcel.lane)
+            assert parcel.id == oldest, "first in, first out, in each lane"
+            assert self.now - self.sent.get(parcel.id, -1e9) >= 5.0, "not again before its time"
+            assert parcel.data == {"n": int(parcel.id[1:])}
+            self.sent[parcel.id] = self.now
+
+    @rule(data=st.data())
+    def acknowledge(self, data: st.DataObject) -> None:
+        parcel_id = f"m{data.draw(st.integers(1, self.count + 1))}"
+        assert self.outbox.acknowledge(parcel_id) == (self.waiting.pop(parcel_id, None) is not None)
+        self.sent.pop(parcel_id, None)
+
+    @rule(data=st.data(), pause=st.sampled_from([0.0, 1.0, 30.0]))
+    def postpone(self, data: st.DataObject, pause: float) -> None:
+        parcel_id = f"m{data.draw(st.integers(1, self.count + 1))}"
+        self.outbox.postpone(parcel_id, self.now + pause)
+        self.sent.pop(parcel_id, None)
+
+    @rule()
+    def lose_the_link(self) -> None:
+        for parcel_id in self.outbox.link_lost():
+            assert parcel_id in self.sent
+            del self.sent[parcel_id]
+
+    @rule(seconds=st.sampled_from([0.5, 5.0, 60.0]))
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+
+    @rule()
+    def everything_arrives_in_the_end(self) -> None:
+        left = dict(self.waiting)
+        while left:
+            self.now = max(self.now, self.outbox.next_due_at() or 0.0)
+            due = self.outbox.take_due(self.now)
+            assert due
+            for parcel in due:
+                assert parcel.id == next(known for known, lane in left.items() if lane == parcel.lane)
+                assert self.outbox.acknowledge(parcel.id)
+                del left[parcel.id]
+        self.waiting.clear()
+        self.sent.clear()
+
+    @invariant()
+    def it_holds_what_was_added_and_not_acknowledged(self) -> None:
+        assert len(self.outbox) == len(self.waiting) <= self.LIMIT
+        assert all(parcel_id in self.outbox for parcel_id in self.waiting)
+        assert (self.outbox.next_due_at() is None) == (not self.waiting)
+
+
+TestTraffic = Traffic.TestCase
+TestTraffic.settings = settings(max_examples=examples(quick=40, deep=2000), stateful_step_count=30)

@@ -1,0 +1,107 @@
+"""The built page is the page of the source tree with other addresses."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tools.build.errors import BuildError
+from tools.build.page import Addresses, built_page, read_page, start_files_of, stylesheets
+
+ROOT = Path(__file__).parents[3]
+POLICY = "default-src 'self'; connect-src 'self' wss://chat.example"
+ADDRESSES = Addresses(
+    styles="assets/page.1.css",
+    icon="assets/kizuna.1.svg",
+    boot="assets/boot.1.js",
+    glimpse="assets/glimpse.1.js",
+    launcher="assets/python.1.js",
+    interpreter="assets/interpreter.1.js",
+    modules=("assets/pyscript-1/core.js", "assets/pyodide-1/pyodide.mjs"),
+    fetched=("assets/pyodide-1/pyodide.asm.wasm",),
+    start_files={"snapshot": "assets/start.1.snapshot", "odd": "</script>\\1"},
+)
+
+
+@pytest.fixture(scope="module")
+def source() -> str:
+    return read_page(ROOT)
+
+
+@pytest.fixture(scope="module")
+def page(source: str) -> str:
+    return built_page(source, ADDRESSES, POLICY)
+
+
+def test_every_address_is_relative_and_of_the_site(page: str):
+    addresses = re.findall(r'(?:src|href)="([^"#]*)"', page)
+    assert addresses
+    assert [address for address in addresses if address and not address.startswith("assets/")] == []
+
+
+def test_everything_that_the_page_loads_is_there_once(page: str):
+    scripts = (ADDRESSES.boot, ADDRESSES.glimpse, ADDRESSES.launcher, *ADDRESSES.modules)
+    for path in (ADDRESSES.styles, ADDRESSES.icon, *scripts):
+        assert page.count(f'"{path}"') == 1
+    assert page.count(f'src="{ADDRESSES.interpreter}"') == 1
+    assert f"./{ADDRESSES.interpreter}&quot;" in page  # PyScript's configuration
+
+
+def test_the_rules_for_content_are_the_given_ones(page: str):
+    assert re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', page) == [POLICY]
+
+
+def test_no_script_stands_in_the_page_but_data_and_python(page: str):
+    kinds = [
+        attributes
+        for attributes, text in re.findall(r"<script([^>]*)>(.*?)</script>", page, re.DOTALL)
+        if text
+    ]
+    assert len(kinds) == 2
+    assert all('type="application/json"' in kind or 'type="py"' in kind for kind in kinds)
+
+
+def test_what_the_start_needs_to_know_can_be_read_back_whatever_it_holds(page: str):
+    assert start_files_of(page) == ADDRESSES.start_files
+
+
+def test_what_a_person_sees_is_the_same(source: str, page: str):
+    def body(text: str) -> str:
+        return text[text.index("<body>") : text.index("<mpy-config")]
+
+    assert body(page) == body(source).replace('"static/boot/glimpse.js"', f'"{ADDRESSES.glimpse}"')
+
+
+def test_stylesheets_keep_their_order():
+    page = '<link rel="stylesheet" href="static/css/b.css"> <link rel="stylesheet" href="static/css/a.css">'
+    assert stylesheets(page) == ["static/css/b.css", "static/css/a.css"]
+
+
+@pytest.mark.parametrize(
+    ("part", "named"),
+    [
+        ('src="static/boot/boot.js"', "static/boot/boot.js"),
+        ('src="static/boot/glimpse.js"', "static/boot/glimpse.js"),
+        ('src="static/boot/python.js"', "static/boot/python.js"),
+        ('config="pyscript.toml"', "PyScript's configuration"),
+        ('http-equiv="Content-Security-Policy"', "Content-Security-Policy"),
+        ("static/icons/", "its icon"),
+    ],
+)
+def test_a_part_that_is_no_longer_where_it_was_is_named(source: str, part: str, named: str):
+    with pytest.raises(BuildError, match=re.escape(named)):
+        built_page(source.replace(part, "gone"), ADDRESSES, POLICY)
+
+
+def test_an_address_that_the_build_does_not_know_is_named(source: str):
+    with pytest.raises(BuildError, match="static/new.js"):
+        built_page(
+            source.replace("</body>", '<script src="static/new.js"></script></body>'), ADDRESSES, POLICY
+        )
+
+
+def test_the_source_trees_page_is_no_built_page(source: str):
+    with pytest.raises(BuildError, match="not built"):
+        start_files_of(source)

@@ -1,0 +1,168 @@
+"""Views draw together, once per frame, and only when they have to."""
+
+import logging
+from collections.abc import Callable
+
+import pytest
+
+from chat.store import ChatState
+from ui.kit.render import Frames
+
+
+class FakeHost:
+    """A browser whose frames and timers come when the test says so."""
+
+    def __init__(self) -> None:
+        self.requested = 0
+        self.wake_at: float | None = None
+        self.closed = False
+
+    def start(self, on_frame: Callable[[], None], on_wake: Callable[[], None]) -> None:
+        self.frame, self.wake = on_frame, on_wake
+
+    def request_frame(self) -> None:
+        self.requested += 1
+
+    def wake_in(self, seconds: float | None) -> None:
+        self.wake_at = seconds
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class FakeView:
+    def __init__(self, log: list[str], name: str, wake: float | None = None) -> None:
+        self.log, self.name, self.wake = log, name, wake
+
+    def draw(self, state: ChatState, now: float) -> float | None:
+        self.log.append(self.name)
+        return self.wake
+
+
+class Broken(FakeView):
+    def draw(self, state: ChatState, now: float) -> float | None:
+        raise ValueError("broken")
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def host() -> FakeHost:
+    return FakeHost()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def frames(host: FakeHost, clock: Clock) -> Frames:
+    return Frames(host, ChatState, clock)
+
+
+def test_many_marks_are_one_drawing(frames: Frames, host: FakeHost):
+    log: list[str] = []
+    first, second = FakeView(log, "first"), FakeView(log, "second")
+    frames.add(first)
+    frames.add(second)
+    for _ in range(10):
+        frames.mark(second)
+    assert host.requested == 1
+    host.frame()
+    assert log == ["first", "second"]
+
+
+def test_only_marked_views_draw_in_the_order_they_were_added(frames: Frames, host: FakeHost):
+    log: list[str] = []
+    views = [FakeView(log, name) for name in "abc"]
+    for view in views:
+        frames.add(view)
+    host.frame()
+    log.clear()
+    frames.mark(views[2])
+    frames.mark(views[0])
+    host.frame()
+    assert log == ["a", "c"]
+    frames.mark_all()
+    host.frame()
+    assert log == ["a", "c", "a", "b", "c"]
+
+
+def test_a_view_that_fails_stops_no_other(frames: Frames, host: FakeHost, caplog: pytest.LogCaptureFixture):
+    log: list[str] = []
+    frames.add(Broken(log, "broken"))
+    frames.add(FakeView(log, "sound"))
+    with caplog.at_level(logging.ERROR):
+        host.frame()
+    assert log == ["sound"]
+    assert "a view failed" in caplog.text
+
+
+def test_a_view_is_woken_when_it_asked_to_be(frames: Frames, host: FakeHost, clock: Clock):
+    log: list[str] = []
+    frames.add(FakeView(log, "soon", wake=2.0))
+    frames.add(FakeView(log, "late", wake=9.0))
+    host.frame()
+    assert host.wake_at == 2.0
+    log.clear()
+    clock.now = 2.0
+    host.wake()
+    host.frame()
+    assert log == ["soon"]
+
+
+def test_a_timer_that_comes_early_is_set_again(frames: Frames, host: FakeHost, clock: Clock):
+    log: list[str] = []
+    frames.add(FakeView(log, "view", wake=2.0))
+    host.frame()
+    requested = host.requested
+    clock.now = 1.5
+    host.wake()
+    assert host.requested == requested
+    assert host.wake_at == 0.5
+
+
+def test_a_wake_in_the_past_does_not_keep_the_page_busy(frames: Frames, host: FakeHost, clock: Clock):
+    clock.now = 50.0
+    frames.add(FakeView([], "view", wake=1.0))
+    host.frame()
+    assert host.wake_at is not None
+    assert host.wake_at >= 0.01
+
+
+def test_nothing_to_wait_for_no_timer(frames: Frames, host: FakeHost):
+    frames.add(FakeView([], "view"))
+    host.frame()
+    assert host.wake_at is None
+
+
+def test_a_view_may_mark_another_while_drawing(frames: Frames, host: FakeHost):
+    log: list[str] = []
+    other = FakeView(log, "other")
+
+    class Marking(FakeView):
+        def draw(self, state: ChatState, now: float) -> float | None:
+            frames.mark(other)
+            return None
+
+    frames.add(Marking(log, "marking"))
+    host.frame()
+    frames.add(other)
+    assert host.requested == 2
+    host.frame()
+    assert log == ["other"]
+
+
+def test_closed_draws_nothing(frames: Frames, host: FakeHost):
+    log: list[str] = []
+    frames.add(FakeView(log, "view"))
+    frames.close()
+    host.frame()
+    assert (log, host.closed) == ([], True)

@@ -1,0 +1,184 @@
+"""Asks a host that serves the built site what it sends, and says what is wrong with it.
+
+python -m tools.build.check_host https://chat.example.org/some/path/
+
+Exit code 1 if the page cannot work there; 0 if it can, with or without advice.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import re
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from email.message import Message
+from pathlib import PurePosixPath
+from urllib.parse import urljoin
+
+from backend.auth.origins import origin_of
+from backend.local.static_files import MEDIA_TYPES, SECURITY_HEADERS
+from tools.build.assets import ASSETS, SMALLEST
+from tools.build.errors import BuildError
+from tools.build.page import start_files_of
+
+#: Browsers refuse scripts, styles and WebAssembly of another type.
+STRICT = (".css", ".html", ".js", ".mjs", ".wasm")
+#: Beside assets/; the service worker is there or not.
+OTHERS = ("static/config.json", "static/boot/ticks.js")
+MAYBE = ("service-worker.js",)
+#: What is kept for less long is asked for again by somebody who comes every week.
+A_MONTH = 30 * 24 * 3600
+TIMEOUT_SECONDS = 60.0
+#: As in static/boot/compressed.js, in bytes.
+WORTH_ASKING = 100_000
+#: What every .gz begins with.
+GZIP = b"\x1f\x8b"
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What a host answered. ``travelled``: bytes of the body as it came."""
+
+    path: str
+    status: int
+    headers: Message
+    travelled: int
+    body: bytes
+
+    @property
+    def media_type(self) -> str:
+        """Without parameters."""
+        return self.headers.get_content_type() if "Content-Type" in self.headers else "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is not as it should be. ``is_fatal``: the page does not work."""
+
+    path: str
+    text: str
+    is_fatal: bool = False
+
+    def __str__(self) -> str:
+        return f"{'WRONG ' if self.is_fatal else 'advice'}  {self.path or 'the page'}: {self.text}"
+
+
+def check(base: str) -> list[Finding]:
+    """All that is to be said about the site at ``base``.
+
+    Raises OSError if the host cannot be reached, ValueError if this is no address of the web.
+    """
+    if origin_of(base) is None:
+        raise ValueError("an address begins with https:// or http:// and names a host")
+    page = fetch(base, "", encodings="identity")
+    if page.status != 200:
+        return [Finding("", f"HTTP {page.status}", is_fatal=True)]
+    if encoding := page.headers.get("Content-Encoding"):
+        return [
+            Finding(
+                "",
+                f"comes as {encoding} to who takes none: put it there as it is, and ask again",
+                is_fatal=True,
+            )
+        ]
+    text = page.body.decode("utf-8", "replace")
+    try:
+        start = start_files_of(text)
+    except BuildError as error:
+        return [Finding("", str(error), is_fatal=True)]
+    paths = dict.fromkeys(re.findall(rf'(?:src|href)="({ASSETS}/[^"]+)"', text))
+    paths |= dict.fromkeys(start["sizes"])
+    findings = [*_findings(fetch(base, "")), *_missing_headers(page)]
+    for path in (*paths, *OTHERS, *MAYBE):
+        sent = fetch(base, path)
+        if sent.status == 200 or path not in MAYBE:
+            findings += _findings(sent)
+        if path in start["sizes"] and _is_asked_otherwise(sent):
+            findings.append(_instead(fetch(base, f"{path}.gz")))
+    return findings
+
+
+def fetch(base: str, path: str, encodings: str = "br, gzip") -> Sent:
+    """One file as it travels."""
+    request = urllib.request.Request(urljoin(base, path), headers={"Accept-Encoding": encodings})  # noqa: S310 - check() has seen that it is http
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
+            body = answer.read()
+            return Sent(path, answer.status, answer.headers, len(body), body)
+    except urllib.error.HTTPError as error:
+        with error:
+            return Sent(path, error.code, error.headers, 0, b"")
+
+
+def _findings(sent: Sent) -> Iterator[Finding]:
+    if sent.status != 200:
+        yield Finding(sent.path, f"HTTP {sent.status}", is_fatal=True)
+        return
+    end = PurePosixPath(sent.path or "index.html").suffix
+    expected = MEDIA_TYPES.get(end, "application/octet-stream")
+    if end in STRICT and sent.media_type != expected:
+        yield Finding(sent.path, f"is sent as {sent.media_type}, not as {expected}", is_fatal=True)
+    if _is_bare(sent):
+        yield Finding(sent.path, f"travels uncompressed, {sent.travelled:,} bytes")
+    cached = sent.headers.get("Cache-Control", "")
+    if sent.path.startswith(f"{ASSETS}/"):
+        if _max_age(cached) < A_MONTH:
+            yield Finding(sent.path, f"may be kept for ever, and has Cache-Control: {cached or 'none'}")
+    elif not re.search(r"no-cache|no-store|max-age=0\b", cached):
+        yield Finding(
+            sent.path, f"should be asked about each time, and has Cache-Control: {cached or 'none'}"
+        )
+
+
+def _is_bare(sent: Sent) -> bool:
+    return sent.status == 200 and "Content-Encoding" not in sent.headers and sent.travelled >= 100 * SMALLEST
+
+
+def _is_asked_otherwise(sent: Sent) -> bool:
+    """Whether browsers ask for the .gz of this file of the start, as static/boot/compressed.js does."""
+    return _is_bare(sent) and int(sent.headers.get("Content-Length", "0")) >= WORTH_ASKING
+
+
+def _instead(packed: Sent) -> Finding:
+    if packed.body.startswith(GZIP) or "Content-Encoding" in packed.headers:
+        return Finding(packed.path, f"is what browsers ask for instead, {packed.travelled:,} bytes")
+    what = f"HTTP {packed.status}" if packed.status != 200 else "is something else"
+    return Finding(packed.path, f"{what}: browsers would have asked for it instead")
+
+
+def _max_age(cache_control: str) -> int:
+    found = re.search(r"max-age=(\d+)", cache_control)
+    return int(found[1]) if found else 0
+
+
+def _missing_headers(page: Sent) -> Iterator[Finding]:
+    if "frame-ancestors" not in page.headers.get("Content-Security-Policy", ""):
+        yield Finding("", "no Content-Security-Policy with frame-ancestors: other sites may frame it")
+    for name, value in SECURITY_HEADERS.items():
+        if name not in page.headers:
+            yield Finding("", f"no {name}: {value}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tools.build.check_host", description="Check a host.")
+    parser.add_argument("url", help="where the page is, such as https://chat.example.org/")
+    base = parser.parse_args(arguments).url
+    try:
+        findings = check(base if base.endswith("/") else f"{base}/")
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        print(f"{base} cannot be asked: {error}", file=sys.stderr)
+        return 1
+    for finding in findings:
+        print(finding)
+    fatal = sum(finding.is_fatal for finding in findings)
+    print(f"{base}: {fatal} wrong, {len(findings) - fatal} to advise")
+    return 1 if fatal else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

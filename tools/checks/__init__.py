@@ -1,0 +1,1 @@
+"""Checks of the source tree: rules, coverage of modules, lines by folder."""

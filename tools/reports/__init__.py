@@ -1,0 +1,1 @@
+"""Writes what documents show: diagrams, screenshots, the figures of docs/scaling.md."""

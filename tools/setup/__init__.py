@@ -1,0 +1,1 @@
+"""Sets a machine up: each step, browsers, the stand-ins for AWS."""
