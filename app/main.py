@@ -29,10 +29,10 @@ from kizuna.browser import (
 from kizuna.browser.console import ConsoleHandler
 from kizuna.browser.storage import page_prefix
 from kizuna.delivery import outbox_storage as outbox_rows
-from kizuna.delivery.fallback_storage import SteadyStorage
-from kizuna.delivery.outbox_storage import OutboxRows
+from kizuna.delivery.fallback_storage import FallbackStorage
+from kizuna.delivery.outbox_storage import OutboxStorage
 from kizuna.errors import ConfigurationError
-from kizuna.runtime.tasks import Background
+from kizuna.runtime.tasks import TaskSet
 from ui.kit.catalogues import page_texts
 from ui.kit.http import NoJson, get_json, post_json
 from ui.page import Page
@@ -41,7 +41,7 @@ from ui.shell.splash import show_failure
 #: kizuna.browser.ticks.WORKER_SOURCE as a file: the page's Content-Security-Policy lets no blob become a worker.
 TICKS_FILE = "static/boot/ticks.js"
 
-_work = Background()
+_work = TaskSet()
 
 
 def start() -> None:
@@ -78,14 +78,14 @@ async def _open_page(config: Config) -> None:
     old_database = IndexedDb("kizuna", tables) if prefix else database
     adopts_as = _new_id()
     adoption = Adoption(
-        LocalSettings(), TabSettings(), old_database, lambda storage: OutboxRows(storage, locks, adopts_as)
+        LocalSettings(), TabSettings(), old_database, lambda storage: OutboxStorage(storage, locks, adopts_as)
     )
     if prefix:
         await adoption.all(identity, settings, tab, database)
         old_database.close()
     else:
         await adoption.secrets(identity)
-    rows = OutboxRows(SteadyStorage(database, lambda: session.not_kept()), locks, tab_id)
+    rows = OutboxStorage(FallbackStorage(database, lambda: session.not_kept()), locks, tab_id)
     session = ChatSession(
         store,
         service,
@@ -93,7 +93,7 @@ async def _open_page(config: Config) -> None:
         platform,
         _new_id,
         rows,
-        RoomCache(SteadyStorage(database), platform, lambda: not identity.has_left),
+        RoomCache(FallbackStorage(database), platform, lambda: not identity.has_left),
         answers=config.options.wire.ready is not None,
     )
     _persist_once_there_is_something(store)

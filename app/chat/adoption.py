@@ -16,7 +16,7 @@ from typing import Protocol
 from chat import cache
 from chat.identity import LEFT_KEY, NAME_KEY, USER_KEY, Identity
 from kizuna.delivery import outbox_storage as outbox_rows
-from kizuna.delivery.outbox_storage import OutboxRows
+from kizuna.delivery.outbox_storage import OutboxStorage
 from kizuna.errors import StorageFailed
 from kizuna.platform import Settings, Storage
 
@@ -43,7 +43,7 @@ class Adoption:
         settings: OldSettings,
         tab: OldSettings,
         storage: Storage,
-        rows_in: Callable[[Storage], OutboxRows],
+        rows_in: Callable[[Storage], OutboxStorage],
     ) -> None:
         self._settings = settings
         self._tab = tab

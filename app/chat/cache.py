@@ -17,13 +17,13 @@ from chat.protocol import Message
 from chat.room import Room
 from chat.timeline import Entry, Timeline
 from kizuna.platform import Platform, Storage, TimerHandle
-from kizuna.runtime.tasks import Background
+from kizuna.runtime.tasks import TaskSet
 
 logger = logging.getLogger("kizuna.cache")
 
 TABLE = "rooms"
 #: Messages kept for each room: several screens, and far less than a second to read.
-MOST_MESSAGES = 200
+MAX_MESSAGES = 200
 #: Seconds from a change until it is kept: a burst is written once.
 SAVE_DELAY = 1.0
 
@@ -53,7 +53,7 @@ class RoomCache:
         self._changed: dict[str, Room] = {}
         self._kept: dict[str, _Origin] = {}  # by room
         self._timer: TimerHandle | None = None
-        self._work = Background()
+        self._work = TaskSet()
 
     async def serve(self, person: str) -> list[CachedRoom]:
         """Keep for this person from now on; returns what was kept for them before, in the order entered."""
@@ -131,7 +131,7 @@ def _write(room: Room) -> str:
     newest: list[dict[str, Any]] = []
     wanted = room.watermark
     for entry in reversed(room.timeline.confirmed):
-        if entry.seq != wanted or len(newest) == MOST_MESSAGES or room.epoch is None:
+        if entry.seq != wanted or len(newest) == MAX_MESSAGES or room.epoch is None:
             break
         newest.append(protocol.to_object(_message(entry, room.room_id, room.epoch)))
         wanted -= 1

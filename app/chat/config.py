@@ -30,6 +30,8 @@ CONFIG_FILE = "static/config.json"
 _KEYS = ("webSocketUrl", "tokenUrl", "ticketUrl", "wire", "connection")
 _WS, _HTTP = ("ws", "wss"), ("http", "https")
 _WIRES = {"kizuna": KIZUNA, "article": ARTICLE}
+#: Seconds between quiet attempts while exhausted; the article's page stops for good.
+_IDLE_RETRIES = {"kizuna": 30.0, "article": 0.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,9 @@ def parse_config(data: Any, page_url: str) -> Config:
     wire = data.get("wire", "kizuna")
     if not isinstance(wire, str) or wire not in _WIRES:
         raise _wrong("wire", f"must be one of {', '.join(_WIRES)}")
+    numbers = dict(connection)
+    if "rest" not in numbers:  # its earlier name
+        numbers.setdefault("idleRetryInterval", _IDLE_RETRIES[wire])
     token_address = _address(data, "tokenUrl", _HTTP) or "token"
     own_tickets = "" if _is_whole(token_address) or wire == "article" else "ticket"
     ticket_address = _address(data, "ticketUrl", _HTTP) or own_tickets
@@ -68,7 +73,7 @@ def parse_config(data: Any, page_url: str) -> Config:
         else socket_url,
         token_url=urljoin(page_url, token_address),
         ticket_url=urljoin(page_url, ticket_address) if ticket_address else None,
-        options=Options.from_mapping(connection, prefix=f"{CONFIG_FILE}: connection.", wire=_WIRES[wire]),
+        options=Options.from_mapping(numbers, prefix=f"{CONFIG_FILE}: connection.", wire=_WIRES[wire]),
     )
 
 

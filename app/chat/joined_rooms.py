@@ -13,7 +13,7 @@ from chat.timeline import Delivery, Failure
 MAX_ROOMS = MAX_ROOMS_PER_HELLO
 
 
-class RoomBook:
+class JoinedRooms:
     """Responsible for which rooms a person is in, in the order entered, and for finding a message in one of them."""
 
     def __init__(self, me: str | None) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from chat import protocol
-from chat.joined_rooms import RoomBook
+from chat.joined_rooms import JoinedRooms
 from chat.protocol import (
     Batch,
     Error,
@@ -92,7 +92,7 @@ class Membership:
         self._service = service
         self._listener = listener
         self._asks = asks
-        self._book = RoomBook(None)
+        self._rooms = JoinedRooms(None)
         self._requests = Requests(platform, self.send, service.doubt, self._on_unanswered)
         self._preparing: LinkHandle | None = None  # a first link on which we catch up before it counts
         self._successor: Successor | None = None  # a link that is to replace the one in use, unnoticed
@@ -105,9 +105,9 @@ class Membership:
         self._caught_up: asyncio.Future[None] | None = None
         self._gap_timer: TimerHandle | None = None
 
-    def serve(self, book: RoomBook) -> None:
+    def serve(self, book: JoinedRooms) -> None:
         """Be in these rooms from the next link on."""
-        self._book = book
+        self._rooms = book
 
     # --- reading ---
 
@@ -139,13 +139,13 @@ class Membership:
             return
         self.link_lost()
         self._preparing = link
-        self._entered = {room.room_id: room.position() for room in self._book}
+        self._entered = {room.room_id: room.position() for room in self._rooms}
         self._missing = set(self._entered)
         self._caught_up = asyncio.get_running_loop().create_future()
         self._listener.progressed()
         self.send(_hello(self._entered))
         # A hello's answer may get lost on its way through a gateway: then the deadline asks again.
-        for room in self._book:
+        for room in self._rooms:
             ref = self._requests.new_ref()
             self._requests.ask_later(ref, room.room_id, Sync(**_fields(room), ref=ref))
         self._note_caught_up()
@@ -158,7 +158,7 @@ class Membership:
     async def _take_over(self, link: LinkHandle) -> None:
         """Say hello on a link that replaces the one in use, and wait for its answers. Nothing of it is shown, and
         where it fails nothing is lost: the old link goes on."""
-        positions = {room.room_id: room.position() for room in self._book}
+        positions = {room.room_id: room.position() for room in self._rooms}
         answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         successor = self._successor = Successor(positions, answered, set(positions))
         hello = protocol.to_object(_hello(positions))
@@ -179,7 +179,7 @@ class Membership:
             self._entered, self._successor = self._successor.positions, None
             for room_id in (*self._book_ids(), *self._entered):
                 self._requests.drop(Join, room_id)  # what was asked on the old link joined only that
-            self._missing = {room.room_id for room in self._book if room.needs_sync}  # its sync says so
+            self._missing = {room.room_id for room in self._rooms if room.needs_sync}  # its sync says so
         self.follow()
 
     def link_lost(self) -> None:
@@ -200,10 +200,10 @@ class Membership:
         self._note_caught_up()
         if not self._asks or self._carrier is None:
             return
-        for room_id in [room_id for room_id in self._entered if room_id not in self._book]:
+        for room_id in [room_id for room_id in self._entered if room_id not in self._rooms]:
             self._forget(room_id)
             self.send(Leave(room_id=room_id))
-        for room in self._book:
+        for room in self._rooms:
             if room.room_id not in self._entered or self._is_blank(room):
                 self._ask_join(room)
 
@@ -229,7 +229,7 @@ class Membership:
         asked = self._asked(request, batch.room_id)
         if successor is not None and batch.ref is None:
             successor.note_answer(batch.room_id)
-        room = self._book.get(batch.room_id)
+        room = self._rooms.get(batch.room_id)
         if room is None:
             return
         self._listener.stored(batch.messages)
@@ -251,13 +251,13 @@ class Membership:
         named = set()
         for head in heads:
             named.add(head.room_id)
-            room = self._book.get(head.room_id)
+            room = self._rooms.get(head.room_id)
             if room is not None:
-                room.note_head(head)
+                room.raise_head(head)
                 self.watch(room)
             elif self._carrier is not None:
                 self.send(Leave(room_id=head.room_id))  # frames of one connection may run at once
-        for room in self._book:
+        for room in self._rooms:
             if self._carrier is not None and self._is_complete(room.room_id) and room.room_id not in named:
                 self._ask_join(room)  # a leave overtook our join
         self.follow()  # what the server could not serve before
@@ -265,7 +265,7 @@ class Membership:
     def on_error(self, error: Error) -> bool:
         """A request could not be served. True if the person was told why by room_closed()."""
         request = self._requests.answered(error.ref)
-        room = self._book.get(error.room_id or (request.room_id if request is not None else ""))
+        room = self._rooms.get(error.room_id or (request.room_id if request is not None else ""))
         if room is None:
             return error.code == NOT_IN_ROOM
         if error.code == FORBIDDEN:
@@ -325,7 +325,7 @@ class Membership:
 
     def _close_gaps(self) -> None:
         self._gap_timer = None
-        for room in self._book:
+        for room in self._rooms:
             if room.needs_sync:
                 self._ask_sync(room)
 
@@ -386,7 +386,7 @@ class Membership:
         self._note_caught_up()
 
     def _book_ids(self) -> tuple[str, ...]:
-        return tuple(room.room_id for room in self._book)
+        return tuple(room.room_id for room in self._rooms)
 
 
 def _hello(positions: dict[str, RoomPosition]) -> Hello:

@@ -12,10 +12,10 @@ from functools import lru_cache
 from itertools import groupby
 from unicodedata import normalize, ucd_3_2_0
 
-LONGEST_PERSON = 40
-LONGEST_ROOM = 64
+MAX_PERSON_CHARACTERS = 40
+MAX_ROOM_CHARACTERS = 64
 #: Marks in a row that a name may have. Burmese and Tibetan need five; more paint over the lines around.
-MOST_MARKS = 6
+MAX_MARKS = 6
 
 #: For a regular expression's [...]: nothing to see. Control, format and private characters, Default_Ignorable ones,
 #: and those whose glyph is empty. Some of them have work to do in some places, see below.
@@ -89,8 +89,10 @@ def person(text: str) -> str:
     """The name to show of somebody who enters this. Raises UnfitName."""
     # Composed first, because that can make a name longer: what is measured is what is shown.
     name = trimmed(composed(text))
-    if len(name) > LONGEST_PERSON:
-        raise UnfitName(f"must have 1 to {LONGEST_PERSON} characters", "too_long", limit=LONGEST_PERSON)
+    if len(name) > MAX_PERSON_CHARACTERS:
+        raise UnfitName(
+            f"must have 1 to {MAX_PERSON_CHARACTERS} characters", "too_long", limit=MAX_PERSON_CHARACTERS
+        )
     if _INVISIBLE.search(_NEEDED_BY_PEOPLE.sub("", name)):
         raise UnfitName("must not contain control or invisible characters", "invisible")
     if all(char.isspace() or _is_mark(char) for char in name):
@@ -101,7 +103,7 @@ def person(text: str) -> str:
 
 def room(name: str) -> str:
     """The name, if a room can have it. Raises UnfitName."""
-    if not 1 <= len(name) <= LONGEST_ROOM:
+    if not 1 <= len(name) <= MAX_ROOM_CHARACTERS:
         raise _no_room()
     return name if _PLAIN_ROOM.match(name) else _room_of_any_script(name)
 
@@ -114,23 +116,21 @@ def _room_of_any_script(name: str) -> str:
         raise _no_room()
     _check_marks(name)
     if composed(name) != name:
-        raise UnfitName("must be in Unicode normal form C", "room", limit=LONGEST_ROOM)
+        raise UnfitName("must be in Unicode normal form C", "room", limit=MAX_ROOM_CHARACTERS)
     return name
 
 
 def _no_room() -> UnfitName:
-    problem = (
-        f"must be 1 to {LONGEST_ROOM} letters, digits, '_', '-' or '.', beginning with a letter or digit"
-    )
-    return UnfitName(problem, "room", limit=LONGEST_ROOM)
+    problem = f"must be 1 to {MAX_ROOM_CHARACTERS} letters, digits, '_', '-' or '.', beginning with a letter or digit"
+    return UnfitName(problem, "room", limit=MAX_ROOM_CHARACTERS)
 
 
 def _check_marks(name: str) -> None:
     marks = 0
     for char in name:
         marks = marks + 1 if _is_mark(char) else 0
-        if marks > MOST_MARKS:
-            raise UnfitName(f"must not have more than {MOST_MARKS} marks in a row", "marks")
+        if marks > MAX_MARKS:
+            raise UnfitName(f"must not have more than {MAX_MARKS} marks in a row", "marks")
 
 
 def _is_mark(char: str) -> bool:

@@ -12,10 +12,10 @@ TYPING_INTERVAL = 3.0
 #: Seconds that somebody counts as writing after their last notice: two intervals, so that one lost notice shows not.
 TYPING_LASTS = 2 * TYPING_INTERVAL
 #: More than the page ever names; a crowd that writes costs no more than these.
-MOST_WRITERS = 20
+MAX_TYPING_USERS = 20
 
 
-class Company:
+class PresenceTracker:
     """Responsible for the other people in each room. ``send`` sends a frame if there is a link; ``changed`` is called
     when somebody begins or ceases to write, comes or goes."""
 
@@ -39,7 +39,7 @@ class Company:
         """Whether the count says only how many people there are at least."""
         return room_id in self._more
 
-    def writers(self, room_id: str) -> tuple[str, ...]:
+    def typing_users(self, room_id: str) -> tuple[str, ...]:
         """The names of those who are writing in the room, who began first at the front."""
         return tuple(name for name, _ in self._writers.get(room_id, {}).values())
 
@@ -54,7 +54,7 @@ class Company:
         if notice.sender_id == me:
             return
         writers = self._writers.setdefault(notice.room_id, {})
-        if notice.sender_id not in writers and len(writers) >= MOST_WRITERS:
+        if notice.sender_id not in writers and len(writers) >= MAX_TYPING_USERS:
             return
         writers[notice.sender_id] = (notice.sender_name, self._now() + TYPING_LASTS)
         if self._timer is None:
@@ -66,14 +66,14 @@ class Company:
         if self._writers.get(message.room_id, {}).pop(message.sender_id, None) is not None:
             self._changed()
 
-    def writing(self, room_id: str) -> None:
+    def notify_typing(self, room_id: str) -> None:
         """I am writing: the others hear it now and then."""
         told_at = self._told_at.get(room_id)
         if told_at is None or self._now() - told_at >= TYPING_INTERVAL:
             self._told_at[room_id] = self._now()
             self._send(Typing(room_id=room_id))
 
-    def said(self, room_id: str) -> None:
+    def reset_typing(self, room_id: str) -> None:
         """I have said it: what I write next is news again."""
         self._told_at.pop(room_id, None)
 

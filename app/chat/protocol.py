@@ -38,7 +38,7 @@ MAX_CONTENT_BYTES = 16 * 1024
 # Quotes, newlines and control characters grow when JSON escapes them. What a content may take inside a frame
 # leaves 2 KiB for the other fields, so that every accepted content also fits into a frame.
 MAX_ESCAPED_CONTENT_BYTES = 30 * 1024
-MAX_NAME_CHARACTERS = names.LONGEST_PERSON
+MAX_NAME_CHARACTERS = names.MAX_PERSON_CHARACTERS
 MAX_ID_CHARACTERS = 64
 MAX_ROOMS_PER_HELLO = 50
 MAX_HISTORY_LIMIT = 100

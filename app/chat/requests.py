@@ -13,7 +13,7 @@ from kizuna.platform import Platform, TimerHandle
 REQUEST_TIMEOUT = 5.0
 #: A question without an answer after so many tries is given up: the server cannot serve it. Before a link counts that
 #: is after 25 s, so that one room cannot use up the 30 s in which all have to be caught up (Options.prepare_timeout).
-MOST_TRIES = 4
+MAX_TRIES = 4
 
 
 @dataclass(slots=True)
@@ -82,7 +82,7 @@ class Requests:
             self.answered(ref)
 
     def _try(self, request: Request) -> None:
-        if request.tries >= MOST_TRIES:
+        if request.tries >= MAX_TRIES:
             self.answered(request.ref)
             self._give_up(request)
             return

@@ -117,7 +117,7 @@ class Room:
         if ack.deleted:  # what stands in its place comes like everybody's
             self.timeline = self.timeline.discard(ack.client_message_id)
         if self.timeline.own(ack.client_message_id) is None:
-            self._sequence.note_head(ack.seq)  # not shown yet: its broadcast, or a sync, brings the words
+            self._sequence.raise_head(ack.seq)  # not shown yet: its broadcast, or a sync, brings the words
         elif ack.seq > self._sequence.watermark:
             self._show(self._sequence.offer(ack.seq, ack))
         elif ack.seq >= self.oldest:
@@ -125,10 +125,10 @@ class Room:
         else:  # it lies in a part of the history that is not shown
             self.timeline = self.timeline.discard(ack.client_message_id)
 
-    def note_head(self, head: RoomHead) -> None:
+    def raise_head(self, head: RoomHead) -> None:
         """The server says how far the room has come."""
         if self._sequence.epoch is not None and self._belongs(head.epoch):
-            self._sequence.note_head(head.seq)
+            self._sequence.raise_head(head.seq)
 
     def absorb(self, batch: Batch, asked: Asked | None = None) -> bool:
         """What ``hello``, ``join`` or ``sync`` brought. True if an earlier history was dropped for another one:
@@ -161,9 +161,9 @@ class Room:
         if is_new_page:
             self._drop_what_is_not_shown()
         if batch.complete:
-            self._sequence.know_head(batch.head)
+            self._sequence.set_head(batch.head)
         else:
-            self._sequence.note_head(batch.head)
+            self._sequence.raise_head(batch.head)
         return was_restored
 
     def prepend(self, batch: Batch) -> None:

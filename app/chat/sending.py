@@ -15,23 +15,23 @@ from typing import Protocol
 from chat import protocol
 from chat.protocol import Nack, SendMessage
 from chat.timeline import Delivery, Failure
-from kizuna.delivery.outbox import Outbox, OutboxFull, Parcel
-from kizuna.delivery.outbox_storage import OutboxRow, OutboxRows
+from kizuna.delivery.outbox import Outbox, OutboxFull, PendingMessage
+from kizuna.delivery.outbox_storage import OutboxRow, OutboxStorage
 from kizuna.errors import FrameTooLarge, NotConnected
 from kizuna.platform import Platform, TimerHandle
-from kizuna.runtime.tasks import Background
+from kizuna.runtime.tasks import TaskSet
 from kizuna.service import WebSocketService
 
 logger = logging.getLogger("kizuna.courier")
 
 #: Seconds that a refused message waits at least, whatever the server says: it asked for patience.
-SHORTEST_PAUSE = 1.0
+MIN_PAUSE = 1.0
 #: And at most: no server has reason to keep a person's words for longer.
-LONGEST_PAUSE = 300.0
+MAX_PAUSE = 300.0
 #: Seconds between looks for rows that another tab left: it reads keys alone, and nearly always there are none.
 ADOPT_INTERVAL = 5.0
 #: Milliseconds after which what waits is not sent by itself any more: three days later it may not be meant any more.
-OLDEST_MS = 3 * 24 * 3600 * 1000
+MAX_AGE_MS = 3 * 24 * 3600 * 1000
 #: Seconds without its broadcast after which a message counts as unconfirmed, on a server that acknowledges nothing.
 ECHO_TIMEOUT = 10.0
 
@@ -42,7 +42,7 @@ _UNDECIDED = (TOO_OLD.code, UNCONFIRMED.code, TOO_MANY.code)  # failures of whic
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class OutgoingMessage:
     """One message as a person wrote it; ``typed_at`` milliseconds since 1970."""
 
     frame: SendMessage
@@ -56,17 +56,17 @@ class Screen(Protocol):
     def mark(self, client_message_id: str, delivery: Delivery, failure: Failure | None = None) -> None:
         """A message has come so far. ``failure``: why not further, when it FAILED."""
 
-    def found(self, letters: Iterable[Letter]) -> None:
+    def on_restored(self, messages: Iterable[OutgoingMessage]) -> None:
         """These wait since before this page was opened, or were left by another one."""
 
-    def lost_sight(self, client_message_id: str) -> None:
+    def on_taken_over(self, client_message_id: str) -> None:
         """Another tab has taken this message over, or deleted it: it is not this page's any more."""
 
-    def counted(self, waiting: int) -> None:
+    def on_pending_count(self, waiting: int) -> None:
         """So many messages wait to be acknowledged."""
 
 
-class Courier:
+class OutboxSender:
     """Responsible for the outbox of the person of the moment: what is due goes out, what is lost goes out again.
 
     Nobody ever sends another's words: ``serve()`` names the person, and what others wrote stays in its rows.
@@ -78,7 +78,7 @@ class Courier:
         self,
         service: WebSocketService,
         platform: Platform,
-        rows: OutboxRows,
+        rows: OutboxStorage,
         screen: Screen,
         *,
         acknowledges: bool = True,
@@ -96,7 +96,7 @@ class Courier:
         self._number = 0
         self._due: TimerHandle | None = None
         self._look: TimerHandle | None = None
-        self._work = Background()
+        self._work = TaskSet()
 
     # --- whose ---
 
@@ -116,13 +116,13 @@ class Courier:
         self._let_go_unless_keeping()
         self._outbox = self._new_outbox()
         self._kept = {}
-        self._screen.counted(0)
+        self._screen.on_pending_count(0)
 
     # --- one message ---
 
-    async def take(self, letter: Letter) -> bool:
+    async def take(self, outgoing: OutgoingMessage) -> bool:
         """Keep this one, then carry it. Raises OutboxFull, having taken nothing. False: its person left meanwhile."""
-        person, row = self._person, self._row(letter)
+        person, row = self._person, self._row(outgoing)
         if person is None:
             return False
         if len(self._outbox) + self._being_kept >= self._outbox.limit:
@@ -156,16 +156,16 @@ class Courier:
         if nack.client_message_id not in self._outbox:
             return
         if nack.retryable:
-            pause = min(max(nack.retry_after or 0.0, SHORTEST_PAUSE), LONGEST_PAUSE)
+            pause = min(max(nack.retry_after or 0.0, MIN_PAUSE), MAX_PAUSE)
             self._outbox.postpone(nack.client_message_id, self._platform.now().monotonic + pause)
             self._screen.mark(nack.client_message_id, Delivery.QUEUED)
         else:
             self._fail(nack.client_message_id, Failure(nack.code, nack.message))
 
-    def letters(self, room_id: str) -> list[Letter]:
+    def pending_in(self, room_id: str) -> list[OutgoingMessage]:
         """What waits or failed in this room, in the order written."""
-        rows = [row for row in self._kept.values() if row.lane == room_id]
-        return [letter for row in rows if (letter := _letter(row)) is not None]
+        rows = [row for row in self._kept.values() if row.channel == room_id]
+        return [outgoing for row in rows if (outgoing := _outgoing(row)) is not None]
 
     def retry(self, client_message_id: str) -> None:
         """Carry a failed one again. Raises OutboxFull."""
@@ -173,7 +173,7 @@ class Courier:
         if row is None or row.failure is None:
             return
         again = replace(self._numbered(row), failure=None, is_sent=_may_have_arrived(row))
-        self._outbox.add(again.id, again.lane, again.data)
+        self._outbox.add(again.id, again.channel, again.data)
         self._keep(again)
         self._screen.mark(again.id, Delivery.QUEUED)
 
@@ -202,51 +202,51 @@ class Courier:
         self._disarm()
         if self._person is not None and self._service.is_connected():
             due = self._outbox.take_due(self._platform.now().monotonic)
-            for parcel in due:
-                self._work.start(self._carry(self._person, parcel))
+            for pending in due:
+                self._work.start(self._carry(self._person, pending))
             due_at = self._outbox.next_due_at()
             if due_at is not None:
                 self._due = self._platform.call_at(due_at, self.pump)
-            if any(parcel.tries > 1 for parcel in due):  # an answer is overdue
+            if any(pending.tries > 1 for pending in due):  # an answer is overdue
                 self._service.doubt()
-        self._screen.counted(len(self._outbox))
+        self._screen.on_pending_count(len(self._outbox))
 
-    async def _carry(self, person: str, parcel: Parcel) -> None:
-        if not self._outbox.is_current(parcel):
+    async def _carry(self, person: str, pending: PendingMessage) -> None:
+        if not self._outbox.is_current(pending):
             return
-        row = self._kept[parcel.id]
+        row = self._kept[pending.id]
         if self._is_too_old(row):
             if await self._rows.revise(person, replace(row, failure=_pair(TOO_OLD))):
                 self._fail(row.id, TOO_OLD)
             else:
-                self._let_go(parcel)
-        elif parcel.tries > 1 and not self._acknowledges:
+                self._let_go(pending)
+        elif pending.tries > 1 and not self._acknowledges:
             self._fail(row.id, UNCONFIRMED)
         elif not await self._rows.claim(person, row):
-            self._let_go(parcel)
-        elif self._outbox.is_current(parcel):  # else the link has changed meanwhile, or the answer is here
-            self._send(parcel, row)
+            self._let_go(pending)
+        elif self._outbox.is_current(pending):  # else the link has changed meanwhile, or the answer is here
+            self._send(pending, row)
             return
         self.pump()
 
-    def _send(self, parcel: Parcel, row: OutboxRow) -> None:
-        data = dict(parcel.data)
+    def _send(self, pending: PendingMessage, row: OutboxRow) -> None:
+        data = dict(pending.data)
         try:
             self._service.send_message(data.pop("action"), data)
         except NotConnected:
             return  # the link's end makes it due again
         except FrameTooLarge as error:
-            self._fail(parcel.id, Failure("too_large", str(error)))
+            self._fail(pending.id, Failure("too_large", str(error)))
             self.pump()
         else:
             self._kept[row.id] = replace(row, is_sent=True)
-            self._screen.mark(parcel.id, Delivery.SENDING)
+            self._screen.mark(pending.id, Delivery.SENDING)
 
-    def _let_go(self, parcel: Parcel) -> None:
-        if self._outbox.is_current(parcel):
-            self._outbox.acknowledge(parcel.id)
-            del self._kept[parcel.id]
-            self._screen.lost_sight(parcel.id)
+    def _let_go(self, pending: PendingMessage) -> None:
+        if self._outbox.is_current(pending):
+            self._outbox.acknowledge(pending.id)
+            del self._kept[pending.id]
+            self._screen.on_taken_over(pending.id)
 
     # --- inside ---
 
@@ -264,15 +264,15 @@ class Courier:
     async def _revise(self, person: str, row: OutboxRow) -> None:
         await self._rows.revise(person, row)
 
-    def _row(self, letter: Letter) -> OutboxRow:
-        frame = letter.frame
+    def _row(self, outgoing: OutgoingMessage) -> OutboxRow:
+        frame = outgoing.frame
         return self._numbered(
             OutboxRow(
                 id=frame.client_message_id,
-                lane=frame.room_id,
+                channel=frame.room_id,
                 data=protocol.to_object(frame),
                 written_at=0,
-                typed_at=letter.typed_at,
+                typed_at=outgoing.typed_at,
             )
         )
 
@@ -284,28 +284,31 @@ class Courier:
 
     def _add(self, row: OutboxRow) -> None:
         self._kept[row.id] = row
-        self._outbox.add(row.id, row.lane, row.data)
+        self._outbox.add(row.id, row.channel, row.data)
 
     def _take_in(self, rows: Iterable[OutboxRow], person: str) -> None:
         """Rows that were in the storage already."""
         if person != self._person:
             return
-        letters = []
+        restored = []
         for row in rows:
-            if row.id in self._kept or (letter := _letter(row)) is None:
+            if row.id in self._kept or (outgoing := _outgoing(row)) is None:
                 continue
             if row.is_sent and row.failure is None and not self._acknowledges:
-                row, letter = replace(row, failure=_pair(UNCONFIRMED)), replace(letter, failure=UNCONFIRMED)
-            letters.append(letter)
+                row, outgoing = (
+                    replace(row, failure=_pair(UNCONFIRMED)),
+                    replace(outgoing, failure=UNCONFIRMED),
+                )
+            restored.append(outgoing)
             self._kept[row.id] = row
             self._newest = max(self._newest, row.written_at)
             try:
                 if row.failure is None:
-                    self._outbox.add(row.id, row.lane, row.data)
+                    self._outbox.add(row.id, row.channel, row.data)
             except OutboxFull:  # two full tabs were closed: what is too much waits for the person
                 self._kept[row.id] = replace(row, failure=_pair(TOO_MANY))
-                letters[-1] = replace(letter, failure=TOO_MANY)
-        self._screen.found(letters)
+                restored[-1] = replace(outgoing, failure=TOO_MANY)
+        self._screen.on_restored(restored)
         self.pump()
 
     def _look_again(self, person: str) -> None:
@@ -327,7 +330,7 @@ class Courier:
             self._look = None
 
     def _is_too_old(self, row: OutboxRow) -> bool:
-        return self._wall_ms() - row.written_at > OLDEST_MS
+        return self._wall_ms() - row.written_at > MAX_AGE_MS
 
     def _wall_ms(self) -> int:
         return round(self._platform.now().wall * 1000)
@@ -350,7 +353,7 @@ def _pair(failure: Failure) -> tuple[str, str]:
     return failure.code, failure.words
 
 
-def _letter(row: OutboxRow) -> Letter | None:
+def _outgoing(row: OutboxRow) -> OutgoingMessage | None:
     """What the person wrote; None if the row holds something else."""
     try:
         frame = protocol.parse_up(row.data)
@@ -359,4 +362,4 @@ def _letter(row: OutboxRow) -> Letter | None:
         return None
     if not isinstance(frame, SendMessage):
         return None
-    return Letter(frame, row.typed_at, Failure(*row.failure) if row.failure else None)
+    return OutgoingMessage(frame, row.typed_at, Failure(*row.failure) if row.failure else None)

@@ -4,7 +4,7 @@ Data moves in one circle: a frame comes to the session, the session changes the 
 and what a person does comes back here. Nothing in this file touches a socket or the DOM.
 
     Membership   which rooms the link is in, catching up, gaps, history
-    Courier      what waits to be sent, and what another tab of this person left
+    OutboxSender      what waits to be sent, and what another tab of this person left
     RoomCache    what an earlier page knew
     Company      who else is here, who is writing
 """
@@ -21,9 +21,9 @@ from typing import Any
 from chat import article, protocol
 from chat.cache import RoomCache
 from chat.identity import Identity
-from chat.joined_rooms import RoomBook
+from chat.joined_rooms import JoinedRooms
 from chat.membership import Membership
-from chat.presence import Company
+from chat.presence import PresenceTracker
 from chat.protocol import (
     Ack,
     Batch,
@@ -37,16 +37,16 @@ from chat.protocol import (
     TypingNotice,
 )
 from chat.room import Room
-from chat.sending import Courier, Letter
+from chat.sending import OutboxSender, OutgoingMessage
 from chat.store import ChatState, ChatStore, Link, Notice, NoticeKind
 from chat.timeline import EMPTY, Delivery, Failure, Timeline
 from kizuna.core.state import ConnectionState, Reason, ReasonKind
 from kizuna.core.states import Status
 from kizuna.delivery.outbox import OutboxFull
-from kizuna.delivery.outbox_storage import OutboxRows
+from kizuna.delivery.outbox_storage import OutboxStorage
 from kizuna.errors import ConnectionFailed
 from kizuna.platform import Platform, TimerHandle
-from kizuna.runtime.tasks import Background
+from kizuna.runtime.tasks import TaskSet
 from kizuna.runtime.transport import LinkHandle
 from kizuna.service import WebSocketService
 
@@ -73,7 +73,7 @@ class ChatSession:
         identity: Identity,
         platform: Platform,
         make_id: Callable[[], str],
-        rows: OutboxRows,
+        rows: OutboxStorage,
         cache: RoomCache,
         *,
         answers: bool = True,
@@ -85,11 +85,11 @@ class ChatSession:
         self._make_id = make_id
         self._cache = cache
         self._answers = answers
-        self._book = RoomBook(None)
+        self._rooms = JoinedRooms(None)
         self._membership = Membership(platform, service, self, asks=answers)
-        self._courier = Courier(service, platform, rows, self, acknowledges=answers)
-        self._company = Company(platform, self._membership.send, self._show)
-        self._work = Background()
+        self._sender = OutboxSender(service, platform, rows, self, acknowledges=answers)
+        self._presence = PresenceTracker(platform, self._membership.send, self._show)
+        self._work = TaskSet()
         self._patience: TimerHandle | None = None  # ends the wait for what was kept
         self._restored = asyncio.Event()  # set when what was kept of the person of the moment is here
         self._notices = 0
@@ -123,9 +123,9 @@ class ChatSession:
             self._notify(NoticeKind.NAME_REFUSED, problem=error.reason, **error.params)
             return
         name = self._identity.name or ""
-        self._book = RoomBook(self._identity.user_id)
-        self._book.enter(self._store.state.room_id, self._wall_ms())
-        self._membership.serve(self._book)
+        self._rooms = JoinedRooms(self._identity.user_id)
+        self._rooms.enter(self._store.state.room_id, self._wall_ms())
+        self._membership.serve(self._rooms)
         self._change(name=name, suggested_name=name, user_id=self._identity.user_id)
         self._unnotify(NoticeKind.NAME_REFUSED)
         self._show()
@@ -134,7 +134,7 @@ class ChatSession:
         self._patience = self._platform.call_at(
             self._platform.now().monotonic + RESTORE_PATIENCE, restored.set
         )
-        self._work.start(self._restore(self._identity.person, self._book, self._restored))
+        self._work.start(self._restore(self._identity.person, self._rooms, self._restored))
         self._work.start(self._connect())
 
     def leave(self) -> None:
@@ -147,10 +147,10 @@ class ChatSession:
         self._identity.leave(remember=remember)
         self._service.disconnect()
         self._stop_waiting()
-        self._courier.dismiss()
+        self._sender.dismiss()
         self._cache.clear()
-        self._book = RoomBook(None)
-        self._membership.serve(self._book)
+        self._rooms = JoinedRooms(None)
+        self._membership.serve(self._rooms)
         self._change(name=None, notice=None)
         if waiting:
             self._notify(NoticeKind.STILL_WAITING, count=waiting, name=name)
@@ -176,11 +176,11 @@ class ChatSession:
 
     def leave_room(self, name: str) -> None:
         """Be in this room no longer, and forget what was said there. What waits to be sent there is sent."""
-        next_room = self._book.leave(name)
+        next_room = self._rooms.leave(name)
         if next_room is None:
             return
         self._cache.forget(name)
-        self._company.forget(name)
+        self._presence.forget(name)
         if name == self._store.state.room_id:
             self._go_to(next_room.room_id)
         self._membership.follow()
@@ -196,10 +196,10 @@ class ChatSession:
                 room_id=room_id,
                 content=protocol.check_content("message", text),
             )
-            book = self._book
+            book = self._rooms
             await self._restored.wait()  # what was said before comes before
-            letter = Letter(frame, self._wall_ms())
-            if name is None or book is not self._book or not await self._courier.take(letter):
+            outgoing = OutgoingMessage(frame, self._wall_ms())
+            if name is None or book is not self._rooms or not await self._sender.take(outgoing):
                 return False
         except InvalidField as error:
             self._notify(NoticeKind.MESSAGE_REFUSED, problem=error.reason, **error.params)
@@ -207,17 +207,17 @@ class ChatSession:
         except OutboxFull as error:
             self._notify(NoticeKind.OUTBOX_FULL, limit=error.limit)
             return False
-        self._show_own(letter)
-        self._company.said(room_id)
+        self._show_own(outgoing)
+        self._presence.reset_typing(room_id)
         self._unnotify(NoticeKind.MESSAGE_REFUSED)
         self._show()
-        self._courier.pump()
+        self._sender.pump()
         return True
 
     def note_typing(self) -> None:
         """The person is writing; those in the room hear it, now and then."""
         if self._answers and self._store.state.caught_up:
-            self._company.writing(self._store.state.room_id)
+            self._presence.notify_typing(self._store.state.room_id)
 
     def try_now(self) -> None:
         """Attempt to connect at once."""
@@ -232,10 +232,10 @@ class ChatSession:
     def retry(self, client_message_id: str) -> None:
         """Send a failed message again, under the same id."""
         try:
-            self._courier.retry(client_message_id)
+            self._sender.retry(client_message_id)
         except OutboxFull as error:
             self._notify(NoticeKind.OUTBOX_FULL, limit=error.limit)
-        self._courier.pump()
+        self._sender.pump()
 
     def retry_all(self) -> None:
         """Send every failed message of the room that is shown again, in the order typed."""
@@ -244,11 +244,11 @@ class ChatSession:
 
     def discard(self, client_message_id: str) -> None:
         """Forget a message that is not stored. One that had been sent may have arrived, and the person is told."""
-        if self._courier.discard(client_message_id):
+        if self._sender.discard(client_message_id):
             self._notify(NoticeKind.MAY_HAVE_ARRIVED)
-        self._book.discard(client_message_id)
+        self._rooms.discard(client_message_id)
         self._show()
-        self._courier.pump()
+        self._sender.pump()
 
     def tell(self, kind: NoticeKind, **params: str | int) -> None:
         """The page has this to tell; not again while it shows."""
@@ -272,17 +272,17 @@ class ChatSession:
             self._identify(self._identity.user_id)
         await self._membership.prepare(link)
 
-    async def _restore(self, person: str, book: RoomBook, done: asyncio.Event) -> None:
+    async def _restore(self, person: str, book: JoinedRooms, done: asyncio.Event) -> None:
         """Show what an earlier page knew, and what it left to be sent."""
         try:
-            if book is self._book:
+            if book is self._rooms:
                 for cached in await self._cache.serve(person):
                     room = book.reopen(cached.room_id, cached.entered_at)
                     if room is not None and cached.epoch is not None:
                         room.restore(cached.epoch, cached.messages, cached.seen)
-            if book is self._book:
+            if book is self._rooms:
                 self._show()
-                await self._courier.serve(person)
+                await self._sender.serve(person)
         finally:
             done.set()
             if done is self._restored:
@@ -308,11 +308,11 @@ class ChatSession:
         self._store.set_connected(stands)
         if not stands and (before.is_connected or state.status is not Status.CONNECTING):
             self._membership.link_lost()
-            self._company.link_lost()
-            self._courier.link_lost()
+            self._presence.link_lost()
+            self._sender.link_lost()
         if stands:
             self._membership.link_stands(state.link)
-            self._courier.pump()
+            self._sender.pump()
         self._show()
         self._fill_screen()
         if state.status is Status.REJECTED and self._identity.is_refused:
@@ -341,20 +341,20 @@ class ChatSession:
             case Ack():
                 self._on_ack(frame)
             case Nack():
-                self._courier.refuse(frame)
-                self._courier.pump()
+                self._sender.refuse(frame)
+                self._sender.pump()
             case Batch():
                 self._membership.on_batch(frame)
                 self._fill_screen()
-                self._courier.pump()
+                self._sender.pump()
             case Ready():
                 self._identify(frame.user_id)
             case Pong(heads=heads) if heads is not None:
                 self._membership.on_heads(heads)
-            case Presence() if frame.room_id in self._book:
-                self._company.note_presence(frame)
-            case TypingNotice() if frame.room_id in self._book:
-                self._company.note_typing(frame, self._identity.user_id)
+            case Presence() if frame.room_id in self._rooms:
+                self._presence.note_presence(frame)
+            case TypingNotice() if frame.room_id in self._rooms:
+                self._presence.note_typing(frame, self._identity.user_id)
             case protocol.Error():
                 self._on_error(frame)
             case protocol.GatewayError():
@@ -365,30 +365,30 @@ class ChatSession:
 
     def _room_of_echo(self, data: Mapping[str, Any]) -> str:
         """Where a frame that names no room belongs: to the room where those words are awaited, or else are read."""
-        for room in self._book:
+        for room in self._rooms:
             if any(entry.content == data.get("content") for entry in room.timeline.pending):
                 return room.room_id
         return self._store.state.room_id
 
     def _on_message(self, message: Message) -> None:
         self.stored([message])
-        self._company.note_message(message)
-        room = self._book.get(message.room_id)
+        self._presence.note_message(message)
+        room = self._rooms.get(message.room_id)
         if room is not None:
             room.receive(message)
             self._membership.watch(room)
             self.room_changed(room)
-        self._courier.pump()
+        self._sender.pump()
 
     def _on_ack(self, ack: Ack) -> None:
-        self._courier.settle(ack.client_message_id)
+        self._sender.settle(ack.client_message_id)
         self.mark(ack.client_message_id, Delivery.SENT)
-        room = self._book.get(ack.room_id)
+        room = self._rooms.get(ack.room_id)
         if room is not None:
             room.acknowledge(ack)
             self._membership.watch(room)
             self.room_changed(room)
-        self._courier.pump()
+        self._sender.pump()
 
     def _on_error(self, error: protocol.Error) -> None:
         logger.warning("the server could not serve a request: %s (%s)", error.message, error.code)
@@ -415,10 +415,10 @@ class ChatSession:
         """One's own words come back from the server: they are stored, ack or not."""
         for message in messages:
             if message.sender_id == self._identity.user_id:
-                room = self._book.get(message.room_id)
+                room = self._rooms.get(message.room_id)
                 awaited = room.timeline.awaited(message) if room is not None else None
                 own = message.client_message_id or (awaited.client_message_id if awaited else None)
-                self._courier.settle(own)
+                self._sender.settle(own)
                 self.mark(
                     own or "", Delivery.SENT
                 )  # it may have to wait for others before it takes its place
@@ -431,27 +431,27 @@ class ChatSession:
         """The server does not let this person in."""
         self._notify(NoticeKind.ROOM_CLOSED, room=room.room_id)
 
-    # --- what Courier tells ---
+    # --- what OutboxSender tells ---
 
     def mark(self, client_message_id: str, delivery: Delivery, failure: Failure | None = None) -> None:
         """One of the person's messages has come so far."""
-        is_shown = self._book.mark(client_message_id, delivery, failure)
+        is_shown = self._rooms.mark(client_message_id, delivery, failure)
         if failure is not None and not is_shown:
             self._notify(NoticeKind.FAILED_UNSEEN)
         self._show()
 
-    def found(self, letters: Iterable[Letter]) -> None:
+    def on_restored(self, messages: Iterable[OutgoingMessage]) -> None:
         """These wait since before this page was opened, or were left by another one."""
-        for letter in letters:
-            self._show_own(letter)
+        for outgoing in messages:
+            self._show_own(outgoing)
         self._show()
 
-    def lost_sight(self, client_message_id: str) -> None:
+    def on_taken_over(self, client_message_id: str) -> None:
         """Another tab has taken the message over."""
-        self._book.discard(client_message_id)
+        self._rooms.discard(client_message_id)
         self._show()
 
-    def counted(self, waiting: int) -> None:
+    def on_pending_count(self, waiting: int) -> None:
         """So many messages wait to be acknowledged."""
         self._change(waiting=waiting)
 
@@ -463,35 +463,35 @@ class ChatSession:
 
     @property
     def _shown(self) -> Room | None:
-        return self._book.get(self._store.state.room_id)
+        return self._rooms.get(self._store.state.room_id)
 
     def _go_to(self, room_id: str) -> None:
         if self._store.state.name is not None:
-            _, left = self._book.enter(room_id, self._wall_ms())
+            _, left = self._rooms.enter(room_id, self._wall_ms())
             if left is not None:
                 self._cache.forget(left.room_id)
-            for letter in self._courier.letters(room_id):  # in a room that was left they wait unseen
-                self._show_own(letter)
+            for outgoing in self._sender.pending_in(room_id):  # in a room that was left they wait unseen
+                self._show_own(outgoing)
         self._change(room_id=room_id)
         self._membership.follow()
         self._show()
         self._fill_screen()
 
-    def _show_own(self, letter: Letter) -> None:
+    def _show_own(self, outgoing: OutgoingMessage) -> None:
         """One's own words stand on the screen before anybody else knows them."""
-        frame, name = letter.frame, self._store.state.name or ""
-        room = self._book.get(frame.room_id)
+        frame, name = outgoing.frame, self._store.state.name or ""
+        room = self._rooms.get(frame.room_id)
         if room is None:
             return  # it is sent all the same
         if room.timeline.has_stored(frame.client_message_id):
-            self._courier.settle(frame.client_message_id)
+            self._sender.settle(frame.client_message_id)
             return
-        room.timeline = room.timeline.add_own(frame.client_message_id, frame.content, name, letter.typed_at)
-        if letter.failure is not None:
-            room.timeline = room.timeline.mark(frame.client_message_id, Delivery.FAILED, letter.failure)
+        room.timeline = room.timeline.add_own(frame.client_message_id, frame.content, name, outgoing.typed_at)
+        if outgoing.failure is not None:
+            room.timeline = room.timeline.mark(frame.client_message_id, Delivery.FAILED, outgoing.failure)
 
     def _identify(self, user_id: str) -> None:
-        self._book.identify(user_id)
+        self._rooms.identify(user_id)
         self._identity.user_id = user_id
         self._change(user_id=user_id)
         self._show()
@@ -508,13 +508,13 @@ class ChatSession:
             self._cache.note(room)
         self._change(
             timeline=room.timeline,
-            rooms=self._book.summaries(),
+            rooms=self._rooms.summaries(),
             caught_up=self._membership.is_caught_up(room.room_id),
             catching_up=self._membership.is_catching_up(room.room_id),
             loading_earlier=self._membership.is_loading_earlier(room.room_id),
-            present=self._company.count(room.room_id),
-            present_or_more=self._company.has_more(room.room_id),
-            typing=self._company.writers(room.room_id),
+            present=self._presence.count(room.room_id),
+            present_or_more=self._presence.has_more(room.room_id),
+            typing=self._presence.typing_users(room.room_id),
         )
 
     def _fill_screen(self) -> None:

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 from kizuna.errors import ConfigurationError
 from kizuna.wire import KIZUNA, Wire
+
+logger = logging.getLogger("kizuna.options")
+
+#: Earlier names of keys in configuration files, which are still read.
+_RENAMED = {
+    "impatience": "staleAttemptAfter",
+    "manualInterval": "tryNowInterval",
+    "rest": "idleRetryInterval",
+    "sleepGap": "sleepThreshold",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,16 +37,21 @@ class Options:
         5.0  #: uptime after which the delay starts again (reconnecting-websocket's minUptime)
     )
     offline_interval: float = 30.0  #: free attempts while the browser claims to be offline: it may be wrong
-    impatience: float = 2.0  #: an attempt without progress for so long is restarted when the page comes back
-    manual_interval: float = 1.0  #: "Try now" acts at most this often
+    stale_attempt_after: float = (
+        2.0  #: an attempt without progress for so long is restarted when the page comes back
+    )
+    try_now_interval: float = 1.0  #: "Try now" acts at most this often
     rollover_after: float = (
         6600.0  #: a link is replaced at this age (110 min; API Gateway cuts at 2 h); 0: never
     )
     rollover_spread: float = 300.0  #: earlier or later by up to this much, so that not all move at once
     retire_after: float = 5.0  #: a replaced link may still deliver for this long
-    rest: float = 0.0  #: one quiet attempt this often when exhausted and visible; 0: none (the article stops)
+    #: one quiet attempt this often when exhausted and visible; 0: none (the article stops)
+    idle_retry_interval: float = 0.0
     max_retry_after: float = 300.0  #: what a server may ask for at most
-    sleep_gap: float = 3.0  #: clocks this far apart: the machine slept; a tick this late: a reason to doubt
+    sleep_threshold: float = (
+        3.0  #: clocks this far apart: the machine slept; a tick this late: a reason to doubt
+    )
     max_frame_bytes: int = 32 * 1024  #: API Gateway's frame limit; a larger frame costs the connection
     wire: Wire = KIZUNA
 
@@ -48,15 +64,29 @@ class Options:
 
     @classmethod
     def from_mapping(cls, numbers: Mapping[str, Any], *, prefix: str = "", wire: Wire = KIZUNA) -> Options:
-        """Options from a configuration file: camelCase keys, any of them. ``prefix`` goes before a key in errors."""
+        """Read options from a configuration file: camelCase keys, any of them. ``prefix`` goes before a key in errors.
+
+        Raises ConfigurationError for a key that is not known and for a number that cannot work.
+        """
         names = {_camel_case(item.name): item.name for item in fields(cls) if item.name != "wire"}
-        for key in numbers:
-            if key not in names:
+        values: dict[str, Any] = {}
+        written = {}  # the key as it stands in the file
+        for key, value in numbers.items():
+            name = _RENAMED.get(key, key)
+            if name not in names:
                 raise ConfigurationError(f"{prefix}{key}", f"is not known; known are {', '.join(names)}")
+            if name != key:
+                if name in numbers:
+                    raise ConfigurationError(
+                        f"{prefix}{key}", f"is the earlier name of {name}: give only {name}"
+                    )
+                logger.warning("%s%s is now called %s%s: rename it", prefix, key, prefix, name)
+            values[names[name]] = value
+            written[name] = key
         try:
-            return cls(wire=wire, **{names[key]: value for key, value in numbers.items()})
+            return cls(wire=wire, **values)
         except ConfigurationError as error:
-            raise ConfigurationError(f"{prefix}{error.key}", error.problem) from None
+            raise ConfigurationError(f"{prefix}{written[error.key]}", error.problem) from None
 
 
 # None of these may be zero: a timer would spin, or nothing could ever succeed.
@@ -68,7 +98,7 @@ _POSITIVE = {
     "connectTimeout",
     "prepareTimeout",
     "offlineInterval",
-    "sleepGap",
+    "sleepThreshold",
     "maxFrameBytes",
 }
 

@@ -13,16 +13,16 @@ from ui.composer.unsent_view import UnsentView
 from ui.composer.view import ComposerView
 from ui.connection.outage import Outage
 from ui.connection.view import ConnectionView
-from ui.kit.animation_frames import BrowserFrames
+from ui.kit.animation_frames import AnimationFrames
 from ui.kit.dom import Listeners, by_id, fill
 from ui.kit.formats import Formats
-from ui.kit.render import Frames, View
+from ui.kit.render import RenderScheduler, View
 from ui.kit.texts import Texts
 from ui.messages.arrivals import Arrivals
 from ui.messages.keyboard import MessageKeys
 from ui.messages.view import MessagesView
 from ui.rooms.address import DEFAULT_ROOM, address_of, room_of
-from ui.rooms.presence_view import CompanyView
+from ui.rooms.presence_view import PresenceView
 from ui.rooms.view import RoomsView
 from ui.shell.announcer_view import AnnouncerView
 from ui.shell.document_view import DocumentView
@@ -46,8 +46,8 @@ class Page:
         """Show the page. The room in the address is entered before anything is drawn."""
         fill(js.document, self._texts)
         listeners, arrivals = Listeners(), Arrivals()
-        self._frames = Frames(BrowserFrames(), lambda: self._store.state, self._now)
-        self._closers += [self._frames.close, listeners.close]
+        self._scheduler = RenderScheduler(AnimationFrames(), lambda: self._store.state, self._now)
+        self._closers += [self._scheduler.close, listeners.close]
         self._enter_room()
         self._make_views(listeners, arrivals)
         self._closers.append(self._store.subscribe(lambda s: s.room_id, lambda _: self._follow_room()))
@@ -66,7 +66,7 @@ class Page:
         self._closers.clear()
 
     def _make_views(self, listeners: Listeners, arrivals: Arrivals) -> None:
-        actions, texts, outage, frames = self._actions, self._texts, self._outage, self._frames
+        actions, texts, outage, frames = self._actions, self._texts, self._outage, self._scheduler
         formats = Formats(texts)
         document = DocumentView(self._store, texts, outage, arrivals)
         messages = MessagesView(actions, texts, formats, arrivals, frames, listeners)
@@ -82,7 +82,7 @@ class Page:
         self._add(
             RoomsView(actions, texts, listeners, composer.focus), lambda s: (s.name, s.rooms, s.room_id)
         )
-        self._add(CompanyView(texts), lambda s: (s.present, s.present_or_more, s.typing))
+        self._add(PresenceView(texts), lambda s: (s.present, s.present_or_more, s.typing))
         self._add(NoticeView(actions, texts, listeners), lambda s: s.notice)
         self._add(composer, lambda s: (s.name, s.room_id, s.notice))
         self._add(UnsentView(actions, texts, listeners, composer.focus), lambda s: s.timeline)
@@ -94,8 +94,8 @@ class Page:
 
     def _add(self, view: View, part: Callable[[ChatState], object]) -> None:
         """Draw ``view`` when ``part`` of the state changes."""
-        self._frames.add(view)
-        self._closers.append(self._store.subscribe(part, lambda _: self._frames.mark(view)))
+        self._scheduler.add(view)
+        self._closers.append(self._store.subscribe(part, lambda _: self._scheduler.mark(view)))
 
     def _enter_room(self) -> None:
         room_id = room_of(js.location.hash) or self._store.state.room_id or DEFAULT_ROOM
@@ -117,7 +117,7 @@ class Page:
     def _visibility_changed(self) -> None:
         if not js.document.hidden:
             self._outage.seen_again(self._now())
-        self._frames.mark_all()
+        self._scheduler.mark_all()
 
 
 def _connection(state: ChatState) -> tuple[object, ...]:

@@ -13,8 +13,8 @@ from chat.session import ChatSession
 from chat.store import ChatState, ChatStore
 from chat.timeline import Delivery
 from kizuna.core.states import Status
-from kizuna.delivery.fallback_storage import SteadyStorage
-from kizuna.delivery.outbox_storage import OutboxRows
+from kizuna.delivery.fallback_storage import FallbackStorage
+from kizuna.delivery.outbox_storage import OutboxStorage
 from kizuna.options import Options
 from kizuna.service import WebSocketService
 from kizuna.testing import FakePlatform, FakeSocket, MemoryLocks, MemoryStorage
@@ -81,15 +81,17 @@ class Stage:
         def make_id() -> str:
             return f"c{next(ids)}" if page == 1 else f"p{page}-c{next(ids)}"  # another page draws other ids
 
-        storage = SteadyStorage(self.browser.storage, lambda: self.session.not_kept())
+        storage = FallbackStorage(self.browser.storage, lambda: self.session.not_kept())
         self.session = ChatSession(
             self.store,
             self.service,
             self.identity,
             self.platform,
             make_id,
-            OutboxRows(storage, self.locks, f"tab-{page}"),
-            RoomCache(SteadyStorage(self.browser.storage), self.platform, lambda: not self.identity.has_left),
+            OutboxStorage(storage, self.locks, f"tab-{page}"),
+            RoomCache(
+                FallbackStorage(self.browser.storage), self.platform, lambda: not self.identity.has_left
+            ),
             answers=options is None or options.wire is KIZUNA,
         )
         self.seen_states: list[ChatState] = []

@@ -8,13 +8,13 @@ from typing import Any
 from chat.admission import Answer, Endpoints
 from chat.adoption import Adoption
 from chat.identity import Identity
-from kizuna.delivery.outbox_storage import OutboxRow, OutboxRows
+from kizuna.delivery.outbox_storage import OutboxRow, OutboxStorage
 from kizuna.platform import Storage
 from kizuna.testing import MemoryLocks, MemoryStorage, VirtualClock
 from tests.chat.stage import MemorySettings
 
 HERE, ELSEWHERE = "https://example.org/a/token", "https://example.org/b/token"
-ROW = OutboxRow(id="c1", lane="general", data={"words": "waited"}, written_at=1, typed_at=1, is_sent=True)
+ROW = OutboxRow(id="c1", channel="general", data={"words": "waited"}, written_at=1, typed_at=1, is_sent=True)
 
 
 class Kept(MemorySettings):
@@ -45,8 +45,8 @@ class Browser:
         await self.rows_of("gone").keep(person, ROW)
         self.locks.clear()
 
-    def rows_of(self, tab: str, storage: Storage | None = None) -> OutboxRows:
-        return OutboxRows(storage or self.storage, MemoryLocks(self.locks), tab)
+    def rows_of(self, tab: str, storage: Storage | None = None) -> OutboxStorage:
+        return OutboxStorage(storage or self.storage, MemoryLocks(self.locks), tab)
 
     def adoption(self) -> Adoption:
         return Adoption(self.settings, self.tab, self.storage, lambda storage: self.rows_of("new", storage))

@@ -89,6 +89,23 @@ def test_connection_numbers_become_options() -> None:
 
 
 @pytest.mark.parametrize(
+    ("data", "seconds"),
+    [
+        ({}, 30),
+        ({"connection": {"maxRetries": 3}}, 30),
+        ({"connection": {"idleRetryInterval": 7}}, 7),
+        ({"connection": {"rest": 7}}, 7),
+        ({"wire": "article"}, 0),
+        ({"wire": "article", "connection": {"idleRetryInterval": 7}}, 7),
+    ],
+)
+def test_quiet_attempts_go_on_unless_configuration_or_article_say_otherwise(
+    data: Any, seconds: float
+) -> None:
+    assert parse_config(data, "http://x").options.idle_retry_interval == seconds
+
+
+@pytest.mark.parametrize(
     ("data", "key"),
     [
         ([], "static/config.json"),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from chat.joined_rooms import MAX_ROOMS, RoomBook
+from chat.joined_rooms import MAX_ROOMS, JoinedRooms
 from chat.timeline import Delivery
 
 
 def test_a_room_of_an_earlier_page_is_not_reopened_when_full() -> None:
-    book = RoomBook("me")
+    book = JoinedRooms("me")
     for number in range(MAX_ROOMS):
         book.enter(f"room-{number}", now_ms=number)
     assert book.reopen("one-too-many", entered_at=1) is None
@@ -18,7 +18,7 @@ def test_a_room_of_an_earlier_page_is_not_reopened_when_full() -> None:
 
 
 def test_discarding_takes_only_what_the_server_does_not_have() -> None:
-    book = RoomBook("me")
+    book = JoinedRooms("me")
     room, _ = book.enter("general", now_ms=1)
     for name in ("waits", "sent"):
         room.timeline = room.timeline.add_own(name, name, "Me", 5)

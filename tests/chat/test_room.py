@@ -102,7 +102,7 @@ def test_after_going_back_to_an_older_backup_the_words_on_their_way_are_kept() -
 
 def test_a_head_of_another_epoch_is_noticed_even_when_nothing_is_said() -> None:
     room = room_at(1, 3)
-    room.note_head(RoomHead(room_id="general", epoch="restored", seq=1))
+    room.raise_head(RoomHead(room_id="general", epoch="restored", seq=1))
     assert room.needs_sync
 
 
@@ -145,7 +145,7 @@ def test_a_message_beyond_the_first_of_an_empty_room_asks_for_those_before() -> 
 
 def test_a_head_of_a_room_that_was_empty_asks_for_what_is_there_now() -> None:
     room = empty_room()
-    room.note_head(RoomHead(room_id="general", epoch="e", seq=3))
+    room.raise_head(RoomHead(room_id="general", epoch="e", seq=3))
     assert room.needs_sync
     assert (room.position().after, room.position().epoch) == (0, "e")
 
@@ -163,7 +163,7 @@ def test_a_late_word_that_the_room_is_empty_drops_nothing() -> None:
         room = empty_room()
         room.receive(message(1))
         assert not room.absorb(nothing(), asked)
-        room.note_head(RoomHead(room_id="general", epoch=EMPTY_EPOCH, seq=0))
+        room.raise_head(RoomHead(room_id="general", epoch=EMPTY_EPOCH, seq=0))
         assert (shown(room), room.epoch, room.needs_sync) == ([1], "e", False)
 
 
@@ -295,10 +295,10 @@ def all_gone(head: int, up_to: int) -> Batch:
 def test_a_gap_that_has_expired_is_left_behind_with_all_before_it() -> None:
     room = room_at(85, 90)
     room.timeline = room.timeline.add_own("mine", "waits", "Me", 5)
-    room.note_head(RoomHead(room_id="general", epoch="e", seq=9000))
+    room.raise_head(RoomHead(room_id="general", epoch="e", seq=9000))
     assert not room.absorb(all_gone(90, 9000), asked_from(90, "e"))
     assert (shown(room), room.watermark, room.needs_sync) == ([None], 9000, False)
-    room.note_head(RoomHead(room_id="general", epoch="e", seq=9000))
+    room.raise_head(RoomHead(room_id="general", epoch="e", seq=9000))
     assert not room.needs_sync
     room.prepend(Batch(room_id="general", epoch="e", head=9000, complete=True))
     assert not room.has_earlier

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from chat.cache import MOST_MESSAGES, SAVE_DELAY
+from chat.cache import MAX_MESSAGES, SAVE_DELAY
 from chat.store import RoomSummary
 from chat.timeline import Delivery
 from tests.chat.stage import Stage, ack, batch, message
@@ -77,7 +77,7 @@ async def test_a_server_with_another_history_makes_the_page_forget_what_it_kept(
 
 
 async def test_the_newest_two_hundred_are_kept_and_the_earlier_come_by_scrolling(stage: Stage) -> None:
-    head = MOST_MESSAGES + 50
+    head = MAX_MESSAGES + 50
     await stage.join(head=head, messages=[message(seq) for seq in range(1, head + 1)])
     again = await reloaded(stage)
     assert (again.state.timeline.first_seq, again.state.timeline.last_seq) == (51, head)

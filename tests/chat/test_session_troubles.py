@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from chat.admission import Answer
-from chat.presence import MOST_WRITERS
-from chat.requests import MOST_TRIES, REQUEST_TIMEOUT
-from chat.sending import ADOPT_INTERVAL, LONGEST_PAUSE
+from chat.presence import MAX_TYPING_USERS
+from chat.requests import MAX_TRIES, REQUEST_TIMEOUT
+from chat.sending import ADOPT_INTERVAL, MAX_PAUSE
 from chat.session import RESTORE_PATIENCE
 from chat.store import NoticeKind
 from chat.timeline import Delivery, Failure
@@ -215,7 +215,7 @@ async def test_one_room_that_cannot_be_read_keeps_nobody_out_of_the_others() -> 
 async def test_one_room_without_an_answer_keeps_nobody_out_of_the_others_for_long() -> None:
     stage = await in_two_rooms_after_a_drop()
     await stage.receive(batch(0, []))
-    await stage.platform.advance(REQUEST_TIMEOUT * (MOST_TRIES + 1))
+    await stage.platform.advance(REQUEST_TIMEOUT * (MAX_TRIES + 1))
     assert stage.state.is_connected
 
 
@@ -326,10 +326,10 @@ async def test_a_history_that_is_refused_can_be_asked_for_again() -> None:
 
 async def test_a_history_without_an_answer_leaves_the_room_caught_up() -> None:
     stage = await loading_earlier()
-    for _ in range(MOST_TRIES):
+    for _ in range(MAX_TRIES):
         await stage.receive({"type": "pong"})
         await stage.platform.advance(REQUEST_TIMEOUT)
-    assert len(stage.sent("history")) == MOST_TRIES
+    assert len(stage.sent("history")) == MAX_TRIES
     assert not stage.state.loading_earlier
     assert stage.state.caught_up
 
@@ -362,7 +362,7 @@ async def test_patience_without_end_is_not_had() -> None:
     await stage.say("hello")
     busy = {"type": "nack", "clientMessageId": "c1", "code": "busy", "message": "", "retryable": True}
     await stage.receive({**busy, "retryAfter": 1e9})
-    for _ in range(round(LONGEST_PAUSE / 10)):
+    for _ in range(round(MAX_PAUSE / 10)):
         await stage.receive({"type": "pong"})
         await stage.platform.advance(10)
     assert len(stage.sent("sendMessage")) == 2
@@ -385,11 +385,11 @@ async def test_unread_is_counted_after_a_backup_was_restored() -> None:
 async def test_a_crowd_that_writes_is_named_only_in_part() -> None:
     stage = Stage()
     await stage.join()
-    for number in range(MOST_WRITERS + 5):
+    for number in range(MAX_TYPING_USERS + 5):
         name = f"P{number}"
         await stage.receive({"type": "typing", "roomId": "general", "senderId": name, "senderName": name})
         await stage.receive({"type": "typing", "roomId": f"r{number}", "senderId": "x", "senderName": "x"})
-    assert len(stage.state.typing) == MOST_WRITERS
+    assert len(stage.state.typing) == MAX_TYPING_USERS
 
 
 async def test_a_count_from_before_a_room_was_left_is_not_shown_when_one_comes_back() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import pytest
@@ -16,27 +17,29 @@ def test_the_defaults_are_the_designs():
     assert (options.first_retry_delay, options.max_retries, options.jitter) == (1.0, 5, 0.5)
     assert (options.heartbeat_interval, options.pong_timeout, options.probe_timeout) == (30, 10, 5)
     assert (options.connect_timeout, options.stable_after, options.offline_interval) == (10, 5, 30)
-    assert (options.impatience, options.manual_interval, options.rest) == (2, 1, 0)
-    assert (options.max_retry_after, options.sleep_gap, options.max_frame_bytes) == (300, 3, 32_768)
+    assert (options.stale_attempt_after, options.try_now_interval, options.idle_retry_interval) == (2, 1, 0)
+    assert (options.max_retry_after, options.sleep_threshold, options.max_frame_bytes) == (300, 3, 32_768)
     assert options.wire is KIZUNA
 
 
 def test_options_are_read_from_a_configuration():
-    options = Options.from_mapping({"rest": 60, "maxRetries": 3, "firstRetryDelay": 0.1}, wire=ARTICLE)
-    assert options == Options(rest=60, max_retries=3, first_retry_delay=0.1, wire=ARTICLE)
+    options = Options.from_mapping(
+        {"idleRetryInterval": 60, "maxRetries": 3, "firstRetryDelay": 0.1}, wire=ARTICLE
+    )
+    assert options == Options(idle_retry_interval=60, max_retries=3, first_retry_delay=0.1, wire=ARTICLE)
 
 
 @pytest.mark.parametrize("value", ["5", None, True, [], float("nan"), float("inf"), -float("inf"), 10**400])
 def test_what_is_no_number_is_refused(value: Any):
-    with pytest.raises(ConfigurationError, match="^rest: must be a number") as caught:
-        Options(rest=value)
-    assert caught.value.key == "rest"
+    with pytest.raises(ConfigurationError, match="^idleRetryInterval: must be a number") as caught:
+        Options(idle_retry_interval=value)
+    assert caught.value.key == "idleRetryInterval"
 
 
 @pytest.mark.parametrize(
     ("key", "value", "problem"),
     [
-        ("rest", -1, "at least 0"),
+        ("idleRetryInterval", -1, "at least 0"),
         ("connectTimeout", 0, "more than 0"),
         ("firstRetryDelay", 0, "more than 0"),
         ("maxRetries", 2.5, "a whole number"),
@@ -53,7 +56,23 @@ def test_a_key_of_a_configuration_is_named_with_its_place(key: str, value: Any, 
 
 
 @pytest.mark.parametrize(
-    "key", ["maxRetries", "rest", "jitter", "stableAfter", "impatience", "manualInterval"]
+    "key",
+    ["maxRetries", "idleRetryInterval", "jitter", "stableAfter", "staleAttemptAfter", "tryNowInterval"],
 )
 def test_zero_is_a_number_where_it_can_work(key: str):
     Options.from_mapping({key: 0})
+
+
+def test_earlier_names_of_keys_are_read_with_a_warning_each(caplog: pytest.LogCaptureFixture):
+    earlier = {"impatience": 4, "manualInterval": 2, "rest": 60, "sleepGap": 5}
+    with caplog.at_level(logging.WARNING):
+        options = Options.from_mapping(earlier, prefix="connection.")
+    assert (options.stale_attempt_after, options.try_now_interval) == (4, 2)
+    assert (options.idle_retry_interval, options.sleep_threshold) == (60, 5)
+    assert caplog.messages[2:3] == ["connection.rest is now called connection.idleRetryInterval: rename it"]
+    assert len(caplog.messages) == 4
+
+
+def test_earlier_and_present_name_of_one_key_together_are_refused():
+    with pytest.raises(ConfigurationError, match="rest: is the earlier name of idleRetryInterval"):
+        Options.from_mapping({"rest": 60, "idleRetryInterval": 60})

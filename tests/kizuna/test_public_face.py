@@ -48,8 +48,12 @@ def test_every_ending_of_connect_is_one_kind_of_error(error: type[Exception]):
 
 
 def test_an_error_says_what_was_wrong_in_words_and_as_data():
-    wrong = errors.ConfigurationError("rest", "must be a number")
-    assert (str(wrong), wrong.key, wrong.problem) == ("rest: must be a number", "rest", "must be a number")
+    wrong = errors.ConfigurationError("jitter", "must be a number")
+    assert (str(wrong), wrong.key, wrong.problem) == (
+        "jitter: must be a number",
+        "jitter",
+        "must be a number",
+    )
     assert isinstance(wrong, ValueError)
     large = errors.FrameTooLarge(40_000, 32_768)
     assert (large.size, large.limit) == (40_000, 32_768)

@@ -506,7 +506,7 @@ async def test_a_listener_hears_of_its_part_alone():
 
 
 async def test_exhaustion_is_told_once():
-    stage = Stage(rest=60)
+    stage = Stage(idle_retry_interval=60)
     seen: list[str] = []
     stage.service.subscribe(lambda state: state.status.value, seen.append)
     connecting = await stage.begin()

@@ -67,7 +67,7 @@ async def test_nothing_is_left_after_disconnect_whatever_went_before():
         return ""
 
     for provider, until in ((never, ""), (None, ""), (None, "open"), (None, "connected"), (None, "waiting")):
-        stage = Stage(provider, rest=60)
+        stage = Stage(provider, idle_retry_interval=60)
         stage.service.on_open(lambda link: asyncio.sleep(0))
         connecting = await stage.begin()
         if until in ("open", "connected", "waiting"):

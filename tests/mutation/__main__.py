@@ -55,7 +55,7 @@ MODULES = (
         "sequence",
         "outbox",
     ),
-    *("wire", "states", "json_frames", "patience", "links", "connection"),
+    *("wire", "states", "json_frames", "attempt_limits", "links", "connection"),
 )
 #: Tests beside test_<module>*.py.
 MORE_TESTS = {

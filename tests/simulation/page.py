@@ -16,8 +16,8 @@ from chat.session import ChatSession
 from chat.store import ChatState, ChatStore
 from chat.timeline import Delivery, Timeline
 from kizuna.core.states import Status
-from kizuna.delivery.fallback_storage import SteadyStorage
-from kizuna.delivery.outbox_storage import TABLE, OutboxRows
+from kizuna.delivery.fallback_storage import FallbackStorage
+from kizuna.delivery.outbox_storage import TABLE, OutboxStorage
 from kizuna.platform import SocketListener
 from kizuna.service import WebSocketService
 from kizuna.testing import FakePlatform
@@ -72,8 +72,8 @@ class Page:
         self.service = WebSocketService(
             "ws://127.0.0.1/ws", identity.get_token, platform=self.platform, options=self.world.options
         )
-        rows = OutboxRows(SteadyStorage(self.storage), self.locks, self.owner)
-        cache = RoomCache(SteadyStorage(self.storage), self.platform, lambda: not identity.has_left)
+        rows = OutboxStorage(FallbackStorage(self.storage), self.locks, self.owner)
+        cache = RoomCache(FallbackStorage(self.storage), self.platform, lambda: not identity.has_left)
         self.session = ChatSession(
             self.store, self.service, identity, self.platform, self._make_id, rows, cache
         )

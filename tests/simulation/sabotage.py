@@ -11,8 +11,8 @@ from backend.messaging.message_log import Appended, Rooms, Sender
 from chat.membership import Membership
 from chat.protocol import SendMessage
 from chat.timeline import Timeline
-from kizuna.delivery.outbox import Outbox, Parcel
-from kizuna.delivery.outbox_storage import OutboxRow, OutboxRows
+from kizuna.delivery.outbox import Outbox, PendingMessage
+from kizuna.delivery.outbox_storage import OutboxRow, OutboxStorage
 from kizuna.delivery.sequence import Sequence
 
 Sabotage = Callable[[pytest.MonkeyPatch], None]
@@ -43,7 +43,7 @@ def never_sends_again(patch: pytest.MonkeyPatch) -> None:
     """What was sent once counts as sent."""
     take_due = Outbox.take_due
 
-    def once(self: Outbox, now: float) -> list[Parcel]:
+    def once(self: Outbox, now: float) -> list[PendingMessage]:
         return [parcel for parcel in take_due(self, now) if parcel.tries == 1]
 
     patch.setattr(Outbox, "take_due", once)
@@ -84,18 +84,18 @@ def ignores_heads(patch: pytest.MonkeyPatch) -> None:
 def keeps_nothing(patch: pytest.MonkeyPatch) -> None:
     """A crash takes what waits along."""
 
-    async def keep(self: OutboxRows, person: str, row: OutboxRow) -> None: ...
+    async def keep(self: OutboxStorage, person: str, row: OutboxRow) -> None: ...
 
-    patch.setattr(OutboxRows, "keep", keep)
+    patch.setattr(OutboxStorage, "keep", keep)
 
 
 def adopts_nothing(patch: pytest.MonkeyPatch) -> None:
     """What a closed page left stays where it is."""
 
-    async def adopt(self: OutboxRows, person: str) -> list[OutboxRow]:
+    async def adopt(self: OutboxStorage, person: str) -> list[OutboxRow]:
         return []
 
-    patch.setattr(OutboxRows, "_adopt", adopt)
+    patch.setattr(OutboxStorage, "_adopt", adopt)
 
 
 #: Each with a seed for the machine. Any would do; with this one it takes a few examples, not dozens.

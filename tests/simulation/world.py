@@ -67,7 +67,7 @@ class World(ExitStack):
         self.network = Network(self.server)
         self.loop = StepLoop()
         self.callback(self.loop.close)
-        self.options = Options(rest=REST, rollover_after=rollover_after, rollover_spread=0.0)
+        self.options = Options(idle_retry_interval=REST, rollover_after=rollover_after, rollover_spread=0.0)
         browsers = {person: Browser() for person in TABS.values()}
         self.tabs = {name: Tab(name, person, browsers[person]) for name, person in TABS.items()}
         self.ledger = Ledger({name for name in TABS.values() if list(TABS.values()).count(name) > 1})

@@ -25,7 +25,7 @@ QUICK: Mapping[str, float] = {
     "connectTimeout": 5,
     "offlineInterval": 600,
     "stableAfter": 1,
-    "rest": 0,
+    "idleRetryInterval": 0,
 }
 
 #: The connection numbers of those who have not the page's own.

@@ -4,22 +4,22 @@ import pytest
 
 from chat.protocol import MAX_CONTENT_BYTES
 from ui.composer.rules import (
-    MOST_KIB,
-    Patience,
+    MAX_KIB,
+    BusyDelay,
     bytes_left,
     characters_in,
     composes,
     cut,
     fits,
     fits_with,
+    is_send_key,
     only_files,
     replaces_page,
-    sends,
-    to_send,
+    trimmed,
     units_of,
 )
 
-MOST = MOST_KIB * 1024
+MOST = MAX_KIB * 1024
 
 
 def pressed(
@@ -31,7 +31,7 @@ def pressed(
     **modifiers: bool,
 ) -> bool:
     """Whether this key sends."""
-    return sends(key, composing=composing, key_code=key_code, coarse=coarse, **modifiers)
+    return is_send_key(key, composing=composing, key_code=key_code, coarse=coarse, **modifiers)
 
 
 def test_enter_sends():
@@ -155,7 +155,7 @@ def test_files_and_links_beside_a_field_would_replace_the_page(types: list[str],
     ],
 )
 def test_empty_lines_around_a_message_are_not_sent(typed: str, sent: str):
-    assert to_send(typed) == sent
+    assert trimmed(typed) == sent
 
 
 def test_the_room_left_is_told_only_near_the_limit():
@@ -186,7 +186,7 @@ def test_a_position_inside_of_a_character_is_before_it():
 
 
 def test_only_who_waits_for_long_is_told():
-    patience = Patience(0.3)
+    patience = BusyDelay(0.3)
     assert patience.update(False, 9.0) == (False, None)
     assert patience.update(True, 10.0) == (False, 10.3)
     assert patience.update(True, 10.2) == (False, 10.3)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from ui.messages.links import LONGEST_LINK, MOST_LINKS, pieces
+from ui.messages.links import MAX_LINK_CHARACTERS, MAX_LINKS, pieces
 
 
 @pytest.mark.parametrize(
@@ -88,14 +88,14 @@ def test_the_pieces_are_the_text(text: str):
 
 
 def test_a_message_has_at_most_fifty_links():
-    text = "https://a.example " * (MOST_LINKS + 5)
+    text = "https://a.example " * (MAX_LINKS + 5)
     found = pieces(text)
-    assert sum(piece.link is not None for piece in found) == MOST_LINKS
+    assert sum(piece.link is not None for piece in found) == MAX_LINKS
     assert "".join(piece.text for piece in found) == text
 
 
 def test_an_address_of_more_than_2000_characters_is_text():
-    longest = "https://a.example/".ljust(LONGEST_LINK, "x")
+    longest = "https://a.example/".ljust(MAX_LINK_CHARACTERS, "x")
     assert pieces(f"{longest} {longest}x")[0].link == longest
     assert len(pieces(f"{longest} {longest}x")) == 2
 

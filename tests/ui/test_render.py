@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from chat.store import ChatState
-from ui.kit.render import Frames
+from ui.kit.render import RenderScheduler
 
 
 class FakeHost:
@@ -63,11 +63,11 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def frames(host: FakeHost, clock: Clock) -> Frames:
-    return Frames(host, ChatState, clock)
+def frames(host: FakeHost, clock: Clock) -> RenderScheduler:
+    return RenderScheduler(host, ChatState, clock)
 
 
-def test_many_marks_are_one_drawing(frames: Frames, host: FakeHost):
+def test_many_marks_are_one_drawing(frames: RenderScheduler, host: FakeHost):
     log: list[str] = []
     first, second = FakeView(log, "first"), FakeView(log, "second")
     frames.add(first)
@@ -79,7 +79,7 @@ def test_many_marks_are_one_drawing(frames: Frames, host: FakeHost):
     assert log == ["first", "second"]
 
 
-def test_only_marked_views_draw_in_the_order_they_were_added(frames: Frames, host: FakeHost):
+def test_only_marked_views_draw_in_the_order_they_were_added(frames: RenderScheduler, host: FakeHost):
     log: list[str] = []
     views = [FakeView(log, name) for name in "abc"]
     for view in views:
@@ -95,7 +95,9 @@ def test_only_marked_views_draw_in_the_order_they_were_added(frames: Frames, hos
     assert log == ["a", "c", "a", "b", "c"]
 
 
-def test_a_view_that_fails_stops_no_other(frames: Frames, host: FakeHost, caplog: pytest.LogCaptureFixture):
+def test_a_view_that_fails_stops_no_other(
+    frames: RenderScheduler, host: FakeHost, caplog: pytest.LogCaptureFixture
+):
     log: list[str] = []
     frames.add(Broken(log, "broken"))
     frames.add(FakeView(log, "sound"))
@@ -105,7 +107,7 @@ def test_a_view_that_fails_stops_no_other(frames: Frames, host: FakeHost, caplog
     assert "a view failed" in caplog.text
 
 
-def test_a_view_is_woken_when_it_asked_to_be(frames: Frames, host: FakeHost, clock: Clock):
+def test_a_view_is_woken_when_it_asked_to_be(frames: RenderScheduler, host: FakeHost, clock: Clock):
     log: list[str] = []
     frames.add(FakeView(log, "soon", wake=2.0))
     frames.add(FakeView(log, "late", wake=9.0))
@@ -118,7 +120,7 @@ def test_a_view_is_woken_when_it_asked_to_be(frames: Frames, host: FakeHost, clo
     assert log == ["soon"]
 
 
-def test_a_timer_that_comes_early_is_set_again(frames: Frames, host: FakeHost, clock: Clock):
+def test_a_timer_that_comes_early_is_set_again(frames: RenderScheduler, host: FakeHost, clock: Clock):
     log: list[str] = []
     frames.add(FakeView(log, "view", wake=2.0))
     host.frame()
@@ -129,7 +131,9 @@ def test_a_timer_that_comes_early_is_set_again(frames: Frames, host: FakeHost, c
     assert host.wake_at == 0.5
 
 
-def test_a_wake_in_the_past_does_not_keep_the_page_busy(frames: Frames, host: FakeHost, clock: Clock):
+def test_a_wake_in_the_past_does_not_keep_the_page_busy(
+    frames: RenderScheduler, host: FakeHost, clock: Clock
+):
     clock.now = 50.0
     frames.add(FakeView([], "view", wake=1.0))
     host.frame()
@@ -137,13 +141,13 @@ def test_a_wake_in_the_past_does_not_keep_the_page_busy(frames: Frames, host: Fa
     assert host.wake_at >= 0.01
 
 
-def test_nothing_to_wait_for_no_timer(frames: Frames, host: FakeHost):
+def test_nothing_to_wait_for_no_timer(frames: RenderScheduler, host: FakeHost):
     frames.add(FakeView([], "view"))
     host.frame()
     assert host.wake_at is None
 
 
-def test_a_view_may_mark_another_while_drawing(frames: Frames, host: FakeHost):
+def test_a_view_may_mark_another_while_drawing(frames: RenderScheduler, host: FakeHost):
     log: list[str] = []
     other = FakeView(log, "other")
 
@@ -160,7 +164,7 @@ def test_a_view_may_mark_another_while_drawing(frames: Frames, host: FakeHost):
     assert log == ["other"]
 
 
-def test_closed_draws_nothing(frames: Frames, host: FakeHost):
+def test_closed_draws_nothing(frames: RenderScheduler, host: FakeHost):
     log: list[str] = []
     frames.add(FakeView(log, "view"))
     frames.close()

@@ -17,7 +17,7 @@ import js
 from pyodide.ffi import JsException, JsNull, JsPromise, to_js
 
 from kizuna.browser.proxies import ProxyOwner
-from kizuna.runtime.tasks import Background
+from kizuna.runtime.tasks import TaskSet
 
 logger = logging.getLogger("kizuna.locks")
 
@@ -34,7 +34,7 @@ class WebLocks:
     def __init__(self) -> None:
         self.interruptions = 0  #: how often others may have held what this page holds
         self._held: dict[str, _Lock] = {}
-        self._background = Background()
+        self._tasks = TaskSet()
         self._proxies = ProxyOwner()
         self._listeners: list[tuple[str, Any]] = []
         self._has_complained = False
@@ -46,7 +46,7 @@ class WebLocks:
         if not getattr(js.navigator, "locks", None):
             return self._grant_blindly("this browser has no Web Locks, or only on https and localhost")
         request = _Request(name)
-        self._background.start(request.run(wait=False))
+        self._tasks.start(request.run(wait=False))
         try:
             is_granted = await asyncio.wait_for(request.answer, ANSWER_TIMEOUT)
         except TimeoutError:
@@ -93,7 +93,7 @@ class WebLocks:
         """In the background: meanwhile another page may have taken one, and may keep it for long."""
         for lock in self._held.values():
             lock.request = _Request(lock.name)
-            self._background.start(lock.request.run(wait=True))
+            self._tasks.start(lock.request.run(wait=True))
 
     def _listen(self, kind: str, listener: Callable[[Any], None]) -> None:
         proxy = self._proxies.hold(listener)

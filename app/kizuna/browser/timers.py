@@ -11,7 +11,7 @@ from kizuna.browser.proxies import ProxyOwner
 from kizuna.platform import Instant
 
 #: setTimeout counts in 32 bits: a longer delay would fire at once.
-LONGEST_DELAY_MS = 2**31 - 1
+MAX_DELAY_MS = 2**31 - 1
 
 
 def now() -> Instant:
@@ -21,7 +21,7 @@ def now() -> Instant:
 
 def delay_until(when: float) -> float:
     """Milliseconds from now to ``when`` (monotonic seconds), as a timeout takes them."""
-    return min(max(0.0, (when - time.monotonic()) * 1000), LONGEST_DELAY_MS)
+    return min(max(0.0, (when - time.monotonic()) * 1000), MAX_DELAY_MS)
 
 
 class BrowserTimer:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from kizuna.core import events, rollover, server_close as farewell, sleep, states
+from kizuna.core.attempt_limits import AttemptLimits
 from kizuna.core.backoff import Backoff
 from kizuna.core.close_codes import Policy
 from kizuna.core.commands import (
@@ -30,8 +31,7 @@ from kizuna.core.commands import (
 from kizuna.core.events import Event, LinkEvent, Timer, Wish
 from kizuna.core.link import Link
 from kizuna.core.links import Links
-from kizuna.core.patience import Patience
-from kizuna.core.server_close import Farewell
+from kizuna.core.server_close import ServerClose
 from kizuna.core.state import ConnectionState, Reason, ReasonKind
 from kizuna.core.states import LinkSignal, LinkState, Status, Trigger
 from kizuna.options import Options
@@ -61,12 +61,12 @@ class Connection:
         self._timers: dict[Timer, float] = {}
         self._commands: list[Command] = []
         self._now = Instant(0.0, 0.0)
-        self._sleep = sleep.SleepDetector(options.sleep_gap)
+        self._sleep = sleep.SleepDetector(options.sleep_threshold)
         self._visible = True
         self._online = True
         self._token_renewals = 0  # refusals of a token in a row
         self._tried_by_hand_at = -math.inf
-        self._patience = Patience(options.connect_timeout, options.impatience)
+        self._limits = AttemptLimits(options.connect_timeout, options.stale_attempt_after)
         self._candidate_at = -math.inf  # when the last one was begun
 
     # --- what others may see ---
@@ -175,20 +175,20 @@ class Connection:
         match event:
             case events.TokenObtained(token=token):
                 if link.note_token(self._now.monotonic):
-                    self._arm(self._links.deadline_of(link), self._patience.deadline)
+                    self._arm(self._links.deadline_of(link), self._limits.deadline)
                     self._do(OpenSocket(link.number, token))
             case events.TokenFailed():
-                self._on_farewell(link, farewell.from_token_failure(event))
+                self._on_server_close(link, farewell.from_token_failure(event))
             case events.SocketOpened():
                 if link.note_opened(self._now.monotonic):
                     self._on_opened(link)
             case events.FrameReceived(frame=frame):
                 self._on_frame(frame, link)
             case events.FrameMalformed(problem=problem):
-                self._hear(link)
+                self._mark_alive(link)
                 self._do(ReportMalformed(problem))
             case events.SocketClosed(code=code, reason=reason) if link.is_open:
-                self._on_farewell(link, farewell.from_close(code, reason))
+                self._on_server_close(link, farewell.from_close(code, reason))
             case events.SocketClosed(code=code):
                 self._lose(link, Reason(ReasonKind.UNREACHABLE, "the server cannot be reached", code))
             case events.LinkPrepared():
@@ -200,23 +200,23 @@ class Connection:
 
     def _on_opened(self, link: Link) -> None:
         # Where the wire has no ready, the application's preparation is all that is awaited.
-        patience = self._options.prepare_timeout if link.is_ready else self._patience.deadline
+        patience = self._options.prepare_timeout if link.is_ready else self._limits.deadline
         self._arm(self._links.deadline_of(link), patience)
         self._do(PrepareLink(link.number))
 
     def _on_frame(self, frame: Mapping[str, Any], link: Link) -> None:
-        self._hear(link)
+        self._mark_alive(link)
         self._do(Deliver(link.number, frame))
         match self._options.wire.meaning(frame):
             case Meaning.READY:
                 self._on_ready(frame, link)
             case Meaning.PONG:
                 t = farewell.number(frame.get("t"))
-                link.heartbeat.answered(self._now.monotonic, None if t is None else t / 1000)
+                link.heartbeat.pong_received(self._now.monotonic, None if t is None else t / 1000)
                 if link is self._links.current:
                     self._change(rtt=link.heartbeat.rtt)
             case Meaning.BYE:
-                self._on_farewell(link, farewell.from_bye(frame))
+                self._on_server_close(link, farewell.from_bye(frame))
             case Meaning.OTHER:  # pragma: no branch
                 pass
 
@@ -231,7 +231,7 @@ class Connection:
     def _on_proven(self, link: Link) -> None:
         self._fire(Trigger.PROMOTED if link is self._links.candidate else Trigger.PROVEN)
 
-    def _on_farewell(self, link: Link, end: Farewell) -> None:
+    def _on_server_close(self, link: Link, end: ServerClose) -> None:
         """The server ended the link. One beside that which carries has no say in whether we come back; nor has that
         which carries while the next one is on its way: a server that allows one session closes the older."""
         if link is self._links.current and self._links.candidate is None and self._is_refusal(end.policy):
@@ -327,11 +327,11 @@ class Connection:
         if self._visible and self._online:
             self._open_link()
         else:
-            self._rest()
+            self._schedule_idle_retry()
 
-    def _hurry(self) -> None:
-        if self._now.monotonic - self._standing_link.active_at > self._patience.impatience:
-            self._patience.restarted()
+    def _restart_stale_attempt(self) -> None:
+        if self._now.monotonic - self._standing_link.active_at > self._limits.stale_attempt_after:
+            self._limits.restarted()
             self._open_link()
 
     def _restart(self) -> None:
@@ -353,14 +353,14 @@ class Connection:
 
     def _try_now(self) -> None:
         now = self._now.monotonic
-        if now - self._tried_by_hand_at < self._options.manual_interval:
+        if now - self._tried_by_hand_at < self._options.try_now_interval:
             return
         self._tried_by_hand_at = now
         self._backoff.release()
         self._rearm()
 
     def _settle(self) -> None:
-        self._patience.proved(self._standing_link.slowest_step)
+        self._limits.proved(self._standing_link.slowest_step)
         if self._options.wire.ready is not None:  # elsewhere only uptime proves that the server serves
             self._note_served()
         self._enter(Status.CONNECTED)
@@ -374,14 +374,14 @@ class Connection:
         self._disarm(Timer.ROLLOVER)  # a doubt does not wait for it
         candidate = self._links.candidate = self._links.make(self._now.monotonic)
         self._candidate_at = self._now.monotonic
-        self._arm(Timer.CANDIDATE, self._patience.deadline)
+        self._arm(Timer.CANDIDATE, self._limits.deadline)
         self._do(FetchToken(candidate.number))
 
     def _promote(self) -> None:
         """The candidate carries from now on; the old link may still deliver what is on its way."""
         self._links.promote()
         self._disarm(Timer.CANDIDATE)
-        self._patience.proved(self._standing_link.slowest_step)
+        self._limits.proved(self._standing_link.slowest_step)
         if self._options.wire.has_seq:
             self._arm(Timer.RETIRE, self._options.retire_after)
         else:  # what comes over both would be seen twice
@@ -389,7 +389,7 @@ class Connection:
         self._enter(Status.CONNECTED)
         self._begin_heartbeat()
 
-    def _inherit(self) -> None:
+    def _adopt_candidate(self) -> None:
         """The old link died while its successor was being prepared: that is the attempt, and it goes on."""
         self._links.promote()
         left = self._timers[Timer.CANDIDATE] - self._now.monotonic  # of the step that it is in
@@ -423,7 +423,7 @@ class Connection:
         waits = self._candidate_at + rollover.DOUBT_INTERVAL - self._now.monotonic
         return max(self._held_back_for, waits if self._options.wire.pong is None else 0.0)
 
-    def _trust(self) -> None:
+    def _confirm_alive(self) -> None:
         self._disarm(Timer.SILENCE)
         self._enter(Status.CONNECTED)
 
@@ -432,14 +432,14 @@ class Connection:
         if self._online and reason is not None and reason.kind is ReasonKind.SILENCE:
             self._come_back_soon()  # finding out took long enough
         else:
-            self._retreat()
+            self._schedule_retry()
 
-    def _retreat(self) -> None:
+    def _schedule_retry(self) -> None:
         if not self._online:
             self._go_offline()
         elif self._visible and self._backoff.exhausted:
             self._enter(Status.EXHAUSTED)
-            self._rest()
+            self._schedule_idle_retry()
         else:
             self._wait(self._backoff.next_delay())
 
@@ -447,9 +447,9 @@ class Connection:
         self._enter(Status.WAITING)
         self._arm_retry(seconds)
 
-    def _rest(self) -> None:
-        if self._options.rest > 0:
-            self._arm_retry(self._backoff.spread(self._options.rest))
+    def _schedule_idle_retry(self) -> None:
+        if self._options.idle_retry_interval > 0:
+            self._arm_retry(self._backoff.spread(self._options.idle_retry_interval))
 
     def _go_offline(self) -> None:
         self._abandon()
@@ -485,7 +485,7 @@ class Connection:
         self._abandon()
         link = self._links.current = self._links.make(self._now.monotonic)
         self._change(attempt=self._state.attempt + 1)
-        self._arm(Timer.CONNECT, self._patience.deadline)
+        self._arm(Timer.CONNECT, self._limits.deadline)
         self._do(FetchToken(link.number))
 
     def _abandon(self) -> None:
@@ -524,7 +524,7 @@ class Connection:
         self._change(reason=reason)
         self._fire(Trigger.REFUSED)
 
-    def _hear(self, link: Link) -> None:
+    def _mark_alive(self, link: Link) -> None:
         if link.note_heard(self._now.monotonic) and link is self._links.current:
             self._fire(Trigger.TRUSTED)
 
@@ -539,7 +539,7 @@ class Connection:
 
     def _ping(self, link: Link, patience: float | None) -> None:
         """Ask for an answer; ``patience`` seconds until silence means something, None: that is running already."""
-        link.heartbeat.asked(self._now.monotonic)
+        link.heartbeat.ping_sent(self._now.monotonic)
         self._do(SendPing(link.number, self._now.monotonic))
         if patience is not None and self._options.wire.pong is not None:
             link.is_put_off = False  # a new question
@@ -549,7 +549,7 @@ class Connection:
         if link is not None and not (
             link.is_open and link.is_ready
         ):  # else the application was slow, not the line
-            self._patience.timed_out()
+            self._limits.timed_out()
 
     def _note_served(self) -> None:
         """The server serves us: the budget is whole again, and the token is a good one."""

@@ -14,16 +14,16 @@ class Heartbeat:
         self._answered = True
         self.rtt: float | None = None  #: seconds from the last ping to its pong
 
-    def asked(self, now: float) -> None:
+    def ping_sent(self, now: float) -> None:
         """A ping goes out."""
         self._asked_at = now
         self._answered = False
 
-    def heard(self) -> None:
+    def frame_received(self) -> None:
         """Something arrived."""
         self._answered = True
 
-    def answered(self, now: float, asked_at: float | None) -> None:
+    def pong_received(self, now: float, asked_at: float | None) -> None:
         """The pong arrived. ``asked_at`` is what it says that the ping carried; the round trip is measured only
         for the last ping, so that an old answer does not pass for a fast one."""
         if asked_at is not None and self._asked_at is not None and abs(asked_at - self._asked_at) < 0.001:

@@ -56,7 +56,7 @@ class Link:
     def note_heard(self, now: float) -> bool:
         """Something arrived, and whatever it is, it is life. True if that ends a doubt."""
         self._note_progress(now)
-        self.heartbeat.heard()
+        self.heartbeat.frame_received()
         if self.state is not LinkState.DOUBTED:
             return False
         self.apply(LinkSignal.HEARD)

@@ -17,7 +17,7 @@ from kizuna.core.state import Reason, ReasonKind
 
 
 @dataclass(frozen=True, slots=True)
-class Farewell:
+class ServerClose:
     """How a link ended. ``retry_after``: seconds that the server asks us to stay away at least."""
 
     reason: Reason
@@ -25,13 +25,13 @@ class Farewell:
     retry_after: float | None = None
 
 
-def from_bye(frame: Mapping[str, Any]) -> Farewell:
+def from_bye(frame: Mapping[str, Any]) -> ServerClose:
     """The server said bye in a frame."""
     words = text(frame.get("reason")) or "the server said goodbye"
     return _weigh(Reason(ReasonKind.SERVER_RESTARTING, words), frame, Policy.RETRY)
 
 
-def from_close(code: int, reason: str) -> Farewell:
+def from_close(code: int, reason: str) -> ServerClose:
     """The open socket was closed with ``code`` and ``reason``."""
     word = _parse(reason)
     kind = ReasonKind.SERVER_RESTARTING if word else ReasonKind.CLOSED_BY_SERVER
@@ -39,15 +39,15 @@ def from_close(code: int, reason: str) -> Farewell:
     return _weigh(Reason(kind, words, code), word, close_codes.policy(code))
 
 
-def from_token_failure(event: TokenFailed) -> Farewell:
+def from_token_failure(event: TokenFailed) -> ServerClose:
     """The token provider gave no token."""
     if event.unauthorized:
         reason = Reason(ReasonKind.UNAUTHORIZED, "the identity provider refused a token")
-        return Farewell(reason, Policy.STOP)
+        return ServerClose(reason, Policy.STOP)
     if event.unreachable:
-        return Farewell(Reason(ReasonKind.UNREACHABLE, "the server cannot be reached"), Policy.RETRY)
+        return ServerClose(Reason(ReasonKind.UNREACHABLE, "the server cannot be reached"), Policy.RETRY)
     words = event.detail or "no token could be fetched"
-    return Farewell(Reason(ReasonKind.TOKEN_UNAVAILABLE, words), Policy.RETRY, event.retry_after)
+    return ServerClose(Reason(ReasonKind.TOKEN_UNAVAILABLE, words), Policy.RETRY, event.retry_after)
 
 
 def text(value: Any) -> str:
@@ -62,7 +62,7 @@ def number(value: Any) -> float | None:
     return value
 
 
-def _weigh(reason: Reason, word: Mapping[str, Any], policy: Policy) -> Farewell:
+def _weigh(reason: Reason, word: Mapping[str, Any], policy: Policy) -> ServerClose:
     match word.get("reconnect"):
         case False:
             policy = Policy.STOP
@@ -74,7 +74,7 @@ def _weigh(reason: Reason, word: Mapping[str, Any], policy: Policy) -> Farewell:
     retry_after = number(word.get("retryAfter"))
     if retry_after is None and policy is Policy.RETRY_LATER:
         retry_after = close_codes.RETRY_LATER_SECONDS
-    return Farewell(reason, policy, retry_after)
+    return ServerClose(reason, policy, retry_after)
 
 
 def _parse(reason: str) -> Mapping[str, Any]:

@@ -70,15 +70,15 @@ IGNORED = Row("ignore", ())
 
 _BEGIN = Row("begin", (Status.CONNECTING,))
 _CLOSE = Row("close", (Status.CLOSED,))
-_HURRY = Row("hurry", (Status.CONNECTING,))
+_RESTART_STALE = Row("restart_stale_attempt", (Status.CONNECTING,))
 _RESTART = Row("restart", (Status.CONNECTING,))  # whatever was begun before the sleep is dead
 _PROBE = Row("probe", (Status.SUSPECT, Status.CONNECTED))  # CONNECTED: this wire answers no probe
 _DOUBT = Row("doubt", (Status.SUSPECT,))
 _COME_BACK = Row("come_back", (Status.CONNECTING, Status.WAITING))
 _REARM = Row("rearm", (Status.CONNECTING, Status.WAITING))
 _PROMOTE = Row("promote", (Status.CONNECTED,))
-_INHERIT = Row("inherit", (Status.CONNECTING,))
-_RETREAT = Row("retreat", (Status.WAITING, Status.OFFLINE, Status.EXHAUSTED))
+_ADOPT = Row("adopt_candidate", (Status.CONNECTING,))
+_RETRY_LATER = Row("schedule_retry", (Status.WAITING, Status.OFFLINE, Status.EXHAUSTED))
 _REJECT = Row("reject", (Status.REJECTED,))
 _GO_OFFLINE = Row("go_offline", (Status.OFFLINE,))
 _SUSPEND = Row("suspend", (Status.SUSPENDED,))
@@ -95,13 +95,13 @@ STATUS_TABLE: Mapping[Status, Mapping[Trigger, Row]] = {
     },
     Status.CONNECTING: {
         Trigger.DISCONNECT: _CLOSE,
-        Trigger.TRY_NOW: _HURRY,
+        Trigger.TRY_NOW: _RESTART_STALE,
         Trigger.PROVEN: Row("settle", (Status.CONNECTED,)),
-        Trigger.LOST: _RETREAT,
+        Trigger.LOST: _RETRY_LATER,
         Trigger.REFUSED: _REJECT,
-        Trigger.SHOWN: _HURRY,
-        Trigger.ONLINE: _HURRY,
-        Trigger.RESUMED: _HURRY,
+        Trigger.SHOWN: _RESTART_STALE,
+        Trigger.ONLINE: _RESTART_STALE,
+        Trigger.RESUMED: _RESTART_STALE,
         Trigger.WOKE: _RESTART,
         Trigger.OFFLINE: _GO_OFFLINE,
         Trigger.SUSPENDED: _SUSPEND,
@@ -111,8 +111,8 @@ STATUS_TABLE: Mapping[Status, Mapping[Trigger, Row]] = {
         Trigger.DOUBTED: _DOUBT,
         Trigger.ROLLOVER_DUE: Row("begin_rollover", (Status.CONNECTED,)),
         Trigger.PROMOTED: _PROMOTE,
-        Trigger.INHERITED: _INHERIT,
-        Trigger.LOST: _RETREAT,
+        Trigger.INHERITED: _ADOPT,
+        Trigger.LOST: _RETRY_LATER,
         Trigger.REFUSED: _REJECT,
         Trigger.SHOWN: _PROBE,
         Trigger.ONLINE: _PROBE,
@@ -123,10 +123,10 @@ STATUS_TABLE: Mapping[Status, Mapping[Trigger, Row]] = {
     },
     Status.SUSPECT: {
         Trigger.DISCONNECT: _CLOSE,
-        Trigger.TRUSTED: Row("trust", (Status.CONNECTED,)),
+        Trigger.TRUSTED: Row("confirm_alive", (Status.CONNECTED,)),
         Trigger.ROLLOVER_DUE: Row("begin_rollover", (Status.SUSPECT,)),
         Trigger.PROMOTED: _PROMOTE,
-        Trigger.INHERITED: _INHERIT,
+        Trigger.INHERITED: _ADOPT,
         Trigger.LOST: Row("replace", (Status.CONNECTING, Status.WAITING, Status.OFFLINE, Status.EXHAUSTED)),
         Trigger.REFUSED: _REJECT,
         Trigger.RESUMED: _DOUBT,
@@ -171,7 +171,7 @@ STATUS_TABLE: Mapping[Status, Mapping[Trigger, Row]] = {
         Trigger.TRY_NOW: _try_now(Status.EXHAUSTED),
         Trigger.RETRY_DUE: Row("attempt_quietly", (Status.EXHAUSTED,)),
         Trigger.PROVEN: Row("settle", (Status.CONNECTED,)),
-        Trigger.LOST: Row("rest", (Status.EXHAUSTED,)),
+        Trigger.LOST: Row("schedule_idle_retry", (Status.EXHAUSTED,)),
         Trigger.REFUSED: _REJECT,
         Trigger.SHOWN: _REARM,
         Trigger.ONLINE: _REARM,

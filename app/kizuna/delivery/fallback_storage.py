@@ -11,7 +11,7 @@ from kizuna.platform import Storage
 logger = logging.getLogger("kizuna.storage")
 
 
-class SteadyStorage:
+class FallbackStorage:
     """Responsible for going on: what ``storage`` does not take is kept here, and is read back as if it had.
 
     ``not_kept`` is called when only memory keeps a row: it ends with the page, and the person should know.

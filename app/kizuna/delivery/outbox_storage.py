@@ -28,10 +28,10 @@ _LOCK = "kizuna.tab."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxRow:
-    """One message that is not acknowledged. ``lane`` and ``data`` as in Parcel."""
+    """One message that is not acknowledged. ``channel`` and ``data`` as in PendingMessage."""
 
     id: str
-    lane: str
+    channel: str
     data: Mapping[str, Any]
     written_at: int  #: milliseconds since 1970: its age, and its place in the order
     number: int = 0  #: its place among those of one millisecond
@@ -40,7 +40,7 @@ class OutboxRow:
     failure: tuple[str, str] | None = None  #: why it is not sent any more: a code, and words
 
 
-class OutboxRows:
+class OutboxStorage:
     """Responsible for one tab's rows in ``storage``. ``tab`` is a name that no other tab has ever had, without "/"."""
 
     def __init__(self, storage: Storage, locks: Locks, tab: str) -> None:
@@ -62,7 +62,7 @@ class OutboxRows:
     async def keep(self, person: str, row: OutboxRow) -> None:
         """Write the row. It outlives the page once this returns."""
         await self._hold()
-        await self._storage.write(TABLE, {self._key(person, row.id): json.dumps(asdict(row))})
+        await self._storage.write(TABLE, {self._key(person, row.id): _text(row)})
 
     async def claim(self, person: str, row: OutboxRow) -> bool:
         """Note that the row is about to be sent. False: it is not this tab's any more, and must not be."""
@@ -78,7 +78,7 @@ class OutboxRows:
 
     async def revise(self, person: str, row: OutboxRow) -> bool:
         """Write the row anew, if it is still this tab's. False: it is not."""
-        text = json.dumps(asdict(row))
+        text = _text(row)
         try:
             key = self._key(person, row.id)
             return await self._storage.change(TABLE, key, lambda before: before and text) is not None
@@ -156,6 +156,12 @@ class OutboxRows:
             return []
 
 
+def _text(row: OutboxRow) -> str:
+    """What is stored. A channel is called "lane" there, as pages of earlier versions read and write it."""
+    fields = asdict(row)
+    return json.dumps({"lane": fields.pop("channel"), **fields})
+
+
 def _row(data: Any) -> OutboxRow:
     """Raises ValueError, TypeError or KeyError for what is no row."""
     kinds = {"id": str, "lane": str, "data": dict, "written_at": int, "typed_at": int, "number": int}
@@ -165,7 +171,7 @@ def _row(data: Any) -> OutboxRow:
     if data["failure"] is not None:
         code, words = data["failure"]
         data["failure"] = (str(code), str(words))
-    return OutboxRow(**data)
+    return OutboxRow(channel=data.pop("lane"), **data)
 
 
 def _as_sent(text: str | None) -> str | None:

@@ -55,11 +55,11 @@ class Sequence(Generic[Item]):
         self._held.setdefault(number, item)
         return self._release()
 
-    def note_head(self, number: int) -> None:
+    def raise_head(self, number: int) -> None:
         """The server says that ``number`` exists. A stale word, below the watermark, means nothing."""
         self._head = max(self._head, number)
 
-    def know_head(self, number: int) -> None:
+    def set_head(self, number: int) -> None:
         """The server says that nothing beyond ``number`` exists but what was offered: a higher word was wrong."""
         self._head = max(number, self.watermark, *self._held)
 

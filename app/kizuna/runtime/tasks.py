@@ -10,7 +10,7 @@ from typing import Any
 logger = logging.getLogger("kizuna.background")
 
 
-class Background:
+class TaskSet:
     """Responsible for tasks that run beside what started them. An error in one is logged and stops no other."""
 
     def __init__(self) -> None:

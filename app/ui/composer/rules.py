@@ -8,15 +8,15 @@ from chat.protocol import MAX_CONTENT_BYTES
 
 IME_KEY_CODE = 229  #: WebKit reports the Enter that ends a composition after its end, but with this code
 BUSY_AFTER = 0.3  #: seconds that keeping a message may take before anybody is told
-MOST_KIB = 64  #: of UTF-8 that the field takes; with megabytes in it a browser takes a second for each key
-_MOST_BYTES = MOST_KIB * 1024
+MAX_KIB = 64  #: of UTF-8 that the field takes; with megabytes in it a browser takes a second for each key
+_MAX_BYTES = MAX_KIB * 1024
 _COUNTED_FROM = MAX_CONTENT_BYTES * 3 // 4
-_MOST_BYTES_PER_CHARACTER = 4
+_MAX_BYTES_PER_CHARACTER = 4
 _TEXTS = frozenset({"text/plain", "text/uri-list"})  #: what a field takes, as drops and the clipboard name it
 _PAGES = frozenset({"Files", "text/uri-list"})  #: what a browser opens when the page does not take it
 
 
-def sends(
+def is_send_key(
     key: str,
     *,
     shift: bool = False,
@@ -51,9 +51,9 @@ def composes(event: str, is_composing: bool | None, before: bool) -> bool:
 
 def fits(text: str) -> bool:
     """Whether the field takes so much text. Counts bytes only where the number of characters leaves it open."""
-    if len(text) * _MOST_BYTES_PER_CHARACTER <= _MOST_BYTES:
+    if len(text) * _MAX_BYTES_PER_CHARACTER <= _MAX_BYTES:
         return True
-    return len(text) <= _MOST_BYTES and _size(text) <= _MOST_BYTES
+    return len(text) <= _MAX_BYTES and _size(text) <= _MAX_BYTES
 
 
 def fits_with(text: str, start: int, end: int, inserted: str) -> bool:
@@ -66,7 +66,7 @@ def fits_with(text: str, start: int, end: int, inserted: str) -> bool:
 
 def cut(text: str) -> str:
     """The beginning of ``text``, as much as the field takes."""
-    return text if fits(text) else text.encode("utf-8", "replace")[:_MOST_BYTES].decode("utf-8", "ignore")
+    return text if fits(text) else text.encode("utf-8", "replace")[:_MAX_BYTES].decode("utf-8", "ignore")
 
 
 def only_files(types: Collection[str]) -> bool:
@@ -79,14 +79,14 @@ def replaces_page(types: Collection[str], *, in_field: bool) -> bool:
     return only_files(types) or (not in_field and not _PAGES.isdisjoint(types))
 
 
-def to_send(text: str) -> str:
+def trimmed(text: str) -> str:
     """What is sent of what was typed: without empty lines around it and spaces behind it. May be empty."""
     return text.strip("\n").rstrip() if text.strip() else ""
 
 
 def bytes_left(text: str) -> int | None:
     """How many bytes more the message may take, negative when it is too long; None while that is far away."""
-    if len(text) * _MOST_BYTES_PER_CHARACTER < _COUNTED_FROM:
+    if len(text) * _MAX_BYTES_PER_CHARACTER < _COUNTED_FROM:
         return None
     size = _size(text)
     return MAX_CONTENT_BYTES - size if size >= _COUNTED_FROM else None
@@ -112,7 +112,7 @@ def _size(text: str) -> int:
     return len(text.encode("utf-8", "surrogatepass"))
 
 
-class Patience:
+class BusyDelay:
     """Responsible for when waiting has taken long enough to be worth telling."""
 
     def __init__(self, patience: float) -> None:

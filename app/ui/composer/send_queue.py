@@ -7,17 +7,17 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
-from ui.composer.rules import to_send
+from ui.composer.rules import trimmed
 
 logger = logging.getLogger("ui")
 
 
 @dataclass(slots=True, eq=False)
-class Press:
+class Submission:
     """One press of Enter. ``text``: what was new in the field; ``before``: those whose words stood in front of it."""
 
     text: str
-    before: list[Press] = field(default_factory=list)
+    before: list[Submission] = field(default_factory=list)
     begun: bool = False
 
     @property
@@ -42,8 +42,10 @@ class Sending:
         self._kept = ""  #: what is kept and still stands in the field, before the text
         self._say = say
         self._settled = settled
-        self._presses: list[Press] = []  #: the first is being kept
-        self._head: list[Press] = []  #: those whose words still stand at the beginning of the text, untouched
+        self._presses: list[Submission] = []  #: the first is being kept
+        self._head: list[
+            Submission
+        ] = []  #: those whose words still stand at the beginning of the text, untouched
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -73,8 +75,8 @@ class Sending:
             self.text, self._kept = self.shown, ""
             self._head.clear()
             return
-        for count, press in enumerate(self._head):
-            end += len(press.text)
+        for count, submission in enumerate(self._head):
+            end += len(submission.text)
             if end > at:
                 del self._head[count:]
                 return
@@ -94,11 +96,11 @@ class Sending:
         """The person pressed Enter. The same text again, while it is being kept, was a double press."""
         new = self.text[len(_words(self._head)) :]
         last = self._presses[-1] if self._presses else None
-        if not to_send(new) or (last is not None and to_send(self.text) == to_send(last.whole)):
+        if not trimmed(new) or (last is not None and trimmed(self.text) == trimmed(last.whole)):
             return
-        press = Press(new, [*self._head])
-        self._presses.append(press)
-        self._head.append(press)
+        submission = Submission(new, [*self._head])
+        self._presses.append(submission)
+        self._head.append(submission)
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._work())
 
@@ -109,10 +111,10 @@ class Sending:
 
     def withdraw(self) -> None:
         """The person goes to another room. What waits for its turn would be said there, so it becomes text again."""
-        waiting = [press for press in self._presses if not press.begun]
+        waiting = [submission for submission in self._presses if not submission.begun]
         back = self._not_in_text(waiting)
-        self._presses = [press for press in self._presses if press.begun]
-        self._head = [press for press in self._head if press.begun]
+        self._presses = [submission for submission in self._presses if submission.begun]
+        self._head = [submission for submission in self._head if submission.begun]
         at = len(_words(self._head))
         self.text = self.text[:at] + "\n".join(filter(None, [*back, self.text[at:]]))
 
@@ -128,33 +130,33 @@ class Sending:
         finally:
             self._task = None
 
-    async def _keep(self, press: Press) -> None:
-        press.begun = True
+    async def _keep(self, submission: Submission) -> None:
+        submission.begun = True
         kept = False
         try:
-            kept = await self._say(to_send(press.text))
+            kept = await self._say(trimmed(submission.text))
         except Exception:
             logger.exception("a message was not kept; its text stays in the field")
-        self._presses.remove(press)
-        self._settle(press, kept)
+        self._presses.remove(submission)
+        self._settle(submission, kept)
         self._settled()
 
-    def _settle(self, press: Press, kept: bool) -> None:
+    def _settle(self, submission: Submission, kept: bool) -> None:
         """Take the words of a kept one away. Those of a refused one belong to what was typed behind them."""
-        if press in self._head:
+        if submission in self._head:
             if kept:
-                self.text = self.text.removeprefix(press.text)
-                self._kept += press.text
-            self._head.remove(press)
+                self.text = self.text.removeprefix(submission.text)
+                self._kept += submission.text
+            self._head.remove(submission)
         for later in self._presses:
-            if press in later.before:
-                later.before.remove(press)
+            if submission in later.before:
+                later.before.remove(submission)
                 if not kept and not later.before:  # else they belong to the first of those
-                    later.text = press.text + later.text
+                    later.text = submission.text + later.text
 
-    def _not_in_text(self, presses: Iterable[Press]) -> list[str]:
-        return [press.text for press in presses if press not in self._head]
+    def _not_in_text(self, submissions: Iterable[Submission]) -> list[str]:
+        return [submission.text for submission in submissions if submission not in self._head]
 
 
-def _words(presses: Iterable[Press]) -> str:
-    return "".join(press.text for press in presses)
+def _words(submissions: Iterable[Submission]) -> str:
+    return "".join(submission.text for submission in submissions)

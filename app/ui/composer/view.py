@@ -13,20 +13,20 @@ from kizuna.browser.storage import page_prefix
 from ui.actions import Actions
 from ui.composer.rules import (
     BUSY_AFTER,
-    MOST_KIB,
-    Patience,
+    MAX_KIB,
+    BusyDelay,
     bytes_left,
     characters_in,
     composes,
     cut,
     fits,
     fits_with,
-    sends,
+    is_send_key,
     units_of,
 )
 from ui.composer.send_queue import Sending
 from ui.kit.dom import Listeners, by_id
-from ui.kit.render import Frames
+from ui.kit.render import RenderScheduler
 from ui.kit.texts import Texts
 
 _DRAFT = "kizuna.draft."
@@ -48,16 +48,16 @@ class ComposerView:
     """Responsible for the field: the text of the person and the room shown, its draft, its keys, and its size."""
 
     def __init__(
-        self, store: ChatStore, actions: Actions, texts: Texts, frames: Frames, listeners: Listeners
+        self, store: ChatStore, actions: Actions, texts: Texts, frames: RenderScheduler, listeners: Listeners
     ) -> None:
         self._actions = actions
         self._texts = texts
-        self._frames = frames
+        self._scheduler = frames
         self._form = by_id("composer")
         self._field = by_id("composer-text")
         self._count = by_id("composer-count")
         self._refused = False  #: a notice of _REFUSALS is showing
-        self._patience = Patience(BUSY_AFTER)
+        self._patience = BusyDelay(BUSY_AFTER)
         self._composing = False  #: an input method would lose what it composes if the field were written to
         self._touch_screen = js.matchMedia("(pointer: coarse)")
         # Where CSS sizes the field by its content (field-sizing), nothing is left to do.
@@ -110,12 +110,12 @@ class ComposerView:
             draft = _load_draft(place)
             if not fits(draft):
                 draft = cut(draft)
-                self._actions.tell(NoticeKind.DRAFT_CUT, limit=MOST_KIB)
+                self._actions.tell(NoticeKind.DRAFT_CUT, limit=MAX_KIB)
             self._sendings[place] = Sending(draft, self._actions.say, partial(self._settled, place))
         self._sending.clear()
         self._fill(self._sending.text)
         self._is_measured = False  # only when it is drawn, since it may not show yet
-        self._frames.mark(self)
+        self._scheduler.mark(self)
 
     # --- keys ---
 
@@ -136,11 +136,11 @@ class ComposerView:
         was, says = self._composing, getattr(event, "isComposing", None)
         self._composing = composes(event.type, says, was)
         if was and not self._composing:
-            self._frames.mark(self)
+            self._scheduler.mark(self)
 
     def _key(self, event: js.KeyboardEvent) -> None:
         self._compose(event)
-        if event.key == "Enter" and sends(
+        if event.key == "Enter" and is_send_key(
             event.key,
             shift=event.shiftKey,
             control=event.ctrlKey or event.metaKey,
@@ -165,7 +165,7 @@ class ComposerView:
         inserted = str(event.data or "")
         if inserted and not fits_with(sending.shown, field.selectionStart, field.selectionEnd, inserted):
             event.preventDefault()
-            self._actions.tell(NoticeKind.TEXT_TOO_LONG, limit=MOST_KIB)
+            self._actions.tell(NoticeKind.TEXT_TOO_LONG, limit=MAX_KIB)
         elif sending.has_sent_words:
             sending.touch(characters_in(sending.shown, field.selectionStart))
 
@@ -174,7 +174,7 @@ class ComposerView:
         text, shown = self._field.value, self._sending.shown
         if len(text) > len(shown) and not fits(text):  # it came in a way that cannot be refused before
             self._write(shown)
-            self._actions.tell(NoticeKind.TEXT_TOO_LONG, limit=MOST_KIB)
+            self._actions.tell(NoticeKind.TEXT_TOO_LONG, limit=MAX_KIB)
             return
         if not getattr(
             event, "inputType", ""
@@ -193,11 +193,11 @@ class ComposerView:
     def _send(self) -> None:
         self._sending.edit(self._field.value)  # whoever filled the field in may have told nobody
         self._sending.send()
-        self._frames.mark(self)
+        self._scheduler.mark(self)
 
     def _settled(self, place: Place) -> None:
         self._save_draft(place)
-        self._frames.mark(self)
+        self._scheduler.mark(self)
         if place == self._place:
             self._clear()
 

@@ -16,7 +16,7 @@ from ui.connection.status_pill import Pill, pill_for
 from ui.connection.try_now import TryNow
 from ui.kit.dom import Listeners, by_id, icon
 from ui.kit.formats import Formats
-from ui.kit.render import Frames
+from ui.kit.render import RenderScheduler
 from ui.kit.texts import Texts
 
 
@@ -29,14 +29,14 @@ class ConnectionView:
         texts: Texts,
         formats: Formats,
         outage: Outage,
-        frames: Frames,
+        frames: RenderScheduler,
         listeners: Listeners,
     ) -> None:
         self._actions = actions
         self._texts = texts
         self._formats = formats
         self._outage = outage
-        self._frames = frames
+        self._scheduler = frames
         self._countdown = Countdown()
         self._button_rule = TryNow()
         self._pill_element = by_id("connection")
@@ -112,6 +112,6 @@ class ConnectionView:
             by_id("banner-reload").hidden = not words.reloads
 
     def _try_now(self) -> None:
-        if self._button_rule.press(self._frames.now()):
-            self._frames.mark(self)
+        if self._button_rule.press(self._scheduler.now()):
+            self._scheduler.mark(self)
             self._actions.try_now()

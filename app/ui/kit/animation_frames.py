@@ -13,7 +13,7 @@ from ui.kit.dom import Listeners
 _PATIENCE_MS = 250
 
 
-class BrowserFrames:
+class AnimationFrames:
     """Responsible for calling back before the next paint, or by a timer where nothing is painted."""
 
     def __init__(self) -> None:

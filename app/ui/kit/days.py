@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 
-_LATEST_MS = (
+_MAX_MS = (
     253_402_214_400_000  # the last day of the year 9999: what Python's and JavaScript's dates can both hold
 )
 
 
-def sound(milliseconds: float) -> float:
+def clamp_timestamp(milliseconds: float) -> float:
     """The nearest time that can be written as a date."""
-    return min(max(milliseconds, 0), _LATEST_MS)
+    return min(max(milliseconds, 0), _MAX_MS)
 
 
 def iso(milliseconds: float) -> str:
     """For ``<time datetime>``: UTC, to the second."""
-    return datetime.fromtimestamp(sound(milliseconds) / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromtimestamp(clamp_timestamp(milliseconds) / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def relative_day(day: str, today: str) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import js
 
-from ui.kit.days import relative_day, sound
+from ui.kit.days import clamp_timestamp, relative_day
 from ui.kit.locales import locales_of
 from ui.kit.texts import Texts
 
@@ -28,15 +28,15 @@ class Formats:
 
     def time(self, milliseconds: float) -> str:
         """The time of day."""
-        return self._time.format(sound(milliseconds))
+        return self._time.format(clamp_timestamp(milliseconds))
 
     def full(self, milliseconds: float) -> str:
         """Day and time, for a tooltip."""
-        return self._full.format(sound(milliseconds))
+        return self._full.format(clamp_timestamp(milliseconds))
 
     def day(self, milliseconds: float) -> str:
         """The local day, as ISO date."""
-        milliseconds = sound(milliseconds)
+        milliseconds = clamp_timestamp(milliseconds)
         quarter = int(milliseconds // _QUARTER_MS)
         day = self._days.get(quarter)
         if day is None:
@@ -62,4 +62,4 @@ class Formats:
         if key is not None:
             return self._texts(key)
         date = self._date if day[:4] == today[:4] else self._date_and_year
-        return date.format(sound(milliseconds))
+        return date.format(clamp_timestamp(milliseconds))

@@ -36,7 +36,7 @@ class FrameHost(Protocol):
         """Call nothing any more."""
 
 
-class Frames:
+class RenderScheduler:
     """Responsible for drawing marked views together, and for waking those that wait for a time."""
 
     def __init__(self, host: FrameHost, read: Callable[[], ChatState], now: Callable[[], float]) -> None:

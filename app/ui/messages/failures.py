@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from chat.names import INVISIBLE, LONGEST_ROOM
+from chat.names import INVISIBLE, MAX_ROOM_CHARACTERS
 from chat.store import Notice
 from chat.timeline import Failure
 from ui.kit.texts import Texts
@@ -39,5 +39,5 @@ def refusal_text(key: str, params: Mapping[str, str | int], texts: Texts) -> str
 
 def _quoted(name: str) -> str:
     """Any text, in a sentence: short, turning nothing around, and what cannot be seen shows as a sign."""
-    visible = _INVISIBLE.sub("\ufffd", name[:LONGEST_ROOM])
+    visible = _INVISIBLE.sub("\ufffd", name[:MAX_ROOM_CHARACTERS])
     return f"{_FIRST_STRONG_ISOLATE}{visible}{_POP_ISOLATE}"

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from chat.names import INVISIBLE
 
 #: More in one message, or longer ones, stay text: each link costs the page an element.
-MOST_LINKS = 50
-LONGEST_LINK = 2000
+MAX_LINKS = 50
+MAX_LINK_CHARACTERS = 2000
 
 #: What no address holds: spaces, quotes, the punctuation of all scripts, and what cannot be seen or turns text around.
 _NEVER = (
@@ -54,7 +54,7 @@ def pieces(text: str) -> list[Piece]:
         found.append(Piece(address, address))
         at = match.start() + len(address)
         links += 1
-        if links == MOST_LINKS:
+        if links == MAX_LINKS:
             break
     if at < len(text) or not found:
         found.append(Piece(text[at:]))
@@ -65,7 +65,7 @@ def _address(found: str) -> str:
     """What of it is the address; may be empty."""
     root = _ROOT.match(found)
     address = _without_punctuation(root[0] if root else found)
-    return address if len(address) <= LONGEST_LINK and _LEADS.match(address) else ""
+    return address if len(address) <= MAX_LINK_CHARACTERS and _LEADS.match(address) else ""
 
 
 def _without_punctuation(address: str) -> str:

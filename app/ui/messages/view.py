@@ -12,7 +12,7 @@ from chat.timeline import Timeline
 from ui.actions import Actions
 from ui.kit.dom import Listeners, by_id
 from ui.kit.formats import Formats
-from ui.kit.render import Frames
+from ui.kit.render import RenderScheduler
 from ui.kit.texts import Texts
 from ui.messages.arrivals import Arrivals
 from ui.messages.diff import Change, Insert, Move, Remove, plan
@@ -32,14 +32,14 @@ class MessagesView:
         texts: Texts,
         formats: Formats,
         arrivals: Arrivals,
-        frames: Frames,
+        frames: RenderScheduler,
         listeners: Listeners,
     ) -> None:
         self._actions = actions
         self._texts = texts
         self._formats = formats
         self._arrivals = arrivals
-        self._frames = frames
+        self._scheduler = frames
         self._box = by_id("messages")
         self._list = by_id("rows")
         self._earlier = by_id("earlier")
@@ -92,7 +92,7 @@ class MessagesView:
 
     def _draw_list(self, state: ChatState) -> None:
         timeline, before = state.timeline, self._timeline
-        if before is None or _speaks(before, timeline):
+        if before is None or _has_new_own(before, timeline):
             self._scroller.following = True  # who says something wants to see it
         self._timeline = timeline
         entries = timeline.entries
@@ -182,7 +182,7 @@ class MessagesView:
 
     def _jump(self) -> None:
         self._scroller.to_end(smooth=True)
-        self._frames.mark(self)
+        self._scheduler.mark(self)
 
     def _focus_new(self) -> None:
         """The button that holds the focus goes: one reads on at the first new message."""
@@ -198,7 +198,7 @@ class MessagesView:
         first = state.timeline.first_seq
         if not self._window.whole:
             self._window.grow(state.timeline.entries)
-            self._frames.mark(self)
+            self._scheduler.mark(self)
         elif first is not None and first > 1 and first != self._asked_before and not state.loading_earlier:
             self._asked_before = first
             self._actions.load_earlier()
@@ -213,7 +213,7 @@ class MessagesView:
         if action == "unfold":
             self._scroller.following = False  # who reads it from its beginning is not taken to its end
             self._folds.open(article)
-            self._frames.mark(self)
+            self._scheduler.mark(self)
             return
         if action == "retry":
             self._actions.retry(client_message_id)
@@ -233,7 +233,7 @@ def _neighbour(article: Any) -> Any:
     return None
 
 
-def _speaks(before: Timeline, now: Timeline) -> bool:
+def _has_new_own(before: Timeline, now: Timeline) -> bool:
     """Whether the person said something since ``before``."""
     if not now.pending or now.pending is before.pending:
         return False

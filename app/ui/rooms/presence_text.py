@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ui.kit.texts import Texts
 
-_MOST_NAMED = 2
+_MAX_NAMED = 2
 _FIRST_STRONG_ISOLATE, _POP_ISOLATE = "\u2068", "\u2069"  # a name of either direction turns nothing around it
 
 
@@ -21,7 +21,7 @@ def typing_words(names: Sequence[str], texts: Texts) -> str:
     """Who is writing; empty when nobody is."""
     if not names:
         return ""
-    if len(names) > _MOST_NAMED:
+    if len(names) > _MAX_NAMED:
         return texts("typing.several")
     one, *others = [f"{_FIRST_STRONG_ISOLATE}{name}{_POP_ISOLATE}" for name in names]
     return texts("typing.two", name=one, other=others[0]) if others else texts("typing.one", name=one)

@@ -8,7 +8,7 @@ from ui.kit.texts import Texts
 from ui.rooms.presence_text import present_words, typing_words
 
 
-class CompanyView:
+class PresenceView:
     """Responsible for the number beside the room's name, and for the line above the field. No reader is told of
     either by itself: both change too often to be worth an interruption."""
 

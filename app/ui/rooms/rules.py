@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-_MOST_SHOWN = 99
+_MAX_SHOWN = 99
 
 
 def badge(unread: int) -> str:
     """The number beside a room's name, as short as a number that nobody counts can be; empty for none."""
     if unread <= 0:
         return ""
-    return str(unread) if unread <= _MOST_SHOWN else f"{_MOST_SHOWN}+"
+    return str(unread) if unread <= _MAX_SHOWN else f"{_MAX_SHOWN}+"
 
 
 def only_appends(old: Sequence[str], new: Sequence[str]) -> bool:

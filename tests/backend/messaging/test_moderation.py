@@ -374,7 +374,7 @@ class Told:
 
     def catch_up(self, *, always=False):
         for _ in range(MOST_QUESTIONS):
-            self.room.note_head(self.rooms.head("general"))
+            self.room.raise_head(self.rooms.head("general"))
             if not (always or self.room.needs_sync):
                 return
             always = False

@@ -60,13 +60,13 @@ SABOTAGES: dict[str, tuple[Change, ...]] = {
     "resend": (
         Change(
             "app/kizuna/delivery/outbox.py",
-            "tries=parcel.tries + 1, in_flight=True, due_at=now + patience",
-            "tries=parcel.tries + 1, in_flight=True, due_at=float('inf')",
+            "tries=pending.tries + 1, in_flight=True, due_at=now + patience",
+            "tries=pending.tries + 1, in_flight=True, due_at=float('inf')",
         ),
         Change(
             "app/kizuna/delivery/outbox.py",
-            "            self._parcels[parcel.id] = replace(parcel, in_flight=False, tries=0, due_at=0.0)\n",
-            "            del self._parcels[parcel.id]\n",
+            "            self._messages[pending.id] = replace(pending, in_flight=False, tries=0, due_at=0.0)\n",
+            "            del self._messages[pending.id]\n",
         ),
     ),
     # After a break the page goes on from what is new, without what it missed.

@@ -192,7 +192,7 @@ def test_an_exhausted_connection_is_armed_again_with_a_whole_budget(event: event
 
 
 def test_with_rest_one_quiet_attempt_is_made_per_rest_and_exhausted_stays_on_show():
-    machine = machine_in(Status.EXHAUSTED, rest=60)
+    machine = machine_in(Status.EXHAUSTED, idle_retry_interval=60)
     for _ in range(3):
         assert machine.armed(Timer.RETRY) == 60
         assert only(machine.wait(60), FetchToken)
@@ -207,11 +207,13 @@ def test_with_rest_one_quiet_attempt_is_made_per_rest_and_exhausted_stays_on_sho
 
 @pytest.mark.parametrize(("chance", "rest"), [(0.0, 30.0), (0.999999, 90.0)])
 def test_the_rest_is_jittered(chance: float, rest: float):
-    assert machine_in(Status.EXHAUSTED, rest=60, chance=chance).armed(Timer.RETRY) == pytest.approx(rest)
+    assert machine_in(Status.EXHAUSTED, idle_retry_interval=60, chance=chance).armed(
+        Timer.RETRY
+    ) == pytest.approx(rest)
 
 
 def test_a_quiet_attempt_that_hangs_ends_at_its_deadline():
-    machine = machine_in(Status.EXHAUSTED, rest=60)
+    machine = machine_in(Status.EXHAUSTED, idle_retry_interval=60)
     machine.wait(60)
     assert AbandonLink(machine.link) in machine.wait(10)
     assert machine.status is Status.EXHAUSTED
@@ -219,14 +221,14 @@ def test_a_quiet_attempt_that_hangs_ends_at_its_deadline():
 
 
 def test_no_quiet_attempt_is_made_while_hidden():
-    machine = machine_in(Status.EXHAUSTED, rest=60)
+    machine = machine_in(Status.EXHAUSTED, idle_retry_interval=60)
     machine.tell(events.PageHidden())
     assert not only(machine.wait(600), FetchToken)
     assert machine.armed(Timer.RETRY) is not None
 
 
 def test_a_quiet_attempt_may_be_refused_for_good():
-    machine = machine_in(Status.EXHAUSTED, rest=60)
+    machine = machine_in(Status.EXHAUSTED, idle_retry_interval=60)
     machine.wait(60)
     machine.tell(events.TokenFailed(machine.link, unauthorized=True))
     assert machine.status is Status.REJECTED
@@ -234,7 +236,7 @@ def test_a_quiet_attempt_may_be_refused_for_good():
 
 
 def test_try_now_replaces_a_quiet_attempt():
-    machine = machine_in(Status.EXHAUSTED, rest=60)
+    machine = machine_in(Status.EXHAUSTED, idle_retry_interval=60)
     machine.wait(60)
     quiet = machine.link
     assert AbandonLink(quiet) in machine.tell(events.RetryRequested())
@@ -289,7 +291,7 @@ def test_try_now_means_nothing_elsewhere(status: Status):
 
 @pytest.mark.parametrize("status", list(Status))
 def test_disconnect_leaves_no_link_and_no_timer_whatever_went_before(status: Status):
-    machine = machine_in(status, rest=60)
+    machine = machine_in(status, idle_retry_interval=60)
     link = machine.connection.link
     commands = machine.tell(events.DisconnectRequested())
     assert machine.status is Status.CLOSED
@@ -418,7 +420,7 @@ def test_attempts_are_counted_since_the_connection_last_stood():
 
 @pytest.mark.parametrize("status", list(Status))
 def test_a_time_of_the_next_attempt_is_shown_exactly_while_waiting_and_is_the_timers(status: Status):
-    machine = machine_in(status, rest=60)
+    machine = machine_in(status, idle_retry_interval=60)
     retry_at = machine.connection.state.retry_at
     assert retry_at == (machine.connection.timers[Timer.RETRY] if status is Status.WAITING else None)
 
@@ -464,5 +466,5 @@ def test_the_reason_stays_until_the_connection_stands_again():
 
 
 def test_a_rest_may_be_shorter_than_a_second():
-    machine = machine_in(Status.EXHAUSTED, rest=0.5)
+    machine = machine_in(Status.EXHAUSTED, idle_retry_interval=0.5)
     assert machine.armed(Timer.RETRY) == 0.5

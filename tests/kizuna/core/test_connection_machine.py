@@ -17,6 +17,7 @@ from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from kizuna.core import events
+from kizuna.core.attempt_limits import MOST
 from kizuna.core.commands import (
     AbandonLink,
     CancelTimer,
@@ -30,7 +31,6 @@ from kizuna.core.commands import (
 )
 from kizuna.core.connection import Connection
 from kizuna.core.events import Event, Timer
-from kizuna.core.patience import MOST
 from kizuna.core.sleep import PUT_OFF
 from kizuna.core.states import TIMERS, Status
 from kizuna.options import Options
@@ -98,7 +98,7 @@ class World(RuleBasedStateMachine):
     @initialize(
         is_up=st.booleans(),
         wire=st.sampled_from([KIZUNA, KIZUNA, ARTICLE]),
-        rest=st.sampled_from([0.0, 60.0]),
+        idle_retry_interval=st.sampled_from([0.0, 60.0]),
         max_retries=st.sampled_from([0, 1, 5]),
         jitter=st.sampled_from([0.5, 0.5, 0.0, 1.0]),
         chance=st.sampled_from([0.0, 0.3, 0.999]),
@@ -379,7 +379,7 @@ class World(RuleBasedStateMachine):
             and not slept
             and before is not Status.CONNECTING
         ):
-            assert now >= self.tried_by_hand_at + self.machine.options.manual_interval - TOLERANCE
+            assert now >= self.tried_by_hand_at + self.machine.options.try_now_interval - TOLERANCE
             self.tried_by_hand_at = now
         if attempts and not isinstance(event, events.RetryRequested | events.ConnectRequested):
             assert now >= self.not_before - TOLERANCE, "back before the server wanted it"
@@ -402,7 +402,7 @@ class World(RuleBasedStateMachine):
         """Whether the clocks say so, since the last event."""
         now = self.machine.now
         gap = 0.0 if self.offset is None else now.wall - now.monotonic - self.offset
-        return gap > self.machine.options.sleep_gap
+        return gap > self.machine.options.sleep_threshold
 
     def serve(self) -> None:
         """A good network, a server that works, an application that prepares."""
@@ -516,7 +516,9 @@ class World(RuleBasedStateMachine):
         least, most = self.bounds.get(timer, (0.0, math.inf))
         if timer is Timer.RETRY and isinstance(event, events.SocketClosed | events.TokenFailed):
             options = self.machine.options
-            least = min(options.first_retry_delay, options.rest or math.inf) * (1 - options.jitter)
+            least = min(options.first_retry_delay, options.idle_retry_interval or math.inf) * (
+                1 - options.jitter
+            )
         assert least - TOLERANCE <= delay <= most + TOLERANCE, f"{timer} in {delay} s"
 
 
@@ -539,7 +541,9 @@ def about(link: int) -> list[Event]:
 
 def delay_bounds(options: Options) -> Mapping[Timer, tuple[float, float]]:
     """How soon, and how late, a timer of each kind may be armed for; seconds."""
-    longest = max(options.first_retry_delay * LONGEST_STEP, options.rest, options.max_retry_after)
+    longest = max(
+        options.first_retry_delay * LONGEST_STEP, options.idle_retry_interval, options.max_retry_after
+    )
     silences = options.probe_timeout, options.pong_timeout
     return {
         Timer.CONNECT: (0.0, max(MOST * options.connect_timeout, options.prepare_timeout)),

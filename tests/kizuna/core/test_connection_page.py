@@ -197,7 +197,7 @@ def test_a_network_that_flickers_leaves_one_link_at_most():
 
 @pytest.mark.parametrize("status", sorted(set(Status) - {*OFF, Status.SUSPENDED}), ids=name)
 def test_a_page_that_is_put_aside_closes_cleanly(status: Status):
-    machine = machine_in(status, rest=60)
+    machine = machine_in(status, idle_retry_interval=60)
     link = machine.connection.link
     commands = machine.tell(events.PageSuspended())
     assert without_timers(commands) == ([AbandonLink(link.number, 1000)] if link else [])

@@ -68,7 +68,7 @@ def test_page_events_respect_the_servers_word(event: events.Event):
 
 @pytest.mark.parametrize("event", PAGE_RETURNS, ids=lambda event: type(event).__name__)
 def test_page_events_respect_the_servers_word_also_when_the_budget_is_spent(event: events.Event):
-    machine = machine_in(Status.EXHAUSTED, chance=0.0, rest=60)
+    machine = machine_in(Status.EXHAUSTED, chance=0.0, idle_retry_interval=60)
     machine.retry()
     machine.open()
     machine.receive({"type": "bye", "retryAfter": 40})
@@ -83,7 +83,7 @@ def test_the_free_attempts_of_an_offline_page_and_the_quiet_ones_respect_it_too(
     machine.receive({"type": "bye", "retryAfter": 200})
     machine.tell(events.WentOffline())
     assert machine.armed(Timer.RETRY) == 200
-    machine = machine_in(Status.EXHAUSTED, chance=0.0, rest=60)
+    machine = machine_in(Status.EXHAUSTED, chance=0.0, idle_retry_interval=60)
     machine.retry()
     machine.open()
     machine.receive({"type": "bye", "retryAfter": 200})

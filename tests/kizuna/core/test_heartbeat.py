@@ -13,51 +13,51 @@ def test_nothing_is_silent_before_it_was_asked():
 
 def test_silence_lasts_from_a_ping_to_anything_heard():
     heartbeat = Heartbeat()
-    heartbeat.asked(10.0)
+    heartbeat.ping_sent(10.0)
     assert heartbeat.is_silent
-    heartbeat.heard()
+    heartbeat.frame_received()
     assert not heartbeat.is_silent
-    heartbeat.asked(40.0)
+    heartbeat.ping_sent(40.0)
     assert heartbeat.is_silent
 
 
 def test_the_round_trip_is_measured_for_the_last_ping_alone():
     heartbeat = Heartbeat()
-    heartbeat.asked(10.0)
-    heartbeat.asked(40.0)
-    heartbeat.answered(40.1, 10.0)
+    heartbeat.ping_sent(10.0)
+    heartbeat.ping_sent(40.0)
+    heartbeat.pong_received(40.1, 10.0)
     assert heartbeat.rtt is None
-    heartbeat.answered(40.2, 40.0)
+    heartbeat.pong_received(40.2, 40.0)
     assert heartbeat.rtt == pytest.approx(0.2)
-    heartbeat.answered(45.0, 40.0)
+    heartbeat.pong_received(45.0, 40.0)
     assert heartbeat.rtt == pytest.approx(0.2)
 
 
 def test_an_answer_without_a_time_or_a_question_measures_nothing():
     heartbeat = Heartbeat()
-    heartbeat.answered(1.0, 1.0)
-    heartbeat.asked(10.0)
-    heartbeat.answered(10.2, None)
+    heartbeat.pong_received(1.0, 1.0)
+    heartbeat.ping_sent(10.0)
+    heartbeat.pong_received(10.2, None)
     assert heartbeat.rtt is None
 
 
 def test_a_round_trip_is_never_negative():
     heartbeat = Heartbeat()
-    heartbeat.asked(10.0004)
-    heartbeat.answered(10.0, 10.0)
+    heartbeat.ping_sent(10.0004)
+    heartbeat.pong_received(10.0, 10.0)
     assert heartbeat.rtt == 0.0
 
 
 def test_the_time_may_come_back_rounded_to_a_millisecond():
     heartbeat = Heartbeat()
-    heartbeat.asked(10.00049)
-    heartbeat.answered(10.25049, 10.0)
+    heartbeat.ping_sent(10.00049)
+    heartbeat.pong_received(10.25049, 10.0)
     assert heartbeat.rtt == pytest.approx(0.25)
 
 
 @pytest.mark.parametrize("earlier", [0.001, 0.5, 1.0])
 def test_a_time_that_is_a_millisecond_or_more_off_belongs_to_another_ping(earlier: float):
     heartbeat = Heartbeat()
-    heartbeat.asked(0.0)
-    heartbeat.answered(1.0, -earlier)
+    heartbeat.ping_sent(0.0)
+    heartbeat.pong_received(1.0, -earlier)
     assert heartbeat.rtt is None

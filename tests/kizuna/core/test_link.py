@@ -62,7 +62,7 @@ def test_whatever_is_heard_ends_a_doubt_and_is_a_sign_of_life():
     it.note_prepared()
     assert it.note_heard(110.0) is False
     it.apply(LinkSignal.DOUBT)
-    it.heartbeat.asked(115.0)
+    it.heartbeat.ping_sent(115.0)
     assert it.is_open
     assert it.note_heard(120.0)
     assert not it.heartbeat.is_silent

@@ -12,18 +12,18 @@ from kizuna.core.close_codes import Policy
 from kizuna.core.state import Reason, ReasonKind
 
 
-def closed(code: int, **word: Any) -> farewell.Farewell:
+def closed(code: int, **word: Any) -> farewell.ServerClose:
     return farewell.from_close(code, json.dumps(word))
 
 
 def test_a_bye_without_words_is_a_restart_to_come_back_from():
     reason = Reason(ReasonKind.SERVER_RESTARTING, "the server said goodbye")
-    assert farewell.from_bye({"type": "bye"}) == farewell.Farewell(reason, Policy.RETRY, None)
+    assert farewell.from_bye({"type": "bye"}) == farewell.ServerClose(reason, Policy.RETRY, None)
 
 
 def test_a_bye_says_why_and_when_to_come_back():
     end = farewell.from_bye({"type": "bye", "reason": "new version", "retryAfter": 20})
-    assert end == farewell.Farewell(Reason(ReasonKind.SERVER_RESTARTING, "new version"), Policy.RETRY, 20)
+    assert end == farewell.ServerClose(Reason(ReasonKind.SERVER_RESTARTING, "new version"), Policy.RETRY, 20)
 
 
 @pytest.mark.parametrize("code", [1000, 1001, 1006, 1008, 1013, 4401])

@@ -146,7 +146,7 @@ class Walk:
     def __init__(self, seed: int) -> None:
         self.dice = random.Random(seed)
         self.machine = Machine(
-            rest=self.dice.choice([0.0, 60.0]),
+            idle_retry_interval=self.dice.choice([0.0, 60.0]),
             max_retries=self.dice.choice([0, 1, 5]),
             wire=self.dice.choice([KIZUNA, KIZUNA, ARTICLE]),
         )

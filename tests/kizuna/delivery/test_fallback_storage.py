@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kizuna.delivery.fallback_storage import SteadyStorage
+from kizuna.delivery.fallback_storage import FallbackStorage
 from kizuna.errors import StorageFailed
 from kizuna.testing import MemoryStorage
 
@@ -13,7 +13,7 @@ class Stage:
     def __init__(self) -> None:
         self.platform = MemoryStorage()
         self.told = 0
-        self.storage = SteadyStorage(self.platform, self.tell)
+        self.storage = FallbackStorage(self.platform, self.tell)
 
     def tell(self) -> None:
         self.told += 1
@@ -117,6 +117,6 @@ async def test_a_platform_that_works_again_takes_over_what_is_written_from_then_
 async def test_nobody_need_be_told():
     platform = MemoryStorage()
     platform.is_broken = True
-    storage = SteadyStorage(platform)
+    storage = FallbackStorage(platform)
     await storage.write("t", {"a": "1"})
     assert await storage.read("t") == {"a": "1"}

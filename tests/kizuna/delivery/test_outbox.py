@@ -12,15 +12,15 @@ from kizuna.delivery.outbox import Outbox, OutboxFull
 from tests.support.depth import examples
 
 
-def filled(*ids: str, lane: str = "general", limit: int = 1000) -> Outbox:
+def filled(*ids: str, channel: str = "general", limit: int = 1000) -> Outbox:
     outbox = Outbox(limit=limit)
-    for parcel_id in ids:
-        outbox.add(parcel_id, lane, {"content": parcel_id})
+    for message_id in ids:
+        outbox.add(message_id, channel, {"content": message_id})
     return outbox
 
 
 def ids(outbox: Outbox, now: float) -> list[str]:
-    return [parcel.id for parcel in outbox.take_due(now)]
+    return [pending.id for pending in outbox.take_due(now)]
 
 
 def test_one_of_a_lane_is_on_its_way_at_a_time_in_the_order_added():
@@ -55,17 +55,17 @@ def test_a_server_that_never_answers_is_asked_for_ever():
     outbox = filled("a")
     now = 0.0
     for _ in range(1500):
-        [parcel] = outbox.take_due(now)
+        [pending] = outbox.take_due(now)
         now = outbox.next_due_at() or 0.0
-    assert (parcel.id, parcel.tries) == ("a", 1500)
+    assert (pending.id, pending.tries) == ("a", 1500)
 
 
 def test_a_parcel_is_frozen_and_carries_what_was_added():
     outbox = filled("a")
-    [parcel] = outbox.take_due(0)
-    assert (parcel.lane, parcel.data) == ("general", {"content": "a"})
+    [pending] = outbox.take_due(0)
+    assert (pending.channel, pending.data) == ("general", {"content": "a"})
     with pytest.raises(dataclasses.FrozenInstanceError):
-        parcel.tries = 9  # type: ignore[misc]
+        pending.tries = 9  # type: ignore[misc]
 
 
 def test_a_full_outbox_takes_nothing_and_says_so():
@@ -111,7 +111,7 @@ def test_a_lost_link_makes_what_was_on_its_way_due_again_and_nothing_else():
     assert outbox.link_lost() == ["a", "y"]
     assert outbox.link_lost() == []
     assert ids(outbox, 0.1) == ["a", "y"]
-    assert [parcel.tries for parcel in outbox.take_due(5.1)] == [2, 2]
+    assert [pending.tries for pending in outbox.take_due(5.1)] == [2, 2]
 
 
 def test_a_parcel_is_current_until_something_happens_to_it():
@@ -155,43 +155,43 @@ class Traffic(RuleBasedStateMachine):
         self.sent: dict[str, float] = {}
         self.count = 0
 
-    @rule(lane=st.sampled_from("AB"))
-    def add(self, lane: str) -> None:
+    @rule(channel=st.sampled_from("AB"))
+    def add(self, channel: str) -> None:
         self.count += 1
-        parcel_id = f"m{self.count}"
+        message_id = f"m{self.count}"
         if len(self.waiting) == self.LIMIT:
             with pytest.raises(OutboxFull):
-                self.outbox.add(parcel_id, lane, {"n": self.count})
+                self.outbox.add(message_id, channel, {"n": self.count})
         else:
-            self.outbox.add(parcel_id, lane, {"n": self.count})
-            self.waiting[parcel_id] = lane
+            self.outbox.add(message_id, channel, {"n": self.count})
+            self.waiting[message_id] = channel
 
     @rule()
     def send(self) -> None:
-        for parcel in self.outbox.take_due(self.now):
-            oldest = next(known for known, lane in self.waiting.items() if lane == parcel.lane)
-            assert parcel.id == oldest, "first in, first out, in each lane"
-            assert self.now - self.sent.get(parcel.id, -1e9) >= 5.0, "not again before its time"
-            assert parcel.data == {"n": int(parcel.id[1:])}
-            self.sent[parcel.id] = self.now
+        for pending in self.outbox.take_due(self.now):
+            oldest = next(known for known, channel in self.waiting.items() if channel == pending.channel)
+            assert pending.id == oldest, "first in, first out, in each lane"
+            assert self.now - self.sent.get(pending.id, -1e9) >= 5.0, "not again before its time"
+            assert pending.data == {"n": int(pending.id[1:])}
+            self.sent[pending.id] = self.now
 
     @rule(data=st.data())
     def acknowledge(self, data: st.DataObject) -> None:
-        parcel_id = f"m{data.draw(st.integers(1, self.count + 1))}"
-        assert self.outbox.acknowledge(parcel_id) == (self.waiting.pop(parcel_id, None) is not None)
-        self.sent.pop(parcel_id, None)
+        message_id = f"m{data.draw(st.integers(1, self.count + 1))}"
+        assert self.outbox.acknowledge(message_id) == (self.waiting.pop(message_id, None) is not None)
+        self.sent.pop(message_id, None)
 
     @rule(data=st.data(), pause=st.sampled_from([0.0, 1.0, 30.0]))
     def postpone(self, data: st.DataObject, pause: float) -> None:
-        parcel_id = f"m{data.draw(st.integers(1, self.count + 1))}"
-        self.outbox.postpone(parcel_id, self.now + pause)
-        self.sent.pop(parcel_id, None)
+        message_id = f"m{data.draw(st.integers(1, self.count + 1))}"
+        self.outbox.postpone(message_id, self.now + pause)
+        self.sent.pop(message_id, None)
 
     @rule()
     def lose_the_link(self) -> None:
-        for parcel_id in self.outbox.link_lost():
-            assert parcel_id in self.sent
-            del self.sent[parcel_id]
+        for message_id in self.outbox.link_lost():
+            assert message_id in self.sent
+            del self.sent[message_id]
 
     @rule(seconds=st.sampled_from([0.5, 5.0, 60.0]))
     def wait(self, seconds: float) -> None:
@@ -204,17 +204,19 @@ class Traffic(RuleBasedStateMachine):
             self.now = max(self.now, self.outbox.next_due_at() or 0.0)
             due = self.outbox.take_due(self.now)
             assert due
-            for parcel in due:
-                assert parcel.id == next(known for known, lane in left.items() if lane == parcel.lane)
-                assert self.outbox.acknowledge(parcel.id)
-                del left[parcel.id]
+            for pending in due:
+                assert pending.id == next(
+                    known for known, channel in left.items() if channel == pending.channel
+                )
+                assert self.outbox.acknowledge(pending.id)
+                del left[pending.id]
         self.waiting.clear()
         self.sent.clear()
 
     @invariant()
     def it_holds_what_was_added_and_not_acknowledged(self) -> None:
         assert len(self.outbox) == len(self.waiting) <= self.LIMIT
-        assert all(parcel_id in self.outbox for parcel_id in self.waiting)
+        assert all(message_id in self.outbox for message_id in self.waiting)
         assert (self.outbox.next_due_at() is None) == (not self.waiting)
 
 

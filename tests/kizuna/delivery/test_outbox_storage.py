@@ -8,7 +8,7 @@ import logging
 
 import pytest
 
-from kizuna.delivery.outbox_storage import TABLE, OutboxRow, OutboxRows
+from kizuna.delivery.outbox_storage import TABLE, OutboxRow, OutboxStorage
 from kizuna.testing import MemoryLocks, MemoryStorage
 
 
@@ -19,9 +19,9 @@ class Browser:
         self.storage = MemoryStorage()
         self.held: dict[str, object] = {}
 
-    def tab(self, name: str) -> tuple[OutboxRows, MemoryLocks]:
+    def tab(self, name: str) -> tuple[OutboxStorage, MemoryLocks]:
         locks = MemoryLocks(self.held)
-        return OutboxRows(self.storage, locks, name), locks
+        return OutboxStorage(self.storage, locks, name), locks
 
     @property
     def rows(self) -> dict[str, str]:
@@ -34,11 +34,11 @@ def browser() -> Browser:
 
 
 def row(row_id: str, written_at: int = 1, **parts: object) -> OutboxRow:
-    given = {"lane": "general", "data": {"action": "sendMessage"}, "typed_at": 1, **parts}
+    given = {"channel": "general", "data": {"action": "sendMessage"}, "typed_at": 1, **parts}
     return OutboxRow(id=row_id, written_at=written_at, **given)  # type: ignore[arg-type]
 
 
-async def ids(rows: OutboxRows, person: str = "mika") -> list[str]:
+async def ids(rows: OutboxStorage, person: str = "mika") -> list[str]:
     return [each.id for each in await rows.adopt(person)]
 
 

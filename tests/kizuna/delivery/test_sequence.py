@@ -53,10 +53,10 @@ def test_an_item_may_be_none():
 
 def test_a_head_beyond_the_watermark_is_a_gap_and_a_stale_one_means_nothing():
     sequence = started(5)
-    sequence.note_head(3)
+    sequence.raise_head(3)
     assert not sequence.has_gap
-    sequence.note_head(6)
-    sequence.note_head(2)
+    sequence.raise_head(6)
+    sequence.raise_head(2)
     assert sequence.has_gap
     assert sequence.offer(6, "f") == ["f"]
     assert not sequence.has_gap
@@ -104,7 +104,7 @@ def test_each_is_released_once_in_order_whatever_the_network_does(
     released: list[int] = []
     for number in arriving:
         if data.draw(st.booleans()):
-            sequence.note_head(number)
+            sequence.raise_head(number)
         released += sequence.offer(number, number)
         assert released == numbers[: len(released)]
         assert sequence.watermark == watermark + len(released)
@@ -167,11 +167,11 @@ def test_what_lies_beyond_a_gap_can_be_looked_at():
 def test_a_head_that_was_wrong_is_corrected_but_never_below_what_came():
     sequence: Sequence[str] = Sequence()
     sequence.start("e", 1)
-    sequence.note_head(99)
-    sequence.know_head(1)
+    sequence.raise_head(99)
+    sequence.set_head(1)
     assert not sequence.has_gap
     sequence.offer(4, "four")
-    sequence.know_head(2)
+    sequence.set_head(2)
     assert sequence.has_gap
     sequence.offer(2, "two")
     sequence.offer(3, "three")

@@ -8,11 +8,11 @@ import logging
 
 import pytest
 
-from kizuna.runtime.tasks import Background
+from kizuna.runtime.tasks import TaskSet
 
 
 async def test_work_goes_on_though_nobody_holds_it():
-    background, done = Background(), asyncio.Event()
+    background, done = TaskSet(), asyncio.Event()
 
     async def work() -> None:
         for _ in range(3):
@@ -28,7 +28,7 @@ async def test_work_goes_on_though_nobody_holds_it():
 
 
 async def test_an_error_is_logged_and_stops_nobody_else(caplog: pytest.LogCaptureFixture):
-    background, done = Background(), asyncio.Event()
+    background, done = TaskSet(), asyncio.Event()
 
     async def fail() -> None:
         raise ValueError("on purpose")
@@ -46,7 +46,7 @@ async def test_an_error_is_logged_and_stops_nobody_else(caplog: pytest.LogCaptur
 
 
 async def test_work_that_is_cancelled_before_it_began_leaves_no_warning():
-    background = Background()
+    background = TaskSet()
 
     async def work() -> None:
         raise AssertionError("it never runs")

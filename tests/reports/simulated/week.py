@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from chat.config import parse_config
 from kizuna.core.connection import Connection
 from kizuna.core.events import ConnectRequested
 from kizuna.options import Options
@@ -24,7 +25,7 @@ from tests.support.server import ROOT
 #: What a user of the library gets: the article's five retries, then a person must press "Try now".
 LIBRARY = Options()
 #: What the chat runs with.
-CHAT = Options.from_mapping(json.loads((ROOT / "static" / "config.json").read_text("utf-8"))["connection"])
+CHAT = parse_config(json.loads((ROOT / "static" / "config.json").read_text("utf-8")), "http://x").options
 OPTIONS = {"library": LIBRARY, "chat": CHAT}
 
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from kizuna.core.patience import Patience
+from kizuna.core.attempt_limits import AttemptLimits
 
 
 def after(*steps: str, slowest: float = 0.0) -> tuple[float, float]:
     """Deadline and impatience after these."""
-    patience = Patience(connect_timeout=10.0, impatience=2.0)
+    patience = AttemptLimits(connect_timeout=10.0, stale_attempt_after=2.0)
     for step in steps:
         if step == "proved":
             patience.proved(slowest)
         else:
             getattr(patience, step)()
-    return patience.deadline, patience.impatience
+    return patience.deadline, patience.stale_attempt_after
 
 
 def test_both_double_with_what_they_cut_short():

@@ -6,7 +6,7 @@ from __future__ import annotations
 MOST = 4
 
 
-class Patience:
+class AttemptLimits:
     """Responsible for the deadline of one step (token, opening, ready), and for how old an attempt may grow before
     a page that comes back starts it anew. Seconds.
 
@@ -14,9 +14,9 @@ class Patience:
     what the slowest step took of the link that stood last.
     """
 
-    def __init__(self, connect_timeout: float, impatience: float) -> None:
+    def __init__(self, connect_timeout: float, stale_attempt_after: float) -> None:
         self._connect_timeout = connect_timeout
-        self._impatience = impatience
+        self._stale_attempt_after = stale_attempt_after
         self._timed_out = 0  # attempts in a row
         self._restarted = 0
         self._slowest = 0.0  # step of the link that stood last
@@ -27,9 +27,9 @@ class Patience:
         return self._bounded(self._connect_timeout, self._timed_out)
 
     @property
-    def impatience(self) -> float:
+    def stale_attempt_after(self) -> float:
         """Seconds without progress after which an attempt is started anew when the page comes back."""
-        return self._bounded(self._impatience, self._restarted)
+        return self._bounded(self._stale_attempt_after, self._restarted)
 
     def _bounded(self, seconds: float, doublings: int) -> float:
         # A tab may fail for weeks; and a step during which the machine slept says nothing of the line.
