@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import logging
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 from kizuna.errors import ConfigurationError
 from kizuna.wire import KIZUNA, Wire
-
-logger = logging.getLogger("kizuna.options")
 
 #: Earlier names of keys in configuration files, which are still read.
 _RENAMED = {
@@ -80,7 +78,7 @@ class Options:
                     raise ConfigurationError(
                         f"{prefix}{key}", f"is the earlier name of {name}: give only {name}"
                     )
-                logger.warning("%s%s is now called %s%s: rename it", prefix, key, prefix, name)
+                warnings.warn(f"{prefix}{key} is now called {name}: rename it", FutureWarning, stacklevel=2)
             values[names[name]] = value
             written[name] = key
         try:

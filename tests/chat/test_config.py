@@ -94,7 +94,6 @@ def test_connection_numbers_become_options() -> None:
         ({}, 30),
         ({"connection": {"maxRetries": 3}}, 30),
         ({"connection": {"idleRetryInterval": 7}}, 7),
-        ({"connection": {"rest": 7}}, 7),
         ({"wire": "article"}, 0),
         ({"wire": "article", "connection": {"idleRetryInterval": 7}}, 7),
     ],
@@ -103,6 +102,12 @@ def test_quiet_attempts_go_on_unless_configuration_or_article_say_otherwise(
     data: Any, seconds: float
 ) -> None:
     assert parse_config(data, "http://x").options.idle_retry_interval == seconds
+
+
+def test_quiet_attempts_may_be_configured_by_their_earlier_name() -> None:
+    with pytest.warns(FutureWarning, match="connection.rest is now called idleRetryInterval"):
+        options = parse_config({"connection": {"rest": 7}}, "http://x").options
+    assert options.idle_retry_interval == 7
 
 
 @pytest.mark.parametrize(
@@ -134,7 +139,7 @@ def test_quiet_attempts_go_on_unless_configuration_or_article_say_otherwise(
         ({"connection": {"heartbeatInterval": 0}}, "connection.heartbeatInterval"),
         ({"connection": {"firstRetryDelay": -1}}, "connection.firstRetryDelay"),
         ({"connection": {"jitter": 2}}, "connection.jitter"),
-        ({"connection": {"rest": True}}, "connection.rest"),
+        ({"connection": {"idleRetryInterval": True}}, "connection.idleRetryInterval"),
     ],
 )
 def test_what_is_wrong_is_named(data: Any, key: str) -> None:

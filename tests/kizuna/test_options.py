@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 import pytest
@@ -63,14 +62,24 @@ def test_zero_is_a_number_where_it_can_work(key: str):
     Options.from_mapping({key: 0})
 
 
-def test_earlier_names_of_keys_are_read_with_a_warning_each(caplog: pytest.LogCaptureFixture):
-    earlier = {"impatience": 4, "manualInterval": 2, "rest": 60, "sleepGap": 5}
-    with caplog.at_level(logging.WARNING):
-        options = Options.from_mapping(earlier, prefix="connection.")
-    assert (options.stale_attempt_after, options.try_now_interval) == (4, 2)
-    assert (options.idle_retry_interval, options.sleep_threshold) == (60, 5)
-    assert caplog.messages[2:3] == ["connection.rest is now called connection.idleRetryInterval: rename it"]
-    assert len(caplog.messages) == 4
+@pytest.mark.parametrize(
+    ("earlier", "name"),
+    [
+        ("impatience", "stale_attempt_after"),
+        ("manualInterval", "try_now_interval"),
+        ("rest", "idle_retry_interval"),
+        ("sleepGap", "sleep_threshold"),
+    ],
+)
+def test_an_earlier_name_of_a_key_is_read_with_a_warning(earlier: str, name: str):
+    with pytest.warns(FutureWarning, match=f"^connection.{earlier} is now called .*: rename it$"):
+        options = Options.from_mapping({earlier: 7}, prefix="connection.")
+    assert getattr(options, name) == 7
+
+
+def test_a_wrong_number_under_an_earlier_name_is_named_as_it_was_written():
+    with pytest.warns(FutureWarning), pytest.raises(ConfigurationError, match="^rest: must be a number"):
+        Options.from_mapping({"rest": True})
 
 
 def test_earlier_and_present_name_of_one_key_together_are_refused():
