@@ -85,7 +85,11 @@ endif
 check: setup-test  ## Lint, formatting, types
 	@$(VENV_PYTHON) -m ruff check --output-format concise
 	@$(VENV_PYTHON) -m ruff format --check
+	@.venv/bin/lint-imports --no-cache --no-logo
 	@$(VENV_PYTHON) -m mypy
+
+files:  ## Write the list of files in pyscript.toml
+	@$(PYTHON) tools/build/page_files.py
 
 fix: setup-test  ## Let ruff mend what it can: imports, formatting
 	@$(VENV_PYTHON) -m ruff check --fix --quiet || true

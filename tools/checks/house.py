@@ -1,6 +1,7 @@
-"""The rules of the house, each a function from source text to complaints. tests/test_house.py applies them.
+"""Rules for source files, each a function from text to complaints. tests/test_house.py applies them.
 
-A rule reads syntax trees and text, and never imports what it judges: half of it runs only in a browser.
+What one package may import of another, import-linter's contracts in pyproject.toml say. A rule reads syntax trees and
+text, and never imports what it judges: half of it runs only in a browser.
 """
 
 from __future__ import annotations
@@ -17,22 +18,11 @@ from pathlib import Path, PurePosixPath
 LONGEST_FILE = 600
 LONG_FUNCTION = 40
 
-#: Folder -> which of the project's own modules it may import; the most particular first. Tests and tools are not
-#: named here, they may import all. The arrows point one way: ui -> chat -> kizuna.
-ARROWS = {
-    "app/kizuna": {"kizuna"},
-    "app/chat/names.py": set[str](),
-    "app/chat/protocol.py": {"chat.names"},
-    "app/chat": {"chat", "kizuna"},
-    "app/ui": {"ui", "chat", "kizuna"},
-    "app/main.py": {"main", "ui", "chat", "kizuna"},
-    "backend": {"backend", "chat.protocol"},
-}
-OURS = {"app", "backend", "chat", "kizuna", "main", "tests", "tools", "ui"}
+#: The packages of the page.
+PAGE = {"chat", "kizuna", "ui"}
 
 #: What exists only in a browser, and the places that may know of it.
-BROWSER_MODULES = {"js", "pyodide", "pyodide_js", "kizuna.browser"}
-BROWSER_PLACES = ("app/kizuna/browser", "app/ui", "app/main.py")
+BROWSER_MODULES = {"js", "pyodide", "pyodide_js"}
 
 #: Modules of which a call at import would be frozen into the start snapshot, the same for every visitor.
 CLOCKS_AND_DICE = {
@@ -103,38 +93,22 @@ def sources(root: Path) -> list[Source]:
     return found
 
 
-def arrows(source: Source) -> Iterator[str]:
-    """Imports between the project's own packages point one way."""
-    place = next((place for place in ARROWS if source.inside(place)), None)
-    if place is None:
-        return
-    for line, module in imports(source):
-        if _is_in(module, OURS) and not _is_in(module, ARROWS[place]):
-            allowed = ", ".join(sorted(ARROWS[place])) or "nothing of the project"
-            yield source.at(
-                line, f"{place} may import {allowed}; move what it wants of {module}, or pass it in"
-            )
-
-
-def browser_only(source: Source) -> Iterator[str]:
-    """What exists only in a browser is imported in few places, whole; PyScript's own package nowhere."""
+def whole_browser_modules(source: Source) -> Iterator[str]:
+    """Import js whole, and nothing of PyScript's own package."""
     for line, module in imports(source):
         if _is_in(module, {"pyscript"}):
             yield source.at(line, "use js and pyodide.ffi: nothing here imports pyscript")
-        if _is_in(module, BROWSER_MODULES) and source.inside("app", "backend", "tools"):
-            if not source.inside(*BROWSER_PLACES):
-                yield source.at(line, f"{module} exists only in a browser: reach it through kizuna.platform")
-            elif module.startswith("js."):
-                yield source.at(line, "say `import js`: names taken from it fail where the snapshot is made")
+        elif module.startswith("js.") and source.inside("app"):
+            yield source.at(line, "say `import js`: names taken from it fail where the snapshot is made")
 
 
 def standard_library_only(source: Source) -> Iterator[str]:
-    """The page has no packages to install: app/ imports the standard library, the browser and itself."""
+    """app/ imports the standard library, the browser and itself: the page has no packages to install."""
     for line, module in imports(source):
         if source.inside("app") and not _is_in(
-            module, sys.stdlib_module_names | OURS | BROWSER_MODULES | {"pyscript"}
+            module, sys.stdlib_module_names | PAGE | BROWSER_MODULES | {"pyscript"}
         ):
-            yield source.at(line, f"app/ runs on the standard library alone: do without {module}")
+            yield source.at(line, f"app/ has the standard library and its own packages: do without {module}")
 
 
 def no_path_tricks(source: Source) -> Iterator[str]:

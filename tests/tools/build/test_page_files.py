@@ -1,0 +1,30 @@
+"""The list of files that PyScript fetches is the tree's."""
+
+from pathlib import Path
+
+import pytest
+
+from tools.build.page_files import ROOT, page_files, rewritten
+
+
+def test_pyscript_fetches_every_module_and_catalogue_and_nothing_else():
+    settings = (ROOT / "pyscript.toml").read_text(encoding="utf-8")
+    assert settings == rewritten(settings, page_files(ROOT)), "run `make files`"
+
+
+def test_modules_and_catalogues_of_a_tree_are_listed(tmp_path: Path):
+    for path in ("app/main.py", "app/ui/page.py", "app/ui/notes.txt", "static/i18n/ja.json", "static/a.json"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).touch()
+    assert page_files(tmp_path) == {
+        "app/main.py": "./main.py",
+        "app/ui/page.py": "./ui/page.py",
+        "static/i18n/ja.json": "./i18n/ja.json",
+    }
+
+
+def test_only_the_list_is_rewritten():
+    settings = 'interpreter = "x"\n\n[files]\n"app/old.py" = "./old.py"\n'
+    assert rewritten(settings, {"a": "b"}) == 'interpreter = "x"\n\n[files]\n"a" = "b"\n'
+    with pytest.raises(ValueError, match="no \\[files\\]"):
+        rewritten("interpreter = 1\n", {})

@@ -1,0 +1,36 @@
+"""The list of files in pyscript.toml: every module of app/ and every catalogue of the page. `make files` writes it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+HEADING = "[files]\n"
+
+
+def page_files(root: Path) -> dict[str, str]:
+    """Return what PyScript fetches, from the root of the tree, and where Python finds it."""
+    modules = sorted(path.relative_to(root) for path in (root / "app").rglob("*.py"))
+    catalogues = sorted(path.relative_to(root) for path in (root / "static" / "i18n").glob("*.json"))
+    return {
+        path.as_posix(): f"./{path.relative_to(path.parts[0]).as_posix()}" for path in (*modules, *catalogues)
+    }
+
+
+def rewritten(settings: str, files: dict[str, str]) -> str:
+    """Return the text of pyscript.toml with these files in place of those that it lists, which come last in it."""
+    before, heading, _ = settings.partition(HEADING)
+    if not heading:
+        raise ValueError("pyscript.toml has no [files]: put it at the end")
+    return before + heading + "".join(f'"{path}" = "{place}"\n' for path, place in files.items())
+
+
+def main() -> None:
+    """Write the list anew."""
+    settings = ROOT / "pyscript.toml"
+    text = settings.read_text(encoding="utf-8")
+    settings.write_text(rewritten(text, page_files(ROOT)), encoding="utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    main()
