@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from backend.admin import COMMANDS
 from backend.auth.bans import Ban, Banned, Bans
 from backend.auth.tokens import Identity
+from backend.local.admin import COMMANDS
 from backend.messaging.connections import Connections
 from backend.store.base import Store
 from tests.backend.fakes import START, FakeClock, FakeGateway, Person

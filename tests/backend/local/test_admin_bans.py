@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from backend import admin
 from backend.auth.bans import Bans
+from backend.local import admin
 from backend.store.dynamodb import DynamoStore
 from backend.store.sqlite import SqliteStore
 from tests.support.peer import SocketClient, knock

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from backend import admin
+from backend.local import admin
 from backend.local.app import Options
 from backend.messaging.message_log import Rooms, Sender
 from backend.store.base import Store
