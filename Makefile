@@ -128,8 +128,9 @@ storm: setup-test  ## 100,000 simulated clients come back at once, into docs/ (m
 scaling: setup-test  ## Compute docs/scaling.md anew from the quotas and the code
 	@$(VENV_PYTHON) -m tools.reports.scaling --write
 
-diagrams: setup-test  ## Draw the README's state diagrams anew from the tables
+diagrams: setup-test  ## Draw states and packages anew, into docs/
 	@$(VENV_PYTHON) -m tools.reports.diagrams
+	@$(VENV_PYTHON) -m tools.reports.packages
 
 bench: setup-test  ## What one event costs, in Pyodide and on CPython, into docs/benchmarks.md
 	@$(VENV_PYTHON) -m tests.reports.bench.event_cost --write $(ARGS)

@@ -5,7 +5,7 @@
   const part = (id) => document.getElementById(id);
 
   // Some Chromiums, drawn by lot, sample their memory, and then read beyond the stacks that WebAssembly switches between
-  // for promises: the page dies (docs/architecture.md, Starting). Pyodide does without where there is no such thing.
+  // for promises: the page dies (docs/starting.md). Pyodide does without where there is no such thing.
   delete globalThis.WebAssembly?.Suspending;
 
   const asked = new URLSearchParams(location.search).get("lang");

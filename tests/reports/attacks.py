@@ -29,11 +29,11 @@ from backend.messaging.message_log import PAGE_MESSAGES, Rooms, Sender
 from backend.store.sqlite import SqliteStore
 from chat.protocol import SendMessage
 from tests.reports.attacks_page import longest_stops
-from tests.reports.documents import publish, table
 from tests.support.attackers import ATTACKS, ROOMS
 from tests.support.peer import SocketClient
 from tests.support.process import PATIENCE, ROOT, Process
 from tests.support.server import KizunaServer
+from tools.reports.documents import publish, table
 
 HEADINGS = ("attack", "what", "others: ack, p50", "max", "acknowledged", "memory", "stop")
 MESSAGES = 60

@@ -1,4 +1,4 @@
-"""Draws the README's state diagrams from the tables of app/kizuna/core/states.py. `make diagrams` calls it.
+"""The state diagrams of docs/states.md, from the tables of app/kizuna/core/states.py. `make diagrams` writes them.
 
 The diagram of the status has groups: an arrow that all members of a group share is drawn once, from the group.
 What leads from a status to itself would only clutter it, and stands in the table of meanings instead.
@@ -7,16 +7,15 @@ What leads from a status to itself would only clutter it, and stands in the tabl
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 
 from kizuna.core import states
 from kizuna.core.states import LINK_TABLE, STATUS_TABLE, LinkState, Status, Trigger
+from tools.reports.documents import ROOT, rewritten
 
-README = Path(__file__).parents[2] / "README.md"
-BEGIN, END = "<!-- states:begin -->", "<!-- states:end -->"
+DOCUMENT = ROOT / "docs" / "states.md"
 
 #: Group -> its statuses. A group lies inside another whose statuses include its own.
 GROUPS: Mapping[str, frozenset[Status]] = {
@@ -140,14 +139,6 @@ def section() -> str:
     )
 
 
-def rewritten(page: str, text: str) -> str:
-    """``page`` with ``text`` between the marks. Raises ValueError for a page without them."""
-    if BEGIN not in page or END not in page:
-        raise ValueError(f"the page has no part for the states: {BEGIN} ... {END}")
-    pattern = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
-    return pattern.sub(lambda _: f"{BEGIN}\n{text}\n{END}", page)
-
-
 def _nested(
     names: frozenset[str], indent: str, around: frozenset[Status] = frozenset(Status)
 ) -> Iterator[str]:
@@ -169,9 +160,9 @@ def _nested(
 
 
 def main() -> None:
-    """Bring the README up to date."""
-    page = README.read_text(encoding="utf-8")
-    README.write_text(rewritten(page, section()), encoding="utf-8")
+    """Bring docs/states.md up to date."""
+    page = DOCUMENT.read_text(encoding="utf-8")
+    DOCUMENT.write_text(rewritten(page, "states", section()), encoding="utf-8")
 
 
 if __name__ == "__main__":

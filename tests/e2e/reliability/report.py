@@ -12,8 +12,8 @@ from typing import Any
 from tests.e2e.reliability.engines import ENGINES, Engine
 from tests.e2e.reliability.measure import Result, missed_limits
 from tests.e2e.reliability.scenarios import SCENARIOS, Scenario
-from tests.reports import documents
 from tests.support.server import ROOT
+from tools.reports import documents
 
 KEPT = ROOT / "docs" / "reliability.json"
 PAGE = ROOT / "docs" / "reliability.md"

@@ -19,7 +19,7 @@ from tests.e2e.reliability.measure import AFTER, BEFORE, MINE, THEIRS, Moments, 
 from tests.e2e.reliability.report import Kept
 from tests.e2e.reliability.scenarios import SCENARIOS
 from tests.e2e.reliability.stage import Notes
-from tests.reports import documents
+from tools.reports import documents
 from tools.setup.browsers import Browsers
 
 SAID = [BEFORE, *THEIRS, *MINE, AFTER]

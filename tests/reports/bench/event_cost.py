@@ -18,8 +18,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.reports.bench import workloads
-from tests.reports.documents import publish, table
 from tests.support.server import ROOT
+from tools.reports.documents import publish, table
 
 AIM = 50.0
 HEADINGS = ("event", "Pyodide, min", "Pyodide, median", "CPython, min", "CPython, median")

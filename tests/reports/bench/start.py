@@ -27,7 +27,7 @@ from playwright.sync_api import Error, sync_playwright
 from tests.reports.bench import start_report
 from tests.reports.bench.start_pages import NETWORKS, PAGES, lay_out, serving, versions
 from tests.reports.bench.start_visits import Visit, engines, visit_twice
-from tests.reports.documents import publish
+from tools.reports.documents import publish
 from tools.setup.browsers import find_browsers
 
 PROGRAM = "python -m tests.reports.bench.start"

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from tests.reports.bench.start_pages import NETWORKS, PAGES
 from tests.reports.bench.start_visits import COLD, KINDS, WARM, Visit
-from tests.reports.documents import chart, table
+from tools.reports.documents import chart, table
 
 #: What is measured -> its name. In this order.
 MEASURES = {"painted": "first paint", "live": "Python live", "connected": "connected"}

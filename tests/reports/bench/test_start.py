@@ -8,12 +8,12 @@ import re
 
 import pytest
 
-from tests.reports import documents
 from tests.reports.bench import start, start_report
 from tests.reports.bench.start_pages import NETWORKS, PAGES, REACT
 from tests.reports.bench.start_report import Spread, of, ratio
 from tests.reports.bench.start_visits import COLD, WARM, Visit
 from tests.support.server import ROOT
+from tools.reports import documents
 
 
 def visit(page: str, live: float, network: str = "localhost", kind: str = COLD, **fields: object) -> Visit:

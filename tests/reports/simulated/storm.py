@@ -24,11 +24,11 @@ from kizuna.core.events import Event, Timer
 from kizuna.core.states import Status
 from kizuna.options import Options
 from kizuna.platform import Instant
-from tests.reports import documents
 from tests.reports.simulated.network import CONNECTIONS_PER_SECOND, Turnstile
 from tests.reports.simulated.page import HOUR
 from tests.reports.simulated.peers import PEERS, Backoff
 from tests.reports.simulated.week import CHAT, LIBRARY
+from tools.reports import documents
 
 #: Seconds one way between a page and the gateway, drawn for each attempt.
 LEAST_LATENCY, MOST_LATENCY = 0.02, 0.15

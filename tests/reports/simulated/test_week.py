@@ -8,12 +8,12 @@ import pytest
 
 from kizuna.core.connection import Connection
 from tests.kizuna.core.machine import MakeConnection
-from tests.reports import documents
 from tests.reports.simulated import week
 from tests.reports.simulated.page import DAY, HOUR
 from tests.reports.simulated.profiles import PROFILES
 from tests.reports.simulated.week import Measurements, percentile
 from tests.simulation.broken import NeverDoubts, NeverRetries
+from tools.reports import documents
 
 NAMED = {profile.name: profile for profile in PROFILES}
 #: A dead link is found by the ping after at most 30 s, the pong's 10 s; the status then says SUSPECT.

@@ -16,11 +16,11 @@ from kizuna.core.connection import Connection
 from kizuna.core.events import ConnectRequested
 from kizuna.options import Options
 from tests.kizuna.core.machine import MakeConnection
-from tests.reports import documents
 from tests.reports.simulated.client import Client
 from tests.reports.simulated.page import DAY, HOUR, World
 from tests.reports.simulated.profiles import PROFILES, Profile
 from tests.support.server import ROOT
+from tools.reports import documents
 
 #: What a user of the library gets: the article's five retries, then a person must press "Try now".
 LIBRARY = Options()

@@ -1,17 +1,15 @@
-"""The README's diagrams say what the tables say: nothing less, nothing more, and nothing of last week."""
+"""The diagrams of docs/states.md say what the tables say: nothing less, nothing more, nothing out of date."""
 
 from __future__ import annotations
 
 import re
 
-import pytest
-
 from kizuna.core.states import LINK_TABLE, STATUS_TABLE, LinkSignal, LinkState, Status, Trigger
-from tools.reports import diagrams
+from tools.reports import diagrams, documents
 
 Arrows = set[tuple[str, str, str]]
-PAGE = diagrams.README.read_text(encoding="utf-8")
-SECTION = PAGE.partition(diagrams.BEGIN)[2].partition(diagrams.END)[0]
+PAGE = diagrams.DOCUMENT.read_text(encoding="utf-8")
+SECTION = PAGE.partition("<!-- states -->")[2].partition("<!-- end of states -->")[0]
 STATUS_BLOCK, LINK_BLOCK = re.findall(r"```mermaid\n(.*?)```", SECTION, re.DOTALL)
 
 
@@ -36,11 +34,11 @@ def drawn(block: str) -> Arrows:
     return arrows
 
 
-def test_the_readme_is_up_to_date():
-    assert diagrams.rewritten(PAGE, diagrams.section()) == PAGE, "run `make diagrams`"
+def test_the_document_is_up_to_date():
+    assert documents.rewritten(PAGE, "states", diagrams.section()) == PAGE, "run `make diagrams`"
 
 
-def test_the_readme_shows_every_arrow_of_the_status_table_and_no_other():
+def test_the_document_shows_every_arrow_of_the_status_table_and_no_other():
     promised: Arrows = {
         (str(status), str(trigger), str(target))
         for status, rows in STATUS_TABLE.items()
@@ -54,7 +52,7 @@ def test_the_readme_shows_every_arrow_of_the_status_table_and_no_other():
     assert drawn(STATUS_BLOCK) | staying == promised
 
 
-def test_the_readme_shows_every_arrow_of_the_link_table_and_no_other():
+def test_the_document_shows_every_arrow_of_the_link_table_and_no_other():
     assert drawn(LINK_BLOCK) == {
         (str(state), str(signal), str(target))
         for state, signals in LINK_TABLE.items()
@@ -62,7 +60,7 @@ def test_the_readme_shows_every_arrow_of_the_link_table_and_no_other():
     }
 
 
-def test_the_readme_names_every_state_with_its_meaning():
+def test_the_document_names_every_state_with_its_meaning():
     meanings = diagrams.meanings(Status) | diagrams.meanings(LinkState)
     assert meanings.keys() == {*Status, *LinkState}
     for status in Status:
@@ -93,13 +91,3 @@ def test_an_arrow_that_a_whole_group_shares_is_drawn_once_unless_it_leads_into_t
         ("connected", "link lost", "connected"),
         ("suspect", "link lost", "suspect"),
     }
-
-
-def test_a_page_without_the_marks_is_refused():
-    with pytest.raises(ValueError, match="states:begin"):
-        diagrams.rewritten("# Kizuna", "text")
-
-
-def test_what_stands_around_the_marks_is_left_alone():
-    page = f"before\n{diagrams.BEGIN}\nold\n{diagrams.END}\nafter"
-    assert diagrams.rewritten(page, "new") == f"before\n{diagrams.BEGIN}\nnew\n{diagrams.END}\nafter"

@@ -26,8 +26,8 @@ from backend.local.app import WORKERS
 from backend.messaging.message_log import Rooms, Sender
 from backend.store.sqlite import SqliteStore
 from chat.protocol import SendMessage
-from tests.reports.documents import table
 from tests.support.server import KizunaServer
+from tools.reports.documents import table
 from tools.reports.scaling import tables
 
 ROOM = "general"

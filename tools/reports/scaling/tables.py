@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from tests.reports.documents import table
+from tools.reports.documents import table
 from tools.reports.scaling import contention, given, load
 from tools.reports.scaling.counts import Events, Work, count, record_bytes
 from tools.reports.scaling.load import AS_SHIPPED, CHANGED, Flow, Habits, Resource
