@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import textwrap
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from kizuna import WebSocketService
+from kizuna.testing import FakePlatform
+
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [*sorted(ROOT.glob("[A-Z]*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 TESTS = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
 #: Where a path in a document may begin: at the root, or at app/ for the packages that the page knows.
 BASES = (ROOT, ROOT / "app")
@@ -22,6 +28,11 @@ def missing_tests(text: str) -> list[str]:
 def missing_files(text: str) -> list[str]:
     named = set(re.findall(r"`((?:tests|tools|docs|app|backend|static|kizuna|chat|ui)/[\w/.*-]*)`", text))
     return sorted(name for name in named if not any(list(base.glob(name.rstrip("/"))) for base in BASES))
+
+
+def programs(document: Path) -> list[str]:
+    """Return the Python programs that a document shows."""
+    return re.findall(r"```python\n(.*?)```", document.read_text(encoding="utf-8"), re.DOTALL)
 
 
 def missing_links(document: Path, text: str) -> list[str]:
@@ -42,3 +53,15 @@ def test_a_name_that_means_nothing_is_noticed(tmp_path: Path):
     assert missing_tests("`test_that_" + "is_not_there`") == ["test_that_" + "is_not_there"]
     assert missing_files("`tests/nowhere.py`") == ["tests/nowhere.py"]
     assert missing_links(tmp_path / "a.md", "[b](b.md)") == ["b.md"]
+
+
+async def test_the_readmes_test_of_a_program_passes():
+    names: dict[str, Any] = {
+        "asyncio": asyncio,
+        "FakePlatform": FakePlatform,
+        "WebSocketService": WebSocketService,
+    }
+    _, program = programs(ROOT / "README.md")
+    body = textwrap.indent(program, "    ")
+    exec(f"async def run():\n{body}    service.disconnect()\n    connecting.cancel()", names)  # noqa: S102
+    await names["run"]()
