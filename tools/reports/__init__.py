@@ -1,1 +1,1 @@
-"""Writes what documents show: diagrams, screenshots, the figures of docs/scaling.md."""
+"""Programs that write what documents show: diagrams, the figures of docs/scaling.md."""
