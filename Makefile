@@ -125,7 +125,7 @@ week: setup-test  ## A simulated week under each profile, into docs/simulations.
 storm: setup-test  ## 100,000 simulated clients come back at once, into docs/ (many minutes; ARGS="--clients 2000 ...")
 	@$(VENV_PYTHON) -m tests.reports.simulated.storm --write $(ARGS)
 
-scaling: setup-test  ## Compute docs/scaling.md anew from the quotas and the code
+scaling: setup-test  ## Compute docs/scaling.md anew from quotas and prices
 	@$(VENV_PYTHON) -m tools.reports.scaling --write
 
 diagrams: setup-test  ## Draw states and packages anew, into docs/
@@ -150,7 +150,7 @@ mutation: setup-test  ## Are the tests of the pure core good enough? (many minut
 	@$(VENV_PYTHON) -m tests.mutation $(ARGS)
 
 screenshot: setup-test browsers  ## Take the README's picture anew
-	@$(VENV_PYTHON) -m tools.reports.screenshot
+	@$(VENV_PYTHON) -m tests.reports.screenshot
 
 setup: $(PROJECT) $(RUNTIME)  ## What `make run` needs: packages, PyScript, Pyodide
 

@@ -1,4 +1,4 @@
-"""Takes the README's picture: two people talk, and the server has just been stopped. `make screenshot` calls it."""
+"""The README's picture: two people talk, and the server has just been stopped. `make screenshot` takes it."""
 
 from __future__ import annotations
 
