@@ -13,6 +13,7 @@ from urllib.parse import quote
 from starlette.applications import Starlette
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
@@ -65,9 +66,7 @@ def create_app(options: Options) -> Starlette:
     app = Starlette(
         routes=[
             *(
-                Route(
-                    path, HttpEndpoint(path, endpoint, service, origins).answer, methods=["POST", "OPTIONS"]
-                )
+                Route(path, HttpEndpoint(path, endpoint, service, origins), methods=["POST", "OPTIONS"])
                 for path, endpoint in service.endpoints.items()
             ),
             Route("/health", _health(service)),
@@ -202,13 +201,13 @@ class Origins:
     """
 
     def __init__(self, allowed: frozenset[str], clock: Callable[[], float] = time.monotonic) -> None:
-        self._allowed = allowed
+        self.allowed = allowed
         self._warnings = warnings(clock)
 
     def admit(self, connection: HTTPConnection) -> bool:
         """Whether the request comes from an allowed page, or from none. A refusal is in the log, once a minute."""
         origin, host = connection.headers.get("origin"), connection.headers.get("host", "")
-        if origin is None or origin in self._allowed or self._is_own(origin, host):
+        if origin is None or origin in self.allowed or self._is_own(origin, host):
             return True
         if not self._warnings.take("origin"):
             log.warning(
@@ -225,17 +224,6 @@ class Origins:
         page = origin_of(origin)
         return page is not None and page == origin_of(f"{page.partition('://')[0]}://{host}")
 
-    def headers(self, request: Request) -> dict[str, str]:
-        """What tells a browser that a page of another host may read the answer."""
-        origin = request.headers.get("origin")
-        if origin in self._allowed and origin is not None:
-            return {
-                "Access-Control-Allow-Origin": origin,
-                "Access-Control-Expose-Headers": "Retry-After",
-                "Vary": "Origin",
-            }
-        return {"Vary": "Origin"}
-
 
 class HttpEndpoint:
     """Responsible for one endpoint over HTTP: which pages may ask, how often, how large a body may be, and what they
@@ -247,39 +235,50 @@ class HttpEndpoint:
         self._endpoint = endpoint
         self._workers = service.workers
         self._origins = origins
+        self._cors = CORSMiddleware(
+            self._respond,
+            allow_origins=origins.allowed,
+            allow_methods=["POST"],
+            allow_headers=["authorization", "content-type"],
+            allow_private_network=True,
+            expose_headers=["Retry-After"],
+            max_age=PREFLIGHT_SECONDS,
+        )
 
-    async def answer(self, request: Request) -> Response:
-        """What the endpoint answers, as JSON; or what a browser asks first about pages of other hosts."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse the pages of other hosts, their preflights too; answer all others."""
+        request = Request(scope)
+        if self._origins.admit(request):
+            await self._cors(scope, receive, send)
+        else:
+            log_refusal(f"{request.url.path} refused: a page of another origin", _source(request))
+            await _json(forbidden_origin())(scope, receive, send)
+
+    async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = await self._answer(Request(scope, receive))
+        await answer(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        if request.method == "OPTIONS":  # no preflight
+            return Response(status_code=405, headers={"Allow": "POST"})
         source = _source(request)
-        if not self._origins.admit(request):
-            log_refusal(f"{request.url.path} refused: a page of another origin", source)
-            return _json(forbidden_origin())
-        headers = self._origins.headers(request)
-        if request.method == "OPTIONS":
-            allowed = {
-                "Access-Control-Allow-Methods": "POST",
-                "Access-Control-Allow-Headers": "authorization, content-type",
-                "Access-Control-Max-Age": str(PREFLIGHT_SECONDS),
-                "Cache-Control": "no-store",
-            }
-            return Response(status_code=204, headers={**headers, **allowed})
         client = request.client.host if request.client else None
         if wait := self._addresses.wait(self._path, client, forwarded="x-forwarded-for" in request.headers):
             # At once it would be asked for again at once, by who does not heed the answer.
             await asyncio.sleep(REFUSAL_SECONDS)
-            return _json(too_many_requests(), {**headers, "Retry-After": str(wait)})
+            return _json(too_many_requests(), {"Retry-After": str(wait)})
         try:
             body = await _limited_body(request)
         except ClientDisconnect:
-            return _json(problem(400, "incomplete", "the body broke off"), headers)  # to nobody
+            return _json(problem(400, "incomplete", "the body broke off"))  # to nobody
         if body is None:
             log_refusal(f"{request.url.path} refused: a body that is too large", source)
-            return _json(too_large(), headers)
+            return _json(too_large())
         # The endpoint may wait for the disk.
         answering = asyncio.get_running_loop().run_in_executor(
             self._workers, self._endpoint.answer, request.headers, body, source
         )
-        return _json(await answering, headers)
+        return _json(await answering)
 
 
 def _source(connection: HTTPConnection) -> str:
