@@ -21,12 +21,12 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
 from backend.limits.rate_limit import Rate, RateLimit, TooFast
+from backend.messaging.room_locks import RoomLocks
 from backend.store.base import (
     MAX_ACTIONS,
     AttributeEquals,
@@ -59,8 +59,6 @@ PAGE_MESSAGES = 100
 PAGE_BYTES = MAX_FRAME_BYTES - 1024
 # A larger gap is not replayed: the page gets the newest messages, and scrolling fills the hole.
 MAX_GAP = 500
-# Locks that rooms share by their hash: enough that two busy rooms rarely meet at one.
-TURNS = 64
 
 ROOM_PREFIX = "ROOM#"
 _HEAD = "HEAD"
@@ -160,7 +158,7 @@ class Rooms:
         self._new_id = new_id
         self._limit = RateLimit(store, rate, clock=clock)
         self._retry = retry or Retry()
-        self._turns = tuple(threading.Lock() for _ in range(TURNS))
+        self._locks = RoomLocks()
 
     def append(self, sender: Sender, frame: SendMessage) -> Appended:
         """Store a message for good. Raises ReusedId, TooFast, and Conflict if the room stays too busy.
@@ -169,7 +167,7 @@ class Rooms:
         """
         # Threads of one process take turns instead of outrunning each other; the compare-and-set inside is for
         # other processes. Measured with 300 people who speak at once: no message is turned away as busy.
-        with self._turns[hash(frame.room_id) % TURNS]:
+        with self._locks.of(frame.room_id):
             return self._retry.run(lambda: self._append_once(sender, frame))
 
     def head(self, room_id: str) -> RoomHead:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 
 from backend.messaging.broadcast import Dispatcher
 from backend.messaging.connections import Connection, Connections, Departure, Member
+from backend.messaging.room_locks import RoomLocks
 from chat.protocol import Presence, TypingNotice
 
 log = logging.getLogger(__name__)
@@ -25,8 +25,6 @@ log = logging.getLogger(__name__)
 MOST_TOLD = 100
 # Names in one frame, which holds 1,000 at most and should stay under 32 KiB; the count is right without the others.
 MOST_NAMES = 100
-# Locks that rooms share by their hash.
-TURNS = 64
 
 
 class Company:
@@ -35,9 +33,8 @@ class Company:
     def __init__(self, connections: Connections, dispatcher: Dispatcher) -> None:
         self._connections = connections
         self._dispatcher = dispatcher
-        # Counting and telling is one step, so that the last count that is told is the newest. Reentrant, because a
-        # gateway may run the next event inside a post.
-        self._turns = tuple(threading.RLock() for _ in range(TURNS))
+        # Counting and sending is one step, so that the last count that is sent is the newest.
+        self._locks = RoomLocks()
 
     def arrived(self, connection: Connection, room_id: str, *, entered: bool) -> None:
         """A connection is in the room, which it ``entered`` only now or was in already.
@@ -89,7 +86,7 @@ class Company:
     def _telling(self, room_id: str) -> Iterator[None]:
         """One at a time for each room; what goes wrong is logged and nothing else."""
         try:
-            with self._turns[hash(room_id) % TURNS]:
+            with self._locks.of(room_id):
                 yield
         except Exception as error:
             log.warning("a room was not told who is there", exc_info=error)
