@@ -1,1 +1,1 @@
-"""Who somebody is and may come in: tokens, tickets, bans, origins, and the endpoints that issue them."""
+"""Identity and admission: tokens, tickets, bans, origins, and the endpoints that issue them."""

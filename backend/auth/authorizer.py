@@ -1,4 +1,4 @@
-"""Who may open a connection: the authorizer that an API Gateway asks before ``$connect``.
+"""The authorizer: decides who may open a connection, before ``$connect``, as API Gateway's Lambda authorizers do.
 
 What it says of the person comes back in the ``requestContext.authorizer`` of every later event of that connection.
 API Gateway puts it there and no frame can change it, so a handler knows who is speaking without asking anybody.
@@ -23,17 +23,17 @@ _NOBODY = "nobody"
 
 
 class Unauthorized(Exception):
-    """An event that names nobody: the API's ``$connect`` route has no authorizer."""
+    """An event without a person: the API's ``$connect`` route has no authorizer."""
 
 
 class Authorizer:
-    """Responsible for saying whether the ``token`` in a handshake's URL admits somebody, and whom."""
+    """The check of the ``token`` in a handshake's URL."""
 
     def __init__(self, tokens: Verifier) -> None:
         self._tokens = tokens
 
     def authorize(self, event: Mapping[str, Any]) -> Answer:
-        """A policy that allows or denies ``$connect``. Raises VerifierUnavailable: the gateway answers 500."""
+        """Return a policy that allows or denies ``$connect``. Raises VerifierUnavailable: the gateway answers 500."""
         token = (event.get("queryStringParameters") or {}).get("token") or ""
         try:
             identity = self._tokens.verify(token)
@@ -48,24 +48,24 @@ class Authorizer:
 
 
 def deny(event: Mapping[str, Any]) -> Answer:
-    """The policy that lets nobody in; the handshake is answered with 403."""
+    """Return the policy that denies; the handshake is answered with 403."""
     return {"principalId": _NOBODY, "policyDocument": _policy("Deny", event)}
 
 
 def allows(answer: Answer) -> bool:
-    """Whether every statement of an authorizer's answer allows."""
+    """Return whether every statement of an authorizer's answer allows."""
     statements = answer["policyDocument"]["Statement"]
     return bool(statements) and all(statement["Effect"] == "Allow" for statement in statements)
 
 
 def context_of(answer: Answer) -> dict[str, str]:
-    """What of an authorizer's answer rides on the events of the connection, all of it text."""
+    """Return the part of an authorizer's answer that comes with the connection's events, all of it text."""
     context = {name: str(value) for name, value in answer.get("context", {}).items()}
     return {**context, "principalId": str(answer["principalId"])}
 
 
 def identity_in(event: Mapping[str, Any]) -> Identity:
-    """Whom an event comes from. Raises Unauthorized if no authorizer was asked."""
+    """Return the person whom an event comes from. Raises Unauthorized if no authorizer was asked."""
     context = event["requestContext"].get("authorizer") or {}
     try:
         return Identity(

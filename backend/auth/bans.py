@@ -1,4 +1,4 @@
-"""Who is let in no longer, because the operator says so.
+"""The people whom the operator has banned.
 
     BANS  <uid>    since when (milliseconds since 1970), and why: for the operator alone
 
@@ -33,7 +33,7 @@ class Ban:
 
 
 class Bans:
-    """Responsible for who is banned. ``clock`` gives epoch seconds."""
+    """The records of banned people. ``clock`` gives epoch seconds."""
 
     def __init__(
         self, store: Store, *, clock: Callable[[], float] = time.time, retry: Retry | None = None
@@ -43,14 +43,14 @@ class Bans:
         self._retry = retry or Retry()
 
     def ban(self, user_id: str, reason: str = "") -> None:
-        """Ban a person; again replaces the reason. Their connections are somebody else's to remove."""
+        """Ban a person; again replaces the reason. Connections that are open are not ended here."""
         key = key_of(user_id)
         since = int(self._clock() * 1000)
         item = {"pk": key.pk, "sk": key.sk, "userId": user_id, "since": since, "reason": reason}
         self._retry.run(lambda: self._store.transact([Put(item)]))
 
     def unban(self, user_id: str) -> bool:
-        """Let a person in again; False, and no error, if they were not banned."""
+        """Let a person in again; return False if they were not banned."""
         key = key_of(user_id)
         try:
             self._retry.run(lambda: self._store.transact([Delete(key.pk, key.sk, Exists())]))
@@ -59,19 +59,19 @@ class Bans:
         return True
 
     def is_banned(self, user_id: str) -> bool:
-        """Whether a person is banned."""
+        """Return whether a person is banned."""
         return self._store.get(*key_of(user_id)) is not None
 
     def all(self) -> list[Ban]:
-        """Everybody who is banned, by user id."""
+        """Return all bans, by user id."""
         return [Ban(item["userId"], item["since"], item["reason"]) for item in self._store.query(BANS)]
 
 
 def key_of(user_id: str) -> Key:
-    """Where the ban of a person is kept."""
+    """Return the key of a person's ban."""
     return Key(BANS, user_id)
 
 
 def not_banned(user_id: str) -> Check:
-    """What lets a transaction fail if the person is banned."""
+    """Return a check that fails a transaction if the person is banned."""
     return Check(*key_of(user_id), NotExists())

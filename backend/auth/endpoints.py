@@ -1,4 +1,4 @@
-"""What is answered over HTTPS beside the WebSocket, whatever server the request came through.
+"""The HTTPS endpoints beside the WebSocket, the same on one machine and on Lambda.
 
     POST /token   {"name": "Ann", "clientSecret": "…"}     200 {"token": "…", "userId": "…", "expiresIn": 3600}
     POST /ticket  {"token": "…"}                           200 {"ticket": "…", "expiresIn": 30}
@@ -36,15 +36,15 @@ Answer = tuple[int, Mapping[str, Any]]
 
 
 class Endpoint(Protocol):
-    """Responsible for one kind of request."""
+    """One kind of request."""
 
     def answer(self, headers: Mapping[str, str], body: bytes | str, source: str = "") -> Answer:
-        """A status and a JSON object. ``headers`` are found by their names in lower case; ``source`` is the address
-        that the request comes from, for the log."""
+        """Return a status and a JSON object. ``headers`` are found by their names in lower case; ``source`` is the
+        address that the request comes from, for the log."""
 
 
 class TokenEndpoint:
-    """Responsible for ``POST /token``: the stand-in for an identity provider, open to anybody.
+    """``POST /token``: the stand-in for an identity provider, open to anybody.
 
     ``tokens`` gives what issues them, or raises VerifierUnavailable.
     """
@@ -54,8 +54,8 @@ class TokenEndpoint:
         self._bans = bans
 
     def answer(self, headers: Mapping[str, str], body: bytes | str, source: str = "") -> Answer:
-        """200 with a token, 400 if the body is no good, 403 if the person is banned, 413, 415, or 503 if the secret
-        cannot be had, or nobody can say whether the person is banned."""
+        """Return 200 with a token, 400 for a bad body, 403 for a banned person, 413, 415, or 503 if the secret or the
+        bans cannot be read."""
         content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
         if content_type != "application/json":
             log_refusal("no token: the body is not announced as JSON", source)
@@ -85,8 +85,8 @@ class TokenEndpoint:
 
 
 class TicketEndpoint:
-    """Responsible for ``POST /ticket``. A token in the body counts before the header, which a sign-in gate between
-    page and server may need, or fill, for itself."""
+    """``POST /ticket``. A token in the body counts before the header, which a sign-in gate between page and server may
+    use itself."""
 
     def __init__(self, tickets: Tickets, tokens: Verifier, bans: Bans) -> None:
         self._tickets = tickets
@@ -94,8 +94,8 @@ class TicketEndpoint:
         self._bans = bans
 
     def answer(self, headers: Mapping[str, str], body: bytes | str = b"", source: str = "") -> Answer:
-        """200 with a ticket, 401 if there is no good token, 403 if the person is banned, 503 if nobody can say or keep
-        the ticket."""
+        """Return 200 with a ticket, 401 without a good token, 403 for a banned person, or 503 if a token cannot be
+        verified or the ticket cannot be stored."""
         token = _token_in(body) or _bearer(headers.get("authorization", ""))
         if not token:
             log_refusal("no ticket: no token", source)
@@ -124,7 +124,7 @@ class TicketEndpoint:
 
 
 def _token_in(body: bytes | str) -> str:
-    """The token in a body; empty where the body says something else, or nothing."""
+    """Return the token in a body; empty if there is none."""
     if len(body) > MAX_BODY_BYTES:
         return ""
     try:
@@ -139,32 +139,32 @@ def _bearer(authorization: str) -> str:
 
 
 def problem(status: int, code: str, message: str, field: str | None = None) -> Answer:
-    """An answer that says what is wrong, with the field that is."""
+    """Return an answer that says what is wrong, and in which field."""
     return status, {"code": code, "field": field, "message": message}
 
 
 def too_large() -> Answer:
-    """The answer to a body that is not read to its end."""
+    """Return the answer to a body that is not read to its end."""
     return problem(413, "too_large", f"the body may have at most {MAX_BODY_BYTES:,} bytes")
 
 
 def forbidden_origin(why: str = "pages of this origin may not use this server") -> Answer:
-    """The answer to a page that may not use this server."""
+    """Return the answer to a page that may not use this server."""
     return problem(403, "forbidden_origin", why)
 
 
 def banned() -> Answer:
-    """The answer to a person who is banned. Its code is one at which pages of every version stop asking."""
+    """Return the answer to a person who is banned. Its code is one at which pages of every version stop asking."""
     status, body = problem(403, "forbidden", "you were banned from this server")
     return status, {**body, "reason": "banned"}
 
 
 def too_many_requests() -> Answer:
-    """The answer to an address that asks too often. The header Retry-After says when to ask again."""
+    """Return the answer to an address that asks too often. The header Retry-After says when to ask again."""
     return problem(429, "too_many_requests", "this address asks too often, try again later")
 
 
 def headers_of(status: int) -> dict[str, str]:
-    """The headers of every answer: nobody may keep it, and a 401 names the scheme (RFC 9110, 11.6.1)."""
+    """Return the headers of every answer: no cache may keep it, and a 401 names the scheme (RFC 9110, 11.6.1)."""
     headers = {"Cache-Control": "no-store"}
     return {**headers, "WWW-Authenticate": "Bearer"} if status == 401 else headers

@@ -1,4 +1,4 @@
-"""The keys that tokens are verified with: fetched when they are needed, kept for a while, and fetched again.
+"""The keys that verify tokens: fetched when needed, kept for a while, and fetched again.
 
 A new secret or key counts from its first use on: when a token does not fit what is kept, it is fetched anew, at most
 every 30 s, so that nobody can make us ask without end. While it cannot be fetched, the old one serves on for an hour.
@@ -35,29 +35,29 @@ T = TypeVar("T")
 
 
 class VerifierUnavailable(Exception):
-    """Nobody can say now whether a token is good: its secret or keys cannot be had. The text says which."""
+    """No token can be verified now: the secret or the keys cannot be fetched. The text says which."""
 
 
-class DoesNotFit(InvalidToken):
-    """A token that none of the keys that we know has signed. There may be newer ones."""
+class UnknownKey(InvalidToken):
+    """A token that none of the known keys has signed. There may be newer ones."""
 
 
 class Keys(Protocol):
-    """Responsible for the keys that tokens are checked with."""
+    """The keys that verify tokens."""
 
     @property
     def algorithms(self) -> Sequence[str]:
-        """What tokens may be signed with."""
+        """The algorithms that tokens may be signed with."""
 
     def key_for(self, token: str) -> Any:
-        """The key for a token. Raises InvalidToken, DoesNotFit, VerifierUnavailable."""
+        """Return the key for a token. Raises InvalidToken, UnknownKey, VerifierUnavailable."""
 
-    def fetch_again(self) -> bool:
-        """Fetch again because something did not fit; False if that was done just now, or cannot be done."""
+    def refresh(self) -> bool:
+        """Fetch again because a token did not fit; return False if that was done just now, or failed."""
 
 
-class Kept(Generic[T]):
-    """Responsible for something that is fetched, and for when it is fetched again.
+class RefreshingCache(Generic[T]):
+    """A value that is fetched, kept, and fetched again.
 
     ``fetch`` gives it or raises VerifierUnavailable. ``clock`` gives epoch seconds: the monotonic clock of a frozen
     function may stand still.
@@ -72,17 +72,17 @@ class Kept(Generic[T]):
         self._tried_at = 0.0
 
     def get(self) -> T:
-        """It, at most five minutes old if it can be had. Raises VerifierUnavailable."""
+        """Return the value, at most five minutes old if it can be fetched. Raises VerifierUnavailable."""
         if self._value is None:
             return self._take(self._fetch())
         if self._since(self._fetched_at) >= LIFETIME_SECONDS:
-            self.fetch_again()
+            self.refresh()
         if self._since(self._fetched_at) >= STALE_SECONDS:
             raise VerifierUnavailable(f"{self._what} could not be fetched again for an hour")
         return self._value
 
-    def fetch_again(self) -> bool:
-        """Fetch it unless that was tried within 30 s. Whether it was fetched."""
+    def refresh(self) -> bool:
+        """Fetch the value unless that was tried within 30 s. Return whether it was fetched."""
         if self._since(self._tried_at) < AGAIN_SECONDS:
             return False
         self._tried_at = self._clock()
@@ -99,46 +99,46 @@ class Kept(Generic[T]):
         return value
 
     def _since(self, moment: float) -> float:
-        """Seconds; a clock that was set back makes everything old."""
+        """Return the seconds since a moment; a clock that was set back makes everything old."""
         passed = self._clock() - moment
         return passed if passed >= 0 else STALE_SECONDS
 
 
 class SharedSecret:
-    """Responsible for the one secret of HS256. ``fetch`` gives it or raises VerifierUnavailable."""
+    """The one secret of HS256. ``fetch`` gives it or raises VerifierUnavailable."""
 
     algorithms = (ALGORITHM,)
 
     def __init__(self, fetch: Callable[[], bytes], *, clock: Callable[[], float] = time.time) -> None:
-        self._kept = Kept("the token secret", lambda: _long_enough(fetch()), clock)
-        self.fetch_again = self._kept.fetch_again
+        self._cache = RefreshingCache("the token secret", lambda: _long_enough(fetch()), clock)
+        self.refresh = self._cache.refresh
 
     def key_for(self, token: str) -> bytes:
-        """The secret, whatever the token."""
-        return self._kept.get()
+        """Return the secret, whatever the token."""
+        return self._cache.get()
 
 
 class PublishedKeys:
-    """Responsible for the public keys of RS256 and ES256 at a JWKS address."""
+    """The public keys of RS256 and ES256 at a JWKS address."""
 
     algorithms = PUBLIC_ALGORITHMS
 
     def __init__(self, url: str, *, clock: Callable[[], float] = time.time) -> None:
         # It fetches and reads; when that is done is decided here.
         self._client = jwt.PyJWKClient(url, cache_jwk_set=False, timeout=FETCH_TIMEOUT_SECONDS)
-        self._kept = Kept("the published keys", self._fetch, clock)
-        self.fetch_again = self._kept.fetch_again
+        self._cache = RefreshingCache("the published keys", self._fetch, clock)
+        self.refresh = self._cache.refresh
 
     def key_for(self, token: str) -> Any:
-        """The key whose ``kid`` the token names."""
+        """Return the key whose ``kid`` the token names."""
         try:
             header = jwt.get_unverified_header(token)
         except jwt.PyJWTError as error:
             raise InvalidToken(f"token refused: {type(error).__name__}") from None
         if header.get("alg") not in self.algorithms:
             raise InvalidToken("token refused: another algorithm")
-        if (key := self._kept.get().get(header.get("kid", ""))) is None:
-            raise DoesNotFit("token refused: signed with an unknown key")
+        if (key := self._cache.get().get(header.get("kid", ""))) is None:
+            raise UnknownKey("token refused: signed with an unknown key")
         return key
 
     def _fetch(self) -> Mapping[str, jwt.PyJWK]:

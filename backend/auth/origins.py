@@ -1,4 +1,4 @@
-"""Origins: where pages come from, as browsers spell it (RFC 6454). Hosts: what they call the server."""
+"""Origins of pages, as browsers spell them (RFC 6454), and the hosts in requests."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 
 
 class InvalidOrigin(ValueError):
-    """Text that no browser sends as an origin; it is the error's text."""
+    """A text that is no origin; it is the error's text."""
 
 
 def is_host(text: str) -> bool:
-    """Whether this is a host name or address, with or without a port."""
+    """Return whether this is a host name or address, with or without a port."""
     return _HOST.fullmatch(text) is not None
 
 
@@ -37,7 +37,7 @@ def is_loopback(name: str) -> bool:
 
 
 def origin_of(url: str, schemes: tuple[str, ...] = ("http", "https")) -> str | None:
-    """``scheme://host[:port]`` of a URL, without a port that is the scheme's own; None if it has no such origin."""
+    """Return ``scheme://host[:port]`` of a URL, without the scheme's default port; None if it has no such origin."""
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -52,7 +52,7 @@ def origin_of(url: str, schemes: tuple[str, ...] = ("http", "https")) -> str | N
 
 
 def origins_in(text: str) -> frozenset[str]:
-    """The origins in a list with commas or spaces between them. Raises InvalidOrigin."""
+    """Return the origins in a list with commas or spaces between them. Raises InvalidOrigin."""
     origins = text.replace(",", " ").split()
     for origin in origins:
         if origin_of(origin) != origin:

@@ -1,4 +1,4 @@
-"""What an operator reads of those who were refused: who, from where, and why; and never so much that it hides the rest.
+"""Log lines about refused requests: who, from where, and why, at a rate that does not hide other lines.
 
 A line whose record names a ``source`` is one of many that somebody outside can cause as often as they like. In the
 server's own log each source has one such line a second; the next one, or the first line of anything else after that
@@ -19,13 +19,13 @@ log = logging.getLogger(__name__)
 # Seconds between two lines of one source.
 QUIET_SECONDS = 1.0
 # Sources that have a line of their own within a second; those beyond are counted together.
-MOST_SOURCES = 50
+MAX_SOURCES = 50
 
 _OTHERS = "other addresses"
 
 
 def log_refusal(what: str, source: str, user_id: str = "") -> None:
-    """Note a refusal. ``what`` is in this program's own words: no token, no secret, nothing that somebody wrote.
+    """Log a refusal. ``what`` is in this program's own words: no token, no secret, no text of a user.
 
     ``source``: the address it came from. ``user_id``: the person's, if a token has proven who it is.
     """
@@ -34,7 +34,7 @@ def log_refusal(what: str, source: str, user_id: str = "") -> None:
 
 
 def source_of(event: Mapping[str, Any]) -> str:
-    """The address that an event of API Gateway, or of the local one, comes from."""
+    """Return the address that an event of API Gateway, or of the local one, comes from."""
     request = event["requestContext"]
     address = (request.get("identity") or request.get("http") or {}).get("sourceIp")
     return str(address or "unknown address")
@@ -42,14 +42,14 @@ def source_of(event: Mapping[str, Any]) -> str:
 
 @dataclass(slots=True)
 class _Source:
-    """When a source had its last line (seconds), and how many it did not get since."""
+    """The time of a source's last line (seconds), and the number of lines that were dropped since."""
 
-    told_at: float
-    untold: int = 0
+    logged_at: float
+    suppressed: int = 0
 
 
 class LogThrottle(logging.Filter):
-    """Responsible for one line a second for each source. ``monotonic`` gives seconds."""
+    """A filter that lets one line a second pass for each source. ``monotonic`` gives seconds."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
@@ -58,28 +58,28 @@ class LogThrottle(logging.Filter):
         self._lock = threading.Lock()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the record is written. Records without a source always are."""
+        """Return whether the record is written. Records without a source always are."""
         now = self._monotonic()
         for name, source in self._take_old(now):
-            if source.untold:
-                log.info("and %d more (%s)", source.untold, name)
+            if source.suppressed:
+                log.info("and %d more (%s)", source.suppressed, name)
         source_name = getattr(record, "source", None)
-        return source_name is None or self._may_tell(str(source_name), now)
+        return source_name is None or self._may_log(str(source_name), now)
 
-    def _may_tell(self, name: str, now: float) -> bool:
+    def _may_log(self, name: str, now: float) -> bool:
         with self._lock:
-            if name not in self._sources and len(self._sources) >= MOST_SOURCES:
+            if name not in self._sources and len(self._sources) >= MAX_SOURCES:
                 name = _OTHERS
             if name in self._sources:
-                self._sources[name].untold += 1
+                self._sources[name].suppressed += 1
                 return False
             self._sources[name] = _Source(now)
             return True
 
     def _take_old(self, now: float) -> list[tuple[str, _Source]]:
-        """The sources whose second is over; each is given once."""
+        """Remove and return the sources whose second is over."""
         with self._lock:
-            old = [item for item in self._sources.items() if now - item[1].told_at >= QUIET_SECONDS]
+            old = [item for item in self._sources.items() if now - item[1].logged_at >= QUIET_SECONDS]
             for name, _ in old:
                 del self._sources[name]
             return old

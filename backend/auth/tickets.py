@@ -1,4 +1,4 @@
-"""Tickets: what stands in a WebSocket's URL instead of a token, good once and for half a minute.
+"""Tickets: single-use credentials for the URL of a WebSocket, valid for half a minute.
 
     TICKET#<sha256 of it>  TICKET    whom it admits, until when
 
@@ -38,7 +38,7 @@ class Ticket:
 
 
 class Tickets:
-    """Responsible for issuing tickets and taking each of them once. ``clock`` gives epoch seconds.
+    """The issue and redemption of tickets. ``clock`` gives epoch seconds.
 
     ``new_ticket`` draws text that nobody guesses, without dots: a token has some (:class:`TicketOrToken`).
     """
@@ -57,7 +57,7 @@ class Tickets:
         self._retry = retry or Retry()
 
     def issue(self, identity: Identity) -> Ticket:
-        """A ticket for a person whose token was verified. It never outlives the token."""
+        """Return a ticket for a person whose token was verified. It never outlives the token."""
         now = int(self._clock())
         expires_at = min(now + LIFETIME_SECONDS, identity.expires_at)
         ticket = self._new_ticket()
@@ -74,7 +74,7 @@ class Tickets:
         return Ticket(ticket=ticket, expires_in=expires_at - now)
 
     def redeem(self, ticket: str) -> Identity:
-        """Whom the ticket admits, once. Raises InvalidToken if it was never issued, is expired or was used.
+        """Return the person of a ticket, once. Raises InvalidToken if it was never issued, is expired or was used.
 
         Of several that come at once one gets in: the delete is conditional, and the store decides.
         """
@@ -92,14 +92,14 @@ class Tickets:
 
 
 class TicketOrToken:
-    """Responsible for what a URL's ``token`` may be: a ticket, or a token itself, which has dots and no ticket has."""
+    """The verifier of a URL's ``token``: a ticket, or a token itself, which has dots and no ticket has."""
 
     def __init__(self, tickets: Tickets, tokens: Verifier) -> None:
         self._tickets = tickets
         self._tokens = tokens
 
     def verify(self, token: str) -> Identity:
-        """Whom it names; a ticket is used up by this. Raises InvalidToken, VerifierUnavailable."""
+        """Return the person; a ticket is used up by this. Raises InvalidToken, VerifierUnavailable."""
         return self._tokens.verify(token) if "." in token else self._tickets.redeem(token)
 
 

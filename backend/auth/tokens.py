@@ -1,4 +1,4 @@
-"""Who somebody is: signed tokens that name a person for an hour.
+"""Tokens: signed, they name a person for an hour.
 
 On one machine this is the stand-in for an identity provider. The page keeps a random ``clientSecret``; the user id
 is derived from it, so every renewal is the same person, and two people with the same name are two people. The
@@ -37,12 +37,12 @@ _SECRET_KEY = ("CONFIG", "TOKEN_SECRET")
 
 
 class InvalidToken(Exception):
-    """A token that proves nothing. The text says why, and never holds the token."""
+    """A token that is not valid. The text says why, and never holds the token."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A person as a verified token names them. ``expires_at``: epoch seconds, when the token ends."""
+    """A person as a verified token names them. ``expires_at``: epoch seconds, when the token expires."""
 
     user_id: str
     name: str
@@ -59,7 +59,7 @@ class Issued:
 
 
 class Tokens:
-    """Responsible for issuing and verifying tokens with one secret. ``clock`` gives epoch seconds."""
+    """The issue and verification of tokens with one secret. ``clock`` gives epoch seconds."""
 
     def __init__(
         self, secret: bytes, *, clock: Callable[[], float], lifetime: int = DEFAULT_LIFETIME_SECONDS
@@ -69,7 +69,7 @@ class Tokens:
         self._lifetime = lifetime
 
     def issue(self, name: Any, client_secret: Any) -> Issued:
-        """A token for whoever holds ``client_secret``. Raises InvalidField naming ``name`` or ``clientSecret``."""
+        """Return a token for the holder of a secret. Raises InvalidField naming ``name`` or ``clientSecret``."""
         name = check_person_name("name", name)
         user_id = self._user_id(_check_client_secret(client_secret))
         now = int(self._clock())
@@ -78,7 +78,7 @@ class Tokens:
         return Issued(token=token, user_id=user_id, expires_in=self._lifetime)
 
     def verify(self, token: str) -> Identity:
-        """The person that ``token`` names. Raises InvalidToken."""
+        """Return the person that ``token`` names. Raises InvalidToken."""
         try:
             # Times are checked below, against the injected clock.
             options: Any = {"require": ["sub", "aud", "iat", "exp"], "verify_exp": False, "verify_iat": False}
@@ -109,7 +109,7 @@ class Tokens:
 
 
 def load_secret(store: Store, make: Callable[[int], bytes] = secrets.token_bytes) -> bytes:
-    """The signing secret of this store, made once, so that tokens and user ids survive a restart."""
+    """Return the signing secret of this store, made once, so that tokens and user ids survive a restart."""
     pk, sk = _SECRET_KEY
     if (item := store.get(pk, sk)) is None:
         item = {"pk": pk, "sk": sk, "secret": make(SECRET_BYTES).hex()}

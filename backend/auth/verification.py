@@ -1,4 +1,4 @@
-"""Whom a token names that somebody else has signed: an identity provider, or a service that shares a secret.
+"""The verification of tokens of an identity provider, or of a service that shares a secret.
 
 HS256 with a secret that both sides know, or RS256 and ES256 with the public keys that the provider publishes (JWKS).
 The one rules out the other: a token never chooses by which of both it is checked.
@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import jwt
 
-from backend.auth.keys import DoesNotFit, Keys
+from backend.auth.keys import Keys, UnknownKey
 from backend.auth.tokens import LEEWAY_SECONDS, Identity, InvalidToken
 from chat.protocol import InvalidField, check_id, check_person_name
 
@@ -23,14 +23,15 @@ NAME_CLAIMS = ("name", "preferred_username", "nickname", "cognito:username")
 
 
 class Verifier(Protocol):
-    """Responsible for saying whom a token names."""
+    """Anything that verifies tokens."""
 
     def verify(self, token: str) -> Identity:
-        """The person. Raises InvalidToken, and VerifierUnavailable when that says nothing about the token."""
+        """Return the person of a token. Raises InvalidToken, and VerifierUnavailable when that says nothing about the
+        token."""
 
 
 class JwtVerifier:
-    """Responsible for JWTs that are meant for us: signature, audience, issuer, times, and whom they name.
+    """The check of JWTs: signature, audience, issuer, times, and person.
 
     ``issuer`` None: whoever has the key may have issued it. ``clock`` gives epoch seconds.
     """
@@ -44,19 +45,20 @@ class JwtVerifier:
         self._clock = clock
 
     def verify(self, token: str) -> Identity:
-        """The person that ``token`` names. Raises InvalidToken, VerifierUnavailable."""
+        """Return the person that ``token`` names. Raises InvalidToken, VerifierUnavailable."""
         if not token.isascii():
             raise _refused("no JWT")
         try:
             claims = self._claims(token)
-        except DoesNotFit:
-            if not self._keys.fetch_again():
+        except UnknownKey:
+            if not self._keys.refresh():
                 raise
             claims = self._claims(token)
         return Identity(user_id=_user_id(claims), name=_name(claims), expires_at=self._expiry(claims))
 
     def _claims(self, token: str) -> Mapping[str, Any]:
-        """What a token says that somebody has signed for us. Raises InvalidToken, DoesNotFit, VerifierUnavailable."""
+        """Return the claims of a token after checking its signature. Raises InvalidToken, UnknownKey,
+        VerifierUnavailable."""
         # Times are checked below, against the injected clock.
         times = {"verify_exp": False, "verify_iat": False, "verify_nbf": False}
         options: Any = {"require": ["sub", "aud", "exp"], **times}
@@ -70,7 +72,7 @@ class JwtVerifier:
                 options=options,
             )
         except jwt.InvalidSignatureError as error:
-            raise DoesNotFit(f"token refused: {type(error).__name__}") from None
+            raise UnknownKey(f"token refused: {type(error).__name__}") from None
         except jwt.PyJWTError as error:
             raise _refused(type(error).__name__) from None
 
@@ -102,7 +104,7 @@ def _name(claims: Mapping[str, Any]) -> str:
 
 
 def _seconds(claims: Mapping[str, Any], claim: str) -> int:
-    """A time in whole seconds; JWT allows fractions (RFC 7519, 2)."""
+    """Return a time in whole seconds; JWT allows fractions (RFC 7519, 2)."""
     value = claims[claim]
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 2**53:
         raise _refused(f"{claim} is no time")

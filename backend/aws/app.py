@@ -1,4 +1,4 @@
-"""The backend on AWS, put together: DynamoDB, API Gateway, and the handlers that also run on one machine.
+"""The backend on AWS: DynamoDB, API Gateway, and the handlers that also run on one machine.
 
 Settings come from the environment of the functions, which template.yaml sets:
 
@@ -71,17 +71,17 @@ from backend.limits.rate_limit import (
     count_in,
     per_second_in,
 )
-from backend.messaging.handlers import MOST_CONNECTIONS, Backend, Event
+from backend.messaging.handlers import MAX_CONNECTIONS_PER_PERSON, Backend, Event
 from backend.store.base import Store
 
 
 class Misconfigured(Exception):
-    """A setting that is missing or that nothing can be done with; the text names it."""
+    """A setting that is missing or invalid; the text names it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the environment says. Either ``secret_parameter`` or ``jwks_url`` is not empty."""
+    """The settings of the environment. Either ``secret_parameter`` or ``jwks_url`` is not empty."""
 
     table: str
     allowed_origins: frozenset[str]
@@ -92,14 +92,14 @@ class Settings:
     open_sign_in: bool = False
     rate: Rate | None = None
     actions: ActionLimits = field(default_factory=ActionLimits)
-    most_connections: int = MOST_CONNECTIONS
+    most_connections: int = MAX_CONNECTIONS_PER_PERSON
     token_limit: float = TOKENS_PER_SECOND
     ticket_limit: float = TICKETS_PER_SECOND
     management_endpoint: str = ""
 
 
 class HttpAnswer(TypedDict):
-    """What a function answers to an HTTP API."""
+    """A function's answer to an HTTP API."""
 
     statusCode: int
     headers: Mapping[str, str]
@@ -107,8 +107,7 @@ class HttpAnswer(TypedDict):
 
 
 class Cloud:
-    """Responsible for every event that a function is invoked with: the authorizer's, the WebSocket API's, and the
-    HTTP API's.
+    """The handler of all events of a function: the authorizer's, the WebSocket API's, and the HTTP API's.
 
     ``tokens`` verifies them, ``issuer`` gives what issues them, if that is done here. ``gateway_at`` gives the
     gateway for the URL of a management API; one is made for each URL.
@@ -188,7 +187,7 @@ class Cloud:
         return _answer(endpoint.answer(event.get("headers") or {}, _body(event), source))
 
     def _admits(self, event: Event) -> bool:
-        """Whether the request comes from an allowed page, or from none: then no browser's user can be misled."""
+        """Return whether the request comes from an allowed page, or from no page of a browser."""
         # A WebSocket API keeps the browser's spelling of a header, an HTTP API makes it lower.
         headers: Mapping[str, str] = event.get("headers") or {}
         origin = next((value for key, value in headers.items() if key.lower() == "origin"), None)
@@ -196,7 +195,7 @@ class Cloud:
 
 
 def _body(event: Event) -> bytes:
-    """The body of an HTTP API's event, which comes as text or as base64 of anything."""
+    """Return the body of an HTTP API's event, which comes as text or as base64."""
     body: str = event.get("body") or ""
     return base64.b64decode(body) if event.get("isBase64Encoded") else body.encode()
 
@@ -213,7 +212,7 @@ def _answer(answer: Answer, more: Mapping[str, str] | None = None) -> HttpAnswer
 def verifier_and_issuer(
     settings: Settings, *, clock: Callable[[], float] = time.time
 ) -> tuple[Verifier, Callable[[], Tokens] | None]:
-    """What verifies tokens under these settings, and what gives their issuer, if they are issued here."""
+    """Return the verifier of tokens, and a function that gives their issuer if they are issued here."""
     if settings.jwks_url:
         keys: Keys = PublishedKeys(settings.jwks_url)
     else:
@@ -225,7 +224,7 @@ def verifier_and_issuer(
 
 
 def _ssm_client() -> Any:
-    """A client that fails while the handshake still waits; with botocore's own minutes Lambda would end it first."""
+    """Return a client that fails while the handshake still waits; botocore's default timeouts are minutes."""
     config = Config(
         connect_timeout=FETCH_TIMEOUT_SECONDS,
         read_timeout=FETCH_TIMEOUT_SECONDS,
@@ -235,7 +234,7 @@ def _ssm_client() -> Any:
 
 
 def secret_in_ssm(ssm: Any, name: str) -> Callable[[], bytes]:
-    """What fetches the secret from the parameter ``name``; ``ssm`` is boto3's client."""
+    """Return a function that fetches the secret from the parameter ``name``; ``ssm`` is boto3's client."""
 
     def fetch() -> bytes:
         try:
@@ -252,7 +251,7 @@ def secret_in_ssm(ssm: Any, name: str) -> Callable[[], bytes]:
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
-    """The settings. Raises Misconfigured, which names the variable."""
+    """Return the settings. Raises Misconfigured, which names the variable."""
     values = {name: value.strip() for name, value in environment.items()}
     jwks_url, secret_parameter = values.get("JWKS_URL", ""), values.get("TOKEN_SECRET_PARAMETER", "")
     if bool(jwks_url) == bool(secret_parameter):
@@ -275,8 +274,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         open_sign_in=_yes_or_no(values, "OPEN_SIGN_IN"),
         rate=_rate(*map(values.get, ("RATE_LIMIT", "RATE_BURST", "RATE_BURST_NEW"))),
         actions=_actions(*map(values.get, ("TYPING_SECONDS", "HELLO_LIMIT", "ASK_LIMIT"))),
-        token_limit=_asked("TOKEN_LIMIT", values.get("TOKEN_LIMIT"), TOKENS_PER_SECOND),
-        ticket_limit=_asked("TICKET_LIMIT", values.get("TICKET_LIMIT"), TICKETS_PER_SECOND),
+        token_limit=_requests("TOKEN_LIMIT", values.get("TOKEN_LIMIT"), TOKENS_PER_SECOND),
+        ticket_limit=_requests("TICKET_LIMIT", values.get("TICKET_LIMIT"), TICKETS_PER_SECOND),
         most_connections=_connections(values.get("MOST_CONNECTIONS")),
         management_endpoint=_endpoint(values.get("MANAGEMENT_ENDPOINT", "")),
     )
@@ -309,7 +308,7 @@ def _origins(value: str) -> frozenset[str]:
 
 
 def _endpoint(value: str) -> str:
-    """The URL of a stage; plain HTTP is for a stand-in on this machine."""
+    """Return the URL of a stage; plain HTTP is for a stand-in on this machine."""
     parts = urlsplit(value)
     secure = parts.scheme == "https" or (
         parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost")
@@ -345,12 +344,12 @@ def _actions(typing: str | None, hello: str | None, ask: str | None) -> ActionLi
 
 def _connections(value: str | None) -> int:
     try:
-        return count_in("MOST_CONNECTIONS", value, "connections") if value else MOST_CONNECTIONS
+        return count_in("MOST_CONNECTIONS", value, "connections") if value else MAX_CONNECTIONS_PER_PERSON
     except InvalidRate as error:
         raise Misconfigured(str(error)) from None
 
 
-def _asked(name: str, value: str | None, default: float) -> float:
+def _requests(name: str, value: str | None, default: float) -> float:
     try:
         return per_second_in(name, value, "requests") if value else default
     except InvalidRate as error:

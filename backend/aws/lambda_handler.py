@@ -1,5 +1,4 @@
-"""What Lambda loads: ``backend.aws.lambda_handler.handler``. Everything is put together here, once for each cold
-start."""
+"""Lambda's entry point, ``backend.aws.lambda_handler.handler``: builds the parts once for each cold start."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What carries frames to connections: API Gateway, or :mod:`backend.gateway.local`, which behaves like it."""
+"""The gateways to connections: API Gateway, and :mod:`backend.gateway.local`, which behaves like it."""

@@ -1,4 +1,4 @@
-"""The gateway of AWS: frames reach connections through API Gateway's ``@connections`` management API.
+"""The gateway on AWS: posts frames through API Gateway's ``@connections`` management API.
 
 What its answers mean, by status, because not everything that speaks this API also names its errors:
 
@@ -47,17 +47,17 @@ _BROKEN = 0
 
 
 class ManagementApi(Protocol):
-    """Responsible for the two operations of boto3's ``apigatewaymanagementapi`` client that are used here."""
+    """The two operations of boto3's ``apigatewaymanagementapi`` client that are used here."""
 
     def post_to_connection(self, *, ConnectionId: str, Data: bytes) -> Any:  # noqa: N803 (boto3's spelling)
-        """POST @connections/{id}; raises ClientError or BotoCoreError."""
+        """Send POST @connections/{id}; raises ClientError or BotoCoreError."""
 
     def delete_connection(self, *, ConnectionId: str) -> Any:  # noqa: N803
-        """DELETE @connections/{id}; raises ClientError or BotoCoreError."""
+        """Send DELETE @connections/{id}; raises ClientError or BotoCoreError."""
 
 
 def management_client(endpoint: str, threads: int = THREADS) -> ManagementApi:
-    """A client for one API's stage, by its URL (``https://<api>.execute-api.<region>.amazonaws.com/<stage>``).
+    """Return a client for one API's stage, by its URL (``https://<api>.execute-api.<region>.amazonaws.com/<stage>``).
 
     botocore tries nothing again: how often, and after which answers, is decided in one place, below.
     """
@@ -72,7 +72,7 @@ def management_client(endpoint: str, threads: int = THREADS) -> ManagementApi:
 
 
 class AwsGateway:
-    """Responsible for posting frames through ``@connections``, to many connections at the same time.
+    """A gateway through ``@connections`` that posts to many connections at the same time.
 
     ``sleep`` takes seconds, ``random`` gives a number in [0, 1), ``monotonic`` seconds.
     """
@@ -115,7 +115,7 @@ class AwsGateway:
             log.warning("could not close connection %s: %s", connection_id, _named(status))
 
     def shut_down(self) -> None:
-        """Let go of the threads, after what they are doing."""
+        """Release the threads after their current posts."""
         self._pool.shutdown()
 
     # --- inside ---
@@ -135,7 +135,7 @@ class AwsGateway:
         return Delivery.FAILED
 
     def _try(self, what: str, connection_id: str, request: Callable[[], Any], until: float) -> int:
-        """The status of the last attempt. Raises nothing: it must not stop the posts beside it."""
+        """Return the status of the last attempt. Raises nothing: it must not stop the posts beside it."""
         status = _BROKEN
         for attempt in range(ATTEMPTS):
             if self._monotonic() >= until:
@@ -158,7 +158,7 @@ class AwsGateway:
 
 
 def _status(error: ClientError) -> int:
-    """The HTTP status behind an error: by its class where the answer names one, else as it came."""
+    """Return the HTTP status behind an error: by its class where the answer names one, else as it came."""
     if error.response.get("Error", {}).get("Code") == "GoneException":
         return _GONE
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", _BROKEN)

@@ -1,4 +1,4 @@
-"""The Gateway protocol: how handlers reach connections, as API Gateway's ``@connections`` does."""
+"""The Gateway protocol: posts frames to connections, as API Gateway's ``@connections`` does."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 
 
 class Delivery(Enum):
-    """What became of one frame for one connection."""
+    """The result of posting one frame to one connection."""
 
     DELIVERED = (
         "delivered"  #: the gateway took it (HTTP 200). Not proof that the page has it: seq and heads are
@@ -18,7 +18,7 @@ class Delivery(Enum):
 
 
 class Gateway(Protocol):
-    """Responsible for posting frames to connections. Every method may be called from any thread."""
+    """A poster of frames to connections. Every method may be called from any thread."""
 
     def post_many(self, connection_ids: Iterable[str], frame: str) -> dict[str, Delivery]:
         """Post one text frame to each connection, concurrently, and say how each went. Never raises for one."""

@@ -1,4 +1,4 @@
-"""The events that API Gateway's WebSocket APIs hand to a function, key for key.
+"""The events of API Gateway's WebSocket APIs, key for key.
 
 Which keys are there depends on the kind: headers and query come with CONNECT alone, the body with MESSAGE alone,
 the close code with DISCONNECT alone. Handlers that pass on one machine because the local gateway was generous
@@ -19,7 +19,7 @@ METHOD_ARN = f"arn:aws:execute-api:local:000000000000:{API_ID}/{STAGE}/$connect"
 
 
 class Handshake:
-    """What is known about a connection from its handshake, and comes back in all of its events.
+    """The facts about a connection from its handshake, which come with all of its events.
 
     ``scope`` is the ASGI scope; ``now`` epoch seconds. ``authorizer`` is what the authorizer said of the person, once
     it was asked.
@@ -36,21 +36,21 @@ class Handshake:
 
     @property
     def person(self) -> str:
-        """The user id, if an authorizer was asked; else the connection stands for a person of its own."""
+        """The user id, if an authorizer was asked; else the connection id."""
         return self.connection_id if self.authorizer is None else str(self.authorizer["principalId"])
 
     def header(self, name: str) -> str | None:
-        """A header by its usual name, the last one if it was sent twice."""
+        """Return a header by its usual name, the last one if it was sent twice."""
         return dict(self.headers).get(name)
 
 
 def authorizer_event(handshake: Handshake, request_id: str, now: float) -> dict[str, Any]:
-    """What an authorizer is asked before ``$connect``: the same handshake, and what the policy shall be about."""
+    """Return the event that an authorizer gets before ``$connect``: the handshake, and the policy's resource."""
     return {"type": "REQUEST", "methodArn": METHOD_ARN, **connect_event(handshake, request_id, now)}
 
 
 def connect_event(handshake: Handshake, request_id: str, now: float) -> dict[str, Any]:
-    """The event of ``$connect``."""
+    """Return the event of ``$connect``."""
     event = {
         "headers": dict(handshake.headers),
         "multiValueHeaders": _grouped(handshake.headers),
@@ -64,7 +64,7 @@ def connect_event(handshake: Handshake, request_id: str, now: float) -> dict[str
 
 
 def message_event(handshake: Handshake, request_id: str, now: float, route: str, body: str) -> dict[str, Any]:
-    """The event of one text frame."""
+    """Return the event of one text frame."""
     context = _context(handshake, route, "MESSAGE", request_id, now)
     return {"requestContext": {**context, "messageId": request_id}, "body": body, "isBase64Encoded": False}
 
@@ -72,7 +72,7 @@ def message_event(handshake: Handshake, request_id: str, now: float, route: str,
 def disconnect_event(
     handshake: Handshake, request_id: str, now: float, code: int, reason: str
 ) -> dict[str, Any]:
-    """The event of ``$disconnect``; ``code`` and ``reason`` as the close frame had them."""
+    """Return the event of ``$disconnect``; ``code`` and ``reason`` as the close frame had them."""
     headers = {"Host": handshake.host, "x-api-key": "", "X-Forwarded-For": "", "x-restapi": ""}
     context = _context(handshake, "$disconnect", "DISCONNECT", request_id, now)
     return {
@@ -107,7 +107,7 @@ def _context(handshake: Handshake, route: str, kind: str, request_id: str, now: 
 
 
 def _canonical(name: bytes) -> str:
-    """A header's name as browsers spell it and API Gateway passes it on; uvicorn has made it lower case."""
+    """Return a header's name as browsers spell it and API Gateway passes it on; uvicorn has made it lower case."""
     words = name.decode("latin-1").lower().split("-")
     return "-".join("WebSocket" if word == "websocket" else word.capitalize() for word in words)
 

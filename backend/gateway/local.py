@@ -66,7 +66,7 @@ THREADS, READING_THREADS = 12, 8
 # Threads that let connections in and note that they are gone, and handshakes of one address that are under way: twice
 # a crowd of 500 behind a proxy that PROXIES does not name. Who closes at once is still waited for.
 OPENING_THREADS = 8
-MOST_OPENING = 1_000
+MAX_OPENING = 1_000
 # Reading is computing, mostly: two of them keep a person with many tabs from waiting for one slow page of history.
 READING_THREADS_EACH = 2
 # How long a closing socket may take to swallow what is left for it.
@@ -84,12 +84,12 @@ _FAILED: Mapping[str, Any] = {"statusCode": 500, "body": "Internal server error"
 
 
 def new_aws_id() -> str:
-    """An identifier of the shape that API Gateway gives to connections and requests."""
+    """Return an identifier of the shape that API Gateway gives to connections and requests."""
     return urlsafe_b64encode(secrets.token_bytes(ID_BYTES)).decode()
 
 
 class LocalGateway:
-    """Responsible for all WebSocket connections of this process.
+    """All WebSocket connections of this process.
 
     ``workers`` runs handlers. ``readers`` runs those that only read; None: ``workers`` does. ``monotonic`` and
     ``sleep`` (seconds) measure idle time, age and pace, ``wall`` (epoch seconds) goes into events. :meth:`attach` names
@@ -146,7 +146,7 @@ class LocalGateway:
         *,
         reads: Iterable[str] = (),
     ) -> None:
-        """``invoke`` answers events; ``routes`` are the keys that a frame's action can select.
+        """Set the handlers: ``invoke`` answers events, ``routes`` are the keys that a frame's action can select.
 
         ``authorize`` is asked before ``$connect``, with the ``token`` of the URL as its identity source. ``reads`` are
         the routes that write nothing: they have threads of their own, and do not wait behind those that wait to write.
@@ -187,7 +187,7 @@ class LocalGateway:
     # --- what the server calls, in the event loop ---
 
     def connection_ids(self) -> list[str]:
-        """The connections that exist now."""
+        """Return the connections that exist now."""
         with self._lock:
             return list(self._sockets)
 
@@ -206,13 +206,13 @@ class LocalGateway:
         self._wake(cut)
         self._people.sweep()
 
-    async def shut_down(self, farewell: str, within: float) -> None:
-        """Refuse newcomers, say ``farewell`` to all, close with 1001. Returns after at most ``within`` seconds."""
+    async def shut_down(self, bye: str, within: float) -> None:
+        """Refuse new connections, send ``bye`` to all, close with 1001. Returns after at most ``within`` seconds."""
         self._draining = True
         with self._lock:
             leaving = list(self._sockets.values())
             for socket in leaving:
-                socket.say_last(farewell)
+                socket.queue_last(bye)
                 socket.close(GOING_AWAY, "The server restarts")
         self._wake(leaving)
         ends = [asyncio.ensure_future(socket.ended.wait()) for socket in leaving]
@@ -222,7 +222,7 @@ class LocalGateway:
                 end.cancel()
 
     async def serve(self, websocket: WebSocket) -> None:
-        """One connection's whole life, from its handshake to its $disconnect."""
+        """Serve one connection, from its handshake to its $disconnect."""
         self._loop = asyncio.get_running_loop()
         if self._draining:
             await websocket.send_denial_response(PlainTextResponse("The server restarts", 503))
@@ -233,7 +233,7 @@ class LocalGateway:
         code, reason = ABNORMAL, "Lost during the handshake"
         try:
             await websocket.accept()
-            code, reason = await self._live(websocket, handshake)
+            code, reason = await self._run_connection(websocket, handshake)
         except (WebSocketDisconnect, RuntimeError, OSError) as error:
             log.info("connection %s was lost: %s", handshake.connection_id, type(error).__name__)
         finally:
@@ -242,10 +242,10 @@ class LocalGateway:
     # --- a connection's life ---
 
     async def _admitted(self, websocket: WebSocket, handshake: Handshake) -> bool:
-        """Whether authorizer and $connect let it in; if not, the handshake has been answered with their status."""
+        """Return whether authorizer and $connect admit it; if not, the handshake has been answered."""
         address = counted_as(handshake.source_ip)
-        if self._opening[address] >= MOST_OPENING:
-            log_refusal(f"connection refused: {MOST_OPENING} handshakes are under way", handshake.source_ip)
+        if self._opening[address] >= MAX_OPENING:
+            log_refusal(f"connection refused: {MAX_OPENING} handshakes are under way", handshake.source_ip)
             response: Mapping[str, Any] = {"statusCode": 503, "body": "Service Unavailable"}
         else:
             self._opening[address] += 1
@@ -263,7 +263,7 @@ class LocalGateway:
         return False
 
     async def _connected(self, handshake: Handshake, address: str) -> Mapping[str, Any]:
-        """What the authorizer says if it lets nobody in, else what $connect does."""
+        """Return the authorizer's refusal, else the response of $connect."""
         response = await self._authorized(handshake, address)
         if response is None:
             event = connect_event(handshake, self._new_id(), self._wall())
@@ -271,7 +271,7 @@ class LocalGateway:
         return response
 
     async def _authorized(self, handshake: Handshake, address: str) -> Mapping[str, Any] | None:
-        """None if the authorizer lets it in or there is none, else what the handshake is answered with."""
+        """Return None if the authorizer admits the handshake or there is none, else the response to it."""
         if self._authorize is None:
             return None
         if not dict(handshake.query).get("token"):
@@ -286,8 +286,8 @@ class LocalGateway:
         handshake.authorizer = context_of(answer)
         return None
 
-    async def _live(self, websocket: WebSocket, handshake: Handshake) -> tuple[int, str]:
-        """Read and write until one of both ends; the close code and reason."""
+    async def _run_connection(self, websocket: WebSocket, handshake: Handshake) -> tuple[int, str]:
+        """Read and write until one side ends; return the close code and reason."""
         socket = _Socket(websocket, self._monotonic)
         with self._lock:
             self._sockets[handshake.connection_id] = socket
@@ -296,8 +296,8 @@ class LocalGateway:
         person = self._people.enter(handshake.person)
         reader = asyncio.create_task(self._read(socket, handshake, person))
         writer = socket.start_writing(self._lock)
-        whose = _whose(handshake)
-        log.info("%s opened", whose)
+        description = _description(handshake)
+        log.info("%s opened", description)
         try:
             await asyncio.wait({reader, writer}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -314,11 +314,13 @@ class LocalGateway:
         told = "lost" if code == ABNORMAL else "by the other side"
         words = socket.closing[1] if socket.closing else told
         open_for = self._monotonic() - socket.opened_at
-        log.info("%s closed: %d %s, after %.1f s, frames: %d", whose, code, words, open_for, socket.frames)
+        log.info(
+            "%s closed: %d %s, after %.1f s, frames: %d", description, code, words, open_for, socket.frames
+        )
         return code, reason
 
     async def _read(self, socket: _Socket, handshake: Handshake, person: Person) -> tuple[int, str]:
-        """Hand each frame to a handler, as fast as the person may send. While this waits, the rest waits in TCP."""
+        """Pass each frame to a handler at the person's rate. While this waits, the rest waits in TCP."""
         while True:
             received = await socket.receive()
             if received["type"] == "websocket.disconnect":
@@ -339,7 +341,7 @@ class LocalGateway:
             task.add_done_callback(lambda _: person.slots.release())
 
     async def _end(self, socket: _Socket, handshake: Handshake) -> None:
-        """Tell somebody who goes on sending too much to come back later, and close. Nothing more is read meanwhile."""
+        """Tell a person who keeps sending too much to come back later, and close. Nothing more is read meanwhile."""
         log.warning(
             "connection %s of %s sends too much: closed",
             handshake.connection_id,
@@ -347,7 +349,7 @@ class LocalGateway:
             extra={"source": handshake.source_ip},
         )
         with self._lock:
-            socket.say_last(self._rate_limited)
+            socket.queue_last(self._rate_limited)
             socket.close(NORMAL, "Connection Closed Normally")
         self._wake([socket])
         await socket.ended.wait()
@@ -372,19 +374,19 @@ class LocalGateway:
         await self._run_in_turn(self._opening_turns, handshake.person, event)
 
     async def _run_in_turn(
-        self, turns: Turns, whose: str, event: Mapping[str, Any], function: Invoke | None = None
+        self, turns: Turns, person: str, event: Mapping[str, Any], function: Invoke | None = None
     ) -> Mapping[str, Any] | None:
-        """The same as :meth:`_run`, when it is the turn of the person, or of the address."""
-        await turns.take(whose)
+        """Do the same as :meth:`_run`, at the turn of the person or the address."""
+        await turns.take(person)
         try:
             return await self._run(event, function)
         finally:
-            turns.give_back(whose)
+            turns.give_back(person)
 
     async def _run(
         self, event: Mapping[str, Any], function: Invoke | None = None
     ) -> Mapping[str, Any] | None:
-        """What the handler, or another function, answers; None if it failed or took too long.
+        """Return the answer of the handler, or of ``function``; None if it failed or took too long.
 
         Logged without the event, which may hold a token or what somebody wrote.
         """
@@ -409,16 +411,16 @@ class LocalGateway:
         self.post_many([connection_id], json.dumps(words))
 
     def _wake(self, sockets: Sequence[_Socket]) -> None:
-        """Let the event loop see what was queued: one hop for a whole broadcast."""
+        """Make the event loop look at the queues: one hop for a whole broadcast."""
         if sockets and self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop ended while this thread still worked
                 self._loop.call_soon_threadsafe(_wake_all, sockets)
 
 
 class _Socket:
-    """Responsible for one connection's outgoing side: its buffer, and the task that empties it into the socket.
+    """One connection's outgoing side: its buffer, and the task that empties it into the socket.
 
-    ``offer``, ``say_last`` and ``close`` are called under the gateway's lock from any thread; everything else in
+    ``offer``, ``queue_last`` and ``close`` are called under the gateway's lock from any thread; everything else in
     the event loop.
     """
 
@@ -443,7 +445,7 @@ class _Socket:
         self._queued_bytes += size
         return True
 
-    def say_last(self, frame: str) -> None:
+    def queue_last(self, frame: str) -> None:
         """Queue a frame however full the buffer is."""
         self._queue.append((frame, 0))
 
@@ -458,14 +460,14 @@ class _Socket:
             self._deadline = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._writer.cancel)
 
     async def receive(self) -> Mapping[str, Any]:
-        """The next ASGI message. A frame counts as life."""
+        """Return the next ASGI message. Any frame is a sign of life."""
         received = await self._websocket.receive()
         self.active_at = self._monotonic()
         self.frames += received["type"] == "websocket.receive"
         return received
 
     def start_writing(self, lock: threading.Lock) -> asyncio.Task[None]:
-        """The task that sends what is queued, and ends with the close frame or the connection."""
+        """Return the task that sends the queue, and ends with the close frame or the connection."""
         self._writer = asyncio.create_task(self._write(lock))
         self.wake()
         return self._writer
@@ -497,7 +499,7 @@ class _Socket:
 
 
 def select_route(body: str, routes: frozenset[str]) -> str | None:
-    """The route key that ``$request.body.action`` selects: an exact match, else ``$default``, else None.
+    """Return the route key that ``$request.body.action`` selects: an exact match, else ``$default``, else None.
 
     Keys that begin with ``$`` are API Gateway's own; a frame cannot name them.
     """
@@ -511,8 +513,8 @@ def select_route(body: str, routes: frozenset[str]) -> str | None:
     return "$default" if "$default" in routes else None
 
 
-def _whose(handshake: Handshake) -> str:
-    """A connection in the log: its id, its address, and whose it is."""
+def _description(handshake: Handshake) -> str:
+    """Return a connection for the log: its id, its address, and its person."""
     person = (handshake.authorizer or {}).get("principalId", "unknown")
     return f"connection {handshake.connection_id} of {handshake.source_ip}, person {person}"
 

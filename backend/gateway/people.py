@@ -1,4 +1,4 @@
-"""What one person may take of the local gateway, whatever the number of their connections.
+"""The limits of one person at the local gateway, over all their connections.
 
 Two things are shared by all connections of a person: a token bucket for their frames, and the frames that are taken in
 and not yet handled. Beyond either nothing is dropped: reading waits, so that the rest waits in TCP at the sender's own
@@ -31,12 +31,12 @@ EMPTY_SECONDS = 10.0
 
 
 def frame_rate(per_second: float) -> Rate | None:
-    """The bucket of one person's frames: so many a second, and what 15 s of it would bring at once; 0: no limit."""
+    """Return the bucket of one person's frames: so many a second, and 15 s of that at once; 0: no limit."""
     return Rate(per_second, max(1, round(per_second * FRAMES_BURST_SECONDS))) if per_second else None
 
 
 class Person:
-    """Responsible for what one person with open connections uses now. Made by :class:`People`."""
+    """The present use of one person with open connections. Made by :class:`People`."""
 
     def __init__(self) -> None:
         self.connections = 0
@@ -46,7 +46,7 @@ class Person:
 
 
 class People:
-    """Responsible for the frames of each person. ``monotonic`` gives seconds; ``rate`` None: any number of them.
+    """The frames of each person. ``monotonic`` gives seconds; ``rate`` None: any number of them.
 
     Only the event loop may call it.
     """
@@ -57,17 +57,17 @@ class People:
         self._people: dict[str, Person] = {}
 
     def __len__(self) -> int:
-        """How many people are remembered."""
+        """Return how many people are remembered."""
         return len(self._people)
 
     def enter(self, person_id: str) -> Person:
-        """A connection of this person begins."""
+        """Count a new connection of this person."""
         person = self._people.setdefault(person_id, Person())
         person.connections += 1
         return person
 
     def leave(self, person: Person) -> None:
-        """A connection of this person is over."""
+        """Count the end of a connection of this person."""
         person.connections -= 1
 
     def sweep(self) -> None:
@@ -80,7 +80,7 @@ class People:
         }
 
     def pace(self, person: Person) -> float:
-        """Count one more frame. Returns the seconds for which it has to wait."""
+        """Count one more frame. Return the seconds for which it has to wait."""
         if self._rate is None:
             return 0.0
         now = self._monotonic()
@@ -92,13 +92,13 @@ class People:
         return wait / MICROSECONDS
 
     def is_flooding(self, person: Person) -> bool:
-        """Whether every frame of the last 10 s, from whatever connection, had to wait."""
+        """Return whether every frame of the last 10 s, over all connections, had to wait."""
         since = person.empty_since
         return since is not None and self._monotonic() - since >= EMPTY_SECONDS
 
 
 class _Share:
-    """What one person has of a pool."""
+    """One person's share of a pool."""
 
     def __init__(self) -> None:
         self.running = 0
@@ -107,7 +107,7 @@ class _Share:
 
 
 class Turns:
-    """Responsible for handing out the ``threads`` of one pool between people, in turn and ``each`` at most so many.
+    """The ``threads`` of one pool, handed out to people in turn, at most ``each`` to one person.
 
     Only the event loop may call it.
     """
@@ -121,7 +121,7 @@ class Turns:
         self._others: deque[_Share] = deque()
 
     def __len__(self) -> int:
-        """How many people have a thread or wait for one."""
+        """Return how many people have a thread or wait for one."""
         return len(self._shares)
 
     async def take(self, person_id: str) -> None:
@@ -146,7 +146,7 @@ class Turns:
             raise
 
     def give_back(self, person_id: str) -> None:
-        """A frame was handled: the thread goes to the one whose turn it is."""
+        """Give a thread back after a frame was handled; the next person in turn gets it."""
         share = self._shares[person_id]
         share.running -= 1
         self._free += 1
@@ -176,7 +176,7 @@ class Turns:
 
 
 def _first_of(waiting: deque[asyncio.Future[None]]) -> asyncio.Future[None] | None:
-    """The first that still waits."""
+    """Return the first future that still waits."""
     while waiting:
         turn = waiting.popleft()
         if not turn.done():

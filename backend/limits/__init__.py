@@ -1,1 +1,1 @@
-"""What one person or one address may take."""
+"""The limits of one person and of one address."""

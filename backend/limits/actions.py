@@ -1,4 +1,4 @@
-"""How often one person may act otherwise than by sending messages, the same on one machine and on Lambda.
+"""The limits of one person's actions other than messages, the same on one machine and on Lambda.
 
     typing                       once in 2 s for each room, two at once
     connections, and hello       each 2 a second, 60 at once
@@ -35,7 +35,7 @@ MAX_TYPING_SECONDS = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class ActionLimits:
-    """What one person may do: seconds between notices of typing in a room, and the rest per second. 0: no limit."""
+    """The limits: seconds between typing notices in a room, the rest per second. 0: no limit."""
 
     typing_seconds: float = TYPING_SECONDS
     hellos: float = HELLOS_PER_SECOND
@@ -43,7 +43,7 @@ class ActionLimits:
 
 
 class Actions:
-    """Responsible for saying which frames of a person come too fast. ``monotonic`` gives seconds."""
+    """The counts of each person's actions. ``monotonic`` gives seconds."""
 
     def __init__(self, limits: ActionLimits, *, monotonic: Callable[[], float]) -> None:
         every = limits.typing_seconds
@@ -53,11 +53,11 @@ class Actions:
         self._asks = Buckets(_rate(limits.asks, ASKS_BURST_SECONDS), monotonic=monotonic)
 
     def wait_to_open(self, user_id: str) -> float:
-        """0.0 if a connection may open, and then it counts; else the seconds until it may."""
+        """Count a connection and return 0.0 if it may open; else return the seconds until it may."""
         return self._openings.take(user_id)
 
     def wait(self, user_id: str, frame: UpFrame) -> float:
-        """0.0 if the frame may be served, and then it counts; else the seconds until it may."""
+        """Count a frame and return 0.0 if it may be handled; else return the seconds until it may."""
         match frame:
             case Typing():
                 return self._typing.take((user_id, frame.room_id))
@@ -69,7 +69,7 @@ class Actions:
 
 
 def typing_seconds_in(name: str, text: str) -> float:
-    """Seconds as the setting ``name`` gives them, 0 for no limit. Raises InvalidRate."""
+    """Return the seconds as the setting ``name`` gives them, 0 for no limit. Raises InvalidRate."""
     try:
         seconds = float(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""How often one address may ask for tokens and tickets, and which address that is.
+"""The limits of one address for tokens and tickets.
 
     POST /token    1 a second, 60 at once
     POST /ticket   5 a second, 120 at once
@@ -46,7 +46,7 @@ class InvalidProxy(ValueError):
 
 
 def proxies_in(text: str) -> tuple[Network, ...]:
-    """The addresses and networks in a setting, separated by commas or spaces. Raises InvalidProxy."""
+    """Return the addresses and networks in a setting, separated by commas or spaces. Raises InvalidProxy."""
     networks = []
     for part in text.replace(",", " ").split():
         try:
@@ -57,7 +57,7 @@ def proxies_in(text: str) -> tuple[Network, ...]:
 
 
 def trusted_hosts(proxies: Sequence[Network]) -> list[str]:
-    """The same for uvicorn's ProxyHeadersMiddleware; IPv4 also as it looks on a socket that takes IPv6 too."""
+    """Return the same for uvicorn's ProxyHeadersMiddleware; IPv4 also in its IPv6-mapped form."""
     mapped = [
         f"::ffff:{network.network_address}/{_MAPPED_BITS + network.prefixlen}"
         for network in proxies
@@ -67,7 +67,7 @@ def trusted_hosts(proxies: Sequence[Network]) -> list[str]:
 
 
 def counted_as(text: str) -> str:
-    """Return what an address counts as: itself, of IPv6 its /64; what is no address as its beginning."""
+    """Return the key under which an address counts: itself, for IPv6 its /64; of any other text its beginning."""
     for address in _parsed(text):
         return str(ip_network((address, 64), strict=False)) if address.version == 6 else str(address)
     return text[:MAX_ADDRESS_CHARACTERS]
@@ -81,7 +81,7 @@ def stands_for_many(text: str, proxies: Sequence[Network] = ()) -> bool:
 
 
 def _parsed(text: str) -> Sequence[IPv4Address | IPv6Address]:
-    """The address that a text is, or none. IPv4 looks like IPv6 on a socket that takes both."""
+    """Return the address in a text, or nothing. A socket for IPv4 and IPv6 shows IPv4 in its mapped form."""
     try:
         address = ip_address(text.partition("%")[0])
     except ValueError:
@@ -90,7 +90,7 @@ def _parsed(text: str) -> Sequence[IPv4Address | IPv6Address]:
 
 
 class Addresses:
-    """Responsible for saying which requests of an address come too fast.
+    """The counts of requests by address.
 
     ``limits``: for each path what one address may ask per second; 0: no limit. ``monotonic`` gives seconds.
     """
@@ -117,7 +117,7 @@ class Addresses:
         self._warned_of_header = False
 
     def wait(self, path: str, address: str | None, *, forwarded: bool = False) -> int:
-        """0 if the request may be answered, and then it counts; else the whole seconds after which to ask again.
+        """Count a request and return 0 if it may be answered; else return the whole seconds after which to ask again.
 
         ``address``: where it comes from; None: nobody can say, as of who closed at once. ``forwarded``: it has
         X-Forwarded-For.
@@ -144,6 +144,6 @@ class Addresses:
         return min(MAX_WAIT_SECONDS, math.ceil(self._queues[path].reserve(key, MAX_WAIT_SECONDS)))
 
     def _key(self, text: str) -> str | None:
-        """What stands for an address; None if it is not bounded."""
+        """Return the key of an address; None if it has no limit."""
         is_proxy = any(address in proxy for address in _parsed(text) for proxy in self._proxies)
         return None if stands_for_many(text) and not is_proxy else counted_as(text)

@@ -1,4 +1,4 @@
-"""How fast one person may speak, the same through every connection, process and Lambda function.
+"""The rate limit of one person's messages, the same through every connection, process and Lambda function.
 
     RATE#<uid>  MESSAGES    ``arrival``, microseconds since 1970; ``since``, seconds since 1970
 
@@ -39,7 +39,7 @@ MICROSECONDS = 1_000_000
 
 
 class InvalidRate(ValueError):
-    """The text of a setting is no such number; the error's text names the setting and what it must be."""
+    """A setting that is not such a number; the text names the setting and what it must be."""
 
 
 class TooFast(Exception):
@@ -51,7 +51,7 @@ class TooFast(Exception):
 
 
 def per_second_in(name: str, text: str, what: str = "messages") -> float:
-    """Messages, or something else, per second as the setting ``name`` gives it, 0 for no limit. Raises InvalidRate."""
+    """Return the number a second in the setting ``name``, 0 for no limit. Raises InvalidRate."""
     try:
         per_second = float(text)
     except ValueError:
@@ -65,19 +65,19 @@ def per_second_in(name: str, text: str, what: str = "messages") -> float:
 
 
 def burst_in(name: str, text: str) -> int:
-    """Messages at once as the setting ``name`` gives them. Raises InvalidRate."""
+    """Return the messages at once in the setting ``name``. Raises InvalidRate."""
     if not text.isdecimal() or not 1 <= int(text) <= MAX_BURST:
         raise InvalidRate(f"{name} must be a number of messages from 1 to {MAX_BURST}, not {text!r}")
     return int(text)
 
 
 def burst_new_in(name: str, text: str) -> int:
-    """The burst of new identities as the setting ``name`` gives it, 0 for that of everybody. Raises InvalidRate."""
+    """Return the burst of new identities in the setting ``name``, 0 for that of everybody. Raises InvalidRate."""
     return count_in(name, text, "messages")
 
 
 def count_in(name: str, text: str, what: str) -> int:
-    """How many of these the setting ``name`` allows, 0 for any number. Raises InvalidRate."""
+    """Return the number in the setting ``name``, 0 for no limit. Raises InvalidRate."""
     if not text.isdecimal() or int(text) > MAX_BURST:
         raise InvalidRate(f"{name} must be a number of {what} from 0 to {MAX_BURST}, not {text!r}")
     return int(text)
@@ -85,7 +85,7 @@ def count_in(name: str, text: str, what: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Messages per second that somebody may send for ever, and how many at once after a silence.
+    """A token bucket: messages per second, and how many at once after a silence.
 
     ``burst_new``: how many at once for an identity that is new; 0, or more than ``burst``: as for everybody.
     """
@@ -95,7 +95,7 @@ class Rate:
     burst_new: int = 0
 
     def next_arrival(self, arrival: int | None, now: int, *, new: bool = False) -> int:
-        """The theoretical arrival time after one more message, all in microseconds. Raises TooFast.
+        """Return the theoretical arrival time after one more message, all in microseconds. Raises TooFast.
 
         ``arrival`` None: the person has not spoken for long enough that it does not matter. ``new``: so is the person.
         """
@@ -112,14 +112,14 @@ class Rate:
         return due + interval
 
     def reserve(self, arrival: int, now: int) -> tuple[int, int]:
-        """The same for what waits instead of being refused: the theoretical arrival time, and for how long to wait."""
+        """Return the theoretical arrival time of a frame that waits instead of being refused, and how long it waits."""
         interval = round(MICROSECONDS / self.per_second)
         after = max(arrival, now) + interval
         return after, max(0, after - self.burst * interval - now)
 
 
 class RateLimit:
-    """Responsible for refusing what one person sends too fast. ``clock`` gives epoch seconds; no ``rate``: no limit."""
+    """The rate limit in the store. ``clock`` gives epoch seconds; no ``rate``: no limit."""
 
     def __init__(self, store: Store, rate: Rate | None, *, clock: Callable[[], float]) -> None:
         self._store = store
@@ -127,7 +127,7 @@ class RateLimit:
         self._clock = clock
 
     def admit(self, user_id: str) -> list[Action]:
-        """What the transaction that stores the message must also do. Raises TooFast.
+        """Return the actions that the transaction of the message must include. Raises TooFast.
 
         It fails at :meth:`key` if another message of this person was stored meanwhile: then ask again.
         """
@@ -153,5 +153,5 @@ class RateLimit:
 
     @staticmethod
     def key(user_id: str) -> Key:
-        """Where a person's number is kept."""
+        """Return the key of a person's record."""
         return Key(f"RATE#{user_id}", "MESSAGES")

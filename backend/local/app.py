@@ -1,4 +1,4 @@
-"""The backend of one machine, put together: SQLite, the local gateway, and the handlers between them."""
+"""The backend of one machine: SQLite, the local gateway, and the handlers between them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from backend.limits.addresses import TICKETS_PER_SECOND, TOKENS_PER_SECOND, Addr
 from backend.limits.rate_limit import BURST, BURST_NEW, PER_SECOND, Rate
 from backend.local.protocols import Bounds
 from backend.messaging.connections import CONNECTION_PREFIX, connection_id_of
-from backend.messaging.handlers import MOST_CONNECTIONS, Backend
+from backend.messaging.handlers import MAX_CONNECTIONS_PER_PERSON, Backend
 from backend.store.base import StoreError
 from backend.store.sqlite import PURGE_ROWS, SqliteStore
 from chat.protocol import Bye, encode
@@ -43,7 +43,7 @@ PURGE_SECONDS = 10 * 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What can be set from outside. Times are in seconds; ``port`` 0 takes any free one.
+    """The settings. Times are in seconds; ``port`` 0 takes any free one.
 
     One person may send ``rate_limit`` messages a second (0: any number), and ``rate_burst`` at once; ``rate_burst_new``
     (0: the same) in the first minute; and ``frame_limit`` frames of any kind a second (0: any number).
@@ -71,7 +71,7 @@ class Options:
     typing_seconds: float = TYPING_SECONDS
     hello_limit: float = HELLOS_PER_SECOND
     ask_limit: float = ASKS_PER_SECOND
-    most_connections: int = MOST_CONNECTIONS
+    most_connections: int = MAX_CONNECTIONS_PER_PERSON
     token_limit: float = TOKENS_PER_SECOND
     ticket_limit: float = TICKETS_PER_SECOND
     proxies: tuple[Network, ...] = ()
@@ -80,7 +80,7 @@ class Options:
 
 
 class Service:
-    """Responsible for building the parts and closing them. Raises StoreUnavailable if the data cannot be used."""
+    """The parts, built and closed together. Raises StoreUnavailable if the data cannot be used."""
 
     def __init__(self, options: Options) -> None:
         self.options = options
@@ -124,8 +124,8 @@ class Service:
         # No socket outlives its process, so every record of a connection is one of an earlier life.
         self.backend.connections.purge(map(connection_id_of, self.store.partitions(CONNECTION_PREFIX)))
 
-    async def keep_house(self) -> None:
-        """Until cancelled: keep the gateway's limits, delete expired rows until none is left.
+    async def run_maintenance(self) -> None:
+        """Enforce the gateway's limits and delete expired rows, until cancelled.
 
         Between two batches of rows other writers have their turn, and the limits are kept.
         """
@@ -142,7 +142,7 @@ class Service:
             await asyncio.sleep(pause)
 
     def _purge(self) -> int:
-        """Delete a batch of expired rows; returns how many. A store that cannot now is asked again next time."""
+        """Delete a batch of expired rows and return how many. A failed store is tried again next time."""
         try:
             return self.store.purge_expired()
         except StoreError as error:
@@ -150,7 +150,8 @@ class Service:
             return 0
 
     def close(self, within: float) -> bool:
-        """Let handlers finish, then the file go. False, and it stays open, if one hangs for ``within`` seconds."""
+        """Let handlers finish, then close the store. Return False, with the store open, if one hangs for ``within``
+        seconds."""
         self.backend.close()
         # A pool cannot be waited for with a limit, a thread can.
         waiting = threading.Thread(target=self._shut_down_threads, daemon=True)

@@ -1,4 +1,4 @@
-"""Save the data in another file: ``python -m backend.backup DATA BACKUP``, also beside a running server.
+"""The backup of the data into another file: ``python -m backend.backup DATA BACKUP``, also beside a running server.
 
 BACKUP is one SQLite file that holds everything of one moment: messages, and the secret that signs tokens, so keep it
 as safe as the data. It must not exist yet. ``python -m backend.restore`` brings it back.
@@ -16,7 +16,7 @@ from backend.store.base import StoreError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns the exit code: 0, or 1 after one line on stderr."""
+    """Save the data. Returns the exit code: 0, or 1 after one line on stderr."""
     parser = argparse.ArgumentParser(prog="python -m backend.backup", description="Save Kizuna's data.")
     parser.add_argument("data", type=Path, metavar="DATA", help="the server's SQLite file")
     parser.add_argument("backup", type=Path, metavar="BACKUP", help="the file to make")

@@ -1,4 +1,4 @@
-"""The commands that ban people: ``ban``, ``unban`` and ``banned`` of ``python -m backend.admin``.
+"""The commands ``ban``, ``unban`` and ``banned`` of ``python -m backend.admin``.
 
 They work beside a running server. The records of a banned person's connections are deleted, so they hear nothing
 more; their next frame is answered by ``bye``, and nobody lets them in again. The rooms are not told that they left:

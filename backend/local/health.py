@@ -1,4 +1,4 @@
-"""Whether the server can do its work: it can when the store takes a write.
+"""The health check: the server is healthy when the store takes a write.
 
 CONFIG  HEALTH    nothing but when it expires
 """
@@ -24,7 +24,7 @@ ROW_SECONDS = 60
 
 
 class Health:
-    """Responsible for finding out whether ``store`` takes a write, in a thread of ``workers``, which handlers use too.
+    """A check of whether ``store`` takes a write, in a thread of ``workers``, which handlers use too.
 
     ``monotonic`` (seconds) says how old an answer is, ``wall`` gives epoch seconds.
     """
@@ -46,7 +46,7 @@ class Health:
         self._is_reported = False
 
     async def is_good(self) -> bool:
-        """Whether a write that began at most a second ago has succeeded, within 2 s. A failure is logged once.
+        """Return whether a write that began at most a second ago has succeeded, within 2 s. A failure is logged once.
 
         While one write is stuck no other begins, so that those who ask take one thread at most.
         """
@@ -67,7 +67,7 @@ class Health:
         return not problem
 
     def _write(self) -> str:
-        """Why a row cannot be written; empty if it can."""
+        """Write a row; return why that failed, empty if it did not."""
         try:
             self._store.put({"pk": "CONFIG", "sk": "HEALTH", "expiresAt": int(self._wall()) + ROW_SECONDS})
         except StoreError as error:

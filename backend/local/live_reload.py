@@ -1,4 +1,4 @@
-"""For whoever changes the page: with ``--dev`` the server tells open pages what has changed in the source tree.
+"""Live reload for developers: with ``--dev`` the server tells open pages about changes in the source tree.
 
 index.html gets one more script, static/dev/reload.js. That listens to /dev/changes, loads the page again, or only its
 stylesheets when nothing else has changed. Nothing of it is in the built site.
@@ -34,13 +34,13 @@ _END_OF_HEAD = "</head>"
 
 
 class Tree:
-    """Responsible for saying which version of the page lies in ``root``."""
+    """The version of the page in ``root``."""
 
     def __init__(self, root: Path) -> None:
         self._root = root.resolve()
 
     def versions(self) -> dict[str, str]:
-        """A name for all stylesheets as they are, and one for the rest: another name, another content or age.
+        """Return a version of all stylesheets, and one of the other files; it changes with their content or age.
 
         They hold nothing of this process: after a restart of the server the same tree has the same names.
         """
@@ -51,7 +51,8 @@ class Tree:
         return {kind: digest.hexdigest()[:12] for kind, digest in digests.items()}
 
     def _files(self) -> Iterator[tuple[str, os.stat_result]]:
-        """Path from the root and status of each file, in one order. What goes meanwhile is left out."""
+        """Yield the path from the root and the status of each file, in a fixed order. Files that disappear are left
+        out."""
         folders = []
         for name in WATCHED:
             path = self._root / name
@@ -80,7 +81,7 @@ class Tree:
 
 
 class Changes:
-    """Responsible for telling listening pages of every new version, as Server-Sent Events, until ``stop``."""
+    """The Server-Sent Events that tell pages of every new version, until ``stop``."""
 
     def __init__(self, tree: Tree, pause: float = PAUSE_SECONDS) -> None:
         self._tree = tree
@@ -88,14 +89,14 @@ class Changes:
         self._stopping = asyncio.Event()
 
     async def tell(self, _: Request) -> Response:
-        """The answer to a page that listens. It lasts as long as the page does."""
+        """Return the stream for one page. It lasts as long as the page does."""
         return StreamingResponse(
             self.events(), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
         )
 
     async def events(self) -> AsyncIterator[str]:
-        """The versions as they are, then again whenever they are others, and have been so for a pause: an editor or a
-        checkout takes files away before it puts them there anew."""
+        """Yield the versions, then again whenever they have changed and then stayed the same for a pause: an editor or
+        a checkout removes files before it writes them anew."""
         yield f"retry: {RETRY_MILLISECONDS}\n\n"
         told: dict[str, str] = {}
         seen: dict[str, str] = {}
@@ -111,12 +112,12 @@ class Changes:
                 continue
 
     def stop(self) -> None:
-        """Let all pages go: the server ends."""
+        """End all streams: the server stops."""
         self._stopping.set()
 
 
 class DevPages(Pages):
-    """Responsible for the same files as Pages, and for one script more in index.html."""
+    """The same files as Pages, with one more script in index.html."""
 
     def __init__(self, root: Path, tree: Tree) -> None:
         super().__init__(root)
@@ -129,7 +130,8 @@ class DevPages(Pages):
         scope: Scope,
         status_code: int = 200,
     ) -> Response:
-        """As Pages has it; index.html with the script, and without an ETag, since it names the version of the rest."""
+        """Return the same as Pages; index.html with the script, and without an ETag, since it names the version of the
+        rest."""
         if Path(full_path) != self._root / "index.html":
             return super().file_response(full_path, stat_result, scope, status_code)
         page = with_script(Path(full_path).read_text(encoding="utf-8"), self._tree.versions())
@@ -137,7 +139,7 @@ class DevPages(Pages):
 
 
 def with_script(page: str, versions: Mapping[str, str]) -> str:
-    """The page with the script at the end of its head; as it is, and a warning, if that end cannot be told."""
+    """Return the page with the script at the end of its head; unchanged, with a warning, if that end is not found."""
     if page.count(_END_OF_HEAD) != 1:
         log.warning("index.html has no one %s: it will not load itself again", _END_OF_HEAD)
         return page

@@ -1,4 +1,4 @@
-"""What one client may take of the server below ASGI, where no handler ever sees it.
+"""Limits of one client below ASGI, which no handler sees.
 
 uvicorn trusts every client: it reads up to 256 KiB of frames in one turn of the event loop, answers every WebSocket
 PING, waits for ever for the rest of a request and for output to be read, and takes connections until the system has no
@@ -53,7 +53,7 @@ CONTROL_FRAMES_AT_ONCE = 64
 REQUEST_SECONDS = 10.0
 # A body of 16 KiB (backend.auth.endpoints) comes in one piece, or in those of the network. A chunk of one byte costs
 # as much as one of a thousand.
-MOST_CHUNKS = 64
+MAX_CHUNKS = 64
 # Output waits in the system's buffers first. Who takes none of it for a minute is gone, or means ill.
 UNREAD_SECONDS = 60.0
 # What was under way when our close frame came. Until the other side answers that, uvicorn goes on reading.
@@ -67,7 +67,7 @@ CONNECTIONS_OF_ADDRESS = 1000
 RESERVED_FILES = 128
 
 
-def most_connections() -> int:
+def max_open_connections() -> int:
     """Return how many connections the system's limit of files allows: each may have a file open that it is sent."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
@@ -77,7 +77,7 @@ def most_connections() -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """What a client may take; 0 is no bound. Times are in seconds, ``control_frames`` a second."""
+    """The limits of a client; 0 is no limit. Times are in seconds, ``control_frames`` a second."""
 
     control_frames: float = CONTROL_FRAMES_PER_SECOND
     request_seconds: float = REQUEST_SECONDS
@@ -87,7 +87,7 @@ class Bounds:
 
 
 class Guard:
-    """Responsible for counting connections by address, and for ending those whose time is over.
+    """The connections by address, and the end of those that are overdue.
 
     ``is_shared`` says of an address that it stands for many people: a proxy's. ``clock`` gives seconds.
     """
@@ -120,7 +120,7 @@ class Guard:
         return self._of_address
 
     def enter(self, transport: BaseTransport) -> tuple[int, str] | None:
-        """Count a connection; again is no error. Returns a status and words for whom there is no room.
+        """Count a connection; again is no error. Return a status and a text if there is no room for it.
 
         Counted it is all the same, until :meth:`leave`: it holds a file.
         """
@@ -167,7 +167,7 @@ class Guard:
 
 
 class _Guarded(asyncio.Protocol):
-    """Responsible for what HTTP and WebSocket have in common: a place that is counted, and output that is read.
+    """The common part of HTTP and WebSocket: the connection is counted, and its output is read in time.
 
     Stands before uvicorn's class among the bases.
     """
@@ -183,12 +183,12 @@ class _Guarded(asyncio.Protocol):
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """Note that nobody reads: the transport's buffer went over its high-water mark."""
+        """Note that the client does not read: the transport's buffer went over its high-water mark."""
         super().pause_writing()
         self._full_since = self._guard.clock()
 
     def resume_writing(self) -> None:
-        """Note that somebody reads."""
+        """Note that the client reads."""
         super().resume_writing()
         self._full_since = math.inf
 
@@ -202,7 +202,7 @@ class _Guarded(asyncio.Protocol):
 
 
 class _Requests(h11.Connection):
-    """Responsible for reading requests as h11 does, with bodies of few pieces."""
+    """h11's reader of requests, for bodies of few pieces."""
 
     _chunks = 0
 
@@ -213,13 +213,13 @@ class _Requests(h11.Connection):
             self._chunks = 0
         elif isinstance(event, h11.Data):
             self._chunks += 1
-        if self._chunks > MOST_CHUNKS:
-            raise h11.RemoteProtocolError(f"a body of more than {MOST_CHUNKS} chunks")
+        if self._chunks > MAX_CHUNKS:
+            raise h11.RemoteProtocolError(f"a body of more than {MAX_CHUNKS} chunks")
         return event
 
 
 class GuardedHttp(_Guarded, H11Protocol):
-    """Responsible for one connection that speaks HTTP, until it ends or becomes a WebSocket."""
+    """One connection that speaks HTTP, until it ends or becomes a WebSocket."""
 
     def __init__(self, *args: Any, guard: Guard, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -229,10 +229,10 @@ class GuardedHttp(_Guarded, H11Protocol):
         self._awaited_since = math.inf
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Read a little at a turn, and turn away those for whom there is no room."""
+        """Limit each read, and turn the connection away if there is no room."""
         super().connection_made(transport)
         transport.max_size = READ_BYTES  # type: ignore[attr-defined]  # asyncio's own name for it
-        self._awaits(h11.IDLE)
+        self._wait_for(h11.IDLE)
         if (refusal := self._guard.enter(transport)) is not None:
             transport.write(_answer(*refusal))
             transport.close()
@@ -241,13 +241,13 @@ class GuardedHttp(_Guarded, H11Protocol):
         """Note what is awaited next: the rest of a head, of a body, or nothing."""
         super().data_received(data)
         state = self.conn.their_state
-        self._awaits(state if state in (h11.IDLE, h11.SEND_BODY) else None)
+        self._wait_for(state if state in (h11.IDLE, h11.SEND_BODY) else None)
 
     def on_response_complete(self) -> None:
         """Wait for the next request as uvicorn does, by its own timer; or for the rest of a body: this request's, or
         that of one which came together with it, and begins now."""
         super().on_response_complete()
-        self._awaits(h11.SEND_BODY if self.conn.their_state is h11.SEND_BODY else None)
+        self._wait_for(h11.SEND_BODY if self.conn.their_state is h11.SEND_BODY else None)
 
     def send_400_response(self, msg: str) -> None:
         """Answer a request that cannot be read; if it was answered already, close. uvicorn alone fails then."""
@@ -278,12 +278,12 @@ class GuardedHttp(_Guarded, H11Protocol):
         return cycle is not None and not cycle.response_complete
 
     def _disconnect_application(self) -> None:
-        """Tell a running application that nobody listens, before it answers a second time."""
+        """Tell a running application that the client is gone, before it answers a second time."""
         if self._is_answering():
             self.cycle.disconnected = True
             self.cycle.message_event.set()
 
-    def _awaits(self, state: object) -> None:
+    def _wait_for(self, state: object) -> None:
         """Begin to wait, unless it is for the same as before: time runs from the first byte, not from the last."""
         if state is not self._awaited:
             self._awaited = state
@@ -291,7 +291,7 @@ class GuardedHttp(_Guarded, H11Protocol):
 
 
 class GuardedWebSocket(_Guarded, WebSocketsSansIOProtocol):
-    """Responsible for one connection that speaks WebSocket, from its handshake on."""
+    """One connection that speaks WebSocket, from its handshake on."""
 
     def __init__(self, *args: Any, guard: Guard, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -301,12 +301,12 @@ class GuardedWebSocket(_Guarded, WebSocketsSansIOProtocol):
         self._after_close = 0
 
     def connection_made(self, transport: BaseTransport) -> None:
-        """Go on with the transport that HTTP had."""
+        """Take over the transport from HTTP."""
         super().connection_made(transport)
         self._guard.enter(transport)
 
     def data_received(self, data: bytes) -> None:
-        """Answer a handshake that cannot be read, too; and let nobody go on for long after our close frame."""
+        """Also answer a handshake that cannot be read, and abort a client that sends long after our close frame."""
         if self.close_sent:
             self._after_close += len(data)
             if self._after_close > BYTES_AFTER_CLOSE:
@@ -346,17 +346,17 @@ class GuardedWebSocket(_Guarded, WebSocketsSansIOProtocol):
             super().handle_cont(event)
 
     def handle_ping(self) -> None:
-        """Count a PING, and answer it if somebody reads the answers."""
+        """Count a PING, and answer it if the client reads."""
         if self._is_within_rate():
             super().handle_ping()
 
     def handle_pong(self, event: Frame) -> None:
-        """Count a PONG, which nobody asked for."""
+        """Count a PONG, which was not asked for."""
         if self._is_within_rate():
             super().handle_pong(event)
 
     def _is_within_rate(self) -> bool:
-        """Whether one more such frame is within the rate; if not, the connection is aborted."""
+        """Return whether one more such frame is within the rate; if not, the connection is aborted."""
         if self.transport.is_closing():
             return False
         if self._rate is None:
@@ -375,7 +375,7 @@ class GuardedWebSocket(_Guarded, WebSocketsSansIOProtocol):
 
 
 def _peer(transport: BaseTransport) -> str:
-    """The address of the other side."""
+    """Return the address of the other side."""
     peer = transport.get_extra_info("peername")
     return str(peer[0]) if peer else ""
 

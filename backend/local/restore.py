@@ -1,4 +1,4 @@
-"""Bring a backup back: ``python -m backend.restore BACKUP DATA``, while no server uses DATA.
+"""The restore of a backup: ``python -m backend.restore BACKUP DATA``, while no server uses DATA.
 
 DATA becomes what BACKUP holds, in one transaction, and what it held before is lost. Every room begins a new epoch:
 pages that remember more than the backup knows drop what they remember and load the room anew, instead of taking new
@@ -22,7 +22,7 @@ from backend.store.sqlite import Lock, SqliteStore, make_file
 
 
 def restore(backup: Path, data: Path) -> int:
-    """Let ``data`` be what ``backup`` holds, under new epochs; returns of how many rooms.
+    """Make ``data`` hold what ``backup`` holds, under new epochs; return the number of rooms.
 
     Raises StoreUnavailable if a server uses ``data``, or if one of them is a file of something else.
     """
@@ -42,7 +42,7 @@ def restore(backup: Path, data: Path) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns the exit code: 0, or 1 after one line on stderr."""
+    """Restore a backup. Returns the exit code: 0, or 1 after one line on stderr."""
     parser = argparse.ArgumentParser(prog="python -m backend.restore", description="Bring a backup back.")
     parser.add_argument("backup", type=Path, metavar="BACKUP", help="what backend.local.backup has made")
     parser.add_argument("data", type=Path, metavar="DATA", help="the server's SQLite file; it is overwritten")

@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 
 # A stop takes at most 5 s: 1 s for farewells, 1 s for uvicorn, 0.5 s for handlers (backend.local.web), and the rest for
 # a machine under load. Whatever hangs beyond that is cut off: every acknowledged message is already on disk.
-FAREWELL_SECONDS = 1.0
+BYE_SECONDS = 1.0
 GRACE_SECONDS = 1
 WATCHDOG_SECONDS = 4.0
 # Connections that wait to be accepted: a restart brings everyone back within seconds.
@@ -76,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises Unusable, naming the address, if there cannot be one."""
+    """Return a listening socket. Raises Unusable, naming the address, if there cannot be one."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind, protocol)
@@ -108,8 +108,8 @@ def allow_many_connections() -> None:
 # --- logging ---
 
 
-class _Discreet(logging.Filter):
-    """Keeps tokens out of every line, whoever writes it, and drops what is only the noise of an orderly end."""
+class TokenRedactingFilter(logging.Filter):
+    """A filter that redacts tokens in every line, and drops uvicorn's repeated lines."""
 
     _TOKEN = re.compile(r"(token=)[^&\s\"']+")
     # uvicorn says so each time, as often as somebody likes: of every handshake that was answered with a status, of
@@ -121,7 +121,7 @@ class _Discreet(logging.Filter):
     )
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the record is written."""
+        """Return whether the record is written."""
         if record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError):
             return False
         message = record.getMessage()
@@ -132,18 +132,18 @@ class _Discreet(logging.Filter):
 
 
 def set_up_logging() -> None:
-    """Everything to stderr. Of uvicorn only warnings: its own lines print URLs with their tokens."""
+    """Log everything to stderr, of uvicorn only warnings: its own lines print URLs with their tokens."""
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     handler.addFilter(LogThrottle())
-    handler.addFilter(_Discreet())
+    handler.addFilter(TokenRedactingFilter())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
 
 
 def warn_of_plain_http(host: str) -> None:
-    """Say so if others than this machine may listen in on what is said here."""
+    """Warn if other machines may read the traffic."""
     if not is_loopback(host):
         log.warning(
             "HOST=%s: this server speaks plain HTTP. Unless a proxy with TLS stands before it, messages, and the "
@@ -156,7 +156,7 @@ def warn_of_plain_http(host: str) -> None:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, but it leaves signals to us, says when it listens, and ends what is overdue."""
+    """uvicorn, without its signal handlers, with a line when it listens, and with the guard's sweep."""
 
     def __init__(self, config: uvicorn.Config, guard: Guard, on_started: Callable[[], None]) -> None:
         super().__init__(config)
@@ -165,18 +165,18 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Do not: uvicorn would send 1012 and no farewell."""
+        """Do nothing: uvicorn would send 1012 and no ``bye``."""
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, then tell."""
+        """Start, then call ``on_started``."""
         await super().startup(sockets=sockets)
         for listener in sockets or []:
             listener.listen(BACKLOG)  # asyncio has one number for both: it set this to ACCEPTED_AT_ONCE
         self._on_started()
 
     async def on_tick(self, counter: int) -> bool:
-        """Look after overdue connections, once a second: uvicorn ticks ten times as often."""
+        """Sweep overdue connections, once a second: uvicorn ticks ten times as often."""
         if counter % 10 == 0:
             self._guard.sweep(self.server_state.connections)
         return await super().on_tick(counter)
@@ -206,7 +206,7 @@ async def serve(app: Starlette, listener: socket.socket, options: Options) -> No
         timeout_graceful_shutdown=GRACE_SECONDS,
         backlog=ACCEPTED_AT_ONCE,
     )
-    server = _Server(config, guard, lambda: _say(f"Kizuna is at http://{name}:{port}"))
+    server = _Server(config, guard, lambda: _print(f"Kizuna is at http://{name}:{port}"))
     loop = asyncio.get_running_loop()
     ending: list[asyncio.Task[None]] = []
 
@@ -221,18 +221,18 @@ async def serve(app: Starlette, listener: socket.socket, options: Options) -> No
 
 
 async def _end(app: Starlette, server: _Server) -> None:
-    _say("Kizuna stops")
+    _print("Kizuna stops")
     watchdog = threading.Timer(WATCHDOG_SECONDS, _end_now)
     watchdog.daemon = True
     watchdog.start()
     app.state.changes.stop()  # else uvicorn would wait for pages that listen
     service: Service = app.state.service
-    await service.gateway.shut_down(encode(Bye(reason="restart")), FAREWELL_SECONDS)
+    await service.gateway.shut_down(encode(Bye(reason="restart")), BYE_SECONDS)
     server.should_exit = True
 
 
-def _say(line: str) -> None:
-    """Print a line at once. That nobody reads our output any more is no reason to fail, least of all to stop."""
+def _print(line: str) -> None:
+    """Print a line at once. A closed stdout is ignored."""
     try:
         print(line, flush=True)
     except OSError:

@@ -17,13 +17,13 @@ from backend.limits.actions import typing_seconds_in
 from backend.limits.addresses import InvalidProxy, Network, proxies_in
 from backend.limits.rate_limit import InvalidRate, burst_in, burst_new_in, count_in, per_second_in
 from backend.local.app import Options
-from backend.local.protocols import Bounds, most_connections
+from backend.local.protocols import Bounds, max_open_connections
 
 MAX_PORT = 65_535
 
 
 class Unusable(Exception):
-    """A setting, a port or a file that the server cannot start with; the text is one line for a person."""
+    """A setting, a port or a file that the server cannot start with; the text is one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Setting:
 def read_options(arguments: Sequence[str], environment: Mapping[str, str]) -> Options:
     """Return the settings. Raises Unusable, in one line that names the setting and says what it must be."""
     parser = _Parser(prog="python -m backend.server", description="Serve Kizuna: the page and its backend.")
-    options, bounds = Options(), Bounds(max_connections=most_connections())
+    options, bounds = Options(), Bounds(max_connections=max_open_connections())
     for setting in SETTINGS:
         name = setting.variable.lower()
         default = getattr(bounds if hasattr(bounds, name) else options, name)

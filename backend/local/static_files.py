@@ -1,5 +1,4 @@
-"""The page's files, as they stand in the source tree or as `make build` left them, and the headers that keep a
-browser to them."""
+"""The page's files, of the source tree or of `make build`, and their security headers."""
 
 from __future__ import annotations
 
@@ -65,8 +64,7 @@ _ENCODINGS = {"br": ".br", "gzip": ".gz"}
 
 
 class Pages(StaticFiles):
-    """Responsible for serving index.html, service-worker.js, pyscript.toml, app/**/*.py, static/** and assets/**, and
-    nothing else of ``root``.
+    """The public files of ``root``: index.html, service-worker.js, pyscript.toml, app/**/*.py, static/** and assets/**.
 
     Every answer has an ETag and must be asked about again (``no-cache``): a new version shows at the next load. What
     lies in assets/ never changes and may be kept.
@@ -77,12 +75,12 @@ class Pages(StaticFiles):
         self._root = root.resolve()
 
     def get_path(self, scope: Scope) -> str:
-        """The file that a URL means; ``/`` is index.html."""
+        """Return the file of a URL; ``/`` is index.html."""
         path = super().get_path(scope)
         return "index.html" if path == "." else path
 
     def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
-        """The file behind a path, links followed; (…, None) unless it is public where it really lies."""
+        """Return the file behind a path, links followed; (…, None) unless it is public where it really lies."""
         if "\0" in path:
             raise HTTPException(404)
         full_path, stat_result = super().lookup_path(path)
@@ -97,7 +95,7 @@ class Pages(StaticFiles):
         scope: Scope,
         status_code: int = 200,
     ) -> Response:
-        """The file, or 304, with its media type and how long it may be kept; compressed, if it lies there so."""
+        """Return the file, or 304, with its media type and cache time; compressed if there is such a file."""
         stored = self._encodings_of(full_path)
         encoding = _best(Headers(scope=scope).get("accept-encoding", ""), stored)
         sent, sent_stat = stored[encoding] if encoding else (full_path, stat_result)
@@ -117,7 +115,7 @@ class Pages(StaticFiles):
         return Path(full_path).relative_to(self._root).parts[0] == _ASSETS
 
     def _encodings_of(self, full_path: str | os.PathLike[str]) -> dict[str, tuple[str, os.stat_result]]:
-        """Content coding -> the file that holds the same in it."""
+        """Return the compressed files beside a file, by content coding."""
         found = {}
         for encoding, end in _ENCODINGS.items():
             path, stat_result = self.lookup_path(os.path.relpath(f"{full_path}{end}", self._root))
@@ -127,7 +125,7 @@ class Pages(StaticFiles):
 
 
 def _best(accepted: str, available: Iterable[str]) -> str | None:
-    """The first of the available codings that an Accept-Encoding header accepts; None: as it is."""
+    """Return the first of the available codings that an Accept-Encoding header accepts; None: as it is."""
     named = {}
     for part in accepted.lower().split(","):
         coding, _, weight = part.partition(";")
@@ -136,7 +134,7 @@ def _best(accepted: str, available: Iterable[str]) -> str | None:
 
 
 def is_public(path: Path, root: Path) -> bool:
-    """Whether a file may leave the house. Hidden files and folders never do."""
+    """Return whether a file may be served. Hidden files and folders never are."""
     if not path.is_relative_to(root):
         return False
     relative = path.relative_to(root)
@@ -150,7 +148,7 @@ def is_public(path: Path, root: Path) -> bool:
 
 
 class Policy:
-    """Responsible for letting the page talk to its own host and to what static/config.json names, and nobody else."""
+    """The Content-Security-Policy: the page may talk to its own host and to those in static/config.json."""
 
     def __init__(self, root: Path) -> None:
         self._config = root / "static" / "config.json"
@@ -158,7 +156,7 @@ class Policy:
         self._origins: tuple[str, ...] = ()
 
     def headers(self, host: str | None) -> dict[str, str]:
-        """All security headers of one answer. ``host`` is the request's; one that is no host name is left out."""
+        """Return all security headers of one answer. ``host`` is the request's; an invalid one is left out."""
         connect = ["'self'"]
         if host and is_host(host) and _can_be_named(host):
             # Older WebKit does not count ws: of the same host as 'self'.
@@ -167,7 +165,7 @@ class Policy:
         return {"Content-Security-Policy": content_policy(connect), **SECURITY_HEADERS}
 
     def _configured(self) -> tuple[str, ...]:
-        """The origins in config.json, read again when the file changes. A broken one is the page's to report."""
+        """Return the origins in config.json, read again when the file changes. The page reports a broken one."""
         try:
             status = self._config.stat()
         except OSError:
@@ -180,18 +178,18 @@ class Policy:
 
 
 def content_policy(connect: Iterable[str]) -> str:
-    """The Content-Security-Policy of a page that may talk to these sources, as connect-src spells them."""
+    """Return the Content-Security-Policy of a page that may talk to these sources, as connect-src spells them."""
     return _POLICY.format(connect=" ".join(connect))
 
 
 def origins_in(path: Path) -> tuple[str, ...]:
-    """The origins that a config.json names; none if it cannot be read, which is the page's to report."""
+    """Return the origins in a config.json; none if it cannot be read, which the page reports."""
     return tuple(dict.fromkeys(origin for origin in addresses_in(path).values() if origin))
 
 
 def addresses_in(path: Path) -> dict[str, str | None]:
-    """Each whole address that a config.json gives, and its origin; None if no rule for content can name that. What is
-    relative to the page needs no rule."""
+    """Return each absolute URL in a config.json with its origin; None as origin if no policy can name it. Relative URLs
+    need no rule."""
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -208,7 +206,7 @@ def addresses_in(path: Path) -> dict[str, str | None]:
 
 
 def _is_relative(address: str) -> bool:
-    """Whether it means a place on the page's own host; chat.config reads it in the same way."""
+    """Return whether a URL is relative to the page's host; chat.config reads it in the same way."""
     try:
         parts = urlsplit(address)
     except ValueError:
@@ -218,5 +216,5 @@ def _is_relative(address: str) -> bool:
 
 
 def _can_be_named(host: str) -> bool:
-    """Whether a Content-Security-Policy has a word for it: its hosts have no underscores (CSP 3, 2.3.1)."""
+    """Return whether a Content-Security-Policy can name a host: its hosts have no underscores (CSP 3, 2.3.1)."""
     return "_" not in host

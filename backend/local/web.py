@@ -51,11 +51,11 @@ PREFLIGHT_SECONDS = 600
 REFUSAL_SECONDS = 1.0
 # Of a path, which may have 64 KiB, in the log.
 LOGGED_CHARACTERS = 256
-NOT_KEPT = {"Cache-Control": "no-store"}
+NO_STORE = {"Cache-Control": "no-store"}
 
 
 def create_app(options: Options) -> Starlette:
-    """The application. Its :class:`Service` is ``app.state.service``; the application's lifespan ends it.
+    """Return the application. Its :class:`Service` is ``app.state.service``; the application's lifespan ends it.
 
     Raises StoreUnavailable if the data cannot be used.
     """
@@ -74,27 +74,31 @@ def create_app(options: Options) -> Starlette:
             *([Route(CHANGES, changes.tell)] if options.dev else []),
         ],
         middleware=[
-            *_trusting(options.proxies),
-            Middleware(Envelope, policy=Policy(options.root)),
-            *([Middleware(Hosts, allowed=options.allowed_origins)] if is_loopback(options.host) else []),
+            *_proxy_middleware(options.proxies),
+            Middleware(SecurityHeadersMiddleware, policy=Policy(options.root)),
+            *(
+                [Middleware(HostMiddleware, allowed=options.allowed_origins)]
+                if is_loopback(options.host)
+                else []
+            ),
         ],
         lifespan=_lifespan,
     )
     pages = DevPages(options.root, tree) if options.dev else Pages(options.root)
-    app.router.default = _pages_or_nothing(pages, app.router.not_found)
+    app.router.default = _pages_for_http(pages, app.router.not_found)
     app.state.service = service
     app.state.changes = changes
     app.state.hung = False
     return app
 
 
-def _trusting(proxies: Sequence[Network]) -> list[Middleware]:
-    """What replaces the address of a request by the one that a named proxy says; nobody else is believed."""
+def _proxy_middleware(proxies: Sequence[Network]) -> list[Middleware]:
+    """Return the middleware that replaces a request's address by the one that a named proxy reports."""
     return [Middleware(ProxyHeadersMiddleware, trusted_hosts=trusted_hosts(proxies))] if proxies else []
 
 
-def _pages_or_nothing(pages: ASGIApp, not_found: ASGIApp) -> ASGIApp:
-    """Pages for every path without a route. A Mount at ``/`` would also swallow wrong methods and WebSockets."""
+def _pages_for_http(pages: ASGIApp, not_found: ASGIApp) -> ASGIApp:
+    """Serve pages for every path without a route. A Mount at ``/`` would also swallow wrong methods and WebSockets."""
 
     async def rest(scope: Scope, receive: Receive, send: Send) -> None:
         await (pages if scope["type"] == "http" else not_found)(scope, receive, send)
@@ -105,18 +109,18 @@ def _pages_or_nothing(pages: ASGIApp, not_found: ASGIApp) -> ASGIApp:
 @contextlib.asynccontextmanager
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     service: Service = app.state.service
-    housekeeping = asyncio.create_task(service.keep_house())
+    maintenance = asyncio.create_task(service.run_maintenance())
     try:
         yield
     finally:
-        housekeeping.cancel()
+        maintenance.cancel()
         with contextlib.suppress(asyncio.CancelledError):
-            await housekeeping
+            await maintenance
         app.state.hung = not service.close(CLOSE_SECONDS)
 
 
-class Envelope:
-    """Responsible for what every HTTP answer gets: security headers, and one log line without the query string."""
+class SecurityHeadersMiddleware:
+    """Middleware that adds security headers to every HTTP answer, and logs one line without the query string."""
 
     def __init__(self, app: ASGIApp, policy: Policy) -> None:
         self._app = app
@@ -146,8 +150,8 @@ class Envelope:
         await self._app(scope, receive, send_with_headers)
 
 
-class Hosts:
-    """Responsible for the names that a server bound to this machine answers to: loopback's, and ALLOWED_ORIGINS'.
+class HostMiddleware:
+    """The check of Host on a server bound to this machine: loopback names, and the hosts of ALLOWED_ORIGINS.
 
     Else a page whose name its owner lets point at 127.0.0.1 would be of the same origin as the server, and read what
     people say here (DNS rebinding). A page of ALLOWED_ORIGINS may come by any name: it says itself where it is from.
@@ -166,7 +170,7 @@ class Hosts:
         headers = Headers(scope=scope) if scope["type"] in ("http", "websocket") else Headers()
         host, origin = headers.get("host"), headers.get("origin")
         # What names no host comes from no browser.
-        if host is None or self._fits(host_name(host)) or origin in self._allowed:
+        if host is None or self._is_known(host_name(host)) or origin in self._allowed:
             await self._app(scope, receive, send)
             return
         remedy = _remedy(host, origin)
@@ -177,14 +181,14 @@ class Hosts:
         elif scope["method"] == "POST":
             await _json(forbidden_origin(remedy))(scope, receive, send)
         else:
-            await PlainTextResponse(f"{remedy}\n", 403, NOT_KEPT)(scope, receive, send)
+            await PlainTextResponse(f"{remedy}\n", 403, NO_STORE)(scope, receive, send)
 
-    def _fits(self, name: str) -> bool:
+    def _is_known(self, name: str) -> bool:
         return is_loopback(name) or name in self._names
 
 
 def _remedy(host: str, origin: str | None) -> str:
-    """Say what to set so that a page of this origin, or one that is reached by this host, may use the server."""
+    """Return which setting lets a page of this origin, or one that uses this host, use the server."""
     page = origin_of(origin) if origin else None
     wanted = page or (f"https://{host_name(host)}" if is_host(host) else "https://…")
     return (
@@ -195,7 +199,7 @@ def _remedy(host: str, origin: str | None) -> str:
 
 
 class Origins:
-    """Responsible for which pages may use this server: its own, and those of the listed origins.
+    """The pages that may use this server: its own, and those of the listed origins.
 
     What sends no Origin is no page of a browser, and nothing that this check could protect.
     """
@@ -205,7 +209,7 @@ class Origins:
         self._warnings = warnings(clock)
 
     def admit(self, connection: HTTPConnection) -> bool:
-        """Whether the request comes from an allowed page, or from none. A refusal is in the log, once a minute."""
+        """Return whether the request comes from an allowed page, or from no page. A refusal is logged once a minute."""
         origin, host = connection.headers.get("origin"), connection.headers.get("host", "")
         if origin is None or origin in self.allowed or self._is_own(origin, host):
             return True
@@ -219,15 +223,14 @@ class Origins:
         return False
 
     def _is_own(self, origin: str, host: str) -> bool:
-        """Whether the page came from this server. Behind a proxy that speaks TLS this server sees http: the host
+        """Return whether the page came from this server. Behind a proxy that speaks TLS this server sees http: the host
         alone is compared."""
         page = origin_of(origin)
         return page is not None and page == origin_of(f"{page.partition('://')[0]}://{host}")
 
 
 class HttpEndpoint:
-    """Responsible for one endpoint over HTTP: which pages may ask, how often, how large a body may be, and what they
-    may read."""
+    """One endpoint over HTTP, with its limits: origins, rate, and size of the body."""
 
     def __init__(self, path: str, endpoint: Endpoint, service: Service, origins: Origins) -> None:
         self._path = path
@@ -282,12 +285,12 @@ class HttpEndpoint:
 
 
 def _source(connection: HTTPConnection) -> str:
-    """The address that a request comes from."""
+    """Return the address that a request comes from."""
     return connection.client.host if connection.client else "unknown address"
 
 
 async def _limited_body(request: Request) -> bytes | None:
-    """The body, or None once it is too large; a length that is announced is not waited for."""
+    """Return the body, or None once it is too large; a length that is announced is not waited for."""
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > MAX_BODY_BYTES:
         return None
@@ -308,7 +311,7 @@ def _health(service: Service) -> Callable[[Request], Any]:
     health_of = Health(service.store, service.workers)
 
     async def health(request: Request) -> Response:
-        """Whether the data can be written."""
+        """Return whether the data can be written."""
         is_good = await health_of.is_good()
         return JSONResponse(
             {"status": "ok" if is_good else "unavailable"},
@@ -321,7 +324,7 @@ def _health(service: Service) -> Callable[[Request], Any]:
 
 def _websocket(service: Service, origins: Origins) -> Callable[[WebSocket], Any]:
     async def websocket(socket: WebSocket) -> None:
-        """The WebSocket API: ``/ws?token=...``, a ticket or a token."""
+        """Return the WebSocket API: ``/ws?token=...``, a ticket or a token."""
         if not origins.admit(socket):
             log_refusal("connection refused: a page of another origin", _source(socket))
             await socket.send_denial_response(PlainTextResponse("Forbidden", 403))

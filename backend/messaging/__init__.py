@@ -1,1 +1,1 @@
-"""What a frame means: handlers, the log of messages, connections, presence."""
+"""The handlers of frames, the log of messages, connections, presence."""

@@ -1,4 +1,4 @@
-"""How frames reach connections, and how those that are gone are forgotten."""
+"""The delivery of frames to connections, and the removal of those that are gone."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CLEANUP_THREADS = 16
 
 
 class Dispatcher:
-    """Responsible for posting frames, and for removing the records of those to whom nothing can be posted any more."""
+    """A poster of frames that removes the records of connections that are gone."""
 
     def __init__(self, gateway: Gateway, connections: Connections) -> None:
         self._gateway = gateway
@@ -30,13 +30,14 @@ class Dispatcher:
         return self._gateway.post_many([connection_id], encode(frame)).get(connection_id, Delivery.FAILED)
 
     def post_many(self, connection_ids: Iterable[str], frame: DownFrame) -> None:
-        """Post to some connections, whatever becomes of it."""
+        """Post to some connections, without checking the results."""
         self._gateway.post_many(connection_ids, encode(frame))
 
     def post_to_room(
         self, room_id: str, frame: DownFrame, *, sender: str, to_sender: bool, most: int | None = None
     ) -> list[Departure]:
-        """Post to everybody in a room, to the sender's own connection only if asked; returns who was found gone.
+        """Post to everybody in a room, to the sender's own connection only if asked; return the departures of those
+        that were gone.
 
         Nobody gets it if the room has over ``most`` connections.
         Whoever is in the room when this begins gets it: whoever enters later reads the log. A delivery that failed
@@ -67,11 +68,11 @@ class Dispatcher:
         self._gateway.close(connection_id)
 
     def close(self) -> None:
-        """Let go of the threads. What they are doing they finish."""
+        """Release the threads. Running removals finish."""
         self._cleaners.shutdown(wait=False, cancel_futures=True)
 
     def _forget(self, gone: Iterable[str]) -> list[Departure]:
-        """Delete the records of gone connections, side by side. After a failure the next 410 tries again."""
+        """Delete the records of gone connections, in parallel. After a failure the next 410 tries again."""
         removals = {
             connection_id: self._cleaners.submit(self._connections.remove_gone, connection_id)
             for connection_id in gone

@@ -1,4 +1,4 @@
-"""Who is connected and in which rooms: the records of connections, both ways.
+"""The records of connections: by connection, by person, by room.
 
     CONNECTION#<id>  METADATA           who it is, and whether it is pending or active
     CONNECTION#<id>  ROOM#<room>        one for each room it is in
@@ -42,7 +42,7 @@ from chat.protocol import MAX_ROOMS_PER_HELLO
 # The article's last net against zombie records. API Gateway itself ends a connection after 2 h.
 EXPIRY_SECONDS = 24 * 3600
 # API Gateway ends a connection after 2 h; a record that is older was missed by $disconnect.
-LONGEST_LIFE_SECONDS = 3 * 3600
+MAX_CONNECTION_SECONDS = 3 * 3600
 # A pong names the head of each room and holds at most this many (chat.protocol).
 MAX_ROOMS = MAX_ROOMS_PER_HELLO
 
@@ -54,7 +54,7 @@ _ACTIVE = "active"
 
 
 class UnknownConnection(Exception):
-    """There is no record of this connection: it was removed, or it never was."""
+    """There is no record of this connection: it was removed, or never existed."""
 
 
 class TooManyRooms(Exception):
@@ -85,7 +85,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Departure:
-    """A connection that is in these rooms no more."""
+    """A connection that has left these rooms."""
 
     user_id: str
     name: str
@@ -93,7 +93,7 @@ class Departure:
 
 
 class Connections:
-    """Responsible for the records of connections. ``clock`` gives epoch seconds."""
+    """The records of connections. ``clock`` gives epoch seconds."""
 
     def __init__(
         self, store: Store, *, clock: Callable[[], float] = time.time, retry: Retry | None = None
@@ -121,23 +121,23 @@ class Connections:
             raise Banned(f"{identity.user_id} is banned") from None
 
     def of_person(self, user_id: str, limit: int | None = None) -> list[str]:
-        """The ids of a person's connections, pending or active, or so many of them; those first that opened first."""
+        """Return the ids of a person's connections, pending or active, at most ``limit``, oldest first."""
         items = self._store.query(_user(user_id), prefix=CONNECTION_PREFIX, limit=limit)
         return [item["connectionId"] for item in sorted(items, key=_opened)]
 
-    def has_as_many(self, user_id: str, most: int) -> bool:
-        """Whether a person has ``most`` connections, not counting records of those that have ended for certain."""
-        items = self._store.query(_user(user_id), prefix=CONNECTION_PREFIX, limit=2 * most)
-        latest = int((self._clock() - LONGEST_LIFE_SECONDS) * 1000)
-        return sum(_opened(item) >= latest for item in items) >= most
+    def has_at_least(self, user_id: str, count: int) -> bool:
+        """Return whether a person has ``count`` connections, not counting records that are too old to be open."""
+        items = self._store.query(_user(user_id), prefix=CONNECTION_PREFIX, limit=2 * count)
+        latest = int((self._clock() - MAX_CONNECTION_SECONDS) * 1000)
+        return sum(_opened(item) >= latest for item in items) >= count
 
     def get(self, connection_id: str) -> Connection | None:
-        """The connection, pending or active, or None."""
+        """Return the connection, pending or active, or None."""
         item = self._store.get(_partition(connection_id), _METADATA)
         return None if item is None else _connection(item)
 
     def activate(self, connection: Connection, rooms: Iterable[str]) -> frozenset[str]:
-        """Let a connection's first frame make it active, in ``rooms``. Again is no error and leaves no room.
+        """Make a connection active by its first frame, in ``rooms``. Again is no error and leaves no room.
 
         Returns the rooms in which it was not yet. Raises UnknownConnection if it was removed meanwhile, TooManyRooms.
         """
@@ -145,7 +145,7 @@ class Connections:
 
     def join(self, connection: Connection, room_id: str) -> bool:
         """Enter one room; False if it was there already. Raises UnknownConnection, TooManyRooms."""
-        return bool(self._enter(connection, [room_id], _still_there(connection)))
+        return bool(self._enter(connection, [room_id], _exists(connection)))
 
     def leave(self, connection_id: str, room_id: str) -> bool:
         """Leave one room; False, and no error, if it was not there."""
@@ -156,21 +156,21 @@ class Connections:
         return True
 
     def is_in(self, connection_id: str, room_id: str) -> bool:
-        """Whether a connection is in a room."""
+        """Return whether a connection is in a room."""
         return self._store.get(_partition(connection_id), _ROOM_PREFIX + room_id) is not None
 
     def rooms_of(self, connection_id: str) -> list[str]:
-        """The rooms that a connection is in."""
+        """Return the rooms that a connection is in."""
         items = self._store.query(_partition(connection_id), prefix=_ROOM_PREFIX)
         return [item["roomId"] for item in items]
 
     def members(self, room_id: str, limit: int | None = None) -> list[str]:
-        """The ids of the connections in a room, or so many of them."""
+        """Return the ids of the connections in a room, at most ``limit``."""
         items = self._store.query(_ROOM_PREFIX + room_id, prefix=CONNECTION_PREFIX, limit=limit)
         return [item["connectionId"] for item in items]
 
     def present(self, room_id: str, limit: int | None = None) -> list[Member]:
-        """The connections in a room with their people, or so many of them."""
+        """Return the connections in a room with their people, at most ``limit``."""
         items = self._store.query(_ROOM_PREFIX + room_id, prefix=CONNECTION_PREFIX, limit=limit)
         return [_member(item) for item in items]
 
@@ -182,11 +182,11 @@ class Connections:
         return self._remove(connection_id, Exists())
 
     def remove_gone(self, connection_id: str) -> Departure | None:
-        """The same after posting answered Gone; None, and nothing deleted, also if the connection is pending."""
+        """Do the same after posting answered Gone; a pending connection is kept, and None returned."""
         return self._remove(connection_id, AttributeEquals("state", _ACTIVE))
 
     def purge(self, connection_ids: Iterable[str]) -> None:
-        """Delete the records of an earlier life of this server, in few large transactions: they have no rivals."""
+        """Delete the records of an earlier process, in few large transactions: they have no rivals."""
         records = (self._store.query(_partition(connection_id)) for connection_id in connection_ids)
         actions = (action for items in records for action in _deletions(items, None))
         while chunk := list(islice(actions, MAX_ACTIONS)):
@@ -208,7 +208,7 @@ class Connections:
                 self._write([guard, *chunk])
             except ConditionFailed:
                 raise UnknownConnection(connection.connection_id) from None
-            guard = _still_there(connection)
+            guard = _exists(connection)
         return frozenset(wanted) - present
 
     def _remove(self, connection_id: str, condition: Condition) -> Departure | None:
@@ -232,7 +232,7 @@ class Connections:
 
 
 def connection_id_of(partition: str) -> str:
-    """The connection id in a partition key that begins with ``CONNECTION#``."""
+    """Return the connection id in a partition key that begins with ``CONNECTION#``."""
     return partition.removeprefix(CONNECTION_PREFIX)
 
 
@@ -245,12 +245,12 @@ def _user(user_id: str) -> str:
 
 
 def _opened(item: Item) -> int:
-    """When a connection opened, milliseconds since 1970. Records of earlier versions know the second."""
+    """Return when a connection opened, milliseconds since 1970. Records of earlier versions know the second."""
     opened_at: int = item.get("openedAt", (item["expiresAt"] - EXPIRY_SECONDS) * 1000)
     return opened_at
 
 
-def _still_there(connection: Connection) -> Check:
+def _exists(connection: Connection) -> Check:
     return Check(_partition(connection.connection_id), _METADATA, Exists())
 
 
@@ -295,7 +295,7 @@ def _member(item: Item) -> Member:
 
 
 def _departure(removed: Sequence[Item]) -> Departure | None:
-    """Who left which rooms, if METADATA is among what was removed."""
+    """Return the departure, if METADATA is among the removed items."""
     metadata = next((item for item in removed if item["sk"] == _METADATA), None)
     if metadata is None:
         return None
@@ -324,7 +324,7 @@ def _leaving(connection_id: str, room_id: str, condition: Condition | None = Non
 
 
 def _deletions(items: Sequence[Item], condition: Condition | None) -> Iterator[Action]:
-    """What undoes a connection's partition, METADATA first because it sorts before the rooms."""
+    """Yield the deletions of a connection's partition, METADATA first because it sorts before the rooms."""
     for item in items:
         if item["sk"] == _METADATA:
             yield Delete(item["pk"], item["sk"], condition)

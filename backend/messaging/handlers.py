@@ -1,4 +1,4 @@
-"""What the server does with each event: the same functions on one machine and on Lambda.
+"""The handlers of events: the same functions on one machine and on Lambda.
 
 :meth:`Backend.handle` takes an event as API Gateway's WebSocket APIs make them and returns ``{statusCode, body}``;
 ``body`` goes back to the sender as a frame (a route response). Nothing here knows asyncio, sockets or SQL: store,
@@ -39,7 +39,7 @@ from backend.limits.rate_limit import Rate, TooFast
 from backend.messaging.broadcast import Dispatcher
 from backend.messaging.connections import Connection, Connections, Departure, TooManyRooms, UnknownConnection
 from backend.messaging.message_log import ReusedId, Rooms, Sender, may_join
-from backend.messaging.presence import Company
+from backend.messaging.presence import PresenceTracker
 from backend.store.base import Conflict, Store, StoreError, StoreUnavailable
 from backend.store.retry import Retry
 from chat.protocol import (
@@ -78,7 +78,7 @@ BUSY_RETRY_SECONDS = 1.0
 UNAVAILABLE_RETRY_SECONDS = 5.0
 # Tabs of one person, each with the link that it replaces, and those that are open still for the server alone: a phone
 # that loses its network leaves one each time, for up to 10 minutes (IDLE_SECONDS).
-MOST_CONNECTIONS = 20
+MAX_CONNECTIONS_PER_PERSON = 20
 # For how long the one that has to go stays away: its return costs another one.
 CROWDED_RETRY_SECONDS = 60.0
 
@@ -88,13 +88,13 @@ Handler = Callable[[Connection, Any], DownFrame | None]
 
 
 class Response(TypedDict):
-    """What a Lambda function answers. ``body`` goes back as a frame; without it nothing does."""
+    """The answer of a Lambda function. ``body`` goes back as a frame; without it nothing does."""
 
     statusCode: int
     body: NotRequired[str]
 
 
-class Refused(Exception):
+class RequestRejected(Exception):
     """A request that is answered by an ``error`` frame, or by a ``nack`` when it is a message."""
 
     def __init__(self, code: str, message: str) -> None:
@@ -103,8 +103,8 @@ class Refused(Exception):
         self.message = message
 
 
-class Dismissed(Exception):
-    """A connection that cannot go on: it is told ``bye`` with this reason and whether to come back, and closed.
+class CloseConnection(Exception):
+    """The connection cannot go on: it gets ``bye`` with this reason and ``reconnect``, and is closed.
 
     ``retry_after``: seconds after which, None for soon.
     """
@@ -117,7 +117,7 @@ class Dismissed(Exception):
 
 
 class Backend:
-    """Responsible for answering events. One instance serves all connections from any number of threads.
+    """The handler of all events. One instance serves all connections from any number of threads.
 
     ``clock`` gives epoch seconds, ``new_id`` a fresh identifier of at most 64 printable ASCII characters,
     ``may_join(user_id, room_id)`` decides who gets into a room, ``rate`` is what one person may send (None: all),
@@ -142,7 +142,7 @@ class Backend:
         self.connections = Connections(store, clock=clock, retry=retry)
         self.rooms = Rooms(store, clock=clock, new_id=new_id, rate=rate, retry=retry)
         self._dispatcher = Dispatcher(gateway, self.connections)
-        self._company = Company(self.connections, self._dispatcher)
+        self._presence = PresenceTracker(self.connections, self._dispatcher)
         self._actions = Actions(actions or ActionLimits(0, 0, 0), monotonic=monotonic)
         self._most_connections = most_connections
         self._clock = clock
@@ -178,7 +178,7 @@ class Backend:
         return self._message(event)
 
     def close(self) -> None:
-        """Let go of the threads. What they are doing they finish."""
+        """Release the threads. Running work finishes."""
         self._dispatcher.close()
 
     # --- connections come and go ---
@@ -194,7 +194,7 @@ class Backend:
             return {"statusCode": 429, "body": "Too many connections"}
         # Counted before it is written: of those that come at the same moment some more may get in.
         most = 2 * self._most_connections
-        if most and self.connections.has_as_many(identity.user_id, most):
+        if most and self.connections.has_at_least(identity.user_id, most):
             log_refusal(f"connection refused: {most} of them", source_of(event), identity.user_id)
             return {"statusCode": 429, "body": "Too many connections"}
         try:
@@ -212,14 +212,14 @@ class Backend:
     def _disconnect(self, event: Event) -> Response:
         departure = self.connections.remove(event["requestContext"]["connectionId"])
         if departure is not None:
-            self._company.departed([departure])
+            self._presence.departed([departure])
         return {"statusCode": 200}
 
     def _message(self, event: Event) -> Response:
         connection_id = event["requestContext"]["connectionId"]
         try:
             answer = self._answer(event, event.get("body") or "")
-        except Dismissed as error:
+        except CloseConnection as error:
             person = (event["requestContext"].get("authorizer") or {}).get("principalId", "")
             log_refusal(f"connection {connection_id} dismissed: {error}", source_of(event), person)
             bye = Bye(reason=error.reason, reconnect=error.reconnect, retry_after=error.retry_after)
@@ -237,49 +237,50 @@ class Backend:
             frame = parse_up(data)
             if wait := self._actions.wait(identity_in(event).user_id, frame):
                 if isinstance(frame, Hello):
-                    raise Dismissed("rate_limited", retry_after=max(1.0, wait))
+                    raise CloseConnection("rate_limited", retry_after=max(1.0, wait))
                 return None
             connection = self._authenticated(event)
             if not connection.active and not isinstance(frame, Hello | Ping):
-                raise Refused("hello_first", f"say hello before {frame.action}")
+                raise RequestRejected("hello_first", f"say hello before {frame.action}")
             return self._handlers[type(frame)](connection, frame)
         except ProtocolError as error:
             return _refusal(data, error.code, str(error))
-        except Refused as error:
+        except RequestRejected as error:
             return _refusal(data, error.code, error.message)
         except (UnknownConnection, Unauthorized):
-            raise Dismissed("unknown_connection") from None
+            raise CloseConnection("unknown_connection") from None
 
     def _authenticated(self, event: Event) -> Connection:
-        """Who is speaking: the person that the gateway names. Raises Unauthorized, UnknownConnection, Dismissed."""
+        """Return the connection of the person that the event names. Raises Unauthorized, UnknownConnection,
+        CloseConnection."""
         identity = identity_in(event)
         connection = self.connections.get(event["requestContext"]["connectionId"])
         if connection is None or _person(connection) != identity:
             raise UnknownConnection
         if identity.expires_at <= self._clock():
-            raise Dismissed("token_expired")
+            raise CloseConnection("token_expired")
         return connection
 
     # --- one method for each action; what it returns goes back to the sender ---
 
     def _hello(self, connection: Connection, frame: Hello) -> None:
-        """Activate, enter the rooms, then read them: what is said meanwhile arrives as a message."""
+        """Activate, enter the rooms, then read them: a message sent meanwhile is broadcast to it."""
         if frame.v != PROTOCOL_VERSION:
-            raise Dismissed("unsupported", reconnect=False)
+            raise CloseConnection("unsupported", reconnect=False)
         positions = {position.room_id: position for position in frame.rooms}
         refused = [room_id for room_id in positions if not self._may_join(connection.user_id, room_id)]
         for room_id in refused:
             del positions[room_id]
-        entered = self._entering(lambda: self.connections.activate(connection, positions))
-        if self._greet(connection, positions.values(), refused) is Delivery.GONE:
+        entered = self._enter(lambda: self.connections.activate(connection, positions))
+        if self._post_ready(connection, positions.values(), refused) is Delivery.GONE:
             return
         if self._most_connections:
-            self._end_oldest(connection)
+            self._close_oldest(connection)
         for room_id in positions:
-            self._company.arrived(connection, room_id, entered=room_id in entered)
+            self._presence.arrived(connection, room_id, entered=room_id in entered)
 
-    def _end_oldest(self, newest: Connection) -> None:
-        """Let the connections go that this person has had for longest, until so many are left as one may have."""
+    def _close_oldest(self, newest: Connection) -> None:
+        """Close the oldest connections of this person beyond the limit."""
         most = self._most_connections
         ids = self.connections.of_person(newest.user_id, 2 * most)
         others = [connection_id for connection_id in ids if connection_id != newest.connection_id]
@@ -289,12 +290,12 @@ class Backend:
             if self._dispatcher.post(connection_id, bye) is not Delivery.GONE:
                 self._dispatcher.close_connection(connection_id)
             elif (departure := self.connections.remove(connection_id)) is not None:
-                self._company.departed([departure])
+                self._presence.departed([departure])
 
-    def _greet(
+    def _post_ready(
         self, connection: Connection, positions: Iterable[RoomPosition], refused: Iterable[str]
     ) -> Delivery:
-        """Post ``ready``, and what was missed in each room: one page, from which the page asks on by ``sync``.
+        """Post ``ready``, and one page of the missed messages of each room; the page asks for the rest by ``sync``.
 
         ``ready`` is posted before the batches. On AWS that order is likely, not certain; pages accept any.
         """
@@ -317,7 +318,7 @@ class Backend:
         return Delivery.DELIVERED
 
     def _missed(self, position: RoomPosition) -> Batch | Error:
-        """What was missed in one room. A room that cannot be read keeps nobody out of the others."""
+        """Return the missed messages of one room. A room that cannot be read does not stop the others."""
         try:
             return self.rooms.read_after(position.room_id, position.after, position.epoch)
         except Exception:
@@ -327,35 +328,37 @@ class Backend:
             )
 
     def _join(self, connection: Connection, frame: Join) -> None:
-        """Enter, then read, then tell the others: they wait until the newcomer has the batch."""
+        """Enter, then read, then tell the others: they wait until the new member has the batch."""
         self._admit(connection, frame.room_id)
-        entered = self._entering(lambda: self.connections.join(connection, frame.room_id))
+        entered = self._enter(lambda: self.connections.join(connection, frame.room_id))
         batch = self.rooms.read_after(frame.room_id, frame.after, frame.epoch, frame.ref)
         if self._dispatcher.post(connection.connection_id, batch) is not Delivery.GONE:
-            self._company.arrived(connection, frame.room_id, entered=entered)
+            self._presence.arrived(connection, frame.room_id, entered=entered)
 
     def _leave(self, connection: Connection, frame: Leave) -> None:
         if self.connections.leave(connection.connection_id, frame.room_id):
-            self._company.departed([Departure(connection.user_id, connection.name, (frame.room_id,))])
+            self._presence.departed([Departure(connection.user_id, connection.name, (frame.room_id,))])
 
     def _send_message(self, connection: Connection, frame: SendMessage) -> DownFrame | None:
-        """Store, acknowledge, then broadcast: the ack is posted first, so that it waits for nobody."""
+        """Store, acknowledge, then broadcast: the ack is posted first, so that it waits for no delivery."""
         self._admit(connection, frame.room_id)
         try:
             appended = self.rooms.append(Sender(connection.user_id, connection.name), frame)
         except ReusedId as error:
-            raise Refused(InvalidField.code, str(error)) from None
+            raise RequestRejected(InvalidField.code, str(error)) from None
         except TooFast as error:
-            return _later(frame, "rate_limited", str(error), error.retry_after)
+            return _retryable_nack(frame, "rate_limited", str(error), error.retry_after)
         except Conflict:
-            return _later(frame, "busy", "the room is too busy, try again", BUSY_RETRY_SECONDS)
+            return _retryable_nack(frame, "busy", "the room is too busy, try again", BUSY_RETRY_SECONDS)
         except StoreUnavailable as error:
             log.error("a message cannot be stored: %s", error, extra={"source": "the store"})
-            return _later(frame, "busy", "nothing can be stored now, try again", UNAVAILABLE_RETRY_SECONDS)
+            return _retryable_nack(
+                frame, "busy", "nothing can be stored now, try again", UNAVAILABLE_RETRY_SECONDS
+            )
         self._dispatcher.post(connection.connection_id, appended.ack)
         if appended.message is not None:
             sender = connection.connection_id
-            self._company.departed(
+            self._presence.departed(
                 self._dispatcher.post_to_room(frame.room_id, appended.message, sender=sender, to_sender=True)
             )
         return None
@@ -374,27 +377,27 @@ class Backend:
 
     def _typing(self, connection: Connection, frame: Typing) -> None:
         if not self.connections.is_in(connection.connection_id, frame.room_id):
-            raise Refused("not_in_room", f"roomId: enter {frame.room_id} before you type there")
-        self._company.typing(connection, frame.room_id)
+            raise RequestRejected("not_in_room", f"roomId: enter {frame.room_id} before you type there")
+        self._presence.typing(connection, frame.room_id)
 
     # --- who may ---
 
     def _admit(self, connection: Connection, room_id: str) -> None:
         if not self._may_join(connection.user_id, room_id):
-            raise Refused("forbidden", _closed_room(room_id))
+            raise RequestRejected("forbidden", _closed_room(room_id))
 
     def _admit_reader(self, connection: Connection, room_id: str) -> None:
-        """Who reads a room is in it, and so counted. Who writes need not be: what waits on a page is sent after its
-        person has left the room, or by another page of theirs."""
+        """Check that a reader is in the room, and so counted. A writer need not be: a message in an outbox is sent
+        after its person has left the room, or by another page of theirs."""
         self._admit(connection, room_id)
         if not self.connections.is_in(connection.connection_id, room_id):
-            raise Refused("not_in_room", f"roomId: enter {room_id} before you read it")
+            raise RequestRejected("not_in_room", f"roomId: enter {room_id} before you read it")
 
-    def _entering(self, enter: Callable[[], T]) -> T:
+    def _enter(self, enter: Callable[[], T]) -> T:
         try:
             return enter()
         except TooManyRooms as error:
-            raise Refused("too_many_rooms", str(error)) from None
+            raise RequestRejected("too_many_rooms", str(error)) from None
 
 
 def _person(connection: Connection) -> Identity:
@@ -402,7 +405,7 @@ def _person(connection: Connection) -> Identity:
 
 
 def _refusal(data: Mapping[str, Any], code: str, message: str) -> DownFrame:
-    """A ``nack`` for a message that can be named, else an ``error`` with the ``ref`` and ``roomId`` that it had."""
+    """Return a ``nack`` for a message that can be named, else an ``error`` with its ``ref`` and ``roomId``."""
     client_message_id = _checked(check_id, data, "clientMessageId")
     if data.get("action") == SendMessage.action and client_message_id and code != "hello_first":
         return Nack(client_message_id=client_message_id, code=code, message=message, retryable=False)
@@ -410,7 +413,7 @@ def _refusal(data: Mapping[str, Any], code: str, message: str) -> DownFrame:
     return Error(code=code, message=message, ref=ref, room_id=room_id)
 
 
-def _later(frame: SendMessage, code: str, message: str, seconds: float) -> Nack:
+def _retryable_nack(frame: SendMessage, code: str, message: str, seconds: float) -> Nack:
     return Nack(
         client_message_id=frame.client_message_id,
         code=code,

@@ -1,4 +1,4 @@
-"""What was said in which room, in which order: the log that never loses an acknowledged message.
+"""The log of messages of each room, in order; an acknowledged message is never lost.
 
     ROOM#<room>#LOG    <seq, 16 digits>      one message
     ROOM#<room>#HEAD   HEAD                  the newest seq, and the epoch; written with the first message (Head)
@@ -66,12 +66,12 @@ _HEAD_SUFFIX = "#HEAD"
 
 
 class ReusedId(Exception):
-    """A clientMessageId that already stands for another message of this person."""
+    """A clientMessageId that already names another message of this person."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who says it, from the verified token."""
+    """The sender of a message, from the verified token."""
 
     user_id: str
     name: str
@@ -79,7 +79,7 @@ class Sender:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A room's HEAD row. One that is absent stands as the head of a room that nobody has written into.
+    """A room's HEAD row; without one, the head of a room without messages.
 
     ``keep_seconds``: how long messages are kept; 0: for ever, again; None: for ever, as ever. ``last_expires_at``:
     epoch seconds at which the newest message expires; None: never.
@@ -92,13 +92,13 @@ class Head:
     last_expires_at: int | None = None
 
     @property
-    def told(self) -> RoomHead:
-        """What pages learn of it."""
+    def as_frame(self) -> RoomHead:
+        """The part that pages get."""
         return RoomHead(room_id=self.room_id, epoch=self.epoch, seq=self.seq)
 
     @property
     def condition(self) -> Condition:
-        """What holds as long as nobody but an append has written it."""
+        """A condition that holds until anything but an append writes the head."""
         return NotExists() if self.epoch == EMPTY_EPOCH else AttributeEquals("epoch", self.epoch)
 
     @property
@@ -107,15 +107,15 @@ class Head:
         return self.keep_seconds is not None
 
     def expiry(self, timestamp: int) -> int | None:
-        """When a message of ``timestamp`` (milliseconds since 1970) expires, epoch seconds; None: never."""
+        """Return when a message of ``timestamp`` (milliseconds since 1970) expires, epoch seconds; None: never."""
         return timestamp // 1000 + self.keep_seconds if self.keep_seconds else None
 
-    def is_used_up(self, now: float) -> bool:
-        """Whether even the newest message has expired."""
+    def has_expired(self, now: float) -> bool:
+        """Return whether even the newest message has expired."""
         return self.last_expires_at is not None and self.last_expires_at <= now
 
     def item(self) -> Item:
-        """The row."""
+        """Return the row."""
         key = head_key(self.room_id)
         optional = {"keepSeconds": self.keep_seconds, "lastExpiresAt": self.last_expires_at}
         set_ones = {name: value for name, value in optional.items() if value is not None}
@@ -124,7 +124,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """A stored message: the answer to its sender, and what the room shall hear.
+    """A stored message: the ack for its sender, and the broadcast.
 
     ``message`` is None for a duplicate: the room has heard it, or learns of it from ``pong.heads``.
     """
@@ -134,12 +134,12 @@ class Appended:
 
 
 def may_join(user_id: str, room_id: str) -> bool:
-    """The one place that decides who gets into a room, to read or to write: so far everybody, into every room."""
+    """Decide who gets into a room, to read or to write, in this one place: so far everybody, into every room."""
     return True
 
 
 class Rooms:
-    """Responsible for the logs of all rooms. ``clock`` gives epoch seconds, ``new_id`` a fresh identifier.
+    """The logs of all rooms. ``clock`` gives epoch seconds, ``new_id`` a fresh identifier.
 
     ``rate`` is what one person may send; None: as much as they like.
     """
@@ -171,11 +171,11 @@ class Rooms:
             return self._retry.run(lambda: self._append_once(sender, frame))
 
     def head(self, room_id: str) -> RoomHead:
-        """The newest seq and the epoch of a room: 0 and EMPTY_EPOCH of one that nobody has written into."""
-        return read_head(self._store, room_id).told
+        """Return the newest seq and the epoch of a room: 0 and EMPTY_EPOCH without messages."""
+        return read_head(self._store, room_id).as_frame
 
     def begin_epochs(self, rooms: Iterable[str]) -> int:
-        """Give the histories of rooms new names; returns of how many. Nobody may write meanwhile."""
+        """Give the rooms new epochs and return how many. Nothing else may write meanwhile."""
         count, left = 0, iter(rooms)
         while keys := [head_key(room_id) for room_id in islice(left, MAX_ACTIONS)]:
             items = self._store.get_many(keys).values()
@@ -184,13 +184,13 @@ class Rooms:
         return count
 
     def heads(self, rooms: Iterable[str]) -> list[RoomHead]:
-        """The heads of those rooms, read at once, in the order of their names."""
+        """Return the heads of those rooms, read at once, in the order of their names."""
         keys = {room_id: head_key(room_id) for room_id in rooms}
         items = self._store.get_many(keys.values())
-        return [_head(room_id, items.get(keys[room_id])).told for room_id in sorted(keys)]
+        return [_head(room_id, items.get(keys[room_id])).as_frame for room_id in sorted(keys)]
 
     def read_after(self, room_id: str, after: int | None, epoch: str | None, ref: str | None = None) -> Batch:
-        """What follows ``after``, one page.
+        """Return one page of the messages after ``after``.
 
         ``after`` None, another epoch, or an ``after`` beyond the head (a history that was restored) give the newest
         page. So does a gap of more than 500, or one that is not whole any more, marked ``limited``. Who knows the room
@@ -204,8 +204,8 @@ class Rooms:
             return self._newest(head, ref, missing_after=after)
         items = self._store.query(log_of(room_id), after=sort_key(after), limit=PAGE_MESSAGES)
         if head.has_gaps and after < head.seq:
-            found, items = items, _unbroken(items, after + 1)
-            if not items and (found or head.is_used_up(self._clock())):
+            found, items = items, _contiguous(items, after + 1)
+            if not items and (found or head.has_expired(self._clock())):
                 return self._newest(head, ref, missing_after=after)
         messages = _fitting(head, items)
         last = messages[-1].seq if messages and messages[-1].seq else after
@@ -216,13 +216,13 @@ class Rooms:
         )
 
     def read_before(self, room_id: str, before: int, limit: int, ref: str | None = None) -> Batch:
-        """At most ``limit`` messages older than ``before``, the newest of them, one page."""
+        """Return one page of the newest messages before ``before``, at most ``limit``."""
         head = read_head(self._store, room_id)
         most = min(limit, PAGE_MESSAGES)
-        # One more than is told: whether there is one says whether the history goes on.
+        # One more than is returned: whether there is one says whether the history goes on.
         items = self._store.query(log_of(room_id), before=sort_key(before), limit=most + 1, reverse=True)
         if head.has_gaps:
-            items = self._unbroken_back(head, items, before - 1)
+            items = self._contiguous_back(head, items, before - 1)
         messages = _fitting(head, items[:most])[::-1]
         complete = len(messages) == len(items)
         following = None if complete else messages[0].seq
@@ -267,7 +267,7 @@ class Rooms:
         return Appended(ack, _message(ack, sender, frame.content))
 
     def _first_ack(self, key: Key, frame: SendMessage, head: Head) -> Ack | None:
-        """The answer that this message has had already, or None. Raises ReusedId."""
+        """Return the ack that this message has had already, or None. Raises ReusedId."""
         item = self._store.get(*key)
         if item is None:
             return None
@@ -285,47 +285,48 @@ class Rooms:
         )
 
     def _newest(self, head: Head, ref: str | None, *, missing_after: int | None = None) -> Batch:
-        """``missing_after``: not all that follows this seq will come, which ``limited`` says."""
+        """Return the newest page. ``missing_after``: messages after this seq are missing from it, which ``limited``
+        says."""
         limited = missing_after is not None
         items = self._store.query(log_of(head.room_id), limit=PAGE_MESSAGES, reverse=True)
         if head.has_gaps:
-            items = self._unbroken_back(head, items, head.seq)
+            items = self._contiguous_back(head, items, head.seq)
         messages = _fitting(head, items)[::-1]
-        if not messages and head.is_used_up(self._clock()):
+        if not messages and head.has_expired(self._clock()):
             # Pages of earlier versions know the room as complete if the head is what they have, and ask for ever if it
             # lies beyond. Newer ones go on from ``next``.
             newest = head.seq if missing_after is None else missing_after
             return _batch(head, [], ref, newest=newest, following=head.seq, complete=True, limited=limited)
-        # Beside a running transaction DynamoDB may show the head and not yet its message. A page that is told of a head
-        # behind some messages asks for the rest; one that were told of it behind none would take it as read.
+        # Beside a running transaction DynamoDB may show the head and not yet its message. A page that gets a head
+        # beyond some messages asks for the rest; with a head and no messages it would seem complete.
         newest = max(head.seq, messages[-1].seq or 0) if messages else 0
         return _batch(head, messages, ref, newest=newest, complete=True, limited=limited)
 
-    def _unbroken_back(self, head: Head, items: list[Item], last: int) -> list[Item]:
-        """Of ``items``, newest first, those that reach down from ``last`` without a hole, or from the head where
-        ``last`` lies beyond it. One that does not show yet (see _newest) is no hole."""
+    def _contiguous_back(self, head: Head, items: list[Item], last: int) -> list[Item]:
+        """Return those of ``items``, newest first, that follow each other down from ``last``, or from the head if
+        ``last`` lies beyond it. A message that does not show yet (see _newest) is no gap."""
         if not items:
             return items
         newest = int(items[0]["sk"])
         if last >= head.seq:
-            last = max(head.seq, newest) if head.is_used_up(self._clock()) else newest
-        return _unbroken(items, last, step=-1)
+            last = max(head.seq, newest) if head.has_expired(self._clock()) else newest
+        return _contiguous(items, last, step=-1)
 
 
 def room_of_head(partition: str) -> str | None:
-    """The room whose head lives in a partition; None if no head does. Room names hold no ``#``."""
+    """Return the room of a head's partition; None for any other partition. Room names hold no ``#``."""
     if not (partition.startswith(ROOM_PREFIX) and partition.endswith(_HEAD_SUFFIX)):
         return None
     return partition[len(ROOM_PREFIX) : -len(_HEAD_SUFFIX)]
 
 
 def head_key(room_id: str) -> Key:
-    """Where a room's head lives."""
+    """Return the key of a room's head."""
     return Key(ROOM_PREFIX + room_id + _HEAD_SUFFIX, _HEAD)
 
 
 def read_head(store: Store, room_id: str) -> Head:
-    """A room's head as it is stored."""
+    """Return a room's head as it is stored."""
     return _head(room_id, store.get(*head_key(room_id)))
 
 
@@ -336,22 +337,22 @@ def _head(room_id: str, item: Item | None) -> Head:
 
 
 def log_of(room_id: str) -> str:
-    """The partition of a room's messages."""
+    """Return the partition of a room's messages."""
     return f"{ROOM_PREFIX}{room_id}#LOG"
 
 
 def sort_key(seq: int) -> str:
-    """A message's place in that partition."""
+    """Return a message's sort key in that partition."""
     return f"{seq:0{SEQ_DIGITS}d}"
 
 
 def dedupe_key(user_id: str, client_message_id: str) -> Key:
-    """Where it is kept what a person's message became."""
+    """Return the key of a message's dedupe record."""
     return Key(f"DEDUPE#{user_id}", client_message_id)
 
 
 def expiring(item: Item, expires_at: int | None) -> Item:
-    """``item`` with this expiry (epoch seconds), or with none."""
+    """Return ``item`` with this expiry (epoch seconds), or with none."""
     rest = {name: value for name, value in item.items() if name != "expiresAt"}
     return rest if expires_at is None else {**rest, "expiresAt": expires_at}
 
@@ -400,7 +401,7 @@ def _message(ack: Ack, sender: Sender, content: str) -> Message:
 
 
 def stored(head: Head, item: Item) -> Message:
-    """The message in a row of the log."""
+    """Return the message in a row of the log."""
     return Message(
         room_id=head.room_id,
         message_id=item["messageId"],
@@ -415,14 +416,14 @@ def stored(head: Head, item: Item) -> Message:
     )
 
 
-def _unbroken(items: Sequence[Item], first: int, step: int = 1) -> list[Item]:
-    """Those of ``items`` that follow each other by ``step``, from the seq ``first`` on."""
+def _contiguous(items: Sequence[Item], first: int, step: int = 1) -> list[Item]:
+    """Return those of ``items`` that follow each other by ``step``, from the seq ``first`` on."""
     wanted = itertools.count(first, step)
     return list(itertools.takewhile(lambda item: int(item["sk"]) == next(wanted), items))
 
 
 def _fitting(head: Head, items: Sequence[Item]) -> list[Message]:
-    """The first of ``items`` that fit into one frame; the first always does (see MAX_ESCAPED_CONTENT_BYTES)."""
+    """Return the first of ``items`` that fit into one frame; the first always does (see MAX_ESCAPED_CONTENT_BYTES)."""
     messages: list[Message] = []
     size = 0
     for item in items:

@@ -1,4 +1,4 @@
-"""What an operator does to a room's messages: delete one, let all of them expire. On any store, beside running servers.
+"""The operator's changes to a room's messages: delete one, or let all expire. On any store, beside running servers.
 
 Both give the room a new epoch in the transaction that changes it: pages that hold what is gone notice at their next
 heartbeat, or when they come back, drop the room and load it anew.
@@ -39,7 +39,7 @@ from chat.protocol import Message
 
 # A page sends what it kept for up to three days, and expects that the server knows it from then: dedupe records live
 # as long as their messages. One more day is for clocks, and for a page that was closed on the last of the three.
-SHORTEST_KEEP_SECONDS = 4 * 24 * 3600
+MIN_KEEP_SECONDS = 4 * 24 * 3600
 # A transaction checks the head, and writes a message and its dedupe record each time.
 _MESSAGES_AT_ONCE = (MAX_ACTIONS - 1) // 2
 
@@ -50,16 +50,16 @@ DELETED_SENDER_NAME = "—"
 
 
 class CannotModerate(Exception):
-    """What was asked for cannot be done; the text says why, in one line."""
+    """A command that cannot be done; the text says why, in one line."""
 
 
 def new_epoch() -> str:
-    """A name that no history has had."""
+    """Return a new name for a history."""
     return uuid.uuid4().hex
 
 
 def last_messages(store: Store, room_id: str, count: int) -> list[Message]:
-    """The newest ``count`` messages of a room, oldest first."""
+    """Return the newest ``count`` messages of a room, oldest first."""
     head = _existing(store, room_id)
     items = store.query(log_of(room_id), limit=count, reverse=True)
     return [stored(head, item) for item in reversed(items)]
@@ -73,8 +73,8 @@ def delete_message(
     new_id: Callable[[], str] = new_epoch,
     retry: Retry | None = None,
 ) -> bool:
-    """Take the words of a message away, and who said them. Its place stays, so that ``seq`` stays dense, and so does
-    its dedupe record: sent again, it is a duplicate. Backups made before still hold it.
+    """Delete the content and the sender of a message. Its row stays, so that ``seq`` stays dense, and so does its
+    dedupe record: sent again, it is a duplicate. Earlier backups still hold it.
 
     False: that was done before. Raises CannotModerate if there is no such message, Conflict when the room stays too
     busy.
@@ -125,8 +125,8 @@ def keep_messages(
     goes on. Raises CannotModerate for a room without messages, for fewer than four days, and when somebody else
     decides otherwise meanwhile; Conflict when the room stays too busy.
     """
-    if seconds is not None and seconds < SHORTEST_KEEP_SECONDS:
-        days = SHORTEST_KEEP_SECONDS // (24 * 3600)
+    if seconds is not None and seconds < MIN_KEEP_SECONDS:
+        days = MIN_KEEP_SECONDS // (24 * 3600)
         raise CannotModerate(
             f"messages are kept for at least {days} days: pages send what waits for up to three days, and what "
             "they sent must be known until then"
@@ -142,7 +142,7 @@ def keep_messages(
 
 
 def _set_keep(store: Store, room_id: str, seconds: int, epoch: str) -> Head:
-    """From here on what is said expires accordingly."""
+    """Set the expiry of messages from here on."""
     head = _existing(store, room_id)
     newest = store.get(log_of(room_id), sort_key(head.seq))
     wanted = replace(head, epoch=epoch, keep_seconds=seconds)
@@ -155,8 +155,8 @@ def _set_keep(store: Store, room_id: str, seconds: int, epoch: str) -> Head:
 
 
 def _set_expiries(store: Store, head: Head, after: int) -> tuple[int, int] | None:
-    """Give some messages that follow ``after`` their expiry; returns how many changed, and the seq of the last. None:
-    there are no more."""
+    """Set the expiry of some messages after ``after``; return how many changed, and the seq of the last. None: there
+    are no more."""
     items = store.query(log_of(head.room_id), after=sort_key(after), limit=_MESSAGES_AT_ONCE)
     if not items:
         return None
@@ -175,8 +175,8 @@ def _set_expiries(store: Store, head: Head, after: int) -> tuple[int, int] | Non
 
 
 def _expiries(store: Store, head: Head, items: Iterable[Item]) -> Iterator[Action]:
-    """The messages and their dedupe records with the expiry that the head gives them. Of deleted ones nobody knows
-    whose record it is: that one stays as it is."""
+    """Yield the messages and their dedupe records with the expiry of the head. The dedupe record of a deleted message
+    is unknown, and stays as it is."""
     keys = {item["sk"]: dedupe_key(item["senderId"], item["clientMessageId"]) for item in items}
     records = store.get_many(keys.values())
     for item in items:
@@ -196,7 +196,7 @@ def _existing(store: Store, room_id: str) -> Head:
 
 
 def _write_head(store: Store, head: Head, wanted: Head, *more: Action) -> None:
-    """Change a head that was read as ``head``, and what goes with it. Raises Conflict if it is another one by now."""
+    """Change a head that was read as ``head``, together with ``more``. Raises Conflict if it has changed."""
     nothing_was_said = Check(log_of(head.room_id), sort_key(head.seq + 1), NotExists())
     try:
         store.transact([Put(wanted.item(), head.condition), nothing_was_said, *more])

@@ -1,4 +1,4 @@
-"""Who is in a room, and who is writing: told while it happens, and never stored.
+"""Presence: people in a room, and typing, broadcast as they happen and never stored.
 
 All of it is soft state. A frame that is lost is made good by the next one, since ``count`` is a number of people and
 never a difference; nothing waits for these frames, and a failure to send one is logged and stops nothing.
@@ -22,13 +22,13 @@ log = logging.getLogger(__name__)
 # such a crowd nobody follows who comes and goes; newcomers alone are told that there are at least so many. So entering
 # costs the same however large the room is. Writing would cost twice as many frames as the messages themselves
 # (docs/scaling.md).
-MOST_TOLD = 100
+MAX_PRESENCE_RECIPIENTS = 100
 # Names in one frame, which holds 1,000 at most and should stay under 32 KiB; the count is right without the others.
-MOST_NAMES = 100
+MAX_NAMES = 100
 
 
-class Company:
-    """Responsible for telling a room who came, who left, and who is writing. A person counts once, by user id."""
+class PresenceTracker:
+    """The broadcasts of arrivals, departures and typing. A person counts once, by user id."""
 
     def __init__(self, connections: Connections, dispatcher: Dispatcher) -> None:
         self._connections = connections
@@ -37,17 +37,17 @@ class Company:
         self._locks = RoomLocks()
 
     def arrived(self, connection: Connection, room_id: str, *, entered: bool) -> None:
-        """A connection is in the room, which it ``entered`` only now or was in already.
+        """Announce a connection in a room, which it ``entered`` only now or was in already.
 
         The room hears of it if this is the person's first connection there; otherwise only the connection itself
         is told how many people there are. Of a room with over 100 connections 101 are read, and the count says how
         many people there are at least.
         """
-        with self._telling(room_id):
-            members = self._connections.present(room_id, limit=MOST_TOLD + 1)
+        with self._in_order(room_id):
+            members = self._connections.present(room_id, limit=MAX_PRESENCE_RECIPIENTS + 1)
             people = {connection.user_id, *(member.user_id for member in members)}
-            if len(members) > MOST_TOLD:
-                frame = Presence(room_id=room_id, count=min(len(people), MOST_TOLD), more=True)
+            if len(members) > MAX_PRESENCE_RECIPIENTS:
+                frame = Presence(room_id=room_id, count=min(len(people), MAX_PRESENCE_RECIPIENTS), more=True)
                 self._dispatcher.post(connection.connection_id, frame)
             elif entered and _is_first(connection, members):
                 frame = Presence(room_id=room_id, count=len(people), joined=(connection.name,))
@@ -56,35 +56,39 @@ class Company:
                 self._dispatcher.post(connection.connection_id, Presence(room_id=room_id, count=len(people)))
 
     def departed(self, departures: Iterable[Departure]) -> None:
-        """Connections are gone from their rooms. Those who stay hear whose last connection it was."""
+        """Announce connections that left their rooms, where it was their person's last one."""
         leavers: dict[str, dict[str, str]] = {}
         for departure in departures:
             for room_id in departure.rooms:
                 leavers.setdefault(room_id, {})[departure.user_id] = departure.name
         for room_id, names in leavers.items():
-            with self._telling(room_id):
-                self._tell_of_leavers(room_id, names)
+            with self._in_order(room_id):
+                self._announce_leavers(room_id, names)
 
     def typing(self, connection: Connection, room_id: str) -> None:
-        """Somebody who is in the room is writing: every other connection there hears it, if they are not too many."""
+        """Announce that a person is typing to every other connection in the room, if there are not too many."""
         notice = TypingNotice(room_id=room_id, sender_id=connection.user_id, sender_name=connection.name)
         self.departed(
             self._dispatcher.post_to_room(
-                room_id, notice, sender=connection.connection_id, to_sender=False, most=MOST_TOLD
+                room_id,
+                notice,
+                sender=connection.connection_id,
+                to_sender=False,
+                most=MAX_PRESENCE_RECIPIENTS,
             )
         )
 
-    def _tell_of_leavers(self, room_id: str, names: dict[str, str]) -> None:
-        members = self._connections.present(room_id, limit=MOST_TOLD + 1)
+    def _announce_leavers(self, room_id: str, names: dict[str, str]) -> None:
+        members = self._connections.present(room_id, limit=MAX_PRESENCE_RECIPIENTS + 1)
         people = {member.user_id for member in members}
         left = [name for user_id, name in names.items() if user_id not in people]
-        if left and members and len(members) <= MOST_TOLD:
-            frame = Presence(room_id=room_id, count=len(people), left=tuple(left[:MOST_NAMES]))
+        if left and members and len(members) <= MAX_PRESENCE_RECIPIENTS:
+            frame = Presence(room_id=room_id, count=len(people), left=tuple(left[:MAX_NAMES]))
             self._dispatcher.post_many([member.connection_id for member in members], frame)
 
     @contextlib.contextmanager
-    def _telling(self, room_id: str) -> Iterator[None]:
-        """One at a time for each room; what goes wrong is logged and nothing else."""
+    def _in_order(self, room_id: str) -> Iterator[None]:
+        """Allow one at a time for each room; an error is logged and nothing else."""
         try:
             with self._locks.of(room_id):
                 yield
@@ -93,7 +97,7 @@ class Company:
 
 
 def _is_first(connection: Connection, members: Sequence[Member]) -> bool:
-    """Whether this is the earliest connection of its person among ``members``.
+    """Return whether this is the earliest connection of its person among ``members``.
 
     Two that enter at once see each other: then it is the earlier, or by its id one of both.
     """

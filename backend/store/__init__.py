@@ -1,1 +1,1 @@
-"""Where records live: one small protocol (:mod:`backend.store.base`), one module per database."""
+"""The database: one small protocol (:mod:`backend.store.base`), one module for each implementation."""

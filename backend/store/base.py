@@ -37,18 +37,18 @@ MAX_DEPTH = 31
 
 
 class Key(NamedTuple):
-    """Where an item lives."""
+    """The place of an item."""
 
     pk: str
     sk: str
 
 
 class StoreError(Exception):
-    """Base of everything that a store raises on purpose."""
+    """The base of all errors of a store."""
 
 
 class ConditionFailed(StoreError):
-    """At least one condition did not hold. ``failed`` lists the keys where, in the order of the actions."""
+    """At least one condition did not hold. ``failed`` lists the keys, in the order of the actions."""
 
     def __init__(self, failed: Sequence[Key]) -> None:
         super().__init__("condition failed at " + ", ".join(f"{key.pk}/{key.sk}" for key in failed))
@@ -56,7 +56,7 @@ class ConditionFailed(StoreError):
 
 
 class Conflict(StoreError):
-    """Another writer was in the way for too long."""
+    """Another writer blocked this one for too long."""
 
 
 class StoreUnavailable(StoreError):
@@ -93,7 +93,7 @@ class Put:
 
     @property
     def key(self) -> Key:
-        """Where it acts."""
+        """The key that it writes."""
         return Key(self.item["pk"], self.item["sk"])
 
 
@@ -107,7 +107,7 @@ class Delete:
 
     @property
     def key(self) -> Key:
-        """Where it acts."""
+        """The key that it deletes."""
         return Key(self.pk, self.sk)
 
 
@@ -121,7 +121,7 @@ class Check:
 
     @property
     def key(self) -> Key:
-        """Where it acts."""
+        """The key that it checks."""
         return Key(self.pk, self.sk)
 
 
@@ -129,13 +129,13 @@ Action = Put | Delete | Check
 
 
 class Store(Protocol):
-    """Responsible for keeping items. Every method may be called from any thread."""
+    """A database of items. Every method may be called from any thread."""
 
     def get(self, pk: str, sk: str) -> Item | None:
-        """The item at a key, or None."""
+        """Return the item at a key, or None."""
 
     def get_many(self, keys: Iterable[Key]) -> dict[Key, Item]:
-        """Those of at most 100 items that exist."""
+        """Return the existing ones of at most 100 items."""
 
     def query(
         self,
@@ -147,7 +147,7 @@ class Store(Protocol):
         limit: int | None = None,
         reverse: bool = False,
     ) -> list[Item]:
-        """The items of a partition in order of their sort keys.
+        """Return the items of a partition in order of their sort keys.
 
         ``prefix`` keeps those whose sort key begins so, ``after`` and ``before`` those strictly between; prefix
         and bounds do not go together. ``limit`` counts live items from the front, or from the end if ``reverse``.
@@ -163,11 +163,11 @@ class Store(Protocol):
         """Do 1 to 100 actions at different keys, all or none. Raises ConditionFailed or Conflict."""
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Release the database."""
 
 
 def check_actions(actions: Sequence[Action]) -> None:
-    """Raise ValueError or TypeError for what a caller must not hand to a store."""
+    """Raise ValueError or TypeError for actions that a store cannot take."""
     if not 1 <= len(actions) <= MAX_ACTIONS:
         raise ValueError(f"a transaction takes 1 to {MAX_ACTIONS} actions, not {len(actions)}")
     seen: set[Key] = set()
@@ -209,7 +209,7 @@ def _check_key(key: Key) -> None:
 
 
 def _checked_size(value: Any, depth: int) -> int:
-    """The bytes that a value takes in DynamoDB, about. Raises TypeError and ValueError for what cannot be stored."""
+    """Return about how many bytes a value takes in DynamoDB. Raises TypeError or ValueError for a wrong value."""
     if isinstance(value, dict | list) and depth > MAX_DEPTH:
         raise ValueError(f"lists and dicts go at most {MAX_DEPTH} deep")
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""The Store on one DynamoDB table: what the handlers use on AWS.
+"""The Store on one DynamoDB table, for AWS.
 
 The table has the text keys ``pk`` (partition) and ``sk`` (sort), no index, and TTL on ``expiresAt``. DynamoDB sorts
 text by its UTF-8 bytes and deletes expired items within days, so both reads and conditions judge ``expiresAt``
@@ -57,7 +57,7 @@ ATTEMPTS = 3
 THREADS = 32
 
 # Items that a page of a query is asked for at most; 1 MB holds fewer or more, and DynamoDB decides.
-MOST_ITEMS = 1000
+MAX_ITEMS = 1000
 
 # "Absent" and "there" as conditions see them. An item that TTL has not come to yet counts as absent.
 _ABSENT = f"attribute_not_exists({PARTITION_KEY}) OR {TTL_ATTRIBUTE} <= :now"
@@ -81,16 +81,16 @@ Record = dict[str, Attribute]
 
 
 class DynamoDbClient(Protocol):
-    """Responsible for the calls of boto3's ``dynamodb`` client that are used here; the one place without types."""
+    """The calls of boto3's ``dynamodb`` client that are used here; the one place without types."""
 
     def get_item(self, **arguments: Any) -> Any:
-        """One item."""
+        """Return one item."""
 
     def batch_get_item(self, **arguments: Any) -> Any:
-        """Up to 100 items; those that did not fit or were throttled come back as UnprocessedKeys."""
+        """Return up to 100 items; those that did not fit or were throttled come back as UnprocessedKeys."""
 
     def query(self, **arguments: Any) -> Any:
-        """One page, at most 1 MB, of a partition."""
+        """Return one page, at most 1 MB, of a partition."""
 
     def put_item(self, **arguments: Any) -> Any:
         """Write one item."""
@@ -99,7 +99,7 @@ class DynamoDbClient(Protocol):
         """Remove one item."""
 
     def transact_write_items(self, **arguments: Any) -> Any:
-        """Up to 100 writes and checks, all or none."""
+        """Do up to 100 writes and checks, all or none."""
 
     def close(self) -> None:
         """Close the pooled connections."""
@@ -112,7 +112,7 @@ def dynamodb_client(
     threads: int = THREADS,
     read_timeout: float = READ_TIMEOUT_SECONDS,
 ) -> DynamoDbClient:
-    """A client for :class:`DynamoStore`: make one per process, any thread may use it.
+    """Return a client for :class:`DynamoStore`: make one per process, any thread may use it.
 
     Region and credentials come from where boto3 looks for them, on Lambda from its environment. ``threads`` calls
     have a connection each. ``read_timeout``: seconds. Raises StoreUnavailable if no region is set.
@@ -140,7 +140,7 @@ def dynamodb_client(
 
 
 class DynamoStore:
-    """Responsible for items in one DynamoDB table, which must exist.
+    """The items in one DynamoDB table, which must exist.
 
     ``clock`` gives epoch seconds and decides what is expired. ``retry`` waits before it asks for the rest of a batch
     again. Raises StoreUnavailable, in words that name the table, when the network, the credentials or DynamoDB fail;
@@ -163,16 +163,16 @@ class DynamoStore:
     # --- reading ---
 
     def get(self, pk: str, sk: str) -> Item | None:
-        """The item at a key, or None."""
+        """Return the item at a key, or None."""
         key = Key(pk, sk)
         check_keys([key])
         response = self._call(
             self._client.get_item, TableName=self._table, Key=_record_key(key), ConsistentRead=True
         )
-        return next(_living([response["Item"]], self._now()), None) if "Item" in response else None
+        return next(_unexpired([response["Item"]], self._now()), None) if "Item" in response else None
 
     def get_many(self, keys: Iterable[Key]) -> dict[Key, Item]:
-        """Those of at most 100 items that exist."""
+        """Return the existing ones of at most 100 items."""
         wanted = list(keys)
         check_keys(wanted)
         records: list[Record] = []
@@ -194,7 +194,7 @@ class DynamoStore:
                 raise StoreUnavailable(
                     f"DynamoDB table {self._table} answers only in part: {error}"
                 ) from error
-        return {Key(item["pk"], item["sk"]): item for item in _living(records, self._now())}
+        return {Key(item["pk"], item["sk"]): item for item in _unexpired(records, self._now())}
 
     def query(
         self,
@@ -206,7 +206,7 @@ class DynamoStore:
         limit: int | None = None,
         reverse: bool = False,
     ) -> list[Item]:
-        """The items of a partition in order of their sort keys; see :class:`backend.store.base.Store`."""
+        """Return the items of a partition in order of their sort keys; see :class:`backend.store.base.Store`."""
         check_query(prefix, after, before, limit)
         # No sort key is empty, and DynamoDB takes no bounds that lie the wrong way round.
         if before is not None and before.encode() <= (after or "").encode():
@@ -258,19 +258,19 @@ class DynamoStore:
     # --- inside ---
 
     def _pages(self, arguments: dict[str, Any], limit: int | None) -> Iterator[list[Item]]:
-        """Page after page of what is not expired. ``limit``: how many items are wanted."""
+        """Yield pages of the unexpired items. ``limit``: how many items are wanted."""
         now = self._now()
         size = limit
         start: dict[str, Any] = {}
         while True:
             most = {} if size is None else {"Limit": size}
             response = self._call(self._client.query, **arguments, **most, **start)
-            yield list(_living(response["Items"], now))
+            yield list(_unexpired(response["Items"], now))
             if "LastEvaluatedKey" not in response:
                 return
             start = {"ExclusiveStartKey": response["LastEvaluatedKey"]}
             size = (
-                None if size is None else min(size * 2, MOST_ITEMS)
+                None if size is None else min(size * 2, MAX_ITEMS)
             )  # where much has expired, the rest has too
 
     def _write_one(self, operation: Callable[..., Any], action: Put | Delete) -> None:
@@ -278,7 +278,7 @@ class DynamoStore:
         self._call(operation, [action.key], **self._arguments(action, self._now()))
 
     def _arguments(self, action: Action, now: int) -> dict[str, Any]:
-        """One action as the arguments of its operation, the same alone and within a transaction."""
+        """Return one action as the arguments of its operation, the same alone and within a transaction."""
         what = (
             {"Item": {name: _encoded(value) for name, value in action.item.items()}}
             if isinstance(action, Put)
@@ -287,7 +287,7 @@ class DynamoStore:
         return {"TableName": self._table, **what, **_condition(action.condition, now)}
 
     def _call(self, operation: Callable[..., Any], keys: Sequence[Key] = (), /, **arguments: Any) -> Any:
-        """What DynamoDB answers. Its errors become the store's own; ``keys`` are those that it writes."""
+        """Return DynamoDB's answer. Its errors become the store's own; ``keys`` are those that it writes."""
         from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
         try:
@@ -302,7 +302,7 @@ class DynamoStore:
             raise StoreUnavailable(f"DynamoDB table {self._table} cannot be reached: {error}") from error
 
     def _translated(self, error: Any, keys: Sequence[Key]) -> Exception | None:
-        """A ClientError as the store's own error; None if it shows a mistake in this program."""
+        """Return a ClientError as the store's own error; None if it shows a mistake in this program."""
         code, text = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
         reasons = error.response.get("CancellationReasons", [])
         codes = {reason["Code"] for reason in reasons}
@@ -338,7 +338,7 @@ def _record_key(key: Key) -> Record:
 
 
 def _key_condition(prefix: str, after: str | None, before: str | None) -> tuple[str, Record]:
-    """The condition on the keys of a query, and its values. DynamoDB takes one comparison of the sort key."""
+    """Return the condition on the keys of a query, and its values. DynamoDB takes one comparison of the sort key."""
     condition = f"{PARTITION_KEY} = :pk"
     if prefix:
         return f"{condition} AND begins_with({SORT_KEY}, :prefix)", {":prefix": {"S": prefix}}
@@ -368,8 +368,8 @@ def _condition(condition: Condition | None, now: int) -> dict[str, Any]:
     return {"ConditionExpression": expression, "ExpressionAttributeValues": values}
 
 
-def _living(records: Iterable[Record], now: int) -> Iterator[Item]:
-    """Those of DynamoDB's records that are not expired, as items."""
+def _unexpired(records: Iterable[Record], now: int) -> Iterator[Item]:
+    """Yield those of DynamoDB's records that are not expired, as items."""
     for record in records:
         item = {name: _decoded(attribute) for name, attribute in record.items()}
         if item.get(TTL_ATTRIBUTE, now + 1) > now:
@@ -377,7 +377,7 @@ def _living(records: Iterable[Record], now: int) -> Iterator[Item]:
 
 
 def _encoded(value: Any) -> Attribute:
-    """A value as DynamoDB has it on the wire: its type, then itself."""
+    """Return a value in DynamoDB's JSON: its type, then the value."""
     if value is None:
         return {"NULL": True}
     if isinstance(value, bool):  # before int, of which it is one

@@ -1,4 +1,4 @@
-"""Trying again after somebody else wrote at the same time."""
+"""Retries after another writer's conflict."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class Retry:
-    """Responsible for waiting between attempts: exponential, fully jittered, so that rivals fall out of step.
+    """Retries with exponential, fully jittered pauses, so that rivals fall out of step.
 
     ``random`` gives a number in [0, 1); ``sleep`` takes seconds.
 
@@ -34,7 +34,7 @@ class Retry:
         self._random = random
 
     def run(self, operation: Callable[[], T]) -> T:
-        """What ``operation`` returns, called again after each Conflict. Raises the last Conflict."""
+        """Return the result of ``operation``, called again after each Conflict. Raises the last Conflict."""
         for attempt in range(ATTEMPTS - 1):
             try:
                 return operation()

@@ -1,4 +1,4 @@
-"""Copies of a SQLite store, made with SQLite's own backup: whole at one moment, whoever writes meanwhile."""
+"""Copies of a SQLite store, made with SQLite's own backup: consistent, whatever is written meanwhile."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def take(source: Path, target: Path) -> None:
 
 
 def copy(source: Path, target: Path) -> None:
-    """Let ``target`` hold what the store in ``source`` holds, in one transaction.
+    """Make ``target`` hold what the store in ``source`` holds, in one transaction.
 
     Raises StoreUnavailable if ``target`` holds something that is not Kizuna's, Conflict if it stays locked.
     """
@@ -57,7 +57,7 @@ def check(path: Path) -> None:
 
 @contextlib.contextmanager
 def folder_beside(path: Path) -> Iterator[Path]:
-    """A folder on the same disk as ``path`` for what is not finished yet; removed with all that is in it."""
+    """Make a temporary folder on the same disk as ``path``; it is removed with its content."""
     with _writing(path):
         folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:

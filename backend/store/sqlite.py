@@ -1,4 +1,4 @@
-"""The Store on one SQLite file: what ``make run`` uses, and enough for a small team for real.
+"""The Store on one SQLite file: what ``make run`` uses, and enough for a small team.
 
 Durability: WAL with ``synchronous=FULL``, so a transaction that returned survives kill -9 and power loss.
 Concurrency: one writing connection behind a lock and ``BEGIN IMMEDIATE`` (a condition and its write are one step,
@@ -80,7 +80,7 @@ _SURROGATES = range(0xD800, 0xE000)
 
 
 class SqliteStore:
-    """Responsible for items in one SQLite file, created with its folder if absent.
+    """The items in one SQLite file, created with its folder if absent.
 
     ``clock`` gives epoch seconds and decides what is expired. Raises StoreUnavailable, in words that name the
     path, for a folder that cannot be written, a file that is no Kizuna database, a newer schema, or a file that
@@ -110,11 +110,11 @@ class SqliteStore:
     # --- reading ---
 
     def get(self, pk: str, sk: str) -> Item | None:
-        """The item at a key, or None."""
+        """Return the item at a key, or None."""
         return self.get_many([Key(pk, sk)]).get(Key(pk, sk))
 
     def get_many(self, keys: Iterable[Key]) -> dict[Key, Item]:
-        """Those of at most 100 items that exist."""
+        """Return the existing ones of at most 100 items."""
         wanted = list(keys)
         check_keys(wanted)
         found = {}
@@ -134,7 +134,7 @@ class SqliteStore:
         limit: int | None = None,
         reverse: bool = False,
     ) -> list[Item]:
-        """The items of a partition in order of their sort keys; see :class:`backend.store.base.Store`."""
+        """Return the items of a partition in order of their sort keys; see :class:`backend.store.base.Store`."""
         check_query(prefix, after, before, limit)
         low = prefix if after is None else after + "\0"  # nothing sorts between a text and itself with a NUL
         high = end_of_prefix(prefix) if before is None else before
@@ -145,7 +145,7 @@ class SqliteStore:
         return [_to_item(*row) for row in rows]
 
     def partitions(self, prefix: str) -> list[str]:
-        """The partition keys that begin with ``prefix``. Not in the protocol: DynamoDB would have to scan."""
+        """Return the partition keys that begin with ``prefix``. Not in the protocol: DynamoDB would have to scan."""
         with self._reader() as reader:
             return [
                 pk
@@ -175,12 +175,12 @@ class SqliteStore:
                 _apply(writer, action)
 
     def purge_expired(self) -> int:
-        """Delete rows that are expired, at most 1,000; returns how many. Called now and then by the server."""
+        """Delete at most 1,000 expired rows and return how many. The server calls it now and then."""
         with self._transaction() as writer:
             return writer.execute(_PURGE, (self._now(), PURGE_ROWS)).rowcount
 
     def close(self) -> None:
-        """Let go of the file. Threads still inside a read finish it; later calls raise StoreUnavailable."""
+        """Release the file. Threads still inside a read finish it; later calls raise StoreUnavailable."""
         with self._write_lock, self._readers_lock:
             if self._closed:
                 return
@@ -213,7 +213,7 @@ class SqliteStore:
 
     @contextmanager
     def _reader(self) -> Iterator[sqlite3.Connection]:
-        """A connection of its own for one read; given back for the next."""
+        """Lend a connection for one read."""
         with self._readers_lock:
             self._refuse_if_closed()
             reader = self._readers.pop() if self._readers else None
@@ -252,7 +252,7 @@ class SqliteStore:
 
 
 class Lock:
-    """Responsible for one process at a time using a file. The system lets go of it however the process ends.
+    """A lock on a file for one process at a time. The system releases it however the process ends.
 
     Raises StoreUnavailable when another holds it. The lock is a file beside the database, because SQLite's own
     locks on the database belong to the process and closing any other handle would drop them.
@@ -273,7 +273,7 @@ class Lock:
         self._file = file
 
     def release(self) -> None:
-        """Let the next process have it. The empty file stays: deleting it would race with that process."""
+        """Release the lock. The empty file stays: deleting it would race with the next process."""
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -304,7 +304,7 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """A connection that commits durably. Whose file it is has not been checked."""
+    """Return a connection that commits durably. The owner of the file has not been checked."""
     connection = sqlite3.connect(
         path,
         timeout=BUSY_TIMEOUT_SECONDS,
@@ -317,7 +317,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def check_owner(path: Path, connection: sqlite3.Connection) -> bool:
-    """Whether the database has been used; then it is Kizuna's. Raises StoreUnavailable if it is not, or too new."""
+    """Return whether the database has been used. Raises StoreUnavailable if it is not Kizuna's, or too new."""
     version, application, tables = (
         connection.execute(sql).fetchone()[0]
         for sql in ("PRAGMA user_version", "PRAGMA application_id", "SELECT count(*) FROM sqlite_master")
@@ -341,7 +341,7 @@ def check_is_used(path: Path) -> None:
 
 
 def _prepare(path: Path, connection: sqlite3.Connection) -> None:
-    """Check whose file it is, then bring it to this version's schema."""
+    """Check the owner of the file, then bring it to this version's schema."""
     is_used = check_owner(path, connection)
     mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
     if mode != "wal":
@@ -356,7 +356,7 @@ def _prepare(path: Path, connection: sqlite3.Connection) -> None:
 
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """sqlite3's errors as the store's own, naming the file."""
+    """Translate sqlite3's errors into the store's own, naming the file."""
     try:
         yield
     except sqlite3.Error as error:
@@ -390,7 +390,7 @@ def _to_item(pk: str, sk: str, attributes: str, expires_at: int | None) -> Item:
 
 
 def end_of_prefix(prefix: str) -> str | None:
-    """The smallest text after everything that begins with ``prefix``; None if there is none."""
+    """Return the smallest text after everything that begins with ``prefix``; None if there is none."""
     while prefix:
         following = ord(prefix[-1]) + 1
         if following in _SURROGATES:

@@ -32,7 +32,7 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from backend.local.static_files import Pages, Policy
-from backend.local.web import Envelope
+from backend.local.web import SecurityHeadersMiddleware
 from tests.support.server import LOOPBACK
 from tests.support.waiting import PATIENCE
 
@@ -70,7 +70,9 @@ class ArticleServer:
             WebSocketRoute("/ws", self._serve),
             Mount("/", Pages(site)),
         ]
-        app = Starlette(routes=routes, middleware=[Middleware(Envelope, policy=Policy(site))])
+        app = Starlette(
+            routes=routes, middleware=[Middleware(SecurityHeadersMiddleware, policy=Policy(site))]
+        )
         self._server = uvicorn.Server(
             uvicorn.Config(app, lifespan="off", log_config=None, ws_ping_interval=None)
         )

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from backend.auth.refusals import MOST_SOURCES, QUIET_SECONDS, LogThrottle, log_refusal, source_of
+from backend.auth.refusals import MAX_SOURCES, QUIET_SECONDS, LogThrottle, log_refusal, source_of
 from tests.backend.fakes import FakeClock
 
 
@@ -72,12 +72,12 @@ def test_how_many_more_there_were_is_told_with_the_next_line_of_anything(
 def test_many_addresses_at_once_fill_neither_the_log_nor_the_memory(
     lines: list[str], clock: FakeClock
 ) -> None:
-    for number in range(MOST_SOURCES + 200):
+    for number in range(MAX_SOURCES + 200):
         log_refusal("no ticket", f"2001:db8::{number:x}")
-    assert len(lines) == MOST_SOURCES + 1
+    assert len(lines) == MAX_SOURCES + 1
     clock.advance(QUIET_SECONDS)
     log_refusal("no ticket", "192.0.2.7")
-    assert lines[MOST_SOURCES + 1 :] == ["and 199 more (other addresses)", "no ticket (192.0.2.7)"]
+    assert lines[MAX_SOURCES + 1 :] == ["and 199 more (other addresses)", "no ticket (192.0.2.7)"]
 
 
 def test_lines_that_nobody_outside_causes_at_will_are_all_written(lines: list[str]) -> None:

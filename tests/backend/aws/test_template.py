@@ -12,7 +12,7 @@ from backend.aws.app import Cloud, Misconfigured, read_settings, verifier_and_is
 from backend.limits.actions import ActionLimits
 from backend.limits.addresses import TICKETS_PER_SECOND, TOKENS_PER_SECOND
 from backend.limits.rate_limit import BURST, BURST_NEW, PER_SECOND
-from backend.messaging.handlers import MOST_CONNECTIONS, Backend
+from backend.messaging.handlers import MAX_CONNECTIONS_PER_PERSON, Backend
 from backend.store.dynamodb import (
     ATTEMPTS,
     CONNECT_TIMEOUT_SECONDS,
@@ -302,7 +302,7 @@ def test_defaults_of_the_template_are_those_of_one_machine():
         *(float(parameters[n]["Default"]) for n in ("TypingSeconds", "HelloLimit", "AskLimit"))
     )
     assert limits == ActionLimits()
-    assert parameters["MostConnections"]["Default"] == MOST_CONNECTIONS
+    assert parameters["MostConnections"]["Default"] == MAX_CONNECTIONS_PER_PERSON
     assert float(parameters["TokenLimit"]["Default"]) == TOKENS_PER_SECOND
     assert float(parameters["TicketLimit"]["Default"]) == TICKETS_PER_SECOND
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from backend.messaging.connections import LONGEST_LIFE_SECONDS
+from backend.messaging.connections import MAX_CONNECTION_SECONDS
 from backend.messaging.handlers import Backend
 from tests.backend.fakes import Ids, Person
 from tests.support.peer import SocketClient, knock
@@ -79,7 +79,7 @@ def test_records_that_the_end_of_a_connection_never_reached_keep_nobody_out(back
     """On AWS $disconnect is not certain; what it misses stays for a day."""
     lost = [Person(backend, gateway, tokens, "Ann", f"s{number}=") for number in range(2 * MOST)]
     assert {tab.connect()["statusCode"] for tab in lost} == {200}
-    clock.advance(LONGEST_LIFE_SECONDS + 1)
+    clock.advance(MAX_CONNECTION_SECONDS + 1)
     late = Person(backend, gateway, tokens, "Ann", "late=")
     assert late.connect()["statusCode"] == 200
 

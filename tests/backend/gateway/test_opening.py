@@ -66,7 +66,7 @@ async def test_handshakes_of_one_address_take_turns_and_delay_nobody_elses(gatew
 async def test_of_too_many_that_are_under_way_from_one_address_the_rest_is_refused(
     gateway, doorkeeper, monkeypatch
 ):
-    monkeypatch.setattr("backend.gateway.local.MOST_OPENING", 2)
+    monkeypatch.setattr("backend.gateway.local.MAX_OPENING", 2)
     early = [Client(gateway) for _ in range(2)]
     for client in early:
         client.begin()

@@ -44,7 +44,7 @@ def test_full_buckets_are_forgotten(monotonic):
 
 
 def test_of_too_many_keys_the_one_used_longest_ago_begins_anew(monotonic):
-    buckets = Buckets(Rate(10, burst=1), monotonic=monotonic, most_keys=2)
+    buckets = Buckets(Rate(10, burst=1), monotonic=monotonic, max_keys=2)
     for key in ("a", "b", "a", "c"):
         buckets.take(key)
     assert len(buckets) == 2

@@ -21,7 +21,7 @@ BATCH = 100
 @contextlib.asynccontextmanager
 async def keeping_house(tmp_path):
     service = Service(Options(data=tmp_path / "k.sqlite3", root=tmp_path))
-    task = asyncio.create_task(service.keep_house())
+    task = asyncio.create_task(service.run_maintenance())
     try:
         yield task
     finally:

@@ -16,10 +16,10 @@ from websockets.frames import Opcode
 from backend.local.protocols import (
     CLOSE_SECONDS,
     CONTROL_FRAMES_AT_ONCE,
-    MOST_CHUNKS,
+    MAX_CHUNKS,
     READ_BYTES,
     WRITTEN_FOR,
-    most_connections,
+    max_open_connections,
 )
 from tests.backend.local.wire import ANYWHERE, HANDSHAKE, HEAD, House, frames, turns
 from tests.support.peer import SocketClient
@@ -98,7 +98,7 @@ CHUNKED = b"POST /token HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\
 async def test_a_body_in_very_many_chunks_is_400():
     house = House()
     wire = house.connect()
-    wire.protocol.data_received(CHUNKED + b"1\r\n{\r\n" * MOST_CHUNKS)
+    wire.protocol.data_received(CHUNKED + b"1\r\n{\r\n" * MAX_CHUNKS)
     await turns()
     assert not wire.written
     wire.protocol.data_received(b"1\r\n{\r\n")
@@ -110,7 +110,7 @@ async def test_an_application_that_answers_after_the_400_is_not_heard():
     house = House()
     wire = house.connect()
     wire.protocol.data_received(CHUNKED)
-    wire.protocol.data_received(b"1\r\n{\r\n" * (MOST_CHUNKS + 1))
+    wire.protocol.data_received(b"1\r\n{\r\n" * (MAX_CHUNKS + 1))
     await wire.protocol.cycle.send({"type": "http.response.start", "status": 413, "headers": []})
     assert wire.written.count(b"HTTP/1.1") == 1
     await turns()
@@ -121,7 +121,7 @@ async def test_each_request_of_a_connection_may_have_its_chunks():
     house = House()
     wire = house.connect()
     for _ in range(3):
-        wire.protocol.data_received(CHUNKED + b"1\r\n{\r\n" * MOST_CHUNKS + b"0\r\n\r\n")
+        wire.protocol.data_received(CHUNKED + b"1\r\n{\r\n" * MAX_CHUNKS + b"0\r\n\r\n")
         await turns()
     assert wire.written.count(b"HTTP/1.1 204 ") == 3
 
@@ -358,7 +358,7 @@ def test_connections_stay_below_the_systems_limit_of_files(monkeypatch):
     limits = {256: 64, 1024: 448, 64: 1, resource.RLIM_INFINITY: 0}
     for limit, most in limits.items():
         monkeypatch.setattr(resource, "getrlimit", lambda _, limit=limit: (limit, limit))
-        assert most_connections() == most
+        assert max_open_connections() == most
 
 
 # --- a real server ---

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from backend.messaging.connections import EXPIRY_SECONDS
-from backend.messaging.presence import MOST_TOLD
+from backend.messaging.presence import MAX_PRESENCE_RECIPIENTS
 from backend.store.base import MAX_ACTIONS, Item, Put, Store
 from backend.store.dynamodb import DynamoStore
 from tests.backend.fakes import START
@@ -61,13 +61,13 @@ def rows_read(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return counts
 
 
-@pytest.mark.parametrize("others", [CROWD, MOST_TOLD - 1])
+@pytest.mark.parametrize("others", [CROWD, MAX_PRESENCE_RECIPIENTS - 1])
 def test_entering_a_room_reads_at_most_a_hundred_and_one_of_its_members(store, person, rows_read, others):
     fill(store, others)
     newcomer = person("Zoe")
     (presence,) = newcomer.got("presence")
     assert rows_read
-    assert max(rows_read) <= MOST_TOLD + 1
+    assert max(rows_read) <= MAX_PRESENCE_RECIPIENTS + 1
     assert len(rows_read) <= 2  # one query, which DynamoDB's client counts once more
-    assert (presence["count"], presence["more"]) == (MOST_TOLD, others == CROWD)
+    assert (presence["count"], presence["more"]) == (MAX_PRESENCE_RECIPIENTS, others == CROWD)
     assert presence["joined"] == ([] if others == CROWD else ["Zoe"])

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from backend.messaging.message_log import Rooms, Sender
 from backend.messaging.moderation import (
-    SHORTEST_KEEP_SECONDS,
+    MIN_KEEP_SECONDS,
     CannotModerate,
     delete_message,
     keep_messages,
@@ -202,7 +202,7 @@ def test_messages_of_the_past_expire_too_however_many_there_are(rooms, store, cl
 
 def test_a_message_sent_again_is_acknowledged_as_long_as_a_page_may_send_it(rooms, clock, keep):
     say(rooms, 1)
-    keep(SHORTEST_KEEP_SECONDS)
+    keep(MIN_KEEP_SECONDS)
     clock.advance(3 * DAY)
     assert rooms.append(ANN, message("m1", "c-1")).ack.duplicate
 
@@ -216,7 +216,7 @@ def test_pages_that_hold_what_may_have_gone_are_told_of_a_new_history(rooms, kee
     assert seqs(rooms.read_after("general", 2, before.epoch)) == [1, 2]
 
 
-@pytest.mark.parametrize("seconds", [0, 1, SHORTEST_KEEP_SECONDS - 1, -WEEK])
+@pytest.mark.parametrize("seconds", [0, 1, MIN_KEEP_SECONDS - 1, -WEEK])
 def test_less_than_four_days_is_refused_and_changes_nothing(rooms, keep, seconds):
     say(rooms, 1)
     before = rooms.head("general")

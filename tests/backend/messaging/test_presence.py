@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from backend.messaging.presence import MOST_TOLD
+from backend.messaging.presence import MAX_PRESENCE_RECIPIENTS
 from backend.store.base import StoreUnavailable
 from tests.backend.fakes import authorizer_of
 
@@ -193,21 +193,21 @@ def test_of_a_crowd_that_vanished_a_frame_names_a_hundred_and_counts_right(ann, 
 
 
 def test_up_to_a_hundred_connections_all_hear_of_each(ann, person):
-    others = crowd(person, MOST_TOLD - 1)
-    assert told(ann)[-1] == (MOST_TOLD, [others[-1].name], [])
+    others = crowd(person, MAX_PRESENCE_RECIPIENTS - 1)
+    assert told(ann)[-1] == (MAX_PRESENCE_RECIPIENTS, [others[-1].name], [])
     others[5].disconnect()
-    assert told(ann)[-1] == told(others[0])[-1] == (MOST_TOLD - 1, [], [others[5].name])
+    assert told(ann)[-1] == told(others[0])[-1] == (MAX_PRESENCE_RECIPIENTS - 1, [], [others[5].name])
 
 
 def test_in_a_larger_room_only_the_newcomer_hears_that_there_are_a_hundred_or_more(ann, person, gateway):
-    others = crowd(person, MOST_TOLD - 1)
-    assert told(others[-1])[-1][0] == MOST_TOLD
+    others = crowd(person, MAX_PRESENCE_RECIPIENTS - 1)
+    assert told(others[-1])[-1][0] == MAX_PRESENCE_RECIPIENTS
     assert not others[-1].got("presence")[-1]["more"]
     gateway.clear()
     last = person("Last")
-    assert told(last) == [(MOST_TOLD, [], [])]
+    assert told(last) == [(MAX_PRESENCE_RECIPIENTS, [], [])]
     another = person("Another")
-    assert told(another) == [(MOST_TOLD, [], [])]
+    assert told(another) == [(MAX_PRESENCE_RECIPIENTS, [], [])]
     assert [frame["more"] for frame in (*last.got("presence"), *another.got("presence"))] == [True, True]
     another.disconnect()
     assert told(ann) == told(others[0]) == []
@@ -215,7 +215,7 @@ def test_in_a_larger_room_only_the_newcomer_hears_that_there_are_a_hundred_or_mo
 
 
 def test_a_large_room_of_few_people_is_told_as_so_few_or_more(ann, person):
-    for number in range(MOST_TOLD):
+    for number in range(MAX_PRESENCE_RECIPIENTS):
         person("Bob", connection_id=f"bob-{number}=")
     newcomer = person("Zoe", connection_id="~behind all others=")
     assert told(newcomer) == [(3, [], [])]
@@ -223,17 +223,17 @@ def test_a_large_room_of_few_people_is_told_as_so_few_or_more(ann, person):
 
 
 def test_the_count_is_exact_again_when_a_crowd_has_gone(ann, person):
-    others = crowd(person, MOST_TOLD)
+    others = crowd(person, MAX_PRESENCE_RECIPIENTS)
     for someone in others[:2]:
         someone.disconnect()
-    assert told(ann)[-1] == (MOST_TOLD - 1, [], [others[1].name])
+    assert told(ann)[-1] == (MAX_PRESENCE_RECIPIENTS - 1, [], [others[1].name])
     assert not ann.got("presence")[-1]["more"]
 
 
 def test_three_hundred_who_come_back_to_one_room_are_no_storm(person, gateway):
     crowd(person, 300)
     frames = sum(frame["type"] == "presence" for _, frame in gateway.posts)
-    assert frames == MOST_TOLD * (MOST_TOLD + 1) // 2 + 200
+    assert frames == MAX_PRESENCE_RECIPIENTS * (MAX_PRESENCE_RECIPIENTS + 1) // 2 + 200
 
 
 # --- never in the way ---

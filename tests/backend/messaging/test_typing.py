@@ -2,7 +2,7 @@
 
 import pytest
 
-from backend.messaging.presence import MOST_TOLD
+from backend.messaging.presence import MAX_PRESENCE_RECIPIENTS
 from tests.backend.fakes import FakeGateway
 
 TYPING = {"action": "typing", "roomId": "general"}
@@ -43,7 +43,7 @@ def test_nothing_is_stored_and_the_room_does_not_even_begin(ann, person, store, 
 
 
 def test_in_a_crowd_nobody_is_told_and_a_message_still_is(ann, person, gateway):
-    crowd = [person("Bob", connection_id=f"b{number}=") for number in range(MOST_TOLD - 1)]
+    crowd = [person("Bob", connection_id=f"b{number}=") for number in range(MAX_PRESENCE_RECIPIENTS - 1)]
     ann.say(TYPING)
     assert len(crowd[-1].got("typing")) == 1
     one_too_many = person("Eve")

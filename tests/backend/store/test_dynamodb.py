@@ -32,7 +32,7 @@ from backend.store.base import (
     Put,
     StoreUnavailable,
 )
-from backend.store.dynamodb import MOST_ITEMS, DynamoStore, dynamodb_client
+from backend.store.dynamodb import MAX_ITEMS, DynamoStore, dynamodb_client
 from backend.store.retry import ATTEMPTS, Retry
 from chat.protocol import SendMessage
 from tests.backend.aws.aws_account import REGION, nobodys_account
@@ -200,7 +200,7 @@ def test_a_query_asks_for_no_more_at_once_than_dynamodb_takes():
 
     client: Any = Expired()
     assert DynamoStore(client, "t").query("p", limit=1) == []
-    assert max(asked) == MOST_ITEMS
+    assert max(asked) == MAX_ITEMS
 
 
 def test_a_query_that_has_enough_asks_no_more():
