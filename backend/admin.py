@@ -1,4 +1,4 @@
-"""``python -m backend.admin``: look after messages and people (:mod:`backend.local.admin`)."""
+"""``python -m backend.admin``: moderate messages and people (:mod:`backend.local.admin`)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The authorizer: decides who may open a connection, before ``$connect``, as API Gateway's Lambda authorizers do.
 
-What it says of the person comes back in the ``requestContext.authorizer`` of every later event of that connection.
-API Gateway puts it there and no frame can change it, so a handler knows who is speaking without asking anybody.
+Its context comes in the ``requestContext.authorizer`` of every later event of that connection. API Gateway puts it
+there and no frame can change it, so a handler knows the sender without a look-up.
 
 API Gateway makes text of every value; names are percent-encoded, since its documentation promises no more than ASCII.
 """

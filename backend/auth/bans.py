@@ -1,6 +1,6 @@
 """The people whom the operator has banned.
 
-    BANS  <uid>    since when (milliseconds since 1970), and why: for the operator alone
+    BANS  <uid>    since when (milliseconds since 1970), and why: only for the operator
 
 All bans stand in one partition, so that listing them is one query on every store. A ban is asked for with each token
 and each ticket (:mod:`backend.auth.endpoints`), and no connection of a banned person can be recorded: the transaction

@@ -4,10 +4,10 @@
     POST /ticket  {"token": "…"}                           200 {"ticket": "…", "expiresIn": 30}
                   or the header Authorization: Bearer <token>
 
-A person who is banned (:mod:`backend.auth.bans`) gets neither, but 403.
+A banned person (:mod:`backend.auth.bans`) gets 403.
 
-What is wrong with a request is said by ``{code, field, message}``; no answer and no log line repeats a secret or a
-token. Where an identity provider issues tokens there is no ``/token``.
+An error is answered by ``{code, field, message}``; no answer and no log line repeats a secret or a token. Where an
+identity provider issues tokens there is no ``/token``.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Endpoint(Protocol):
 class TokenEndpoint:
     """``POST /token``: the stand-in for an identity provider, open to anybody.
 
-    ``tokens`` gives what issues them, or raises VerifierUnavailable.
+    ``tokens`` gives the issuer, or raises VerifierUnavailable.
     """
 
     def __init__(self, tokens: Callable[[], Tokens], bans: Bans) -> None:

@@ -1,7 +1,7 @@
 """The keys that verify tokens: fetched when needed, kept for a while, and fetched again.
 
-A new secret or key counts from its first use on: when a token does not fit what is kept, it is fetched anew, at most
-every 30 s, so that nobody can make us ask without end. While it cannot be fetched, the old one serves on for an hour.
+A new secret or key is valid from its first use on: when a token does not fit the kept keys, they are fetched again, at
+most every 30 s, whatever clients send. While they cannot be fetched, the old ones are used for an hour.
 
 No error and no log line holds a token or a key.
 """
@@ -20,13 +20,13 @@ from backend.auth.tokens import ALGORITHM, SECRET_BYTES, InvalidToken
 
 log = logging.getLogger(__name__)
 
-# What identity providers sign with.
+# The algorithms of identity providers.
 PUBLIC_ALGORITHMS = ("RS256", "ES256")
 # How long a secret or a set of keys is believed before it is fetched again: a withdrawn one is good for 5 minutes.
 LIFETIME_SECONDS = 300.0
-# How soon it is fetched again when it does not fit, or could not be had.
+# How soon it is fetched again when it does not fit, or could not be fetched.
 AGAIN_SECONDS = 30.0
-# How long what is kept serves on while it cannot be fetched again.
+# How long a value is used while it cannot be fetched again.
 STALE_SECONDS = 3600.0
 # A handshake waits for this, and API Gateway ends it after 29 s.
 FETCH_TIMEOUT_SECONDS = 3.0
@@ -60,7 +60,7 @@ class RefreshingCache(Generic[T]):
     """A value that is fetched, kept, and fetched again.
 
     ``fetch`` gives it or raises VerifierUnavailable. ``clock`` gives epoch seconds: the monotonic clock of a frozen
-    function may stand still.
+    function may stop.
     """
 
     def __init__(self, what: str, fetch: Callable[[], T], clock: Callable[[], float]) -> None:
@@ -124,7 +124,7 @@ class PublishedKeys:
     algorithms = PUBLIC_ALGORITHMS
 
     def __init__(self, url: str, *, clock: Callable[[], float] = time.time) -> None:
-        # It fetches and reads; when that is done is decided here.
+        # It fetches and parses; the cache decides when.
         self._client = jwt.PyJWKClient(url, cache_jwk_set=False, timeout=FETCH_TIMEOUT_SECONDS)
         self._cache = RefreshingCache("the published keys", self._fetch, clock)
         self.refresh = self._cache.refresh

@@ -29,7 +29,7 @@ def host_name(host: str) -> str:
 
 
 def is_loopback(name: str) -> bool:
-    """Return whether a name or an address means the machine itself, without asking anybody."""
+    """Return whether a name or an address means the machine itself, without a DNS request."""
     try:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:

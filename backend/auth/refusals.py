@@ -1,8 +1,7 @@
 """Log lines about refused requests: who, from where, and why, at a rate that does not hide other lines.
 
-A line whose record names a ``source`` is one of many that somebody outside can cause as often as they like. In the
-server's own log each source has one such line a second; the next one, or the first line of anything else after that
-second, says how many there were besides.
+A line whose record names a ``source`` is one that clients can cause at any rate. In the server's log each source has
+one such line a second; the next one, or the first other line after that second, says how many were dropped.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ log = logging.getLogger(__name__)
 
 # Seconds between two lines of one source.
 QUIET_SECONDS = 1.0
-# Sources that have a line of their own within a second; those beyond are counted together.
+# Sources with their own line within a second; those beyond are counted together.
 MAX_SOURCES = 50
 
 _OTHERS = "other addresses"

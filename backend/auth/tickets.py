@@ -2,9 +2,9 @@
 
     TICKET#<sha256 of it>  TICKET    whom it admits, until when
 
-A browser can put nothing but a URL into a WebSocket handshake, and URLs end up in logs. So a page sends its token in
-a header, over HTTPS, and gets a ticket for it; whoever reads the ticket in a log later can do nothing with it. The
-table holds only a hash, so reading the table admits nobody either.
+A browser can put nothing but a URL into a WebSocket handshake, and URLs end up in logs. So a page sends its token in a
+header, over HTTPS, and gets a ticket for it; a ticket that is read in a log later is useless. The table holds only a
+hash, so reading the table gives no access either.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from backend.store.retry import Retry
 
 # A page asks for a ticket just before it connects. It gives an attempt 10 s, and clocks of two servers differ.
 LIFETIME_SECONDS = 30
-# 256 bits, which nobody guesses in half a minute or ever.
+# 256 bits, too many to guess.
 TICKET_BYTES = 32
-# Asking for longer would only tell how long a hash takes.
+# Longer ones would only cost time to hash.
 MAX_TICKET_CHARACTERS = 256
 
 _TICKET = "TICKET"
@@ -40,7 +40,7 @@ class Ticket:
 class Tickets:
     """The issue and redemption of tickets. ``clock`` gives epoch seconds.
 
-    ``new_ticket`` draws text that nobody guesses, without dots: a token has some (:class:`TicketOrToken`).
+    ``new_ticket`` draws unguessable text without dots: a token has some (:class:`TicketOrToken`).
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Tickets:
     def redeem(self, ticket: str) -> Identity:
         """Return the person of a ticket, once. Raises InvalidToken if it was never issued, is expired or was used.
 
-        Of several that come at once one gets in: the delete is conditional, and the store decides.
+        Of several at once one succeeds: the delete is conditional, and the store decides.
         """
         if not 1 <= len(ticket) <= MAX_TICKET_CHARACTERS:
             raise InvalidToken("ticket refused: none")
@@ -87,7 +87,7 @@ class Tickets:
         try:
             self._retry.run(lambda: self._store.transact([Delete(key.pk, key.sk, Exists())]))
         except ConditionFailed:
-            raise InvalidToken("ticket refused: used by somebody else just now") from None
+            raise InvalidToken("ticket refused: used a moment ago") from None
         return Identity(user_id=item["userId"], name=item["name"], expires_at=item["tokenExpiresAt"])
 
 

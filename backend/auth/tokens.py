@@ -29,7 +29,7 @@ LEEWAY_SECONDS = 30
 SECRET_BYTES = 32
 # 128 bits of HMAC: collisions stay out of reach for any number of people.
 USER_ID_BYTES = 16
-# 16 characters of base64 are 96 bits, which nobody guesses.
+# 16 characters of base64 are 96 bits, too many to guess.
 MIN_CLIENT_SECRET_CHARACTERS = 16
 MAX_CLIENT_SECRET_CHARACTERS = 256
 
@@ -92,7 +92,7 @@ class Tokens:
     def _identity(self, claims: Mapping[str, Any]) -> Identity:
         user_id, name, issued, expires = (claims.get(claim) for claim in ("sub", "name", "iat", "exp"))
         if not isinstance(user_id, str) or not isinstance(name, str):
-            raise InvalidToken("token refused: names nobody")
+            raise InvalidToken("token refused: no user id or name")
         if type(issued) is not int or type(expires) is not int:
             raise InvalidToken("token refused: times are not whole seconds")
         now = self._clock()

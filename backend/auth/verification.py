@@ -1,7 +1,7 @@
 """The verification of tokens of an identity provider, or of a service that shares a secret.
 
 HS256 with a secret that both sides know, or RS256 and ES256 with the public keys that the provider publishes (JWKS).
-The one rules out the other: a token never chooses by which of both it is checked.
+One excludes the other: a token never chooses the algorithm.
 
 No error and no log line holds a token or a key.
 """
@@ -18,7 +18,7 @@ from backend.auth.keys import Keys, UnknownKey
 from backend.auth.tokens import LEEWAY_SECONDS, Identity, InvalidToken
 from chat.protocol import InvalidField, check_id, check_person_name
 
-# Where providers put a name to show, in order of preference. An address (email) is not for everybody to see.
+# The claims with a name to show, in order of preference. An address (email) is not public.
 NAME_CLAIMS = ("name", "preferred_username", "nickname", "cognito:username")
 
 
@@ -33,7 +33,7 @@ class Verifier(Protocol):
 class JwtVerifier:
     """The check of JWTs: signature, audience, issuer, times, and person.
 
-    ``issuer`` None: whoever has the key may have issued it. ``clock`` gives epoch seconds.
+    ``issuer`` None: any holder of the key may have issued it. ``clock`` gives epoch seconds.
     """
 
     def __init__(

@@ -5,12 +5,12 @@ Settings come from the environment of the functions, which template.yaml sets:
     TABLE_NAME              the DynamoDB table
     TOKEN_SECRET_PARAMETER  name of the SSM parameter with the secret of HS256 tokens, or else
     JWKS_URL                where the public keys of RS256 and ES256 tokens are
-    AUDIENCE, ISSUER        what tokens must say; needed with JWKS_URL, else "kizuna" and anybody
-    OPEN_SIGN_IN            "yes": POST /token issues tokens to anybody, as on one machine; "no": somebody else does
+    AUDIENCE, ISSUER        what tokens must name; needed with JWKS_URL, else "kizuna" and any issuer
+    OPEN_SIGN_IN            "yes": POST /token issues tokens to everyone, as on one machine; "no": another service does
     ALLOWED_ORIGINS         the pages that may connect, separated by commas or spaces
     RATE_LIMIT, RATE_BURST  messages a second of one person (0: any number), and how many at once
     RATE_BURST_NEW          how many at once in a person's first minute (0: as many as later)
-    TYPING_SECONDS          between two notices that one person types in a room (0: any)
+    TYPING_SECONDS          between two typing notices of one person in a room (0: any)
     HELLO_LIMIT, ASK_LIMIT  hellos, and joins, leaves, syncs and histories, a second of one person (0: any number)
     MOST_CONNECTIONS        of one person (0: any number)
     TOKEN_LIMIT             tokens a second for one address (0: any number), and
@@ -109,8 +109,8 @@ class HttpAnswer(TypedDict):
 class Cloud:
     """The handler of all events of a function: the authorizer's, the WebSocket API's, and the HTTP API's.
 
-    ``tokens`` verifies them, ``issuer`` gives what issues them, if that is done here. ``gateway_at`` gives the
-    gateway for the URL of a management API; one is made for each URL.
+    ``tokens`` verifies tokens, ``issuer`` gives their issuer, if they are issued here. ``gateway_at`` gives the gateway
+    for the URL of a management API; one is made for each URL.
     """
 
     def __init__(
@@ -144,7 +144,7 @@ class Cloud:
         return frozenset(self._endpoints)
 
     def handle(self, event: Event, context: object = None) -> Mapping[str, Any]:
-        """Answer one event. What it raises, Lambda reports, and API Gateway answers "Internal server error"."""
+        """Answer one event. Lambda reports exceptions, and API Gateway answers "Internal server error"."""
         request = event["requestContext"]
         if "http" in request:
             return self._http(event)
@@ -206,7 +206,7 @@ def _answer(answer: Answer, more: Mapping[str, str] | None = None) -> HttpAnswer
     return {"statusCode": status, "headers": headers, "body": json.dumps(body)}
 
 
-# --- who issues tokens ---
+# --- the issuer of tokens ---
 
 
 def verifier_and_issuer(

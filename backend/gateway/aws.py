@@ -1,6 +1,6 @@
 """The gateway on AWS: posts frames through API Gateway's ``@connections`` management API.
 
-What its answers mean, by status, because not everything that speaks this API also names its errors:
+Its answers by status, since not every implementation of this API names its errors:
 
 - 200: taken. 410 (``GoneException``): there is no such connection.
 - 429: too many requests in this account, or this client's buffer is full; the API does not say which. 5xx, and a
@@ -29,20 +29,20 @@ log = logging.getLogger(__name__)
 # Posts at the same time. A post is some 5 to 10 ms of waiting and under 1 ms of one CPU, so about a dozen keep one
 # CPU busy; the rest is for those that wait before they try again.
 THREADS = 32
-# The first post and two more within 0.15 s: a page that is slow for a moment gets its frame, and one that is stuck
-# delays nobody for long. A post that arrived although its answer was lost arrives twice; pages drop the second.
+# The first post and two more within 0.15 s: a page that is slow for a moment gets its frame, and one that is stuck does
+# not delay the others for long. A post that arrived although its answer was lost arrives twice; pages drop the second.
 ATTEMPTS = 3
 BASE_SECONDS = 0.050
 CAP_SECONDS = 0.100
-# The management API lies in the same region: what takes longer than this is not coming.
+# The management API is in the same region: an answer that takes longer is lost.
 CONNECT_TIMEOUT_SECONDS = 1.0
 READ_TIMEOUT_SECONDS = 2.0
 
-# When a broadcast stops: Lambda ends the function after 29 s, and those who are found gone must still be forgotten.
+# When a broadcast stops: Lambda ends the function after 29 s, and the records of gone connections are still to delete.
 BROADCAST_SECONDS = 20.0
 
 _OK, _FORBIDDEN, _GONE, _TOO_MANY, _ERROR = 200, 403, 410, 429, 500
-# What stands for a connection that broke before any status came.
+# The status of a connection that broke before any came.
 _BROKEN = 0
 
 
@@ -95,8 +95,8 @@ class AwsGateway:
     def post_many(self, connection_ids: Iterable[str], frame: str) -> dict[str, Delivery]:
         """Post one text frame to each connection and say how each went, once all of them are over.
 
-        A Lambda function is frozen as soon as it returns: what it has not awaited may never arrive. So it must return
-        while it may still run: what has not begun after 20 s has failed.
+        A Lambda function is frozen as soon as it returns, so all posts are awaited. It must return before its timeout:
+        a post that has not begun after 20 s has failed.
         """
         data, until = frame.encode(), self._monotonic() + BROADCAST_SECONDS
         posts = {

@@ -1,8 +1,7 @@
 """The events of API Gateway's WebSocket APIs, key for key.
 
-Which keys are there depends on the kind: headers and query come with CONNECT alone, the body with MESSAGE alone,
-the close code with DISCONNECT alone. Handlers that pass on one machine because the local gateway was generous
-would fail on AWS, so it is not.
+The keys depend on the kind: headers and query come only with CONNECT, the body only with MESSAGE, the close code only
+with DISCONNECT. A local gateway that gave more would hide errors that appear on AWS.
 """
 
 from __future__ import annotations
@@ -21,8 +20,7 @@ METHOD_ARN = f"arn:aws:execute-api:local:000000000000:{API_ID}/{STAGE}/$connect"
 class Handshake:
     """The facts about a connection from its handshake, which come with all of its events.
 
-    ``scope`` is the ASGI scope; ``now`` epoch seconds. ``authorizer`` is what the authorizer said of the person, once
-    it was asked.
+    ``scope`` is the ASGI scope; ``now`` epoch seconds. ``authorizer`` is the authorizer's context, once it was asked.
     """
 
     def __init__(self, connection_id: str, scope: Mapping[str, Any], now: float) -> None:

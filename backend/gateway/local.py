@@ -1,19 +1,19 @@
 """A gateway on one machine that behaves as API Gateway's WebSocket APIs do.
 
-The facts it imitates, with their sources, are in AWS's documentation and in issues of its users: identifiers of
-AWS's shape, events with AWS's keys, a socket that does not exist yet while ``$connect`` runs (posting answers
-Gone), frames of one client handled concurrently, text frames alone (a binary one closes with 1003), 10 minutes
-idle and 2 hours in all (1001), ``Forbidden`` and ``Internal server error`` frames, and a buffer for each connection
-that, once full, fails the post (429) and delays nobody else.
+The facts it imitates, with their sources, are in AWS's documentation and in issues of its users: identifiers of AWS's
+shape, events with AWS's keys, a socket that does not exist yet while ``$connect`` runs (posting answers Gone), frames
+of one client handled concurrently, text frames alone (a binary one closes with 1003), 10 minutes idle and 2 hours in
+all (1001), ``Forbidden`` and ``Internal server error`` frames, and a buffer for each connection that, once full, fails
+the post (429) and does not delay others.
 
-What it does not imitate are the limits of an account, which all its clients share. Instead each person has limits of
-their own: see :mod:`backend.gateway.people`.
+It does not imitate the limits of an account, which all its clients share. Instead each person has limits: see
+:mod:`backend.gateway.people`.
 
 Frames of more than 32 KiB are refused by the WebSocket protocol below (1009): see ``ws_max_size`` in
 :mod:`backend.local.server`.
 
-Two worlds meet here. Handlers run in threads and call :meth:`LocalGateway.post_many`; sockets belong to the event
-loop. Between them stands one lock and a queue for each connection; no thread ever waits for a socket.
+Handlers run in threads and call :meth:`LocalGateway.post_many`; sockets belong to the event loop. Between them are one
+lock and a queue for each connection; no thread ever waits for a socket.
 """
 
 from __future__ import annotations
@@ -56,20 +56,20 @@ DURATION_SECONDS = 2 * 60 * 60
 INTEGRATION_TIMEOUT_SECONDS = 29.0
 # The largest payload of @connections.
 MAX_POST_BYTES = 128 * 1024
-# What waits for one slow reader. It holds the answer to a hello with 50 rooms, 32 KiB each (1.6 MiB).
+# The buffer of one slow reader. It holds the answer to a hello with 50 rooms, 32 KiB each (1.6 MiB).
 BUFFER_BYTES = 2 * 1024 * 1024
 BUFFER_FRAMES = 1_000
 # Threads that handle frames at the same time, of those that write and of those that only read. Fewer than there are
 # (backend.local.app): handshakes and requests find one free. And Python runs one of them at a time: with 20 people who
-# ask for history as fast as they can, somebody else's ack took 135 ms at 24 threads, and 50 ms at 8.
+# ask for history as fast as they can, another person's ack took 135 ms at 24 threads, and 50 ms at 8.
 THREADS, READING_THREADS = 12, 8
-# Threads that let connections in and note that they are gone, and handshakes of one address that are under way: twice
-# a crowd of 500 behind a proxy that PROXIES does not name. Who closes at once is still waited for.
+# Threads for $connect and $disconnect, and open handshakes of one address: twice a crowd of 500 behind a proxy that
+# PROXIES does not name. A handshake counts until its handlers are done, even if the client closes at once.
 OPENING_THREADS = 8
 MAX_OPENING = 1_000
 # Reading is computing, mostly: two of them keep a person with many tabs from waiting for one slow page of history.
 READING_THREADS_EACH = 2
-# How long a closing socket may take to swallow what is left for it.
+# How long a closing socket may take to send its queue.
 CLOSE_SECONDS = 2.0
 # 11 bytes give the 16 characters of AWS's ids: "BFaT_fALIAMCKug=".
 ID_BYTES = 11
@@ -95,8 +95,8 @@ class LocalGateway:
     ``sleep`` (seconds) measure idle time, age and pace, ``wall`` (epoch seconds) goes into events. :meth:`attach` names
     the handlers before the first connection is served.
 
-    ``frame_rate`` is what one person may send, through however many connections (None: any number), and
-    ``rate_limited`` the frame that tells those who go on beyond it.
+    ``frame_rate`` is the limit of one person over all connections (None: any number), and ``rate_limited`` the last
+    frame of a person who keeps exceeding it.
     """
 
     def __init__(
@@ -149,14 +149,14 @@ class LocalGateway:
         """Set the handlers: ``invoke`` answers events, ``routes`` are the keys that a frame's action can select.
 
         ``authorize`` is asked before ``$connect``, with the ``token`` of the URL as its identity source. ``reads`` are
-        the routes that write nothing: they have threads of their own, and do not wait behind those that wait to write.
+        the routes that write nothing: they have their own threads, and do not wait behind writers.
         """
         self._reads = frozenset(reads)
         self._authorize = authorize
         self._invoke = invoke
         self._routes = frozenset(routes)
 
-    # --- what handlers call, from their threads ---
+    # --- called by handlers, from their threads ---
 
     def post_many(self, connection_ids: Iterable[str], frame: str) -> dict[str, Delivery]:
         """Put a frame into each connection's buffer. Waits for no socket."""
@@ -177,14 +177,14 @@ class LocalGateway:
         return results
 
     def close(self, connection_id: str) -> None:
-        """Close a connection with 1000 after what waits for it, as DELETE @connections does."""
+        """Close a connection with 1000 after its queue, as DELETE @connections does."""
         with self._lock:
             socket = self._sockets.get(connection_id)
             if socket is not None:
                 socket.close(NORMAL, "Connection Closed Normally")
         self._wake([socket] if socket else [])
 
-    # --- what the server calls, in the event loop ---
+    # --- called by the server, in the event loop ---
 
     def connection_ids(self) -> list[str]:
         """Return the connections that exist now."""
@@ -192,7 +192,7 @@ class LocalGateway:
             return list(self._sockets)
 
     def sweep(self) -> None:
-        """Close what has been idle for 10 minutes or open for 2 hours. Called every few seconds."""
+        """Close connections that were idle for 10 minutes or open for 2 hours. Called every few seconds."""
         now = self._monotonic()
         cut = []
         with self._lock:
@@ -310,7 +310,7 @@ class LocalGateway:
             socket.ended.set()
         is_lost = reader.cancelled() or reader.exception() is not None
         code, reason = (socket.closing or (ABNORMAL, "Connection lost")) if is_lost else reader.result()
-        # The other side's reason is text of somebody.
+        # The other side's reason may hold any text.
         told = "lost" if code == ABNORMAL else "by the other side"
         words = socket.closing[1] if socket.closing else told
         open_for = self._monotonic() - socket.opened_at
@@ -388,7 +388,7 @@ class LocalGateway:
     ) -> Mapping[str, Any] | None:
         """Return the answer of the handler, or of ``function``; None if it failed or took too long.
 
-        Logged without the event, which may hold a token or what somebody wrote.
+        Failures are logged without the event, which may hold a token or a message.
         """
         route = event["requestContext"]["routeKey"]
         where = f"{route} of {event['requestContext']['connectionId']}"
@@ -401,7 +401,7 @@ class LocalGateway:
             log.error("%s took more than %g s", where, self._integration_timeout)
         except Exception:
             if self._draining:
-                log.info("%s did not finish before the end", where)
+                log.info("%s was cut off by the shutdown", where)
             else:
                 log.exception("%s failed", where)
         return None
@@ -450,7 +450,7 @@ class _Socket:
         self._queue.append((frame, 0))
 
     def close(self, code: int, reason: str) -> None:
-        """Close after what is queued. The first reason counts."""
+        """Close after the queue is sent. The first reason counts."""
         self.closing = self.closing or (code, reason)
 
     def wake(self) -> None:

@@ -1,11 +1,11 @@
 """The limits of one person at the local gateway, over all their connections.
 
 Two things are shared by all connections of a person: a token bucket for their frames, and the frames that are taken in
-and not yet handled. Beyond either nothing is dropped: reading waits, so that the rest waits in TCP at the sender's own
-machine. Who keeps the bucket empty for long is not served any further.
+and not yet handled. Beyond either nothing is dropped: reading waits, so that the rest waits in TCP at the sender. A
+person who keeps the bucket empty for long is disconnected.
 
-Between people the threads are handed out in turn. Else the frames of twenty people who send as fast as they can would
-stand before the one frame of anybody else.
+The threads are handed out to people in turn. Otherwise the frames of twenty people who send as fast as they can would
+come before the one frame of another person.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from collections.abc import Callable
 
 from backend.limits.rate_limit import MICROSECONDS, Rate
 
-# What an honest person sends at most, at once: 20 tabs that come back to 50 rooms say 20 hellos and ask 1,000 syncs,
-# and each sends what waits in its outbox, one message a room. For ever: a ping of each tab in 30 s, 10 messages.
+# An honest person's burst: 20 tabs that come back to 50 rooms send 20 hellos and 1,000 syncs, and each sends its
+# outbox, one message a room. Continuously: a ping of each tab in 30 s, 10 messages a second.
 FRAMES_PER_SECOND = 100.0
 FRAMES_BURST_SECONDS = 15
 # Frames of one person that are taken in: a message to each of 50 rooms, and the ping that must not wait behind them.
 MAX_TAKEN_IN = 64
-# Threads of one pool that handle frames of one person at the same time. Python runs one of them: more would only let
-# everybody else wait for its lock. Measured with 50 connections that ask for history, another person's ack took 33 ms
-# with 4 and 48 ms with 8.
+# Threads of one pool that handle frames of one person at the same time. Python runs one of them: with more, all others
+# would only wait longer for its lock. Measured with 50 connections that ask for history, another person's ack took 33
+# ms with 4 and 48 ms with 8.
 THREADS_EACH = 4
 # An honest burst beyond the bucket is over sooner.
 EMPTY_SECONDS = 10.0
@@ -42,7 +42,7 @@ class Person:
         self.connections = 0
         self.slots = asyncio.Semaphore(MAX_TAKEN_IN)  #: for frames that are taken in
         self.arrival = 0  #: theoretical arrival time of GCRA, monotonic microseconds
-        self.empty_since: float | None = None  #: monotonic seconds; None: the last frame had not to wait
+        self.empty_since: float | None = None  #: monotonic seconds; None: the last frame did not wait
 
 
 class People:
@@ -116,7 +116,7 @@ class Turns:
         self._free = threads
         self._each = each
         self._shares: dict[str, _Share] = {}
-        # Who waits and may have one more; first those who have none.
+        # The shares that wait and may have one more thread; first those without one.
         self._first: deque[_Share] = deque()
         self._others: deque[_Share] = deque()
 
@@ -127,7 +127,7 @@ class Turns:
     async def take(self, person_id: str) -> None:
         """Wait until a thread is free and it is this person's turn. :meth:`give_back` it afterwards."""
         share = self._shares.setdefault(person_id, _Share())
-        # Where a thread is free, nobody waits who may have it.
+        # While a thread is free, no share waits that may have it.
         if self._free and share.running < self._each:
             self._give(share)
             return

@@ -4,13 +4,12 @@
     connections, and hello       each 2 a second, 60 at once
     join, leave, sync, history   20 a second together, 1,200 at once
 
-Nobody who uses the page comes near: it tells of typing every 3 s, and anew after a message; 20 tabs that come back,
-each with a link that it replaces, say 40 hellos; and in 50 rooms they ask 1,000 times.
+The page stays far below: it sends typing every 3 s, and again after a message; 20 tabs that come back, each with a link
+that it replaces, send 40 hellos; and in 50 rooms they send 1,000 syncs.
 
-What is too much is dropped, and the page makes it good by itself: it asks for a join, a sync or history again after
-5 s, and says leave again when a pong still names the room. After a hello nothing would come, so that is answered by
-``bye``. A connection that opens too soon is refused before anything is written: who opens one after the other would
-else keep the disk busy.
+Frames beyond a limit are dropped, and the page repeats them: a join, a sync or history after 5 s, and leave when a pong
+still names the room. A hello is not repeated, so it is answered by ``bye``. A connection that opens too soon is refused
+before anything is written: opening one after another would otherwise keep the disk busy.
 
 The counts are in memory (:mod:`backend.limits.buckets`): each instance of a Lambda function has its own.
 """
@@ -27,7 +26,7 @@ from chat.protocol import Hello, History, Join, Leave, Sync, Typing, UpFrame
 TYPING_SECONDS = 2.0
 HELLOS_PER_SECOND = 2.0
 ASKS_PER_SECOND = 20.0
-# What passes at once, in seconds of what passes for ever: 60 hellos, 1,200 questions.
+# The bursts, in seconds of the rate: 60 hellos, 1,200 questions.
 BURST_SECONDS = 30
 ASKS_BURST_SECONDS = 60
 MAX_TYPING_SECONDS = 3600.0

@@ -3,13 +3,13 @@
     POST /token    1 a second, 60 at once
     POST /ticket   5 a second, 120 at once
 
-Identities are free where anybody signs in, so this is what bounds new ones. An office of a hundred people behind one
-address still comes back at once after a restart: their pages have tokens, and need a ticket each. Who is refused is
-told when to come back, one after the other; pages keep to it, and add some jitter (``Retry-After``).
+Where sign-in is open, identities are free, and this limits new ones. An office of a hundred people behind one address
+still comes back at once after a restart: their pages have tokens, and need a ticket each. A refused request gets a
+``Retry-After`` of its own; pages wait for that, and add some jitter.
 
-An IPv6 address counts by its /64, of which anybody has many. The addresses 127.0.0.1 and ::1 are not bounded: there a
-proxy or a tunnel may stand, through which everybody comes. Named as proxy (``PROXIES``) it is believed to say in
-X-Forwarded-For who asks, and what it says is what counts; nobody else is believed.
+An IPv6 address counts by its /64, since one client has many addresses in it. The addresses 127.0.0.1 and ::1 have no
+limit: they may be a proxy or a tunnel for all clients. Of an address that is named as proxy (``PROXIES``), and of no
+other, X-Forwarded-For is trusted and counted instead.
 
 The counts are in memory (:mod:`backend.limits.buckets`): each instance of a Lambda function has its own.
 """
@@ -28,16 +28,16 @@ log = logging.getLogger(__name__)
 
 TOKENS_PER_SECOND = 1.0
 TICKETS_PER_SECOND = 5.0
-# What passes at once, in seconds of what passes for ever.
+# The bursts, in seconds of the rate.
 BURST_SECONDS = {"/token": 60, "/ticket": 24}
-# The longest that somebody is told to wait, in seconds.
+# The largest ``Retry-After``, in seconds.
 MAX_WAIT_SECONDS = 60
 
 Network = IPv4Network | IPv6Network
 
 _THIS_MACHINE = (ip_address("127.0.0.1"), ip_address("::1"))
 _MAPPED_BITS = 96
-# Of what stands in X-Forwarded-For and is no address.
+# Of an invalid address in X-Forwarded-For.
 MAX_ADDRESS_CHARACTERS = 64
 
 
@@ -92,7 +92,7 @@ def _parsed(text: str) -> Sequence[IPv4Address | IPv6Address]:
 class Addresses:
     """The counts of requests by address.
 
-    ``limits``: for each path what one address may ask per second; 0: no limit. ``monotonic`` gives seconds.
+    ``limits``: for each path the requests of one address per second; 0: no limit. ``monotonic`` gives seconds.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class Addresses:
             for path, per_second in limits.items()
         }
         self._buckets = {path: Buckets(rate, monotonic=monotonic) for path, rate in rates.items()}
-        # When those who were refused may come, one after the other.
+        # The turns of refused clients, one after the other.
         self._queues = {
             path: Buckets(None if rate is None else Rate(rate.per_second, burst=1), monotonic=monotonic)
             for path, rate in rates.items()
@@ -119,7 +119,7 @@ class Addresses:
     def wait(self, path: str, address: str | None, *, forwarded: bool = False) -> int:
         """Count a request and return 0 if it may be answered; else return the whole seconds after which to ask again.
 
-        ``address``: where it comes from; None: nobody can say, as of who closed at once. ``forwarded``: it has
+        ``address``: where it comes from; None: unknown, since the client has closed already. ``forwarded``: it has
         X-Forwarded-For.
         """
         key = self._key(address or "")

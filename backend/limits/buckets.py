@@ -1,8 +1,7 @@
 """Token buckets in memory, one for each key: for limits that need not survive a restart.
 
-They are GCRA with the arithmetic of :mod:`backend.limits.rate_limit`. Each process counts alone: on Lambda every
-instance of a function does, so what passes there in all is a multiple of the number. That bounds what one client costs
-an instance, and is no exact limit.
+They are GCRA with the arithmetic of :mod:`backend.limits.rate_limit`. Each process counts by itself: on Lambda every
+instance of a function does, so the total may be a multiple of the limit.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from collections.abc import Callable, Hashable
 
 from backend.limits.rate_limit import MICROSECONDS, Rate, TooFast
 
-# Keys that are remembered at the same time, some 200 bytes each. Of more, those that were used longest ago begin anew.
+# Keys that are remembered at the same time, some 200 bytes each. Beyond that, those used longest ago are forgotten.
 MAX_KEYS = 10_000
 MAX_SUBJECTS = 100
 

@@ -3,17 +3,16 @@
     RATE#<uid>  MESSAGES    ``arrival``, microseconds since 1970; ``since``, seconds since 1970
 
 GCRA, the generic cell rate algorithm (ITU-T I.371), needs one number: the theoretical arrival time, when the next
-message would come if the person kept exactly to the rate. Each message moves it on by one interval; whoever is a
-burst ahead of it waits. The number is written in the same transaction as the message, by compare-and-set, so nobody
-gains by speaking through several servers at once, and a message that was not stored costs nothing.
+message would come if the person kept exactly to the rate. Each message moves it on by one interval; a person who is a
+burst ahead of it waits. The number is written in the same transaction as the message, by compare-and-set, so several
+servers at once allow no more, and a message that was not stored costs nothing.
 
-10 messages a second and a burst of 100: nobody types as fast, and the 1,000 messages that an outbox can hold after a
+10 messages a second and a burst of 100: no person types as fast, and the 1,000 messages that an outbox can hold after a
 long outage go out in 90 s, since the first 100 pass at once and the other 900 at 10 a second.
 
-Where anybody gets an identity for the asking, a hundred new ones would be a hundred bursts. So an identity has a burst
-of 20 until a minute after its first message (``since``): nobody types 20 messages in that minute, and 10 a second pass
-all the same. The record lives for a day after the last message, so that who comes back each day is known. Records of
-earlier versions have no ``since``: they are of known people.
+Where identities are free, a hundred new ones would be a hundred bursts. So an identity has a burst of 20 until a minute
+after its first message (``since``), and 10 a second as well. The record is kept for a day after the last message, so
+that a person who comes back each day is known. Records of earlier versions have no ``since``: they are of known people.
 """
 
 from __future__ import annotations
@@ -87,7 +86,7 @@ def count_in(name: str, text: str, what: str) -> int:
 class Rate:
     """A token bucket: messages per second, and how many at once after a silence.
 
-    ``burst_new``: how many at once for an identity that is new; 0, or more than ``burst``: as for everybody.
+    ``burst_new``: how many at once for a new identity; 0, or more than ``burst``: as for all others.
     """
 
     per_second: float = PER_SECOND
@@ -97,7 +96,7 @@ class Rate:
     def next_arrival(self, arrival: int | None, now: int, *, new: bool = False) -> int:
         """Return the theoretical arrival time after one more message, all in microseconds. Raises TooFast.
 
-        ``arrival`` None: the person has not spoken for long enough that it does not matter. ``new``: so is the person.
+        ``arrival`` None: the last message was long ago, or there was none. ``new``: so is the identity.
         """
         interval = round(MICROSECONDS / self.per_second)
         burst = min(self.burst_new or self.burst, self.burst) if new else self.burst
@@ -138,7 +137,7 @@ class RateLimit:
         now = self._clock()
         before: int | None = None if item is None else item["arrival"]
         since: int = int(now) if item is None else item.get("since", 0)
-        # A clock that was set back makes nobody new for longer.
+        # A clock that was set back makes no identity new for longer.
         new = 0 <= now - since < NEW_SECONDS
         arrival = self._rate.next_arrival(before, int(now * MICROSECONDS), new=new)
         expires_at = arrival // MICROSECONDS + KNOWN_SECONDS

@@ -1,9 +1,9 @@
-"""What an operator does to the data: ``python -m backend.admin COMMAND``, also beside running servers.
+"""The operator's commands on the data: ``python -m backend.admin COMMAND``, also beside running servers.
 
-    python -m backend.admin messages general --last 50     which seq a message has, and who said it
-    python -m backend.admin delete general 1204            its words go from every page within a heartbeat
-    python -m backend.admin keep general 30                messages expire after 30 days; "forever": they stay
-    python -m backend.admin ban UID --reason spam          a person comes in no more; "unban" again, "banned": who
+    python -m backend.admin messages general --last 50     the newest messages: seq, time, sender
+    python -m backend.admin delete general 1204            its content goes from every page within a heartbeat
+    python -m backend.admin keep general 30                messages expire after 30 days; "forever": never
+    python -m backend.admin ban UID --reason spam          keeps a person out; "unban", "banned": undo, list
 
 ``--data FILE`` names the server's SQLite file (else DATA says it, as for the server), ``--table NAME`` a DynamoDB
 table, in the region and with the credentials that the environment has for the AWS tools.
@@ -30,20 +30,20 @@ from chat.protocol import Message, ProtocolError, check_room
 #: As in backend.local.app.Options, which needs more than a tool for AWS has installed.
 DATA = "data/kizuna.sqlite3"
 LAST = 20
-MOST = 10_000
-#: A hundred years: what is longer is for ever.
-MOST_DAYS = 36_500
+MAX_LAST = 10_000
+#: A hundred years; longer is "forever".
+MAX_DAYS = 36_500
 #: Characters of a message that a line shows.
 SHOWN = 60
 DAY_SECONDS = 24 * 3600
 FOREVER = "forever"
-#: What AWS takes for the name of a table.
+#: A valid name of a DynamoDB table.
 _TABLE = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One thing to do. ``accept`` adds its arguments to a parser; ``run`` does it, and returns the lines to print."""
+    """One command. ``accept`` adds its arguments to a parser; ``run`` does it and returns the lines to print."""
 
     help: str
     accept: Callable[[argparse.ArgumentParser], None]
@@ -51,7 +51,7 @@ class Command:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Responsible for one line and exit code 1, as for everything else that cannot be done."""
+    """A parser whose errors are one line and exit code 1, as all other errors are."""
 
     def error(self, message: str) -> None:  # type: ignore[override]
         """Raise what main() prints."""
@@ -59,7 +59,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] | None = None) -> int:
-    """Returns the exit code: 0, or 1 after one line on stderr."""
+    """Run one command. Returns the exit code: 0, or 1 after one line on stderr."""
     try:
         chosen = _parser(os.environ if environment is None else environment).parse_args(arguments)
         store = _store(chosen)
@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] 
         finally:
             store.close()
         sys.stdout.flush()
-    except BrokenPipeError:  # who reads has enough
+    except BrokenPipeError:  # the reader closed its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (StoreError, CannotModerate) as error:
         print(f"Kizuna cannot do that: {error}", file=sys.stderr)
@@ -78,7 +78,7 @@ def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] 
 
 
 def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
-    parser = _Parser(prog="python -m backend.admin", description="Look after messages and people.")
+    parser = _Parser(prog="python -m backend.admin", description="Moderate messages and people.")
     _accept_store(parser, Path(environment.get("DATA") or DATA), None)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
     for name, command in COMMANDS.items():
@@ -89,7 +89,7 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
 
 
 def _accept_store(parser: argparse.ArgumentParser, data: object, table: object) -> None:
-    """Say where the data is, before the command or behind it."""
+    """Add the arguments that name the store, before the command or behind it."""
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--data", type=Path, metavar="FILE", default=data, help="the SQLite file (DATA)")
     where.add_argument(
@@ -135,7 +135,7 @@ def _accept_keep(parser: argparse.ArgumentParser) -> None:
 def _keep(store: Store, chosen: argparse.Namespace) -> Iterable[str]:
     days = None if chosen.days == FOREVER else int(chosen.days)
     changed = keep_messages(store, chosen.room, None if days is None else days * DAY_SECONDS)
-    how_long = "for ever" if days is None else f"for {days} days"
+    how_long = "forever" if days is None else f"for {days} days"
     yield f"Messages in {chosen.room} are kept {how_long}; older ones that were changed: {changed}"
 
 
@@ -150,13 +150,13 @@ def _messages(store: Store, chosen: argparse.Namespace) -> Iterable[str]:
 
 def _line(message: Message) -> str:
     said_at = datetime.fromtimestamp(message.timestamp / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-    words = _printable(message.content)
-    cut = words if len(words) <= SHOWN else words[: SHOWN - 1] + "…"
+    content = _printable(message.content)
+    cut = content if len(content) <= SHOWN else content[: SHOWN - 1] + "…"
     return "  ".join((str(message.seq), said_at, message.sender_id, _printable(message.sender_name), cut))
 
 
 def _printable(text: str) -> str:
-    """On one line, and without what would move a terminal's cursor or turn its text around."""
+    """Return the text on one line, without characters that move a terminal's cursor or turn its text around."""
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
 
@@ -168,8 +168,8 @@ def _room(text: str) -> str:
 
 
 def _days(text: str) -> str:
-    if text != FOREVER and not (_is_number(text) and int(text) <= MOST_DAYS):
-        raise argparse.ArgumentTypeError(f'must be a whole number up to {MOST_DAYS}, or "{FOREVER}"')
+    if text != FOREVER and not (_is_number(text) and int(text) <= MAX_DAYS):
+        raise argparse.ArgumentTypeError(f'must be a whole number up to {MAX_DAYS}, or "{FOREVER}"')
     return text
 
 
@@ -180,8 +180,8 @@ def _table(text: str) -> str:
 
 
 def _count(text: str) -> int:
-    if not (_is_number(text) and 1 <= int(text) <= MOST):
-        raise argparse.ArgumentTypeError(f"must be a whole number from 1 to {MOST}")
+    if not (_is_number(text) and 1 <= int(text) <= MAX_LAST):
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1 to {MAX_LAST}")
     return int(text)
 
 
@@ -191,9 +191,9 @@ def _is_number(text: str) -> bool:
 
 COMMANDS: Mapping[str, Command] = {
     "messages": Command("Show the newest messages of a room.", _accept_messages, _messages),
-    "delete": Command("Take a message's words away, and who said them.", _accept_delete, _delete),
+    "delete": Command("Delete a message's content and sender.", _accept_delete, _delete),
     "keep": Command("Let a room's messages expire after some days.", _accept_keep, _keep),
-    "ban": Command("Let a person in no more, and end their connections.", accept_ban, ban),
+    "ban": Command("Ban a person and end their connections.", accept_ban, ban),
     "unban": Command("Let a banned person in again.", accept_person, unban),
     "banned": Command("List those who are banned.", lambda _: None, banned),
 }

@@ -31,11 +31,11 @@ log = logging.getLogger(__name__)
 
 # Handlers that run at the same time: "Lambda instances". They mostly wait for the disk.
 WORKERS = 32
-# Handlers that only read, such as those of pings. SQLite's readers wait for nobody, so a few threads are enough.
+# Handlers that only read, such as those of pings. SQLite's readers do not wait, so a few threads are enough.
 READERS = 8
-# For how long somebody who goes on sending too many frames shall stay away.
+# How long a person who keeps sending too many frames shall stay away.
 RATE_LIMITED_SECONDS = 30.0
-# How exactly the gateway's limits of minutes and hours are kept.
+# How often the gateway's limits of minutes and hours are enforced.
 SWEEP_SECONDS = 5.0
 # Expired rows are invisible anyway; deleting them only frees the space.
 PURGE_SECONDS = 10 * 60.0
@@ -48,12 +48,12 @@ class Options:
     One person may send ``rate_limit`` messages a second (0: any number), and ``rate_burst`` at once; ``rate_burst_new``
     (0: the same) in the first minute; and ``frame_limit`` frames of any kind a second (0: any number).
     :mod:`backend.limits.actions` has the limits of single actions. ``most_connections`` of one person (0: any number).
-    One address may ask for ``token_limit`` tokens and ``ticket_limit`` tickets a second; ``proxies`` may say for whom
-    they ask (:mod:`backend.limits.addresses`).
+    One address may ask for ``token_limit`` tokens and ``ticket_limit`` tickets a second; ``proxies`` are trusted to
+    name the client (:mod:`backend.limits.addresses`).
 
     ``root`` is the folder with index.html. ``allowed_origins`` may use the server from pages on other hosts.
-    ``bounds`` are what one client may take below ASGI.
-    ``dev``: open pages are told when the page's files change.
+    ``bounds`` are the limits of one client below ASGI.
+    ``dev``: open pages reload when their files change.
     """
 
     host: str = "127.0.0.1"
@@ -121,13 +121,13 @@ class Service:
         self.gateway.attach(
             self.backend.handle, self.backend.routes, authorizer.authorize, reads=self.backend.reads
         )
-        # No socket outlives its process, so every record of a connection is one of an earlier life.
+        # No socket outlives its process, so every record of a connection is one of an earlier process.
         self.backend.connections.purge(map(connection_id_of, self.store.partitions(CONNECTION_PREFIX)))
 
     async def run_maintenance(self) -> None:
         """Enforce the gateway's limits and delete expired rows, until cancelled.
 
-        Between two batches of rows other writers have their turn, and the limits are kept.
+        Between two batches of rows other writers get their turn, and the limits are enforced.
         """
         loop = asyncio.get_running_loop()
         purge_at = loop.time()
@@ -146,7 +146,7 @@ class Service:
         try:
             return self.store.purge_expired()
         except StoreError as error:
-            log.warning("expired rows stay for now: %s", error)
+            log.warning("could not delete expired rows: %s", error)
             return 0
 
     def close(self, within: float) -> bool:

@@ -1,8 +1,8 @@
 """The commands ``ban``, ``unban`` and ``banned`` of ``python -m backend.admin``.
 
-They work beside a running server. The records of a banned person's connections are deleted, so they hear nothing
-more; their next frame is answered by ``bye``, and nobody lets them in again. The rooms are not told that they left:
-the command has no way to their connections. The next who comes or goes brings the right number.
+They work beside a running server. The records of a banned person's connections are deleted, so they get no more
+broadcasts; their next frame is answered by ``bye``, and they are not admitted again. The rooms get no departure: the
+command cannot reach their connections. The next arrival or departure brings the right count.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def accept_person(parser: argparse.ArgumentParser) -> None:
 def accept_ban(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``ban``."""
     accept_person(parser)
-    parser.add_argument("--reason", type=_reason, default="", help="a note for yourself; nobody else sees it")
+    parser.add_argument("--reason", type=_reason, default="", help="a note that only `banned` shows")
 
 
 def ban(store: Store, chosen: argparse.Namespace) -> Iterator[str]:
@@ -36,7 +36,7 @@ def ban(store: Store, chosen: argparse.Namespace) -> Iterator[str]:
     Bans(store).ban(chosen.user_id, chosen.reason)
     connections = Connections(store)
     ended = [connections.remove(connection_id) for connection_id in connections.of_person(chosen.user_id)]
-    yield f"Banned {chosen.user_id}; connections that hear nothing more: {len(ended)}"
+    yield f"Banned {chosen.user_id}; connections ended: {len(ended)}"
 
 
 def unban(store: Store, chosen: argparse.Namespace) -> Iterator[str]:

@@ -15,18 +15,18 @@ from backend.store.base import Store, StoreError
 
 log = logging.getLogger(__name__)
 
-# A write that takes longer has failed: a load balancer asks again after some seconds, and people wait no longer.
+# A write that takes longer has failed: a load balancer asks again after some seconds.
 HEALTH_SECONDS = 2.0
-# Who asks sooner shares the last write's answer, so that asking is no way to keep the disk busy.
+# Earlier requests share the last write's answer, so that requests cannot keep the disk busy.
 SHARED_SECONDS = 1.0
-# The row says nothing, and may go.
+# The row has no content and may expire.
 ROW_SECONDS = 60
 
 
 class Health:
     """A check of whether ``store`` takes a write, in a thread of ``workers``, which handlers use too.
 
-    ``monotonic`` (seconds) says how old an answer is, ``wall`` gives epoch seconds.
+    ``monotonic`` (seconds) measures the age of an answer, ``wall`` gives epoch seconds.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Health:
     async def is_good(self) -> bool:
         """Return whether a write that began at most a second ago has succeeded, within 2 s. A failure is logged once.
 
-        While one write is stuck no other begins, so that those who ask take one thread at most.
+        While one write is stuck no other begins, so that checks take one thread at most.
         """
         now = self._monotonic()
         if self._writing is None or (self._writing.done() and now - self._began >= SHARED_SECONDS):

@@ -25,9 +25,9 @@ log = logging.getLogger(__name__)
 CHANGES = "/dev/changes"
 #: How often the tree is looked at while a page listens. Some 200 files: a millisecond or two.
 PAUSE_SECONDS = 0.3
-#: What a page waits before it asks a server again that has gone.
+#: How long a page waits before it asks a stopped server again.
 RETRY_MILLISECONDS = 500
-#: What the page is made of. The runtime in static/vendor changes with `make setup` alone, and is half of all files.
+#: The page's sources. The runtime in static/vendor changes only with `make setup`, and is half of all files.
 WATCHED = ("index.html", "pyscript.toml", "app", "static")
 UNWATCHED = ("static/vendor",)
 _END_OF_HEAD = "</head>"
@@ -71,7 +71,7 @@ class Tree:
 
     def _statuses(self, paths: Iterable[Path]) -> Iterator[tuple[str, os.stat_result]]:
         for path in paths:
-            # Editors leave files of their own beside what they edit: .main.py.swp, main.py~.
+            # Editors leave other files beside the edited ones: .main.py.swp, main.py~.
             if path.name.startswith(".") or path.name.endswith("~"):
                 continue
             try:
@@ -141,7 +141,7 @@ class DevPages(Pages):
 def with_script(page: str, versions: Mapping[str, str]) -> str:
     """Return the page with the script at the end of its head; unchanged, with a warning, if that end is not found."""
     if page.count(_END_OF_HEAD) != 1:
-        log.warning("index.html has no one %s: it will not load itself again", _END_OF_HEAD)
+        log.warning("index.html has not exactly one %s: live reload is off", _END_OF_HEAD)
         return page
     known = " ".join(f'data-{kind}="{version}"' for kind, version in versions.items())
     script = f'<script type="module" src="static/dev/reload.js" id="dev-reload" {known}></script>'

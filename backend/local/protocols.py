@@ -1,20 +1,20 @@
 """Limits of one client below ASGI, which no handler sees.
 
 uvicorn trusts every client: it reads up to 256 KiB of frames in one turn of the event loop, answers every WebSocket
-PING, waits for ever for the rest of a request and for output to be read, and takes connections until the system has no
-files left. Two subclasses of its protocols bound that, and :class:`Guard` holds what they share:
+PING, waits without end for the rest of a request and for output to be read, and takes connections until the system has
+no files left. Two subclasses of its protocols limit, with a common :class:`Guard`:
 
 - how much is read in one turn, so that the parser never keeps the others waiting;
 - control and continuation frames a second, beyond which a connection is aborted;
 - the time for a request's head, and for its body: 408; the pieces that a body may come in: 400;
-- what somebody may send after the server closed the connection, whose answer uvicorn awaits: aborted;
+- the bytes that a client may send after the server's close frame, whose answer uvicorn awaits: aborted;
 - the time that output may lie unread, and that a closing connection may take: aborted;
 - connections in all (503), below the system's limit of files, and from one address (429);
 - a WebSocket handshake that websockets cannot read: answered and closed. uvicorn never answers it, and then fails at
   its own end.
 
-Written against the versions in ``WRITTEN_FOR``, of which it overrides and calls what is not public: a test fails when
-others are installed. Then read what changed in uvicorn's h11_impl and websockets_sansio_impl, and run `make attacks`.
+Written for the versions in ``WRITTEN_FOR``, since it overrides and calls private parts: a test fails when others are
+installed. Then read the changes of uvicorn's h11_impl and websockets_sansio_impl, and run `make attacks`.
 """
 
 from __future__ import annotations
@@ -54,14 +54,14 @@ REQUEST_SECONDS = 10.0
 # A body of 16 KiB (backend.auth.endpoints) comes in one piece, or in those of the network. A chunk of one byte costs
 # as much as one of a thousand.
 MAX_CHUNKS = 64
-# Output waits in the system's buffers first. Who takes none of it for a minute is gone, or means ill.
+# Output waits in the system's buffers first. A client that reads nothing for a minute is gone, or an attacker.
 UNREAD_SECONDS = 60.0
-# What was under way when our close frame came. Until the other side answers that, uvicorn goes on reading.
+# Bytes that were on the way when our close frame was sent. Until the other side answers it, uvicorn goes on reading.
 BYTES_AFTER_CLOSE = 128 * 1024
 # After a close everything has been sent; this is the time for the other side to take it.
 CLOSE_SECONDS = 5.0
 # An office of some 200 behind one address, each with an open WebSocket and those that bring the page. Never more than
-# half of all: the rest is for others.
+# half of all connections.
 CONNECTIONS_OF_ADDRESS = 1000
 # Files that are no connection: SQLite's, those of its readers, logs, a backup.
 RESERVED_FILES = 128
@@ -89,7 +89,7 @@ class Bounds:
 class Guard:
     """The connections by address, and the end of those that are overdue.
 
-    ``is_shared`` says of an address that it stands for many people: a proxy's. ``clock`` gives seconds.
+    ``is_shared`` tells whether many people share an address, as with a proxy. ``clock`` gives seconds.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class Guard:
         self._is_shared = is_shared
         most, most_of_address = bounds.max_connections, bounds.address_connections
         self._most = most or math.inf
-        # One address never takes all places.
+        # One address never takes all connections.
         self._most_of_address = max(1, min(most_of_address, self._most // 2)) if most_of_address else math.inf
         #: The rate of control and continuation frames of one connection; None: any.
         self.control_rate = (
@@ -133,7 +133,7 @@ class Guard:
         if len(self._transports) > self._most:
             if not self._warnings.take("all"):
                 log.warning(
-                    "no room for more than %d connections (MAX_CONNECTIONS, or `ulimit -n` raises that): %s is refused",
+                    "the limit of %d connections is reached (MAX_CONNECTIONS, or `ulimit -n`): %s is refused",
                     self._most,
                     address,
                 )
@@ -159,7 +159,7 @@ class Guard:
             del self._of_address[address]
 
     def sweep(self, connections: Iterable[object]) -> None:
-        """End what is overdue among uvicorn's connections. Called about once a second."""
+        """End the overdue ones of uvicorn's connections. Called about once a second."""
         now = self.clock()
         for connection in list(connections):
             if isinstance(connection, _Guarded):
@@ -255,7 +255,7 @@ class GuardedHttp(_Guarded, H11Protocol):
         can_answer = self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE)
         self._disconnect_application()
         if can_answer:
-            # What came before may have been a HEAD, whose answer has no words: the status is written by then.
+            # The request may have been a HEAD, whose answer has no body: the status is written by then.
             with contextlib.suppress(h11.LocalProtocolError):
                 super().send_400_response(msg)
         self.transport.close()
@@ -266,7 +266,7 @@ class GuardedHttp(_Guarded, H11Protocol):
         most = self._guard.bounds.request_seconds
         if not most or now - self._awaited_since < most or self.transport.is_closing():
             return
-        # Who has sent nothing at all, as browsers' spare connections, is not waiting for an answer.
+        # A client that has sent nothing at all, as a browser's spare connection, awaits no answer.
         has_begun = self.conn.their_state is h11.SEND_BODY or self.conn.trailing_data[0]
         if has_begun and self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             self.transport.write(_answer(408, "Request Timeout"))

@@ -1,8 +1,8 @@
 """The restore of a backup: ``python -m backend.restore BACKUP DATA``, while no server uses DATA.
 
 DATA becomes what BACKUP holds, in one transaction, and what it held before is lost. Every room begins a new epoch:
-pages that remember more than the backup knows drop what they remember and load the room anew, instead of taking new
-messages for old ones that have the same numbers. Records of connections are dropped; they were another life's.
+pages that have more than the backup drop it and load the room again, instead of taking new messages for old ones with
+the same numbers. Records of connections are dropped.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def restore(backup: Path, data: Path) -> int:
     make_file(data)
     owner = Lock(data)
     try:
-        # Everything is prepared aside, so that no moment shows the old messages under the old epochs.
+        # Everything is prepared in another file, so that the old messages never show under the old epochs.
         with snapshot.folder_beside(data) as folder:
             draft = folder / data.name
             snapshot.copy(backup, draft)

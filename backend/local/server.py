@@ -1,10 +1,10 @@
 """The server process: ``python -m backend.server``.
 
-Its settings: :mod:`backend.local.settings`. ``--dev``, which has no variable: tell open pages of changes
+Its settings: :mod:`backend.local.settings`. ``--dev``, which has no variable: live reload
 (:mod:`backend.local.live_reload`).
 
-SIGTERM or SIGINT: everybody is told ``bye`` and closed with 1001, newcomers are refused, and the process ends with
-exit code 0 within 5 seconds even if handlers hang or clients never answer. A second signal ends it at once.
+SIGTERM or SIGINT: every connection gets ``bye`` and is closed with 1001, new ones are refused, and the process ends
+with exit code 0 within 5 seconds even if handlers hang or clients never answer. A second signal ends it at once.
 """
 
 from __future__ import annotations
@@ -40,18 +40,18 @@ from chat.protocol import MAX_FRAME_BYTES, Bye, encode
 
 log = logging.getLogger(__name__)
 
-# A stop takes at most 5 s: 1 s for farewells, 1 s for uvicorn, 0.5 s for handlers (backend.local.web), and the rest for
-# a machine under load. Whatever hangs beyond that is cut off: every acknowledged message is already on disk.
+# A stop takes at most 5 s: 1 s for ``bye``, 1 s for uvicorn, 0.5 s for handlers (backend.local.web), and the rest for a
+# machine under load. Anything that hangs longer is cut off: every acknowledged message is already on disk.
 BYE_SECONDS = 1.0
 GRACE_SECONDS = 1
 WATCHDOG_SECONDS = 4.0
 # Connections that wait to be accepted: a restart brings everyone back within seconds.
 BACKLOG = 2048
 # Connections that asyncio accepts in one turn of its loop. Without files left it tries, and logs, as often. A handshake
-# takes some 2 ms: while somebody opened connections without end, another person's ack took 214 ms at 32, 60 ms at 4.
+# takes some 2 ms: while one client opened connections without end, another person's ack took 214 ms at 32, 60 ms at 4.
 ACCEPTED_AT_ONCE = 4
-# How long Python lets one thread compute before another may. Its own 5 ms, for each of several threads that read
-# history, is what everybody else would wait for at each step of an ack.
+# How long Python lets one thread compute before another may. With the default of 5 ms an ack would wait, at each step,
+# for each of several threads that read history.
 SWITCH_SECONDS = 0.0005
 
 
@@ -100,7 +100,7 @@ def allow_many_connections() -> None:
     """Open as many files as the system lets this process: the usual first limit is 1,024, a socket each."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
-        # Systems that name no hard limit may still refuse "infinity"; what we had is good enough then.
+        # Systems without a hard limit may still refuse "infinity"; then the old limit stays.
         with contextlib.suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
@@ -112,8 +112,9 @@ class TokenRedactingFilter(logging.Filter):
     """A filter that redacts tokens in every line, and drops uvicorn's repeated lines."""
 
     _TOKEN = re.compile(r"(token=)[^&\s\"']+")
-    # uvicorn says so each time, as often as somebody likes: of every handshake that was answered with a status, of
-    # requests that cannot be read (backend.local.protocols says it sparingly), and of an Upgrade to something else.
+    # uvicorn logs each of these, at any rate that clients choose: every handshake that was answered with a status,
+    # requests that cannot be read (backend.local.protocols logs them at a limited rate), and an Upgrade to something
+    # else.
     _SAID_ELSEWHERE = (
         "ASGI callable returned without completing handshake",
         "Invalid HTTP request received",
@@ -126,7 +127,7 @@ class TokenRedactingFilter(logging.Filter):
             return False
         message = record.getMessage()
         if message.startswith("Invalid UTF-8 sequence"):
-            record.exc_info = None  # uvicorn shows where in itself it found a client's mistake
+            record.exc_info = None  # the traceback shows uvicorn's code for a client's mistake
         record.msg, record.args = self._TOKEN.sub(r"\1***", message), ()
         return not message.startswith(self._SAID_ELSEWHERE)
 
@@ -146,8 +147,8 @@ def warn_of_plain_http(host: str) -> None:
     """Warn if other machines may read the traffic."""
     if not is_loopback(host):
         log.warning(
-            "HOST=%s: this server speaks plain HTTP. Unless a proxy with TLS stands before it, messages, and the "
-            "secrets by which people are known, go over the network in clear: docs/deploying.md",
+            "HOST=%s: this server speaks plain HTTP. Without a proxy for TLS in front of it, messages and the "
+            "secrets that identify people are sent unencrypted: docs/deploying.md",
             host,
         )
 
@@ -202,7 +203,7 @@ async def serve(app: Starlette, listener: socket.socket, options: Options) -> No
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # PROXIES says whom to believe (backend.local.web)
+        proxy_headers=False,  # done by backend.local.web, for PROXIES only
         timeout_graceful_shutdown=GRACE_SECONDS,
         backlog=ACCEPTED_AT_ONCE,
     )
@@ -236,7 +237,7 @@ def _print(line: str) -> None:
     try:
         print(line, flush=True)
     except OSError:
-        # What stays in the buffer would fail again when the process ends.
+        # The rest of the buffer would fail again when the process ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

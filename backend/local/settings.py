@@ -55,7 +55,7 @@ def read_options(arguments: Sequence[str], environment: Mapping[str, str]) -> Op
     bounds = Bounds(**{field.name: chosen.pop(field.name) for field in fields(Bounds)})
     options = Options(bounds=bounds, **chosen)
     if options.dev and not is_loopback(options.host):
-        raise Unusable(f"--dev serves this machine alone: HOST must be 127.0.0.1, not {options.host!r}")
+        raise Unusable(f"--dev is for this machine only: HOST must be 127.0.0.1, not {options.host!r}")
     return options
 
 
@@ -124,9 +124,7 @@ SETTINGS = (
     Setting("DATA", lambda _, value: Path(value), "SQLite file; its folder is made"),
     Setting("ROOT", _root, "folder with the page: the source tree, or a built site"),
     Setting("ALLOWED_ORIGINS", _origins, "other hosts' pages that may connect, and hosts to answer to"),
-    Setting(
-        "PROXIES", _proxies, "addresses or networks that are believed to say in X-Forwarded-For who asks"
-    ),
+    Setting("PROXIES", _proxies, "addresses or networks of proxies whose X-Forwarded-For is trusted"),
     Setting("TOKEN_LIFETIME", _seconds, "seconds"),
     Setting("IDLE_SECONDS", _seconds, "idle connections are closed"),
     Setting("DURATION_SECONDS", _seconds, "all connections are closed"),

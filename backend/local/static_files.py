@@ -55,7 +55,7 @@ _ALONE = frozenset(
     {"pyscript.toml"}
     | {f"{name}{end}" for name in ("index.html", "service-worker.js") for end in ("", ".br", ".gz")}
 )
-# Folders of which every file is public. In assets/, of a built site, each name belongs to one content for ever.
+# Folders of which every file is public. In assets/, of a built site, a file never changes under its name.
 _STATIC, _ASSETS = "static", "assets"
 FOR_EVER = "public, max-age=31536000, immutable"
 ASK_AGAIN = "no-cache"

@@ -43,11 +43,11 @@ from backend.local.static_files import Pages, Policy
 log = logging.getLogger(__name__)
 access_log = logging.getLogger("backend.access")
 
-# What the application waits for handlers when it ends; part of the 5 s that a stop may take (backend.local.server).
+# How long the end waits for handlers; part of the 5 s that a stop may take (backend.local.server).
 CLOSE_SECONDS = 0.5
 # How long a browser may remember that a page of another host is allowed.
 PREFLIGHT_SECONDS = 600
-# How long an address that asks too often waits for the answer that says so.
+# How long a 429 is delayed.
 REFUSAL_SECONDS = 1.0
 # Of a path, which may have 64 KiB, in the log.
 LOGGED_CHARACTERS = 256
@@ -153,8 +153,8 @@ class SecurityHeadersMiddleware:
 class HostMiddleware:
     """The check of Host on a server bound to this machine: loopback names, and the hosts of ALLOWED_ORIGINS.
 
-    Else a page whose name its owner lets point at 127.0.0.1 would be of the same origin as the server, and read what
-    people say here (DNS rebinding). A page of ALLOWED_ORIGINS may come by any name: it says itself where it is from.
+    Otherwise a page whose host name resolves to 127.0.0.1 would have the same origin as the server, and could read the
+    chat (DNS rebinding). A page of ALLOWED_ORIGINS may use any host name: its Origin identifies it.
     """
 
     def __init__(
@@ -169,7 +169,7 @@ class HostMiddleware:
         """Pass a request on, or refuse it with 403 and the name of the setting."""
         headers = Headers(scope=scope) if scope["type"] in ("http", "websocket") else Headers()
         host, origin = headers.get("host"), headers.get("origin")
-        # What names no host comes from no browser.
+        # A request without Host comes from no browser.
         if host is None or self._is_known(host_name(host)) or origin in self._allowed:
             await self._app(scope, receive, send)
             return
@@ -201,7 +201,7 @@ def _remedy(host: str, origin: str | None) -> str:
 class Origins:
     """The pages that may use this server: its own, and those of the listed origins.
 
-    What sends no Origin is no page of a browser, and nothing that this check could protect.
+    A request without Origin comes from no page of a browser, and needs no check.
     """
 
     def __init__(self, allowed: frozenset[str], clock: Callable[[], float] = time.monotonic) -> None:
@@ -267,7 +267,7 @@ class HttpEndpoint:
         source = _source(request)
         client = request.client.host if request.client else None
         if wait := self._addresses.wait(self._path, client, forwarded="x-forwarded-for" in request.headers):
-            # At once it would be asked for again at once, by who does not heed the answer.
+            # Without the delay a client that ignores Retry-After would ask again at once.
             await asyncio.sleep(REFUSAL_SECONDS)
             return _json(too_many_requests(), {"Retry-After": str(wait)})
         try:

@@ -34,17 +34,17 @@ class Dispatcher:
         self._gateway.post_many(connection_ids, encode(frame))
 
     def post_to_room(
-        self, room_id: str, frame: DownFrame, *, sender: str, to_sender: bool, most: int | None = None
+        self, room_id: str, frame: DownFrame, *, sender: str, to_sender: bool, max_members: int | None = None
     ) -> list[Departure]:
         """Post to everybody in a room, to the sender's own connection only if asked; return the departures of those
         that were gone.
 
-        Nobody gets it if the room has over ``most`` connections.
-        Whoever is in the room when this begins gets it: whoever enters later reads the log. A delivery that failed
-        is not tried again: the page notices the gap by ``seq`` and ``pong.heads``.
+        Nothing is posted if the room has over ``max_members`` connections. The members at the begin get it: a later one
+        reads the log. A delivery that failed is not tried again: the page notices the gap by ``seq`` and
+        ``pong.heads``.
         """
-        members = self._connections.members(room_id, limit=None if most is None else most + 1)
-        if most is not None and len(members) > most:
+        members = self._connections.members(room_id, limit=None if max_members is None else max_members + 1)
+        if max_members is not None and len(members) > max_members:
             return []
         if not to_sender:
             members = [member for member in members if member != sender]
@@ -52,13 +52,13 @@ class Dispatcher:
         failed = sum(delivery is Delivery.FAILED for delivery in results.values())
         if failed:
             log.warning(
-                "a %s frame reached %d of %d connections; %d could not take it",
+                "a %s frame reached %d of %d connections; %d failed",
                 frame.type,
                 len(results) - failed,
                 len(results),
                 failed,
             )
-        # The sender has just spoken; should it be gone by now, its own $disconnect removes it.
+        # If the sender is gone by now, its $disconnect removes it.
         return self._forget(
             member for member, delivery in results.items() if delivery is Delivery.GONE and member != sender
         )

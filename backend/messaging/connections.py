@@ -3,15 +3,15 @@
     CONNECTION#<id>  METADATA           who it is, and whether it is pending or active
     CONNECTION#<id>  ROOM#<room>        one for each room it is in
     USER#<uid>       CONNECTION#<id>    a person's connections
-    ROOM#<room>      CONNECTION#<id>    a room's connections, whom a broadcast reaches, with their people's names
+    ROOM#<room>      CONNECTION#<id>    a room's connections, the recipients of a broadcast, with their people's names
 
 A connection begins as *pending*: while ``$connect`` runs, its socket does not exist yet, and posting to it answers
 Gone. Its first frame, ``hello``, makes it *active*. Gone removes active connections only.
 
-The rule that leaves no ghosts: nothing is written for a connection except in a transaction that checks that its
-METADATA record still exists, and removal deletes METADATA first. Whatever was written before that is seen by the
-consistent read that follows it; whatever comes later fails. Of several removals at once, the one that deleted
-METADATA is told what was removed, so that a departure is announced once.
+The rule against stale records: nothing is written for a connection except in a transaction that checks that its
+METADATA record still exists, and removal deletes METADATA first. Records written before that are seen by the consistent
+read that follows; later writes fail. Of several removals at once, the one that deleted METADATA returns the departure,
+so that it is announced once.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from backend.store.base import (
 from backend.store.retry import Retry
 from chat.protocol import MAX_ROOMS_PER_HELLO
 
-# The article's last net against zombie records. API Gateway itself ends a connection after 2 h.
+# The article's last measure against zombie records. API Gateway itself ends a connection after 2 h.
 EXPIRY_SECONDS = 24 * 3600
 # API Gateway ends a connection after 2 h; a record that is older was missed by $disconnect.
 MAX_CONNECTION_SECONDS = 3 * 3600
@@ -177,7 +177,7 @@ class Connections:
     def remove(self, connection_id: str) -> Departure | None:
         """Delete every record of a connection. Again, or from several sides at once, is no error.
 
-        Returns what it was in, once: None if somebody else was first.
+        Returns its departure, once: None if another call was first.
         """
         return self._remove(connection_id, Exists())
 
@@ -222,7 +222,7 @@ class Connections:
                 except ConditionFailed:
                     if self.get(connection_id) is not None:
                         return None
-                    break  # somebody else removed METADATA first; see what is left
+                    break  # another call removed METADATA first; see what is left
             else:
                 removed += items
         return _departure(removed)
@@ -312,7 +312,7 @@ def _entering(connection: Connection, room_id: str, since: int) -> tuple[Action,
         "userId": connection.user_id,
         "name": connection.name,
         "since": since,
-        # Who stays silent beyond the token's end hears nothing more; who speaks is told to renew it.
+        # A connection gets no broadcasts after its token has expired; its next frame is answered by ``bye``.
         "expiresAt": min(connection.expires_at, connection.token_expires_at),
     }
     return Put({"pk": here, "sk": room, "roomId": room_id, "expiresAt": connection.expires_at}), Put(member)

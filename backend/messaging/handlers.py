@@ -4,21 +4,20 @@
 ``body`` goes back to the sender as a frame (a route response). Nothing here knows asyncio, sockets or SQL: store,
 gateway, clock and identifiers come from outside.
 
-What may go wrong and who says so:
+Errors and their answers:
 
 - a frame that is malformed, unknown or not allowed: an ``error`` frame, or a ``nack`` when it is a message;
 - a connection without a record, or whose token has expired: ``bye`` with ``reconnect`` and the connection is closed;
-- a handshake that no authorizer has seen (:mod:`backend.auth.authorizer` says whom an event comes from): 401; one of a
-  person who is banned: 403;
+- a handshake that no authorizer has checked (:mod:`backend.auth.authorizer`): 401; one of a banned person: 403;
 - a store that cannot be written, because its disk is full: a ``nack`` for a message, 503 for a handshake;
-- connections of one person beyond 20: the oldest is told ``bye`` when another one says ``hello``, since after a change
-  of networks it is most likely one that nobody is behind; beyond twice as many the handshake is answered by 429;
+- connections of one person beyond 20: the oldest gets ``bye`` when a new one sends ``hello``, since after a change of
+  networks it is most likely dead; beyond twice as many the handshake is answered by 429;
 - frames that come faster than :mod:`backend.limits.actions` allows: nothing, since the page asks again; ``bye`` for
 ``hello``,
   and 429 for a handshake;
 - a page that speaks another version of the protocol: ``bye`` without ``reconnect``, and the connection is closed;
-- anything unexpected: the exception leaves ``handle``, the gateway answers "Internal server error" and the
-  connection lives.
+- anything unexpected: the exception leaves ``handle``, the gateway answers "Internal server error" and the connection
+  stays open.
 """
 
 from __future__ import annotations
@@ -74,12 +73,12 @@ log = logging.getLogger(__name__)
 
 # What a nack for a room that is too busy asks the page to wait.
 BUSY_RETRY_SECONDS = 1.0
-# And for a store that cannot be written: nobody frees a disk sooner.
+# And for a store that cannot be written: a disk is not freed sooner.
 UNAVAILABLE_RETRY_SECONDS = 5.0
-# Tabs of one person, each with the link that it replaces, and those that are open still for the server alone: a phone
+# Tabs of one person, each with the link that it replaces, and dead connections that the server has not noticed: a phone
 # that loses its network leaves one each time, for up to 10 minutes (IDLE_SECONDS).
 MAX_CONNECTIONS_PER_PERSON = 20
-# For how long the one that has to go stays away: its return costs another one.
+# How long a connection that was closed for too many waits: its return closes another one.
 CROWDED_RETRY_SECONDS = 60.0
 
 T = TypeVar("T")
@@ -120,9 +119,9 @@ class Backend:
     """The handler of all events. One instance serves all connections from any number of threads.
 
     ``clock`` gives epoch seconds, ``new_id`` a fresh identifier of at most 64 printable ASCII characters,
-    ``may_join(user_id, room_id)`` decides who gets into a room, ``rate`` is what one person may send (None: all),
-    ``actions`` what else they may do, by ``monotonic`` seconds (None: all). ``most_connections``: of one person (0: any
-    number).
+    ``may_join(user_id, room_id)`` decides who gets into a room, ``rate`` limits one person's messages (None: no limit),
+    ``actions`` their other frames, by ``monotonic`` seconds (None: no limit). ``most_connections``: of one person (0:
+    any number).
     """
 
     def __init__(
@@ -169,7 +168,7 @@ class Backend:
         return frozenset(frame.action for frame in (Ping, Sync, History))
 
     def handle(self, event: Event, context: object = None) -> Response:
-        """Answer one event. ``context`` is Lambda's and unused. What it raises is the gateway's to report."""
+        """Answer one event. ``context`` is Lambda's and unused. The gateway reports exceptions."""
         kind = event["requestContext"]["eventType"]
         if kind == "CONNECT":
             return self._connect(event)
@@ -190,9 +189,9 @@ class Backend:
             log.error("connection refused: %s", error)
             return {"statusCode": 401, "body": "Unauthorized"}
         if self._actions.wait_to_open(identity.user_id):
-            log_refusal("connection refused: too soon after others", source_of(event), identity.user_id)
+            log_refusal("connection refused: too many at once", source_of(event), identity.user_id)
             return {"statusCode": 429, "body": "Too many connections"}
-        # Counted before it is written: of those that come at the same moment some more may get in.
+        # Counted before it is written: of those that come at the same time some more may be admitted.
         most = 2 * self._most_connections
         if most and self.connections.has_at_least(identity.user_id, most):
             log_refusal(f"connection refused: {most} of them", source_of(event), identity.user_id)
@@ -221,7 +220,7 @@ class Backend:
             answer = self._answer(event, event.get("body") or "")
         except CloseConnection as error:
             person = (event["requestContext"].get("authorizer") or {}).get("principalId", "")
-            log_refusal(f"connection {connection_id} dismissed: {error}", source_of(event), person)
+            log_refusal(f"connection {connection_id} closed: {error}", source_of(event), person)
             bye = Bye(reason=error.reason, reconnect=error.reconnect, retry_after=error.retry_after)
             self._dispatcher.post(connection_id, bye)
             self._dispatcher.close_connection(connection_id)
@@ -261,7 +260,7 @@ class Backend:
             raise CloseConnection("token_expired")
         return connection
 
-    # --- one method for each action; what it returns goes back to the sender ---
+    # --- one method for each action; its result goes back to the sender ---
 
     def _hello(self, connection: Connection, frame: Hello) -> None:
         """Activate, enter the rooms, then read them: a message sent meanwhile is broadcast to it."""
@@ -314,7 +313,7 @@ class Backend:
         for position in positions:
             delivery = self._dispatcher.post(connection.connection_id, self._missed(position))
             if delivery is not Delivery.DELIVERED:
-                return delivery  # gone, or so slow that the page will ask again anyway
+                return delivery  # gone, or so slow that the page will ask again
         return Delivery.DELIVERED
 
     def _missed(self, position: RoomPosition) -> Batch | Error:
@@ -322,7 +321,7 @@ class Backend:
         try:
             return self.rooms.read_after(position.room_id, position.after, position.epoch)
         except Exception:
-            log.exception("what was missed in %s cannot be read", position.room_id)
+            log.exception("could not read the missed messages of %s", position.room_id)
             return Error(
                 code="internal", message=f"{position.room_id} cannot be read now", room_id=position.room_id
             )
@@ -380,7 +379,7 @@ class Backend:
             raise RequestRejected("not_in_room", f"roomId: enter {frame.room_id} before you type there")
         self._presence.typing(connection, frame.room_id)
 
-    # --- who may ---
+    # --- permissions ---
 
     def _admit(self, connection: Connection, room_id: str) -> None:
         if not self._may_join(connection.user_id, room_id):

@@ -5,16 +5,15 @@
     DEDUPE#<uid>       <clientMessageId>     what that person's message became
 
 ``seq`` is dense from 1 in each room. One transaction takes the next seq, writes the dedupe record and the message, and
-what the sender has spent of the rate limit (:mod:`backend.limits.rate_limit`); so a message that is sent again gets
-its first answer again, whatever broke in between. Dedupe records live as long as their messages. An ``epoch`` names
-one history: after a backup is restored under a new one, pages drop what they remember.
+updates the sender's rate limit (:mod:`backend.limits.rate_limit`); so a message that is sent again gets its first
+answer again, whatever failed in between. Dedupe records expire with their messages. An ``epoch`` names one history:
+after a backup is restored under a new one, pages drop the old history.
 
-Who writes a head has read it, and holds it to two conditions: its epoch is the same, and the log has no next row.
-So appending is safe beside :mod:`backend.messaging.moderation`, which changes a head under a new epoch and the same
-seq.
+A head is written under two conditions: its epoch is as it was read, and the log has no next row. So appending is safe
+beside :mod:`backend.messaging.moderation`, which changes a head under a new epoch and the same seq.
 
-Messages may expire (:func:`backend.messaging.moderation.keep_messages`). What lies before a missing row is then out of
-reach, so that everybody reads a history without holes: it begins behind the newest of them.
+Messages may expire (:func:`backend.messaging.moderation.keep_messages`). Rows before a missing one are then not read,
+so that a history has no gaps: it begins after the newest of them.
 """
 
 from __future__ import annotations
@@ -81,8 +80,8 @@ class Sender:
 class Head:
     """A room's HEAD row; without one, the head of a room without messages.
 
-    ``keep_seconds``: how long messages are kept; 0: for ever, again; None: for ever, as ever. ``last_expires_at``:
-    epoch seconds at which the newest message expires; None: never.
+    ``keep_seconds``: how long messages are kept; 0: forever again; None: forever, as always. ``last_expires_at``: epoch
+    seconds at which the newest message expires; None: never.
     """
 
     room_id: str
@@ -126,7 +125,7 @@ class Head:
 class Appended:
     """A stored message: the ack for its sender, and the broadcast.
 
-    ``message`` is None for a duplicate: the room has heard it, or learns of it from ``pong.heads``.
+    ``message`` is None for a duplicate: the room has it, or notices it by ``pong.heads``.
     """
 
     ack: Ack
@@ -141,7 +140,7 @@ def may_join(user_id: str, room_id: str) -> bool:
 class Rooms:
     """The logs of all rooms. ``clock`` gives epoch seconds, ``new_id`` a fresh identifier.
 
-    ``rate`` is what one person may send; None: as much as they like.
+    ``rate`` is the limit of one person; None: no limit.
     """
 
     def __init__(
@@ -161,12 +160,12 @@ class Rooms:
         self._locks = RoomLocks()
 
     def append(self, sender: Sender, frame: SendMessage) -> Appended:
-        """Store a message for good. Raises ReusedId, TooFast, and Conflict if the room stays too busy.
+        """Store a message. Raises ReusedId, TooFast, and Conflict if the room stays too busy.
 
-        What is stored already is acknowledged however fast the sender is, and costs nothing of the limit.
+        A message that is stored already is acknowledged regardless of the limit, and does not count.
         """
-        # Threads of one process take turns instead of outrunning each other; the compare-and-set inside is for
-        # other processes. Measured with 300 people who speak at once: no message is turned away as busy.
+        # Threads of one process take turns; the compare-and-set inside is for other processes. Measured with 300 people
+        # who send at once: no message is refused as busy.
         with self._locks.of(frame.room_id):
             return self._retry.run(lambda: self._append_once(sender, frame))
 
@@ -193,8 +192,8 @@ class Rooms:
         """Return one page of the messages after ``after``.
 
         ``after`` None, another epoch, or an ``after`` beyond the head (a history that was restored) give the newest
-        page. So does a gap of more than 500, or one that is not whole any more, marked ``limited``. Who knows the room
-        as one without messages asks for what follows 0, whatever its epoch.
+        page. So does a gap of more than 500, or one with missing messages, marked ``limited``. A page that knows the
+        room as empty asks for messages after 0, whatever the epoch.
         """
         head = read_head(self._store, room_id)
         is_known = epoch in (None, head.epoch) or (epoch == EMPTY_EPOCH and after == 0)
@@ -262,7 +261,7 @@ class Rooms:
             if key in error.failed and (first := self._first_ack(key, frame, head)) is not None:
                 return Appended(first, None)
             raise Conflict(
-                f"somebody else wrote into {frame.room_id} first, or as {sender.user_id}"
+                f"another writer changed {frame.room_id}, or wrote as {sender.user_id}, first"
             ) from error
         return Appended(ack, _message(ack, sender, frame.content))
 
@@ -293,8 +292,8 @@ class Rooms:
             items = self._contiguous_back(head, items, head.seq)
         messages = _fitting(head, items)[::-1]
         if not messages and head.has_expired(self._clock()):
-            # Pages of earlier versions know the room as complete if the head is what they have, and ask for ever if it
-            # lies beyond. Newer ones go on from ``next``.
+            # Pages of earlier versions consider the room complete if the head is what they have, and ask without end if
+            # it lies beyond. Newer ones go on from ``next``.
             newest = head.seq if missing_after is None else missing_after
             return _batch(head, [], ref, newest=newest, following=head.seq, complete=True, limited=limited)
         # Beside a running transaction DynamoDB may show the head and not yet its message. A page that gets a head

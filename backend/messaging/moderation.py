@@ -1,7 +1,7 @@
 """The operator's changes to a room's messages: delete one, or let all expire. On any store, beside running servers.
 
-Both give the room a new epoch in the transaction that changes it: pages that hold what is gone notice at their next
-heartbeat, or when they come back, drop the room and load it anew.
+Both give the room a new epoch in the transaction that changes it: pages notice it at their next heartbeat, or when they
+come back, drop the room and load it again.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ from backend.store.base import (
 from backend.store.retry import Retry
 from chat.protocol import Message
 
-# A page sends what it kept for up to three days, and expects that the server knows it from then: dedupe records live
-# as long as their messages. One more day is for clocks, and for a page that was closed on the last of the three.
+# A page sends messages of its outbox for up to three days, and expects that the server recognizes them: dedupe records
+# expire with their messages. One more day is for clocks, and for a page that was closed on the third.
 MIN_KEEP_SECONDS = 4 * 24 * 3600
 # A transaction checks the head, and writes a message and its dedupe record each time.
 _MESSAGES_AT_ONCE = (MAX_ACTIONS - 1) // 2
 
 
-# What stands in place of a deleted message: what pages show that know no deleted ones. No person has this id.
+# The fields of a deleted message, for pages that do not know deletion. No person has this id.
 DELETED_CONTENT = DELETED_SENDER_ID = "[deleted]"
 DELETED_SENDER_NAME = "—"
 
@@ -119,16 +119,16 @@ def keep_messages(
     new_id: Callable[[], str] = new_epoch,
     retry: Retry | None = None,
 ) -> int:
-    """Let the messages of a room expire ``seconds`` after they were said, those of the past too; None: never.
+    """Let the messages of a room expire ``seconds`` after they were sent, those of the past too; None: never.
 
-    Returns how many of the past got another expiry. What had expired stays gone. Done again after it was cut short, it
-    goes on. Raises CannotModerate for a room without messages, for fewer than four days, and when somebody else
-    decides otherwise meanwhile; Conflict when the room stays too busy.
+    Returns how many of the past got another expiry. Expired messages stay gone. After an interruption, call it again.
+    Raises CannotModerate for a room without messages, for fewer than four days, and when another call changes the
+    setting meanwhile; Conflict when the room stays too busy.
     """
     if seconds is not None and seconds < MIN_KEEP_SECONDS:
         days = MIN_KEEP_SECONDS // (24 * 3600)
         raise CannotModerate(
-            f"messages are kept for at least {days} days: pages send what waits for up to three days, and what "
+            f"messages are kept for at least {days} days: pages send waiting messages for up to three days, and what "
             "they sent must be known until then"
         )
     if seconds is None and not _existing(store, room_id).has_gaps:
@@ -169,7 +169,7 @@ def _set_expiries(store: Store, head: Head, after: int) -> tuple[int, int] | Non
             store.transact([is_still_wanted, *_expiries(store, head, changes)])
         except ConditionFailed as error:
             if is_still_wanted.key in error.failed:
-                raise CannotModerate(f"somebody else decided how long {head.room_id} is kept") from None
+                raise CannotModerate(f"another command changed how long {head.room_id} is kept") from None
             raise Conflict("a message was deleted, or expired, meanwhile") from error
     return len(changes), int(items[-1]["sk"])
 
@@ -191,7 +191,7 @@ def _expiries(store: Store, head: Head, items: Iterable[Item]) -> Iterator[Actio
 def _existing(store: Store, room_id: str) -> Head:
     head = read_head(store, room_id)
     if head.condition == NotExists():
-        raise CannotModerate(f"nobody has written into a room {room_id}")
+        raise CannotModerate(f"there are no messages in {room_id}")
     return head
 
 
@@ -201,4 +201,4 @@ def _write_head(store: Store, head: Head, wanted: Head, *more: Action) -> None:
     try:
         store.transact([Put(wanted.item(), head.condition), nothing_was_said, *more])
     except ConditionFailed as error:
-        raise Conflict(f"somebody wrote into {head.room_id} meanwhile") from error
+        raise Conflict(f"{head.room_id} was changed meanwhile") from error

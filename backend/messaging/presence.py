@@ -1,7 +1,7 @@
 """Presence: people in a room, and typing, broadcast as they happen and never stored.
 
-All of it is soft state. A frame that is lost is made good by the next one, since ``count`` is a number of people and
-never a difference; nothing waits for these frames, and a failure to send one is logged and stops nothing.
+All of it is soft state. A lost frame is repaired by the next one, since ``count`` is a number of people and never a
+difference; nothing waits for these frames, and a failure to send one is only logged.
 """
 
 from __future__ import annotations
@@ -17,11 +17,10 @@ from chat.protocol import Presence, TypingNotice
 
 log = logging.getLogger(__name__)
 
-# Rooms with more connections than this hear of no arrival, no departure and nobody's writing: if everybody in a room of
-# n comes back after a restart, telling all of all is n²/2 frames, 5,000 for 100 connections and 500,000 for 1,000. In
-# such a crowd nobody follows who comes and goes; newcomers alone are told that there are at least so many. So entering
-# costs the same however large the room is. Writing would cost twice as many frames as the messages themselves
-# (docs/scaling.md).
+# Rooms with more connections than this get no arrivals, departures or typing: if all people in a room of n come back
+# after a restart, announcing each to all is n²/2 frames, 5,000 for 100 connections and 500,000 for 1,000. Only the new
+# connection gets a count, "at least so many", so entering costs the same however large the room is. Typing would cost
+# twice as many frames as the messages themselves (docs/scaling.md).
 MAX_PRESENCE_RECIPIENTS = 100
 # Names in one frame, which holds 1,000 at most and should stay under 32 KiB; the count is right without the others.
 MAX_NAMES = 100
@@ -39,9 +38,8 @@ class PresenceTracker:
     def arrived(self, connection: Connection, room_id: str, *, entered: bool) -> None:
         """Announce a connection in a room, which it ``entered`` only now or was in already.
 
-        The room hears of it if this is the person's first connection there; otherwise only the connection itself
-        is told how many people there are. Of a room with over 100 connections 101 are read, and the count says how
-        many people there are at least.
+        The room gets the arrival if this is the person's first connection there; otherwise only the connection itself
+        gets the count. Of a room with over 100 connections 101 are read, and the count is a minimum.
         """
         with self._in_order(room_id):
             members = self._connections.present(room_id, limit=MAX_PRESENCE_RECIPIENTS + 1)
@@ -74,7 +72,7 @@ class PresenceTracker:
                 notice,
                 sender=connection.connection_id,
                 to_sender=False,
-                most=MAX_PRESENCE_RECIPIENTS,
+                max_members=MAX_PRESENCE_RECIPIENTS,
             )
         )
 
@@ -93,13 +91,13 @@ class PresenceTracker:
             with self._locks.of(room_id):
                 yield
         except Exception as error:
-            log.warning("a room was not told who is there", exc_info=error)
+            log.warning("presence broadcast failed", exc_info=error)
 
 
 def _is_first(connection: Connection, members: Sequence[Member]) -> bool:
     """Return whether this is the earliest connection of its person among ``members``.
 
-    Two that enter at once see each other: then it is the earlier, or by its id one of both.
+    Of two that enter at once it is the earlier, or the one with the smaller id.
     """
     own = [(m.since, m.connection_id) for m in members if m.user_id == connection.user_id]
     return bool(own) and min(own)[1] == connection.connection_id

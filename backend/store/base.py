@@ -8,13 +8,13 @@ What every store promises, and the contract suite in tests/backend checks:
 
 - Reads are consistent: what a finished write stored is seen by every read that begins later.
 - Sort keys are ordered by their UTF-8 bytes.
-- An expired item (``expiresAt`` not later than now) is absent everywhere: in reads, and for conditions.
-  Databases delete it whenever they come to it; AWS says "within a few days".
+- An expired item (``expiresAt`` not later than now) is absent everywhere: in reads, and for conditions. Databases
+  delete it later; AWS says "within a few days".
 - ``transact`` applies all of its actions or none.
 
     StoreError
     ├── ConditionFailed    a condition did not hold; ``failed`` says at which keys. Nothing was written
-    ├── Conflict           somebody else wrote at the same time. Nothing was written; the same again may succeed
+    ├── Conflict           another writer wrote at the same time. Nothing was written; the same again may succeed
     └── StoreUnavailable   the database cannot be opened, read or written at all; the text names it
 """
 

@@ -4,14 +4,14 @@ The table has the text keys ``pk`` (partition) and ``sk`` (sort), no index, and 
 text by its UTF-8 bytes and deletes expired items within days, so both reads and conditions judge ``expiresAt``
 themselves. Every read is consistent; nothing scans.
 
-What is particular here:
+Differences from SQLite:
 
 - A transaction that botocore sends again, because an answer was lost, is done once: botocore gives each call of
   ``transact_write_items`` a ClientRequestToken, and AWS remembers it for ten minutes. ``put_item`` and
   ``delete_item`` have none, so a conditional ``put`` or ``delete`` whose answer was lost may fail at its own
   success. Where that matters, use ``transact``, which costs twice.
-- While a transaction is being applied, a query may see one half of it (AWS calls that read-committed). Whoever reads
-  after ``transact`` has returned sees all of it.
+- While a transaction is being applied, a query may see one half of it (AWS calls that read-committed). Reads after
+  ``transact`` has returned see all of it.
 - A write to an item that is part of a running transaction is a Conflict, where SQLite would wait.
 
 IAM knows no action for transactions: the calls made here need GetItem, BatchGetItem, Query, PutItem, DeleteItem and
@@ -48,8 +48,8 @@ PARTITION_KEY = "pk"
 SORT_KEY = "sk"
 TTL_ATTRIBUTE = "expiresAt"
 
-# DynamoDB lies in the same region and answers within some 10 ms: what takes so much longer is not coming. With
-# three attempts and the pauses between them a call has failed after 9 to 12 s, below any sensible Lambda timeout.
+# DynamoDB is in the same region and answers within some 10 ms: an answer that takes so much longer is lost. With three
+# attempts and the pauses between them a call has failed after 9 to 12 s, below any sensible Lambda timeout.
 CONNECT_TIMEOUT_SECONDS = 1.0
 READ_TIMEOUT_SECONDS = 2.0
 ATTEMPTS = 3
@@ -59,7 +59,7 @@ THREADS = 32
 # Items that a page of a query is asked for at most; 1 MB holds fewer or more, and DynamoDB decides.
 MAX_ITEMS = 1000
 
-# "Absent" and "there" as conditions see them. An item that TTL has not come to yet counts as absent.
+# "Absent" and "there" as conditions see them. An expired item that TTL has not deleted yet counts as absent.
 _ABSENT = f"attribute_not_exists({PARTITION_KEY}) OR {TTL_ATTRIBUTE} <= :now"
 _ALIVE = f"(attribute_not_exists({TTL_ATTRIBUTE}) OR {TTL_ATTRIBUTE} > :now)"
 _THERE = f"attribute_exists({PARTITION_KEY}) AND {_ALIVE}"
@@ -72,7 +72,7 @@ _PASSING_REASONS = {
     "ProvisionedThroughputExceeded",
     "RequestLimitExceeded",
 }
-# The caller's own mistakes, which trying again or waiting would only hide.
+# The caller's mistakes, which a retry would only hide.
 _MISTAKES = {"ValidationException", "SerializationException", "IdempotentParameterMismatchException"}
 _TOO_LARGE = "Item size"
 
@@ -117,7 +117,7 @@ def dynamodb_client(
     Region and credentials come from where boto3 looks for them, on Lambda from its environment. ``threads`` calls
     have a connection each. ``read_timeout``: seconds. Raises StoreUnavailable if no region is set.
     """
-    # Importing boto3 takes longer than all the rest of the backend: only who has a table pays for it.
+    # Importing boto3 takes longer than all the rest of the backend: only users of a table need it.
     import boto3  # type: ignore[import-untyped]
     from botocore.config import Config  # type: ignore[import-untyped]
     from botocore.exceptions import BotoCoreError  # type: ignore[import-untyped]

@@ -15,7 +15,8 @@ from backend.store.sqlite import check_owner, connect, translated
 
 
 def take(source: Path, target: Path) -> None:
-    """Copy the store in ``source`` into the new file ``target``: one file, its owner's alone, complete or not there.
+    """Copy the store in ``source`` into the new file ``target``: one file, readable only by its owner, complete or not
+    there.
 
     Raises StoreUnavailable, naming the file, if ``source`` is no Kizuna database or damaged, or if ``target`` exists
     or cannot be written.
@@ -81,13 +82,13 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _refuse_locked(path: Path, status: int) -> None:
-    """Give up after the timeout of one step: sqlite3 itself would try for ever."""
+    """Give up after the timeout of one step: sqlite3 itself would try without end."""
     if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         raise Conflict(f"{path} is locked by another process")
 
 
 def _make_one_file(path: Path) -> None:
-    """Turn WAL off in a copy that nobody uses, so that it can be read from anywhere. A server turns it on again."""
+    """Turn WAL off in an unused copy, so that it can be read from anywhere. A server turns it on again."""
     with _opened(path) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")
 

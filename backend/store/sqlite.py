@@ -286,7 +286,7 @@ def make_file(path: Path) -> None:
     except OSError as error:
         raise StoreUnavailable(f"cannot make the folder {path.parent}: {_reason(error)}") from None
     try:
-        # Its owner's alone: it holds the secret that signs tokens. SQLite gives its other files the same mode.
+        # Readable only by its owner: it holds the secret that signs tokens. SQLite gives its other files the same mode.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     except OSError as error:
         raise StoreUnavailable(f"cannot read and write {path}: {_reason(error)}") from None

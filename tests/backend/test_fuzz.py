@@ -285,7 +285,7 @@ def test_what_is_no_frame_is_answered_by_one_error_and_changes_nothing(suspect: 
 
 
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "[{}, NaN]"])
-def test_a_number_that_json_has_not_is_malformed_even_in_a_field_that_nobody_reads(suspect: Suspect, value):
+def test_number_outside_json_is_malformed_even_in_unused_fields(suspect: Suspect, value):
     before = suspect.begin()
     (answer,) = suspect.send('{"action":"ping","t":1,"x":' + value + "}")
     assert isinstance(answer, Error)
@@ -315,9 +315,7 @@ NEAR = st.builds(
 
 @FUZZ
 @given(frame=NEAR)
-def test_no_frame_whatever_it_does_touches_anothers_records_or_says_something_as_another(
-    suspect: Suspect, frame
-):
+def test_no_frame_touches_records_of_others_or_impersonates_them(suspect: Suspect, frame):
     suspect.begin()
     before = suspect.bobs()
     answers = suspect.send(json.dumps(frame))

@@ -60,9 +60,7 @@ def test_a_change_is_carried_out_and_keeps_the_table_and_the_secret(
     assert len(environments) == 5  # without the one that gave tokens
 
 
-def test_the_package_lies_under_its_hash_in_a_bucket_that_is_closed_to_the_public(
-    deployed: Deployed, package: Path
-):
+def test_package_lies_under_its_hash_in_a_private_bucket(deployed: Deployed, package: Path):
     s3 = deployed.client("s3")
     (bucket,) = [b["Name"] for b in s3.list_buckets()["Buckets"] if b["Name"].startswith("kizuna-deploy-")]
     assert all(s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"].values())
@@ -86,7 +84,7 @@ def test_what_cloudformation_refuses_is_said_in_its_words(ministack: MinistackPr
     assert "Traceback" not in refused.stderr
 
 
-def test_what_could_not_be_made_is_named_and_a_second_attempt_starts_over(
+def test_failed_resource_is_named_and_a_second_attempt_starts_over(
     ministack: MinistackProcess, words: list[str]
 ):
     topic = "ALARM_TOPIC=arn:aws:sns:eu-central-1:000000000000:alarms"  # ministack makes no such alarms

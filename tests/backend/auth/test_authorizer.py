@@ -67,7 +67,7 @@ def test_that_nobody_can_say_is_an_error_and_no_denial():
         Identity, st.text("ab-|=#", min_size=1), st.text(min_size=1, max_size=40), st.integers(1, 2**40)
     )
 )
-def test_whoever_was_let_in_is_who_speaks_later_though_all_of_it_travels_as_ascii_text(identity):
+def test_authorizer_context_keeps_non_ascii_name(identity):
     try:
         identity.name.encode()
     except UnicodeEncodeError:

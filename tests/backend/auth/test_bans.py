@@ -85,16 +85,14 @@ def test_a_ban_deletes_every_record_of_the_persons_connections_and_nobody_elses(
 ) -> None:
     bob, second = person("Bob"), person("Bob", connection_id="second=")
     waiting = person("Bob", None, connection_id="pending=")
-    assert run("ban", bob.user_id, "--reason", "spam") == (
-        f"Banned {bob.user_id}; connections that hear nothing more: 3"
-    )
+    assert run("ban", bob.user_id, "--reason", "spam") == (f"Banned {bob.user_id}; connections ended: 3")
     for connection in (bob, second, waiting):
         assert store.query(f"CONNECTION#{connection.id}") == []
     assert store.query(f"USER#{bob.user_id}") == []
     assert [item["connectionId"] for item in store.query("ROOM#general")] == [ann.id]
 
 
-def test_who_was_banned_hears_nothing_more_and_is_dismissed_at_the_next_frame(
+def test_banned_person_gets_no_broadcast_and_bye_at_the_next_frame(
     ann: Person, person: Callable[..., Person], run: Run, gateway: FakeGateway
 ) -> None:
     bob = person("Bob")
@@ -111,7 +109,7 @@ def test_who_was_banned_hears_nothing_more_and_is_dismissed_at_the_next_frame(
     assert ann.texts() == ["hi"]
 
 
-def test_nobody_is_told_that_a_banned_person_left_and_the_next_count_is_right(
+def test_ban_sends_no_departure_but_the_next_count_is_right(
     ann: Person, person: Callable[..., Person], run: Run
 ) -> None:
     bob = person("Bob")

@@ -70,7 +70,7 @@ def test_a_name_and_a_secret_get_a_token_of_that_person(token_desk, tokens):
         (application(secret="short"), "invalid_field", "clientSecret"),
     ],
 )
-def test_a_body_that_is_no_good_is_400_and_says_what_is_wrong(token_desk, body, code, field):
+def test_bad_body_is_400_and_names_the_error(token_desk, body, code, field):
     status, answer = token_desk.answer(JSON, body)
     assert (status, answer["code"], answer["field"]) == (400, code, field)
 
@@ -102,9 +102,7 @@ def test_a_token_in_the_header_gets_a_ticket_that_admits_its_person(ticket_desk,
 
 
 @pytest.mark.parametrize("authorization", ["", "Basic QTpC", "Bearer a-gates-own-token"])
-def test_a_token_in_the_body_counts_whatever_a_gate_needs_the_header_for(
-    ticket_desk, tickets, tokens, authorization
-):
+def test_token_in_the_body_counts_before_the_header(ticket_desk, tickets, tokens, authorization):
     issued = tokens.issue("Ann", "0123456789abcdef")
     status, body = ticket_desk.answer(
         {**JSON, "authorization": authorization}, json.dumps({"token": issued.token})
@@ -128,7 +126,7 @@ def test_a_body_that_is_too_large_is_not_read_for_a_token(ticket_desk, tokens):
 
 
 @pytest.mark.parametrize("authorization", [None, "", "Bearer", "Basic QTpC", "x.y.z"])
-def test_without_a_token_there_is_no_ticket_but_a_word_what_to_do(ticket_desk, authorization):
+def test_ticket_without_token_is_refused_and_says_how_to_send_one(ticket_desk, authorization):
     status, body = ticket_desk.answer({} if authorization is None else {"authorization": authorization})
     assert (status, body["code"]) == (401, "unauthorized")
     assert "Authorization: Bearer" in body["message"]
@@ -150,7 +148,7 @@ def test_a_bad_token_gets_no_ticket_and_stands_in_no_log_line(ticket_desk, token
     assert caplog.messages == ["no ticket: token refused: expired (192.0.2.7)"]
 
 
-def test_when_nobody_can_say_whether_a_token_is_good_it_is_not_called_bad(tickets, bans, caplog):
+def test_unverifiable_token_is_503_not_401(tickets, bans, caplog):
     status, body = TicketEndpoint(tickets, Unavailable(), bans).answer({"authorization": "Bearer a.b.c"})
     assert (status, body["code"]) == (503, "unavailable")
     assert caplog.messages == ["no ticket: JWKS_URL: down"]
@@ -170,9 +168,7 @@ def test_when_no_ticket_can_be_kept_there_is_none_for_now(ticket_desk, tokens, s
 # --- people who are banned ---
 
 
-def test_a_banned_person_gets_neither_a_token_nor_a_ticket_and_pages_of_every_version_stop(
-    token_desk, ticket_desk, tokens, bans
-):
+def test_banned_person_gets_403_for_token_and_ticket(token_desk, ticket_desk, tokens, bans):
     issued = tokens.issue("Ann", "0123456789abcdef")
     bans.ban(issued.user_id, "a note for the operator")
     refusal = {
@@ -190,9 +186,7 @@ def test_a_banned_person_gets_neither_a_token_nor_a_ticket_and_pages_of_every_ve
     assert ticket_desk.answer({}, json.dumps({"token": issued.token}))[0] == 200
 
 
-def test_when_nobody_can_say_whether_somebody_is_banned_they_are_asked_to_wait(
-    token_desk, ticket_desk, tokens, store, monkeypatch, caplog
-):
+def test_unreadable_bans_are_503(token_desk, ticket_desk, tokens, store, monkeypatch, caplog):
     def unavailable(pk, sk):
         raise StoreUnavailable("no disk")
 
@@ -206,9 +200,7 @@ def test_when_nobody_can_say_whether_somebody_is_banned_they_are_asked_to_wait(
 # --- what the operator reads ---
 
 
-def test_each_refusal_is_a_line_with_the_address_and_the_person_if_known(
-    token_desk, ticket_desk, tokens, bans, caplog
-):
+def test_each_refusal_logs_address_and_known_person(token_desk, ticket_desk, tokens, bans, caplog):
     caplog.set_level(logging.INFO)
     issued = tokens.issue("Ann", "0123456789abcdef")
     bans.ban(issued.user_id)

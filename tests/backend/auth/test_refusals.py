@@ -58,9 +58,7 @@ def test_an_address_has_one_line_a_second_and_the_rest_is_counted(lines: list[st
     assert lines[2:] == ["and 37 more (192.0.2.7)", "no ticket (192.0.2.7)"]
 
 
-def test_how_many_more_there_were_is_told_with_the_next_line_of_anything(
-    lines: list[str], clock: FakeClock
-) -> None:
+def test_number_of_suppressed_lines_is_logged_with_the_next_line(lines: list[str], clock: FakeClock) -> None:
     for _ in range(3):
         log_refusal("no ticket", "192.0.2.7")
     clock.advance(QUIET_SECONDS)

@@ -20,7 +20,7 @@ def tickets(store, clock, retry):
     return Tickets(store, clock=clock, retry=retry)
 
 
-def test_a_ticket_admits_the_person_it_was_issued_to_until_the_end_of_their_token(tickets):
+def test_ticket_admits_its_person_until_the_token_expires(tickets):
     issued = tickets.issue(ANN)
     assert issued.expires_in == LIFETIME_SECONDS == 30
     assert tickets.redeem(issued.ticket) == ANN
@@ -82,7 +82,7 @@ def test_of_two_that_have_both_read_the_ticket_the_second_is_refused(tickets, st
         transact(actions)
 
     monkeypatch.setattr(store, "transact", late)
-    with pytest.raises(InvalidToken, match="just now"):
+    with pytest.raises(InvalidToken, match="a moment ago"):
         tickets.redeem(ticket)
 
 
@@ -124,7 +124,7 @@ def test_a_ticket_that_was_drawn_before_is_not_given_to_somebody_else(store, clo
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.text(max_size=300) | st.sampled_from(["", "\ud800", "TICKET", "x" * 256, "x" * 257]))
-def test_no_text_that_was_not_issued_gets_in_or_fails_in_another_way(tickets, text):
+def test_text_that_was_never_issued_is_an_invalid_token(tickets, text):
     with pytest.raises(InvalidToken, match="^ticket refused: ") as caught:
         tickets.redeem(text)
     assert len(text) < 10 or text not in str(caught.value)

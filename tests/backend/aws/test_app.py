@@ -230,9 +230,7 @@ def test_there_is_nothing_else_over_http(stage, path, method):
 
 @pytest.mark.parametrize("encode", [str, str.encode])
 @pytest.mark.parametrize("named", ["", "prod"])
-def test_where_sign_in_is_open_anybody_gets_a_token_and_for_that_a_ticket(
-    store, tokens, clock, encode, named
-):
+def test_open_sign_in_gives_everyone_a_token_and_a_ticket(store, tokens, clock, encode, named):
     stage = Stage(store, tokens, clock, issuer=lambda: tokens)
     assert stage.cloud.http_routes == {"POST /ticket", "POST /token"}
     application = json.dumps({"name": "絆", "clientSecret": "0123456789abcdef"}, ensure_ascii=False)
@@ -386,7 +384,7 @@ def test_a_parameter_that_cannot_be_read_is_named():
 
 
 @nobodys_account()
-def test_a_secret_that_does_not_come_is_given_up_before_lambda_gives_up(monkeypatch):
+def test_fetching_the_secret_times_out_before_lambda_does(monkeypatch):
     clients = []
     make = boto3.client
 
@@ -403,7 +401,7 @@ def test_a_secret_that_does_not_come_is_given_up_before_lambda_gives_up(monkeypa
 
 @pytest.mark.parametrize("given", [GOOD, BY_KEYS])
 @nobodys_account()
-def test_no_secret_and_no_key_is_fetched_before_a_token_must_be_verified(given):
+def test_keys_are_fetched_only_when_a_token_is_verified(given):
     verifier, issuer = verifier_and_issuer(read_settings(given))
     with pytest.raises(InvalidToken):
         verifier.verify("nonsense\xff")

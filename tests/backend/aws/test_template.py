@@ -149,7 +149,7 @@ def test_what_the_functions_refuse_to_start_with_the_template_refuses_to_deploy(
 # --- routes ---
 
 
-def test_every_action_of_the_protocol_has_a_route_and_every_route_a_handler(store, tokens):
+def test_every_action_has_a_route_and_every_route_a_handler(store, tokens):
     backend = Backend(store, FakeGateway())
     assert set(TEMPLATE.routes("WebSocketApi")) == backend.routes == {"$connect", "$disconnect", *MESSAGES}
     backend.close()
@@ -374,7 +374,7 @@ def test_a_change_of_routes_is_live_without_a_deployment_that_somebody_forgets()
     assert all(stage["AutoDeploy"] for stage in stages.values())
 
 
-def test_a_websocket_stage_is_made_after_every_route_for_it_cannot_be_made_without():
+def test_websocket_stage_depends_on_every_route():
     responses = TEMPLATE.all("AWS::ApiGatewayV2::RouteResponse")
     answered = {response["RouteId"]["Ref"] for response in responses.values()}
     routes = {

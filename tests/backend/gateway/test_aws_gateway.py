@@ -101,7 +101,7 @@ def test_trouble_that_may_pass_is_tried_again(management, answer):
 
 
 @pytest.mark.parametrize("answer", [Answer(429, "LimitExceededException"), Answer(500), None])
-def test_trouble_that_stays_has_failed_after_a_few_attempts_further_and_further_apart(management, answer):
+def test_lasting_trouble_fails_after_attempts_with_growing_pauses(management, answer):
     management.answering(answer)
     assert management.post() is FAILED
     assert management.asked() == ATTEMPTS == 3
@@ -123,7 +123,7 @@ def test_an_endpoint_where_nobody_listens_has_failed():
         gateway.shut_down()
 
 
-def test_a_failure_that_nobody_foresaw_stops_no_other_post_and_says_nothing_of_the_frame(caplog):
+def test_unexpected_error_stops_no_other_post_and_logs_no_frame(caplog):
     class Broken:
         def post_to_connection(self, **request):
             if request["ConnectionId"] == "broken=":
@@ -180,7 +180,7 @@ def test_a_broadcast_into_silence_ends_before_lambda_ends_it():
     gateway.shut_down()
 
 
-def test_each_of_many_has_its_own_end_and_all_are_over_when_the_post_returns(management):
+def test_post_many_returns_each_result_after_all_posts(management):
     management.answering(Answer(410), to="gone=")
     management.answering(Answer(429), to="slow=")
     management.answering(Answer(403), to="strange=")
@@ -236,7 +236,7 @@ def test_closing_what_is_gone_is_no_error(management, caplog, answer):
     assert caplog.records == []
 
 
-def test_a_close_that_cannot_be_had_is_a_line_in_the_log_and_no_error(management, caplog):
+def test_failed_close_is_logged_and_raises_nothing(management, caplog):
     management.answering(Answer(500))
     management.gateway.close(ID)
     assert management.asked() == ATTEMPTS
@@ -257,7 +257,7 @@ def fill(store: Store, clock: FakeClock, ids: list[str]) -> None:
 
 
 @pytest.mark.parametrize("count", [100, pytest.param(1000, marks=pytest.mark.deep)])
-def test_a_broadcast_removes_the_three_of_ten_who_are_gone_and_reaches_all_others(
+def test_broadcast_reaches_all_others_and_removes_gone_connections(
     management, tmp_path, clock, caplog, count
 ):
     caplog.set_level(logging.INFO)

@@ -150,7 +150,7 @@ def test_who_has_left_is_gone_and_stops_no_other(harness):
     assert harness.read(two) == {}
 
 
-def test_who_is_closed_gets_what_was_posted_before_then_1000_and_is_gone(harness):
+def test_closed_connection_gets_earlier_posts_then_1000(harness):
     one = harness.connect()
     harness.gateway.post_many([one], '{"type":"bye"}')
     harness.gateway.close(one)
@@ -176,7 +176,7 @@ def test_posting_from_many_threads_keeps_the_order_of_each(harness):
         assert [number for who, number in got if who == thread] == list(range(20))
 
 
-def test_a_reader_that_stopped_fails_once_its_buffer_is_full_and_delays_nobody(harness):
+def test_stalled_reader_fails_when_its_buffer_is_full_and_delays_no_others(harness):
     slow, quick = harness.connect(), harness.connect()
     harness.stop_reading(slow)
     frame = json.dumps("x" * 100_000)

@@ -244,7 +244,7 @@ async def test_an_authorizer_is_asked_about_the_handshake_before_connect(gateway
     await client.ended()
 
 
-async def test_what_it_said_of_the_person_rides_on_every_later_event_as_text(gateway, handler, asked):
+async def test_authorizer_context_comes_with_every_later_event_as_text(gateway, handler, asked):
     client = Client(gateway)
     await client.connect()
     client.send('{"action":"echo","requestContext":{"authorizer":{"principalId":"somebody-else"}}}')
@@ -273,9 +273,7 @@ async def test_whom_it_denies_never_reaches_connect(gateway, handler, asked, que
     assert (len(asked), handler.of("CONNECT"), handler.of("DISCONNECT")) == (questions, [], [])
 
 
-async def test_an_authorizer_that_fails_ends_the_handshake_with_500_and_a_log_line_without_the_token(
-    gateway, handler, caplog
-):
+async def test_failing_authorizer_is_500_and_logs_no_token(gateway, handler, caplog):
     def fail(event):
         raise RuntimeError("the keys cannot be had")
 
@@ -344,9 +342,7 @@ async def test_without_a_route_the_frame_is_forbidden_and_the_connection_lives(g
     assert "echo" in await client.frame()
 
 
-async def test_a_handler_that_fails_is_an_internal_server_error_and_the_connection_lives(
-    client, handler, caplog
-):
+async def test_failing_handler_is_an_internal_server_error_and_keeps_the_connection(client, handler, caplog):
     client.send('{"action":"fail","content":"private"}')
     answer = await client.frame()
     request_id = handler.of("MESSAGE")[0]["requestContext"]["requestId"]
@@ -510,9 +506,7 @@ async def test_the_buffer_of_a_stalled_reader_is_bounded_by_frames_too(gateway, 
     assert await client.frame() == {"again": 1}
 
 
-async def test_a_stalled_reader_that_is_closed_is_let_go_of_after_a_while(
-    gateway, client, handler, monkeypatch
-):
+async def test_closing_a_stalled_reader_times_out(gateway, client, handler, monkeypatch):
     monkeypatch.setattr("backend.gateway.local.CLOSE_SECONDS", 0.02)
     client.reading.clear()
     gateway.post_many([client.id], "{}")

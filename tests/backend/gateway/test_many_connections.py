@@ -39,7 +39,7 @@ Enter = Callable[..., Person]
 BYE = {"type": "bye", "reason": "too_many_connections", "reconnect": True, "retryAfter": 60}
 
 
-def test_with_each_hello_too_many_the_oldest_connection_is_told_to_come_back_later(enter: Enter, gateway):
+def test_hello_beyond_the_limit_closes_the_oldest_connection_with_retry_after(enter: Enter, gateway):
     bob = enter(0, "Bob")
     tabs = [enter(number) for number in range(1, MOST + 1)]
     assert gateway.closed == []

@@ -63,9 +63,7 @@ async def test_handshakes_of_one_address_take_turns_and_delay_nobody_elses(gatew
     assert [await is_denied(client, 403) for client in (*crowd, other)] == [True] * len([*crowd, other])
 
 
-async def test_of_too_many_that_are_under_way_from_one_address_the_rest_is_refused(
-    gateway, doorkeeper, monkeypatch
-):
+async def test_too_many_open_handshakes_of_one_address_are_refused(gateway, doorkeeper, monkeypatch):
     monkeypatch.setattr("backend.gateway.local.MAX_OPENING", 2)
     early = [Client(gateway) for _ in range(2)]
     for client in early:

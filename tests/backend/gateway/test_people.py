@@ -127,7 +127,7 @@ async def test_one_person_has_so_many_threads_and_the_others_have_the_rest():
     await tasks[-1]
 
 
-async def test_who_has_no_thread_comes_before_those_who_have_and_these_take_turns():
+async def test_people_without_a_thread_come_first_then_the_others_in_turn():
     turns = Turns(4, each=4)
     log: list[str] = []
     for person in ("loud", "loud", "loud", "bob"):
@@ -159,7 +159,7 @@ async def test_a_frame_that_ends_while_it_waits_keeps_no_thread():
     assert (await wanting(turns, "eve")).done()
 
 
-async def test_of_a_person_whose_last_frame_ends_while_it_waits_nothing_is_remembered():
+async def test_person_is_forgotten_when_the_last_waiting_frame_is_cancelled():
     turns = Turns(1)
     await turns.take("ann")
     gone = await wanting(turns, "bob")

@@ -46,7 +46,7 @@ def test_so_many_pass_at_once_and_then_so_many_a_second(addresses, monotonic):
     assert served(addresses, "/ticket", "192.0.2.1") == 10
 
 
-def test_each_address_has_a_bucket_of_its_own_and_ipv6_counts_by_its_network(addresses):
+def test_each_address_has_a_bucket_and_ipv6_counts_by_network(addresses):
     assert served(addresses, "/token", "192.0.2.1") == 60
     assert served(addresses, "/token", "192.0.2.2") == 60
     assert served(addresses, "/token", "2001:db8::1", "2001:db8::ffff:2") == 30
@@ -98,7 +98,7 @@ def test_the_log_names_an_address_that_asks_too_often_once_a_minute(addresses, m
     assert len(caplog.messages) == 2
 
 
-def test_the_log_says_once_that_a_proxy_on_this_machine_is_not_believed(addresses, monotonic, caplog):
+def test_untrusted_local_proxy_is_logged_once(addresses, monotonic, caplog):
     for _ in range(3):
         addresses.wait("/token", "192.0.2.1", forwarded=True)
         addresses.wait("/token", "127.0.0.1")

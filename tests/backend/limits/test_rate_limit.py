@@ -62,7 +62,7 @@ RATES = st.builds(Rate, per_second=st.floats(MIN_PER_SECOND, MAX_PER_SECOND), bu
 
 
 @given(rate=RATES, pauses=st.lists(st.integers(0, 2 * SECOND), max_size=60))
-def test_in_any_stretch_of_time_no_more_passes_than_a_burst_and_the_rate(rate, pauses):
+def test_any_interval_passes_at_most_burst_and_rate(rate, pauses):
     interval = round(SECOND / rate.per_second)
     now, arrival, passed = 0, None, []
     for pause in pauses:
@@ -167,7 +167,7 @@ def test_a_duplicate_is_acknowledged_even_while_limited(rooms):
     assert (again.ack.seq, again.ack.message_id) == (first.seq, first.message_id)
 
 
-def test_an_id_that_stands_for_another_message_is_refused_for_good_even_while_limited(rooms):
+def test_reused_id_is_refused_even_while_rate_limited(rooms):
     fill(rooms)
     with pytest.raises(ReusedId):
         rooms.append(ANN, message("f0", text="other words"))
@@ -221,7 +221,7 @@ def passed(rooms: Rooms, prefix: str) -> int:
     return 10
 
 
-def test_a_new_identity_has_a_smaller_burst_until_its_first_minute_is_over(few_at_first, clock):
+def test_new_identity_has_a_smaller_burst_in_its_first_minute(few_at_first, clock):
     assert passed(few_at_first, "a") == 2
     clock.advance(NEW_SECONDS - 1)
     assert passed(few_at_first, "b") == 2
@@ -314,7 +314,7 @@ def enter(limited, gateway, tokens) -> Callable[..., Person]:
     return connect
 
 
-def test_over_it_a_message_is_refused_for_so_long_and_the_same_again_succeeds(enter, clock):
+def test_message_over_the_limit_is_refused_then_accepted_after_the_wait(enter, clock):
     ann = enter("Ann")
     for number in range(3):
         assert ann.send("hi", f"c-{number}") is None
@@ -342,7 +342,7 @@ def test_the_limit_is_the_persons_and_not_the_connections(enter):
     assert bob.send("hi") is None
 
 
-def test_a_retry_after_a_lost_ack_is_acknowledged_while_limited_and_not_heard_again(enter):
+def test_retry_after_a_lost_ack_is_acknowledged_while_rate_limited(enter):
     ann, bob = enter("Ann"), enter("Bob")
     for number in range(3):
         ann.send(f"m{number}", f"c-{number}")

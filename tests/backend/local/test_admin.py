@@ -136,7 +136,7 @@ def test_messages_are_kept_for_days_and_for_ever(place, run):
 
 def test_what_cannot_be_done_is_one_line(place, refusal):
     place.say("first")
-    assert "nobody has written into a room tea" in refusal("messages", "tea", *place.flags)
+    assert "there are no messages in tea" in refusal("messages", "tea", *place.flags)
     assert "no message 7 in general" in refusal("delete", "general", "7", *place.flags)
     assert "at least 4 days" in refusal("keep", "general", "3", *place.flags)
 

@@ -29,13 +29,13 @@ def command(*arguments: str) -> str:
     return ended.stdout
 
 
-def test_a_ban_beside_a_running_server_ends_what_is_open_and_lets_nobody_in(server: KizunaServer) -> None:
+def test_ban_beside_a_running_server_ends_and_refuses_connections(server: KizunaServer) -> None:
     server.start()
     token, url = server.token("Ann"), server.socket_url("Ann")
     ann, bob = SocketClient.enter(url), SocketClient.enter(server.socket_url("Bob"))
     user_id, data = ann.ready["userId"], str(server.data)
     assert command("--data", data, "ban", user_id, "--reason", "spam") == (
-        f"Banned {user_id}; connections that hear nothing more: 1\n"
+        f"Banned {user_id}; connections ended: 1\n"
     )
     bob.say("is she gone?")
     ann.send("ping", t=1)

@@ -70,7 +70,7 @@ def expired(monkeypatch):
     return prepare
 
 
-async def test_expired_rows_are_deleted_until_none_is_left_and_the_limits_kept_meanwhile(
+async def test_maintenance_deletes_all_expired_rows_and_enforces_limits_meanwhile(
     tmp_path, monkeypatch, steps, expired
 ):
     monkeypatch.setattr(module, "SWEEP_SECONDS", 3600.0)
@@ -104,4 +104,4 @@ async def test_a_store_that_cannot_delete_now_is_asked_again_later(tmp_path, mon
     async with keeping_house(tmp_path) as task:
         await asyncio.to_thread(eventually, lambda: len(calls) > 1, what="it is asked again")
         assert not task.done()
-    assert "expired rows stay for now: locked by another process" in caplog.text
+    assert "could not delete expired rows: locked by another process" in caplog.text

@@ -129,7 +129,7 @@ def test_what_a_killed_server_left_in_its_wal_is_saved_too(data, saved, life, tm
     copy.close()
 
 
-def test_nothing_is_overwritten_by_saving_not_even_if_the_two_names_are_swapped(data, saved, life, capsys):
+def test_backup_overwrites_nothing_even_with_swapped_names(data, saved, life, capsys):
     life()
     save(data, saved)
     capsys.readouterr()
@@ -199,9 +199,7 @@ def test_a_folder_that_is_not_there_is_named(data, life, tmp_path, capsys):
     assert said == f"Kizuna cannot save: cannot write {nowhere}: No such file or directory"
 
 
-def test_a_data_file_that_another_process_keeps_locked_is_refused_after_a_while(
-    data, saved, life, capsys, monkeypatch
-):
+def test_locked_data_file_is_refused_after_the_timeout(data, saved, life, capsys, monkeypatch):
     life().end()
     save(data, saved)
     capsys.readouterr()
@@ -217,7 +215,7 @@ def test_a_data_file_that_another_process_keeps_locked_is_refused_after_a_while(
 # --- bringing back ---
 
 
-def test_a_client_that_knows_more_than_the_backup_gets_the_newest_page_of_a_new_epoch(data, saved, life):
+def test_client_ahead_of_the_backup_gets_the_newest_page(data, saved, life):
     first = life()
     ann = first.person("Ann")
     ann.hello("general")
@@ -242,7 +240,7 @@ def test_a_client_that_knows_more_than_the_backup_gets_the_newest_page_of_a_new_
     assert (ann.got("ack")[0]["seq"], ann.got("ack")[0]["epoch"]) == (4, batch["epoch"])
 
 
-def test_a_client_that_knows_less_than_the_backup_learns_of_the_new_epoch_too(data, saved, life):
+def test_client_behind_the_backup_gets_the_new_epoch(data, saved, life):
     first = life()
     ann = first.person("Ann")
     ann.hello("general")
@@ -258,9 +256,7 @@ def test_a_client_that_knows_less_than_the_backup_learns_of_the_new_epoch_too(da
     assert ann.say({"action": "ping"})["heads"][0]["epoch"] == batch["epoch"] != epoch
 
 
-def test_what_was_acknowledged_before_the_backup_is_a_duplicate_after_it_and_the_rest_can_be_sent_again(
-    data, saved, life
-):
+def test_messages_in_the_backup_are_duplicates_and_later_ones_are_not(data, saved, life):
     first = life()
     ann = first.person("Ann")
     ann.hello("general")
@@ -275,7 +271,7 @@ def test_what_was_acknowledged_before_the_backup_is_a_duplicate_after_it_and_the
     assert [(ack["seq"], ack["duplicate"]) for ack in ann.got("ack")] == [(3, True), (4, False), (5, False)]
 
 
-def test_every_room_begins_an_epoch_of_its_own_and_people_and_tokens_stay(data, saved, life, capsys):
+def test_restore_begins_an_epoch_in_every_room_and_keeps_people(data, saved, life, capsys):
     first = life()
     ann = first.person("Ann")
     rooms = [f"r{number}" for number in range(150)]

@@ -38,7 +38,7 @@ def free(store: SqliteStore) -> None:
     store._writer.execute("PRAGMA max_page_count = 1000000")
 
 
-def test_what_does_not_fit_is_busy_for_a_while_and_what_was_acknowledged_stays(
+def test_full_disk_is_busy_and_acknowledged_messages_stay(
     limited: SqliteStore, ann: Person, gateway: FakeGateway, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -124,7 +124,7 @@ def answer_to(person: SocketClient, client_message_id: str) -> dict[str, Any]:
     return answer
 
 
-def test_the_server_says_so_on_a_full_disk_loses_nothing_and_goes_on(small_disk: Path) -> None:
+def test_server_reports_a_full_disk_and_loses_nothing(small_disk: Path) -> None:
     with KizunaServer(small_disk / "k.sqlite3", RATE_LIMIT="0") as server:
         token = server.token("Zoe")
         ann = SocketClient.enter(server.socket_url("Ann"))

@@ -67,7 +67,7 @@ async def test_many_who_ask_within_a_second_share_one_write(
 
 
 @pytest.mark.parametrize("error", [StoreUnavailable("disk full"), Conflict("locked")])
-async def test_a_write_that_fails_is_told_to_all_logged_once_and_tried_again(
+async def test_failed_health_write_is_reported_logged_once_and_retried(
     state: Health, disk: Disk, monotonic: FakeClock, caplog: pytest.LogCaptureFixture, error: Exception
 ) -> None:
     def fail() -> None:
@@ -82,7 +82,7 @@ async def test_a_write_that_fails_is_told_to_all_logged_once_and_tried_again(
     assert await state.is_good()
 
 
-async def test_a_write_that_is_stuck_is_a_failure_and_takes_one_thread_however_often_one_asks(
+async def test_stuck_health_write_is_a_failure_and_takes_one_thread(
     state: Health, disk: Disk, monotonic: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(health, "HEALTH_SECONDS", 0.01)

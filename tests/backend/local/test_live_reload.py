@@ -106,7 +106,7 @@ async def heard(events) -> dict[str, str]:
     raise AssertionError("nothing more is told")
 
 
-async def test_a_page_is_told_the_versions_at_once_and_whenever_they_are_others(root: Path):
+async def test_page_gets_the_versions_at_once_and_after_each_change(root: Path):
     changes = Changes(Tree(root), pause=0.01)
     events = changes.events()
     first = await heard(events)
@@ -174,9 +174,9 @@ async def get(root: Path, tmp_path: Path, path: str, *, dev: bool, host: str = "
 
 
 @pytest.mark.parametrize("page", ["no head", "<head></head><!-- </head> -->"])
-def test_a_page_whose_head_does_not_end_in_one_place_is_left_as_it_is(page: str, caplog):
+def test_page_without_a_single_end_of_head_stays_unchanged(page: str, caplog):
     assert with_script(page, {"rest": "1"}) == page
-    assert "will not load itself again" in caplog.text
+    assert "live reload is off" in caplog.text
 
 
 def test_the_page_of_the_source_tree_has_one_head():

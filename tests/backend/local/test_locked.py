@@ -67,7 +67,7 @@ class Speaker:
         await self.client.ended()
 
 
-async def test_a_ping_is_answered_while_forty_wait_to_write_and_nothing_is_lost(service: Service) -> None:
+async def test_ping_is_answered_while_forty_writers_wait(service: Service) -> None:
     speakers = [Speaker(service, f"P{number}") for number in range(SPEAKERS)]
     quinn = Speaker(service, "Quinn")
     for person in (*speakers, quinn):

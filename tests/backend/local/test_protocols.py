@@ -79,7 +79,7 @@ async def test_the_second_request_of_a_connection_has_its_time_too():
     assert b"HTTP/1.1 408 " in wire.written
 
 
-async def test_half_a_request_that_came_together_with_a_whole_one_has_its_time_too():
+async def test_half_request_behind_a_whole_one_times_out_too():
     house = House(request_seconds=10)
     wire = house.connect()
     wire.protocol.data_received(HEAD + b"0123456789" + HEAD + b"0")
@@ -137,7 +137,7 @@ async def test_a_body_that_goes_wrong_after_the_answer_ends_the_connection():
     assert (wire.written, wire.closing) == (b"", True)
 
 
-async def test_what_cannot_be_read_behind_a_head_that_has_no_body_is_400_without_words():
+async def test_unreadable_data_behind_a_head_request_is_400_without_body():
     house = House()
     wire = house.connect()
     wire.protocol.data_received(b"HEAD / HTTP/1.0\r\n\r\n")
@@ -147,7 +147,7 @@ async def test_what_cannot_be_read_behind_a_head_that_has_no_body_is_400_without
     assert wire.closing
 
 
-async def test_a_body_that_nobody_waited_for_ends_the_connection_without_a_second_answer():
+async def test_late_body_ends_the_connection_without_a_second_answer():
     """A GET is answered before its body has come."""
     house = House(request_seconds=10)
     wire = house.connect()
@@ -215,7 +215,7 @@ async def test_empty_continuation_frames_do_not_go_on_for_ever():
     assert wire.aborted
 
 
-async def test_a_frame_that_breaks_the_protocol_before_the_handshake_is_answered_ends_it():
+async def test_protocol_error_before_the_handshake_answer_ends_the_connection():
     """uvicorn alone fails with a traceback: it looks for the close frame, which cannot have been sent yet."""
     house = House()
     wire = house.connect()
@@ -227,7 +227,7 @@ async def test_a_frame_that_breaks_the_protocol_before_the_handshake_is_answered
     assert not house.state.tasks
 
 
-async def test_an_application_that_refuses_a_handshake_after_the_servers_end_is_not_heard(caplog):
+async def test_handshake_refused_after_shutdown_gets_no_second_answer(caplog):
     house = House()
     go_on = asyncio.Event()
 

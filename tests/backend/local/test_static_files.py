@@ -298,7 +298,7 @@ def test_a_host_with_an_underscore_has_no_word_in_the_policy(tmp_path):
     assert connect_sources(Policy(tmp_path), "my_chat:8000") == ["'self'"]
 
 
-def test_the_page_may_talk_to_what_its_config_names_and_a_change_counts_at_once(tmp_path):
+def test_policy_follows_the_config_and_its_changes(tmp_path):
     policy = Policy(tmp_path)
     (tmp_path / "static").mkdir()
     config = tmp_path / "static" / "config.json"

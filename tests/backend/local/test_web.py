@@ -188,7 +188,7 @@ async def test_tickets_that_were_asked_for_at_once_are_several(client):
     assert [(await enter(client, ticket))["type"] for ticket in tickets] == ["ready"] * 5
 
 
-async def test_without_a_good_token_there_is_no_ticket_and_the_answer_names_the_scheme(client):
+async def test_ticket_without_a_good_token_is_401_with_the_scheme(client):
     ticket = (await ticket_for(client, (await token_of(client))["token"])).json()["ticket"]
     elsewhere = Tokens(b"the secret of another server....", clock=time.time).issue("Ann", MINE).token
     old = Tokens(client.service.tokens._secret, clock=lambda: time.time() - 7200).issue("Ann", MINE).token
@@ -264,7 +264,7 @@ async def test_a_proxy_that_hides_the_host_is_named_in_the_log(client, caplog, h
     assert "set ALLOWED_ORIGINS to" in warning
 
 
-def test_a_forbidden_page_is_in_the_log_once_a_minute_and_forges_no_line(caplog):
+def test_forbidden_origin_is_logged_once_a_minute_and_forges_no_line(caplog):
     time_is = [0.0]
     origins = Origins(frozenset(), lambda: time_is[0])
     headers = [(b"origin", b"https://a\r\nforged"), (b"host", b"x" * 5000)]
@@ -353,7 +353,7 @@ async def test_a_listed_origin_may_ask_and_read_the_answer(tmp_path):
         assert (await ask(client, "https://other.example")).status_code == 403
 
 
-async def test_a_listed_origin_may_show_its_token_in_a_header_and_read_the_ticket(tmp_path):
+async def test_listed_origin_may_send_its_token_and_read_the_ticket(tmp_path):
     async with serving(tmp_path, allowed_origins=frozenset({ELSEWHERE})) as client:
         asks = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
         preflight = await client.options("/ticket", headers={"Origin": ELSEWHERE, **asks})
@@ -449,7 +449,7 @@ async def test_the_access_log_has_no_query_and_cannot_be_forged(client, caplog):
     assert "verysecret" not in caplog.text
 
 
-async def test_records_of_an_earlier_life_are_purged_at_the_start_and_messages_stay(tmp_path):
+async def test_start_purges_old_connection_records_and_keeps_messages(tmp_path):
     async with serving(tmp_path) as client:
         token = (await client.post("/token", json={"name": "Ann", "clientSecret": MINE})).json()["token"]
         connections = client.service.backend.connections

@@ -225,7 +225,7 @@ def test_join_after_disconnect_leaves_no_ghost(connections, active, store):
     assert everything(store) == []
 
 
-def test_a_hello_of_fifty_rooms_with_disconnect_in_its_middle_leaves_no_ghost(store, clock, retry):
+def test_disconnect_during_a_hello_of_fifty_rooms_leaves_no_records(store, clock, retry):
     plain = Connections(store, clock=clock, retry=retry)
     plain.open("c=", ANN)
     pending = plain.get("c=")

@@ -24,9 +24,7 @@ def test_a_good_token_is_let_in_and_recorded_as_pending(backend, person, gateway
 
 
 @pytest.mark.parametrize("authorizer", [None, {}, {"principalId": "somebody-else"}])
-def test_a_handshake_that_the_authorizer_has_not_seen_is_refused_and_nothing_recorded(
-    backend, tokens, authorizer, caplog
-):
+def test_handshake_without_authorizer_is_refused_and_not_recorded(backend, tokens, authorizer, caplog):
     token = tokens.issue("Ann", "x" * 16).token
     refused = event("CONNECT", "c=", query={"token": token}, authorizer=authorizer)
     assert backend.handle(refused)["statusCode"] == 401
@@ -43,7 +41,7 @@ def test_a_frame_that_the_gateway_gives_to_another_person_is_not_handled(backend
     assert [frame["reason"] for frame in gateway.frames(ann.id, "bye")] == ["unknown_connection"]
 
 
-def test_the_name_and_the_person_come_from_the_token_whatever_the_frame_says(ann, person):
+def test_name_and_person_come_from_the_token_not_the_frame(ann, person):
     bob = person("Bob")
     bob.say(
         {
@@ -102,7 +100,7 @@ def test_hello_brings_what_was_missed_after_the_watermark(ann, person):
 
 
 @pytest.mark.parametrize("version", [2, 1000])
-def test_a_page_of_another_version_is_told_so_and_not_to_come_back(backend, person, gateway, version):
+def test_page_of_another_version_gets_bye_without_reconnect(backend, person, gateway, version):
     ann = person("Ann", None)
     assert ann.say({"action": "hello", "v": version, "rooms": [{"roomId": "general"}]}) is None
     assert ann.got() == [{"type": "bye", "reason": "unsupported", "reconnect": False, "retryAfter": None}]
@@ -123,7 +121,7 @@ def test_a_room_named_twice_in_hello_is_answered_once(person):
     assert len(ann.got("batch")) == 1
 
 
-def test_the_room_is_entered_before_it_is_read_so_that_nothing_falls_between(backend, person, monkeypatch):
+def test_hello_enters_the_room_before_reading_it(backend, person, monkeypatch):
     bob = person("Bob")
     read_after = Rooms.read_after
     ann = person("Ann", None)
@@ -139,7 +137,7 @@ def test_the_room_is_entered_before_it_is_read_so_that_nothing_falls_between(bac
     assert ann.texts() == ["in between"]
 
 
-def test_a_room_is_joined_before_it_is_read_so_that_nothing_falls_between(ann, person, monkeypatch):
+def test_join_enters_the_room_before_reading_it(ann, person, monkeypatch):
     bob = person("Bob", "other")
     read_after = Rooms.read_after
 
@@ -316,7 +314,7 @@ def test_a_room_is_read_by_those_who_are_in_it(ann, person, ask, was_in):
     assert "for those" not in json.dumps(answer)
 
 
-def test_what_waits_for_a_room_that_was_left_is_stored_and_heard_there(ann, person):
+def test_message_for_a_room_that_was_left_is_stored_and_broadcast(ann, person):
     bob = person("Bob", "other")
     ann.say({"action": "join", "roomId": "other"})
     ann.say({"action": "leave", "roomId": "other"})
@@ -354,9 +352,7 @@ def guarded(store, gateway, clock, retry):
     made.close()
 
 
-def test_a_room_that_is_closed_to_somebody_can_be_neither_entered_nor_read_nor_written(
-    guarded, gateway, tokens, monkeypatch
-):
+def test_closed_room_can_be_neither_entered_nor_read_nor_written(guarded, gateway, tokens, monkeypatch):
     ann = Person(guarded, gateway, tokens, "Ann", None)
     ann.connect()
     ann.hello("secret", "general")
@@ -413,7 +409,7 @@ def test_a_bad_frame_is_answered_by_an_error_that_names_the_field(ann, body, cod
     assert ann.say({"action": "ping"})["type"] == "pong"
 
 
-def test_an_error_names_the_room_of_the_request_so_that_the_page_stops_waiting_for_it(person):
+def test_error_names_the_room_of_the_request(person):
     ann = person("Ann", None)
     ann.hello(*(f"r{number}" for number in range(50)))
     assert ann.say({"action": "join", "roomId": "one-more"})["roomId"] == "one-more"
@@ -439,7 +435,7 @@ def test_a_bad_message_is_answered_by_a_nack_that_names_the_field(ann, spoiled, 
     assert answer["message"].startswith(words)
 
 
-def test_the_ref_of_a_bad_request_comes_back_and_a_bad_ref_does_not(ann):
+def test_error_returns_a_valid_ref_and_omits_a_bad_one(ann):
     assert ann.say({"action": "sync", "roomId": "", "ref": "r-1"})["ref"] == "r-1"
     answer = ann.say({"action": "sync", "roomId": "a", "ref": "a b"})
     assert (answer["ref"], answer["message"][:5]) == (None, "ref: ")

@@ -62,7 +62,7 @@ def rows_read(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 @pytest.mark.parametrize("others", [CROWD, MAX_PRESENCE_RECIPIENTS - 1])
-def test_entering_a_room_reads_at_most_a_hundred_and_one_of_its_members(store, person, rows_read, others):
+def test_entering_a_room_reads_at_most_101_members(store, person, rows_read, others):
     fill(store, others)
     newcomer = person("Zoe")
     (presence,) = newcomer.got("presence")

@@ -54,7 +54,7 @@ def test_every_room_counts_for_itself(rooms):
     assert rooms.append(ANN, message(room="b", client_message_id="c-2")).ack.seq == 1
 
 
-def test_a_message_sent_again_gets_its_first_answer_again_and_is_stored_once(rooms, clock):
+def test_repeated_message_gets_its_first_ack_and_is_stored_once(rooms, clock):
     first = rooms.append(ANN, message())
     rooms.append(BOB, message("between"))
     clock.advance(100_000_000)
@@ -144,7 +144,7 @@ def test_a_head_whose_message_does_not_show_yet_is_not_told_of(store, clock, ret
     assert seqs(rooms.read_after("general", None, None)) == [1]
 
 
-def test_a_room_that_stays_too_busy_is_a_conflict_and_nothing_is_stored(store, clock, retry):
+def test_busy_room_is_a_conflict_and_nothing_is_stored(store, clock, retry):
     class Outrun:
         """Somebody else is always first."""
 
@@ -180,7 +180,7 @@ def test_asking_for_a_room_writes_nothing(rooms, store, clock):
     assert rooms.head("new") == asking.head("new")
 
 
-def test_the_first_message_gives_the_room_an_epoch_of_its_own_which_stays(rooms):
+def test_first_message_gives_the_room_a_lasting_epoch(rooms):
     first = rooms.append(ANN, message()).ack
     second = rooms.append(ANN, message("more", "c-2")).ack
     assert first.epoch == second.epoch == rooms.head("general").epoch != EMPTY_EPOCH
@@ -222,7 +222,7 @@ def test_sixteen_who_say_the_first_word_at_once_share_one_epoch(store, clock):
     assert {ack.epoch for ack in acks} == {lives[0].head("general").epoch}
 
 
-def test_a_room_that_an_earlier_version_recorded_without_a_message_keeps_its_epoch(rooms, store):
+def test_empty_room_of_an_earlier_version_keeps_its_epoch(rooms, store):
     store.put({"pk": "ROOM#general#HEAD", "sk": "HEAD", "seq": 0, "epoch": "of old"})
     assert rooms.read_after("general", 0, EMPTY_EPOCH).epoch == "of old"
     assert rooms.append(ANN, message()).ack.epoch == "of old"
@@ -339,9 +339,7 @@ def skip_to(store, rooms, seq):
     store.put({"pk": "ROOM#general#HEAD", "sk": "HEAD", "seq": seq, "epoch": head.epoch})
 
 
-def test_a_message_that_comes_between_head_and_log_is_part_of_the_batch_and_moves_its_head(
-    rooms, store, clock
-):
+def test_message_between_reading_head_and_log_moves_the_batch_head(rooms, store, clock):
     fill(rooms, 2)
 
     class Late:

@@ -146,7 +146,7 @@ def test_members_are_read_after_the_commit(ann, person, backend, monkeypatch):
     assert bob.texts() == ["hi"]
 
 
-def test_an_error_that_nobody_expects_leaves_the_handler_for_the_gateway_to_report(ann, monkeypatch):
+def test_unexpected_error_leaves_the_handler(ann, monkeypatch):
     def broken(*args):
         raise RuntimeError("a bug")
 

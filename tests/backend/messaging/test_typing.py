@@ -21,7 +21,7 @@ def test_ones_own_connection_hears_nothing_of_it(ann, person):
     assert ann.got("typing") == []
 
 
-def test_another_connection_of_the_same_person_hears_it_and_knows_it_by_the_user_id(ann, person):
+def test_other_connection_of_the_same_person_gets_typing_with_user_id(ann, person):
     second = person("Ann", connection_id="second=")
     ann.say(TYPING)
     (notice,) = second.got("typing")
@@ -81,9 +81,7 @@ def test_the_name_is_the_one_of_the_token_whatever_the_frame_says(ann, person):
     assert ann.got("typing")[0]["senderName"] == "Bob"
 
 
-def test_gone_ones_that_are_found_on_the_way_are_removed_and_the_others_told(
-    ann, person, backend, gateway: FakeGateway
-):
+def test_typing_removes_gone_connections_and_announces_them(ann, person, backend, gateway: FakeGateway):
     bob, eve = person("Bob"), person("Eve")
     gateway.gone.add(bob.id)
     gateway.clear()

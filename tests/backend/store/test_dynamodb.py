@@ -94,7 +94,7 @@ def test_boto3_is_imported_by_who_makes_a_client_and_by_nobody_else():
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
-def test_the_client_gives_up_within_seconds_and_has_a_connection_for_each_thread():
+def test_client_times_out_within_seconds_and_has_enough_connections():
     with nobodys_account():
         client: Any = dynamodb_client(threads=7)
     config = client.meta.config
@@ -176,7 +176,7 @@ def test_a_batch_that_stays_in_part_is_an_error_after_a_while():
     assert len(client.asked) == ATTEMPTS == len(waits) + 1
 
 
-def test_a_query_reads_on_until_it_has_as_many_live_items_as_were_asked_for():
+def test_query_reads_on_until_it_has_enough_live_items():
     expired = {"expiresAt": {"N": "1"}}
     pages: list[dict[str, Any]] = [
         {"Items": records("1", "2", **expired), "LastEvaluatedKey": {"sk": "2"}},
@@ -255,7 +255,7 @@ def test_a_transaction_whose_answer_was_lost_is_done_once(losing):
     assert losing.get("p", "1") is not None
 
 
-def test_a_conditional_put_whose_answer_was_lost_may_fail_at_its_own_success(losing):
+def test_conditional_put_with_a_lost_answer_may_fail_on_retry(losing):
     with pytest.raises(ConditionFailed):
         losing.put({"pk": "p", "sk": "1"}, NotExists())
     assert losing.get("p", "1") is not None
@@ -374,7 +374,7 @@ def test_a_condition_takes_any_attributes_name(dynamodb, name):
         dynamodb.delete("p", "s", AttributeEquals(name, "old"))
 
 
-def test_the_attribute_that_says_when_an_item_expires_is_one_that_ttl_understands(local_dynamodb):
+def test_expiry_attribute_is_valid_for_ttl(local_dynamodb):
     store = DynamoStore(local_dynamodb, create_table(local_dynamodb, ttl=True), clock=FakeClock(0))
     store.put({"pk": "p", "sk": "s", "expiresAt": int(time.time()) - 1})
     eventually(lambda: store.get("p", "s") is None, PATIENCE, what="the end of an item that has expired")

@@ -23,7 +23,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "deep" / "er" / "k.sqlite3"
 
 
-def test_the_folder_is_made_and_what_was_put_is_there_after_opening_again(path):
+def test_folder_is_made_and_items_survive_reopening(path):
     first = SqliteStore(path)
     first.put({"pk": "p", "sk": "s", "n": 1})
     first.close()
@@ -177,7 +177,7 @@ def test_partitions_by_prefix(path):
     store.close()
 
 
-def test_reading_does_not_wait_for_a_writer_in_the_middle_of_its_transaction(path):
+def test_reader_does_not_wait_for_an_open_transaction(path):
     store = SqliteStore(path)
     store.put({"pk": "p", "sk": "s", "n": 1})
     read = threading.Event()
@@ -197,7 +197,7 @@ def test_reading_does_not_wait_for_a_writer_in_the_middle_of_its_transaction(pat
 
 
 @given(prefix=TEXT, rest=TEXT, other=TEXT)
-def test_the_end_of_a_prefix_lies_after_all_that_begin_so_and_before_all_others(prefix, rest, other):
+def test_end_of_a_prefix_follows_all_keys_with_the_prefix(prefix, rest, other):
     end = end_of_prefix(prefix)
     if end is None:
         assert set(prefix) <= {"\U0010ffff"}

@@ -79,7 +79,7 @@ def test_keys_that_dynamodb_refuses_are_refused(store, pk, sk):
         store.put({"pk": pk, "sk": sk})
 
 
-def test_an_item_of_over_400_kilobytes_is_refused_alone_and_in_a_transaction(store):
+def test_item_over_400_kb_is_refused_alone_and_in_transactions(store):
     store.put({"pk": "p", "sk": "s", "text": "x" * 400_000})
     large = {"pk": "p", "sk": "s", "text": "絆" * 137_000}
     with pytest.raises(ValueError, match="an item takes at most 400 KB: p/s"):
@@ -262,7 +262,7 @@ def test_a_transaction_does_all_of_its_actions(store):
     assert sort_keys(store.query("p")) == ["guard"]
 
 
-def test_a_transaction_that_fails_does_nothing_and_names_every_failed_key_in_order(store):
+def test_failed_transaction_changes_nothing_and_names_failed_keys_in_order(store):
     put(store, "there", n=1)
     with pytest.raises(ConditionFailed) as caught:
         store.transact(
