@@ -10,9 +10,8 @@ from typing import Protocol
 class Delivery(Enum):
     """The result of posting one frame to one connection."""
 
-    DELIVERED = (
-        "delivered"  #: the gateway took it (HTTP 200). Not proof that the page has it: seq and heads are
-    )
+    #: The gateway took it (HTTP 200). Only seq and heads prove that the page has it.
+    DELIVERED = "delivered"
     GONE = "gone"  #: there is no such connection (410)
     FAILED = "failed"  #: it exists, but could not take the frame: its buffer is full (429), or an error
 

@@ -311,11 +311,11 @@ class LocalGateway:
         is_lost = reader.cancelled() or reader.exception() is not None
         code, reason = (socket.closing or (ABNORMAL, "Connection lost")) if is_lost else reader.result()
         # The other side's reason may hold any text.
-        told = "lost" if code == ABNORMAL else "by the other side"
-        words = socket.closing[1] if socket.closing else told
+        ending = "lost" if code == ABNORMAL else "by the other side"
+        ending = socket.closing[1] if socket.closing else ending
         open_for = self._monotonic() - socket.opened_at
         log.info(
-            "%s closed: %d %s, after %.1f s, frames: %d", description, code, words, open_for, socket.frames
+            "%s closed: %d %s, after %.1f s, frames: %d", description, code, ending, open_for, socket.frames
         )
         return code, reason
 
@@ -407,8 +407,8 @@ class LocalGateway:
         return None
 
     def _post_own(self, connection_id: str, request_id: str, message: str) -> None:
-        words = {"message": message, "connectionId": connection_id, "requestId": request_id}
-        self.post_many([connection_id], json.dumps(words))
+        frame = {"message": message, "connectionId": connection_id, "requestId": request_id}
+        self.post_many([connection_id], json.dumps(frame))
 
     def _wake(self, sockets: Sequence[_Socket]) -> None:
         """Make the event loop look at the queues: one hop for a whole broadcast."""

@@ -88,7 +88,7 @@ class Changes:
         self._pause = pause
         self._stopping = asyncio.Event()
 
-    async def tell(self, _: Request) -> Response:
+    async def stream(self, _: Request) -> Response:
         """Return the stream for one page. It lasts as long as the page does."""
         return StreamingResponse(
             self.events(), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
@@ -96,14 +96,14 @@ class Changes:
 
     async def events(self) -> AsyncIterator[str]:
         """Yield the versions, then again whenever they have changed and then stayed the same for a pause: an editor or
-        a checkout removes files before it writes them anew."""
+        a checkout removes files before it writes them again."""
         yield f"retry: {RETRY_MILLISECONDS}\n\n"
-        told: dict[str, str] = {}
+        sent: dict[str, str] = {}
         seen: dict[str, str] = {}
         while not self._stopping.is_set():
             versions = await asyncio.to_thread(self._tree.versions)
-            if versions != told and (versions == seen or not told):
-                told = versions
+            if versions != sent and (versions == seen or not sent):
+                sent = versions
                 yield f"data: {json.dumps(versions)}\n\n"
             seen = versions
             try:

@@ -314,10 +314,10 @@ class GuardedWebSocket(_Guarded, WebSocketsSansIOProtocol):
                 return
         super().data_received(data)
         if self.conn.handshake_exc is not None and not self.handshake_complete:
-            # websockets has words for a head that is too long, and none for one that it does not understand.
-            words = b"".join(self.conn.data_to_send()) or _answer(400, "Bad Request")
+            # websockets has an answer for a head that is too long, and none for one that it does not understand.
+            answer = b"".join(self.conn.data_to_send()) or _answer(400, "Bad Request")
             self.handshake_complete = self.close_sent = True
-            self.transport.write(words)
+            self.transport.write(answer)
             self.transport.close()
 
     def shutdown(self) -> None:
@@ -380,7 +380,7 @@ def _peer(transport: BaseTransport) -> str:
     return str(peer[0]) if peer else ""
 
 
-def _answer(status: int, words: str) -> bytes:
-    head = f"HTTP/1.1 {status} {words}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {len(words)}\r\n"
+def _answer(status: int, text: str) -> bytes:
+    head = f"HTTP/1.1 {status} {text}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {len(text)}\r\n"
     more = "Retry-After: 5\r\n" if status in (429, 503) else ""
-    return f"{head}{more}Cache-Control: no-store\r\nConnection: close\r\n\r\n{words}".encode()
+    return f"{head}{more}Cache-Control: no-store\r\nConnection: close\r\n\r\n{text}".encode()

@@ -34,7 +34,7 @@ def restore(backup: Path, data: Path) -> int:
         with snapshot.folder_beside(data) as folder:
             draft = folder / data.name
             snapshot.copy(backup, draft)
-            rooms = _begin_anew(draft)
+            rooms = _begin_epochs(draft)
             snapshot.copy(draft, data)
     finally:
         owner.release()
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _begin_anew(path: Path) -> int:
+def _begin_epochs(path: Path) -> int:
     store = SqliteStore(path)
     try:
         connections = Connections(store, clock=time.time)

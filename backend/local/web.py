@@ -71,7 +71,7 @@ def create_app(options: Options) -> Starlette:
             ),
             Route("/health", _health(service)),
             WebSocketRoute("/ws", _websocket(service, origins)),
-            *([Route(CHANGES, changes.tell)] if options.dev else []),
+            *([Route(CHANGES, changes.stream)] if options.dev else []),
         ],
         middleware=[
             *_proxy_middleware(options.proxies),
@@ -273,7 +273,7 @@ class HttpEndpoint:
         try:
             body = await _limited_body(request)
         except ClientDisconnect:
-            return _json(problem(400, "incomplete", "the body broke off"))  # to nobody
+            return _json(problem(400, "incomplete", "the body broke off"))  # the client is gone
         if body is None:
             log_refusal(f"{request.url.path} refused: a body that is too large", source)
             return _json(too_large())

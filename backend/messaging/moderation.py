@@ -94,9 +94,8 @@ def _delete_once(store: Store, room_id: str, seq: int, epoch: str) -> bool:
         "pk": item["pk"],
         "sk": item["sk"],
         "messageId": item["messageId"],
-        "clientMessageId": item[
-            "messageId"
-        ],  # its own names its author's page, and may be another author's too
+        # The original one belongs to the author, and may also be in use by another author.
+        "clientMessageId": item["messageId"],
         "senderId": DELETED_SENDER_ID,
         "senderName": DELETED_SENDER_NAME,
         "content": DELETED_CONTENT,

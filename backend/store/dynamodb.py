@@ -269,9 +269,8 @@ class DynamoStore:
             if "LastEvaluatedKey" not in response:
                 return
             start = {"ExclusiveStartKey": response["LastEvaluatedKey"]}
-            size = (
-                None if size is None else min(size * 2, MAX_ITEMS)
-            )  # where much has expired, the rest has too
+            # Where many items have expired, the rest probably has too.
+            size = None if size is None else min(size * 2, MAX_ITEMS)
 
     def _write_one(self, operation: Callable[..., Any], action: Put | Delete) -> None:
         check_actions([action])

@@ -360,9 +360,8 @@ def translated(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        code = getattr(
-            error, "sqlite_errorcode", sqlite3.SQLITE_ERROR
-        )  # absent where Python itself complains
+        # Errors of Python's own module have no code.
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
         if code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise Conflict(f"{path} is locked by another process") from error
         if code == sqlite3.SQLITE_NOTADB:

@@ -1,4 +1,4 @@
-"""The operator's commands, on both stores, beside whoever serves."""
+"""The operator's commands, on both stores, beside a server."""
 
 import subprocess
 import sys
@@ -26,8 +26,8 @@ DAY = 24 * 3600
 
 
 @dataclass
-class Place:
-    """Where the data is: the flags that name it, and the store of a server that is running on it."""
+class DataLocation:
+    """The place of the data: the flags that name it, and the store of a running server."""
 
     flags: list[str]
     store: Store
@@ -46,7 +46,7 @@ def place(request, tmp_path, monkeypatch):
     if request.param == "sqlite":
         path = tmp_path / "k.sqlite3"
         store: Store = SqliteStore(path)
-        yield Place(["--data", str(path)], store)
+        yield DataLocation(["--data", str(path)], store)
         store.close()
         return
     client: Any = request.getfixturevalue("local_dynamodb")
@@ -62,7 +62,7 @@ def place(request, tmp_path, monkeypatch):
             pass
 
     monkeypatch.setattr(admin, "dynamodb_client", Shared)
-    yield Place(["--table", table], DynamoStore(client, table))
+    yield DataLocation(["--table", table], DynamoStore(client, table))
     client.delete_table(TableName=table)
 
 
@@ -129,7 +129,7 @@ def test_messages_are_kept_for_days_and_for_ever(place, run):
     items = place.store.query("ROOM#general#LOG")
     assert [item["expiresAt"] for item in items] == [item["timestamp"] // 1000 + 30 * DAY for item in items]
     assert run("keep", "general", "forever") == [
-        "Messages in general are kept for ever; older ones that were changed: 2"
+        "Messages in general are kept forever; older ones that were changed: 2"
     ]
     assert not [item for item in place.store.query("ROOM#general#LOG") if "expiresAt" in item]
 
