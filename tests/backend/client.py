@@ -20,8 +20,8 @@ HEADERS = [
 ]
 
 
-class Client:
-    """Responsible for one connection to a LocalGateway.
+class AsgiClient:
+    """One connection to a LocalGateway.
 
     While ``reading`` is cleared, it plays a reader that stopped reading: the gateway's next write does not come back.
     With ``breaks`` it raises.
@@ -47,7 +47,7 @@ class Client:
         }
 
     async def connect(self) -> str:
-        """Finish the handshake; the connection's id."""
+        """Finish the handshake and return the connection's id."""
         before = set(self._gateway.connection_ids())
         self.begin()
         accepted = await self.next()
@@ -63,18 +63,18 @@ class Client:
         self.task = asyncio.create_task(self._gateway.serve(socket))
 
     async def next(self) -> Message:
-        """What the server sent next."""
+        """Return the server's next message."""
         return await asyncio.wait_for(self.sent.get(), PATIENCE)
 
     async def frame(self) -> Mapping[str, Any]:
-        """The next text frame, decoded."""
+        """Return the next text frame, decoded."""
         message = await self.next()
         assert message["type"] == "websocket.send", message
         decoded: Mapping[str, Any] = json.loads(message["text"])
         return decoded
 
     async def closed(self) -> tuple[int, str]:
-        """The close frame that must come next."""
+        """Return the close frame that must come next."""
         message = await self.next()
         assert message["type"] == "websocket.close", message
         # As uvicorn does: the application reads its own close back.

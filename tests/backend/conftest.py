@@ -66,7 +66,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture(scope="session")
 def local_dynamodb() -> Iterator[Any]:
-    """A client at DynamoDB Local, which starts with the first test that needs it and serves all of them."""
+    """Return a client at DynamoDB Local, which starts with the first test that needs it and serves all of them."""
     try:
         process = DynamoDbLocalProcess(dynamodb_local.find())
     except dynamodb_local.Missing as missing:
@@ -80,7 +80,7 @@ def local_dynamodb() -> Iterator[Any]:
 
 @pytest.fixture
 def dynamodb(local_dynamodb: Any, clock: FakeClock) -> Iterator[DynamoStore]:
-    """A store over a new table in DynamoDB Local."""
+    """Return a store over a new table in DynamoDB Local."""
     table = create_table(local_dynamodb)
     yield DynamoStore(local_dynamodb, table, clock=clock)
     local_dynamodb.delete_table(TableName=table)
@@ -88,7 +88,7 @@ def dynamodb(local_dynamodb: Any, clock: FakeClock) -> Iterator[DynamoStore]:
 
 @pytest.fixture
 def moto(clock: FakeClock) -> Iterator[DynamoStore]:
-    """A store over the only table in moto."""
+    """Return a store over the only table in moto."""
     from moto import mock_aws
 
     with nobodys_account(), mock_aws():
@@ -98,7 +98,7 @@ def moto(clock: FakeClock) -> Iterator[DynamoStore]:
 
 @pytest.fixture
 def sqlite(tmp_path: Path, clock: FakeClock) -> Iterator[SqliteStore]:
-    """A store over a new file."""
+    """Return a store over a new file."""
     store = SqliteStore(tmp_path / "store.sqlite3", clock=clock)
     yield store
     store.close()
@@ -106,7 +106,7 @@ def sqlite(tmp_path: Path, clock: FakeClock) -> Iterator[SqliteStore]:
 
 @pytest.fixture
 def store(request: pytest.FixtureRequest) -> Store:
-    """The store under test; which ones that are stands in STORES."""
+    """Return the store under test; STORES lists them."""
     if reason := SKIPPED.get((request.function.__name__, request.param)):
         pytest.skip(reason)
     made: Store = request.getfixturevalue(request.param)
@@ -115,7 +115,7 @@ def store(request: pytest.FixtureRequest) -> Store:
 
 @pytest.fixture
 def retry() -> Retry:
-    """Tries again without sleeping."""
+    """Return a retry that does not sleep."""
     return Retry(sleep=lambda seconds: None)
 
 
@@ -138,7 +138,8 @@ def backend(store: Store, gateway: FakeGateway, clock: FakeClock, retry: Retry) 
 
 @pytest.fixture
 def person(backend: Backend, gateway: FakeGateway, tokens: Tokens) -> Callable[..., Person]:
-    """Somebody who connects: ``person("Ann")`` says hello in room general, ``person("Ann", None)`` says nothing."""
+    """Return a function that connects people: ``person("Ann")`` says hello in room general, ``person("Ann", None)``
+    says nothing."""
 
     def connect(name: str, room: str | None = "general", connection_id: str | None = None) -> Person:
         someone = Person(backend, gateway, tokens, name, connection_id)
@@ -157,7 +158,7 @@ def ann(person: Callable[..., Person]) -> Person:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[KizunaServer]:
-    """The real server, a process of its own on a free port, not started yet."""
+    """Return the real server, a process of its own on a free port, not started yet."""
     process = KizunaServer(tmp_path / "data" / "kizuna.sqlite3")
     yield process
     process.kill()

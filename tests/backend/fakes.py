@@ -1,4 +1,4 @@
-"""What stands in for clocks, identifiers, API Gateway and the people before it in tests of the backend."""
+"""Stand-ins for clocks, identifiers, API Gateway and people in tests of the backend."""
 
 import base64
 import itertools
@@ -46,7 +46,7 @@ class Ids:
 
 
 class FakeGateway:
-    """A gateway that remembers what was posted, and does as told: who is gone, who fails, what happens meanwhile.
+    """A gateway that remembers the posts, with chosen results: gone, failed, or a call in between.
 
     ``before_post(ids, frame)`` runs inside a post, in the handler's thread; it may wait or raise.
     """
@@ -61,7 +61,7 @@ class FakeGateway:
         self._lock = threading.Lock()
 
     def post_many(self, connection_ids: Iterable[str], frame: str) -> dict[str, Delivery]:
-        """Remember the frame for those who get it."""
+        """Remember the frame for its recipients."""
         ids = list(connection_ids)
         data = json.loads(frame)
         self.before_post(ids, data)
@@ -72,12 +72,12 @@ class FakeGateway:
         return results
 
     def close(self, connection_id: str) -> None:
-        """Remember who was closed; from now on it is gone."""
+        """Remember the closed connection; from now on it is gone."""
         self.closed.append(connection_id)
         self.gone.add(connection_id)
 
     def frames(self, connection_id: str, kind: str | None = None) -> list[dict[str, Any]]:
-        """What a connection got, of one type or of all."""
+        """Return the frames of a connection, of one type or all."""
         return [frame for to, frame in self.posts if to == connection_id and kind in (None, frame["type"])]
 
     def clear(self) -> None:
@@ -92,7 +92,7 @@ class FakeGateway:
 
 
 def authorizer_of(tokens: Verifier, token: str) -> dict[str, str]:
-    """What the authorizer says of the person of a good token, as every event of their connection has it."""
+    """Return the authorizer's context for a good token, as every event of the connection has it."""
     question = {"methodArn": METHOD_ARN, "queryStringParameters": {"token": token}}
     answer = Authorizer(tokens).authorize(question)
     assert allows(answer)
@@ -106,7 +106,7 @@ def event(
     query: dict[str, str] | None = None,
     authorizer: dict[str, str] | None = None,
 ) -> dict[str, Any]:
-    """An event with the keys that handlers use. ``body``: text, or an object that becomes JSON."""
+    """Return an event with the keys that handlers use. ``body``: text, or an object that becomes JSON."""
     context: dict[str, Any] = {
         "eventType": kind,
         "routeKey": "$default" if kind == "MESSAGE" else f"${kind.lower()}",
@@ -123,14 +123,14 @@ def event(
 
 
 class ApiGateway:
-    """Responsible for what becomes of handshakes, frames and requests; ``run`` answers an event."""
+    """API Gateway's handling of handshakes, frames and requests; ``run`` answers an event."""
 
     def __init__(self, run: Callable[[dict[str, Any]], Any]) -> None:
         self.authorizers: dict[str, dict[str, str]] = {}
         self._run = run
 
     def connect(self, connection_id: str, token: str, origin: str | None = None) -> int:
-        """The status of a handshake: the authorizer's no, or what $connect says."""
+        """Return the status of a handshake: the authorizer's refusal, or the status of $connect."""
         happened = event("CONNECT", connection_id, query={"token": token})
         if origin is not None:
             happened["headers"] = {"Host": "x", "Origin": origin}
@@ -144,14 +144,14 @@ class ApiGateway:
         return int(self._run(happened)["statusCode"])
 
     def say(self, connection_id: str, frame: dict[str, Any], **context: str) -> Any:
-        """What a frame is answered with; its action selects the route."""
+        """Return the answer to a frame; its action selects the route."""
         route = frame["action"] if frame["action"] in UP_FRAMES else "$default"
         happened = event("MESSAGE", connection_id, frame, authorizer=self.authorizers.get(connection_id))
         happened["requestContext"].update(context, routeKey=route)
         return self._run(happened)
 
     def leave(self, connection_id: str) -> Any:
-        """A connection that ended."""
+        """End a connection."""
         authorizer = self.authorizers.get(connection_id)
         return self._run(event("DISCONNECT", connection_id, authorizer=authorizer))
 
@@ -163,7 +163,7 @@ class ApiGateway:
         stage: str = "",
         **headers: str,
     ) -> tuple[int, dict[str, Any], dict[str, str]]:
-        """Status, body and headers of a request to the HTTP API, whose event is of payload format 2.0."""
+        """Return status, body and headers of a request to the HTTP API, with an event of payload format 2.0."""
         happened = {
             "version": "2.0",
             "routeKey": f"{method} {path}",
@@ -179,7 +179,7 @@ class ApiGateway:
 
 
 class Person:
-    """Responsible for one connection of somebody whose secret follows from the name."""
+    """One connection of a person whose secret follows from the name."""
 
     def __init__(
         self, backend: Backend, gateway: FakeGateway, tokens: Tokens, name: str, connection_id: str | None
@@ -194,11 +194,11 @@ class Person:
         self._gateway = gateway
 
     def connect(self) -> Response:
-        """$connect of this person."""
+        """Send $connect of this person."""
         return self._handle("CONNECT")
 
     def disconnect(self) -> None:
-        """$disconnect."""
+        """Send $disconnect."""
         self._handle("DISCONNECT")
 
     def say(self, body: Any) -> dict[str, Any] | None:
@@ -209,7 +209,7 @@ class Person:
         return None if answer is None else json.loads(answer)
 
     def hello(self, *rooms: str | dict[str, Any]) -> None:
-        """The first frame; rooms by name have nothing yet."""
+        """Send the first frame; rooms by name have nothing yet."""
         positions = [{"roomId": room} if isinstance(room, str) else room for room in rooms]
         assert self.say({"action": "hello", "v": 1, "rooms": positions}) is None
 
@@ -219,11 +219,11 @@ class Person:
         return self.say({"action": "sendMessage", **message})
 
     def got(self, kind: str | None = None) -> list[dict[str, Any]]:
-        """The frames posted to this connection."""
+        """Return the frames posted to this connection."""
         return self._gateway.frames(self.id, kind)
 
     def texts(self) -> list[str]:
-        """The contents of the messages that were broadcast to this connection."""
+        """Return the contents of the messages that were broadcast to this connection."""
         return [frame["content"] for frame in self.got("message")]
 
     def _handle(self, kind: str, body: Any = None) -> Response:

@@ -1,4 +1,4 @@
-"""What somebody who means ill can try, at the server of one machine and at the functions on AWS: none of it works."""
+"""Attacks on the server of one machine and on the functions on AWS: all of them fail."""
 
 import logging
 import time
@@ -26,27 +26,27 @@ CLIENT_SECRETS = {"Ann": "the secret of Ann ...", "Bob": "the secret of Bob ..."
 Frame = dict[str, Any]
 
 
-class Place(Protocol):
-    """Where the backend runs, as somebody from outside sees it; and what the attacker cannot see."""
+class Target(Protocol):
+    """The backend as a client sees it, and its log."""
 
     secret: bytes  #: what tokens are signed with
     now: int  #: epoch seconds
 
     def knock(self, token: str, origin: str | None = ORIGIN) -> int:
-        """The status of a handshake with this in its URL, 101 if it lets in; who gets in leaves at once."""
+        """Return the status of a handshake with this in its URL, 101 if it lets in; who gets in leaves at once."""
 
     def ask(self, token: str, origin: str | None = ORIGIN) -> tuple[int, str]:
-        """The status of POST /ticket with this as bearer token, and the ticket or what was wrong."""
+        """Return the status of POST /ticket with this as bearer token, and the ticket or what was wrong."""
 
     def talk(self, said: dict[str, list[Frame]]) -> dict[str, list[Frame]]:
         """Let people be in room general and send frames, one after the other: the messages that each then got."""
 
     def log(self) -> str:
-        """Every line that was written so far."""
+        """Return every line logged so far."""
 
 
-class OneMachine:
-    """Responsible for the real server process."""
+class LocalTarget:
+    """The real server process."""
 
     def __init__(self, folder: Path) -> None:
         store = SqliteStore(folder / "k.sqlite3")
@@ -84,8 +84,8 @@ class OneMachine:
         self._server.kill()
 
 
-class Aws:
-    """Responsible for the functions, with the gateway's part played here and tokens signed by who shares a secret."""
+class AwsTarget:
+    """The functions, with the gateway's part played here and tokens signed with the shared secret."""
 
     def __init__(self, store: SqliteStore, clock: FakeClock, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.DEBUG)
@@ -120,39 +120,39 @@ class Aws:
 
 
 @pytest.fixture(scope="module")
-def one_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OneMachine]:
-    made = OneMachine(tmp_path_factory.mktemp("data"))
+def one_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalTarget]:
+    made = LocalTarget(tmp_path_factory.mktemp("data"))
     yield made
     made.close()
 
 
 @pytest.fixture(params=["one machine", "aws"])
-def place(request: pytest.FixtureRequest) -> Place:
+def place(request: pytest.FixtureRequest) -> Target:
     fixture = request.getfixturevalue
     if request.param == "aws":
-        return Aws(fixture("sqlite"), fixture("clock"), fixture("caplog"))
-    made: OneMachine = fixture("one_machine")
+        return AwsTarget(fixture("sqlite"), fixture("clock"), fixture("caplog"))
+    made: LocalTarget = fixture("one_machine")
     return made
 
 
-def claims(place: Place, **changes: Any) -> Frame:
-    """What a good token of Ann says, with changes; None leaves a claim out."""
+def claims(place: Target, **changes: Any) -> Frame:
+    """Return the claims of a good token of Ann, with changes; None leaves a claim out."""
     good = {"sub": "ann-1", "name": "Ann", "aud": AUDIENCE, "iat": place.now, "exp": place.now + 600}
     return {name: value for name, value in {**good, **changes}.items() if value is not None}
 
 
-def good_token(place: Place, name: str) -> str:
-    """A token as POST /token issues it."""
+def good_token(place: Target, name: str) -> str:
+    """Return a token as POST /token issues it."""
     issuer = Tokens(place.secret, clock=lambda: place.now)
     return issuer.issue(name, CLIENT_SECRETS[name]).token
 
 
-def signed(place: Place, **changes: Any) -> str:
-    """A token with the right signature."""
+def signed(place: Target, **changes: Any) -> str:
+    """Return a token with the right signature."""
     return jwt.encode(claims(place, **changes), place.secret, "HS256")
 
 
-FORGERIES: dict[str, Callable[[Place], str]] = {
+FORGERIES: dict[str, Callable[[Target], str]] = {
     "signed with another secret": lambda place: jwt.encode(claims(place), b"x" * 32, "HS256"),
     "signed with nothing": lambda place: jwt.encode(claims(place), "", "none"),
     "signed in another way": lambda place: jwt.encode(claims(place), place.secret * 2, "HS512"),

@@ -1,4 +1,4 @@
-"""Whatever one connection sends, the server answers it by name, and nobody else notices."""
+"""Any frames from one connection: each is answered by name, and others notice nothing."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -36,8 +36,8 @@ FUZZ = settings(
 )
 
 
-class Suspect:
-    """Responsible for one connection that sends anything, and for Bob, who must not notice.
+class FuzzedConnection:
+    """One connection that sends anything, and Bob's, which must not be affected.
 
     Both are in room general, Mallory only with ``said_hello``.
     """
@@ -57,7 +57,7 @@ class Suspect:
         self._numbers = Ids("b-")
 
     def begin(self) -> dict[tuple[str, str], Item]:
-        """A connection of Mallory's that knows nothing of the one before; returns every record that there is."""
+        """Open a new connection of Mallory's and return every record."""
         self.mallory.disconnect()
         self.gateway.closed.clear()
         self.gateway.gone.clear()
@@ -79,7 +79,7 @@ class Suspect:
         return [parse_down(json.loads(text)) for text in texts]
 
     def everything(self) -> dict[tuple[str, str], Item]:
-        """Every record that there is."""
+        """Return every record."""
         return {
             (item["pk"], item["sk"]): item
             for pk in self.store.partitions("")
@@ -87,7 +87,7 @@ class Suspect:
         }
 
     def bobs(self) -> dict[tuple[str, str], Item]:
-        """Every record of Bob's connection and of what he said."""
+        """Return every record of Bob's connection and messages."""
         return {
             key: item
             for key, item in self.everything().items()
@@ -95,7 +95,7 @@ class Suspect:
         }
 
     def check_that_bob_goes_on(self) -> None:
-        """Bob says something, hears it, and finds the room as it was."""
+        """Let Bob send a message, receive it, and find the room unchanged."""
         self.gateway.clear()
         client_message_id = self._numbers()
         assert self.bob.send("all is well", client_message_id) is None
@@ -112,8 +112,8 @@ class Suspect:
 
 
 @pytest.fixture(params=["before hello", "after hello"])
-def suspect(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Suspect]:
-    made = Suspect(tmp_path / "k.sqlite3", said_hello=request.param == "after hello")
+def suspect(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FuzzedConnection]:
+    made = FuzzedConnection(tmp_path / "k.sqlite3", said_hello=request.param == "after hello")
     yield made
     made.close()
 
@@ -180,7 +180,7 @@ REQUIRED = {"v", "roomId", "clientMessageId", "content", "before"}
 
 @st.composite
 def spoiled_frames(draw: st.DrawFn) -> tuple[str, Fields]:
-    """A frame of a known shape in which one field is wrong or missing, and that field's name on the wire."""
+    """Return a frame of a known shape in which one field is wrong or missing, and that field's name on the wire."""
     action = draw(st.sampled_from(sorted(FRAMES)))
     fields = json.loads(json.dumps(FRAMES[action]))
     path, holder = "", fields
@@ -199,7 +199,7 @@ def spoiled_frames(draw: st.DrawFn) -> tuple[str, Fields]:
 
 @FUZZ
 @given(spoiled=spoiled_frames())
-def test_one_wrong_field_is_answered_by_its_name_and_changes_nothing(suspect: Suspect, spoiled):
+def test_one_wrong_field_is_answered_by_its_name_and_changes_nothing(suspect: FuzzedConnection, spoiled):
     name, frame = spoiled
     before = suspect.begin()
     (answer,) = suspect.send(json.dumps(frame))
@@ -217,7 +217,7 @@ def test_one_wrong_field_is_answered_by_its_name_and_changes_nothing(suspect: Su
     frame=st.sampled_from(sorted(FRAMES)).map(lambda action: {"action": action, **FRAMES[action]}),
     data=st.data(),
 )
-def test_of_a_name_that_comes_twice_the_last_counts(suspect: Suspect, frame, data):
+def test_of_a_name_that_comes_twice_the_last_counts(suspect: FuzzedConnection, frame, data):
     name = data.draw(st.sampled_from(sorted(set(frame) - {"action", "rooms"}) or ["v"]))
     wrong = data.draw(WRONG[name])
     text = json.dumps(frame)[:-1] + f", {json.dumps(name)}: {json.dumps(wrong)}}}"
@@ -232,7 +232,7 @@ def test_of_a_name_that_comes_twice_the_last_counts(suspect: Suspect, frame, dat
 @given(
     action=ANY | st.text(st.characters(), max_size=40) | st.sampled_from(["x" * 20_000, "Hello", "$connect"])
 )
-def test_a_wrong_action_is_named(suspect: Suspect, action):
+def test_a_wrong_action_is_named(suspect: FuzzedConnection, action):
     if isinstance(action, str) and action in FRAMES:
         return
     before = suspect.begin()
@@ -268,7 +268,7 @@ NO_JSON = (
 @given(body=NO_JSON | ANY.map(json.dumps))
 @example(body='{"action":"ping","x":' + "[" * 100_000)
 @example(body='{"action":"sendMessage","clientMessageId":"\\ud800","roomId":"\\ud800","content":"\\ud800"}')
-def test_what_is_no_frame_is_answered_by_one_error_and_changes_nothing(suspect: Suspect, body):
+def test_what_is_no_frame_is_answered_by_one_error_and_changes_nothing(suspect: FuzzedConnection, body):
     try:
         parse_up(decode(body))
     except ProtocolError:
@@ -285,7 +285,7 @@ def test_what_is_no_frame_is_answered_by_one_error_and_changes_nothing(suspect: 
 
 
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "[{}, NaN]"])
-def test_number_outside_json_is_malformed_even_in_unused_fields(suspect: Suspect, value):
+def test_number_outside_json_is_malformed_even_in_unused_fields(suspect: FuzzedConnection, value):
     before = suspect.begin()
     (answer,) = suspect.send('{"action":"ping","t":1,"x":' + value + "}")
     assert isinstance(answer, Error)
@@ -293,7 +293,7 @@ def test_number_outside_json_is_malformed_even_in_unused_fields(suspect: Suspect
     assert suspect.everything() == before
 
 
-def test_an_event_without_a_body_is_a_malformed_frame(suspect: Suspect):
+def test_an_event_without_a_body_is_a_malformed_frame(suspect: FuzzedConnection):
     suspect.begin()
     (answer,) = suspect.send(None)
     assert isinstance(answer, Error)
@@ -315,7 +315,7 @@ NEAR = st.builds(
 
 @FUZZ
 @given(frame=NEAR)
-def test_no_frame_touches_records_of_others_or_impersonates_them(suspect: Suspect, frame):
+def test_no_frame_touches_records_of_others_or_impersonates_them(suspect: FuzzedConnection, frame):
     suspect.begin()
     before = suspect.bobs()
     answers = suspect.send(json.dumps(frame))
@@ -332,7 +332,7 @@ def test_no_frame_touches_records_of_others_or_impersonates_them(suspect: Suspec
 
 @FUZZ
 @given(version=st.integers(2, 1000), more=st.dictionaries(st.sampled_from(NAMES[:5]), ANY, max_size=2))
-def test_a_version_that_nobody_speaks_is_a_farewell(suspect: Suspect, version, more):
+def test_a_version_that_nobody_speaks_is_a_farewell(suspect: FuzzedConnection, version, more):
     frame = {**FRAMES["hello"], "x": more, "action": "hello", "v": version}
     before = suspect.begin()
     (answer,) = suspect.send(json.dumps(frame))

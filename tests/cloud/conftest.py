@@ -1,4 +1,4 @@
-"""People who use the backend as it is deployed."""
+"""People who use the deployed backend."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -13,7 +13,8 @@ from tests.support.peer import SocketClient
 
 @pytest.fixture
 def person(deployed: Deployed, request: pytest.FixtureRequest) -> Iterator[Callable[..., SocketClient]]:
-    """Somebody who is connected and in a room of this test: ``person("Ann")``; ``after=3``: who knows that much."""
+    """Return a function that connects people to this test's room: ``person("Ann")``; ``after=3``: a person who has the
+    messages up to 3."""
     room = re.sub("[^a-z0-9]", "-", request.node.name)[-60:]
     with ExitStack() as leaving:
 

@@ -1,4 +1,4 @@
-"""The backend as `make deploy` puts it on AWS, on ministack instead: where it is, and what can be done to it."""
+"""The backend as `make deploy` puts it on AWS, but on ministack."""
 
 import json
 import subprocess
@@ -24,7 +24,7 @@ ORIGIN = "https://chat.example.org"
 
 
 def deploy(ministack: MinistackProcess, *words: str) -> subprocess.CompletedProcess[str]:
-    """`python -m tools.deploy` with these words."""
+    """Run `python -m tools.deploy` with these arguments."""
     return subprocess.run(
         [sys.executable, "-m", "tools.deploy", *words],
         cwd=ROOT,
@@ -36,7 +36,7 @@ def deploy(ministack: MinistackProcess, *words: str) -> subprocess.CompletedProc
 
 
 class Deployed:
-    """Responsible for the stack kizuna on ministack.
+    """The stack kizuna on ministack.
 
     ``origin`` is an allowed origin on a free port of loopback: a page that is served there may connect.
     """
@@ -76,14 +76,14 @@ class Deployed:
     # --- who uses it ---
 
     def token(self, name: str) -> str:
-        """A token of somebody, the same person every time."""
+        """Return a token of somebody, the same person every time."""
         body = {"name": name, "clientSecret": secret_of(name)}
         status, answer = post(self.token_url, body, Origin=ORIGIN)
         assert status == 200, answer
         return str(answer["token"])
 
     def ticket(self, name: str) -> str:
-        """A ticket, for a new token."""
+        """Return a ticket, for a new token."""
         status, answer = self.ask_for_ticket(self.token(name))
         assert status == 200, answer
         return str(answer["ticket"])
@@ -93,22 +93,22 @@ class Deployed:
         return post(self.ticket_url, Authorization=f"Bearer {token}", Origin=origin)
 
     def knock(self, admission: str, origin: str = ORIGIN) -> int:
-        """The status of a handshake with this token or ticket; who gets in leaves at once."""
+        """Return the status of a handshake with this token or ticket; who gets in leaves at once."""
         return knock(f"{self.web_socket_url}?token={admission}", origin)
 
     # --- what is there ---
 
     def raw(self, pk: str, sk: str) -> Any:
-        """An item as it lies in the table, expired or not; None if there is none."""
+        """Return an item as it lies in the table, expired or not; None if there is none."""
         key = {"pk": {"S": pk}, "sk": {"S": sk}}
         return self.dynamodb.get_item(TableName=self.table, Key=key, ConsistentRead=True).get("Item")
 
     def present(self, room: str) -> list[Member]:
-        """The connections that a broadcast would reach, with their people."""
+        """Return the connections that a broadcast would reach, with their people."""
         return Connections(self.store, clock=time.time).present(room)
 
     def knows(self, connection_id: str) -> bool:
-        """Whether the gateway has this connection."""
+        """Return whether the gateway has this connection."""
         try:
             self._management.get_connection(ConnectionId=connection_id)
         except self._management.exceptions.GoneException:
@@ -116,7 +116,7 @@ class Deployed:
         return True
 
     def logs(self) -> str:
-        """Every line that ministack has kept of what functions said."""
+        """Return every log line of the functions."""
         logs = self.client("logs")
         groups = logs.describe_log_groups()["logGroups"]
         return "\n".join(
@@ -141,7 +141,7 @@ class Deployed:
 
     @contextmanager
     def without_disconnects(self) -> Iterator[None]:
-        """Meanwhile no $disconnect reaches its function, as on AWS none may."""
+        """Keep $disconnect from its function, as may happen on AWS."""
         gateway, api = self.client("apigatewayv2"), self.resources["WebSocketApi"]
         (route,) = (
             route for route in gateway.get_routes(ApiId=api)["Items"] if route["RouteKey"] == "$disconnect"
@@ -154,7 +154,7 @@ class Deployed:
 
     @contextmanager
     def without_rights(self, function: str, action: str) -> Iterator[None]:
-        """Meanwhile a function may not do something."""
+        """Take a right from a function."""
         iam, name = self.client("iam"), self.resources[function]
         role = self.client("lambda").get_function_configuration(FunctionName=name)["Role"].rpartition("/")[2]
         statement = {"Effect": "Deny", "Action": action, "Resource": "*"}
@@ -168,11 +168,11 @@ class Deployed:
 
 @pytest.fixture(scope="session")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The functions' zip for this machine, on which ministack runs them."""
+    """Return the functions' zip for this machine, on which ministack runs them."""
     return build_package(tmp_path_factory.mktemp("package"))
 
 
 @pytest.fixture(scope="session")
 def deployed(ministack: MinistackProcess, package: Path, template: Path) -> Deployed:
-    """The backend, deployed once for all tests that use it; skipped where ministack is not installed."""
+    """Return the backend, deployed once for all tests that use it; skipped where ministack is not installed."""
     return Deployed(ministack, package, template)

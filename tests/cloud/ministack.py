@@ -32,9 +32,10 @@ main()
 
 
 class MinistackProcess(Process):
-    """Responsible for one ministack, empty, with all its files in ``folder``, on which functions run as well.
+    """One empty ministack, with all its files in ``folder``, which also runs functions.
 
-    With SIGKILL it ends, and the functions that it started: their standard input ends."""
+    With SIGKILL it ends, and the functions that it started: their standard input ends.
+    """
 
     def __init__(self, python: Path, folder: Path) -> None:
         self.port = free_port()
@@ -61,7 +62,7 @@ class MinistackProcess(Process):
         self.wait_for(r"Running on http://.*:\d+ ")
 
     def client(self, service: str, endpoint_url: str = "") -> Any:
-        """boto3's client for one of its services."""
+        """Return boto3's client for one of its services."""
         import boto3  # type: ignore[import-untyped]
 
         with nobodys_account():
@@ -70,7 +71,7 @@ class MinistackProcess(Process):
 
 @pytest.fixture(scope="session")
 def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MinistackProcess]:
-    """It starts with the first test that needs it and serves all of them."""
+    """Return the ministack of all tests, which starts with the first of them."""
     try:
         python = tool.find()
     except tool.Missing as missing:

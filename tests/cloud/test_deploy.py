@@ -99,7 +99,7 @@ def test_failed_resource_is_named_and_a_second_attempt_starts_over(
 
 
 def output(text: str, name: str) -> str:
-    """The value of an output, as it is printed."""
+    """Return the value of an output, as it is printed."""
     (line,) = [line for line in text.splitlines() if line.startswith(f"  {name} ")]
     return line.split()[1]
 

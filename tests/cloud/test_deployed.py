@@ -1,4 +1,4 @@
-"""The backend as it is deployed: template, package and handlers together, on ministack in AWS's place.
+"""The deployed backend: template, package and handlers together, on ministack in place of AWS.
 
 What ministack does otherwise than AWS, and which checks that leaves to other tests:
 

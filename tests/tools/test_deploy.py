@@ -11,7 +11,7 @@ import pytest
 from botocore.stub import Stubber  # type: ignore[import-untyped]
 
 from tests.backend.aws.aws_account import nobodys_account
-from tests.backend.aws.cloud_template import Deployed, Template
+from tests.backend.aws.cloud_template import ResolvedTemplate, Template
 from tools import deploy
 from tools.deploy import (
     CODE_URI,
@@ -76,7 +76,7 @@ def test_make_passes_on_every_word_that_is_understood():
     ],
 )
 def test_what_is_understood_here_the_template_takes(more: list[str]):
-    assert Deployed(TEMPLATE.data, read_plan([*GOOD, *more]).parameters).refusals == []
+    assert ResolvedTemplate(TEMPLATE.data, read_plan([*GOOD, *more]).parameters).refusals == []
 
 
 def test_a_word_without_a_value_is_a_word_left_out():

@@ -1,4 +1,4 @@
-"""Who may open a connection, and how every later event knows whom it comes from."""
+"""The authorizer: who may open a connection, and the person in every later event."""
 
 import logging
 
@@ -13,7 +13,7 @@ from tests.backend.fakes import START
 ARN = "arn:aws:execute-api:eu-central-1:123456789012:abc/prod/$connect"
 
 
-class Knows:
+class OneTokenVerifier:
     """A verifier that knows one token."""
 
     def __init__(self, identity):
@@ -35,7 +35,9 @@ def later_event(context):
 
 
 def test_a_good_token_is_allowed_into_this_route_of_this_api_alone():
-    answer = Authorizer(Knows(Identity("u-1", "Ann", START))).authorize(handshake({"token": "good"}))
+    answer = Authorizer(OneTokenVerifier(Identity("u-1", "Ann", START))).authorize(
+        handshake({"token": "good"})
+    )
     assert allows(answer)
     assert answer["principalId"] == "u-1"
     assert answer["policyDocument"] == {
@@ -47,7 +49,7 @@ def test_a_good_token_is_allowed_into_this_route_of_this_api_alone():
 @pytest.mark.parametrize("query", [None, {}, {"token": ""}, {"token": "nonsense"}, {"other": "good"}])
 def test_everything_else_is_denied_by_a_policy_and_without_an_error(query, caplog):
     caplog.set_level(logging.INFO)
-    answer = Authorizer(Knows(Identity("u-1", "Ann", START))).authorize(handshake(query))
+    answer = Authorizer(OneTokenVerifier(Identity("u-1", "Ann", START))).authorize(handshake(query))
     assert not allows(answer)
     assert answer == deny(handshake(query))
     assert caplog.messages == ["connection refused: token refused: unknown (192.0.2.7)"]
@@ -72,7 +74,7 @@ def test_authorizer_context_keeps_non_ascii_name(identity):
         identity.name.encode()
     except UnicodeEncodeError:
         return  # no name: the protocol takes well-formed text alone
-    context = context_of(Authorizer(Knows(identity)).authorize(handshake({"token": "good"})))
+    context = context_of(Authorizer(OneTokenVerifier(identity)).authorize(handshake({"token": "good"})))
     assert all(type(value) is str and value.isascii() for value in context.values())
     assert identity_in(later_event({**context, "integrationLatency": 12})) == identity
 

@@ -1,4 +1,4 @@
-"""Bans: a person who is banned comes in nowhere and hears nothing more, and the rooms count right again."""
+"""Bans: a banned person is not admitted and gets no broadcasts, and the counts are right again."""
 
 import argparse
 from collections.abc import Callable
@@ -34,7 +34,7 @@ def run(store: Store) -> Run:
 
 
 def counts(person: Person) -> list[int]:
-    """The numbers of people that somebody was told."""
+    """Return the counts of the presence frames that a connection got."""
     return [frame["count"] for frame in person.got("presence")]
 
 

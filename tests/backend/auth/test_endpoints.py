@@ -1,4 +1,4 @@
-"""What is answered over HTTPS: tokens and tickets, and what is wrong, whatever the server."""
+"""The HTTPS endpoints: tokens, tickets, and their errors."""
 
 import json
 import logging
@@ -17,8 +17,8 @@ ANN = Identity("user-1", "Ann", START + 3600)
 JSON = {"content-type": "application/json"}
 
 
-class Unavailable:
-    """A verifier whose keys cannot be had."""
+class UnavailableVerifier:
+    """A verifier whose keys cannot be fetched."""
 
     def verify(self, token):
         raise VerifierUnavailable("JWKS_URL: down")
@@ -149,7 +149,9 @@ def test_a_bad_token_gets_no_ticket_and_stands_in_no_log_line(ticket_desk, token
 
 
 def test_unverifiable_token_is_503_not_401(tickets, bans, caplog):
-    status, body = TicketEndpoint(tickets, Unavailable(), bans).answer({"authorization": "Bearer a.b.c"})
+    status, body = TicketEndpoint(tickets, UnavailableVerifier(), bans).answer(
+        {"authorization": "Bearer a.b.c"}
+    )
     assert (status, body["code"]) == (503, "unavailable")
     assert caplog.messages == ["no ticket: JWKS_URL: down"]
 

@@ -1,4 +1,4 @@
-"""What the log says of those who were refused: one line a second for each address, and how many there were besides."""
+"""The log of refusals: one line a second for each address, and the number of dropped ones."""
 
 import logging
 from collections.abc import Iterator
@@ -9,8 +9,8 @@ from backend.auth.refusals import MAX_SOURCES, QUIET_SECONDS, LogThrottle, log_r
 from tests.backend.fakes import FakeClock
 
 
-class Lines(logging.Handler):
-    """Responsible for what would be written."""
+class RecordedLines(logging.Handler):
+    """The lines that would be written."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -27,8 +27,8 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def lines(clock: FakeClock) -> Iterator[list[str]]:
-    """The lines that the server's log would have."""
-    handler = Lines()
+    """Return the lines that the server's log would have."""
+    handler = RecordedLines()
     handler.addFilter(LogThrottle(clock))
     logger = logging.getLogger("backend")
     level = logger.level

@@ -1,4 +1,4 @@
-"""Tickets: issued for a verified token, good once, soon expired, and nowhere to be read."""
+"""Tickets: issued for a verified token, valid once and for half a minute, stored as hashes only."""
 
 import threading
 from collections import Counter

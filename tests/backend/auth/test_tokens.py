@@ -1,4 +1,4 @@
-"""Tokens: who gets which identity, and which tokens prove nothing."""
+"""Tokens: their identities, and invalid tokens."""
 
 import base64
 import json

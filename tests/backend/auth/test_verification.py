@@ -1,4 +1,4 @@
-"""Tokens that somebody else signs: which prove a person, which prove nothing, and when nobody can say."""
+"""Tokens of another issuer: valid, invalid, and not verifiable now."""
 
 import base64
 import hashlib
@@ -34,7 +34,7 @@ STRANGER = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
 def claims(**changes: Any) -> dict[str, Any]:
-    """What a good token says, with changes; None leaves a claim out."""
+    """Return the claims of a good token, with changes; None leaves a claim out."""
     good = {"sub": "auth0|u-1", "name": "Ann", "aud": "chat", "iss": ISSUER, "iat": START, "exp": START + 60}
     return {name: value for name, value in {**good, **changes}.items() if value is not None}
 
@@ -52,7 +52,7 @@ def _base64(data: bytes) -> bytes:
 
 
 class KeyServer:
-    """Responsible for a JWKS address on loopback: what it answers, and how often it was asked."""
+    """A JWKS address on loopback: its answers, and the number of requests."""
 
     def __init__(self) -> None:
         self.keys = [
@@ -242,8 +242,8 @@ def test_nonsense_asks_the_key_server_for_nothing(server, by_key, text):
 # --- keys and secrets change, and servers fail ---
 
 
-class Secrets:
-    """Responsible for a secret that changes, or cannot be had; ``asked`` counts."""
+class ChangingSecret:
+    """A secret that changes, or cannot be fetched; ``asked`` counts."""
 
     def __init__(self) -> None:
         self.secret: bytes | None = SECRET
@@ -258,7 +258,7 @@ class Secrets:
 
 @pytest.fixture
 def secrets():
-    return Secrets()
+    return ChangingSecret()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""An account of nobody: what a client of AWS finds in tests, whatever this machine's own accounts are."""
+"""An AWS account for tests, independent of this machine's own accounts."""
 
 import os
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _VARIABLES = {
 
 
 def environment(**more: str) -> dict[str, str]:
-    """The environment of a program that shall find nobody's account, and these variables."""
+    """Return the environment of a program that finds no real account, and these variables."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     return {**ours, **_VARIABLES, **more}
 

@@ -1,4 +1,4 @@
-"""template.yaml as tests read it: its resources, which function each route leads to, and what each may do."""
+"""template.yaml for tests: its resources, the function of each route, and the rights of each function."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -36,7 +36,7 @@ _NOTHING = {"Ref": "AWS::NoValue"}
 
 
 class Template:
-    """Responsible for looking things up in the template as it is written."""
+    """The template as it is written."""
 
     def __init__(self) -> None:
         self.text = (ROOT / "backend" / "aws" / "template.yaml").read_text(encoding="utf-8")
@@ -44,7 +44,7 @@ class Template:
         self.resources: Properties = self.data["Resources"]
 
     def all(self, kind: str) -> dict[str, Properties]:
-        """The properties of every resource of one type, by logical id."""
+        """Return the properties of every resource of one type, by logical id."""
         return {
             name: resource.get("Properties", {})
             for name, resource in self.resources.items()
@@ -53,13 +53,13 @@ class Template:
 
     @property
     def functions(self) -> dict[str, Properties]:
-        """Every function with what holds for all of them."""
+        """Every function with the global settings."""
         common = self.data["Globals"]["Function"]
         own = self.all("AWS::Serverless::Function")
         return {name: {**common, **properties} for name, properties in own.items()}
 
     def routes(self, api: str) -> dict[str, str]:
-        """The function behind each route of an API, by route key."""
+        """Return the function behind each route of an API, by route key."""
         found = {}
         for route in self.all("AWS::ApiGatewayV2::Route").values():
             if route["ApiId"] == {"Ref": api}:
@@ -70,19 +70,19 @@ class Template:
 
     @property
     def authorizer(self) -> str:
-        """The function that is asked before ``$connect``."""
+        """The function that is called before ``$connect``."""
         (route,) = (r for r in self.all("AWS::ApiGatewayV2::Route").values() if r["RouteKey"] == "$connect")
         assert route["AuthorizationType"] == "CUSTOM"
         return named(self.resources[route["AuthorizerId"]["Ref"]]["Properties"]["AuthorizerUri"])
 
     def statements(self, function: str) -> Iterator[Properties]:
-        """What a function's role allows, if tokens are verified by a secret."""
+        """Return the policy of a function's role, if tokens are verified by a secret."""
         for policy in self.functions[function]["Policies"]:
             for statement in policy["Statement"]:
                 yield statement["Fn::If"][1] if "Fn::If" in statement else statement
 
     def actions(self, function: str) -> set[str]:
-        """The IAM actions that a function may take; those on connections with their HTTP method."""
+        """Return the IAM actions that a function may take; those on connections with their HTTP method."""
         return {
             f"{action} {resource['Fn::Sub'].split('/')[2]}" if action.startswith("execute-api:") else action
             for statement in self.statements(function)
@@ -91,8 +91,8 @@ class Template:
         }
 
 
-class Deployed:
-    """Responsible for what CloudFormation would make of the template under some parameters.
+class ResolvedTemplate:
+    """The template as CloudFormation resolves it under some parameters.
 
     Conditions are decided, what they leave out is gone, and parameters have their values.
     """
@@ -109,13 +109,13 @@ class Deployed:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a function finds in its environment, with "x" for what only AWS knows."""
+        """The environment of a function, with "x" for values that only AWS knows."""
         variables = self._resolved(self._template["Globals"]["Function"]["Environment"]["Variables"])
         return {name: _text(value) for name, value in variables.items()}
 
     @property
     def refusals(self) -> list[str]:
-        """Why CloudFormation would not take these parameters."""
+        """The rules by which CloudFormation would refuse these parameters."""
         return [
             assertion["AssertDescription"]
             for rule in self._template["Rules"].values()
@@ -170,12 +170,12 @@ def _text(value: Any) -> str:
 
 
 def as_list(value: Any) -> list[Any]:
-    """One or several, as CloudFormation has it."""
+    """Return one or several values as a list, as CloudFormation does."""
     return value if isinstance(value, list) else [value]
 
 
 def named(reference: Properties) -> str:
-    """The logical id in a Ref, a GetAtt or a Sub that names one resource."""
+    """Return the logical id in a Ref, a GetAtt or a Sub that names one resource."""
     if "Fn::Sub" in reference:
         (name,) = re.findall(r"\$\{(\w+)(?:\.Arn)?\}", reference["Fn::Sub"])
         return str(name)
@@ -183,7 +183,8 @@ def named(reference: Properties) -> str:
 
 
 def transformed(text: str, parameters: Parameters) -> Properties:
-    """The template as CloudFormation gets it from SAM; the code lies in a bucket. Needs a region in the environment."""
+    """Return the template as CloudFormation gets it from SAM; the code lies in a bucket. Needs a region in the
+    environment."""
     from samtranslator.translator.transform import transform  # type: ignore[import-untyped]
 
     template = yaml_parse(text)

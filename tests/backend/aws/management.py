@@ -1,4 +1,4 @@
-"""API Gateway's management API in place of a network: what ``@connections`` answers, status by status."""
+"""API Gateway's management API without a network: the answers of ``@connections``, status by status."""
 
 import io
 from collections.abc import Callable
@@ -15,7 +15,7 @@ STAGE = "/prod"
 
 
 class Request(NamedTuple):
-    """What was sent. ``path`` is as it stood in the URL, ``connection_id`` decoded."""
+    """A request. ``path`` is as it stood in the URL, ``connection_id`` decoded."""
 
     method: str
     path: str
@@ -25,14 +25,14 @@ class Request(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """A status, and the class that the error is of where the answer names one."""
+    """A status, and the class of the error if the answer names one."""
 
     status: int
     error: str | None = None
 
 
 class Management:
-    """Responsible for a client whose requests get what ``answer`` says of each; None breaks the connection."""
+    """A client whose requests are answered by ``answer``; None breaks the connection."""
 
     def __init__(self, answer: Callable[[Request], Answer | None]) -> None:
         self.requests: list[Request] = []

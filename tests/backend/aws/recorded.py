@@ -1,4 +1,4 @@
-"""A backend on AWS that remembers which function made which call, so that a test can compare calls and rights."""
+"""A backend on AWS that records the calls of each function, so that a test can compare calls and rights."""
 
 import json
 from collections import defaultdict
@@ -12,7 +12,7 @@ from backend.auth.tokens import SECRET_BYTES
 from backend.aws.app import Cloud, read_settings, verifier_and_issuer
 from backend.gateway.aws import AwsGateway
 from backend.store.dynamodb import DynamoStore, dynamodb_client
-from tests.backend.aws.cloud_template import WAYS, Deployed, Template
+from tests.backend.aws.cloud_template import WAYS, ResolvedTemplate, Template
 from tests.backend.aws.management import Answer, Management
 from tests.backend.fakes import ApiGateway
 from tests.backend.store.dynamodb import create_table
@@ -28,8 +28,8 @@ RIGHTS = {
 }
 
 
-class Recorded(ApiGateway):
-    """Responsible for a backend on moto of which every call is remembered under the function that made it.
+class RecordedBackend(ApiGateway):
+    """A backend on moto that records every call under the function that made it.
 
     Each event meets a function that has just started, which therefore has to fetch the secret. ``gone`` get 410;
     ``before_transaction`` runs once, before the next one.
@@ -44,7 +44,7 @@ class Recorded(ApiGateway):
         self._function = ""
         self._authorizer = template.authorizer
         self._functions = {**template.routes("WebSocketApi"), **template.routes("HttpApi")}
-        self._settings = read_settings(Deployed(template.data, WAYS["open"]).environment)
+        self._settings = read_settings(ResolvedTemplate(template.data, WAYS["open"]).environment)
         self._clock = clock
         session = boto3.Session()
         monkeypatch.setattr(boto3, "DEFAULT_SESSION", session)
@@ -58,11 +58,11 @@ class Recorded(ApiGateway):
         self.gateway = AwsGateway(management.client, threads=2, sleep=lambda seconds: None)
 
     def ticket(self, name: str) -> str:
-        """A ticket from POST /ticket."""
+        """Return a ticket from POST /ticket."""
         return str(self.post(authorization=f"Bearer {self.token(name)}")[1]["ticket"])
 
     def token(self, name: str) -> str:
-        """A token from POST /token."""
+        """Return a token from POST /token."""
         body = json.dumps({"name": name, "clientSecret": secret_of(name)})
         return str(self.post("/token", body=body, **{"content-type": "application/json"})[1]["token"])
 
@@ -84,8 +84,8 @@ class Recorded(ApiGateway):
             self.used[self._function].add(RIGHTS.get(call, call))
 
 
-def everything_that_can_happen(recorded: Recorded) -> None:
-    """A conversation in which every branch that calls AWS is taken once."""
+def everything_that_can_happen(recorded: RecordedBackend) -> None:
+    """Play a conversation that takes every branch with a call to AWS once."""
 
     def say(connection_id: str, action: str, **fields: Any) -> None:
         recorded.say(connection_id, {"action": action, **fields})

@@ -34,8 +34,8 @@ BY_KEYS = {
 ORIGIN = "https://chat.example.org"
 
 
-class Stage(ApiGateway):
-    """Responsible for a Cloud before one store, and the fake gateway of each management endpoint."""
+class CloudStage(ApiGateway):
+    """A Cloud over one store, and the fake gateway of each management endpoint."""
 
     def __init__(self, store, tokens, clock, endpoint="", issuer=None):
         super().__init__(lambda happened: self.cloud.handle(happened))
@@ -64,7 +64,7 @@ class Stage(ApiGateway):
 
 @pytest.fixture
 def stage(store, tokens, clock):
-    return Stage(store, tokens, clock)
+    return CloudStage(store, tokens, clock)
 
 
 def hello(room="general"):
@@ -104,7 +104,7 @@ def test_the_management_api_is_where_the_event_says_and_has_one_client(stage):
 
 
 def test_a_setting_says_better_where_the_management_api_is(store, tokens, clock):
-    stage = Stage(store, tokens, clock, "https://abc.execute-api.eu-central-1.amazonaws.com/prod")
+    stage = CloudStage(store, tokens, clock, "https://abc.execute-api.eu-central-1.amazonaws.com/prod")
     stage.connect("a=", stage.ticket())
     stage.say("a=", hello())
     assert list(stage.gateways) == ["https://abc.execute-api.eu-central-1.amazonaws.com/prod"]
@@ -146,7 +146,7 @@ def test_a_handshake_while_nobody_can_verify_is_a_fault_and_no_refusal(store, cl
         def verify(self, token):
             raise VerifierUnavailable("JWKS_URL: down")
 
-    stage = Stage(store, Unavailable(), clock)
+    stage = CloudStage(store, Unavailable(), clock)
     with pytest.raises(VerifierUnavailable):
         stage.connect("a=", "a.b.c")
     assert stage.post(authorization="Bearer a.b.c")[0] == 503
@@ -231,7 +231,7 @@ def test_there_is_nothing_else_over_http(stage, path, method):
 @pytest.mark.parametrize("encode", [str, str.encode])
 @pytest.mark.parametrize("named", ["", "prod"])
 def test_open_sign_in_gives_everyone_a_token_and_a_ticket(store, tokens, clock, encode, named):
-    stage = Stage(store, tokens, clock, issuer=lambda: tokens)
+    stage = CloudStage(store, tokens, clock, issuer=lambda: tokens)
     assert stage.cloud.http_routes == {"POST /ticket", "POST /token"}
     application = json.dumps({"name": "絆", "clientSecret": "0123456789abcdef"}, ensure_ascii=False)
     answer = stage.post(

@@ -1,4 +1,4 @@
-"""template.yaml says what the code needs, and no more: routes, rights, settings, limits."""
+"""template.yaml matches the code: routes, rights, settings, limits."""
 
 import inspect
 import itertools
@@ -25,14 +25,14 @@ from chat.protocol import UP_FRAMES
 from tests.backend.aws.aws_account import REGION, nobodys_account
 from tests.backend.aws.cloud_template import (
     WAYS,
-    Deployed,
     Parameters,
+    ResolvedTemplate,
     Template,
     as_list,
     named,
     transformed,
 )
-from tests.backend.aws.recorded import Recorded, everything_that_can_happen
+from tests.backend.aws.recorded import RecordedBackend, everything_that_can_happen
 from tests.backend.fakes import FakeGateway
 
 TEMPLATE = Template()
@@ -45,7 +45,7 @@ PAUSES_SECONDS = 3
 
 
 def complaints(text: str) -> list[str]:
-    """What cfn-lint has against a template."""
+    """Return cfn-lint's findings in a template."""
     from cfnlint.api import ManualArgs, lint  # type: ignore[import-untyped]
 
     return [str(match) for match in lint(text, config=ManualArgs(regions=[REGION]))]
@@ -64,7 +64,7 @@ def test_cfn_lint_has_nothing_against_the_template():
 @nobodys_account()
 def test_cfn_lint_has_nothing_against_what_sam_makes_of_it(way):
     made = transformed(TEXT, WAYS[way])
-    deployed = Deployed(made, WAYS[way])
+    deployed = ResolvedTemplate(made, WAYS[way])
     assert complaints(json.dumps({"Resources": deployed.resources, "Outputs": deployed.outputs})) == []
     assert way != "secret" or complaints(json.dumps(made)) == []
 
@@ -77,7 +77,7 @@ def test_cfn_lint_would_have_something_against_a_mistake():
     unconditional = TEXT.replace(
         "    Condition: SignInHere\n    Description: For tokenUrl", "    Description: For tokenUrl"
     )
-    deployed = Deployed(
+    deployed = ResolvedTemplate(
         transformed(
             unconditional.replace("TokenFunction.Arn", "TicketFunction.Arn").replace(
                 "${HttpApi}", "${TokenFunction}"
@@ -91,7 +91,7 @@ def test_cfn_lint_would_have_something_against_a_mistake():
 
 @pytest.mark.parametrize("way", WAYS)
 def test_tokens_are_issued_and_alarms_rung_only_where_that_is_asked_for(way):
-    deployed = Deployed(TEMPLATE.data, WAYS[way])
+    deployed = ResolvedTemplate(TEMPLATE.data, WAYS[way])
     left_out = {"Token", "Alarm", "AccountLog", "AccountBudget"}
     if WAYS[way].get("OpenSignIn") == "yes":
         left_out -= {"Token"}
@@ -116,7 +116,7 @@ def test_tokens_are_issued_and_alarms_rung_only_where_that_is_asked_for(way):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_ways_to_deploy_are_taken_by_the_template_and_by_the_functions(way):
-    deployed = Deployed(TEMPLATE.data, WAYS[way])
+    deployed = ResolvedTemplate(TEMPLATE.data, WAYS[way])
     assert deployed.refusals == []
     read_settings(deployed.environment)
 
@@ -135,7 +135,7 @@ def test_what_the_functions_refuse_to_start_with_the_template_refuses_to_deploy(
             **dict(zip(values, combination, strict=True)),
             "AllowedOrigins": "https://chat.example.org",
         }
-        deployed = Deployed(TEMPLATE.data, parameters)
+        deployed = ResolvedTemplate(TEMPLATE.data, parameters)
         try:
             read_settings(deployed.environment)
             taken.add(combination)
@@ -182,7 +182,7 @@ def test_what_a_handler_returns_goes_back_as_a_frame():
 @pytest.mark.parametrize("way", ["secret", "open", "keys"])
 @nobodys_account()
 def test_the_http_api_has_the_routes_that_the_functions_answer(way, store):
-    deployed = Deployed(TEMPLATE.data, WAYS[way])
+    deployed = ResolvedTemplate(TEMPLATE.data, WAYS[way])
     settings = read_settings(deployed.environment)
     verifier, issuer = verifier_and_issuer(settings)
     answered = Cloud(settings, store, verifier, lambda endpoint: FakeGateway(), issuer=issuer).http_routes
@@ -243,7 +243,7 @@ def test_each_function_may_do_what_it_does_and_nothing_else(clock, monkeypatch):
     from moto import mock_aws
 
     with mock_aws():
-        recorded = Recorded(clock, monkeypatch)
+        recorded = RecordedBackend(clock, monkeypatch)
         everything_that_can_happen(recorded)
         recorded.gateway.shut_down()
     assert dict(recorded.used) == {name: TEMPLATE.actions(name) for name in TEMPLATE.functions}
@@ -310,13 +310,13 @@ def test_defaults_of_the_template_are_those_of_one_machine():
 # --- what an attack can cost ---
 
 
-def made(parameters: Parameters) -> Deployed:
-    """The stack as SAM and CloudFormation make it."""
-    return Deployed(transformed(TEXT, parameters), parameters)
+def made(parameters: Parameters) -> ResolvedTemplate:
+    """Return the stack as SAM and CloudFormation make it."""
+    return ResolvedTemplate(transformed(TEXT, parameters), parameters)
 
 
-def concurrency(deployed: Deployed) -> list[object]:
-    """How often each function may run at once; None where nothing says so."""
+def concurrency(deployed: ResolvedTemplate) -> list[object]:
+    """Return how often each function may run at once; None without a limit."""
     functions = [r for r in deployed.resources.values() if r["Type"] == "AWS::Lambda::Function"]
     return [function["Properties"].get("ReservedConcurrentExecutions") for function in functions]
 
@@ -345,7 +345,7 @@ def test_every_bound_of_the_bill_is_there_when_asked_for():
     ("word", "bound"), [("TableReads", "MaxReadRequestUnits"), ("TableWrites", "MaxWriteRequestUnits")]
 )
 def test_reads_and_writes_are_bound_each_by_itself(word: str, bound: str):
-    deployed = Deployed(TEMPLATE.data, {**WAYS["secret"], word: 7})
+    deployed = ResolvedTemplate(TEMPLATE.data, {**WAYS["secret"], word: 7})
     assert deployed.resources["Table"]["Properties"]["OnDemandThroughput"] == {bound: 7}
 
 
@@ -420,7 +420,7 @@ def test_somebody_is_told_when_it_goes_wrong():
 
 @pytest.mark.parametrize("open_sign_in", ["yes", "no"])
 def test_an_alarm_adds_up_the_metrics_that_it_names(open_sign_in):
-    deployed = Deployed(TEMPLATE.data, {**WAYS["alarms"], "OpenSignIn": open_sign_in})
+    deployed = ResolvedTemplate(TEMPLATE.data, {**WAYS["alarms"], "OpenSignIn": open_sign_in})
     sums = 0
     for resource in deployed.resources.values():
         for metric in resource["Properties"].get("Metrics", []):

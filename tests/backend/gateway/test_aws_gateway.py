@@ -1,4 +1,4 @@
-"""The gateway of AWS against a management API on loopback: its URLs, its errors, and what is tried again."""
+"""The gateway on AWS against a management API on loopback: URLs, errors, retries."""
 
 import logging
 import socket
@@ -25,8 +25,8 @@ DELIVERED, GONE, FAILED = Delivery.DELIVERED, Delivery.GONE, Delivery.FAILED
 ID = "BFaT_fALIAMCKug="
 
 
-class Stage:
-    """Responsible for a management API whose answers a test chooses, and a gateway before it."""
+class ManagementStage:
+    """A management API with chosen answers, and a gateway in front of it."""
 
     def __init__(self) -> None:
         self.answers: dict[str, list[Answer | None]] = {}
@@ -43,7 +43,7 @@ class Stage:
         return self.gateway.post_many([connection_id], "{}")[connection_id]
 
     def asked(self, connection_id: str = ID) -> int:
-        """How many requests there were about a connection."""
+        """Return the number of requests about a connection."""
         return sum(request.connection_id == connection_id for request in self.api.requests)
 
     def close(self) -> None:
@@ -58,7 +58,7 @@ class Stage:
 @pytest.fixture
 def management():
     with nobodys_account():
-        made = Stage()
+        made = ManagementStage()
     yield made
     made.close()
 

@@ -1,4 +1,4 @@
-"""The contract of every gateway: what handlers rely on, on one machine and on AWS."""
+"""The contract of every gateway, on one machine and on AWS."""
 
 import asyncio
 import json
@@ -14,39 +14,39 @@ from backend.gateway.base import Delivery, Gateway
 from backend.gateway.local import BUFFER_BYTES, MAX_POST_BYTES, LocalGateway
 from tests.backend.aws.aws_account import nobodys_account
 from tests.backend.aws.management import Answer, Management, Request
-from tests.backend.client import Client
+from tests.backend.client import AsgiClient
 from tests.support.process import PATIENCE
 
 DELIVERED, GONE, FAILED = Delivery.DELIVERED, Delivery.GONE, Delivery.FAILED
 
 
 class LocalHarness:
-    """Responsible for a LocalGateway in a thread of its own, so that tests call it as handlers do: from outside."""
+    """A LocalGateway in another thread, so that tests call it as handlers do."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
         self._workers = ThreadPoolExecutor(2)
-        self._clients: dict[str, Client] = {}
+        self._clients: dict[str, AsgiClient] = {}
         self.local = LocalGateway(self._workers)
         self.local.attach(lambda event: {"statusCode": 200}, {"$default"})
 
     @property
     def gateway(self) -> Gateway:
-        """What the contract holds for."""
+        """The gateway under test."""
         return self.local
 
     def connect(self) -> str:
-        """A connection, by its id."""
+        """Open a connection and return its id."""
 
-        client = Client(self.local)
+        client = AsgiClient(self.local)
         connection_id: str = self._run(client.connect())
         self._clients[connection_id] = client
         return connection_id
 
     def read(self, connection_id: str) -> Any:
-        """The next frame that a connection gets, decoded; its close code if it is closed."""
+        """Return the next frame of a connection, decoded; its close code if it is closed."""
 
         async def read() -> Any:
             message = await self._clients[connection_id].next()
@@ -87,7 +87,7 @@ class LocalHarness:
 
 
 class AwsHarness(LocalHarness):
-    """Responsible for an AwsGateway before the same connections: a management API stands between."""
+    """An AwsGateway for the same connections, through a management API."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -96,7 +96,7 @@ class AwsHarness(LocalHarness):
 
     @property
     def gateway(self) -> Gateway:
-        """What the contract holds for."""
+        """The gateway under test."""
         return self._aws
 
     def close(self) -> None:
@@ -119,7 +119,7 @@ class AwsHarness(LocalHarness):
 
 @pytest.fixture(params=[LocalHarness, AwsHarness])
 def harness(request):
-    """Every kind of gateway that the contract holds for."""
+    """Return each kind of gateway."""
     with nobodys_account():
         made = request.param()
     yield made

@@ -19,7 +19,7 @@ from backend.gateway.local import (
     select_route,
 )
 from backend.gateway.people import THREADS_EACH
-from tests.backend.client import Client
+from tests.backend.client import AsgiClient
 from tests.backend.fakes import START, FakeClock
 from tests.support.process import PATIENCE
 
@@ -28,7 +28,7 @@ ROUTES = frozenset({"$connect", "$disconnect", "$default", "echo", "silent", "fa
 
 
 class Handler:
-    """What the events call: remembers them, echoes, fails, waits until told."""
+    """A handler of events that remembers them, echoes, fails, or waits."""
 
     def __init__(self):
         self.events = []
@@ -83,7 +83,7 @@ def gateway(handler, workers, monotonic):
 
 @pytest.fixture
 async def client(gateway):
-    made = Client(gateway)
+    made = AsgiClient(gateway)
     await made.connect()
     yield made
     made.reading.set()
@@ -139,7 +139,7 @@ async def test_connect_has_the_keys_of_api_gateway(client, handler):
 
 
 async def test_a_connect_without_a_query_has_no_query_keys(gateway, handler):
-    client = Client(gateway, query="")
+    client = AsgiClient(gateway, query="")
     await client.connect()
     (event,) = handler.of("CONNECT")
     assert not {"queryStringParameters", "multiValueQueryStringParameters", "body"} & set(event)
@@ -176,7 +176,7 @@ async def test_a_disconnect_event_has_the_code_and_the_reason(client, handler):
 async def test_while_connect_runs_the_socket_does_not_exist_and_posting_answers_gone(gateway, handler):
     results = []
     handler.during_connect = lambda connection_id: results.append(gateway.post_many([connection_id], "{}"))
-    client = Client(gateway)
+    client = AsgiClient(gateway)
     connection_id = await client.connect()
     assert results == [{connection_id: Delivery.GONE}]
     assert gateway.post_many([connection_id], '{"now":1}') == {connection_id: Delivery.DELIVERED}
@@ -188,7 +188,7 @@ async def test_while_connect_runs_the_socket_does_not_exist_and_posting_answers_
 @pytest.mark.parametrize("status", [401, 403, 500])
 async def test_a_connect_that_is_refused_ends_the_handshake_with_its_status(gateway, handler, status):
     handler.connect_status = status
-    client = Client(gateway)
+    client = AsgiClient(gateway)
     client.begin()
     started = await client.next()
     assert (started["type"], started["status"]) == ("websocket.http.response.start", status)
@@ -202,7 +202,7 @@ async def test_a_connect_that_fails_ends_the_handshake_with_500(gateway, handler
         raise RuntimeError("a bug")
 
     handler.during_connect = fail
-    client = Client(gateway)
+    client = AsgiClient(gateway)
     client.begin()
     assert (await client.next())["status"] == 500
     await client.ended()
@@ -214,7 +214,7 @@ async def test_a_connect_that_fails_ends_the_handshake_with_500(gateway, handler
 
 @pytest.fixture
 def asked(gateway, handler):
-    """The events that the authorizer was asked with. It admits the token "t", and knows the person as Ann."""
+    """Return the events that the authorizer got. It admits the token "t", and knows the person as Ann."""
     events = []
 
     def authorize(event):
@@ -231,7 +231,7 @@ def asked(gateway, handler):
 
 
 async def test_an_authorizer_is_asked_about_the_handshake_before_connect(gateway, handler, asked):
-    client = Client(gateway)
+    client = AsgiClient(gateway)
     await client.connect()
     (question,), (event,) = asked, handler.of("CONNECT")
     assert question["type"] == "REQUEST"
@@ -245,7 +245,7 @@ async def test_an_authorizer_is_asked_about_the_handshake_before_connect(gateway
 
 
 async def test_authorizer_context_comes_with_every_later_event_as_text(gateway, handler, asked):
-    client = Client(gateway)
+    client = AsgiClient(gateway)
     await client.connect()
     client.send('{"action":"echo","requestContext":{"authorizer":{"principalId":"somebody-else"}}}')
     await client.frame()
@@ -266,7 +266,7 @@ async def test_authorizer_context_comes_with_every_later_event_as_text(gateway, 
     [("", 401, 0), ("token=", 401, 0), ("other=t", 401, 0), ("token=x", 403, 1)],
 )
 async def test_whom_it_denies_never_reaches_connect(gateway, handler, asked, query, status, questions):
-    client = Client(gateway, query=query)
+    client = AsgiClient(gateway, query=query)
     client.begin()
     assert (await client.next())["status"] == status
     await client.ended()
@@ -278,7 +278,7 @@ async def test_failing_authorizer_is_500_and_logs_no_token(gateway, handler, cap
         raise RuntimeError("the keys cannot be had")
 
     gateway.attach(handler, ROUTES, fail)
-    client = Client(gateway, query="token=a-secret-token")
+    client = AsgiClient(gateway, query="token=a-secret-token")
     client.begin()
     assert (await client.next())["status"] == 500
     await client.ended()
@@ -298,7 +298,7 @@ async def test_disconnect_is_called_once_however_it_ends(gateway, handler, clien
 
 
 async def test_disconnect_is_called_for_who_vanishes_during_the_handshake(gateway, handler):
-    client = Client(gateway)
+    client = AsgiClient(gateway)
     client.breaks = True
     client.begin()
     await client.ended()
@@ -356,7 +356,7 @@ async def test_failing_handler_is_an_internal_server_error_and_keeps_the_connect
 async def test_a_handler_that_takes_too_long_is_an_internal_server_error(handler, workers, caplog):
     gateway = LocalGateway(workers, integration_timeout=0.02)
     gateway.attach(handler, ROUTES)
-    client = Client(gateway)
+    client = AsgiClient(gateway)
     await client.connect()
     client.send('{"action":"wait"}')
     assert (await client.frame())["message"] == "Internal server error"
@@ -388,7 +388,7 @@ async def test_one_client_cannot_take_every_thread(gateway, client, handler):
         client.send('{"action":"wait"}')
     for _ in range(THREADS_EACH):
         await asyncio.to_thread(handler.waiting.acquire)
-    other = Client(gateway)
+    other = AsgiClient(gateway)
     await other.connect()
     other.send('{"action":"echo"}')
     assert "echo" in await other.frame()
@@ -415,7 +415,7 @@ async def test_each_connection_is_two_lines_with_address_person_end_and_frames(
     gateway, handler, asked, monotonic, caplog
 ):
     caplog.set_level(logging.INFO)
-    client = Client(gateway)
+    client = AsgiClient(gateway)
     await client.connect()
     for _ in range(3):
         client.send('{"action":"echo"}')
@@ -448,7 +448,7 @@ async def test_a_connection_that_vanishes_is_lost(gateway, client, caplog):
 
 async def test_a_handshake_without_a_ticket_is_a_line(gateway, handler, asked, caplog):
     caplog.set_level(logging.INFO)
-    client = Client(gateway, query="")
+    client = AsgiClient(gateway, query="")
     client.begin()
     await client.ended()
     assert caplog.messages == ["connection refused: neither a ticket nor a token (192.0.2.7)"]
@@ -527,7 +527,7 @@ async def test_shutting_down_says_farewell_closes_with_1001_and_refuses_newcomer
     assert (await client.closed())[0] == 1001
     await ending
     await client.ended()
-    newcomer = Client(gateway)
+    newcomer = AsgiClient(gateway)
     newcomer.begin()
     assert (await newcomer.next())["status"] == 503
     await newcomer.ended()
@@ -557,7 +557,7 @@ async def test_who_was_in_the_handshake_when_it_ended_is_closed_too(gateway, han
         go_on.wait(PATIENCE)
 
     handler.during_connect = wait
-    client = Client(gateway)
+    client = AsgiClient(gateway)
     client.begin()
     await asyncio.to_thread(entered.wait)
     await gateway.shut_down("{}", PATIENCE)
@@ -580,7 +580,7 @@ async def test_a_handler_that_fails_because_everything_ends_leaves_no_traceback(
 
 
 async def test_without_handlers_every_handshake_fails(workers, caplog):
-    client = Client(LocalGateway(workers))
+    client = AsgiClient(LocalGateway(workers))
     client.begin()
     assert (await client.next())["status"] == 500
     await client.ended()

@@ -1,4 +1,4 @@
-"""More connections of one person than they may have: the oldest go, and newcomers beyond all measure are refused."""
+"""Connections of one person beyond the limit: the oldest are closed, and far too many are refused."""
 
 from collections.abc import Callable
 
@@ -22,7 +22,7 @@ def backend(store, gateway, clock, retry):
 
 @pytest.fixture
 def enter(backend, gateway, clock, tokens):
-    """A connection of Ann in room general, or of somebody else; a second after the one before."""
+    """Open a connection of Ann, or another person, in room general, a second after the one before."""
 
     def connect(number: int, name: str = "Ann") -> Person:
         clock.advance(1)

@@ -1,4 +1,4 @@
-"""Handshakes: work before anybody knows whose they are, of which one address can begin any number."""
+"""Handshakes: work before the person is known, limited for each address."""
 
 import asyncio
 import threading
@@ -8,14 +8,14 @@ import pytest
 
 from backend.gateway.local import LocalGateway
 from backend.gateway.people import THREADS_EACH
-from tests.backend.client import Client
+from tests.backend.client import AsgiClient
 from tests.support.process import PATIENCE
 
 ELSEWHERE = "192.0.2.8"
 
 
-class Doorkeeper:
-    """Responsible for an authorizer that waits until told, and then admits nobody."""
+class BlockingAuthorizer:
+    """An authorizer that waits, and then denies."""
 
     def __init__(self) -> None:
         self.asked = threading.Semaphore(0)
@@ -29,7 +29,7 @@ class Doorkeeper:
 
 @pytest.fixture
 def doorkeeper():
-    made = Doorkeeper()
+    made = BlockingAuthorizer()
     yield made
     made.go_on.set()
 
@@ -43,19 +43,19 @@ def gateway(doorkeeper):
         doorkeeper.go_on.set()
 
 
-async def is_denied(client: Client, status: int) -> bool:
+async def is_denied(client: AsgiClient, status: int) -> bool:
     answer = await client.next()
     await client.ended()
     return (answer["type"], answer.get("status")) == ("websocket.http.response.start", status)
 
 
 async def test_handshakes_of_one_address_take_turns_and_delay_nobody_elses(gateway, doorkeeper):
-    crowd = [Client(gateway) for _ in range(THREADS_EACH + 2)]
+    crowd = [AsgiClient(gateway) for _ in range(THREADS_EACH + 2)]
     for client in crowd:
         client.begin()
     for _ in range(THREADS_EACH):
         assert await asyncio.to_thread(doorkeeper.asked.acquire, timeout=PATIENCE)
-    other = Client(gateway, address=ELSEWHERE)
+    other = AsgiClient(gateway, address=ELSEWHERE)
     other.begin()
     assert await asyncio.to_thread(doorkeeper.asked.acquire, timeout=PATIENCE)
     assert not doorkeeper.asked.acquire(blocking=False)
@@ -65,16 +65,16 @@ async def test_handshakes_of_one_address_take_turns_and_delay_nobody_elses(gatew
 
 async def test_too_many_open_handshakes_of_one_address_are_refused(gateway, doorkeeper, monkeypatch):
     monkeypatch.setattr("backend.gateway.local.MAX_OPENING", 2)
-    early = [Client(gateway) for _ in range(2)]
+    early = [AsgiClient(gateway) for _ in range(2)]
     for client in early:
         client.begin()
     await asyncio.sleep(0)
-    late, other = Client(gateway), Client(gateway, address=ELSEWHERE)
+    late, other = AsgiClient(gateway), AsgiClient(gateway, address=ELSEWHERE)
     late.begin()
     other.begin()
     assert await is_denied(late, 503)
     doorkeeper.go_on.set()
     assert [await is_denied(client, 403) for client in (*early, other)] == [True] * 3
-    again = Client(gateway)
+    again = AsgiClient(gateway)
     again.begin()
     assert await is_denied(again, 403)

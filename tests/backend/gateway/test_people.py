@@ -1,4 +1,4 @@
-"""What one person may take of the gateway: by itself, through the gateway, and as others feel it."""
+"""The limits of one person at the gateway: alone, through the gateway, and as others notice them."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ from websockets.exceptions import ConnectionClosed
 from backend.gateway.local import LocalGateway
 from backend.gateway.people import EMPTY_SECONDS, People, Turns, frame_rate
 from backend.limits.rate_limit import Rate
-from tests.backend.client import Client
+from tests.backend.client import AsgiClient
 from tests.backend.fakes import FakeClock
 from tests.support.peer import SocketClient
 from tests.support.server import KizunaServer
@@ -29,7 +29,7 @@ def monotonic():
 
 @pytest.fixture
 def people(monotonic):
-    """Ten frames a second, three at once."""
+    """Return people with ten frames a second, three at once."""
     return People(rate=Rate(10, burst=3), monotonic=monotonic)
 
 
@@ -106,7 +106,7 @@ def test_nobody_is_remembered_who_left_and_owes_nothing(people, monotonic):
 
 
 async def wanting(turns, person, log=None):
-    """A frame of somebody, once it has a thread or waits for one."""
+    """Return a frame's task, once it has a thread or waits for one."""
 
     async def take():
         await turns.take(person)
@@ -174,7 +174,7 @@ async def test_person_is_forgotten_when_the_last_waiting_frame_is_cancelled():
 
 @pytest.fixture
 def gateway(monotonic):
-    """One frame a second, two at once, and a clock that moves by what is waited for."""
+    """Return a gateway of one frame a second, two at once, whose clock moves by each sleep."""
 
     async def sleep(seconds):
         monotonic.advance(seconds)
@@ -195,7 +195,7 @@ def gateway(monotonic):
 
 
 async def test_beyond_the_bucket_frames_are_late_and_none_is_lost(gateway, monotonic):
-    ann, again, bob = (Client(gateway, f"token={name}") for name in ("ann", "ann", "bob"))
+    ann, again, bob = (AsgiClient(gateway, f"token={name}") for name in ("ann", "ann", "bob"))
     for client in (ann, again, bob):
         await client.connect()
     for client in (ann, again, ann, again):
@@ -211,7 +211,7 @@ async def test_beyond_the_bucket_frames_are_late_and_none_is_lost(gateway, monot
 
 
 async def test_who_goes_on_is_told_when_to_come_back_and_closed(gateway, monotonic, caplog):
-    ann, bob = Client(gateway, "token=ann"), Client(gateway, "token=bob")
+    ann, bob = AsgiClient(gateway, "token=ann"), AsgiClient(gateway, "token=bob")
     await ann.connect()
     await bob.connect()
     for number in range(100):
@@ -269,7 +269,7 @@ def test_others_are_served_before_all_frames_of_one_person_are(tmp_path, connect
 
 
 def count_of(client, kind):
-    """How many frames of a type have come so far."""
+    """Return how many frames of a type have come so far."""
     with contextlib.suppress(TimeoutError, ConnectionClosed):
         while True:
             client.next(0)

@@ -1,4 +1,4 @@
-"""How often one person may act: by itself, and as the page sees it."""
+"""The limits of a person's actions: alone, and as the page notices them."""
 
 from collections.abc import Callable
 
@@ -89,7 +89,7 @@ def test_limits_that_are_not_whole_numbers_let_one_through_at_least(monotonic):
 
 @pytest.fixture
 def enter(store, gateway, clock, monotonic, tokens, retry):
-    """Somebody in room general, where three hellos and three questions pass at once."""
+    """Return a function that connects people to room general, where three hellos and three questions pass at once."""
     limits = ActionLimits(hellos=0.1, asks=0.05)
     made = Backend(
         store, gateway, clock=clock, new_id=Ids(), actions=limits, monotonic=monotonic, retry=retry

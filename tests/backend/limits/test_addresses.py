@@ -1,4 +1,4 @@
-"""How often one address may ask for tokens and tickets, which address that is, and what the page is told."""
+"""The limits of an address for tokens and tickets."""
 
 import contextlib
 
@@ -30,7 +30,7 @@ def addresses(monotonic):
 
 
 def served(addresses, path, *whose):
-    """How many requests of each of these addresses in turn pass, until one does not."""
+    """Return how many requests of each of these addresses in turn pass, until one does not."""
     count = 0
     while not any(addresses.wait(path, address) for address in whose):
         count += 1
@@ -129,7 +129,7 @@ ORIGIN = "https://chat.example.org"
 
 @contextlib.asynccontextmanager
 async def asking(tmp_path, **options):
-    """What asks the server of these options, from this machine; it has the status, code and headers."""
+    """Return a function that asks a server of these options from this machine for status, code and headers."""
     (tmp_path / "index.html").write_text("the page")
     app = create_app(Options(data=tmp_path / "k.sqlite3", root=tmp_path, **options))
     transport = httpx.ASGITransport(app=app)

@@ -1,4 +1,4 @@
-"""How fast one person may speak: GCRA by itself, in the store, and as the page sees it."""
+"""The rate limit of one person: GCRA alone, in the store, and as the page notices it."""
 
 import threading
 from collections.abc import Callable
@@ -207,12 +207,12 @@ def test_a_person_who_was_silent_for_a_day_leaves_no_record(rooms, store, clock)
 
 @pytest.fixture
 def few_at_first(store, clock, retry) -> Rooms:
-    """Two messages pass at once in the first minute, five later; one a second for ever."""
+    """Return a rate of two messages at once in the first minute, five later; one a second."""
     return Rooms(store, clock=clock, new_id=Ids(), rate=Rate(1, burst=5, burst_new=2), retry=retry)
 
 
 def passed(rooms: Rooms, prefix: str) -> int:
-    """How many of ten messages pass at once."""
+    """Return how many of ten messages pass at once."""
     for number in range(10):
         try:
             rooms.append(ANN, message(f"{prefix}{number}"))
@@ -295,7 +295,7 @@ def test_eight_threads_of_one_person_get_a_burst_and_not_one_more(store, clock, 
 
 @pytest.fixture
 def limited(store, gateway, clock: FakeClock, retry):
-    """A backend that lets three messages pass at once."""
+    """Return a backend that lets three messages pass at once."""
     made = Backend(store, gateway, clock=clock, new_id=Ids(), rate=Rate(per_second=10, burst=3), retry=retry)
     yield made
     made.close()
@@ -303,7 +303,7 @@ def limited(store, gateway, clock: FakeClock, retry):
 
 @pytest.fixture
 def enter(limited, gateway, tokens) -> Callable[..., Person]:
-    """Somebody in room general of that backend."""
+    """Return a function that connects people to room general of that backend."""
 
     def connect(name: str, connection_id: str | None = None) -> Person:
         someone = Person(limited, gateway, tokens, name, connection_id)

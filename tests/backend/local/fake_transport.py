@@ -1,4 +1,4 @@
-"""uvicorn's guarded protocols without a socket: a transport, a clock and an application that obey the test."""
+"""uvicorn's guarded protocols without a socket: with a transport, a clock and an application of the test."""
 
 import asyncio
 from functools import partial
@@ -19,8 +19,8 @@ HANDSHAKE = (
 )
 
 
-class Wire(asyncio.Transport):
-    """Responsible for what a socket's transport does, by hand: ``written``, and whether it was ended and how."""
+class FakeTransport(asyncio.Transport):
+    """A socket's transport: ``written``, and whether and how it was ended."""
 
     def __init__(self, address: str = ANYWHERE) -> None:
         super().__init__({"peername": (address, 40000), "sockname": (LOOPBACK, 8000)})
@@ -50,8 +50,8 @@ class Wire(asyncio.Transport):
         self.protocol = protocol
 
 
-class House:
-    """Responsible for protocols that share a guard and a clock, under an application that only waits."""
+class GuardedServer:
+    """Protocols that share a guard and a clock, over an application that only waits."""
 
     def __init__(self, **bounds) -> None:
         self.now = 1000.0
@@ -72,7 +72,7 @@ class House:
                 await send({"type": "http.response.body"})
 
     def connect(self, address=ANYWHERE):
-        wire = Wire(address)
+        wire = FakeTransport(address)
         http = GuardedHttp(self.config, self.state, {}, guard=self.guard)
         wire.protocol = http
         http.connection_made(wire)

@@ -1,4 +1,4 @@
-"""Servers that start at once: a process that has imported everything forks one for each start."""
+"""Servers that start at once: forks of a process that has imported everything."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _context.set_forkserver_preload(["backend.server", *(f"uvicorn.{name}" for name 
 
 
 class ForkedServer:
-    """Responsible for one server on a SQLite file; what it logs is added to the file ``log``."""
+    """One server on a SQLite file; its log is added to the file ``log``."""
 
     def __init__(self, data: Path, log: Path, *flags: str) -> None:
         self._output, output = _context.Pipe(duplex=False)
@@ -29,13 +29,13 @@ class ForkedServer:
         output.close()  # else what it prints would have no end
 
     def port(self) -> int:
-        """Where it listens, once it does."""
+        """Return its port, once it listens."""
         said = os.read(self._output.fileno(), 1000).decode()  # it flushes one line
         assert said.startswith("Kizuna is at "), said or "it ended"
         return int(said.rpartition(":")[2])
 
     def kill(self) -> None:
-        """SIGKILL, whatever it does at this moment."""
+        """Send SIGKILL."""
         self._process.kill()
         self._process.join()
         self._output.close()

@@ -16,7 +16,7 @@ from tests.support.server import ROOT, KizunaServer, post, secret_of
 
 
 def command(*arguments: str) -> str:
-    """What a command prints, run in a process of its own."""
+    """Return the output of a command in another process."""
     ended = subprocess.run(
         [sys.executable, "-m", "backend.admin", *arguments],
         cwd=ROOT,

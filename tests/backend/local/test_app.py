@@ -1,4 +1,4 @@
-"""The parts of one machine together: what goes on beside the requests."""
+"""The parts of one machine together, and the maintenance beside the requests."""
 
 import asyncio
 import contextlib
@@ -33,8 +33,8 @@ async def keeping_house(tmp_path):
 
 @pytest.fixture
 def steps(monkeypatch):
-    """What the house is kept with: "swept", and how many rows each purge deleted. The first purge of an hour begins at
-    once; whatever else is deleted belongs to it."""
+    """Return the steps of the maintenance: "swept", and how many rows each purge deleted. The first purge of an hour
+    begins at once; all other deletions belong to it."""
     steps: list[str | int] = []
     purge, sweep = SqliteStore.purge_expired, LocalGateway.sweep
 

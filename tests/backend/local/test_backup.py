@@ -1,4 +1,4 @@
-"""Saving the data beside a running server, and bringing it back under new epochs."""
+"""Backup beside a running server, and restore under new epochs."""
 
 import sqlite3
 import subprocess
@@ -30,8 +30,8 @@ def saved(tmp_path: Path) -> Path:
     return tmp_path / "monday.sqlite3"
 
 
-class Life:
-    """Responsible for one life of a server on a file, driven by events."""
+class ServerRun:
+    """One run of a server on a file, driven by events."""
 
     def __init__(self, data: Path) -> None:
         self.store = SqliteStore(data)
@@ -40,7 +40,7 @@ class Life:
         self.backend = Backend(self.store, self.gateway)
 
     def person(self, name: str) -> Person:
-        """Somebody who is connected and has said nothing."""
+        """Return a person who is connected and has sent nothing."""
         someone = Person(self.backend, self.gateway, self.tokens, name, None)
         someone.connect()
         return someone
@@ -52,12 +52,12 @@ class Life:
 
 
 @pytest.fixture
-def life(data) -> Iterator[Callable[[], Life]]:
+def life(data) -> Iterator[Callable[[], ServerRun]]:
     """Begin a life on the data; lives that a test does not end are ended after it."""
-    lives: list[Life] = []
+    lives: list[ServerRun] = []
 
-    def begin() -> Life:
-        lives.append(Life(data))
+    def begin() -> ServerRun:
+        lives.append(ServerRun(data))
         return lives[-1]
 
     yield begin
@@ -79,7 +79,7 @@ def bring_back(saved: Path, data: Path) -> None:
 
 
 def refusal(command, *paths: Path, capsys) -> str:
-    """The one line with which a command refuses."""
+    """Return the one line with which a command refuses."""
     assert command.main([str(path) for path in paths]) == 1
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -142,7 +142,7 @@ def test_backup_overwrites_nothing_even_with_swapped_names(data, saved, life, ca
 
 @pytest.fixture
 def foreign(tmp_path: Path) -> Path:
-    """Another application's database."""
+    """Return another application's database."""
     path = tmp_path / "theirs.sqlite3"
     other = sqlite3.connect(path)
     other.execute("CREATE TABLE theirs (x)")
@@ -152,7 +152,7 @@ def foreign(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def damaged(data, saved: Path, life) -> Path:
-    """A backup of which a part was overwritten."""
+    """Return a backup of which a part was overwritten."""
     first = life()
     ann = first.person("Ann")
     ann.hello("general")

@@ -1,4 +1,4 @@
-"""A full disk: what was acknowledged stays, the rest is asked for again, and it goes on when there is room."""
+"""A full disk: acknowledged messages stay, others are refused for now, and work goes on when there is room."""
 
 import contextlib
 import http.client
@@ -27,7 +27,7 @@ TEXT = "x" * 8000
 
 @pytest.fixture
 def limited(sqlite: SqliteStore) -> SqliteStore:
-    """A store whose file may grow by a few pages more."""
+    """Return a store whose file may grow by a few pages more."""
     ((pages,),) = sqlite._writer.execute("PRAGMA page_count").fetchall()
     sqlite._writer.execute(f"PRAGMA max_page_count = {pages + 40}")
     return sqlite
@@ -88,7 +88,7 @@ def test_a_handshake_that_cannot_be_recorded_is_503(limited: SqliteStore, ann: P
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A folder on a file system of 2 MB."""
+    """Return a folder on a file system of 2 MB."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
@@ -106,7 +106,7 @@ def fill(folder: Path) -> None:
 
 
 def health(server: KizunaServer) -> int:
-    """The status of /health."""
+    """Return the status of /health."""
     with contextlib.closing(
         http.client.HTTPConnection(LOOPBACK, server.port, timeout=PATIENCE)
     ) as connection:

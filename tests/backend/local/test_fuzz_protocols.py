@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from backend.local.protocols import CLOSE_SECONDS, CONTROL_FRAMES_AT_ONCE
-from tests.backend.local.wire import HANDSHAKE, HEAD, House, turns
+from tests.backend.local.fake_transport import HANDSHAKE, HEAD, GuardedServer, turns
 from tests.support.depth import DEEP, examples
 from tests.support.peer import SocketClient
 from tests.support.process import PATIENCE
@@ -65,7 +65,7 @@ good_heads = st.sampled_from([HEAD, HANDSHAKE + b"\r\n", b"GET / HTTP/1.1\r\nHos
 
 
 def raw_frame(bits, opcode, masked, size, payload):
-    """A frame whose length may be another one than that of its payload."""
+    """Return a frame whose announced length may differ from its payload's."""
     first, mask = (bits << 4) | opcode, 0x80 if masked else 0
     if size < 126:
         length = bytes([mask | size])
@@ -107,7 +107,7 @@ steps = st.one_of(
 @settings(max_examples=examples(150, 5_000))
 @given(first=good_heads, then=st.lists(steps, max_size=8), ends=st.sampled_from(["", "lost", "stop"]))
 async def test_whatever_bytes_come_nothing_is_raised_and_the_connection_ends_in_time(first, then, ends):
-    house = House(request_seconds=REQUEST_SECONDS, unread_seconds=UNREAD_SECONDS)
+    house = GuardedServer(request_seconds=REQUEST_SECONDS, unread_seconds=UNREAD_SECONDS)
     wire = house.connect()
     for kind, value in [("send", first), *then]:
         if wire.closing:
@@ -141,7 +141,7 @@ async def test_whatever_bytes_come_nothing_is_raised_and_the_connection_ends_in_
 
 
 def mischief(draw):
-    """Something to send, and whether to wait for an answer."""
+    """Return bytes to send, and whether to wait for an answer."""
     if draw.random() < 0.5:
         sent = draw.choice([HEAD, HANDSHAKE.replace(b"token=x", b"token=y") + b"\r\n", b"GET / HTTP/1.1\r\n"])
     else:

@@ -1,4 +1,4 @@
-"""/health says whether the store takes a write, and asking costs one write a second at most."""
+"""/health tells whether the store takes a write, and costs at most one write a second."""
 
 import asyncio
 import logging
@@ -16,8 +16,8 @@ from tests.backend.fakes import START, FakeClock
 from tests.support.process import PATIENCE
 
 
-class Disk:
-    """A store that remembers what it was given, and does as told."""
+class ScriptedStore:
+    """A store that remembers its writes, and fails or waits as the test says."""
 
     def __init__(self) -> None:
         self.written: list[Item] = []
@@ -29,8 +29,8 @@ class Disk:
 
 
 @pytest.fixture
-def disk() -> Disk:
-    return Disk()
+def disk() -> ScriptedStore:
+    return ScriptedStore()
 
 
 @pytest.fixture
@@ -45,17 +45,17 @@ def workers() -> Iterator[ThreadPoolExecutor]:
 
 
 @pytest.fixture
-def state(disk: Disk, workers: ThreadPoolExecutor, monotonic: FakeClock) -> Health:
+def state(disk: ScriptedStore, workers: ThreadPoolExecutor, monotonic: FakeClock) -> Health:
     return Health(disk, workers, monotonic=monotonic, wall=FakeClock())  # type: ignore[arg-type]
 
 
-async def test_a_row_that_soon_expires_is_written(state: Health, disk: Disk) -> None:
+async def test_a_row_that_soon_expires_is_written(state: Health, disk: ScriptedStore) -> None:
     assert await state.is_good()
     assert disk.written == [{"pk": "CONFIG", "sk": "HEALTH", "expiresAt": START + ROW_SECONDS}]
 
 
 async def test_many_who_ask_within_a_second_share_one_write(
-    state: Health, disk: Disk, monotonic: FakeClock
+    state: Health, disk: ScriptedStore, monotonic: FakeClock
 ) -> None:
     assert all(await asyncio.gather(*(state.is_good() for _ in range(50))))
     monotonic.advance(SHARED_SECONDS / 2)
@@ -68,7 +68,11 @@ async def test_many_who_ask_within_a_second_share_one_write(
 
 @pytest.mark.parametrize("error", [StoreUnavailable("disk full"), Conflict("locked")])
 async def test_failed_health_write_is_reported_logged_once_and_retried(
-    state: Health, disk: Disk, monotonic: FakeClock, caplog: pytest.LogCaptureFixture, error: Exception
+    state: Health,
+    disk: ScriptedStore,
+    monotonic: FakeClock,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
 ) -> None:
     def fail() -> None:
         raise error
@@ -83,7 +87,7 @@ async def test_failed_health_write_is_reported_logged_once_and_retried(
 
 
 async def test_stuck_health_write_is_a_failure_and_takes_one_thread(
-    state: Health, disk: Disk, monotonic: FakeClock, monkeypatch: pytest.MonkeyPatch
+    state: Health, disk: ScriptedStore, monotonic: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(health, "HEALTH_SECONDS", 0.01)
     go_on = threading.Event()

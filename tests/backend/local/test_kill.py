@@ -1,4 +1,4 @@
-"""SIGKILL in the middle of writing, again and again: what was acknowledged is there, once, and so is the rest."""
+"""SIGKILL while people write, repeatedly: acknowledged messages are stored once, and so are the others in the end."""
 
 import itertools
 import os
@@ -31,7 +31,7 @@ MOMENT_SECONDS = 0.01
 
 
 class Writer:
-    """Responsible for what one person says in all lives, and what has become of it."""
+    """The messages of one person over all runs, and their fate."""
 
     def __init__(self, name: str) -> None:
         self.acknowledged: dict[str, tuple[int, str]] = {}
@@ -61,7 +61,7 @@ class Writer:
         client.leave()
 
     def live_until_killed(self, url: str, heard: Callable[[], None]) -> None:
-        """The same, and the end of the connection is no surprise."""
+        """Do the same; the end of the connection is expected."""
         try:
             self.live(url, heard)
         except (ConnectionClosed, InvalidHandshake, OSError):
@@ -80,8 +80,8 @@ class Writer:
         self.duplicates += ack["duplicate"]
 
 
-class World:
-    """Responsible for the writers and the servers that are killed under them. ``chance`` draws the moments."""
+class KilledServers:
+    """The writers and the servers that are killed under them. ``chance`` draws the moments."""
 
     def __init__(self, folder: Path, chance: random.Random) -> None:
         self.writers = {name: Writer(name) for name in PEOPLE}
@@ -90,7 +90,7 @@ class World:
         self._tokens: dict[str, str] = {}
 
     def introduce(self) -> None:
-        """A first life gives everybody a token, which all later ones accept."""
+        """Run a first server that gives everyone a token, which all later ones accept."""
         server = self._start()
         url = f"http://{LOOPBACK}:{server.port()}/token"
         for name in PEOPLE:
@@ -99,7 +99,7 @@ class World:
         server.kill()
 
     def live_and_be_killed(self) -> None:
-        """One life. Everybody writes, or it is killed before anybody can."""
+        """Run one server. Everyone writes, or it is killed before anyone can."""
         server = self._start()
         if self._chance.randrange(EARLY_ENDS) == 0:
             self._moment(START_SECONDS)
@@ -123,7 +123,7 @@ class World:
         assert enough, f"fewer than {acks} acknowledgements within {PATIENCE} s"
 
     def last_life(self) -> list[dict[str, Any]]:
-        """Nobody is killed any more: what waits is sent again. Returns all that was ever stored."""
+        """Run a last server that is not killed: waiting messages are sent again. Returns all stored messages."""
         server = self._start()
         port = server.port()
         for name, writer in self.writers.items():
@@ -143,7 +143,7 @@ class World:
 
 
 def read_all(url: str) -> list[dict[str, Any]]:
-    """The whole room, from its newest message back."""
+    """Return the whole room, from its newest message back."""
     client = SocketClient.enter(url)
     messages: list[dict[str, Any]] = client.batch["messages"]
     before = messages[0]["seq"]
@@ -158,7 +158,7 @@ def read_all(url: str) -> list[dict[str, Any]]:
 def test_killed_while_writing_each_message_is_there_exactly_once(tmp_path: Path):
     seed = int(os.environ.get("SEED") or random.randrange(2**32))
     print(f"the same draws again: SEED={seed}")
-    world = World(tmp_path, random.Random(seed))
+    world = KilledServers(tmp_path, random.Random(seed))
     world.introduce()
     for _ in range(LIVES):
         world.live_and_be_killed()

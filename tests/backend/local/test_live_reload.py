@@ -1,4 +1,4 @@
-"""Under --dev open pages hear of changes of the source tree; without it there is nothing of that."""
+"""Live reload: with --dev open pages are told about changes of the source tree; otherwise there is none."""
 
 import asyncio
 import json
@@ -44,7 +44,7 @@ def write(path: Path, text: str) -> None:
 
 
 def make_older(path: Path) -> None:
-    """What a change of the content alone does to a file: another time. Two writes may fall into one tick."""
+    """Change a file's time, as a change of its content does. Two writes may fall into one tick."""
     os.utime(path, (time.time() - 60, time.time() - 60))
 
 
@@ -96,7 +96,7 @@ def test_what_is_no_part_of_the_page_does_not_count(root: Path, name: str):
 
 
 async def heard(events) -> dict[str, str]:
-    """The next versions that a page is told."""
+    """Return the next versions that a page gets."""
     async with asyncio.timeout(PATIENCE):
         async for event in events:
             if event.startswith("data: "):

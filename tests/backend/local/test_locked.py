@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from backend.local.app import WORKERS, Options, Service
-from tests.backend.client import Client
+from tests.backend.client import AsgiClient
 from tests.support.server import secret_of
 from tests.support.waiting import eventually
 
@@ -35,13 +35,13 @@ def locked(service: Service) -> Iterator[None]:
         other.execute("ROLLBACK")
 
 
-class Speaker:
-    """Responsible for one person with a connection, in a room of their own."""
+class RoomMember:
+    """One person with a connection, in a room without others."""
 
     def __init__(self, service: Service, name: str) -> None:
         token = service.tokens.issue(name, secret_of(name)).token
         self.room = f"room-of-{name}"
-        self.client = Client(service.gateway, query=f"token={token}")
+        self.client = AsgiClient(service.gateway, query=f"token={token}")
 
     async def enter(self) -> None:
         """Connect and say hello."""
@@ -54,7 +54,7 @@ class Speaker:
         self.client.send(json.dumps({"action": action, **parts}))
 
     async def hear(self, kind: str) -> dict[str, object]:
-        """The next frame of this type."""
+        """Return the next frame of this type."""
         while True:
             frame = dict(await self.client.frame())
             if frame.get("type") == kind:
@@ -68,8 +68,8 @@ class Speaker:
 
 
 async def test_ping_is_answered_while_forty_writers_wait(service: Service) -> None:
-    speakers = [Speaker(service, f"P{number}") for number in range(SPEAKERS)]
-    quinn = Speaker(service, "Quinn")
+    speakers = [RoomMember(service, f"P{number}") for number in range(SPEAKERS)]
+    quinn = RoomMember(service, "Quinn")
     for person in (*speakers, quinn):
         await person.enter()
     with locked(service):
@@ -90,7 +90,7 @@ async def test_ping_is_answered_while_forty_writers_wait(service: Service) -> No
         assert (await speaker.hear("ack"))["seq"] == 1
 
     # Those who write at other times can do so again: $connect, hello and $disconnect.
-    zoe = Speaker(service, "Zoe")
+    zoe = RoomMember(service, "Zoe")
     await zoe.enter()
     for person in (*speakers, quinn, zoe):
         await person.leave()

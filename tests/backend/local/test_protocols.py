@@ -1,5 +1,4 @@
-"""What one client may take of the server below ASGI: with a transport and a clock that obey the test, and at a real
-server over raw sockets."""
+"""The limits of one client below ASGI: with a transport and a clock of the test, and at a real server."""
 
 import asyncio
 import contextlib
@@ -21,7 +20,7 @@ from backend.local.protocols import (
     WRITTEN_FOR,
     max_open_connections,
 )
-from tests.backend.local.wire import ANYWHERE, HANDSHAKE, HEAD, House, frames, turns
+from tests.backend.local.fake_transport import ANYWHERE, HANDSHAKE, HEAD, GuardedServer, frames, turns
 from tests.support.peer import SocketClient
 from tests.support.process import PATIENCE
 from tests.support.server import LOOPBACK, KizunaServer
@@ -37,13 +36,13 @@ def test_the_versions_that_this_was_written_against_are_installed():
 
 
 async def test_a_little_is_read_in_one_turn():
-    house = House()
+    house = GuardedServer()
     assert house.connect().max_size == READ_BYTES
 
 
 @pytest.mark.parametrize("begun", [b"G", b"GET / HTTP/1.1\r\nHost: x\r\n", HEAD, HEAD + b"{"])
 async def test_half_a_request_is_408_when_its_time_is_over(begun):
-    house = House(request_seconds=10)
+    house = GuardedServer(request_seconds=10)
     wire = house.connect()
     for byte in begun:  # a byte a second would keep it alive, if the last one counted
         wire.protocol.data_received(bytes([byte]))
@@ -58,14 +57,14 @@ async def test_half_a_request_is_408_when_its_time_is_over(begun):
 
 
 async def test_who_sends_nothing_is_closed_without_a_word():
-    house = House(request_seconds=10)
+    house = GuardedServer(request_seconds=10)
     wire = house.connect()
     house.pass_time(10)
     assert (wire.written, wire.closing) == (b"", True)
 
 
 async def test_the_second_request_of_a_connection_has_its_time_too():
-    house = House(request_seconds=10)
+    house = GuardedServer(request_seconds=10)
     wire = house.connect()
     wire.protocol.data_received(HEAD + b"0123456789")
     await turns()
@@ -80,7 +79,7 @@ async def test_the_second_request_of_a_connection_has_its_time_too():
 
 
 async def test_half_request_behind_a_whole_one_times_out_too():
-    house = House(request_seconds=10)
+    house = GuardedServer(request_seconds=10)
     wire = house.connect()
     wire.protocol.data_received(HEAD + b"0123456789" + HEAD + b"0")
     await turns()
@@ -96,7 +95,7 @@ CHUNKED = b"POST /token HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\
 
 
 async def test_a_body_in_very_many_chunks_is_400():
-    house = House()
+    house = GuardedServer()
     wire = house.connect()
     wire.protocol.data_received(CHUNKED + b"1\r\n{\r\n" * MAX_CHUNKS)
     await turns()
@@ -107,7 +106,7 @@ async def test_a_body_in_very_many_chunks_is_400():
 
 
 async def test_an_application_that_answers_after_the_400_is_not_heard():
-    house = House()
+    house = GuardedServer()
     wire = house.connect()
     wire.protocol.data_received(CHUNKED)
     wire.protocol.data_received(b"1\r\n{\r\n" * (MAX_CHUNKS + 1))
@@ -118,7 +117,7 @@ async def test_an_application_that_answers_after_the_400_is_not_heard():
 
 
 async def test_each_request_of_a_connection_may_have_its_chunks():
-    house = House()
+    house = GuardedServer()
     wire = house.connect()
     for _ in range(3):
         wire.protocol.data_received(CHUNKED + b"1\r\n{\r\n" * MAX_CHUNKS + b"0\r\n\r\n")
@@ -128,7 +127,7 @@ async def test_each_request_of_a_connection_may_have_its_chunks():
 
 async def test_a_body_that_goes_wrong_after_the_answer_ends_the_connection():
     """uvicorn alone fails with a traceback: it answers a second time."""
-    house = House()
+    house = GuardedServer()
     wire = house.connect()
     wire.protocol.data_received(CHUNKED)
     wire.protocol.conn.send(h11.Response(status_code=200, headers=[(b"content-length", b"0")]))
@@ -138,7 +137,7 @@ async def test_a_body_that_goes_wrong_after_the_answer_ends_the_connection():
 
 
 async def test_unreadable_data_behind_a_head_request_is_400_without_body():
-    house = House()
+    house = GuardedServer()
     wire = house.connect()
     wire.protocol.data_received(b"HEAD / HTTP/1.0\r\n\r\n")
     wire.protocol.data_received(b"and more")
@@ -149,7 +148,7 @@ async def test_unreadable_data_behind_a_head_request_is_400_without_body():
 
 async def test_late_body_ends_the_connection_without_a_second_answer():
     """A GET is answered before its body has come."""
-    house = House(request_seconds=10)
+    house = GuardedServer(request_seconds=10)
     wire = house.connect()
     wire.protocol.data_received(HEAD)
     wire.protocol.cycle.response_started = wire.protocol.cycle.response_complete = True
@@ -159,7 +158,7 @@ async def test_late_body_ends_the_connection_without_a_second_answer():
 
 
 async def test_without_a_bound_half_a_request_may_stay():
-    house = House(request_seconds=0, unread_seconds=0)
+    house = GuardedServer(request_seconds=0, unread_seconds=0)
     wire = house.connect()
     wire.protocol.data_received(b"GET")
     wire.protocol.pause_writing()
@@ -169,7 +168,7 @@ async def test_without_a_bound_half_a_request_may_stay():
 
 @pytest.mark.parametrize("is_websocket", [False, True])
 async def test_output_that_lies_unread_aborts_the_connection(is_websocket):
-    house = House(request_seconds=0, unread_seconds=60)
+    house = GuardedServer(request_seconds=0, unread_seconds=60)
     wire = await house.websocket() if is_websocket else house.connect()
     wire.protocol.pause_writing()
     house.pass_time(59)
@@ -184,7 +183,7 @@ async def test_output_that_lies_unread_aborts_the_connection(is_websocket):
 
 @pytest.mark.parametrize("is_websocket", [False, True])
 async def test_a_closing_connection_whose_output_nobody_takes_is_aborted(is_websocket):
-    house = House()
+    house = GuardedServer()
     wire = await house.websocket() if is_websocket else house.connect()
     wire.close()
     house.pass_time(0)
@@ -196,7 +195,7 @@ async def test_a_closing_connection_whose_output_nobody_takes_is_aborted(is_webs
 
 @pytest.mark.parametrize("opcode", [Opcode.PING, Opcode.PONG])
 async def test_more_control_frames_than_anybody_needs_abort_the_connection(opcode):
-    house = House(control_frames=20)
+    house = GuardedServer(control_frames=20)
     wire = await house.websocket()
     wire.protocol.data_received(frames(opcode, CONTROL_FRAMES_AT_ONCE))
     assert not wire.aborted
@@ -208,7 +207,7 @@ async def test_more_control_frames_than_anybody_needs_abort_the_connection(opcod
 
 
 async def test_empty_continuation_frames_do_not_go_on_for_ever():
-    house = House(control_frames=20)
+    house = GuardedServer(control_frames=20)
     wire = await house.websocket()
     wire.protocol.data_received(frames(Opcode.TEXT, data=b"begin", fin=False))
     wire.protocol.data_received(frames(Opcode.CONT, 500, fin=False))
@@ -217,7 +216,7 @@ async def test_empty_continuation_frames_do_not_go_on_for_ever():
 
 async def test_protocol_error_before_the_handshake_answer_ends_the_connection():
     """uvicorn alone fails with a traceback: it looks for the close frame, which cannot have been sent yet."""
-    house = House()
+    house = GuardedServer()
     wire = house.connect()
     wire.protocol.data_received(HANDSHAKE + b"\r\n")
     wire.protocol.data_received(frames(Opcode.CONT))
@@ -228,7 +227,7 @@ async def test_protocol_error_before_the_handshake_answer_ends_the_connection():
 
 
 async def test_handshake_refused_after_shutdown_gets_no_second_answer(caplog):
-    house = House()
+    house = GuardedServer()
     go_on = asyncio.Event()
 
     async def refuse(scope, receive, send):
@@ -249,7 +248,7 @@ async def test_handshake_refused_after_shutdown_gets_no_second_answer(caplog):
 
 
 async def test_who_goes_on_sending_after_our_close_frame_is_aborted():
-    house = House(control_frames=0)
+    house = GuardedServer(control_frames=0)
     wire = await house.websocket()
     wire.protocol.close_sent = True
     some = frames(Opcode.TEXT, 1000, b"x" * 50)
@@ -261,7 +260,7 @@ async def test_who_goes_on_sending_after_our_close_frame_is_aborted():
 
 
 async def test_a_message_in_pieces_arrives_whole():
-    house = House()
+    house = GuardedServer()
     wire = await house.websocket()
     wire.protocol.data_received(frames(Opcode.TEXT, data=b"be", fin=False))
     wire.protocol.data_received(frames(Opcode.CONT, data=b"gi", fin=False) + frames(Opcode.CONT, data=b"n"))
@@ -270,7 +269,7 @@ async def test_a_message_in_pieces_arrives_whole():
 
 
 async def test_without_a_bound_any_number_of_control_frames_may_come():
-    house = House(control_frames=0)
+    house = GuardedServer(control_frames=0)
     wire = await house.websocket()
     wire.protocol.data_received(frames(Opcode.PING, 1000))
     assert len(wire.written) == 2000
@@ -287,7 +286,7 @@ async def test_without_a_bound_any_number_of_control_frames_may_come():
     ],
 )
 async def test_a_handshake_that_cannot_be_read_is_answered_and_closed(more, status):
-    house = House()
+    house = GuardedServer()
     wire = house.connect()
     wire.protocol.data_received(HANDSHAKE + more + b"\r\n")
     assert wire.written.startswith(b"HTTP/1.1 %d " % status)
@@ -301,7 +300,7 @@ async def test_a_handshake_that_cannot_be_read_is_answered_and_closed(more, stat
 
 
 async def test_beyond_the_bound_a_connection_is_503_and_frees_its_place(caplog):
-    house = House(max_connections=2, address_connections=0)
+    house = GuardedServer(max_connections=2, address_connections=0)
     first, second, third = house.connect(), house.connect("192.0.2.8"), house.connect("192.0.2.9")
     assert not first.closing
     assert not second.closing
@@ -316,7 +315,7 @@ async def test_beyond_the_bound_a_connection_is_503_and_frees_its_place(caplog):
 
 
 async def test_one_address_has_a_bound_of_its_own_and_others_get_in(caplog):
-    house = House(address_connections=2)
+    house = GuardedServer(address_connections=2)
     wires = [house.connect() for _ in range(3)]
     assert [wire.closing for wire in wires] == [False, False, True]
     assert wires[2].written.startswith(b"HTTP/1.1 429 ")
@@ -326,13 +325,13 @@ async def test_one_address_has_a_bound_of_its_own_and_others_get_in(caplog):
 
 
 async def test_one_address_never_gets_more_than_half_of_all_places():
-    house = House(max_connections=8, address_connections=1000)
+    house = GuardedServer(max_connections=8, address_connections=1000)
     assert [house.connect().closing for _ in range(5)] == [False] * 4 + [True]
     assert not house.connect("192.0.2.8").closing
 
 
 async def test_a_websocket_counts_once_and_until_it_ends():
-    house = House(address_connections=1)
+    house = GuardedServer(address_connections=1)
     wire = await house.websocket()
     assert house.connect().closing
     wire.protocol.connection_lost(None)
@@ -341,7 +340,7 @@ async def test_a_websocket_counts_once_and_until_it_ends():
 
 
 async def test_a_customers_ipv6_addresses_are_one():
-    house = House(address_connections=1)
+    house = GuardedServer(address_connections=1)
     house.connect("2001:db8:1:2::1")
     assert house.connect("2001:db8:1:2:ffff::9%eth0").closing
     assert not house.connect("2001:db8:1:3::1").closing
@@ -350,7 +349,7 @@ async def test_a_customers_ipv6_addresses_are_one():
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
 async def test_this_machine_stands_for_many(address):
     """A proxy or a tunnel may run here."""
-    house = House(address_connections=1)
+    house = GuardedServer(address_connections=1)
     assert not any(house.connect(address).closing for _ in range(5))
 
 
@@ -372,7 +371,7 @@ def shared(tmp_path_factory):
 
 
 def ask(server, sent, *, source=LOOPBACK):
-    """Everything that comes until the server closes; a reset is as good."""
+    """Return all that comes until the server closes; a reset counts as a close."""
     with socket.create_connection((LOOPBACK, server.port), PATIENCE, (source, 0)) as connection:
         connection.sendall(sent)
         answer = b""

@@ -1,4 +1,4 @@
-"""The real process: what it prints, how it chats over real sockets, and how it ends."""
+"""The real process: its output, a chat over real sockets, and its end."""
 
 import asyncio
 import http.client
@@ -31,13 +31,13 @@ STOP_SECONDS = 5.0
 
 @pytest.fixture
 def running(server):
-    """A server of the test's own, which it may stop."""
+    """Return a server that one test may stop."""
     return server.start()
 
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
-    """A server that tests chat through and leave running."""
+    """Return a server that tests use and leave running."""
     process = KizunaServer(tmp_path_factory.mktemp("shared") / "kizuna.sqlite3").start()
     yield process
     assert process.stop() == 0
@@ -55,7 +55,7 @@ def test_it_says_exactly_where_it_is_and_answers_there(shared):
 
 
 def refused(**environment: str) -> str:
-    """What it prints instead of starting, with exit code 1; a process of its own."""
+    """Return the server's line of refusal, printed instead of starting, with exit code 1."""
     ended = subprocess.run(
         [sys.executable, "-m", "backend.server"],
         cwd=ROOT,
@@ -398,7 +398,7 @@ def test_clients_that_never_answer_and_never_read_do_not_delay_the_end(server):
 
 
 def raw_socket(server, name, receive_buffer=None):
-    """A connection whose handshake was sent; what comes back is read by the test, or by nobody."""
+    """Return a connection whose handshake was sent; the test may read the answer."""
     made = socket.socket()
     if receive_buffer:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)

@@ -1,4 +1,4 @@
-"""What of the house a browser may fetch, with which headers."""
+"""The public files, with their headers."""
 
 import os
 from pathlib import Path
@@ -154,7 +154,7 @@ SIZES = {".br": 5, ".gz": 7}
 
 @pytest.fixture
 def built(root):
-    """What `make build` leaves: assets/, some with a .br and a .gz beside them."""
+    """Return a built site: assets/, some with a .br and a .gz beside them."""
     (root / "assets" / "pyodide-1").mkdir(parents=True)
     for name, ends in {
         "assets/page.1.css": (".br", ".gz"),

@@ -42,8 +42,8 @@ def test_others_are_served_while_one_person_attacks(name, tmp_path):
     assert outcome.stopped == 0
 
 
-class Crowd:
-    """Responsible for people of whom each has an address of their own, behind one proxy."""
+class ProxiedPeople:
+    """People with an address each, behind one proxy."""
 
     def __init__(self, server: KizunaServer) -> None:
         self._server = server
@@ -61,7 +61,7 @@ class Crowd:
         return answer
 
     async def enter(self, name: str) -> ClientConnection:
-        """Come in as a page does: a token, if there is none, a ticket, a WebSocket, hello."""
+        """Connect as a page does: a token, if there is none, a ticket, a WebSocket, hello."""
         if name not in self.tokens:
             body = {"name": name, "clientSecret": secret_of(name)}
             self.tokens[name] = (await self._post("/token", name, body))["token"]
@@ -82,7 +82,7 @@ async def heard(socket: ClientConnection, such: Callable[[dict[str, Any]], bool]
 
 async def test_when_everybody_comes_back_at_once_nobody_is_refused(server):
     server.start(PROXIES=LOOPBACK)
-    crowd = Crowd(server)
+    crowd = ProxiedPeople(server)
     names = [str(number) for number in range(CROWD)]
     sockets = [await crowd.enter(name) for name in names]
     await asyncio.to_thread(server.restart)

@@ -28,8 +28,8 @@ ELSEWHERE = "https://page.example"
 MOUNTED = "http://chat.example:8000/team/chat/"
 
 
-class Browser(httpx.AsyncClient):
-    """A client that also knows the application and the service behind what it asks."""
+class AppClient(httpx.AsyncClient):
+    """A client that also knows the application and its service."""
 
     app: Starlette
     service: Service
@@ -37,7 +37,7 @@ class Browser(httpx.AsyncClient):
 
 @contextlib.asynccontextmanager
 async def serving(tmp_path, host="192.0.2.1", **options):
-    """A server that hears the network, and so believes every Host; another ``host`` is where it is bound."""
+    """Run a server that accepts every Host; another ``host`` is the address it is bound to."""
     (tmp_path / "index.html").write_text("the page")
     app = create_app(Options(host=host, data=tmp_path / "k.sqlite3", root=tmp_path, **options))
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
@@ -45,7 +45,7 @@ async def serving(tmp_path, host="192.0.2.1", **options):
     with patch("backend.local.web.CLOSE_SECONDS", PATIENCE):
         async with (
             app.router.lifespan_context(app),
-            Browser(transport=transport, base_url="http://chat.example:8000") as client,
+            AppClient(transport=transport, base_url="http://chat.example:8000") as client,
         ):
             client.app, client.service = app, app.state.service
             yield client
@@ -141,7 +141,7 @@ async def ticket_for(client, token, **headers):
 
 
 async def enter(client, token, path="/ws"):
-    """What /ws says first to who comes with this in the URL and greets: a frame, or the status of a refusal."""
+    """Return /ws's first answer to this ticket or token and a hello: a frame, or the status of a refusal."""
     to_server: asyncio.Queue[Message] = asyncio.Queue()
     to_client: asyncio.Queue[Message] = asyncio.Queue()
     scope = {
@@ -397,7 +397,10 @@ async def test_the_whole_server_works_under_a_path(tmp_path):
     inner = create_app(Options(host="192.0.2.1", data=tmp_path / "k.sqlite3", root=tmp_path))
     outer = Starlette(routes=[Mount("/team/chat", inner)])
     transport = httpx.ASGITransport(app=outer, raise_app_exceptions=False)
-    async with inner.router.lifespan_context(inner), Browser(transport=transport, base_url=MOUNTED) as client:
+    async with (
+        inner.router.lifespan_context(inner),
+        AppClient(transport=transport, base_url=MOUNTED) as client,
+    ):
         client.app = outer
         assert (await client.get("")).text == "the page"
         assert (await client.get("health")).json() == {"status": "ok"}

@@ -1,4 +1,4 @@
-"""Records of connections: both ways, by room, without ghosts."""
+"""Records of connections: both ways, by room, without stale ones."""
 
 import pytest
 
@@ -26,7 +26,7 @@ def connections(store, clock, retry):
 
 @pytest.fixture
 def active(connections):
-    """Ann's connection ``c=``, active in rooms a and b."""
+    """Return Ann's connection ``c=``, active in rooms a and b."""
     connections.open("c=", ANN)
     connections.activate(connections.get("c="), ["a", "b"])
     return connections.get("c=")
@@ -42,17 +42,17 @@ PARTITIONS = [
 
 
 def items(store):
-    """Every item that these tests can have written. No store need be able to list its partitions."""
+    """Return every item that these tests can have written. A store need not list its partitions."""
     return [item for pk in PARTITIONS for item in store.query(pk)]
 
 
 def everything(store):
-    """The keys of every item, sorted."""
+    """Return the keys of every item, sorted."""
     return sorted((item["pk"], item["sk"]) for item in items(store))
 
 
 class Interrupted:
-    """A store that lets something happen before the n-th transaction."""
+    """A store that calls a function before the n-th transaction."""
 
     def __init__(self, store, at, action):
         self._store = store

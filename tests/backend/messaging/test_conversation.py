@@ -1,4 +1,4 @@
-"""Valid frames in any order, from several people with several connections, against a model that is easy to believe."""
+"""Valid frames in any order, from several people with several connections, against a simple model."""
 
 import json
 import shutil
@@ -32,8 +32,8 @@ Frame = dict[str, Any]
 
 
 @dataclass(eq=False)
-class Link:
-    """What must be true of one connection, by room: where it is, the seqs it heard, who it was told came and left."""
+class ConnectionModel:
+    """The expected state of one connection, by room: membership, seqs, arrivals and departures."""
 
     id: str
     name: str
@@ -46,12 +46,12 @@ class Link:
     inbox: list[Frame] = field(default_factory=list)
 
     def got(self, kind: str, room: str) -> list[Frame]:
-        """The frames of one type about one room."""
+        """Return the frames of one type about one room."""
         return [frame for frame in self.inbox if frame["type"] == kind and frame["roomId"] == room]
 
 
-class Conversation(RuleBasedStateMachine):
-    """Responsible for the model: who is where, what was said, and what everybody has heard of it."""
+class ConversationModel(RuleBasedStateMachine):
+    """The model: who is where, the messages, and who got them."""
 
     links = Bundle("links")
 
@@ -65,12 +65,12 @@ class Conversation(RuleBasedStateMachine):
         self.tokens = Tokens(SECRET, clock=self.clock)
         self.ids, self.connection_ids = Ids(), Ids("link-")
         self.backend = self.begin()
-        self.alive: dict[str, Link] = {}
+        self.alive: dict[str, ConnectionModel] = {}
         self.logs: dict[str, list[tuple[str, str, str]]] = {room: [] for room in ROOMS}
         self.said: dict[tuple[str, str], tuple[str, str, int]] = {}
 
     def begin(self) -> Backend:
-        """A life of the server."""
+        """Start a server."""
         return Backend(self.store, self.gateway, clock=self.clock, new_id=self.ids)
 
     def teardown(self) -> None:
@@ -82,28 +82,28 @@ class Conversation(RuleBasedStateMachine):
     # --- connections ---
 
     @rule(target=links, name=st.sampled_from(PEOPLE))
-    def connect(self, name: str) -> Link:
-        """A handshake, and no frame yet."""
+    def connect(self, name: str) -> ConnectionModel:
+        """Do a handshake, and send no frame yet."""
         return self.handshake(name)
 
-    def handshake(self, name: str) -> Link:
-        """A new connection of somebody."""
+    def handshake(self, name: str) -> ConnectionModel:
+        """Open a new connection of a person."""
         token = self.tokens.issue(name, f"the secret of {name}").token
-        link = Link(self.connection_ids(), name, authorizer_of(self.tokens, token))
+        link = ConnectionModel(self.connection_ids(), name, authorizer_of(self.tokens, token))
         response = self.backend.handle(event("CONNECT", link.id, authorizer=link.authorizer))
         assert response["statusCode"] == 200
         self.alive[link.id] = link
         return link
 
     @rule(target=links, name=st.sampled_from(PEOPLE), rooms=st.lists(ROOM, min_size=1, unique=True))
-    def come(self, name: str, rooms: list[str]) -> Link:
+    def come(self, name: str, rooms: list[str]) -> ConnectionModel:
         """Connect and say hello, as all pages do: most links should be where something happens."""
         link = self.handshake(name)
         self.hello(link, rooms, None)
         return link
 
     @rule(link=links, rooms=st.lists(ROOM, max_size=3, unique=True), after=AFTER)
-    def hello(self, link: Link, rooms: list[str], after: int | None) -> None:
+    def hello(self, link: ConnectionModel, rooms: list[str], after: int | None) -> None:
         positions = [{"roomId": room, "after": after} for room in rooms]
         got = self.say(link, {"action": "hello", "v": 1, "rooms": positions})
         if got is None:
@@ -115,28 +115,28 @@ class Conversation(RuleBasedStateMachine):
         self.enter(link, rooms)
 
     @rule(link=links)
-    def hello_in_another_version(self, link: Link) -> None:
+    def hello_in_another_version(self, link: ConnectionModel) -> None:
         got = self.say(link, {"action": "hello", "v": 2})
         if got is not None:
             assert got == [{"type": "bye", "reason": "unsupported", "reconnect": False, "retryAfter": None}]
             self.disconnect(link)
 
     @rule(link=links)
-    def disconnect(self, link: Link) -> None:
+    def disconnect(self, link: ConnectionModel) -> None:
         self.backend.handle(event("DISCONNECT", link.id, authorizer=link.authorizer))
         self.gateway.gone.add(link.id)
         self.remove([link])
 
     @rule(link=consumes(links))
-    def vanish(self, link: Link) -> None:
-        """The socket is gone, and no $disconnect comes."""
+    def vanish(self, link: ConnectionModel) -> None:
+        """Drop a socket without $disconnect."""
         self.gateway.gone.add(link.id)
         link.is_gone = True
 
     @precondition(lambda self: len(self.alive) > 3)
     @rule()
     def restart(self) -> None:
-        """Every socket is gone, and every record of one is purged."""
+        """Drop every socket, and purge every record of one."""
         self.backend.close()
         self.gateway.gone.update(self.alive)
         self.alive.clear()
@@ -146,7 +146,7 @@ class Conversation(RuleBasedStateMachine):
     # --- rooms ---
 
     @rule(link=links, room=ROOM, after=AFTER)
-    def join(self, link: Link, room: str, after: int | None) -> None:
+    def join(self, link: ConnectionModel, room: str, after: int | None) -> None:
         got = self.say(link, {"action": "join", "roomId": room, "after": after, "ref": "r"})
         if got is not None:
             assert kinds(got) == ["batch", "presence"]
@@ -154,14 +154,14 @@ class Conversation(RuleBasedStateMachine):
             self.enter(link, [room])
 
     @rule(link=links, room=ROOM)
-    def leave(self, link: Link, room: str) -> None:
+    def leave(self, link: ConnectionModel, room: str) -> None:
         got = self.say(link, {"action": "leave", "roomId": room})
         if got is not None:
             assert got == []
             self.exit([link], room)
 
     @rule(link=links, room=ROOM, client_message_id=IDS, words=WORDS)
-    def send(self, link: Link, room: str, client_message_id: str, words: str) -> None:
+    def send(self, link: ConnectionModel, room: str, client_message_id: str, words: str) -> None:
         frame = {"clientMessageId": client_message_id, "roomId": room, "content": words}
         got = self.say(link, {"action": "sendMessage", **frame})
         if got is None:
@@ -181,7 +181,7 @@ class Conversation(RuleBasedStateMachine):
             assert [(frame["type"], frame["code"]) for frame in got] == [("nack", "invalid_field")]
 
     @rule(link=links, room=ROOM)
-    def typing(self, link: Link, room: str) -> None:
+    def typing(self, link: ConnectionModel, room: str) -> None:
         before = {other: len(other.got("typing", room)) for other in self.alive.values()}
         got = self.say(link, {"action": "typing", "roomId": room})
         if got is None:
@@ -197,14 +197,14 @@ class Conversation(RuleBasedStateMachine):
     # --- questions ---
 
     @rule(link=links, room=ROOM, after=AFTER)
-    def sync(self, link: Link, room: str, after: int | None) -> None:
+    def sync(self, link: ConnectionModel, room: str, after: int | None) -> None:
         got = self.say(link, {"action": "sync", "roomId": room, "after": after, "ref": "r"})
         if got is not None and self.may_read(link, room, got):
             (batch,) = got
             self.check_batch(batch, room, after)
 
     @rule(link=links, room=ROOM, before=st.integers(1, 8), limit=st.integers(1, 4))
-    def history(self, link: Link, room: str, before: int, limit: int) -> None:
+    def history(self, link: ConnectionModel, room: str, before: int, limit: int) -> None:
         got = self.say(link, {"action": "history", "roomId": room, "before": before, "limit": limit})
         if got is not None and self.may_read(link, room, got):
             (batch,) = got
@@ -212,7 +212,7 @@ class Conversation(RuleBasedStateMachine):
             assert contents(batch) == self.stored(room, range(max(1, last - limit + 1), last + 1))
 
     @rule(link=links)
-    def ping(self, link: Link) -> None:
+    def ping(self, link: ConnectionModel) -> None:
         got = self.say(link, {"action": "ping", "t": 1})
         if got is not None:
             (pong,) = got
@@ -255,8 +255,8 @@ class Conversation(RuleBasedStateMachine):
 
     # --- inside ---
 
-    def say(self, link: Link, frame: Frame) -> list[Frame] | None:
-        """What comes back for a frame; None, having checked the refusal, if it is one that cannot count."""
+    def say(self, link: ConnectionModel, frame: Frame) -> list[Frame] | None:
+        """Return the answer to a frame; None, having checked the refusal, if the frame cannot count."""
         if link.is_gone:
             return None
         self.clock.advance(0.001)
@@ -275,8 +275,8 @@ class Conversation(RuleBasedStateMachine):
             return None
         return got
 
-    def may_read(self, link: Link, room: str, got: list[Frame]) -> bool:
-        """Whether a connection is in the room; if it is not, having checked the refusal."""
+    def may_read(self, link: ConnectionModel, room: str, got: list[Frame]) -> bool:
+        """Return whether a connection is in the room; if not, check the refusal."""
         if room not in link.rooms:
             assert [(answer["type"], answer["code"]) for answer in got] == [("error", "not_in_room")]
         return room in link.rooms
@@ -288,16 +288,16 @@ class Conversation(RuleBasedStateMachine):
                 self.alive[to].inbox.append(frame)
         self.gateway.clear()
 
-    def reachable(self) -> list[Link]:
-        """The connections that hear what is posted to them."""
+    def reachable(self) -> list[ConnectionModel]:
+        """Return the connections that get posts."""
         return [link for link in self.alive.values() if not link.is_gone]
 
-    def members(self, room: str) -> list[Link]:
-        """Those of them who are in a room."""
+    def members(self, room: str) -> list[ConnectionModel]:
+        """Return those of them that are in a room."""
         return [link for link in self.reachable() if room in link.rooms]
 
-    def enter(self, link: Link, rooms: Iterable[str]) -> None:
-        """A connection is in these rooms; those where its person was not yet hear of it."""
+    def enter(self, link: ConnectionModel, rooms: Iterable[str]) -> None:
+        """Put a connection into these rooms; those without its person get an arrival."""
         for room in rooms:
             is_new = all(room not in other.rooms or other.name != link.name for other in self.alive.values())
             link.rooms.add(room)
@@ -305,8 +305,8 @@ class Conversation(RuleBasedStateMachine):
                 for other in self.members(room):
                     other.news[room]["joined", link.name] += 1
 
-    def exit(self, leavers: Iterable[Link], room: str) -> None:
-        """Connections are in a room no more; those who stay hear of whom it was the last."""
+    def exit(self, leavers: Iterable[ConnectionModel], room: str) -> None:
+        """Take connections out of a room; the others get the departures of people whose last one it was."""
         names = set()
         for link in leavers:
             if room in link.rooms:
@@ -316,14 +316,14 @@ class Conversation(RuleBasedStateMachine):
         for other in self.members(room):
             other.news[room].update(("left", name) for name in names)
 
-    def remove(self, links: list[Link]) -> None:
-        """Connections are known no more."""
+    def remove(self, links: list[ConnectionModel]) -> None:
+        """Forget connections."""
         known = [link for link in links if self.alive.pop(link.id, None)]
         for room in ROOMS:
             self.exit(known, room)
 
     def find_gone_ones(self, room: str) -> None:
-        """A frame for everybody in the room has just found them."""
+        """Remove the gone connections that a broadcast has just found."""
         self.remove([link for link in self.alive.values() if link.is_gone and room in link.rooms])
 
     def check_batch(self, batch: Frame, room: str, after: int | None) -> None:
@@ -333,7 +333,7 @@ class Conversation(RuleBasedStateMachine):
         assert (batch["roomId"], batch["head"], batch["complete"]) == (room, head, True)
 
     def stored(self, room: str, seqs: range) -> list[tuple[int, str, str, str]]:
-        """What the log must hold."""
+        """Return the expected log."""
         return [(seq, *self.logs[room][seq - 1]) for seq in seqs]
 
 
@@ -345,7 +345,7 @@ def contents(batch: Frame) -> list[tuple[int, str, str, str]]:
     return [(m["seq"], m["senderName"], m["clientMessageId"], m["content"]) for m in batch["messages"]]
 
 
-TestConversation = Conversation.TestCase
+TestConversation = ConversationModel.TestCase
 TestConversation.settings = settings(
     max_examples=examples(quick=10, deep=500), stateful_step_count=40, deadline=None
 )

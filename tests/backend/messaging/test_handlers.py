@@ -1,4 +1,4 @@
-"""What the server answers to each frame, through events alone: no socket, no event loop."""
+"""The answer to each frame, through events alone: no socket, no event loop."""
 
 import json
 import logging
@@ -339,7 +339,7 @@ def test_pong_brings_the_clients_time_back_and_the_heads_of_its_rooms(ann, perso
 
 @pytest.fixture
 def guarded(store, gateway, clock, retry):
-    """A backend whose room ``secret`` nobody may enter."""
+    """Return a backend whose room ``secret`` is closed to all."""
     made = Backend(
         store,
         gateway,

@@ -1,4 +1,4 @@
-"""What entering a large room costs: rows that are read, the same however large it is."""
+"""The cost of entering a large room: rows read, the same for any size."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ def member(number: int) -> Item:
 
 @pytest.fixture
 def rows_read(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many rows each query of the room's members read; of DynamoDB, how many it says that it has read."""
+    """Return how many rows each query of the members read; for DynamoDB, the count that it reports."""
     counts: list[int] = []
     query = store.query
 

@@ -145,7 +145,7 @@ def test_a_head_whose_message_does_not_show_yet_is_not_told_of(store, clock, ret
 
 
 def test_busy_room_is_a_conflict_and_nothing_is_stored(store, clock, retry):
-    class Outrun:
+    class RivalStore:
         """Somebody else is always first."""
 
         def __getattr__(self, name):
@@ -157,7 +157,7 @@ def test_busy_room_is_a_conflict_and_nothing_is_stored(store, clock, retry):
             store.transact(actions)
 
     with pytest.raises(Conflict):
-        Rooms(Outrun(), clock=clock, new_id=Ids(), retry=retry).append(ANN, message())
+        Rooms(RivalStore(), clock=clock, new_id=Ids(), retry=retry).append(ANN, message())
     batch = Rooms(store, clock=clock, new_id=Ids()).read_after("general", 0, None)
     assert {item.sender_id for item in batch.messages} == {"bob"}
 
@@ -187,7 +187,7 @@ def test_first_message_gives_the_room_a_lasting_epoch(rooms):
 
 
 def test_two_that_say_the_first_word_at_once_agree_on_the_epoch(store, clock, retry):
-    class Outrun:
+    class RivalStore:
         """Somebody else is first, once."""
 
         is_outrun = False
@@ -201,7 +201,7 @@ def test_two_that_say_the_first_word_at_once_agree_on_the_epoch(store, clock, re
                 Rooms(store, clock=clock, new_id=Ids("first-"), retry=retry).append(BOB, message())
             store.transact(actions)
 
-    late = Rooms(Outrun(), clock=clock, new_id=Ids("late-"), retry=retry)
+    late = Rooms(RivalStore(), clock=clock, new_id=Ids("late-"), retry=retry)
     ack = late.append(ANN, message()).ack
     assert (ack.seq, ack.epoch) == (2, late.head("general").epoch)
     assert ack.epoch.startswith("first-")
@@ -342,7 +342,7 @@ def skip_to(store, rooms, seq):
 def test_message_between_reading_head_and_log_moves_the_batch_head(rooms, store, clock):
     fill(rooms, 2)
 
-    class Late:
+    class LateWriteStore:
         """Somebody writes after the head was read."""
 
         def __getattr__(self, name):
@@ -352,7 +352,7 @@ def test_message_between_reading_head_and_log_moves_the_batch_head(rooms, store,
             rooms.append(BOB, message("late", f"b-{rooms.head('general').seq}"))
             return store.query(*args, **kwargs)
 
-    late = Rooms(Late(), clock=clock, new_id=Ids())
+    late = Rooms(LateWriteStore(), clock=clock, new_id=Ids())
     batch = late.read_after("general", 1, None)
     assert (seqs(batch), batch.head, batch.complete) == ([2, 3], 3, True)
     batch = late.read_after("general", None, None)

@@ -1,4 +1,4 @@
-"""sendMessage: stored once, acknowledged at once, heard by everybody who is still there."""
+"""sendMessage: stored once, acknowledged at once, broadcast to the room."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""What an operator does to a room's messages, on each store, beside people who go on talking."""
+"""The operator's changes to messages, on each store, beside people who go on writing."""
 
 import json
 
@@ -132,7 +132,7 @@ def test_a_message_that_is_not_there_cannot_be_deleted(rooms, delete, seq):
 
 def test_append_that_read_before_a_deletion_gets_the_new_epoch(rooms, store, clock, retry, delete):
     say(rooms, 1)
-    slow = Meanwhile(store, 1, lambda: delete(1))
+    slow = InterruptedStore(store, 1, lambda: delete(1))
     ack = Rooms(slow, clock=clock, new_id=Ids("slow-"), retry=retry).append(BOB, message("late", "b-1")).ack
     assert (ack.seq, ack.epoch) == (2, rooms.head("general").epoch)
     assert ack.epoch.startswith("deleted-")
@@ -140,7 +140,7 @@ def test_append_that_read_before_a_deletion_gets_the_new_epoch(rooms, store, clo
 
 def test_what_is_said_while_a_message_is_deleted_stays(rooms, store, retry):
     say(rooms, 1)
-    busy = Meanwhile(store, 1, lambda: say(rooms, 2))
+    busy = InterruptedStore(store, 1, lambda: say(rooms, 2))
     assert delete_message(busy, "general", 1, new_id=Ids("deleted-"), retry=retry)
     batch = rooms.read_after("general", None, None)
     assert [(item.seq, item.deleted) for item in batch.messages] == [(1, True), (2, False)]
@@ -149,7 +149,7 @@ def test_what_is_said_while_a_message_is_deleted_stays(rooms, store, retry):
 
 def test_a_message_that_is_deleted_while_its_expiry_is_set_stays_deleted(rooms, store, retry, delete, clock):
     say(rooms, 1)
-    busy = Meanwhile(store, 2, lambda: delete(1))
+    busy = InterruptedStore(store, 2, lambda: delete(1))
     keep_messages(busy, "general", WEEK, new_id=Ids("kept-"), retry=retry)
     assert [item.deleted for item in last_messages(store, "general", 1)] == [True]
     clock.advance(WEEK)
@@ -158,7 +158,7 @@ def test_a_message_that_is_deleted_while_its_expiry_is_set_stays_deleted(rooms, 
 
 def test_how_long_messages_are_kept_outlives_a_deletion_beside_it(rooms, store, retry, keep, clock):
     say(rooms, 1)
-    busy = Meanwhile(store, 1, lambda: keep(WEEK))
+    busy = InterruptedStore(store, 1, lambda: keep(WEEK))
     delete_message(busy, "general", 1, new_id=Ids("deleted-"), retry=retry)
     clock.advance(WEEK)
     assert last_messages(store, "general", 1) == []
@@ -248,8 +248,8 @@ def test_other_rooms_keep_theirs(rooms, store, clock, keep):
     assert [item.seq for item in last_messages(store, "tea", 5)] == [1]
 
 
-class Meanwhile:
-    """A store in which something happens before its ``at``-th transaction, counted from 1."""
+class InterruptedStore:
+    """A store that calls a function before its ``at``-th transaction, counted from 1."""
 
     def __init__(self, store, at, happens):
         self._store = store
@@ -269,7 +269,7 @@ class Meanwhile:
 def test_what_is_said_while_the_room_is_changed_counts_and_expires_too(rooms, store, clock, retry):
     say(rooms, 1)
     for at in (1, 2):
-        busy = Meanwhile(store, at, lambda at=at: say(rooms, 10 + at))
+        busy = InterruptedStore(store, at, lambda at=at: say(rooms, 10 + at))
         keep_messages(busy, "general", WEEK + at, new_id=Ids(f"{at}-"), retry=retry)
     assert [item.seq for item in last_messages(store, "general", 9)] == [1, 2, 3]
     clock.advance(WEEK + 2)
@@ -278,7 +278,7 @@ def test_what_is_said_while_the_room_is_changed_counts_and_expires_too(rooms, st
 
 def test_an_append_that_read_the_room_before_does_not_undo_it(rooms, store, clock, retry, keep):
     say(rooms, 1)
-    slow = Meanwhile(store, 1, lambda: keep(WEEK))
+    slow = InterruptedStore(store, 1, lambda: keep(WEEK))
     ack = Rooms(slow, clock=clock, new_id=Ids("slow-"), retry=retry).append(BOB, message("late", "b-1")).ack
     assert (ack.seq, ack.epoch) == (2, rooms.head("general").epoch)
     clock.advance(WEEK)
@@ -287,7 +287,7 @@ def test_an_append_that_read_the_room_before_does_not_undo_it(rooms, store, cloc
 
 def test_of_two_who_decide_at_once_one_is_told(rooms, store, retry, keep):
     say(rooms, 1)
-    late = Meanwhile(store, 2, lambda: keep(2 * WEEK))
+    late = InterruptedStore(store, 2, lambda: keep(2 * WEEK))
     with pytest.raises(CannotModerate, match="another command changed"):
         keep_messages(late, "general", WEEK, new_id=Ids("late-"), retry=retry)
     (item,) = store.query("ROOM#general#LOG")
@@ -362,8 +362,8 @@ def test_a_message_that_does_not_show_yet_is_no_expired_one(rooms, store, clock,
     assert seqs(half.read_after("general", None, None)) == [1]
 
 
-class Told:
-    """A page's room, asking until nothing is missing. Fails if that does not come to an end."""
+class PageRoom:
+    """A page's room that asks until nothing is missing. Fails if that does not end."""
 
     def __init__(self, rooms, store):
         self.rooms = rooms
@@ -419,7 +419,7 @@ def test_all_pages_reach_the_same_head_whatever_has_expired(steps):
     rooms = Rooms(store, clock=clock, new_id=Ids(), retry=retry)
     count, purged_at = 0, clock.now
     try:
-        pages = [Told(rooms, store) for _ in range(3)]
+        pages = [PageRoom(rooms, store) for _ in range(3)]
         for what, *arguments in steps:
             if what == "say":
                 count += 1
@@ -441,7 +441,7 @@ def test_all_pages_reach_the_same_head_whatever_has_expired(steps):
         begins = count + 1
         while begins - 1 in left:
             begins -= 1
-        for page in [*pages, Told(rooms, store)]:
+        for page in [*pages, PageRoom(rooms, store)]:
             page.catch_up()
             page.scroll_up()
             assert page.room.watermark == count

@@ -1,4 +1,4 @@
-"""Presence: a room hears who came and who left, a person counts once, and nothing ever waits for it."""
+"""Presence: arrivals and departures, one count for a person, and nothing waits for it."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +11,7 @@ from tests.backend.fakes import authorizer_of
 
 
 def told(someone, room="general"):
-    """What somebody heard about who is in a room: (count, joined, left) of each frame."""
+    """Return (count, joined, left) of each presence frame of a person."""
     return [
         (frame["count"], frame["joined"], frame["left"])
         for frame in someone.got("presence")
@@ -20,7 +20,7 @@ def told(someone, room="general"):
 
 
 def crowd(person, count):
-    """So many people in the room, each with one connection."""
+    """Return so many people in the room, each with one connection."""
     return [person(f"P{number}") for number in range(count)]
 
 
@@ -273,7 +273,7 @@ def test_connection_too_slow_for_its_batches_is_still_in_the_room(ann, person, g
 
 @pytest.fixture
 def broken_counting(backend, monkeypatch):
-    """From when it is called, nobody can find out who is in a room."""
+    """Make the query of a room's members fail from now on."""
 
     def broken(*args, **kwargs):
         raise StoreUnavailable("no disk")

@@ -1,4 +1,4 @@
-"""Typing: relayed to everybody else in the room, and never kept."""
+"""Typing: relayed to all others in the room, and never stored."""
 
 import pytest
 

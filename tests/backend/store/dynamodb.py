@@ -1,4 +1,4 @@
-"""DynamoDB for tests: AWS's DynamoDB Local as a process of its own, and tables."""
+"""DynamoDB for tests: AWS's DynamoDB Local as a process, and tables."""
 
 import itertools
 import os
@@ -21,7 +21,7 @@ _numbers = itertools.count(1)
 
 
 class DynamoDbLocalProcess(Process):
-    """Responsible for one DynamoDB Local, empty, in memory, on loopback. It ends with :meth:`end`, or with us."""
+    """One DynamoDB Local, empty, in memory, on loopback. It ends with :meth:`end`, or with this process."""
 
     def __init__(self, local: DynamoDbLocal) -> None:
         library = local.folder / "DynamoDBLocal_lib"
@@ -35,7 +35,7 @@ class DynamoDbLocalProcess(Process):
 
 
 def create_table(client: Any, *, ttl: bool = False) -> str:
-    """A new table such as template.yaml describes; returns its name.
+    """Create a table as template.yaml describes it and return its name.
 
     Without TTL unless asked: it follows the real clock, and would delete what the tests' clock holds to be alive.
     """

@@ -1,4 +1,4 @@
-"""What is DynamoDB's own: which calls are made and how, answers that get lost, and errors that a person understands."""
+"""The particulars of DynamoDB: its calls, lost answers, and readable errors."""
 
 import logging
 import subprocess
@@ -47,7 +47,7 @@ THREE = [Put({"pk": "p", "sk": "1"}), Delete("p", "2"), Check("q", "3", Exists()
 
 
 class Scripted:
-    """A client that answers as told, one answer a call; an exception is raised. Remembers what it was asked."""
+    """A client with given answers, one a call; an exception is raised. Remembers its calls."""
 
     def __init__(self, *answers: Any) -> None:
         self._answers = list(answers)
@@ -231,7 +231,7 @@ def test_bounds_with_nothing_between_them_ask_nothing():
 
 @pytest.fixture
 def losing(local_dynamodb):
-    """A store at DynamoDB Local whose first answer to each kind of call gets lost on the way."""
+    """Return a store at DynamoDB Local whose first answer to each kind of call gets lost on the way."""
     with nobodys_account():
         client: Any = dynamodb_client(endpoint_url=local_dynamodb.meta.endpoint_url, read_timeout=PATIENCE)
     network = URLLib3Session()
@@ -395,7 +395,7 @@ def test_eight_threads_leave_a_dense_log_in_which_everything_is_once(dynamodb, c
     have_read = threading.Barrier(processes)
     outrun: list[ConditionFailed] = []
 
-    class Together:
+    class SimultaneousStart:
         """Lets every process read the room's head before any of them writes for the first time."""
 
         def __init__(self) -> None:
@@ -414,7 +414,7 @@ def test_eight_threads_leave_a_dense_log_in_which_everything_is_once(dynamodb, c
                 outrun.append(error)
                 raise
 
-    lives = [Rooms(Together(), clock=clock, new_id=Ids(f"{number}-")) for number in range(processes)]
+    lives = [Rooms(SimultaneousStart(), clock=clock, new_id=Ids(f"{number}-")) for number in range(processes)]
 
     def send(thread: int) -> list[int]:
         frames = [

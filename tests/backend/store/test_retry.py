@@ -1,4 +1,4 @@
-"""Trying again after a conflict: how often, how long, and what ends it."""
+"""Retries after a conflict: how often, how long, and their end."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from backend.store.retry import ATTEMPTS, BASE_SECONDS, CAP_SECONDS, Retry
 
 
 class Flaky:
-    """Fails with a conflict so many times."""
+    """A function that fails with a conflict so many times."""
 
     def __init__(self, conflicts: int) -> None:
         self.calls = 0

@@ -1,4 +1,4 @@
-"""What is SQLite's own: durability settings, whose file it is, and errors that a person understands."""
+"""The particulars of SQLite: durability, ownership of the file, and readable errors."""
 
 import sqlite3
 import threading

@@ -1,4 +1,4 @@
-"""The contract of every store: what handlers rely on, on one machine and on AWS."""
+"""The contract of every store, on one machine and on AWS."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor

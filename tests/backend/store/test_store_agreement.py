@@ -1,4 +1,4 @@
-"""SQLite and AWS's DynamoDB Local do the same random things side by side, and agree in every result and error."""
+"""SQLite and DynamoDB Local do the same random operations, and agree in every result and error."""
 
 import itertools
 from collections.abc import Callable
@@ -27,13 +27,13 @@ SORT_KEYS = ["a", "a\0", "a#", "a#1", "b", "\0", "é", "絆", "\ud7ff", "\ue000"
 PARTITIONS = ["p", "p\0", "絆😀"]
 LONG = 150_000  # bytes; seven of these are more than DynamoDB reads at once
 
-Operation = Callable[[Store, "Scene"], Any]
+Operation = Callable[[Store, "ExampleState"], Any]
 
 numbers = itertools.count(1)
 
 
-class Scene:
-    """Responsible for what an example adds to its operations: partitions of its own, and the time."""
+class ExampleState:
+    """The partitions and the time of one example."""
 
     def __init__(self, now: int) -> None:
         self._name = f"{next(numbers)}/"
@@ -47,8 +47,8 @@ class Scene:
         return {**attributes, **self.key(*key)._asdict(), **expiry}
 
 
-def outcome(operation: Operation, store: Store, scene: Scene) -> Any:
-    """What came of it, comparable across stores."""
+def outcome(operation: Operation, store: Store, scene: ExampleState) -> Any:
+    """Return the result in a form that is comparable across stores."""
     try:
         return operation(store, scene)
     except ConditionFailed as error:
@@ -89,7 +89,7 @@ bounds = st.none() | st.sampled_from(["", *SORT_KEYS]) | texts
 
 
 @st.composite
-def actions(draw: st.DrawFn) -> Callable[[Scene], Action]:
+def actions(draw: st.DrawFn) -> Callable[[ExampleState], Action]:
     key = draw(keys)
     kind = draw(st.sampled_from(["put", "delete", "check"]))
     if kind == "put":
@@ -164,7 +164,7 @@ operations = st.lists(
 )
 @given(sequence=operations)
 def test_sqlite_and_dynamodb_agree(sqlite, dynamodb, clock, sequence):
-    scene = Scene(int(clock.now))
+    scene = ExampleState(int(clock.now))
     for step in sequence:
         if isinstance(step, float):
             clock.advance(step)
