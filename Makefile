@@ -47,15 +47,18 @@ SITE := dist/local/index.html
 SITE_INPUTS := index.html static/config.json backend/local/static_files.py $(wildcard tools/build/*) \
   $(shell find app static/boot static/css static/i18n static/icons -name __pycache__ -prune -o -print)
 
+GROUPED = awk 'BEGIN {FS = ":.*\#\# "} /^\#\#@/ {print "\n" substr($$0, 5)} /^[a-z0-9-]+:.*\#\# / {printf "  %-13s %s\n", $$1, $$2}'
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 # What is spelled out below is no file; files are named by variables.
 .PHONY: $(shell sed -n 's/^\([a-z0-9-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
-help:  ## List the targets
-	@sed -n 's/^\([a-z0-9-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
-	@echo "Settable: PORT=$(PORT) HOST=$(HOST) DATA=$(DATA) PYTHON=$(PYTHON); for tests also ARGS=\"-k name\""
-	@echo "Costs, on two cores: make test 4 to 5 min with its set-up (beside four busy processes 7 to 9), make unit 1 min, make test-deep 35 min"
+help:  ## List the commands
+	@$(GROUPED) $(MAKEFILE_LIST)
+	@printf '\nSettable: PORT=%s HOST=%s DATA=%s PYTHON=%s; for tests ARGS="-n 0 -k name"\n' "$(PORT)" "$(HOST)" "$(DATA)" "$(PYTHON)"
+
+##@ Every day
 
 run: setup $(SITE)  ## Set up and build what is missing or has changed, then serve the built page
 	@exec $(VENV_PYTHON) -m backend.server --root dist/local
@@ -63,12 +66,34 @@ run: setup $(SITE)  ## Set up and build what is missing or has changed, then ser
 dev: setup  ## Serve the source tree; open pages show what was changed
 	@exec $(VENV_PYTHON) -m backend.server --root . --dev
 
-build: setup  ## Build the site for any static host in dist/site (ARGS="--config my.json --host chat.example.org")
-	@$(VENV_PYTHON) -m tools.build.site $(ARGS)
-
 test: test-tools  ## Set up, then lint, types, unit tests, end-to-end tests, coverage
 	@$(VENV_PYTHON) -m pytest $(PARALLEL) $(COVERAGE) $(ARGS)
 	@$(if $(COVERAGE),$(MAKE) --no-print-directory coverage-gate)
+
+unit: setup-test dynamodb-local  ## The tests that need no browser
+	@$(VENV_PYTHON) -m pytest $(PARALLEL) -m "not e2e" --ignore tests/test_checks.py --ignore tests/cloud $(ARGS)
+
+e2e: setup-test browsers ministack  ## The tests in real browsers
+	@$(VENV_PYTHON) -m pytest $(PARALLEL) -m e2e $(ARGS)
+
+check: setup-test  ## Lint, formatting, types
+	@$(VENV_PYTHON) -m ruff check --output-format concise
+	@$(VENV_PYTHON) -m ruff format --check
+	@.venv/bin/lint-imports --no-cache --no-logo
+	@$(VENV_PYTHON) -m mypy
+
+fix: setup-test  ## Let ruff mend what it can: imports, formatting
+	@$(VENV_PYTHON) -m ruff check --fix --quiet || true
+	@$(VENV_PYTHON) -m ruff format
+
+files:  ## Write the list of files in pyscript.toml
+	@$(PYTHON) tools/build/page_files.py
+
+clean:  ## Delete all that the set-up and the tests made (not the data)
+	@rm -rf .venv .venv-lock node_modules static/vendor dist
+	@rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage htmlcov test-results
+
+##@ Before a release
 
 # Half an hour of faults in real time begins at once, beside all the rest; what it says follows at the end.
 SLOW := tests/e2e/reliability
@@ -82,18 +107,8 @@ else
 	@$(VENV_PYTHON) -m tests.mutation --changed
 endif
 
-check: setup-test  ## Lint, formatting, types
-	@$(VENV_PYTHON) -m ruff check --output-format concise
-	@$(VENV_PYTHON) -m ruff format --check
-	@.venv/bin/lint-imports --no-cache --no-logo
-	@$(VENV_PYTHON) -m mypy
-
-files:  ## Write the list of files in pyscript.toml
-	@$(PYTHON) tools/build/page_files.py
-
-fix: setup-test  ## Let ruff mend what it can: imports, formatting
-	@$(VENV_PYTHON) -m ruff check --fix --quiet || true
-	@$(VENV_PYTHON) -m ruff format
+chaos: setup-test browsers  ## 400 faults on real pages, some ten minutes (FAULTS=40 SEED=4711: fewer, the same again)
+	@KIZUNA_DEEP=1 FAULTS="$(FAULTS)" SEED="$(SEED)" $(VENV_PYTHON) -m pytest -n 0 -s tests/e2e/chaos/test_chaos.py -k long_plan
 
 coverage: setup-test  ## Which lines and branches of library and chat their unit tests reach
 	@$(VENV_PYTHON) -m pytest $(PARALLEL) --cov --cov-report= -q tests/kizuna tests/chat
@@ -103,82 +118,20 @@ coverage-gate:
 	@$(VENV_PYTHON) -m coverage report --include "app/kizuna/*" --fail-under 100
 	@$(VENV_PYTHON) -m coverage report --include "app/chat/*" --fail-under 98
 
-stats:  ## Lines of Python by folder
-	@$(PYTHON) tools/checks/stats.py
-
-own-coverage: setup-test  ## Does each module of the library reach 100 % by its own tests?
-	@$(VENV_PYTHON) -m tools.checks.module_coverage
-
-unit: setup-test dynamodb-local  ## The tests that need no browser
-	@$(VENV_PYTHON) -m pytest $(PARALLEL) -m "not e2e" --ignore tests/test_checks.py --ignore tests/cloud $(ARGS)
-
-e2e: setup-test browsers ministack  ## The tests in real browsers
-	@$(VENV_PYTHON) -m pytest $(PARALLEL) -m e2e $(ARGS)
-
-chaos: setup-test browsers  ## 400 faults on real pages, some ten minutes (FAULTS=40 SEED=4711: fewer, the same again)
-	@KIZUNA_DEEP=1 FAULTS="$(FAULTS)" SEED="$(SEED)" $(VENV_PYTHON) -m pytest -n 0 -s tests/e2e/chaos/test_chaos.py -k long_plan
-
-week: setup-test  ## A simulated week under each profile, into docs/simulations.md (minutes)
-	@$(VENV_PYTHON) -m tests.reports.simulated.week --write
-	@$(VENV_PYTHON) -m tests.reports.simulated.week --options library --write
-
-storm: setup-test  ## 100,000 simulated clients come back at once, into docs/ (many minutes; ARGS="--clients 2000 ...")
-	@$(VENV_PYTHON) -m tests.reports.simulated.storm --write $(ARGS)
-
-scaling: setup-test  ## Compute docs/scaling.md anew from quotas and prices
-	@$(VENV_PYTHON) -m tools.reports.scaling --write
-
-diagrams: setup-test  ## Draw states and packages anew, into docs/
-	@$(VENV_PYTHON) -m tools.reports.diagrams
-	@$(VENV_PYTHON) -m tools.reports.packages
-
-bench: setup-test  ## What one event costs, in Pyodide and on CPython, into docs/benchmarks.md
-	@$(VENV_PYTHON) -m tests.reports.bench.event_cost --write $(ARGS)
-
-attacks: setup-test browsers  ## What each attack costs somebody else, into docs/attacks.md (minutes; ARGS="--only typing")
-	@$(VENV_PYTHON) -m tests.reports.attacks --write $(ARGS)
-
-reliability: setup-test browsers  ## Each fault in each engine, into docs/reliability.md (half an hour; ENGINE=webkit ONLY="reset fin")
-	@KIZUNA_DEEP=1 WRITE=1 ONLY="$(ONLY)" $(VENV_PYTHON) -m pytest -n 0 -s tests/e2e/reliability -k "no_fault_costs and $(or $(ENGINE),fault)"
-
-bench-start: setup-test browsers  ## How long the page takes to start, into docs/benchmarks.md (half an hour; ARGS="--rounds 3")
-	@test -d node_modules/esbuild || \
-	  $(STEP) "Fetching esbuild and React" $(NPM) ci --include=dev --ignore-scripts --no-audit --no-fund
-	@$(VENV_PYTHON) -m tests.reports.bench.start --write $(ARGS)
-
 mutation: setup-test  ## Are the tests of the pure core good enough? (many minutes; ARGS="--module backoff --sample 50")
 	@$(VENV_PYTHON) -m tests.mutation $(ARGS)
 
-screenshot: setup-test browsers  ## Take the README's picture anew
-	@$(VENV_PYTHON) -m tests.reports.screenshot
+build: setup  ## Build the site for any static host in dist/site (ARGS="--config my.json --host chat.example.org")
+	@$(VENV_PYTHON) -m tools.build.site $(ARGS)
 
-setup: $(PROJECT) $(RUNTIME)  ## What `make run` needs: packages, PyScript, Pyodide
-
-setup-test: setup $(TEST_PACKAGES)
-
-# apt-get brings the browsers while pip and npm bring their packages; two apt-get would wait for each other.
-test-tools: | doctor  ## All that `make test` needs
-	@$(PYTHON) -m tools.setup.browsers & browsers=$$!; \
-	$(MAKE) --no-print-directory setup-test ministack; tools=$$?; wait $$browsers && exit $$tools
-	@$(MAKE) --no-print-directory dynamodb-local
-
-browsers: setup-test  ## Install the browsers that are missing, where that is allowed
-	@$(VENV_PYTHON) -m tools.setup.browsers
-
-dynamodb-local: setup-test  ## Fetch AWS's DynamoDB Local, and Java where that may be installed
-	@$(VENV_PYTHON) -m tools.setup.dynamodb_local
-
-ministack: setup-test  ## Install ministack, a stand-in for AWS, into an environment of its own
-	@$(VENV_PYTHON) -m tools.setup.ministack
+wheel: setup  ## Build the library's wheel in dist/
+	@$(STEP) "Building the wheel in dist" $(VENV_PYTHON) -m hatchling build --target wheel
 
 package: setup-test  ## Build the zip that Lambda runs, in dist/
 	@$(VENV_PYTHON) -m tools.package $(ARGS)
 
 deploy: setup-test  ## Put the backend on AWS (STACK=kizuna ORIGINS=https://chat.example.org ...)
 	@$(VENV_PYTHON) -m tools.deploy $(foreach word,$(DEPLOY_WORDS),$(if $(filter command,$(firstword $(origin $(word)))),$(word)='$($(word))'))
-
-wheel: setup  ## Build the library's wheel in dist/
-	@$(STEP) "Building the wheel in dist" $(VENV_PYTHON) -m hatchling build --target wheel
 
 lock: $(PACKAGES)  ## Pin anew what requirements/*.in and package.json ask for (UPGRADE=--upgrade: the newest of all)
 	@$(STEP) "Making a virtual environment in .venv-lock" $(PYTHON) -m venv --clear .venv-lock
@@ -190,9 +143,60 @@ lock: $(PACKAGES)  ## Pin anew what requirements/*.in and package.json ask for (
 	@$(STEP) "Pinning package-lock.json" $(NPM) install --package-lock-only --ignore-scripts --no-audit --no-fund
 	@rm -rf .venv-lock
 
-clean:  ## Delete all that the set-up and the tests made (not the data)
-	@rm -rf .venv .venv-lock node_modules static/vendor dist
-	@rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage htmlcov test-results
+##@ Reports, written into docs/
+
+stats:  ## Lines of Python by folder
+	@$(PYTHON) tools/checks/stats.py
+
+diagrams: setup-test  ## Draw states and packages anew, into docs/
+	@$(VENV_PYTHON) -m tools.reports.diagrams
+	@$(VENV_PYTHON) -m tools.reports.packages
+
+screenshot: setup-test browsers  ## Take the README's picture anew
+	@$(VENV_PYTHON) -m tests.reports.screenshot
+
+bench: setup-test  ## What one event costs, in Pyodide and on CPython, into docs/benchmarks.md
+	@$(VENV_PYTHON) -m tests.reports.bench.event_cost --write $(ARGS)
+
+bench-start: setup-test browsers  ## How long the page takes to start, into docs/benchmarks.md (half an hour; ARGS="--rounds 3")
+	@test -d node_modules/esbuild || \
+	  $(STEP) "Fetching esbuild and React" $(NPM) ci --include=dev --ignore-scripts --no-audit --no-fund
+	@$(VENV_PYTHON) -m tests.reports.bench.start --write $(ARGS)
+
+attacks: setup-test browsers  ## What each attack costs somebody else, into docs/attacks.md (minutes; ARGS="--only typing")
+	@$(VENV_PYTHON) -m tests.reports.attacks --write $(ARGS)
+
+reliability: setup-test browsers  ## Each fault in each engine, into docs/reliability.md (half an hour; ENGINE=webkit ONLY="reset fin")
+	@KIZUNA_DEEP=1 WRITE=1 ONLY="$(ONLY)" $(VENV_PYTHON) -m pytest -n 0 -s tests/e2e/reliability -k "no_fault_costs and $(or $(ENGINE),fault)"
+
+simulations: setup-test  ## A week under each profile, a storm of 100,000 clients (many minutes)
+	@$(VENV_PYTHON) -m tests.reports.simulated.week --write
+	@$(VENV_PYTHON) -m tests.reports.simulated.week --options library --write
+	@$(VENV_PYTHON) -m tests.reports.simulated.storm --write
+
+scaling: setup-test  ## Compute docs/scaling.md anew from quotas and prices
+	@$(VENV_PYTHON) -m tools.reports.scaling --write
+
+##@ Set-up, which the others do by themselves
+
+setup: $(PROJECT) $(RUNTIME)  ## What `make run` needs: packages, PyScript, Pyodide
+
+setup-test: setup $(TEST_PACKAGES)
+
+# apt-get brings the browsers while pip and npm bring their packages; two apt-get would wait for each other.
+test-tools: | doctor  ## All that `make test` needs
+	@$(PYTHON) -m tools.setup.browsers & browsers=$$!; \
+	$(MAKE) --no-print-directory setup-test ministack; tools=$$?; wait $$browsers && exit $$tools
+	@$(MAKE) --no-print-directory dynamodb-local
+
+browsers: setup-test
+	@$(VENV_PYTHON) -m tools.setup.browsers
+
+dynamodb-local: setup-test
+	@$(VENV_PYTHON) -m tools.setup.dynamodb_local
+
+ministack: setup-test
+	@$(VENV_PYTHON) -m tools.setup.ministack
 
 # For trying out: compressed in seconds instead of a minute. `make build` compresses as well as can be.
 $(SITE): $(SITE_INPUTS) $(PROJECT) $(RUNTIME)
