@@ -13,12 +13,12 @@ from playwright.sync_api import Browser, BrowserContext, Playwright, expect, syn
 
 from tests.support import browsers
 from tests.support.artifacts import begin_trace, keep
-from tests.support.cast import Cast
 from tests.support.depth import DEEP
 from tests.support.peer import Peer
-from tests.support.person import Person
 from tests.support.server import KizunaServer
+from tests.support.shared_pages import SharedPages
 from tests.support.site import shared_site
+from tests.support.user_page import UserPage
 from tests.support.waiting import PATIENCE
 from tools.setup.browsers import Browsers, find_browsers, missing_packages
 
@@ -57,7 +57,7 @@ def will_keep(request: pytest.FixtureRequest, keep_it: Callable[[str], str]) -> 
 
 
 @contextlib.contextmanager
-def present(request: pytest.FixtureRequest, people: list[Person], server: KizunaServer) -> Iterator[None]:
+def present(request: pytest.FixtureRequest, people: list[UserPage], server: KizunaServer) -> Iterator[None]:
     """While a test lasts, these people are watched; it fails for what their pages did wrong unseen."""
     item: pytest.Item = request.node
     for person in people:
@@ -173,59 +173,63 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def cast(chromium: Browser, server: KizunaServer) -> Iterator[Cast]:
-    cast = Cast(chromium, server)
-    yield cast
-    cast.dismiss_all()
+def shared_pages(chromium: Browser, server: KizunaServer) -> Iterator[SharedPages]:
+    shared_pages = SharedPages(chromium, server)
+    yield shared_pages
+    shared_pages.close_all()
 
 
 @pytest.fixture
 def people(
-    request: pytest.FixtureRequest, cast: Cast, server: KizunaServer, room: str
-) -> Iterator[dict[str, Person]]:
+    request: pytest.FixtureRequest, shared_pages: SharedPages, server: KizunaServer, room: str
+) -> Iterator[dict[str, UserPage]]:
     """Those of the warmed people whom the test names, in its room. Who was in a failed test is replaced."""
-    called = cast.invite([name for name in ("Ada", "Ben", "Quinn") if name.lower() in request.fixturenames])
+    called = shared_pages.get(
+        [name for name in ("Ada", "Ben", "Quinn") if name.lower() in request.fixturenames]
+    )
     try:
         with present(request, called, server):
-            cast.bring(called, room)
+            shared_pages.prepare(called, room)
             yield {person.name: person for person in called}
     finally:
         if has_failed(request):
             for person in called:
-                cast.dismiss(person)
+                shared_pages.close(person)
 
 
 @pytest.fixture
-def ada(people: dict[str, Person]) -> Person:
+def ada(people: dict[str, UserPage]) -> UserPage:
     """Has the page as everybody gets it."""
     return people["Ada"]
 
 
 @pytest.fixture
-def ben(people: dict[str, Person]) -> Person:
+def ben(people: dict[str, UserPage]) -> UserPage:
     """Has the page as everybody gets it, in another browser."""
     return people["Ben"]
 
 
 @pytest.fixture
-def quinn(people: dict[str, Person]) -> Person:
-    """Has a connection whose times are short (cast.QUICK)."""
+def quinn(people: dict[str, UserPage]) -> UserPage:
+    """Has a connection whose times are short (shared_pages.QUICK)."""
     return people["Quinn"]
 
 
 @pytest.fixture
-def hire(request: pytest.FixtureRequest, cast: Cast, server: KizunaServer) -> Iterator[Callable[..., Person]]:
+def new_person(
+    request: pytest.FixtureRequest, shared_pages: SharedPages, server: KizunaServer
+) -> Iterator[Callable[..., UserPage]]:
     """Makes people for one test, whose page is not open yet."""
-    hired: list[Person] = []
+    new_people: list[UserPage] = []
 
-    def hire(name: str = "Newcomer", **options: Any) -> Person:
-        hired.append(cast.hire(name, **options))
-        begin_trace(hired[-1].page.context)
-        return hired[-1]
+    def new_person(name: str = "Newcomer", **options: Any) -> UserPage:
+        new_people.append(shared_pages.new_person(name, **options))
+        begin_trace(new_people[-1].page.context)
+        return new_people[-1]
 
     try:
-        with present(request, hired, server):
-            yield hire
+        with present(request, new_people, server):
+            yield new_person
     finally:
-        for person in hired:
-            cast.dismiss(person)
+        for person in new_people:
+            shared_pages.close(person)

@@ -13,10 +13,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 
 from kizuna.runtime.journal import LIMIT
-from tests.support.cast import QUICK
 from tests.support.peer import Peer
-from tests.support.person import Person, give_config
 from tests.support.server import ROOT
+from tests.support.shared_pages import QUICK
+from tests.support.user_page import UserPage, give_config
 from tests.support.waiting import throughout
 from ui.shell.announcer import KEPT_FOR
 
@@ -153,7 +153,7 @@ class Gate:
     ``person`` has joined, in a page that ``prepare`` was told of before. ``peer`` is in the room, too.
     """
 
-    def __init__(self, person: Person, peer: Peer) -> None:
+    def __init__(self, person: UserPage, peer: Peer) -> None:
         self.person = person
         self._peer = peer
         self.reconnects = 0
@@ -164,7 +164,7 @@ class Gate:
             person.enter(room)
 
     @staticmethod
-    def prepare(person: Person) -> None:
+    def prepare(person: UserPage) -> None:
         """Before the page is loaded."""
         give_config(person.page, **CALM)
         person.page.add_init_script(REMEMBER)

@@ -10,11 +10,11 @@ import pytest
 
 from tests.e2e.conftest import present
 from tests.support.artifacts import ARTIFACTS
-from tests.support.person import Person
 from tests.support.server import KizunaServer
+from tests.support.user_page import UserPage
 
 
-def test_failure_leaves_a_folder_that_its_message_names(ada: Person, server: KizunaServer) -> None:
+def test_failure_leaves_a_folder_that_its_message_names(ada: UserPage, server: KizunaServer) -> None:
     item = SimpleNamespace(name="test of [artefacts]", stash=pytest.Stash())
     request = SimpleNamespace(node=item)
 

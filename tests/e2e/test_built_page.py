@@ -14,12 +14,12 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.e2e.conftest import present
-from tests.support.cast import Cast
 from tests.support.fault_proxy import FaultProxy
 from tests.support.peer import Peer
-from tests.support.person import Person
 from tests.support.server import KizunaServer, free_port
+from tests.support.shared_pages import SharedPages
 from tests.support.site import Copy, StaticHost, run_python
+from tests.support.user_page import UserPage
 from tests.support.waiting import PATIENCE
 from tests.support.watch import Watch
 from tools.build.page import start_files_of
@@ -46,7 +46,7 @@ IS_HELD_UP = """
 setInterval(() => { for (const end = performance.now() + 80; performance.now() < end;); }, 20);
 """
 
-Visit = Callable[..., AbstractContextManager[tuple[Person, KizunaServer]]]
+Visit = Callable[..., AbstractContextManager[tuple[UserPage, KizunaServer]]]
 
 
 @pytest.fixture
@@ -62,10 +62,10 @@ def visit(request: pytest.FixtureRequest, chromium: Browser, tmp_path: Path) -> 
         asks: str = "?start=snapshot",
         script: str = "",
         megabits: float | None = None,
-    ) -> Iterator[tuple[Person, KizunaServer]]:
+    ) -> Iterator[tuple[UserPage, KizunaServer]]:
         with KizunaServer(tmp_path / "kizuna.sqlite3", ROOT=str(site), RATE_LIMIT="0") as server:
-            cast = Cast(chromium, server)
-            ada = cast.hire("Ada")
+            shared_pages = SharedPages(chromium, server)
+            ada = shared_pages.new_person("Ada")
             ada.watch.allow(*expects)
             ada.page.add_init_script(script)
             slow = ada.network.link(megabits * 1e6 / 8, 0.02) if megabits else contextlib.nullcontext()
@@ -74,7 +74,7 @@ def visit(request: pytest.FixtureRequest, chromium: Browser, tmp_path: Path) -> 
                     ada.open(ROOM, asks)
                     yield ada, server
             finally:
-                cast.dismiss(ada)
+                shared_pages.close(ada)
 
     return visit
 
@@ -85,7 +85,7 @@ def copy(site: Path, tmp_path: Path) -> Copy:
     return Copy(site, tmp_path / "copy")
 
 
-def started(person: Person) -> tuple[str | None, str | None]:
+def started(person: UserPage) -> tuple[str | None, str | None]:
     """Which way Python was started, and why that way; the timeline says the same."""
     told = person.root.get_attribute("data-start"), person.root.get_attribute("data-start-reason")
     marks = person.page.evaluate("performance.getEntriesByName('python').map(({ detail }) => detail)")
@@ -99,7 +99,7 @@ def as_sent(path: Path) -> int:
     return (compressed if compressed.exists() else path).stat().st_size
 
 
-def chats(person: Person, server: KizunaServer, room: str = ROOM) -> None:
+def chats(person: UserPage, server: KizunaServer, room: str = ROOM) -> None:
     """The page does what it is for."""
     person.join()
     with Peer(server, room) as peer:
@@ -117,19 +117,19 @@ def way(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def page(chromium: Browser, server: KizunaServer, way: str) -> Iterator[Person]:
+def page(chromium: Browser, server: KizunaServer, way: str) -> Iterator[UserPage]:
     """Somebody whose page has started this way, though the browser by itself would have chosen the other one."""
-    cast = Cast(chromium, server)
-    person = cast.hire("Paige")
+    shared_pages = SharedPages(chromium, server)
+    person = shared_pages.new_person("Paige")
     if way == "snapshot":
         person.page.add_init_script(SAVES_DATA)
     person.open(f"{ROOM}-{way}", f"?start={way}")
     yield person
-    cast.dismiss(person)
+    shared_pages.close(person)
 
 
 def test_the_page_starts_the_way_its_address_says_and_chats(
-    page: Person, server: KizunaServer, way: str
+    page: UserPage, server: KizunaServer, way: str
 ) -> None:
     assert started(page) == (way, "" if way == "snapshot" else "the address asks for it")
     chats(page, server, f"{ROOM}-{way}")
@@ -138,18 +138,18 @@ def test_the_page_starts_the_way_its_address_says_and_chats(
     assert page.watch.problems == []
 
 
-def test_a_traceback_shows_the_lines_of_the_source(page: Person) -> None:
+def test_a_traceback_shows_the_lines_of_the_source(page: UserPage) -> None:
     told = run_python(page.page, A_TRACEBACK)
     assert re.search(r'File "/home/pyodide/kizuna/options\.py", line \d+, in from_mapping\n    \S', told)
 
 
-def test_pyscripts_own_modules_are_there_compiled(page: Person) -> None:
+def test_pyscripts_own_modules_are_there_compiled(page: UserPage) -> None:
     flags = "import pyscript, pathlib; pathlib.Path(pyscript.__cached__).read_bytes()[4:8].hex()"
     assert run_python(page.page, flags) == "01000000"  # "unchecked": Python by itself writes other ones
 
 
 @pytest.mark.parametrize("way", ["snapshot"], indirect=True)
-def test_two_starts_from_one_snapshot_draw_different_numbers(page: Person, ada: Person) -> None:
+def test_two_starts_from_one_snapshot_draw_different_numbers(page: UserPage, ada: UserPage) -> None:
     draw = "import json, random, secrets; json.dumps([random.random(), secrets.token_hex()])"
     assert started(ada) == started(page)
     first, second = (json.loads(run_python(person.page, draw)) for person in (page, ada))
@@ -158,7 +158,7 @@ def test_two_starts_from_one_snapshot_draw_different_numbers(page: Person, ada: 
 
 
 @pytest.mark.parametrize("way", ["snapshot"], indirect=True)
-def test_the_page_may_ask_nobody_that_its_config_does_not_name(page: Person) -> None:
+def test_the_page_may_ask_nobody_that_its_config_does_not_name(page: UserPage) -> None:
     page.watch.allow(r"Content Security Policy|CSP violation|Failed to fetch")
     asked = page.page.evaluate(
         "fetch('http://127.0.0.1:1/').then(() => 'answered', (error) => String(error))"

@@ -11,10 +11,10 @@ from playwright.sync_api import Browser
 
 from tests.e2e.conftest import present
 from tests.e2e.test_service_worker import start_file, versions_kept
-from tests.support.cast import Cast
-from tests.support.person import Person
 from tests.support.server import KizunaServer
+from tests.support.shared_pages import SharedPages
 from tests.support.site import Copy
+from tests.support.user_page import UserPage
 from tests.support.waiting import eventually
 
 REMEMBER_STATES = """
@@ -55,19 +55,19 @@ BEACON = '<script defer src="https://static.cloudflareinsights.com/beacon.min.js
 @contextlib.contextmanager
 def visit(
     request: pytest.FixtureRequest, chromium: Browser, site: Path, folder: Path, script: str
-) -> Iterator[Person]:
+) -> Iterator[UserPage]:
     """Somebody whose page is about to be opened for the first time; whatever it complains of is allowed."""
     with KizunaServer(folder / "kizuna.sqlite3", ROOT=str(site), RATE_LIMIT="0") as server:
-        cast = Cast(chromium, server)
-        ada = cast.hire("Ada", keeps=True)
+        shared_pages = SharedPages(chromium, server)
+        ada = shared_pages.new_person("Ada", keeps=True)
         ada.page.add_init_script(REMEMBER_STATES + script)
         ada.watch.allow(".")
         with present(request, [ada], server):
             yield ada
-        cast.dismiss(ada)
+        shared_pages.close(ada)
 
 
-def wait_until_kept(person: Person) -> None:
+def wait_until_kept(person: UserPage) -> None:
     last = start_file(person.page, "nothing")
     eventually(
         lambda: any(path.endswith(last) for paths in versions_kept(person.page).values() for path in paths),

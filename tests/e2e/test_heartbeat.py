@@ -6,21 +6,21 @@ import itertools
 import json
 from typing import Any
 
-from tests.support.cast import QUICK
 from tests.support.fault_proxy import Way
 from tests.support.peer import Peer
-from tests.support.person import Person
+from tests.support.shared_pages import QUICK
+from tests.support.user_page import UserPage
 from tests.support.waiting import eventually
 
 
-def frames_of(person: Person, kind: str) -> list[dict[str, Any]]:
+def frames_of(person: UserPage, kind: str) -> list[dict[str, Any]]:
     """The pings that the page has sent, or the pongs that came."""
     person.page.title()  # lets events arrive
     frames = [json.loads(text) for text in (*person.watch.frames_sent, *person.watch.frames_received)]
     return [frame for frame in frames if kind in (frame.get("action"), frame.get("type"))]
 
 
-def test_pings_go_out_one_an_interval_and_are_answered(quinn: Person) -> None:
+def test_pings_go_out_one_an_interval_and_are_answered(quinn: UserPage) -> None:
     before = len(frames_of(quinn, "ping"))
     eventually(lambda: len(frames_of(quinn, "ping")) >= before + 3, what="three pings")
     sent = [frame["t"] / 1000 for frame in frames_of(quinn, "ping")][before:]
@@ -29,7 +29,7 @@ def test_pings_go_out_one_an_interval_and_are_answered(quinn: Person) -> None:
     assert quinn.status == "connected"
 
 
-def test_nobody_pings_after_leaving(quinn: Person) -> None:
+def test_nobody_pings_after_leaving(quinn: UserPage) -> None:
     eventually(lambda: frames_of(quinn, "ping"))
     quinn.leave()
     sent = len(frames_of(quinn, "ping"))
@@ -38,7 +38,7 @@ def test_nobody_pings_after_leaving(quinn: Person) -> None:
 
 
 def test_a_link_that_died_in_silence_is_noticed_and_replaced_and_nothing_is_lost(
-    quinn: Person, peer: Peer
+    quinn: UserPage, peer: Peer
 ) -> None:
     peer.say("before")
     quinn.wait_for_text("before")
@@ -59,7 +59,7 @@ def test_a_link_that_died_in_silence_is_noticed_and_replaced_and_nothing_is_lost
 
 
 def test_words_that_the_server_has_but_whose_ack_was_lost_are_not_said_twice(
-    quinn: Person, peer: Peer
+    quinn: UserPage, peer: Peer
 ) -> None:
     quinn.watch.allow_network_trouble()
     quinn.network.strand(Way.DOWN, only_websockets=True)
@@ -74,7 +74,7 @@ def test_words_that_the_server_has_but_whose_ack_was_lost_are_not_said_twice(
     assert peer.heard == ["heard, but not confirmed", "and on it goes"]
 
 
-def test_a_frame_that_was_cut_in_the_middle_arrives_whole_after_all(quinn: Person, peer: Peer) -> None:
+def test_a_frame_that_was_cut_in_the_middle_arrives_whole_after_all(quinn: UserPage, peer: Peer) -> None:
     quinn.watch.allow_network_trouble()
     quinn.network.cut_mid_frame()
     peer.say("cut in the middle " * 20)

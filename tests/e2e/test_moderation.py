@@ -8,9 +8,9 @@ import sys
 from playwright.sync_api import expect
 
 from tests.support.peer import Peer
-from tests.support.person import Person
 from tests.support.process import PATIENCE
 from tests.support.server import ROOT, KizunaServer
+from tests.support.user_page import UserPage
 from tests.support.waiting import eventually
 
 SECRET = "nobody should read this"
@@ -33,7 +33,7 @@ KEPT = """() => new Promise((resolve, reject) => {
 
 
 def test_a_deleted_message_goes_from_the_page_and_from_what_it_keeps(
-    quinn: Person, peer: Peer, server: KizunaServer, room: str
+    quinn: UserPage, peer: Peer, server: KizunaServer, room: str
 ) -> None:
     peer.say("before", SECRET, "after")
     quinn.wait_for_text("after")

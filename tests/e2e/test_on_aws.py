@@ -12,8 +12,8 @@ from playwright.sync_api import Browser
 
 from tests.cloud.deployed import Deployed
 from tests.support.fault_proxy import FaultProxy
-from tests.support.person import Person
 from tests.support.site import Copy, StaticHost
+from tests.support.user_page import UserPage
 from tests.support.waiting import eventually
 
 #: A function that starts for the first time takes seconds, and on a busy machine a minute.
@@ -25,7 +25,7 @@ PATIENT = {
     "probeTimeout": 60,
 }
 
-Visit = Callable[[str], Person]
+Visit = Callable[[str], UserPage]
 
 
 @pytest.fixture(scope="module")
@@ -60,15 +60,15 @@ def visit(host: StaticHost, network: FaultProxy, chromium: Browser) -> Iterator[
     """Somebody with a browser of their own: ``visit("Ada")``."""
     with ExitStack() as leaving:
 
-        def come(name: str) -> Person:
+        def come(name: str) -> UserPage:
             context = leaving.enter_context(chromium.new_context())
-            return Person(context.new_page(), network, name, home=host.url.removesuffix("/"))
+            return UserPage(context.new_page(), network, name, home=host.url.removesuffix("/"))
 
         yield come
 
 
 @pytest.fixture(scope="module")
-def visitors(visit: Visit) -> list[Person]:
+def visitors(visit: Visit) -> list[UserPage]:
     """Two people with the page open, in a room of this module."""
     people = [visit(name) for name in ("Ada", "Ben")]
     for person in people:
@@ -80,27 +80,27 @@ def visitors(visit: Visit) -> list[Person]:
 
 
 @pytest.fixture
-def ada(visitors: list[Person]) -> Person:
+def ada(visitors: list[UserPage]) -> UserPage:
     return visitors[0]
 
 
 @pytest.fixture
-def ben(visitors: list[Person]) -> Person:
+def ben(visitors: list[UserPage]) -> UserPage:
     return visitors[1]
 
 
 @pytest.fixture(autouse=True)
-def nothing_went_wrong(visitors: list[Person]) -> Iterator[None]:
+def nothing_went_wrong(visitors: list[UserPage]) -> Iterator[None]:
     """Pages that log errors, or break their own policy, fail the test."""
     yield
     assert [problem for person in visitors for problem in person.watch.problems] == []
 
 
 @pytest.fixture
-def say(ada: Person, ben: Person) -> Callable[..., None]:
+def say(ada: UserPage, ben: UserPage) -> Callable[..., None]:
     """Somebody says something, and it stands once on both screens."""
 
-    def say_and_see(speaker: Person, *texts: str) -> None:
+    def say_and_see(speaker: UserPage, *texts: str) -> None:
         before = ada.texts
         speaker.say(*texts)
         for person in (ada, ben):

@@ -13,8 +13,8 @@ from tests.e2e.test_exhausted import attempts_of
 from tests.e2e.test_tickets import WATCH_STATUS, frames
 from tests.e2e.window import Window
 from tests.support.peer import Peer
-from tests.support.person import Person
 from tests.support.server import KizunaServer
+from tests.support.user_page import UserPage
 from tests.support.waiting import eventually, throughout
 
 #: Within a test nothing happens by itself: retries, heartbeats and free attempts come after minutes. What happens all
@@ -81,7 +81,7 @@ def window(chromium_that_hides: BrowserContext, server: KizunaServer) -> Iterato
 @pytest.fixture
 def steady(
     request: pytest.FixtureRequest, window: Window, server: KizunaServer, room: str
-) -> Iterator[Person]:
+) -> Iterator[UserPage]:
     """Has a connection that does nothing by itself (STEADY)."""
     yield from watched(request, window, server, lambda: window.member(room, STEADY))
 
@@ -89,7 +89,7 @@ def steady(
 @pytest.fixture
 def restless(
     request: pytest.FixtureRequest, window: Window, server: KizunaServer, room: str
-) -> Iterator[Person]:
+) -> Iterator[UserPage]:
     """Has a connection that does everything soon (RESTLESS)."""
     yield from watched(request, window, server, lambda: window.member(room, RESTLESS))
 
@@ -97,7 +97,7 @@ def restless(
 @pytest.fixture
 def somebody(
     request: pytest.FixtureRequest, window: Window, server: KizunaServer, room: str
-) -> Iterator[Person]:
+) -> Iterator[UserPage]:
     """Has the connection of whoever was here before."""
     yield from watched(request, window, server, lambda: window.member(room))
 
@@ -105,14 +105,14 @@ def somebody(
 @pytest.fixture
 def newcomer(
     request: pytest.FixtureRequest, window: Window, server: KizunaServer, room: str
-) -> Iterator[Person]:
+) -> Iterator[UserPage]:
     """Has opened the page, and no more."""
     yield from watched(request, window, server, lambda: window.newcomer(room, STEADY))
 
 
 def watched(
-    request: pytest.FixtureRequest, window: Window, server: KizunaServer, come: Callable[[], Person]
-) -> Iterator[Person]:
+    request: pytest.FixtureRequest, window: Window, server: KizunaServer, come: Callable[[], UserPage]
+) -> Iterator[UserPage]:
     """Whoever comes, while a test lasts; after one that failed somebody new has the tab."""
     is_here = False
     try:
@@ -125,12 +125,12 @@ def watched(
             window.dismiss()
 
 
-def watch_events(person: Person) -> None:
+def watch_events(person: UserPage) -> None:
     """From now on note what the browser tells the page."""
     person.page.evaluate(WATCH_EVENTS)
 
 
-def events_of(person: Person) -> list[str]:
+def events_of(person: UserPage) -> list[str]:
     """What the browser has told since."""
     return list(person.page.evaluate("() => window.pageEvents.seen"))
 
@@ -142,7 +142,7 @@ def words_in_order(peer: Peer) -> list[str]:
     return [message.content for message in sorted([*batches, *live], key=lambda message: message.seq or 0)]
 
 
-def drop(person: Person) -> None:
+def drop(person: UserPage) -> None:
     """Let the connection break, and the page notice."""
     person.watch.allow_network_trouble()
     person.network.reset(only_websockets=True)
@@ -152,7 +152,7 @@ def drop(person: Person) -> None:
 # --- hidden, and seen again ---
 
 
-def test_a_page_that_never_joined_opens_nothing_when_it_is_looked_at(newcomer: Person) -> None:
+def test_a_page_that_never_joined_opens_nothing_when_it_is_looked_at(newcomer: UserPage) -> None:
     newcomer.hide()
     newcomer.show()
     newcomer.stays_as("idle", seconds=1)
@@ -160,7 +160,7 @@ def test_a_page_that_never_joined_opens_nothing_when_it_is_looked_at(newcomer: P
 
 
 def test_what_was_lost_while_the_tab_was_hidden_is_connected_as_soon_as_it_is_seen(
-    steady: Person, peer: Peer
+    steady: UserPage, peer: Peer
 ) -> None:
     steady.hide()
     drop(steady)
@@ -172,7 +172,7 @@ def test_what_was_lost_while_the_tab_was_hidden_is_connected_as_soon_as_it_is_se
     assert (steady.network.counts.websockets, steady.sockets_alive()) == (before + 1, 1)
 
 
-def test_a_page_that_was_left_stays_closed_when_it_is_looked_at(steady: Person) -> None:
+def test_a_page_that_was_left_stays_closed_when_it_is_looked_at(steady: UserPage) -> None:
     steady.leave()
     steady.hide()
     before, attempts = steady.network.counts.websockets, attempts_of(steady)
@@ -185,7 +185,7 @@ def test_a_page_that_was_left_stays_closed_when_it_is_looked_at(steady: Person) 
 
 
 def test_a_frozen_page_has_closed_its_socket_and_has_everything_when_it_thaws(
-    steady: Person, peer: Peer
+    steady: UserPage, peer: Peer
 ) -> None:
     watch_events(steady)
     before = steady.network.counts.websockets
@@ -203,7 +203,7 @@ def test_a_frozen_page_has_closed_its_socket_and_has_everything_when_it_thaws(
     assert steady.visibility == "hidden"
 
 
-def test_the_back_forward_cache_gives_the_page_back_and_nothing_is_lost(steady: Person, peer: Peer) -> None:
+def test_the_back_forward_cache_gives_the_page_back_and_nothing_is_lost(steady: UserPage, peer: Peer) -> None:
     watch_events(steady)
     steady.say("before")
     steady.wait_for_text("before", state="sent")
@@ -232,12 +232,12 @@ def test_the_back_forward_cache_gives_the_page_back_and_nothing_is_lost(steady: 
     eventually(lambda: ticks_heard_by(steady) > ticks + 1, what="a worker that ticks on")
 
 
-def ticks_heard_by(person: Person) -> int:
+def ticks_heard_by(person: UserPage) -> int:
     """How often a worker of the page has told it something."""
     return int(person.page.evaluate("() => window.ticksHeard"))
 
 
-def test_resume_visible_and_online_at_once_are_one_attempt(steady: Person, peer: Peer) -> None:
+def test_resume_visible_and_online_at_once_are_one_attempt(steady: UserPage, peer: Peer) -> None:
     lose_everything(steady)
     before, attempts = steady.network.counts.websockets, attempts_of(steady)
     steady.page.context.set_offline(False)
@@ -250,7 +250,7 @@ def test_resume_visible_and_online_at_once_are_one_attempt(steady: Person, peer:
     steady.wait_for_texts("once")
 
 
-def test_an_attempt_that_one_event_began_is_not_begun_again_by_the_next(steady: Person) -> None:
+def test_an_attempt_that_one_event_began_is_not_begun_again_by_the_next(steady: UserPage) -> None:
     lose_everything(steady)
     before, attempts = steady.network.counts.websockets, attempts_of(steady)
     with steady.network.slow(1):
@@ -263,7 +263,7 @@ def test_an_attempt_that_one_event_began_is_not_begun_again_by_the_next(steady: 
     assert (steady.network.counts.websockets, attempts_of(steady)) == (before + 1, attempts + 1)
 
 
-def lose_everything(person: Person) -> None:
+def lose_everything(person: UserPage) -> None:
     """Hidden, then without a connection, then without a network, then frozen."""
     person.hide()
     drop(person)
@@ -278,7 +278,7 @@ def lose_everything(person: Person) -> None:
 
 
 def test_a_link_that_died_while_the_machine_slept_is_replaced_within_a_probe(
-    steady: Person, window: Window, peer: Peer
+    steady: UserPage, window: Window, peer: Peer
 ) -> None:
     watch_events(steady)
     statuses, before = steady.watch_status(), steady.network.counts.websockets
@@ -298,7 +298,7 @@ def test_a_link_that_died_while_the_machine_slept_is_replaced_within_a_probe(
 
 
 def test_an_open_connection_that_answers_outlives_a_flag_that_says_offline(
-    steady: Person, peer: Peer
+    steady: UserPage, peer: Peer
 ) -> None:
     statuses, before = steady.watch_status(), steady.network.counts.websockets
     steady.page.evaluate(LIE_ABOUT_THE_NETWORK, False)
@@ -312,7 +312,7 @@ def test_an_open_connection_that_answers_outlives_a_flag_that_says_offline(
 
 
 def test_a_flag_that_says_offline_costs_no_retries_and_keeps_nobody_away(
-    restless: Person, peer: Peer
+    restless: UserPage, peer: Peer
 ) -> None:
     restless.watch.allow_network_trouble()
     restless.page.evaluate(LIE_ABOUT_THE_NETWORK, False)
@@ -333,7 +333,7 @@ def test_a_flag_that_says_offline_costs_no_retries_and_keeps_nobody_away(
 
 
 def test_where_the_flag_says_online_and_nothing_works_attempts_go_on_until_it_does(
-    restless: Person, peer: Peer
+    restless: UserPage, peer: Peer
 ) -> None:
     restless.watch.allow_network_trouble()
     watch_events(restless)
@@ -355,7 +355,7 @@ def test_where_the_flag_says_online_and_nothing_works_attempts_go_on_until_it_do
 
 
 def test_six_times_slower_the_chat_goes_on_without_a_false_alarm_and_a_drop_is_got_over(
-    restless: Person, peer: Peer
+    restless: UserPage, peer: Peer
 ) -> None:
     statuses = restless.watch_status()
     restless.cdp.send("Emulation.setCPUThrottlingRate", {"rate": 6})
@@ -381,7 +381,7 @@ def test_six_times_slower_the_chat_goes_on_without_a_false_alarm_and_a_drop_is_g
 
 
 def test_links_are_replaced_while_two_people_talk_and_nothing_is_lost_doubled_or_seen(
-    restless: Person, peer: Peer
+    restless: UserPage, peer: Peer
 ) -> None:
     restless.page.evaluate(WATCH_STATUS)
     before = restless.network.counts.websockets
@@ -408,19 +408,19 @@ def test_links_are_replaced_while_two_people_talk_and_nothing_is_lost_doubled_or
 # --- left for good ---
 
 
-def wait_for_departure(person: Person, peer: Peer) -> None:
+def wait_for_departure(person: UserPage, peer: Peer) -> None:
     """The server has seen the close, and tells the others that the person is gone; silence it would give minutes."""
     person.network.wait_until(lambda seen: seen.open_websockets == 0)
     peer.wait_for(Presence, lambda presence: person.name in presence.left)
 
 
-def test_the_server_sees_that_the_page_went_to_another_site(somebody: Person, peer: Peer) -> None:
+def test_the_server_sees_that_the_page_went_to_another_site(somebody: UserPage, peer: Peer) -> None:
     somebody.go_away(ELSEWHERE)
     wait_for_departure(somebody, peer)
     somebody.watch.allow_network_trouble()  # Chromium tells again what it told in tests before
     somebody.go_back()
 
 
-def test_the_server_sees_that_the_tab_was_closed(somebody: Person, peer: Peer) -> None:
+def test_the_server_sees_that_the_tab_was_closed(somebody: UserPage, peer: Peer) -> None:
     somebody.page.close()
     wait_for_departure(somebody, peer)

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.support.peer import Peer
-from tests.support.person import Person
+from tests.support.user_page import UserPage
 from tests.support.waiting import eventually
 
 WORDS = "some words that are long enough to need more lines where the page is narrow, as it is on a phone"
@@ -29,7 +29,7 @@ NOTICE = """(field) => {
 }"""
 
 
-def read_back(ada: Person, peer: Peer) -> None:
+def read_back(ada: UserPage, peer: Peer) -> None:
     """Be somewhere in the middle of sixty messages."""
     peer.say(*(f"{number}: {WORDS}" for number in range(60)))
     ada.wait_for_text(f"59: {WORDS}")
@@ -37,7 +37,7 @@ def read_back(ada: Person, peer: Peer) -> None:
     expect(ada.page.get_by_role("button", name="Latest messages")).to_be_visible()
 
 
-def test_the_message_one_reads_stays_in_sight_when_the_window_changes(ada: Person, peer: Peer) -> None:
+def test_the_message_one_reads_stays_in_sight_when_the_window_changes(ada: UserPage, peer: Peer) -> None:
     size = ada.page.viewport_size
     assert size is not None
     read_back(ada, peer)
@@ -51,7 +51,7 @@ def test_the_message_one_reads_stays_in_sight_when_the_window_changes(ada: Perso
         ada.page.set_viewport_size(size)
 
 
-def test_the_message_one_reads_stands_still_when_words_come_above_it(ada: Person, peer: Peer) -> None:
+def test_the_message_one_reads_stands_still_when_words_come_above_it(ada: UserPage, peer: Peer) -> None:
     read_back(ada, peer)
     dismiss = ada.page.locator("#notice").get_by_role("button", name="Dismiss")
     if dismiss.is_visible():  # what an earlier test has left
@@ -68,7 +68,7 @@ def test_the_message_one_reads_stands_still_when_words_come_above_it(ada: Person
     assert reads.evaluate(Y) == pytest.approx(y, abs=1)
 
 
-def test_who_goes_to_new_messages_by_key_reads_on_at_the_first(ada: Person, peer: Peer) -> None:
+def test_who_goes_to_new_messages_by_key_reads_on_at_the_first(ada: UserPage, peer: Peer) -> None:
     read_back(ada, peer)
     peer.say("new one", "new two")
     button = ada.page.get_by_role("button", name="2 new messages")

@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from backend.local.app import Options
 from backend.local.web import create_app
-from tests.support.person import Person
+from tests.support.user_page import UserPage
 from tests.support.waiting import PATIENCE, eventually
 from tools.build.page import start_files_of
 
@@ -194,7 +194,7 @@ def test_two_copies_on_one_origin_share_neither_people_nor_words(
         assert secrets["/a/token"] != secrets["/b/token"]
 
 
-def test_one_403_of_a_firewall_ends_no_open_tab(ada: Person) -> None:
+def test_one_403_of_a_firewall_ends_no_open_tab(ada: UserPage) -> None:
     ada.watch.allow_network_trouble()
     ada.watch.allow("status of 403", "no token: Intercepted")
     ada.page.route("**/ticket", lambda route: route.fulfill(status=403, body="<h1>Blocked</h1>"), times=1)

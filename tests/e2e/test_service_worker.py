@@ -19,11 +19,11 @@ from playwright.sync_api import Browser, Page, Playwright, expect
 
 from tests.e2e.conftest import present, skip_without
 from tests.support import browsers
-from tests.support.cast import Cast
 from tests.support.peer import Peer
-from tests.support.person import Person
 from tests.support.server import LOOPBACK, ROOT, KizunaServer
+from tests.support.shared_pages import SharedPages
 from tests.support.site import Copy, StaticHost
+from tests.support.user_page import UserPage
 from tests.support.waiting import PATIENCE, eventually, throughout
 from tools.setup.browsers import Browsers
 
@@ -81,7 +81,7 @@ SPOIL_THE_RUNTIME = """async () => {
 SLOW = "Object.defineProperty(navigator, 'connection', { value: { effectiveType: '3g' } });"
 SAVES_DATA = "Object.defineProperty(navigator, 'connection', { value: { saveData: true } });"
 
-Visit = Callable[..., AbstractContextManager[tuple[Person, KizunaServer]]]
+Visit = Callable[..., AbstractContextManager[tuple[UserPage, KizunaServer]]]
 
 
 class Host:
@@ -144,10 +144,10 @@ def visit(request: pytest.FixtureRequest, chromium: Browser, host: Host, tmp_pat
     """Opens the hosted page in a browser that was never there, and waits until it is kept."""
 
     @contextlib.contextmanager
-    def visit(way: str = "snapshot", script: str = "") -> Iterator[tuple[Person, KizunaServer]]:
+    def visit(way: str = "snapshot", script: str = "") -> Iterator[tuple[UserPage, KizunaServer]]:
         with KizunaServer(tmp_path / "kizuna.sqlite3", ROOT=str(host.site), RATE_LIMIT="0") as server:
-            cast = Cast(chromium, server)
-            ada = cast.hire("Ada", keeps=True)
+            shared_pages = SharedPages(chromium, server)
+            ada = shared_pages.new_person("Ada", keeps=True)
             ada.page.add_init_script(script)
             try:
                 with present(request, [ada], server):
@@ -155,7 +155,7 @@ def visit(request: pytest.FixtureRequest, chromium: Browser, host: Host, tmp_pat
                     wait_until_kept(ada.page, host, way)
                     yield ada, server
             finally:
-                cast.dismiss(ada)
+                shared_pages.close(ada)
 
     return visit
 
@@ -186,12 +186,12 @@ def asked(server: KizunaServer, since: int = 0) -> list[str]:
     return re.findall(r"(?:GET|POST) (\S+) \d+ \d+ ms", server.output[since:])
 
 
-def forget_http_cache(person: Person) -> None:
+def forget_http_cache(person: UserPage) -> None:
     """What the browser keeps from now on, it keeps in the worker's caches."""
     person.cdp.send("Network.clearBrowserCache")
 
 
-def way_of(person: Person) -> str | None:
+def way_of(person: UserPage) -> str | None:
     return person.root.get_attribute("data-start")
 
 
@@ -359,7 +359,7 @@ def test_a_browser_that_saves_data_is_not_sent_the_snapshot_later(visit: Visit) 
         assert not [path for path in asked(server) if ".snapshot" in path]
 
 
-def fail_and_reload(person: Person) -> None:
+def fail_and_reload(person: UserPage) -> None:
     """Start from something spoilt, which is then given up, and do as the page says."""
     person.page.evaluate(SPOIL_THE_RUNTIME)
     person.watch.allow("uncaught error")
@@ -556,8 +556,8 @@ def test_firefox_starts_without_a_network_and_shows_the_source_tree_that_takes_t
         KizunaServer(tmp_path / "kizuna.sqlite3", ROOT=str(host.site)) as server,
         browsers.firefox(playwright, installed.firefox) as browser,
     ):
-        cast = Cast(browser, server)
-        fiona = cast.hire("Fiona", keeps=True)
+        shared_pages = SharedPages(browser, server)
+        fiona = shared_pages.new_person("Fiona", keeps=True)
         with present(request, [fiona], server):
             fiona.open(ROOM)
             wait_until_kept(fiona.page, host)
@@ -573,7 +573,7 @@ def test_firefox_starts_without_a_network_and_shows_the_source_tree_that_takes_t
                 assert nothing_is_left(fiona.page)
                 assert fiona.page.url.endswith(f"#/{ROOM}")
             server.start()
-        cast.dismiss(fiona)
+        shared_pages.close(fiona)
 
 
 @pytest.mark.deep

@@ -19,10 +19,10 @@ from websockets.typing import Origin
 
 from chat.protocol import Batch
 from tests.e2e.conftest import present
-from tests.support.cast import Cast
 from tests.support.peer import Peer
-from tests.support.person import Person
 from tests.support.server import KizunaServer
+from tests.support.shared_pages import SharedPages
+from tests.support.user_page import UserPage
 from tests.support.waiting import eventually
 
 #: Seconds. A renewal begins with a quarter to an eighth of it left, and `ready` may say up to a second too much.
@@ -49,13 +49,13 @@ def admission_in(url: str) -> str:
     return token
 
 
-def asked_for(person: Person, path: str) -> int:
+def asked_for(person: UserPage, path: str) -> int:
     """How many requests the page has sent there."""
     person.page.title()  # lets events arrive
     return sum(urlsplit(url).path == path for url in person.watch.requests)
 
 
-def use_again(url: str, person: Person) -> int:
+def use_again(url: str, person: UserPage) -> int:
     """The status of the answer to somebody who has read the URL, and comes as the page came."""
     try:
         with connect(url, origin=Origin(person.network.url), proxy=None):
@@ -65,7 +65,7 @@ def use_again(url: str, person: Person) -> int:
 
 
 def test_the_ticket_in_the_url_admits_nobody_else_and_the_next_link_has_another(
-    ada: Person, peer: Peer
+    ada: UserPage, peer: Peer
 ) -> None:
     ada.watch.allow_network_trouble()
     ada.leave()
@@ -89,9 +89,9 @@ def test_the_ticket_in_the_url_admits_nobody_else_and_the_next_link_has_another(
 
 
 def test_a_page_whose_tokens_come_from_elsewhere_without_tickets_puts_the_token_in_the_url(
-    hire: Callable[..., Person], room: str
+    new_person: Callable[..., UserPage], room: str
 ) -> None:
-    newcomer = hire("Newcomer")
+    newcomer = new_person("Newcomer")
     config = {"tokenUrl": f"{newcomer.network.url}/token"}
     newcomer.page.route("**/static/config.json", lambda route: route.fulfill(json=config))
     newcomer.open(room)
@@ -116,20 +116,22 @@ def short_lived(tmp_path: Path) -> Iterator[KizunaServer]:
 
 
 @pytest.fixture
-def talker(request: pytest.FixtureRequest, chromium: Browser, short_lived: KizunaServer) -> Iterator[Person]:
+def talker(
+    request: pytest.FixtureRequest, chromium: Browser, short_lived: KizunaServer
+) -> Iterator[UserPage]:
     """Somebody on that server."""
-    cast = Cast(chromium, short_lived)
-    talker = cast.hire("Talker")
+    shared_pages = SharedPages(chromium, short_lived)
+    talker = shared_pages.new_person("Talker")
     try:
         with present(request, [talker], short_lived):
             yield talker
     finally:
-        cast.dismiss(talker)
+        shared_pages.close(talker)
 
 
 @pytest.mark.deep
 def test_a_token_is_renewed_while_somebody_talks_and_nobody_notices(
-    talker: Person, short_lived: KizunaServer
+    talker: UserPage, short_lived: KizunaServer
 ) -> None:
     room = f"room-{uuid.uuid4().hex[:12]}"
     said = talk_over_two_renewals(talker, room, short_lived)
@@ -149,7 +151,7 @@ def test_a_token_is_renewed_while_somebody_talks_and_nobody_notices(
     assert talker.watch.tokens_in(log) == 0
 
 
-def talk_over_two_renewals(talker: Person, room: str, server: KizunaServer) -> list[str]:
+def talk_over_two_renewals(talker: UserPage, room: str, server: KizunaServer) -> list[str]:
     """What the person said meanwhile, all of which is stored once and in order."""
     talker.open(room)
     talker.join()

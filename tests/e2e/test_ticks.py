@@ -13,11 +13,11 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Worke
 from tests.e2e.conftest import present, skip_without
 from tests.e2e.test_heartbeat import frames_of
 from tests.support import browsers
-from tests.support.cast import QUICK
 from tests.support.fault_proxy import FaultProxy
-from tests.support.person import Person, give_config
 from tests.support.python_page import PythonPage
 from tests.support.server import KizunaServer
+from tests.support.shared_pages import QUICK
+from tests.support.user_page import UserPage, give_config
 from tests.support.waiting import eventually, throughout
 from tools.setup.browsers import Browsers
 
@@ -71,13 +71,13 @@ def cover(throttling: BrowserContext) -> Page:
 @pytest.fixture
 def two(
     request: pytest.FixtureRequest, throttling: BrowserContext, server: KizunaServer, room: str
-) -> Iterator[tuple[Person, Person]]:
+) -> Iterator[tuple[UserPage, UserPage]]:
     """Two people in tabs of their own; the host of the second has no file for a worker."""
     with contextlib.ExitStack() as afterwards:
         people = []
         for name in ("Tick", "Tock"):
             network = afterwards.enter_context(FaultProxy(server.port))
-            person = Person(throttling.new_page(), network, name)
+            person = UserPage(throttling.new_page(), network, name)
             afterwards.callback(person.page.close)
             give_config(person.page, **QUICK)
             person.page.add_init_script(UNSEEN)
@@ -96,7 +96,7 @@ def two(
         yield with_worker, without
 
 
-def timeouts_of(person: Person) -> int:
+def timeouts_of(person: UserPage) -> int:
     return int(person.page.evaluate("timeouts"))
 
 
@@ -107,7 +107,7 @@ def workers_of(page: Page) -> list[Worker]:
 
 
 @contextlib.contextmanager
-def stopped_timers(*people: Person, cover: Page) -> Iterator[None]:
+def stopped_timers(*people: UserPage, cover: Page) -> Iterator[None]:
     """Pages that are hidden, and the proof that their own timers are stopped: they run once or twice, at the full
     minute. Nobody may say anything meanwhile, or a new title sets Chromium's timers free for three seconds."""
     for person in people:
@@ -122,7 +122,7 @@ def stopped_timers(*people: Person, cover: Page) -> Iterator[None]:
         assert timeouts_of(person) - so_many <= 2, "the timers of the page ran: nothing was proven"
 
 
-def stand_still(*people: Person) -> bool:
+def stand_still(*people: UserPage) -> bool:
     """Whether no timer of theirs ran for three seconds, three times as long as in any hidden page."""
     before = [timeouts_of(person) for person in people]
     throughout(
@@ -131,13 +131,13 @@ def stand_still(*people: Person) -> bool:
     return True
 
 
-def pings_of(person: Person) -> int:
+def pings_of(person: UserPage) -> int:
     return len(frames_of(person, "ping"))
 
 
 @pytest.mark.deep
 def test_while_the_pages_timers_stand_still_a_worker_keeps_its_heart_beating_and_dead_links_are_noticed(
-    two: tuple[Person, Person], cover: Page
+    two: tuple[UserPage, UserPage], cover: Page
 ) -> None:
     person, without = two
     assert_beats(without)  # as long as it is visible, it needs no worker
@@ -163,13 +163,13 @@ def test_while_the_pages_timers_stand_still_a_worker_keeps_its_heart_beating_and
     assert_named_once(without)
 
 
-def assert_beats(person: Person) -> None:
+def assert_beats(person: UserPage) -> None:
     """Two more pings go out."""
     sent = pings_of(person)
     eventually(lambda: pings_of(person) >= sent + 2)
 
 
-def assert_named_once(person: Person) -> None:
+def assert_named_once(person: UserPage) -> None:
     """The log says once that there is no worker, and which file it would have been."""
     (complaint,) = [line for line in person.watch.console if "for want of a worker" in line]
     assert TICKS_FILE in complaint
@@ -183,7 +183,7 @@ def test_a_tab_hidden_for_five_minutes_pings_every_thirty_seconds(
     """Nothing is scaled: Chromium's own throttling, the connection's own numbers."""
     cover = chromium_that_hides.pages[0]
     with FaultProxy(server.port) as network:
-        person = Person(chromium_that_hides.new_page(), network, "Hidden")
+        person = UserPage(chromium_that_hides.new_page(), network, "Hidden")
         with present(request, [person], server):
             person.page.bring_to_front()
             person.open(room)
@@ -204,7 +204,7 @@ def test_a_tab_hidden_for_five_minutes_pings_every_thirty_seconds(
         person.page.close()
 
 
-def test_one_worker_serves_all_links_and_leaving_ends_it(quinn: Person) -> None:
+def test_one_worker_serves_all_links_and_leaving_ends_it(quinn: UserPage) -> None:
     (worker,) = workers_of(quinn.page)
     quinn.watch.allow_network_trouble()
     before = quinn.network.counts.websockets

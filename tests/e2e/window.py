@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from playwright.sync_api import BrowserContext
 
 from tests.support.fault_proxy import FaultProxy
-from tests.support.person import Person, give_config
 from tests.support.server import KizunaServer
+from tests.support.user_page import UserPage, give_config
 from tests.support.waiting import throughout
 
 #: How many messages have come from the page's workers.
@@ -34,18 +34,18 @@ class Window:
     def __init__(self, context: BrowserContext, server: KizunaServer) -> None:
         self._context = context
         self._server = server
-        self._person: Person | None = None
+        self._person: UserPage | None = None
         self._config: Mapping[str, float] = {}
 
     # --- who uses the page ---
 
-    def newcomer(self, room: str, config: Mapping[str, float]) -> Person:
+    def newcomer(self, room: str, config: Mapping[str, float]) -> UserPage:
         """Somebody who has opened the page in this room and never joined."""
         if self._person is not None and (self._is_closed or self._person.status != "idle"):
             self.dismiss()
         return self._come(room, config)
 
-    def member(self, room: str, config: Mapping[str, float] | None = None) -> Person:
+    def member(self, room: str, config: Mapping[str, float] | None = None) -> UserPage:
         """Somebody who is in this room alone; without ``config`` with the numbers that the page has."""
         if self._is_closed:
             self.dismiss()
@@ -56,11 +56,11 @@ class Window:
         person.watch.forget()
         return person
 
-    def _come(self, room: str, config: Mapping[str, float]) -> Person:
+    def _come(self, room: str, config: Mapping[str, float]) -> UserPage:
         """Be in front, with these numbers."""
         is_new = self._person is None
         if self._person is None:
-            self._person = Person(self._context.new_page(), FaultProxy(self._server.port).start(), "Tab")
+            self._person = UserPage(self._context.new_page(), FaultProxy(self._server.port).start(), "Tab")
             self._person.page.add_init_script(COUNT_TICKS)
         person = self._person
         person.show()

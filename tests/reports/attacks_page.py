@@ -14,8 +14,8 @@ from backend.messaging.message_log import Rooms, Sender
 from backend.store.sqlite import SqliteStore
 from chat.protocol import SendMessage
 from tests.support import browsers
-from tests.support.cast import Cast
 from tests.support.server import KizunaServer
+from tests.support.shared_pages import SharedPages
 from tests.support.site import build_site
 from tests.support.waiting import eventually
 from tools.setup.browsers import find_browsers
@@ -75,8 +75,8 @@ def longest_stops() -> Iterator[tuple[str, float, float]]:
 
 def _stops(browser: Browser, server: KizunaServer, room: str) -> tuple[float, float]:
     """Start a page of its own, watch it enter a room and show what was said there."""
-    cast = Cast(browser, server)
-    person = cast.hire(f"Newcomer {room}")
+    shared_pages = SharedPages(browser, server)
+    person = shared_pages.new_person(f"Newcomer {room}")
     try:
         person.open(QUIET)
         person.join()
@@ -91,7 +91,7 @@ def _stops(browser: Browser, server: KizunaServer, room: str) -> tuple[float, fl
             person.run(AFTER_TWO_FRAMES)
         blocked: list[float] = person.run("() => window.blocked")
     finally:
-        cast.dismiss(person)
+        shared_pages.close(person)
     return max(blocked, default=0.0), sum(blocked)
 
 

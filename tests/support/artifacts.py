@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 
 from playwright.sync_api import BrowserContext, Error
 
-from tests.support.person import Person
 from tests.support.server import ROOT
+from tests.support.user_page import UserPage
 
 #: Git ignores it, `make clean` deletes it.
 ARTIFACTS = ROOT / "test-results"
@@ -25,7 +25,7 @@ def begin_trace(context: BrowserContext) -> None:
         context.tracing.start()
 
 
-def keep(name: str, people: Iterable[Person], texts: Mapping[str, str]) -> str:
+def keep(name: str, people: Iterable[UserPage], texts: Mapping[str, str]) -> str:
     """Leave all of it in a folder of this name, with further ``texts`` by file; returns where that is."""
     name = re.sub(r"[^\w-]+", "-", name)
     folder = ARTIFACTS / name
@@ -43,7 +43,7 @@ def keep(name: str, people: Iterable[Person], texts: Mapping[str, str]) -> str:
     return str(folder.relative_to(ROOT))
 
 
-def keep_picture(person: Person, name: str) -> None:
+def keep_picture(person: UserPage, name: str) -> None:
     """A screenshot of the page as it is."""
     try:
         person.page.screenshot(path=ARTIFACTS / f"{name}-{person.name}.png", animations="disabled")
@@ -51,7 +51,7 @@ def keep_picture(person: Person, name: str) -> None:
         person.watch.console.append(f"no screenshot: {error.message}")
 
 
-def account_of(person: Person) -> str:
+def account_of(person: UserPage) -> str:
     """What the page said and did, last things last."""
     watch = person.watch
     lines = [f"address {person.page.url}, seen by its network: {person.network.counts}"]

@@ -11,10 +11,10 @@ from playwright.sync_api import Browser, Error, Page, WebSocket
 from tests.e2e.chaos.delivery_check import LogEntry
 from tests.e2e.chaos.event_log import EventLog
 from tests.e2e.chaos.plan import PersonSetup
-from tests.support.cast import QUICK
 from tests.support.fault_proxy import FaultProxy
 from tests.support.page_driver import Screen
-from tests.support.person import Person, give_config
+from tests.support.shared_pages import QUICK
+from tests.support.user_page import UserPage, give_config
 
 #: Nobody presses Try now: an exhausted connection tries again after a second.
 CONFIG = {**QUICK, "rest": 1.0}
@@ -44,7 +44,7 @@ class Tab:
         self.has_crashed = False
         self.links = 0  #: number of links that the server called ready
         self.lives: dict[str, int] = {}  #: id of each page in which the user typed -> its number
-        self._person: Person | None = None  # None while the tab is closed
+        self._person: UserPage | None = None  # None while the tab is closed
         self._complaints: list[str] = []  # problems of earlier pages
 
     @property
@@ -53,7 +53,7 @@ class Tab:
         return self._person is not None
 
     @property
-    def person(self) -> Person:
+    def person(self) -> UserPage:
         """The page's driver. Raises AssertionError while the tab is closed."""
         assert self._person is not None, f"{self.name} is closed"
         return self._person
@@ -67,7 +67,7 @@ class Tab:
         page.on("websocket", self._listen)
         page.on("crash", lambda _: self._note_crash())
         self.has_crashed = False
-        self._person = Person(page, self.participant.network, self.participant.name)
+        self._person = UserPage(page, self.participant.network, self.participant.name)
         self.person.watch.allow_network_trouble()
         self.person.begin_to_open(room, query)
 

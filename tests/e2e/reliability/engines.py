@@ -14,8 +14,8 @@ from playwright.sync_api import BrowserContext, Playwright
 from tests.support import browsers
 from tests.support.fault_proxy import FaultProxy
 from tests.support.page_driver import PageDriver
-from tests.support.person import Person
-from tests.support.webkit_person import WebKitPerson
+from tests.support.user_page import UserPage
+from tests.support.webkit_page import WebKitPage
 from tools.setup.browsers import Browsers
 
 
@@ -58,20 +58,20 @@ def _chromium(playwright: Playwright, installed: Browsers, network: FaultProxy) 
     with browsers.chromium_that_hides(playwright, _path(installed.chromium)) as context:
         page = context.new_page()
         page.bring_to_front()
-        yield Person(page, network, "Rin"), _version(context)
+        yield UserPage(page, network, "Rin"), _version(context)
 
 
 @contextlib.contextmanager
 def _firefox(playwright: Playwright, installed: Browsers, network: FaultProxy) -> Iterator[Opened]:
     with browsers.firefox(playwright, _path(installed.firefox)) as browser:
         context = browser.new_context(locale="en-US")
-        yield Person(context.new_page(), network, "Rin"), _version(context)
+        yield UserPage(context.new_page(), network, "Rin"), _version(context)
 
 
 @contextlib.contextmanager
 def _webkit(_: Playwright, installed: Browsers, network: FaultProxy) -> Iterator[Opened]:
     with browsers.webkit(_path(installed.webkit_driver), _path(installed.minibrowser)) as browser:
-        yield WebKitPerson(browser, network.url, "Rin"), str(browser.capabilities["browserVersion"])
+        yield WebKitPage(browser, network.url, "Rin"), str(browser.capabilities["browserVersion"])
 
 
 def _path(program: Path | None) -> Path:

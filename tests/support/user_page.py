@@ -75,7 +75,7 @@ class Changes:
     touched: tuple[str, ...]  #: texts of articles that stayed and changed in any way
 
 
-class Person(PageDriver):
+class UserPage(PageDriver):
     """Responsible for one page that Playwright drives, in front of a network that can be broken.
 
     ``home``: where the page is served, if not by the server that the network leads to. ``keeps``: whether the browser
@@ -103,9 +103,9 @@ class Person(PageDriver):
         self._keeps = keeps
         self._cdp: CDPSession | None = None
 
-    def another_tab(self) -> Person:
+    def another_tab(self) -> UserPage:
         """The same person in a second tab of the same browser; its page is not open yet."""
-        return Person(self.page.context.new_page(), self.network, self.name, keeps=self._keeps)
+        return UserPage(self.page.context.new_page(), self.network, self.name, keeps=self._keeps)
 
     # --- as Playwright does it ---
 

@@ -11,7 +11,7 @@ from selenium.webdriver.common.by import By
 from tests.support.page_driver import PageDriver
 
 
-class WebKitPerson(PageDriver):
+class WebKitPage(PageDriver):
     """Responsible for one page that Selenium drives."""
 
     def __init__(self, browser: WebKitGTK, home: str, name: str) -> None:

@@ -13,8 +13,8 @@ from typing import Any
 from playwright.sync_api import Browser
 
 from tests.support.fault_proxy import FaultProxy
-from tests.support.person import Person, give_config
 from tests.support.server import KizunaServer
+from tests.support.user_page import UserPage, give_config
 
 #: Enough of everything to see it happen in a test, and enough patience for a busy machine.
 QUICK: Mapping[str, float] = {
@@ -32,22 +32,22 @@ QUICK: Mapping[str, float] = {
 CONFIGS: Mapping[str, Mapping[str, float]] = {"Quinn": QUICK}
 
 
-class Cast:
+class SharedPages:
     """Responsible for keeping pages started, and for handing them out in working order."""
 
     def __init__(self, browser: Browser, server: KizunaServer) -> None:
         self._browser = browser
         self._server = server
-        self._people: dict[str, Person] = {}
+        self._people: dict[str, UserPage] = {}
 
-    def invite(self, names: list[str]) -> list[Person]:
+    def get(self, names: list[str]) -> list[UserPage]:
         """These people; who is new has no page open yet."""
         for name in names:
             if name not in self._people:
-                self._people[name] = self.hire(name, CONFIGS.get(name))
+                self._people[name] = self.new_person(name, CONFIGS.get(name))
         return [self._people[name] for name in names]
 
-    def bring(self, people: list[Person], room: str) -> None:
+    def prepare(self, people: list[UserPage], room: str) -> None:
         """Into a room of their own, connected. Who is new starts Python beside the others."""
         newcomers = [person for person in people if person.page.url == "about:blank"]
         for person in newcomers:
@@ -61,23 +61,23 @@ class Cast:
             person.leave_other_rooms()
             person.watch.forget()
 
-    def hire(
+    def new_person(
         self, name: str, config: Mapping[str, float] | None = None, *, keeps: bool = False, **context: Any
-    ) -> Person:
-        """Somebody new, whose page is not open yet; the caller dismisses them. ``keeps``: as Person has it."""
+    ) -> UserPage:
+        """Somebody new, whose page is not open yet; the caller dismisses them. ``keeps``: as UserPage has it."""
         network = FaultProxy(self._server.port).start()
         page = self._browser.new_context(**{"locale": "en-US", **context}).new_page()
         if config is not None:
             give_config(page, **config)
-        return Person(page, network, name, keeps=keeps)
+        return UserPage(page, network, name, keeps=keeps)
 
-    def dismiss(self, person: Person) -> None:
+    def close(self, person: UserPage) -> None:
         """Close the page and its network."""
         self._people = {name: other for name, other in self._people.items() if other is not person}
         person.page.context.close()
         person.network.stop()
 
-    def dismiss_all(self) -> None:
+    def close_all(self) -> None:
         """At the end."""
         for person in tuple(self._people.values()):
-            self.dismiss(person)
+            self.close(person)
