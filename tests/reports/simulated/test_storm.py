@@ -10,7 +10,7 @@ import pytest
 from kizuna.options import Options
 from tests.reports.simulated import peers, storm
 from tests.reports.simulated.storm import KizunaClient, PeerClient, Storm
-from tests.simulation.broken import NeverRetries
+from tests.simulation.broken_connections import NeverRetries
 
 CLIENTS, PER_SECOND = 200, 2
 

@@ -24,7 +24,7 @@ from backend.store.base import Action, Condition, Item, Key, Put
 from backend.store.retry import Retry
 from chat.protocol import MAX_ROOMS_PER_HELLO, SendMessage
 from tests.backend.fakes import FakeClock, authorizer_of, event
-from tests.simulation.passing_store import PassingStore
+from tests.simulation.temporary_store import TemporaryStore
 from tools.reports.scaling import given
 
 NAME = "Murasaki"
@@ -67,7 +67,7 @@ def write_units(size: int) -> int:
     return max(1, math.ceil(size / given.WRITE_UNIT_BYTES))
 
 
-class CountingStore(PassingStore):
+class CountingStore(TemporaryStore):
     """Responsible for items in memory, and for what DynamoDB would count. ``work`` is what was counted so far."""
 
     def __init__(self, clock: FakeClock) -> None:
