@@ -1,8 +1,7 @@
-"""The people of the tests. Starting Python takes a page seconds, so the same few people play in many tests.
+"""Started pages that many tests share, since starting Python takes seconds.
 
-Each has a browser context of its own (identity, storage, cache) and a network of its own (a fault proxy, and with
-it an origin). A room of its own keeps a test apart from the one before. Whoever was in a test that failed leaves
-the cast, and a new page takes the place.
+Each person has a browser context (identity, storage, cache) and a network (a fault proxy, and so an origin). Each test
+has a new room. After a failed test its pages are replaced.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from tests.support.fault_proxy import FaultProxy
 from tests.support.server import KizunaServer
 from tests.support.user_page import UserPage, give_config
 
-#: Enough of everything to see it happen in a test, and enough patience for a busy machine.
+#: Connection options that are short enough for a test, and long enough for a busy machine.
 QUICK: Mapping[str, float] = {
     "firstRetryDelay": 0.1,
     "heartbeatInterval": 1,
@@ -28,12 +27,12 @@ QUICK: Mapping[str, float] = {
     "idleRetryInterval": 0,
 }
 
-#: The connection numbers of those who have not the page's own.
+#: Person -> connection options that differ from the page's.
 CONFIGS: Mapping[str, Mapping[str, float]] = {"Quinn": QUICK}
 
 
 class SharedPages:
-    """Responsible for keeping pages started, and for handing them out in working order."""
+    """Started pages by person, handed out connected and in an empty room."""
 
     def __init__(self, browser: Browser, server: KizunaServer) -> None:
         self._browser = browser
@@ -41,14 +40,14 @@ class SharedPages:
         self._people: dict[str, UserPage] = {}
 
     def get(self, names: list[str]) -> list[UserPage]:
-        """These people; who is new has no page open yet."""
+        """Return these people; the page of a new one is not open yet."""
         for name in names:
             if name not in self._people:
                 self._people[name] = self.new_person(name, CONFIGS.get(name))
         return [self._people[name] for name in names]
 
     def prepare(self, people: list[UserPage], room: str) -> None:
-        """Into a room of their own, connected. Who is new starts Python beside the others."""
+        """Let these people be connected in a room; new pages start Python at the same time."""
         newcomers = [person for person in people if person.page.url == "about:blank"]
         for person in newcomers:
             person.begin_to_open(room)
@@ -78,6 +77,6 @@ class SharedPages:
         person.network.stop()
 
     def close_all(self) -> None:
-        """At the end."""
+        """Close all pages and networks."""
         for person in tuple(self._people.values()):
             self.close(person)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.chaos.network_faults import apply_once, lasting_fault
 from tests.e2e.chaos.plan import DURATIONS, SERVER_AND_TAB_FAULTS, STRENGTHS, Fault, FaultKind
-from tests.support.fault_proxy import FaultProxy, Weather
+from tests.support.fault_proxy import Conditions, FaultProxy
 from tests.support.server import LOOPBACK
 
 LASTING = sorted(set(DURATIONS) - SERVER_AND_TAB_FAULTS)
@@ -39,8 +39,8 @@ def listens(network: FaultProxy) -> bool:
 @pytest.mark.parametrize("kind", LASTING)
 def test_a_lasting_fault_holds_until_its_end(kind: FaultKind, network: FaultProxy):
     with lasting_fault(network, Fault(kind, strength=STRENGTHS.get(kind, (0, 0))[1])):
-        assert network.weather != Weather() or not listens(network)
-    assert network.weather == Weather()
+        assert network.conditions != Conditions() or not listens(network)
+    assert network.conditions == Conditions()
     assert listens(network)
 
 

@@ -12,7 +12,7 @@ from kizuna.core.states import Status
 from kizuna.options import Options
 from tests.kizuna.core.machine import MakeConnection
 from tests.reports.simulated.network import Gateway, Network, Socket
-from tests.reports.simulated.page import Page, World
+from tests.reports.simulated.page import BrowserPage, Simulation
 
 
 class Client:
@@ -20,14 +20,19 @@ class Client:
     at hand, and the chat prepares a link by saying hello and awaiting the batch."""
 
     def __init__(
-        self, world: World, options: Options, *, has_worker: bool = False, make: MakeConnection = Connection
+        self,
+        simulation: Simulation,
+        options: Options,
+        *,
+        has_worker: bool = False,
+        make: MakeConnection = Connection,
     ) -> None:
-        self.world = world
-        self.gateway = Gateway(world)
-        self.network = Network(world, self.gateway)
-        self.page = Page(world, self.handle, has_worker=has_worker)
+        self.simulation = simulation
+        self.gateway = Gateway(simulation)
+        self.network = Network(simulation, self.gateway)
+        self.page = BrowserPage(simulation, self.handle, has_worker=has_worker)
         self.attempts = 0
-        self._connection = make(options, world.random.random)
+        self._connection = make(options, simulation.random.random)
         self._sockets: dict[int, Socket] = {}  # by link; those that the connection has not given up
         self._wire = options.wire
         self._events: deque[Event] = deque()
@@ -60,7 +65,7 @@ class Client:
             for command in self._connection.handle(self._events.popleft(), self.page.instant()):
                 self._execute(command)
             if self._connection.status is not before:
-                self.world.changed()
+                self.simulation.changed()
         self._is_handling = False
 
     def _execute(self, command: Command) -> None:

@@ -29,7 +29,7 @@ INTENSE_AFTER = 5 * MINUTE
 INTENSE_GRAIN = MINUTE
 
 
-class World:
+class Simulation:
     """Responsible for time and chance. ``now`` counts seconds since the world began, at a midnight."""
 
     def __init__(self, seed: int) -> None:
@@ -61,25 +61,29 @@ class World:
             self._clock.fire_next()
         self._clock.move_to(until)
 
-    def live(self, script: Iterator[float]) -> None:
+    def run_script(self, script: Iterator[float]) -> None:
         """Carry out ``script``: whatever it does, and whenever it yields, that many seconds of pause."""
         pause = next(script, None)
         if pause is not None:
-            self.after(pause, lambda: self.live(script))
+            self.after(pause, lambda: self.run_script(script))
 
 
-class Page:
+class BrowserPage:
     """Responsible for when code may run, for the page's two clocks, and for its timers.
 
     ``has_worker``: a worker's ticks drive the timers, so that hiding does not slow them: it is not ``throttled``.
     """
 
     def __init__(
-        self, world: World, tell: Callable[[PageEvent | TimerFired], None], *, has_worker: bool = False
+        self,
+        simulation: Simulation,
+        tell: Callable[[PageEvent | TimerFired], None],
+        *,
+        has_worker: bool = False,
     ) -> None:
         self.visible = True
         self.runs = True  #: its code can run
-        self._world = world
+        self._simulation = simulation
         self._tell = tell
         self._throttled = not has_worker
         self._hidden_since = 0.0
@@ -89,7 +93,7 @@ class Page:
 
     def instant(self) -> Instant:
         """This moment on the page's clocks."""
-        return Instant(self._world.now - self._lag, self._world.now)
+        return Instant(self._simulation.now - self._lag, self._simulation.now)
 
     def deliver(self, read: Callable[[], None]) -> None:
         """Let the page read something now, or as soon as it runs again."""
@@ -106,7 +110,7 @@ class Page:
         self._announce(PageShown())
 
     def hide(self) -> None:
-        self._hidden_since = self._world.now
+        self._hidden_since = self._simulation.now
         self.visible = False
         self._announce(PageHidden())
 
@@ -144,7 +148,7 @@ class Page:
     def sleep(self) -> None:
         """The machine sleeps, without a last event."""
         self.runs = False
-        self._world.changed()
+        self._simulation.changed()
 
     def wake(self, *, clock_stood: float) -> None:
         """The machine wakes, without a first event; on some systems its monotonic clock stood meanwhile."""
@@ -154,20 +158,20 @@ class Page:
 
     def _announce(self, event: PageEvent) -> None:
         self._tell(event)
-        self._world.changed()
+        self._simulation.changed()
 
     def _catch_up(self) -> None:
         self._take_up_timers()
         unread, self._unread = self._unread, []
         for read in unread:
             read()
-        self._world.changed()
+        self._simulation.changed()
 
     # --- timers ---
 
     def arm(self, timer: Timer, at: float) -> None:
         """Arm a timer for ``at`` (monotonic), in place of an earlier one of its kind."""
-        self._look_again(timer, at, max(self._world.now, at + self._lag))
+        self._look_again(timer, at, max(self._simulation.now, at + self._lag))
 
     def disarm(self, timer: Timer) -> None:
         if timer in self._armed:
@@ -176,12 +180,12 @@ class Page:
 
     def _look_again(self, timer: Timer, at: float, when: float) -> None:
         self.disarm(timer)
-        self._armed[timer] = at, self._world.at(when, lambda: self._due(timer, at))
+        self._armed[timer] = at, self._simulation.at(when, lambda: self._due(timer, at))
 
     def _due(self, timer: Timer, at: float) -> None:
         if not self.runs:
             return  # showing or waking it takes up its timers
-        now = self._world.now
+        now = self._simulation.now
         if (allowed := self._next_grain(now)) > now:
             self._look_again(timer, at, allowed)
         else:

@@ -24,14 +24,14 @@ from kizuna.core.events import Event, Timer
 from kizuna.core.states import Status
 from kizuna.options import Options
 from kizuna.platform import Instant
-from tests.reports.simulated.network import CONNECTIONS_PER_SECOND, Turnstile
+from tests.reports.simulated.network import CONNECTIONS_PER_SECOND, ConnectionLimit
 from tests.reports.simulated.page import HOUR
 from tests.reports.simulated.peers import PEERS, Backoff
 from tests.reports.simulated.week import CHAT, LIBRARY
 from tools.reports import documents
 
 #: Seconds one way between a page and the gateway, drawn for each attempt.
-LEAST_LATENCY, MOST_LATENCY = 0.02, 0.15
+MIN_LATENCY, MAX_LATENCY = 0.02, 0.15
 #: Nobody is waited for longer than this after the drop, seconds.
 PATIENCE = 2 * HOUR
 OUTAGES = (0.0, 20.0, 300.0)
@@ -128,15 +128,15 @@ class Storm:
         return sorted(self.back_at)[wanted - 1] - self.outage if len(self.back_at) >= wanted else None
 
 
-def rage(name: str, *, clients: int, per_second: int, outage: float, seed: int) -> Storm:
+def run_storm(name: str, *, clients: int, per_second: int, outage: float, seed: int) -> Storm:
     """Drop everyone at 0, refuse all until ``outage``, then let in ``per_second``; until nobody tries any more."""
     storm, random = Storm(clients, outage), Random(seed)
-    turnstile = Turnstile(per_second)
-    make = contestants(random)[name]
+    limit = ConnectionLimit(per_second)
+    make = client_factories(random)[name]
     people = [make() for _ in range(clients)]
 
     def latency() -> float:
-        return LEAST_LATENCY + (MOST_LATENCY - LEAST_LATENCY) * random.random()
+        return MIN_LATENCY + (MAX_LATENCY - MIN_LATENCY) * random.random()
 
     def leaves(person: int, now: float) -> None:
         at = people[person].lost(now)
@@ -151,7 +151,7 @@ def rage(name: str, *, clients: int, per_second: int, outage: float, seed: int) 
     while arriving and arriving[0][0] < PATIENCE:
         now, person = heapq.heappop(arriving)
         storm.attempts_in_second[int(now)] += 1
-        if now >= outage and turnstile.admits(now):
+        if now >= outage and limit.admits(now):
             people[person].accepted(now + latency())
             storm.back_at.append(now)
         else:
@@ -159,7 +159,7 @@ def rage(name: str, *, clients: int, per_second: int, outage: float, seed: int) 
     return storm
 
 
-def contestants(random: Random) -> dict[str, Callable[[], StormClient]]:
+def client_factories(random: Random) -> dict[str, Callable[[], StormClient]]:
     """Everybody by name: how to make one page."""
     ours = {name: partial(KizunaClient, options, random) for name, options in KIZUNA.items()}
     return ours | {name: partial(PeerClient, backoff, random) for name, backoff in PEERS.items()}
@@ -202,7 +202,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     args = parser.parse_args(arguments)
     for outage in args.outage or OUTAGES:
         wanted = {"clients": args.clients, "per_second": args.per_second, "outage": outage, "seed": args.seed}
-        storms = {name: rage(name, **wanted) for name in (*KIZUNA, *PEERS) if args.only in name}
+        storms = {name: run_storm(name, **wanted) for name in (*KIZUNA, *PEERS) if args.only in name}
         command = (
             f"{parser.prog} --clients {args.clients} --per-second {args.per_second}"
             f" --outage {outage:g} --seed {args.seed}"

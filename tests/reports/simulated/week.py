@@ -17,7 +17,7 @@ from kizuna.core.events import ConnectRequested
 from kizuna.options import Options
 from tests.kizuna.core.machine import MakeConnection
 from tests.reports.simulated.client import Client
-from tests.reports.simulated.page import DAY, HOUR, World
+from tests.reports.simulated.page import DAY, HOUR, Simulation
 from tests.reports.simulated.profiles import PROFILES, Profile
 from tests.support.server import ROOT
 from tools.reports import documents
@@ -52,8 +52,8 @@ def percentile(numbers: Sequence[float], share: float) -> float | None:
 class Stopwatch:
     """Responsible for how long something lasts, each time anew."""
 
-    def __init__(self, world: World, lengths: list[float]) -> None:
-        self._world = world
+    def __init__(self, simulation: Simulation, lengths: list[float]) -> None:
+        self._simulation = simulation
         self._lengths = lengths
         self._since: float | None = None
 
@@ -64,11 +64,11 @@ class Stopwatch:
         elif not lasts:
             self.stop()
         elif self._since is None:
-            self._since = self._world.now
+            self._since = self._simulation.now
 
     def stop(self) -> None:
         if self._since is not None:
-            self._lengths.append(self._world.now - self._since)
+            self._lengths.append(self._simulation.now - self._since)
             self._since = None
 
 
@@ -77,18 +77,18 @@ class Meter:
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._world = client.world
+        self._simulation = client.simulation
         self._measured = Measurements()
-        self._deceived = Stopwatch(client.world, self._measured.detections)
-        self._awaited = Stopwatch(client.world, self._measured.recoveries)
-        self._started = self._looked_at = self._world.now
+        self._undetected = Stopwatch(client.simulation, self._measured.detections)
+        self._disconnected = Stopwatch(client.simulation, self._measured.recoveries)
+        self._started = self._looked_at = self._simulation.now
         self._usable = self._connected = False
-        self._world.changed = self.look
+        self._simulation.changed = self.look
         self.look()
 
     def look(self) -> None:
         """Note what is true from now on, and what ended."""
-        client, now = self._client, self._world.now
+        client, now = self._client, self._simulation.now
         passed, self._looked_at = now - self._looked_at, now
         if self._usable:
             self._measured.usable += passed
@@ -97,15 +97,15 @@ class Meter:
         works = client.has_working_link
         self._usable = client.could_connect
         self._connected = client.is_connected and works
-        self._deceived.look(counts=client.page.runs and not works, lasts=client.is_connected)
-        self._awaited.look(counts=self._usable and client.page.visible, lasts=not self._connected)
+        self._undetected.look(counts=client.page.runs and not works, lasts=client.is_connected)
+        self._disconnected.look(counts=self._usable and client.page.visible, lasts=not self._connected)
 
     def result(self) -> Measurements:
         """What was measured, at the end: what still lasts then counts with the time that it has lasted."""
         self.look()
-        self._deceived.stop()
-        self._awaited.stop()
-        self._measured.lived = self._world.now - self._started
+        self._undetected.stop()
+        self._disconnected.stop()
+        self._measured.lived = self._simulation.now - self._started
         self._measured.attempts = self._client.attempts
         return self._measured
 
@@ -120,14 +120,14 @@ def live(
     make: MakeConnection = Connection,
 ) -> Measurements:
     """One page's days under ``profile``. ``begins_at``: o'clock."""
-    world = World(seed)
-    world.run(until=begins_at * HOUR)
-    client = Client(world, options, has_worker=profile.has_worker, make=make)
+    simulation = Simulation(seed)
+    simulation.run(until=begins_at * HOUR)
+    client = Client(simulation, options, has_worker=profile.has_worker, make=make)
     client.handle(ConnectRequested())
-    world.run(until=world.now + 1)
+    simulation.run(until=simulation.now + 1)
     meter = Meter(client)
-    world.live(profile.script(client))
-    world.run(until=begins_at * HOUR + days * DAY)
+    simulation.run_script(profile.script(client))
+    simulation.run(until=begins_at * HOUR + days * DAY)
     return meter.result()
 
 
