@@ -73,7 +73,7 @@ def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MinistackPro
     """It starts with the first test that needs it and serves all of them."""
     try:
         python = tool.find()
-    except tool.Missing as missing:
+    except tool.NotInstalled as missing:
         pytest.skip(str(missing))
     process = MinistackProcess(python, tmp_path_factory.mktemp("ministack"))
     yield process

@@ -136,7 +136,7 @@ def test_what_is_typed_while_down_is_sent_once_connected(
     assert ben.texts[-2:] == article.words
 
 
-def test_what_was_sent_without_coming_back_is_not_sent_again_but_by_hand(
+def test_a_message_without_broadcast_is_resent_by_hand_only(
     ada: UserPage, ben: UserPage, article: ArticleServer
 ) -> None:
     ada.watch.allow_network_trouble()
@@ -158,7 +158,7 @@ def test_what_was_sent_without_coming_back_is_not_sent_again_but_by_hand(
     assert article.words == ["did it arrive?", "something else", "did it arrive?"]
 
 
-def test_a_broadcast_that_is_late_or_lost_with_the_link_fails_nothing_that_comes_back(
+def test_a_late_or_lost_broadcast_fails_no_message_that_arrives(
     ada: UserPage, ben: UserPage, article: ArticleServer
 ) -> None:
     """The sender's link dies between its frame and the broadcast: the others have the message."""

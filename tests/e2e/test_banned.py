@@ -14,7 +14,7 @@ from tests.support.server import ROOT, KizunaServer
 from tests.support.user_page import UserPage
 
 
-def test_who_is_banned_is_put_out_told_so_and_does_not_come_back(
+def test_a_banned_person_is_removed_and_does_not_return(
     new_person: Callable[..., UserPage], server: KizunaServer, peer: Peer, room: str
 ) -> None:
     troll = new_person("Troll")

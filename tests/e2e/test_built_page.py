@@ -316,7 +316,7 @@ def test_where_the_host_sends_webassembly_as_something_else_the_page_says_so(
         pass
 
 
-def test_it_works_under_a_path_of_a_host_that_knows_nothing_of_it(
+def test_the_site_works_under_any_path_of_a_static_host(
     chromium: Browser, copy: Copy, tmp_path: Path
 ) -> None:
     port = free_port()
@@ -383,9 +383,7 @@ def test_from_a_host_that_compresses_nothing_it_fetches_compressed_files(
 
 
 @pytest.mark.deep
-def test_a_host_that_says_the_same_to_every_address_gets_the_plain_files_asked_for(
-    chromium: Browser, copy: Copy
-) -> None:
+def test_plain_files_are_fetched_from_a_host_with_one_answer(chromium: Browser, copy: Copy) -> None:
     for path in copy.site.rglob("*.gz"):
         path.unlink()
     with (

@@ -49,9 +49,7 @@ def page(chromium: Browser, tree: Path, tmp_path: Path) -> Iterator[Page]:
         assert server.stop() == 0
 
 
-def test_a_page_takes_new_stylesheets_as_it_is_and_loads_again_for_anything_else(
-    page: Page, tree: Path
-) -> None:
+def test_new_stylesheets_are_applied_and_other_changes_reload_the_page(page: Page, tree: Path) -> None:
     body, styles = page.locator("body"), page.locator('link[rel="stylesheet"]')
     page.evaluate(LEAVE_A_MARK)
     number = len(stylesheets(read_page(tree)))

@@ -72,7 +72,7 @@ def test_a_browser_without_webassembly_is_told_which_ones_work(newcomer: UserPag
     expect_failure(newcomer, TOO_OLD, "Chrome")
 
 
-def test_a_browser_that_can_run_none_of_the_scripts_is_told_so_by_the_styles_alone(
+def test_a_browser_without_the_needed_scripts_gets_a_message_by_css(
     newcomer: UserPage,
 ) -> None:
     newcomer.watch.allow("Failed to load resource")

@@ -75,7 +75,7 @@ def wait_until_kept(person: UserPage) -> None:
     )
 
 
-def test_errors_of_extensions_and_hosts_fail_neither_the_page_nor_what_it_keeps(
+def test_errors_of_extensions_and_hosts_do_not_fail_the_page(
     request: pytest.FixtureRequest, chromium: Browser, site: Path, tmp_path: Path
 ) -> None:
     copy = Copy(site, tmp_path / "copy")
@@ -91,7 +91,7 @@ def test_errors_of_extensions_and_hosts_fail_neither_the_page_nor_what_it_keeps(
         assert ada.page.evaluate("states") == ["live"]
 
 
-def test_a_page_that_is_live_after_a_failure_is_kept_like_any_other(
+def test_a_page_live_after_a_failure_is_cached_like_any_other(
     request: pytest.FixtureRequest, chromium: Browser, site: Path, tmp_path: Path
 ) -> None:
     with visit(request, chromium, site, tmp_path, OWN_ERROR) as ada:

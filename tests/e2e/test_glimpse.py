@@ -91,9 +91,7 @@ def test_who_leaves_leaves_nothing_behind(newcomer: UserPage) -> None:
 
 
 @pytest.mark.deep
-def test_who_leaves_in_one_tab_is_shown_nothing_after_the_other_one_has_gone(
-    newcomer: UserPage, room: str
-) -> None:
+def test_leaving_in_one_tab_deletes_the_cached_view_for_all(newcomer: UserPage, room: str) -> None:
     other = newcomer.another_tab()
     other.open(room)
     other.wait_for_texts("what I said")

@@ -37,9 +37,7 @@ def test_nobody_pings_after_leaving(quinn: UserPage) -> None:
     assert len(frames_of(quinn, "ping")) == sent
 
 
-def test_a_link_that_died_in_silence_is_noticed_and_replaced_and_nothing_is_lost(
-    quinn: UserPage, peer: Peer
-) -> None:
+def test_a_silently_dead_link_is_replaced_and_nothing_is_lost(quinn: UserPage, peer: Peer) -> None:
     peer.say("before")
     quinn.wait_for_text("before")
     before = quinn.network.counts.websockets
@@ -58,9 +56,7 @@ def test_a_link_that_died_in_silence_is_noticed_and_replaced_and_nothing_is_lost
     quinn.network.reset()  # the dead one too, for the test after this
 
 
-def test_words_that_the_server_has_but_whose_ack_was_lost_are_not_said_twice(
-    quinn: UserPage, peer: Peer
-) -> None:
+def test_a_message_whose_ack_was_lost_is_not_duplicated(quinn: UserPage, peer: Peer) -> None:
     quinn.watch.allow_network_trouble()
     quinn.network.strand(Way.DOWN, only_websockets=True)
     quinn.say("heard, but not confirmed")

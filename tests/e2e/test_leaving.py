@@ -63,7 +63,7 @@ def test_leaving_while_the_page_waits_for_its_next_attempt_cancels_the_attempt(
     assert_stays_away(quinn)
 
 
-def test_a_page_that_never_joined_opens_nothing_and_joining_twice_leaves_one_socket(
+def test_no_socket_before_joining_and_one_after_joining_twice(
     new_person: Callable[..., UserPage],
 ) -> None:
     newcomer = new_person("Nora")

@@ -177,7 +177,7 @@ def test_webkit_starts_the_built_page_from_a_host_that_compresses_nothing(
 
 
 @pytest.mark.deep
-def test_webkit_has_all_of_the_start_while_the_runtime_is_on_its_way(installed: Browsers, site: Path) -> None:
+def test_webkit_shows_the_start_page_while_the_runtime_loads(installed: Browsers, site: Path) -> None:
     """WebKit lets a module be used before what it awaits is there (its bug 242740): it must await nothing."""
     with (
         StaticHost(site) as host,

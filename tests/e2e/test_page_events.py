@@ -159,9 +159,7 @@ def test_a_page_that_never_joined_opens_nothing_when_it_is_looked_at(newcomer: U
     assert newcomer.network.counts.websockets == attempts_of(newcomer) == newcomer.sockets_alive() == 0
 
 
-def test_what_was_lost_while_the_tab_was_hidden_is_connected_as_soon_as_it_is_seen(
-    steady: UserPage, peer: Peer
-) -> None:
+def test_a_link_lost_in_a_hidden_tab_is_restored_when_shown(steady: UserPage, peer: Peer) -> None:
     steady.hide()
     drop(steady)
     peer.say("while it was hidden")
@@ -184,9 +182,7 @@ def test_a_page_that_was_left_stays_closed_when_it_is_looked_at(steady: UserPage
 # --- put aside, and taken up again ---
 
 
-def test_a_frozen_page_has_closed_its_socket_and_has_everything_when_it_thaws(
-    steady: UserPage, peer: Peer
-) -> None:
+def test_a_frozen_page_closes_its_socket_and_catches_up_when_thawed(steady: UserPage, peer: Peer) -> None:
     watch_events(steady)
     before = steady.network.counts.websockets
     steady.hide()
@@ -250,7 +246,7 @@ def test_resume_visible_and_online_at_once_are_one_attempt(steady: UserPage, pee
     steady.wait_for_texts("once")
 
 
-def test_an_attempt_that_one_event_began_is_not_begun_again_by_the_next(steady: UserPage) -> None:
+def test_a_second_event_does_not_restart_an_attempt(steady: UserPage) -> None:
     lose_everything(steady)
     before, attempts = steady.network.counts.websockets, attempts_of(steady)
     with steady.network.slow(1):
@@ -277,7 +273,7 @@ def lose_everything(person: UserPage) -> None:
 # --- sleep ---
 
 
-def test_a_link_that_died_while_the_machine_slept_is_replaced_within_a_probe(
+def test_a_link_that_died_during_sleep_is_replaced_within_a_probe(
     steady: UserPage, window: Window, peer: Peer
 ) -> None:
     watch_events(steady)
@@ -332,9 +328,7 @@ def test_a_flag_that_says_offline_costs_no_retries_and_keeps_nobody_away(
     restless.page.evaluate(TELL_THE_TRUTH)
 
 
-def test_where_the_flag_says_online_and_nothing_works_attempts_go_on_until_it_does(
-    restless: UserPage, peer: Peer
-) -> None:
+def test_attempts_go_on_while_online_but_without_a_network(restless: UserPage, peer: Peer) -> None:
     restless.watch.allow_network_trouble()
     watch_events(restless)
     with restless.network.accept_then_close():
@@ -354,9 +348,7 @@ def test_where_the_flag_says_online_and_nothing_works_attempts_go_on_until_it_do
 # --- a slow machine, and links that are replaced ---
 
 
-def test_six_times_slower_the_chat_goes_on_without_a_false_alarm_and_a_drop_is_got_over(
-    restless: UserPage, peer: Peer
-) -> None:
+def test_a_six_times_slower_page_has_no_false_alarm(restless: UserPage, peer: Peer) -> None:
     statuses = restless.watch_status()
     restless.cdp.send("Emulation.setCPUThrottlingRate", {"rate": 6})
     try:
@@ -380,9 +372,7 @@ def test_six_times_slower_the_chat_goes_on_without_a_false_alarm_and_a_drop_is_g
     assert sorted(restless.texts) == sorted([*texts, "I can follow", "and back"])
 
 
-def test_links_are_replaced_while_two_people_talk_and_nothing_is_lost_doubled_or_seen(
-    restless: UserPage, peer: Peer
-) -> None:
+def test_links_are_replaced_unnoticed_while_two_people_talk(restless: UserPage, peer: Peer) -> None:
     restless.page.evaluate(WATCH_STATUS)
     before = restless.network.counts.websockets
     said: list[str] = []

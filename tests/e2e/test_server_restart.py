@@ -72,9 +72,7 @@ def test_a_server_that_is_killed_loses_nothing_either(
     quinn.wait_for_texts("before", "while it is dead")
 
 
-def test_what_others_said_during_an_interruption_of_ones_own_network_is_there_afterwards(
-    quinn: UserPage, peer: Peer
-) -> None:
+def test_messages_of_others_during_a_network_outage_arrive_afterwards(quinn: UserPage, peer: Peer) -> None:
     quinn.watch.allow_network_trouble()
     peer.say("before")
     quinn.wait_for_text("before")

@@ -195,7 +195,7 @@ def way_of(person: UserPage) -> str | None:
     return person.root.get_attribute("data-start")
 
 
-def test_the_next_start_asks_the_host_for_its_configuration_alone_and_no_cache_holds_a_token(
+def test_the_next_start_fetches_the_configuration_alone(
     visit: Visit,
 ) -> None:
     with visit() as (ada, server):
@@ -247,9 +247,7 @@ def test_where_the_host_does_not_answer_the_last_good_configuration_counts(visit
             expect(ada.join_button).to_be_visible()
 
 
-def test_a_new_version_is_offered_and_the_other_tab_keeps_its_files_until_it_is_loaded_again(
-    visit: Visit, host: Host
-) -> None:
+def test_a_new_version_is_offered_while_another_tab_keeps_its_files(visit: Visit, host: Host) -> None:
     old, old_styles = host.version, host.styles
     with visit() as (ada, server):
         ada.join()
@@ -319,9 +317,7 @@ def test_a_new_version_that_does_not_arrive_whole_leaves_the_old_one(visit: Visi
 
 
 @pytest.mark.deep
-def test_a_host_whose_new_versions_are_not_whole_for_a_day_gets_its_page_shown(
-    visit: Visit, host: Host
-) -> None:
+def test_a_host_with_incomplete_versions_for_a_day_shows_its_page(visit: Visit, host: Host) -> None:
     with visit() as (ada, _):
         ada.watch.allow(r"service-worker|Failed to load resource|404")
         host.publish(styles="body { --published: 1; }")
@@ -370,14 +366,14 @@ def fail_and_reload(person: UserPage) -> None:
     person.wait_until_started()
 
 
-def test_a_start_that_fails_from_what_was_kept_is_made_good_by_reload(visit: Visit) -> None:
+def test_reload_repairs_a_start_that_fails_from_the_cache(visit: Visit) -> None:
     with visit() as (ada, _):
         fail_and_reload(ada)
         assert way_of(ada) == "snapshot"
 
 
 @pytest.mark.deep
-def test_what_one_tab_gave_up_is_kept_again_while_another_one_is_open(visit: Visit) -> None:
+def test_a_cache_deleted_by_one_tab_is_restored_by_another(visit: Visit) -> None:
     with visit() as (ada, _):
         other = ada.another_tab()
         other.open(ROOM)
@@ -392,9 +388,7 @@ def test_what_one_tab_gave_up_is_kept_again_while_another_one_is_open(visit: Vis
 
 
 @pytest.mark.deep
-def test_a_start_that_fails_while_the_new_version_is_not_whole_is_made_good_by_reload(
-    visit: Visit, host: Host
-) -> None:
+def test_reload_repairs_a_failed_start_during_an_incomplete_update(visit: Visit, host: Host) -> None:
     with visit() as (ada, _):
         host.publish("body { --published: 1; }")
         host.replace(host.styles, b"body { --published: changed by the host; }")
@@ -404,7 +398,7 @@ def test_a_start_that_fails_while_the_new_version_is_not_whole_is_made_good_by_r
 
 
 @pytest.mark.deep
-def test_a_server_that_has_moved_is_reached_by_the_version_that_may_ask_it(
+def test_a_moved_server_is_reached_by_the_version_that_allows_it(
     visit: Visit, host: Host, tmp_path: Path
 ) -> None:
     with visit() as (ada, _):
@@ -452,7 +446,7 @@ def test_the_page_of_a_folder_leaves_those_above_and_below_alone(
 
 
 @pytest.mark.deep
-def test_the_source_tree_on_the_same_origin_is_not_hidden_by_what_a_built_page_left(visit: Visit) -> None:
+def test_a_built_pages_worker_does_not_hide_the_source_tree(visit: Visit) -> None:
     with visit() as (ada, server):
         server.stop()
         with KizunaServer(server.data, server.port, ROOT=str(ROOT)):
@@ -547,7 +541,7 @@ def nothing_is_left(page: Page) -> bool:
 
 
 @pytest.mark.deep
-def test_firefox_starts_without_a_network_and_shows_the_source_tree_that_takes_the_place(
+def test_firefox_starts_offline_and_then_shows_the_source_tree(
     request: pytest.FixtureRequest, playwright: Playwright, installed: Browsers, host: Host, tmp_path: Path
 ) -> None:
     if installed.firefox is None:
@@ -577,7 +571,7 @@ def test_firefox_starts_without_a_network_and_shows_the_source_tree_that_takes_t
 
 
 @pytest.mark.deep
-def test_under_any_path_it_needs_no_host_nor_one_that_is_in_order(chromium: Browser, host: Host) -> None:
+def test_a_cached_page_needs_no_working_host_under_any_path(chromium: Browser, host: Host) -> None:
     with contextlib.closing(chromium.new_context()) as context:
         page = context.new_page()
 

@@ -185,7 +185,7 @@ def test_a_full_disk_is_named_and_nothing_of_the_call_is_written(tab: PythonPage
     assert tab.run("await failure_of(storage.write('letters', {'small': 'after'}))") is None
 
 
-def test_site_data_that_a_person_clears_closes_the_connection_and_the_next_call_opens_it(
+def test_after_site_data_is_cleared_the_database_opens_again(
     tab: PythonPage,
 ) -> None:
     tab.run("await storage.write('letters', {'a': '1'})")
@@ -197,7 +197,7 @@ def test_site_data_that_a_person_clears_closes_the_connection_and_the_next_call_
     assert tab.run("await failure_of(storage.write('letters', {'a': '2'}))") is None
 
 
-def test_another_tab_upgrades_the_database_and_the_older_page_is_told_to_reload(
+def test_an_older_page_is_told_to_reload_after_an_upgrade(
     tabs: list[PythonPage],
 ) -> None:
     first, second = tabs
@@ -216,7 +216,7 @@ def test_without_indexeddb_the_page_is_told_so(tab: PythonPage) -> None:
     tab.page.evaluate("delete window.indexedDB")
 
 
-def test_a_page_in_the_back_forward_cache_holds_no_lock_and_takes_it_again(tabs: list[PythonPage]) -> None:
+def test_a_page_in_the_back_forward_cache_releases_its_lock(tabs: list[PythonPage]) -> None:
     first, second = tabs
     first.page.bring_to_front()
     first.run("await storage.read('letters')\nawait try_lock('tab')")

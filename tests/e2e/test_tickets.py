@@ -64,9 +64,7 @@ def use_again(url: str, person: UserPage) -> int:
         return refused.response.status_code
 
 
-def test_the_ticket_in_the_url_admits_nobody_else_and_the_next_link_has_another(
-    ada: UserPage, peer: Peer
-) -> None:
+def test_a_ticket_admits_once_and_each_link_has_another(ada: UserPage, peer: Peer) -> None:
     ada.watch.allow_network_trouble()
     ada.leave()
     ada.join()
@@ -88,7 +86,7 @@ def test_the_ticket_in_the_url_admits_nobody_else_and_the_next_link_has_another(
     peer.wait_to_hear("it is me")
 
 
-def test_a_page_whose_tokens_come_from_elsewhere_without_tickets_puts_the_token_in_the_url(
+def test_a_page_without_tickets_puts_the_token_in_the_url(
     new_person: Callable[..., UserPage], room: str
 ) -> None:
     newcomer = new_person("Newcomer")

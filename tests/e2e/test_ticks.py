@@ -136,7 +136,7 @@ def pings_of(person: UserPage) -> int:
 
 
 @pytest.mark.deep
-def test_while_the_pages_timers_stand_still_a_worker_keeps_its_heart_beating_and_dead_links_are_noticed(
+def test_a_worker_keeps_the_heartbeat_going_while_timers_are_stopped(
     two: tuple[UserPage, UserPage], cover: Page
 ) -> None:
     person, without = two
@@ -220,7 +220,7 @@ def test_one_worker_serves_all_links_and_leaving_ends_it(quinn: UserPage) -> Non
 
 
 @pytest.mark.deep
-def test_without_a_url_the_worker_is_made_of_the_source_in_the_package(
+def test_without_a_url_the_worker_runs_the_packages_source(
     chromium: Browser, source_server: KizunaServer
 ) -> None:
     with chromium.new_context(bypass_csp=True) as context:  # the page's own rules allow no blob

@@ -59,7 +59,7 @@ def test_a_browser_without_network_says_so_and_comes_back_with_it(quinn: UserPag
     peer.wait_to_hear("in a tunnel")
 
 
-def test_a_server_that_says_not_to_come_back_is_obeyed_until_somebody_joins_again(
+def test_a_bye_without_reconnect_is_obeyed_until_joining_again(
     quinn: UserPage,
 ) -> None:
     seen = quinn.network.counts.websockets

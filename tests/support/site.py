@@ -24,10 +24,10 @@ from tests.support.server import LOOPBACK, ROOT
 from tests.support.waiting import PATIENCE
 from tools.build.assets import QUICK
 from tools.build.page import start_files_of
-from tools.build.site import Order, build
+from tools.build.site import BuildOptions, build
 
 #: static/boot/compressed.js requests files of at least this size in compressed form.
-WORTH_ASKING = 100_000
+MIN_REQUESTED_SIZE = 100_000
 #: Imports the page's module by its address, which gives the interpreter that the page has started.
 RUN_PYTHON = """async ([path, source]) => {
     const { loadPyodide } = await import(new URL(path, document.baseURI).href);
@@ -37,7 +37,7 @@ RUN_PYTHON = """async ([path, source]) => {
 
 def build_site(site: Path) -> Path:
     """Build the site as `make run` does."""
-    build(Order(root=ROOT, site=site, config=ROOT / "static" / "config.json", quality=QUICK))
+    build(BuildOptions(root=ROOT, site=site, config=ROOT / "static" / "config.json", quality=QUICK))
     return site
 
 
@@ -73,7 +73,7 @@ class Copy:
         """Replace the content of a file and its compressed form."""
         self.remove(path)  # else the shared site would change too
         (self.site / path).write_bytes(content)
-        if len(content) >= WORTH_ASKING:
+        if len(content) >= MIN_REQUESTED_SIZE:
             (self.site / f"{path}.gz").write_bytes(gzip.compress(content, 1))
 
     def move_the_server(self, url: str) -> None:

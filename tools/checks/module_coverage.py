@@ -1,7 +1,6 @@
-"""Branch coverage of each module of the library's core by the tests written for it. `make own-coverage` calls it.
+"""Branch coverage of each library module by its own tests. `make own-coverage` calls it.
 
-Coverage by whatever test happens to pass through says little. A module's own tests are `test_<module>*.py`; what is
-not tested under its own name is named below.
+A module's own tests are `test_<module>*.py`, or those listed below.
 """
 
 from __future__ import annotations
@@ -13,10 +12,10 @@ from pathlib import Path
 
 LIBRARY = Path("app/kizuna")
 TESTS = Path("tests/kizuna")
-#: Covered by tests on fakes of a browser, under names of their own.
+#: Covered by tests with fakes of a browser, under other names.
 BROWSER = LIBRARY / "browser"
-#: Modules whose tests stand under another name: what they do shows through that face only.
-FACES = {
+#: Module -> its tests, where they have another name.
+OTHER_TESTS = {
     "connection": ("test_connection*.py", "test_rollover.py"),
     "state": ("test_connection.py",),
     "rollover": ("test_rollover.py",),
@@ -31,13 +30,13 @@ FACES = {
 
 
 def own_tests(module: str) -> list[str]:
-    """The test files of ``module``."""
-    patterns = FACES.get(module, (f"test_{module}*.py",))
+    """Return the test files of a module."""
+    patterns = OTHER_TESTS.get(module, (f"test_{module}*.py",))
     return sorted({str(path) for pattern in patterns for path in TESTS.rglob(pattern)})
 
 
 def missed(source: Path, data: Path) -> str:
-    """What of the module ``source`` its own tests do not reach, in coverage's words; empty for nothing."""
+    """Return what a module's own tests do not cover, as coverage reports it; empty if they cover all."""
     tests = own_tests(source.stem)
     if not tests:
         return "no tests of its own"
@@ -64,7 +63,7 @@ def missed(source: Path, data: Path) -> str:
 
 
 def main() -> int:
-    """Print one line a module; 1 if any of them is not covered by its own tests."""
+    """Print a line for each module, and return 1 if one is not covered by its own tests."""
     incomplete = 0
     with tempfile.TemporaryDirectory() as folder:
         for source in sorted(path for path in LIBRARY.rglob("*.py") if BROWSER not in path.parents):

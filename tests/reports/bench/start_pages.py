@@ -14,7 +14,7 @@ from typing import NamedTuple
 from tests.support.fault_proxy import FaultProxy
 from tests.support.server import ROOT, KizunaServer
 from tools.build.assets import BEST, QUICK, compress
-from tools.build.site import Order, build
+from tools.build.site import BuildOptions, build
 
 REACT = Path(__file__).with_name("react")
 NODE = Path(sys.executable).parent / "node"
@@ -59,7 +59,7 @@ def lay_out(folder: Path, *, quick: bool) -> dict[str, Path]:
     """Build every page, compressed equally well; returns host -> its folder."""
     quality = QUICK if quick else BEST
     site, stock, react = DIST / "bench-site", folder / "stock", folder / "react"
-    build(Order(root=ROOT, site=site, config=ROOT / "static" / "config.json", quality=quality))
+    build(BuildOptions(root=ROOT, site=site, config=ROOT / "static" / "config.json", quality=quality))
     stock_page(stock)
     react.mkdir()
     done = subprocess.run([NODE, REACT / "build.cjs", react], capture_output=True, text=True, check=False)

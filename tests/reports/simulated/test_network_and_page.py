@@ -68,7 +68,7 @@ def opened(simulation: Simulation, network: Network) -> tuple[Socket, SocketReco
     return socket, recorder
 
 
-def test_things_happen_in_order_and_those_of_one_moment_in_the_order_of_asking(simulation: Simulation):
+def test_callbacks_run_in_order_of_time_then_of_request(simulation: Simulation):
     happened: list[str] = []
     for when, name in ((2, "c"), (1, "a"), (1, "b"), (9, "too late")):
         simulation.at(when, partial(happened.append, name))
@@ -230,7 +230,7 @@ class TestPage:
         simulation.run(until=9)
         assert told == [(Timer.RETRY, 5)]
 
-    def test_hidden_timers_run_once_a_second_and_after_five_minutes_once_a_minute(
+    def test_hidden_timers_run_each_second_and_later_each_minute(
         self, simulation: Simulation, page: BrowserPage, told
     ):
         page.hide()

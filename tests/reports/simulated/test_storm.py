@@ -52,7 +52,7 @@ def test_who_never_gives_up_gets_everyone_back(name: str):
     assert len(storm_of(name).back_at) == CLIENTS
 
 
-def test_the_gateway_lets_in_no_more_than_it_can_and_nobody_while_it_is_away():
+def test_the_gateway_keeps_its_limit_and_refuses_all_while_down():
     result = storm_of(CHAT, outage=20.0)
     assert min(result.back_at) >= 20
     per_second = [int(at) for at in result.back_at]
