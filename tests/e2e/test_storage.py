@@ -15,7 +15,7 @@ from tests.support.server import ROOT, KizunaServer
 from tests.support.waiting import eventually
 from tools.setup.browsers import Browsers
 
-CONTRACT = (ROOT / "tests" / "kizuna" / "storage_contract.py").read_text(encoding="utf-8")
+CONTRACT = (ROOT / "tests" / "kizuna" / "delivery" / "storage_contract.py").read_text(encoding="utf-8")
 
 #: Bytes that Chromium gives to the pages of this file.
 ROOM = 3_000_000
