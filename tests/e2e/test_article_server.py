@@ -1,4 +1,4 @@
-"""The page with the article's own server, which broadcasts, and says nothing else."""
+"""The page with the article's server, which broadcasts and sends nothing else."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def couple(chromium: Browser, article: ArticleServer) -> Iterator[list[UserPage]
 
 @pytest.fixture(autouse=True)
 def watched(request: pytest.FixtureRequest, couple: list[UserPage], article: ArticleServer) -> Iterator[None]:
-    """Everybody is connected at the beginning, and has done nothing wrong unseen by the end."""
+    """Everybody is connected at the beginning, and without problems at the end."""
     article.typed = True
     for person in couple:
         person.come_back()

@@ -1,4 +1,4 @@
-"""A test that failed leaves one folder with everything that was on its pages, and says where."""
+"""A failed test leaves one folder with the artifacts of its pages, and names it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Frames that no server should send: survived, and reported."""
+"""Malformed frames are survived and reported."""
 
 from __future__ import annotations
 

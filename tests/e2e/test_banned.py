@@ -1,4 +1,4 @@
-"""A person whom the operator bans, in the middle of a conversation."""
+"""A person whom the operator bans during a conversation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The built page: it starts from its snapshot, or the ordinary way with the reason kept; from any host and path."""
+"""The built page: its two ways to start, on any host and path."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ except Exception as error:
 told
 """
 
-#: The page gets its processor for a fifth of the time, as on a busy machine.
+#: The page has its processor for a fifth of the time, as on a busy machine.
 IS_HELD_UP = """
 setInterval(() => { for (const end = performance.now() + 80; performance.now() < end;); }, 20);
 """
@@ -81,12 +81,12 @@ def visit(request: pytest.FixtureRequest, chromium: Browser, tmp_path: Path) -> 
 
 @pytest.fixture
 def copy(site: Path, tmp_path: Path) -> Copy:
-    """A copy of the site, to be broken."""
+    """A copy of the site, which a test may change."""
     return Copy(site, tmp_path / "copy")
 
 
 def started(person: UserPage) -> tuple[str | None, str | None]:
-    """Which way Python was started, and why that way; the timeline says the same."""
+    """Return how Python was started, and why; the timeline agrees."""
     told = person.root.get_attribute("data-start"), person.root.get_attribute("data-start-reason")
     marks = person.page.evaluate("performance.getEntriesByName('python').map(({ detail }) => detail)")
     assert marks == [{"way": told[0], "reason": told[1]}]
@@ -94,13 +94,13 @@ def started(person: UserPage) -> tuple[str | None, str | None]:
 
 
 def as_sent(path: Path) -> int:
-    """The bytes that travel: compressed, where that is smaller."""
+    """Return the bytes that are sent: compressed, where that is smaller."""
     compressed = path.with_name(f"{path.name}.br")
     return (compressed if compressed.exists() else path).stat().st_size
 
 
 def chats(person: UserPage, server: KizunaServer, room: str = ROOM) -> None:
-    """The page does what it is for."""
+    """Assert that the page can chat."""
     person.join()
     with Peer(server, room) as peer:
         person.say("from the built page")
@@ -112,13 +112,13 @@ def chats(person: UserPage, server: KizunaServer, room: str = ROOM) -> None:
 
 @pytest.fixture(scope="module", params=["snapshot", "ordinary"])
 def way(request: pytest.FixtureRequest) -> str:
-    """How a page is told to start by its address."""
+    """Return the query that makes a page start this way."""
     return str(request.param)
 
 
 @pytest.fixture(scope="module")
 def page(chromium: Browser, server: KizunaServer, way: str) -> Iterator[UserPage]:
-    """Somebody whose page has started this way, though the browser by itself would have chosen the other one."""
+    """Yield a person whose page has started this way, whatever the browser would have chosen."""
     shared_pages = SharedPages(chromium, server)
     person = shared_pages.new_person("Paige")
     if way == "snapshot":

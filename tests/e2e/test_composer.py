@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, expect
 from tests.support.user_page import UserPage
 from tests.support.waiting import eventually
 
-#: What Control+C puts into the clipboard, once.
+#: Sets what Control+C copies, once.
 COPY = """(text) => document.addEventListener("copy", (event) => {
     event.clipboardData.setData("text/plain", text);
     event.preventDefault();
@@ -25,7 +25,7 @@ PASTE_PICTURE = """(field) => {
     return field.dispatchEvent(new ClipboardEvent("paste", options));
 }"""
 
-#: Enter, and at once, before anything can be kept, an input method begins with the next message.
+#: Enter, and at once an input method begins the next message, before anything can be stored.
 ENTER_AND_COMPOSE = """(field) => {
     const enter = {key: "Enter", keyCode: 13, bubbles: true, cancelable: true};
     field.dispatchEvent(new KeyboardEvent("keydown", enter));
@@ -37,7 +37,7 @@ ENTER_AND_COMPOSE = """(field) => {
 
 
 def compose(person: UserPage, text: str) -> None:
-    """An input method begins to write this."""
+    """Let an input method begin to write this."""
     person.message_box.focus()
     end = {"selectionStart": len(text), "selectionEnd": len(text)}
     person.cdp.send("Input.imeSetComposition", {"text": text, **end})
@@ -45,7 +45,7 @@ def compose(person: UserPage, text: str) -> None:
 
 
 def drop(person: UserPage, place: Locator, **data: Any) -> None:
-    """Drag this from another program to a place of the page, and let it go there."""
+    """Drag and drop this from another program to a place of the page."""
     box = place.bounding_box()
     assert box is not None
     at = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
@@ -103,7 +103,7 @@ def test_the_enter_that_ends_an_ime_composition_does_not_send(ada: UserPage) -> 
 
 
 def test_a_composition_that_is_never_said_to_end_keeps_no_message_back(ada: UserPage, room: str) -> None:
-    """Chromium tells no end where the field is written to, as a change of room does."""
+    """Chromium sends no end event if a script changes the field, as a change of room does."""
     ada.enter(f"{room}-other")
     compose(ada, "かな")
     ada.enter(room)

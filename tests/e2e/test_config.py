@@ -1,4 +1,4 @@
-"""static/config.json decides where the page connects; nothing in the page's address does."""
+"""static/config.json alone decides where the page connects, and nothing in its address."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.fault_proxy import FaultProxy
 from tests.support.server import KizunaServer
 from tests.support.user_page import UserPage
 
-#: What the page must name -> what the host of the page serves. More that is wrong inside: tests/chat/test_config.py.
+#: What the page must name -> what its host serves. More errors: tests/chat/test_config.py.
 BROKEN: dict[str, Callable[[Route], None]] = {
     "404": lambda route: route.fulfill(status=404, body="Not Found"),
     "JSON": lambda route: route.fulfill(body="{ this is not JSON", content_type="application/json"),
@@ -56,7 +56,7 @@ def test_the_address_of_the_page_cannot_send_a_token_elsewhere(
 
 
 def wishes_for(ws: str, token: str) -> dict[str, str]:
-    """Names under which pages take such things from their address."""
+    """Names of parameters that other pages read from their address."""
     return {
         "webSocketUrl": ws,
         "websocketUrl": ws,

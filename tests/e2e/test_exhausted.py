@@ -1,4 +1,4 @@
-"""Five retries, then one visible error, until somebody says: try now."""
+"""Five retries, then one visible error until somebody presses "Try now"."""
 
 from __future__ import annotations
 
@@ -54,5 +54,5 @@ def attempts_of(person: UserPage) -> int:
 
 
 def error_on(person: UserPage) -> Locator:
-    """The words of exhaustion, where a person sees them."""
+    """Return the visible message about exhaustion."""
     return person.page.get_by_text("The server cannot be reached", exact=True).filter(visible=True)

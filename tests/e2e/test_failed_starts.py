@@ -1,4 +1,4 @@
-"""A page that cannot start says so in words, and what to do about it."""
+"""A page that cannot start says why, and what to do."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from tests.support.server import KizunaServer
 from tests.support.shared_pages import SharedPages
 from tests.support.user_page import UserPage
 
-#: In milliseconds: what a person is to wait at most.
+#: Milliseconds until the message must be visible.
 SOON = 10_000
-#: Ends what the styles wait for, and tells how long each would have taken, in milliseconds.
+#: Ends the animations by which CSS waits, and returns the duration of each in milliseconds.
 LET_ALL_WAITING_END = """() => document.getAnimations()
     .filter(({ animationName }) => animationName === "appear" || animationName === "vanish")
     .map((animation) => (animation.finish(), animation.effect.getComputedTiming().endTime))"""
@@ -32,7 +32,7 @@ def not_found(route: Route) -> None:
 def newcomer(
     request: pytest.FixtureRequest, chromium: Browser, source_server: KizunaServer
 ) -> Iterator[UserPage]:
-    """Opens the source tree's page, whose parts have names."""
+    """A person who will open the source tree's page, whose files have their own names."""
     shared_pages = SharedPages(chromium, source_server)
     newcomer = shared_pages.new_person("Newcomer")
     with present(request, [newcomer], source_server):
@@ -41,14 +41,14 @@ def newcomer(
 
 
 def expect_failure(person: UserPage, words: str, detail: str) -> None:
-    """The page says this, and offers to load it again."""
+    """Assert that the page shows this message and offers a reload."""
     alert = person.page.get_by_role("alert").filter(visible=True)
     expect(alert).to_contain_text(words)
     expect(alert).to_contain_text(detail)
     expect(person.page.get_by_role("link", name="Reload")).to_be_visible()
 
 
-#: What can be missing, and what Pyodide itself complains of then, sooner or later than the page.
+#: File that may be missing -> Pyodide's own error.
 PARTS = {
     "pyodide.asm.wasm": "uncaught error",
     "python_stdlib.zip": r"console error: (Error|Fatal Python|Python runtime|ModuleNotFound|Current thread|  <no Py|$)",

@@ -1,4 +1,4 @@
-"""What extensions, hosts and observers do wrong in the page is not the page's failure."""
+"""Errors of extensions, hosts and observers in the page are no failure of the page."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ const failing = setInterval(() => {
     if (document.documentElement.dataset.page === "live") clearInterval(failing);
 }, 50);
 """
-#: A mistake of the page itself, which stops nothing.
+#: An error of the page itself, which stops nothing.
 OWN_ERROR = """
 const failing = setInterval(() => { // until the page has begun to listen
     dispatchEvent(new ErrorEvent("error", { message: "ours", filename: location.href, error: new Error("ours") }));
     if (document.documentElement.dataset.page === "failed") clearInterval(failing);
 }, 50);
 """
-#: As some hosts put it into every page; the page's own rules refuse it.
+#: A script that some hosts put into every page; the page's policy blocks it.
 BEACON = '<script defer src="https://static.cloudflareinsights.com/beacon.min.js"></script></body>'
 
 
@@ -56,7 +56,7 @@ BEACON = '<script defer src="https://static.cloudflareinsights.com/beacon.min.js
 def visit(
     request: pytest.FixtureRequest, chromium: Browser, site: Path, folder: Path, script: str
 ) -> Iterator[UserPage]:
-    """Somebody whose page is about to be opened for the first time; whatever it complains of is allowed."""
+    """A person whose page is not open yet; all its problems are allowed."""
     with KizunaServer(folder / "kizuna.sqlite3", ROOT=str(site), RATE_LIMIT="0") as server:
         shared_pages = SharedPages(chromium, server)
         ada = shared_pages.new_person("Ada", keeps=True)

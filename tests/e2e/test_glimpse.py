@@ -1,4 +1,4 @@
-"""Before Python runs, a page that was here before shows the room and its last messages as they were."""
+"""Before Python runs, a page that was open before shows the room and its last messages from the cache."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MARKUP = "<img src=x onerror=\"document.title='hacked'\"><b>bold</b>"
 
 @pytest.fixture
 def newcomer(new_person: Callable[..., UserPage], room: str) -> UserPage:
-    """Has said something in the room, and heard something."""
+    """A person who has sent and received a message in the room."""
     newcomer = new_person("Newcomer")
     newcomer.open(room)
     newcomer.join()
@@ -32,7 +32,7 @@ def glimpse(person: UserPage) -> Locator:
 
 
 def hold_python_back(person: UserPage) -> Callable[[], None]:
-    """From now on Python does not arrive, until the result is called."""
+    """Hold back Python until the returned function is called."""
     waiting: list[Route] = []
     person.page.route("**/pyodide.asm.wasm", lambda route: waiting.append(route))
 

@@ -1,4 +1,4 @@
-"""A heartbeat while the link is open, and what it is for: links that are dead without saying so."""
+"""The heartbeat of an open link, which finds silently dead ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.waiting import eventually
 
 
 def frames_of(person: UserPage, kind: str) -> list[dict[str, Any]]:
-    """The pings that the page has sent, or the pongs that came."""
+    """Return the pings that the page has sent, or the pongs that it has received."""
     person.page.title()  # lets events arrive
     frames = [json.loads(text) for text in (*person.watch.frames_sent, *person.watch.frames_received)]
     return [frame for frame in frames if kind in (frame.get("action"), frame.get("type"))]
@@ -53,7 +53,7 @@ def test_a_silently_dead_link_is_replaced_and_nothing_is_lost(quinn: UserPage, p
     assert peer.heard.count("into the void") == 1
     assert quinn.sockets_alive() == 1
     quinn.watch.allow_network_trouble()
-    quinn.network.reset()  # the dead one too, for the test after this
+    quinn.network.reset()  # the dead link too, before the next test
 
 
 def test_a_message_whose_ack_was_lost_is_not_duplicated(quinn: UserPage, peer: Peer) -> None:
@@ -61,7 +61,7 @@ def test_a_message_whose_ack_was_lost_is_not_duplicated(quinn: UserPage, peer: P
     quinn.network.strand(Way.DOWN, only_websockets=True)
     quinn.say("heard, but not confirmed")
     peer.wait_to_hear("heard, but not confirmed")
-    # Words may travel faster than they are drawn.
+    # Messages may arrive faster than they are drawn.
     quinn.wait_for_text("heard, but not confirmed", state="sending")
     quinn.network.reset(only_websockets=True)
     quinn.wait_for_text("heard, but not confirmed", state="sent")

@@ -1,4 +1,4 @@
-"""What outlives a page: what was said, and what waits to be said. And what does not: anything, after signing out."""
+"""Stored messages, sent and pending, survive a page; after leaving nothing does."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.waiting import eventually
 
 NewPerson = Callable[..., UserPage]
 
-#: Only ours: Pyodide has a database of its own, and does not start without it.
+#: Only the chat's database: Pyodide has its own, and does not start without it.
 FORBID_DATABASE = """{
     const open = IDBFactory.prototype.open;
     IDBFactory.prototype.open = function (name, ...rest) {
@@ -114,7 +114,7 @@ def test_a_message_deleted_before_its_answer_says_that_it_may_have_arrived(ada: 
         ada.article("better not").get_by_role("button", name="Delete").click()
         expect(ada.article("better not")).to_have_count(0)
         expect(ada.page.get_by_text("it may have arrived")).to_be_visible()
-    ada.wait_for_text("better not", state="sent")  # and so it had
+    ada.wait_for_text("better not", state="sent")  # it was sent already
 
 
 def test_all_that_failed_is_sent_again_in_the_order_typed(ada: UserPage, peer: Peer) -> None:

@@ -1,4 +1,4 @@
-"""The leak gate, a thousand times; and that it notices each kind of leak."""
+"""The leak check over a thousand reconnects, and proof that it finds each kind of leak."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from tests.support.peer import Peer
 from tests.support.server import KizunaServer
 from tests.support.shared_pages import SharedPages
 
-#: Reconnects that leak on purpose.
+#: The number of reconnects that leak on purpose.
 LEAKING = 3
 
-#: From now on each new link leaves something of each kind behind.
+#: Makes each new link leak something of each kind.
 LEAK = """() => {
     const kept = window.kept = [];
     window.WebSocket = new Proxy(WebSocket, {construct(target, given, newTarget) {

@@ -1,4 +1,4 @@
-"""Who leaves on purpose stays away, and who never came is not there: no socket, no request, no heartbeat."""
+"""After leaving, and before joining, a page has no socket, no request and no heartbeat."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_leaving_closes_the_connection_for_good_until_join(quinn: UserPage, peer
 
 
 def assert_stays_away(person: UserPage) -> None:
-    """Neither time nor what wakes other pages brings this one back."""
+    """Neither time nor browser events make the page reconnect."""
     asleep = person.status
     assert asleep in ("closed", "idle")
     seen, asked, sent = person.network.counts.websockets, attempts_of(person), len(person.watch.frames_sent)

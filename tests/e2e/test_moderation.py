@@ -1,4 +1,4 @@
-"""An operator deletes a message: it goes from a page that shows it, and from what the browser keeps."""
+"""A message that an operator deletes disappears from the page and from the browser's storage."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.user_page import UserPage
 from tests.support.waiting import eventually
 
 SECRET = "nobody should read this"
-#: All that the page keeps: of the rooms, and for the next first paint.
+#: Returns all that the page stores of rooms, and for the next first paint.
 KEPT = """() => new Promise((resolve, reject) => {
     const seen = [JSON.stringify({...localStorage})];
     indexedDB.databases().then((all) => Promise.all(all.map(({name}) => new Promise((done, fail) => {

@@ -1,4 +1,4 @@
-"""The page in Firefox and in WebKit: join, send, receive, and get over the server's restart; the built page too."""
+"""The page in Firefox and WebKit: joining, sending, receiving, and a restart of the server."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ def test_webkit_starts_the_built_page_from_a_host_that_compresses_nothing(
 
 @pytest.mark.deep
 def test_webkit_shows_the_start_page_while_the_runtime_loads(installed: Browsers, site: Path) -> None:
-    """WebKit lets a module be used before what it awaits is there (its bug 242740): it must await nothing."""
+    """WebKit lets a module be used before its top-level await ends (bug 242740), so it must not await."""
     with (
         StaticHost(site) as host,
         webkit(installed, waits=False) as browser,
@@ -186,5 +186,5 @@ def test_webkit_shows_the_start_page_while_the_runtime_loads(installed: Browsers
         willow = WebKitPage(browser, host.url.removesuffix("/"), "Willow")
         with host.holding("/pyodide.mjs"):
             willow.begin_to_open("built", "&start=snapshot")
-            willow.wait_for_words("download")  # PyScript is through with the module that starts Python
+            willow.wait_for_words("download")  # PyScript has finished the module that starts Python
         willow.wait_until_started()

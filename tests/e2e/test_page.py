@@ -1,4 +1,4 @@
-"""The page as a whole: its rules for content, its two languages, its looks."""
+"""The page as a whole: its content policy, languages and layout."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DESKTOP: ViewportSize = {"width": 1280, "height": 720}
 
 
 def test_the_rules_for_content_allow_nothing_unsafe(server: KizunaServer) -> None:
-    """That the page keeps to them is watched in every test: a violation is an error in the console."""
+    """Every test checks that the page obeys its policy: a violation is an error in the console."""
     with urllib.request.urlopen(server.url, timeout=PATIENCE) as answer:
         policy = answer.headers["Content-Security-Policy"]
     rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";") if rule.strip())

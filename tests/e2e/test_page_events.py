@@ -1,4 +1,4 @@
-"""What a browser tells a page, and what it does to one without a word: in a browser that really does it."""
+"""A browser's page events: hidden, frozen, cached and offline pages in a Chromium that really does this."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ RESTLESS = {
     "sleepGap": 300,
 }
 
-#: A page of another site.
+#: A document of another site.
 ELSEWHERE = "data:text/html,elsewhere"
 
 WATCH_EVENTS = """() => {
@@ -60,7 +60,7 @@ WATCH_EVENTS = """() => {
         types.forEach((type) => target.addEventListener(type, note, {signal: stop.signal}));
 }"""
 
-#: navigator.onLine as it is where a virtual machine or a VPN confuses the browser.
+#: Sets navigator.onLine wrongly, as a virtual machine or a VPN does.
 LIE_ABOUT_THE_NETWORK = """(onLine) => {
     Object.defineProperty(navigator, "onLine", {configurable: true, get: () => onLine});
     window.dispatchEvent(new Event(onLine ? "online" : "offline"));
@@ -82,7 +82,7 @@ def window(chromium_that_hides: BrowserContext, server: KizunaServer) -> Iterato
 def steady(
     request: pytest.FixtureRequest, window: Window, server: KizunaServer, room: str
 ) -> Iterator[UserPage]:
-    """Has a connection that does nothing by itself (STEADY)."""
+    """A person whose connection does nothing by itself (STEADY)."""
     yield from watched(request, window, server, lambda: window.member(room, STEADY))
 
 
@@ -90,7 +90,7 @@ def steady(
 def restless(
     request: pytest.FixtureRequest, window: Window, server: KizunaServer, room: str
 ) -> Iterator[UserPage]:
-    """Has a connection that does everything soon (RESTLESS)."""
+    """A person whose connection has very short times (RESTLESS)."""
     yield from watched(request, window, server, lambda: window.member(room, RESTLESS))
 
 
@@ -98,7 +98,7 @@ def restless(
 def somebody(
     request: pytest.FixtureRequest, window: Window, server: KizunaServer, room: str
 ) -> Iterator[UserPage]:
-    """Has the connection of whoever was here before."""
+    """A person with the options of the test before."""
     yield from watched(request, window, server, lambda: window.member(room))
 
 
@@ -106,14 +106,14 @@ def somebody(
 def newcomer(
     request: pytest.FixtureRequest, window: Window, server: KizunaServer, room: str
 ) -> Iterator[UserPage]:
-    """Has opened the page, and no more."""
+    """A person who has opened the page and not joined."""
     yield from watched(request, window, server, lambda: window.newcomer(room, STEADY))
 
 
 def watched(
     request: pytest.FixtureRequest, window: Window, server: KizunaServer, come: Callable[[], UserPage]
 ) -> Iterator[UserPage]:
-    """Whoever comes, while a test lasts; after one that failed somebody new has the tab."""
+    """Yield a watched person; after a failed test the tab is replaced."""
     is_here = False
     try:
         person = come()
@@ -126,24 +126,24 @@ def watched(
 
 
 def watch_events(person: UserPage) -> None:
-    """From now on note what the browser tells the page."""
+    """Record the browser's events from now on."""
     person.page.evaluate(WATCH_EVENTS)
 
 
 def events_of(person: UserPage) -> list[str]:
-    """What the browser has told since."""
+    """Return the recorded events."""
     return list(person.page.evaluate("() => window.pageEvents.seen"))
 
 
 def words_in_order(peer: Peer) -> list[str]:
-    """What was said in the room, by the server's numbers: side by side, broadcasts may overtake each other."""
+    """Return the messages of the room by sequence number, since broadcasts may overtake each other."""
     batches = [message for frame in peer.frames if isinstance(frame, Batch) for message in frame.messages]
     live = [frame for frame in peer.frames if isinstance(frame, Message)]
     return [message.content for message in sorted([*batches, *live], key=lambda message: message.seq or 0)]
 
 
 def drop(person: UserPage) -> None:
-    """Let the connection break, and the page notice."""
+    """Break the connection, and wait until the page notices."""
     person.watch.allow_network_trouble()
     person.network.reset(only_websockets=True)
     eventually(lambda: person.status == "waiting", what="the drop noticed")
@@ -165,7 +165,7 @@ def test_a_link_lost_in_a_hidden_tab_is_restored_when_shown(steady: UserPage, pe
     peer.say("while it was hidden")
     before = steady.network.counts.websockets
     steady.show()
-    steady.wait_for_status("connected")  # by itself it would try after minutes
+    steady.wait_for_status("connected")  # its own retry would come after minutes
     steady.wait_for_texts("while it was hidden")
     assert (steady.network.counts.websockets, steady.sockets_alive()) == (before + 1, 1)
 
@@ -229,7 +229,7 @@ def test_the_back_forward_cache_gives_the_page_back_and_nothing_is_lost(steady: 
 
 
 def ticks_heard_by(person: UserPage) -> int:
-    """How often a worker of the page has told it something."""
+    """Return how many messages the page's workers have sent."""
     return int(person.page.evaluate("() => window.ticksHeard"))
 
 
@@ -260,7 +260,7 @@ def test_a_second_event_does_not_restart_an_attempt(steady: UserPage) -> None:
 
 
 def lose_everything(person: UserPage) -> None:
-    """Hidden, then without a connection, then without a network, then frozen."""
+    """Hide the page, break its link, set it offline and freeze it."""
     person.hide()
     drop(person)
     watch_events(person)
@@ -280,14 +280,14 @@ def test_a_link_that_died_during_sleep_is_replaced_within_a_probe(
     statuses, before = steady.watch_status(), steady.network.counts.websockets
     assert steady.network.strand(only_websockets=True) == 1
     peer.say("in the night")
-    window.sleep(4.5)  # one and a half times the gap that is taken for sleep
+    window.sleep(4.5)  # 1.5 times the threshold of sleep
     steady.network.wait_until(lambda seen: seen.websockets == before + 1)
     steady.wait_until_in()
     steady.wait_for_texts("in the night")
     assert statuses() == ["connected", "suspect", "connecting", "connected"]
     assert events_of(steady) == [], "a hint of the browser's: nothing was proven"
     assert steady.sockets_alive() == 1
-    drop(steady)  # and the dead one, before the next test
+    drop(steady)  # the dead link too, before the next test
 
 
 # --- the offline flag ---
@@ -399,7 +399,7 @@ def test_links_are_replaced_unnoticed_while_two_people_talk(restless: UserPage, 
 
 
 def wait_for_departure(person: UserPage, peer: Peer) -> None:
-    """The server has seen the close, and tells the others that the person is gone; silence it would give minutes."""
+    """Wait until the server has seen the close and tells the others; after silence it would wait for minutes."""
     person.network.wait_until(lambda seen: seen.open_websockets == 0)
     peer.wait_for(Presence, lambda presence: person.name in presence.left)
 

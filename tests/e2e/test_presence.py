@@ -1,4 +1,4 @@
-"""Who else is here, and who is writing."""
+"""Presence and typing on the page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.user_page import UserPage
 
 
 def is_writing(name: str) -> re.Pattern[str]:
-    """The words, with the name kept apart from their direction."""
+    """Return the text with the name in its direction marks."""
     return re.compile(rf"^\s*\u2068{re.escape(name)}\u2069 is writing…$")
 
 

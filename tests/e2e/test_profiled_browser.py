@@ -1,4 +1,4 @@
-"""A browser that samples what memory is allocated for, as some do that are drawn by lot, runs Python like any other."""
+"""A Chromium with heap sampling, which some browsers have by a random choice, runs Python too."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ FAULTS_ON_PAPER = """(log) => {
 
 @pytest.fixture(scope="module")
 def greta(chromium: Browser, server: KizunaServer) -> Iterator[UserPage]:
-    """Reads English in a browser that is set up for Germany."""
+    """A person who reads English in a browser set to German."""
     shared_pages = SharedPages(chromium, server)
     greta = shared_pages.new_person("Greta", locale="de-DE")
     greta.page.add_init_script(COUNT_ASKING)
@@ -70,7 +70,7 @@ def greta(chromium: Browser, server: KizunaServer) -> Iterator[UserPage]:
 
 
 def share_that_stands_out(person: UserPage, words: Locator) -> float:
-    """How much of the place of these words is words."""
+    """Return the share of a text's area that stands out."""
     words.wait_for()
     picture = person.page.screenshot(clip=words.evaluate(BOX_OF_WORDS), animations="disabled")
     return float(person.page.evaluate(SHARE_THAT_STANDS_OUT, base64.b64encode(picture).decode()))

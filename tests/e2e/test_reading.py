@@ -1,4 +1,4 @@
-"""Reading: the place in the list, and the focus."""
+"""Reading: the scroll position and the focus."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from tests.support.waiting import eventually
 
 WORDS = "some words that are long enough to need more lines where the page is narrow, as it is on a phone"
 
-#: How far from the window's top a message stands.
+#: A message's distance from the window's top.
 Y = "(article) => article.getBoundingClientRect().top"
 
-#: The first message that begins in sight: what it says.
+#: The text of the first message whose top is visible.
 FIRST_IN_SIGHT = """(log) => [...log.querySelectorAll("article")]
     .find((article) => article.getBoundingClientRect().top >= log.getBoundingClientRect().top)
     .querySelector('[data-part="content"]').textContent"""
 
-#: The page was laid out and drawn anew.
+#: Resolves after the next layout and paint.
 DRAWN = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 NOTICE = """(field) => {
@@ -30,7 +30,7 @@ NOTICE = """(field) => {
 
 
 def read_back(ada: UserPage, peer: Peer) -> None:
-    """Be somewhere in the middle of sixty messages."""
+    """Scroll to the middle of sixty messages."""
     peer.say(*(f"{number}: {WORDS}" for number in range(60)))
     ada.wait_for_text(f"59: {WORDS}")
     ada.log.evaluate("(log) => { log.scrollTop = log.scrollHeight / 2; }")

@@ -1,4 +1,4 @@
-"""Several rooms at once: what is said elsewhere is counted, and is there when one goes to look."""
+"""Several rooms at once: messages of other rooms are counted, and shown on entering."""
 
 from __future__ import annotations
 

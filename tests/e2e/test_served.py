@@ -1,4 +1,4 @@
-"""Under a path, beside another copy, behind a sign-in gate, and with a firewall in between now and then."""
+"""The page under a path, beside another copy, behind a sign-in gate, and with a firewall."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ARE_KEPT = """async (paths) => {
 
 
 class Gate:
-    """Responsible for letting nothing through, neither page nor WebSocket, without a password or a cookie."""
+    """A proxy that lets neither page nor WebSocket through without a password or a cookie."""
 
     def __init__(self, app: ASGIApp, kind: str) -> None:
         self._app = app
@@ -66,7 +66,7 @@ class Gate:
 
 @contextlib.contextmanager
 def served(site: Path, folder: Path, *paths: str, gate: str = "") -> Iterator[str]:
-    """Where whole servers are, each under a path of one origin and with data of its own, perhaps behind a gate."""
+    """Servers under paths of one origin, each with its own data, perhaps behind a gate."""
     servers = {
         path: create_app(Options(data=folder / path / "kizuna.sqlite3", root=site, rate_limit=0))
         for path in paths

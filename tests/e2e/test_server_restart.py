@@ -1,4 +1,4 @@
-"""The server goes away and comes back: nobody loses a word, and everybody is told what happens."""
+"""A restart of the server: no message is lost, and the page shows what happens."""
 
 from __future__ import annotations
 

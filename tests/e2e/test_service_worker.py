@@ -1,4 +1,4 @@
-"""The service worker of the built page: visits without a network, new versions, and what it never keeps."""
+"""The built page's service worker: starts without a network, new versions, and what it never caches."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ CACHES = """async () => {
         found[name] = (await (await caches.open(name)).keys()).map(({ url }) => new URL(url).pathname);
     return found;
 }"""
-#: How often the words stand in anything that is kept: addresses, headers, contents.
+#: Counts texts in everything that is cached: addresses, headers, contents.
 COUNT_IN_CACHES = """async (words) => {
     let count = 0;
     for (const name of await caches.keys()) {
@@ -48,7 +48,7 @@ COUNT_IN_CACHES = """async (words) => {
     }
     return count;
 }"""
-#: Whether a newer worker is there and waits, once the browser has looked for one. Chromium also looks by itself.
+#: Returns whether a newer worker waits, after an update check. Chromium also checks by itself.
 LOOK_FOR_UPDATE = """async () => {
     const registration = await navigator.serviceWorker.getRegistration();
     await registration.update();
@@ -57,7 +57,7 @@ LOOK_FOR_UPDATE = """async () => {
     return Boolean(registration.waiting);
 }"""
 IS_KEPT = "async () => Boolean(await navigator.serviceWorker.getRegistration())"
-#: What the worker has noted of refusals, it noted two days earlier; returns how many there were.
+#: Moves the worker's notes of failed updates two days into the past; returns their number.
 TWO_DAYS_PASS = """async () => {
     let count = 0;
     for (const name of await caches.keys()) {
@@ -85,7 +85,7 @@ Visit = Callable[..., AbstractContextManager[tuple[UserPage, KizunaServer]]]
 
 
 class Host:
-    """Responsible for a site that gets new versions while pages are open."""
+    """A host whose site gets new versions while pages are open."""
 
     def __init__(self, site: Path, folder: Path) -> None:
         self._copy = Copy(site, folder)
@@ -94,11 +94,11 @@ class Host:
 
     @property
     def version(self) -> str:
-        """As the page names it."""
+        """The version that the page names."""
         return str(self._copy.files["version"])
 
     def publish(self, styles: str) -> None:
-        """A version that is like this one but for its stylesheet, which is not there any more."""
+        """Publish a version with another stylesheet, and remove the old one."""
         old, self.styles = self.styles, re.sub(r"\.\w{10}\.", f".{'f' * 10}.", self.styles)
         version, digest = self.version, hashlib.sha256((self.site / old).read_bytes()).hexdigest()
         self._copy.remove(old)
@@ -111,7 +111,7 @@ class Host:
         self._change(changes, "index.html", "service-worker.js")
 
     def move_the_server(self, url: str) -> None:
-        """Say in config.json where the server is now, and in the page that it may be asked."""
+        """Name the server's new address in config.json and in the page's policy."""
         self._copy.move_the_server(url)
 
     def _change(self, changes: Mapping[str, str], *names: str) -> None:
@@ -122,11 +122,11 @@ class Host:
             self._copy.replace(name, text.encode())
 
     def replace(self, path: str, content: bytes) -> None:
-        """Serve something else under this name."""
+        """Replace a file."""
         self._copy.replace(path, content)
 
     def remove(self, path: str) -> None:
-        """Serve nothing under this name."""
+        """Remove a file."""
         self._copy.remove(path)
 
     def _styles(self) -> str:
@@ -141,7 +141,7 @@ def host(site: Path, tmp_path: Path) -> Host:
 
 @pytest.fixture
 def visit(request: pytest.FixtureRequest, chromium: Browser, host: Host, tmp_path: Path) -> Visit:
-    """Opens the hosted page in a browser that was never there, and waits until it is kept."""
+    """A person who opens the page in a new browser, and waits until it is cached."""
 
     @contextlib.contextmanager
     def visit(way: str = "snapshot", script: str = "") -> Iterator[tuple[UserPage, KizunaServer]]:
@@ -161,12 +161,12 @@ def visit(request: pytest.FixtureRequest, chromium: Browser, host: Host, tmp_pat
 
 
 def versions_kept(page: Page) -> dict[str, set[str]]:
-    """Version -> the paths in its cache."""
+    """Return version -> the paths in its cache."""
     return {name.split(" ")[-1]: set(paths) for name, paths in page.evaluate(CACHES).items()}
 
 
 def wait_until_kept(page: Page, host: Host, way: str = "snapshot") -> None:
-    """The worker has everything that one way of starting needs."""
+    """Return whether the worker has all files of one way to start."""
     last = {"snapshot": "nothing", "ordinary": "program"}[way]
     wanted = start_file(page, last)
     eventually(
@@ -176,18 +176,18 @@ def wait_until_kept(page: Page, host: Host, way: str = "snapshot") -> None:
 
 
 def start_file(page: Page, name: str) -> str:
-    """What the page in the browser knows of its start."""
+    """Return the page's data about its start files."""
     read = "name => JSON.parse(document.getElementById('start-files').textContent)[name]"
     return str(page.evaluate(read, name))
 
 
 def asked(server: KizunaServer, since: int = 0) -> list[str]:
-    """The paths that the host was asked for, by pages and workers, in the output from ``since`` on."""
+    """Return the paths that were requested since this position of the server's output."""
     return re.findall(r"(?:GET|POST) (\S+) \d+ \d+ ms", server.output[since:])
 
 
 def forget_http_cache(person: UserPage) -> None:
-    """What the browser keeps from now on, it keeps in the worker's caches."""
+    """Let the browser cache nothing outside of the worker's caches."""
     person.cdp.send("Network.clearBrowserCache")
 
 
@@ -356,7 +356,7 @@ def test_a_browser_that_saves_data_is_not_sent_the_snapshot_later(visit: Visit) 
 
 
 def fail_and_reload(person: UserPage) -> None:
-    """Start from something spoilt, which is then given up, and do as the page says."""
+    """Start from a damaged cache, which is then deleted, and reload as the page says."""
     person.page.evaluate(SPOIL_THE_RUNTIME)
     person.watch.allow("uncaught error")
     person.page.reload(wait_until="commit")
@@ -505,7 +505,7 @@ def test_a_host_that_says_the_same_to_every_address_gets_it_shown(visit: Visit, 
 
 
 class OneAnswer:
-    """Responsible for a host that answers everything with one page, as those of single-page applications do."""
+    """A host that answers every request with one page, as hosts of single-page applications do."""
 
     def __init__(self, port: int, page: bytes) -> None:
         class Handler(BaseHTTPRequestHandler):
@@ -533,7 +533,7 @@ class OneAnswer:
 
 
 def nothing_is_left(page: Page) -> bool:
-    """Of the worker and of all that it kept."""
+    """Assert that the worker and its caches are gone."""
     count = (
         "async () => (await navigator.serviceWorker.getRegistrations()).length + (await caches.keys()).length"
     )
@@ -561,7 +561,7 @@ def test_firefox_starts_offline_and_then_shows_the_source_tree(
                 assert way_of(fiona) == "snapshot"
             server.stop()
             with KizunaServer(server.data, server.port, ROOT=str(ROOT)):
-                fiona.watch.allow("uncaught error")  # of the page whose files go while it starts
+                fiona.watch.allow("uncaught error")  # of the page whose files are removed during its start
                 fiona.page.reload(wait_until="commit")
                 expect(fiona.page.locator('script[src="static/boot/python.js"]')).to_be_attached()
                 assert nothing_is_left(fiona.page)

@@ -1,4 +1,4 @@
-"""What people type is text: never markup, never too much for the page, never half a message."""
+"""People's texts are never markup, never too much for the page, and never cut."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_a_message_of_5000_characters_is_shown_whole_and_breaks_no_layout(
 
 
 def fits(person: UserPage) -> bool:
-    """Whether nothing needs scrolling to the side, in the page or in the log."""
+    """Return whether neither the page nor the log scrolls sideways."""
     return bool(
         person.page.evaluate(
             """() => [document.documentElement, document.querySelector('[role="log"]')]

@@ -1,4 +1,4 @@
-"""What stands in the URL of a WebSocket is worthless afterwards, and tokens are renewed while nobody notices."""
+"""The ticket in a WebSocket's URL is used up, and tokens are renewed unnoticed."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from tests.support.shared_pages import SharedPages
 from tests.support.user_page import UserPage
 from tests.support.waiting import eventually
 
-#: Seconds. A renewal begins with a quarter to an eighth of it left, and `ready` may say up to a second too much.
+#: Seconds. A renewal begins with a quarter to an eighth of it left, and `ready` may be up to a second late.
 SHORT_LIFETIME = 16
 #: Seconds within which two renewals of such a token have begun, and a busy machine is done with them.
 TWO_RENEWALS = 2 * SHORT_LIFETIME + 30.0
 
-#: What a server says to which nothing is wrong: no `nack`, no `error`, no `bye`.
+#: The frames of a server without errors: no `nack`, `error` or `bye`.
 GOOD_NEWS = {"ready", "batch", "message", "ack", "pong", "presence", "typing"}
 
 WATCH_STATUS = """() => {
@@ -44,19 +44,19 @@ WATCH_STATUS = """() => {
 
 
 def admission_in(url: str) -> str:
-    """What a WebSocket's URL says."""
+    """Return the query of a WebSocket's URL."""
     (token,) = parse_qs(urlsplit(url).query)["token"]
     return token
 
 
 def asked_for(person: UserPage, path: str) -> int:
-    """How many requests the page has sent there."""
+    """Return how many requests the page has sent to a path."""
     person.page.title()  # lets events arrive
     return sum(urlsplit(url).path == path for url in person.watch.requests)
 
 
 def use_again(url: str, person: UserPage) -> int:
-    """The status of the answer to somebody who has read the URL, and comes as the page came."""
+    """Return the status of a handshake with a URL that was used already."""
     try:
         with connect(url, origin=Origin(person.network.url), proxy=None):
             return 101
@@ -107,7 +107,7 @@ def test_a_page_without_tickets_puts_the_token_in_the_url(
 
 @pytest.fixture
 def short_lived(tmp_path: Path) -> Iterator[KizunaServer]:
-    """A server whose tokens last for seconds."""
+    """A server whose tokens are valid for seconds."""
     data = tmp_path / "kizuna.sqlite3"
     with KizunaServer(data, TOKEN_LIFETIME=str(SHORT_LIFETIME), RATE_LIMIT="0") as server:
         yield server
@@ -117,7 +117,7 @@ def short_lived(tmp_path: Path) -> Iterator[KizunaServer]:
 def talker(
     request: pytest.FixtureRequest, chromium: Browser, short_lived: KizunaServer
 ) -> Iterator[UserPage]:
-    """Somebody on that server."""
+    """A person on that server."""
     shared_pages = SharedPages(chromium, short_lived)
     talker = shared_pages.new_person("Talker")
     try:
@@ -150,7 +150,7 @@ def test_a_token_is_renewed_while_somebody_talks_and_nobody_notices(
 
 
 def talk_over_two_renewals(talker: UserPage, room: str, server: KizunaServer) -> list[str]:
-    """What the person said meanwhile, all of which is stored once and in order."""
+    """Return what the person sent meanwhile, all stored once and in order."""
     talker.open(room)
     talker.join()
     talker.page.evaluate(WATCH_STATUS)
@@ -173,5 +173,5 @@ def talk_over_two_renewals(talker: UserPage, room: str, server: KizunaServer) ->
 
 
 def frames(texts: list[str]) -> list[dict[str, Any]]:
-    """What went over the page's links."""
+    """Return the frames of the page's links."""
     return [json.loads(text) for text in texts]

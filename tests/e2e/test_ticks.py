@@ -1,4 +1,4 @@
-"""The worker's ticks: in a tab that is really hidden, whose own timers Chromium stops for a minute at a time."""
+"""The worker's ticks in a hidden tab, whose timers Chromium runs once a minute."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ UNSEEN = """{
     document.adoptedStyleSheets = [rules];
 }"""
 
-#: How often a plain timer of the page has fired, ten times a second if nothing holds it back.
+#: Counts a timer of the page, which fires ten times a second if it is not throttled.
 COUNT_TIMEOUTS = "() => { window.timeouts = 0; setInterval(() => { window.timeouts += 1; }, 100); }"
 
-#: Whether the worker is heard, whether it is after its end, and what is left then.
+#: Returns whether the worker is heard, whether it still is after its end, and what is left.
 HEAR_WORKER = """
 import asyncio
 from kizuna.browser import BrowserPlatform, proxies
@@ -57,14 +57,14 @@ async def hear_worker(worker_url, patience):
 
 @pytest.fixture(scope="module")
 def throttling(playwright: Playwright, chromium_program: Path) -> Iterator[BrowserContext]:
-    """A Chromium that soon stops the timers of hidden pages."""
+    """A Chromium that soon throttles the timers of hidden pages."""
     with browsers.chromium_that_hides(playwright, chromium_program, SOON) as context:
         yield context
 
 
 @pytest.fixture
 def cover(throttling: BrowserContext) -> Page:
-    """A tab behind which others are hidden."""
+    """A tab that hides the others."""
     return throttling.pages[0]
 
 
@@ -72,7 +72,7 @@ def cover(throttling: BrowserContext) -> Page:
 def two(
     request: pytest.FixtureRequest, throttling: BrowserContext, server: KizunaServer, room: str
 ) -> Iterator[tuple[UserPage, UserPage]]:
-    """Two people in tabs of their own; the host of the second has no file for a worker."""
+    """Two people in two tabs; the second one's host has no file for the worker."""
     with contextlib.ExitStack() as afterwards:
         people = []
         for name in ("Tick", "Tock"):
@@ -101,7 +101,7 @@ def timeouts_of(person: UserPage) -> int:
 
 
 def workers_of(page: Page) -> list[Worker]:
-    """The workers of a page, as the browser tells of them."""
+    """Return the workers of a page."""
     page.title()  # lets events arrive
     return page.workers
 
@@ -123,7 +123,7 @@ def stopped_timers(*people: UserPage, cover: Page) -> Iterator[None]:
 
 
 def stand_still(*people: UserPage) -> bool:
-    """Whether no timer of theirs ran for three seconds, three times as long as in any hidden page."""
+    """Return whether no timer ran for three seconds, three times as long as in any hidden page."""
     before = [timeouts_of(person) for person in people]
     throughout(
         lambda: [timeouts_of(person) for person in people] == before, 3, what="timers that stand still"
@@ -164,13 +164,13 @@ def test_a_worker_keeps_the_heartbeat_going_while_timers_are_stopped(
 
 
 def assert_beats(person: UserPage) -> None:
-    """Two more pings go out."""
+    """Wait for two more pings."""
     sent = pings_of(person)
     eventually(lambda: pings_of(person) >= sent + 2)
 
 
 def assert_named_once(person: UserPage) -> None:
-    """The log says once that there is no worker, and which file it would have been."""
+    """Assert that the log says once that the worker's file is missing, and which."""
     (complaint,) = [line for line in person.watch.console if "for want of a worker" in line]
     assert TICKS_FILE in complaint
     assert workers_of(person.page) == []
@@ -180,7 +180,7 @@ def assert_named_once(person: UserPage) -> None:
 def test_a_tab_hidden_for_five_minutes_pings_every_thirty_seconds(
     request: pytest.FixtureRequest, chromium_that_hides: BrowserContext, server: KizunaServer, room: str
 ) -> None:
-    """Nothing is scaled: Chromium's own throttling, the connection's own numbers."""
+    """With Chromium's real throttling and the connection's real options."""
     cover = chromium_that_hides.pages[0]
     with FaultProxy(server.port) as network:
         person = UserPage(chromium_that_hides.new_page(), network, "Hidden")
@@ -244,7 +244,7 @@ def test_firefox_runs_the_worker_too_and_is_refused_a_blob(
 
 
 def begin(page: Page, server: KizunaServer) -> PythonPage:
-    """A page with Python and the library alone."""
+    """Return a page with Python and the library alone."""
     tab = PythonPage(page, server.url)
     tab.begin_to_open()
     tab.wait_until_started()
@@ -252,7 +252,7 @@ def begin(page: Page, server: KizunaServer) -> PythonPage:
 
 
 def hears_worker(tab: PythonPage, worker_url: str | None, patience: float = 60) -> bool:
-    """Whether a platform hears its worker within so many seconds; it leaves none behind."""
+    """Return whether a platform hears its worker within some seconds; the worker is ended."""
     heard, heard_after, proxies_left = tab.run(
         f"{HEAR_WORKER}\nawait hear_worker({worker_url!r}, {patience})"
     )

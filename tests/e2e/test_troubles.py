@@ -1,4 +1,4 @@
-"""Other troubles of a network and of a server, each of which heals or is obeyed."""
+"""Other faults of network and server, from which the page recovers, or which it obeys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two people in two browsers: everything once, on both screens, one's own at once."""
+"""Two people in two browsers: each message once on both screens, own ones at once."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_nothing_happens_again_when_the_broadcast_of_ones_own_words_arrives(
 
 
 def own_frames(person: UserPage, text: str, kinds: set[str]) -> list[str]:
-    """The frames of these types that came for the message with this text, once there is one of each."""
+    """Wait for and return the frames of these types about the message with this text."""
     own_id = next(message.client_message_id for message in person.messages if message.text == text)
     frames = {
         frame["type"]: raw
