@@ -75,7 +75,7 @@ TELL_THE_TRUTH = """() => {
 def window(chromium_that_hides: BrowserContext, server: KizunaServer) -> Iterator[Window]:
     window = Window(chromium_that_hides, server)
     yield window
-    window.dismiss()
+    window.close()
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def steady(
     request: pytest.FixtureRequest, window: Window, server: KizunaServer, room: str
 ) -> Iterator[UserPage]:
     """A person whose connection does nothing by itself (STEADY)."""
-    yield from watched(request, window, server, lambda: window.member(room, STEADY))
+    yield from watched(request, window, server, lambda: window.person_in(room, STEADY))
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def restless(
     request: pytest.FixtureRequest, window: Window, server: KizunaServer, room: str
 ) -> Iterator[UserPage]:
     """A person whose connection has very short times (RESTLESS)."""
-    yield from watched(request, window, server, lambda: window.member(room, RESTLESS))
+    yield from watched(request, window, server, lambda: window.person_in(room, RESTLESS))
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def somebody(
     request: pytest.FixtureRequest, window: Window, server: KizunaServer, room: str
 ) -> Iterator[UserPage]:
     """A person with the options of the test before."""
-    yield from watched(request, window, server, lambda: window.member(room))
+    yield from watched(request, window, server, lambda: window.person_in(room))
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ def watched(
             yield person
     finally:
         if not is_here or has_failed(request):
-            window.dismiss()
+            window.close()
 
 
 def watch_events(person: UserPage) -> None:

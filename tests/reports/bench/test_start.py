@@ -1,4 +1,4 @@
-"""What the benchmark of the start says is what it measured."""
+"""The benchmark of the start reports what it measured."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def visit(page: str, live: float, network: str = "localhost", kind: str = COLD, 
 
 @pytest.fixture
 def visits() -> list[Visit]:
-    """Three rounds of three pages, in turns."""
+    """Three rounds of three pages."""
     return [
         visit(page, live)
         for round_of in ((300, 1000, 2000), (400, 2000, 1000), (900, 1500, 1500))

@@ -1,4 +1,4 @@
-"""One person's page with a real :class:`kizuna.core.connection.Connection` in it: carries out its commands."""
+"""A page with a real :class:`kizuna.core.connection.Connection`, whose commands it executes."""
 
 from __future__ import annotations
 
@@ -40,22 +40,22 @@ class Client:
 
     @property
     def is_connected(self) -> bool:
-        """What the status says."""
+        """Whether the status is CONNECTED."""
         return self._connection.status is Status.CONNECTED
 
     @property
     def has_working_link(self) -> bool:
-        """The truth: whether a frame sent now would be answered."""
+        """Whether a frame sent now would really be answered."""
         return any(socket.works for socket in self._sockets.values())
 
     @property
     def could_connect(self) -> bool:
-        """The truth: whether an attempt made now would succeed."""
+        """Whether an attempt made now would really succeed."""
         path = self.network.path
         return self.page.runs and path.is_whole and not path.refused and self.gateway.is_up
 
     def handle(self, event: Event) -> None:
-        """Hand ``event`` to the connection, and whatever follows from it, one after the other."""
+        """Handle an event, and those that follow from it, one after another."""
         self._events.append(event)
         if self._is_handling:
             return

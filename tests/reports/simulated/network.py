@@ -1,4 +1,4 @@
-"""The way between one page and the gateway, the sockets on it, and a gateway that behaves as API Gateway does.
+"""The network between one page and the gateway, its sockets, and a gateway that behaves like API Gateway.
 
 TCP is modelled as far as a page can tell: a handshake in a black hole hangs and is retried at SYN's intervals; frames
 that meet a broken way are held and sent again when it is whole, after up to as long again (retransmission doubles
@@ -16,7 +16,7 @@ from typing import Any
 from kizuna.core.events import FrameReceived, LinkEvent, SocketClosed, SocketOpened
 from tests.reports.simulated.page import HOUR, MINUTE, Simulation
 
-#: API Gateway: new connections per second, account and region. What is too much gets 429 at once, nothing queues.
+#: API Gateway: new connections per second, account and region. More are answered by 429 at once.
 CONNECTIONS_PER_SECOND = 500
 IDLE_CUT = 10 * MINUTE
 HARD_CUT = 2 * HOUR
@@ -25,15 +25,15 @@ GRACE = 5.0
 GOING_AWAY, ABNORMAL, RESTART = 1001, 1006, 1012
 #: Seconds after the first SYN at which Linux sends it again.
 SYN_RETRIES = (1.0, 3.0, 7.0, 15.0, 31.0)
-#: Ways until a WebSocket is open: there and back for TCP, TLS 1.3 and the upgrade.
+#: One-way delays until a WebSocket is open: both ways for TCP, TLS 1.3 and the upgrade.
 HANDSHAKE = 6
-#: Retransmission waits at most this long, once the way is whole again.
+#: Retransmission waits at most this long after the network works again.
 MAX_RETRANSMISSION_DELAY = MINUTE
 Frame = Mapping[str, Any]
 
 
 class ConnectionLimit:
-    """Responsible for letting through at most ``per_second`` in each second."""
+    """A limit of ``per_second`` connections in each second."""
 
     def __init__(self, per_second: int) -> None:
         self._per_second = per_second
@@ -41,7 +41,7 @@ class ConnectionLimit:
         self._let_through = 0
 
     def admits(self, now: float) -> bool:
-        """Whether one more gets through at ``now``."""
+        """Return whether one more is admitted at ``now``."""
         if int(now) != self._second:
             self._second, self._let_through = int(now), 0
         self._let_through += 1
@@ -49,7 +49,7 @@ class ConnectionLimit:
 
 
 class Gateway:
-    """Responsible for the other end of every socket: ``hello`` -> ``ready`` and ``batch``, ``ping`` -> ``pong``."""
+    """The other end of every socket: ``hello`` -> ``ready`` and ``batch``, ``ping`` -> ``pong``."""
 
     def __init__(self, simulation: Simulation, *, per_second: int = CONNECTIONS_PER_SECOND) -> None:
         self._simulation = simulation
@@ -59,7 +59,7 @@ class Gateway:
 
     @contextlib.contextmanager
     def while_down(self) -> Iterator[None]:
-        """Killed: every connection gets RST, and for a while nothing listens: new connections are refused."""
+        """Reset every connection, and refuse new ones until the context ends."""
         for socket in tuple(self.active_at):
             socket.break_off()
         self.is_up = False
@@ -69,14 +69,14 @@ class Gateway:
         self._simulation.changed()
 
     def deploy(self, *, retry_after: float) -> None:
-        """This instance says ``bye`` and closes after its grace; another one already listens."""
+        """Send ``bye`` and close after a grace period; another instance already listens."""
         bye = {"type": "bye", "reason": "deploy", "reconnect": True, "retryAfter": retry_after}
         for socket in tuple(self.active_at):
             self._push(socket, bye)
             self._simulation.after(GRACE, partial(self._cut, socket, RESTART))
 
     def admits(self, socket: Socket) -> bool:
-        """Whether the upgrade is answered by 101, and not by 429 or 503."""
+        """Return whether the upgrade is answered by 101, and not by 429 or 503."""
         if not self.is_up or not self._limit.admits(self._simulation.now):
             return False
         self.active_at[socket] = self._simulation.now
@@ -113,7 +113,7 @@ class Gateway:
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """What the way does. ``latency`` seconds one way."""
+    """The state of the network. ``latency``: seconds one way."""
 
     up: bool = True  #: frames of the page reach the gateway
     down: bool = True  #: frames of the gateway reach the page
@@ -134,17 +134,17 @@ SLOW = Path(latency=1.0)
 
 
 class Network:
-    """Responsible for one page's way to the gateway."""
+    """One page's network to the gateway."""
 
     def __init__(self, simulation: Simulation, gateway: Gateway) -> None:
         self.simulation = simulation
         self.gateway = gateway
         self.path = GOOD
-        self.sockets: list[Socket] = []  #: those that either end still holds open
+        self.sockets: list[Socket] = []  #: those that are open at either end
         self._broken_since = 0.0
 
     def set_path(self, path: Path) -> None:
-        """Change what the way does, for sockets old and new."""
+        """Change the state of the network, for old and new sockets."""
         was_whole, self.path = self.path.is_whole, path
         if was_whole and not path.is_whole:
             self._broken_since = self.simulation.now
@@ -158,13 +158,13 @@ class Network:
 
     @contextlib.contextmanager
     def during(self, path: Path) -> Iterator[None]:
-        """For a while, another way; then a good one."""
+        """Have this state until the context ends, then a good one."""
         self.set_path(path)
         yield
         self.set_path(GOOD)
 
     def reset(self) -> None:
-        """RST to both ends of every socket."""
+        """Send RST to both ends of every socket."""
         for socket in tuple(self.sockets):
             socket.break_off()
 
@@ -178,14 +178,14 @@ class Network:
 
 @dataclass(slots=True)
 class Direction:
-    """The frames that are held back in one direction."""
+    """The held frames of one direction."""
 
     held: list[Callable[[], None]] = field(default_factory=list)
     last: float = 0.0  #: arrival, so that no frame overtakes another
 
 
 class Socket:
-    """Responsible for one WebSocket between a page and the gateway: ``tell`` is told of its life as of ``link``'s."""
+    """One WebSocket between a page and the gateway. ``tell``: gets its events as those of ``link``."""
 
     def __init__(self, network: Network, link: int, tell: Callable[[LinkEvent], None]) -> None:
         self.is_open = False  #: as the page knows it
@@ -194,7 +194,7 @@ class Socket:
         self._network = network
         self._simulation = network.simulation
         self._link = link
-        self._tell: Callable[[LinkEvent], None] | None = tell  # None: the page wants to hear no more
+        self._tell: Callable[[LinkEvent], None] | None = tell  # None: abandoned by the page
         self._stalled_until = 0.0
         self._up, self._down = Direction(), Direction()
         network.sockets.append(self)
@@ -203,12 +203,12 @@ class Socket:
 
     @property
     def is_served(self) -> bool:
-        """Whether it is open as the gateway knows it."""
+        """Whether it is open at the gateway."""
         return self in self._network.gateway.active_at
 
     @property
     def works(self) -> bool:
-        """Whether a frame sent now would be answered: the truth, which the page cannot see."""
+        """Whether a frame sent now would really be answered."""
         return self.is_open and self.is_served and self._network.path.is_whole and self._flows
 
     @property
@@ -225,7 +225,7 @@ class Socket:
             self._simulation.after(self._network.path.latency, self.break_off)
 
     def abandon(self) -> None:
-        """The page wants to hear no more of it, and closes it if the way allows."""
+        """Abandon the socket, and close it if the network works."""
         self._tell, self.is_open = None, False
         if not self.is_served:
             self._forget()
@@ -239,27 +239,27 @@ class Socket:
         self._put(self._down, lambda: self._arrive_below(frame))
 
     def cut(self, code: int) -> None:
-        """The gateway closes; the page learns it when the way allows."""
+        """Close at the gateway; the page learns it if the network works."""
         if self._tell is None:
             self._forget()
         else:
             self._put(self._down, lambda: self._end(code))
             self._simulation.changed()
 
-    # --- the way ---
+    # --- the network ---
 
     def break_off(self) -> None:
-        """RST to both ends, at once."""
+        """Send RST to both ends at once."""
         self._leave()
         self._end()
 
     def stall(self, seconds: float) -> None:
-        """Hold everything back for ``seconds``: retransmission has not noticed yet that the way is whole."""
+        """Hold everything for ``seconds``, until retransmission."""
         self._stalled_until = self._simulation.now + seconds
         self._simulation.after(seconds, self._resume)
 
     def flush(self) -> None:
-        """Send what is held back, as far as the way allows."""
+        """Send what is held, as far as the network works."""
         path = self._network.path
         for passes, direction in ((path.up, self._up), (path.down, self._down)):
             if passes and self._flows and direction.held:

@@ -1,5 +1,5 @@
-"""Named lives of a page and its network. Each is a few lines of what happens to a client's page, network and
-gateway, by chance and by the clock; ``yield`` lets so many seconds pass."""
+"""Named profiles of a page and its network. Each is a script of events of a client's page, network and
+gateway; it yields seconds to wait."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def by_chance(life: Client, probability: float = 0.5) -> bool:
 
 
 def mostly_short(life: Client, least: float, most: float) -> float:
-    """A number by chance, each order of magnitude as probable as the next."""
+    """Return a random number on a logarithmic scale."""
     return float(least * (most / least) ** life.simulation.random.random())
 
 
@@ -61,7 +61,7 @@ def laptop_lid(life: Client) -> Script:
 
 
 def nap(life: Client, seconds: float) -> Script:
-    """Sleep without a word; Wi-Fi needs 1-8 s after waking. After 5 minutes the NAT has forgotten the sockets."""
+    """Sleep without an event; Wi-Fi needs 1-8 s after waking. After 5 minutes the NAT has forgotten the sockets."""
     clock_stands = by_chance(life)
     life.page.sleep()
     with life.network.during(BLACK_HOLE):
@@ -74,7 +74,7 @@ def nap(life: Client, seconds: float) -> Script:
     life.page.go_online()
 
 
-#: What a bad Wi-Fi does, and for how long: seconds at least and at most.
+#: States of a bad Wi-Fi, with the minimum and maximum of seconds.
 WIFI_FAULTS: Sequence[tuple[Path, float, float]] = (
     (BLACK_HOLE, 1, 30),
     (DEAF, 3, 20),
@@ -147,7 +147,7 @@ def frozen_overnight(life: Client) -> Script:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A life with a name."""
+    """A named script."""
 
     name: str
     script: Callable[[Client], Script]

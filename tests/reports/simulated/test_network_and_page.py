@@ -1,4 +1,4 @@
-"""The world of the simulations does what it says: time, page, network and gateway, before any connection is in it."""
+"""The simulated time, page, network and gateway, without a connection."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PONG = {"type": "pong", "t": 1}
 
 
 class SocketRecorder:
-    """Responsible for remembering what a page heard of one socket."""
+    """Records the events of one socket."""
 
     def __init__(self) -> None:
         self.events: list[object] = []

@@ -1,4 +1,4 @@
-"""A small storm: 200 clients behind a gateway of 2 connections per second, so that all need 100 s at best."""
+"""A small storm: 200 clients and a gateway of 2 connections per second, so that all need at least 100 s."""
 
 from __future__ import annotations
 

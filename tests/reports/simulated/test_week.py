@@ -1,4 +1,4 @@
-"""Short lives under every profile: what a connection must reach there, and that a broken one is noticed."""
+"""Some hours of every profile: what a connection must reach, and that a broken one is found."""
 
 from __future__ import annotations
 

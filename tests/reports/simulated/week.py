@@ -1,4 +1,4 @@
-"""A simulated week under named profiles: how long connected, how soon a fault is noticed, how soon it is over.
+"""A simulated week under named profiles: time connected, time until faults are noticed and over.
 
 python -m tests.reports.simulated.week                      # the table of docs/simulations.md
 python -m tests.reports.simulated.week --days 1 --seeds 1 --profile train --options library
@@ -22,9 +22,9 @@ from tests.reports.simulated.profiles import PROFILES, Profile
 from tests.support.server import ROOT
 from tools.reports import documents
 
-#: What a user of the library gets: the article's five retries, then a person must press "Try now".
+#: The library's defaults: the article's five retries, then a person must press "Try now".
 LIBRARY = Options()
-#: What the chat runs with.
+#: The chat's options.
 CHAT = parse_config(json.loads((ROOT / "static" / "config.json").read_text("utf-8")), "http://x").options
 OPTIONS = {"library": LIBRARY, "chat": CHAT}
 
@@ -44,13 +44,13 @@ class Measurements:
 
 
 def percentile(numbers: Sequence[float], share: float) -> float | None:
-    """The smallest number that at least ``share`` of all do not exceed; None of none."""
+    """Return a percentile; None for no numbers."""
     ordered = sorted(numbers)
     return ordered[min(len(ordered) - 1, max(0, int(share * len(ordered) - 1e-9)))] if ordered else None
 
 
 class Stopwatch:
-    """Responsible for how long something lasts, each time anew."""
+    """Measures how long something lasts, each time it happens."""
 
     def __init__(self, simulation: Simulation, lengths: list[float]) -> None:
         self._simulation = simulation
@@ -58,7 +58,7 @@ class Stopwatch:
         self._since: float | None = None
 
     def look(self, *, counts: bool, lasts: bool) -> None:
-        """It ``lasts``, or it is over; unless it ``counts``, it has never been."""
+        """Update: it ``lasts``, or it is over, or it does not count."""
         if not counts:
             self._since = None
         elif not lasts:
@@ -73,7 +73,7 @@ class Stopwatch:
 
 
 class Meter:
-    """Responsible for measuring one client from now on, against the truth that only the simulation knows."""
+    """Measures one client against the true state of the simulation."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -87,7 +87,7 @@ class Meter:
         self.look()
 
     def look(self) -> None:
-        """Note what is true from now on, and what ended."""
+        """Update all measures after a change."""
         client, now = self._client, self._simulation.now
         passed, self._looked_at = now - self._looked_at, now
         if self._usable:
@@ -101,7 +101,7 @@ class Meter:
         self._disconnected.look(counts=self._usable and client.page.visible, lasts=not self._connected)
 
     def result(self) -> Measurements:
-        """What was measured, at the end: what still lasts then counts with the time that it has lasted."""
+        """Return the measurements at the end, including what still lasts."""
         self.look()
         self._undetected.stop()
         self._disconnected.stop()
@@ -119,7 +119,7 @@ def live(
     options: Options = CHAT,
     make: MakeConnection = Connection,
 ) -> Measurements:
-    """One page's days under ``profile``. ``begins_at``: o'clock."""
+    """Simulate one page's days under a profile. ``begins_at``: hour of the day."""
     simulation = Simulation(seed)
     simulation.run(until=begins_at * HOUR)
     client = Client(simulation, options, has_worker=profile.has_worker, make=make)
