@@ -21,18 +21,19 @@ MESSAGES = [f"said while the page was busy: {number}" for number in range(10)]
 
 #: A service on each wire that records messages, and a busy loop that counts those read meanwhile.
 CHAT = """
-import asyncio, time
+import asyncio, json, time
 from kizuna.browser import BrowserPlatform, WebSocketService
-from ui.kit.http import post_json
+from pyodide.http import pyfetch
 from kizuna.options import Options
 from kizuna.wire import ARTICLE, KIZUNA
 
 platform, services, heard, statuses, busy = BrowserPlatform(worker_url), {}, {}, {}, []
 
 async def get_token():
-    secret = "a-secret-of-the-busy-page"
-    _, answer, _ = await post_json(f"{hosts['kizuna']}/token", {"name": "Busy", "clientSecret": secret})
-    return answer["token"]
+    body = json.dumps({"name": "Busy", "clientSecret": "a-secret-of-the-busy-page"})
+    headers = {"Content-Type": "application/json"}
+    answer = await pyfetch(f"{hosts['kizuna']}/token", method="POST", headers=headers, body=body)
+    return (await answer.json())["token"]
 
 def hello(link):
     link.send_message("hello", {"v": 1, "rooms": [{"roomId": room, "after": None, "epoch": None}]})
