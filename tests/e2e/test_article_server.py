@@ -18,7 +18,13 @@ from tests.support.waiting import eventually, throughout
 
 #: Enough of everything to see it happen. This server says nothing that gives a client its retries back but by
 #: uptime, and tests drop the link sooner than people lose it: it counts as stable at once.
-QUICK = {"firstRetryDelay": 0.2, "heartbeatInterval": 1, "connectTimeout": 4, "stableAfter": 0.01, "rest": 0}
+QUICK = {
+    "firstRetryDelay": 0.2,
+    "heartbeatInterval": 1,
+    "connectTimeout": 4,
+    "stableAfter": 0.01,
+    "idleRetryInterval": 0,
+}
 ROOM = "general"
 
 

@@ -35,7 +35,7 @@ A_TRACEBACK = """
 import traceback
 from kizuna.options import Options
 try:
-    Options.from_mapping({"rest": "no number"}, prefix="")
+    Options.from_mapping({"idleRetryInterval": "no number"}, prefix="")
 except Exception as error:
     told = "".join(traceback.format_exception(error))
 told

@@ -19,7 +19,7 @@ from tests.support.waiting import eventually
 #: Connection options for functions whose first start takes seconds, or a minute on a busy machine.
 PATIENT = {
     "firstRetryDelay": 0.1,
-    "rest": 1,
+    "idleRetryInterval": 1,
     "connectTimeout": 120,
     "pongTimeout": 60,
     "probeTimeout": 60,

@@ -26,7 +26,7 @@ STEADY = {
     "pongTimeout": 300,
     "probeTimeout": 2,
     "stableAfter": 1,
-    "impatience": 600,
+    "staleAttemptAfter": 600,
 }
 
 #: Attempts, pings and rollovers follow one another within seconds. Nothing is given up for being late: a machine may
@@ -34,7 +34,7 @@ STEADY = {
 RESTLESS = {
     "firstRetryDelay": 0.1,
     "maxRetries": 2,
-    "rest": 0.5,
+    "idleRetryInterval": 0.5,
     "offlineInterval": 0.5,
     "heartbeatInterval": 1,
     "pongTimeout": 300,
@@ -44,7 +44,7 @@ RESTLESS = {
     "rolloverAfter": 2,
     "rolloverSpread": 0,
     "retireAfter": 1,
-    "sleepGap": 300,
+    "sleepThreshold": 300,
 }
 
 #: A document of another site.

@@ -17,7 +17,7 @@ from tests.support.shared_pages import QUICK
 from tests.support.user_page import UserPage, give_config
 
 #: Nobody presses Try now: an exhausted connection tries again after a second.
-CONFIG = {**QUICK, "rest": 1.0}
+CONFIG = {**QUICK, "idleRetryInterval": 1.0}
 
 #: States of messages that the server does not have (docs/contract.md).
 NOT_STORED = ("queued", "sending", "failed")
