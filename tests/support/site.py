@@ -26,6 +26,7 @@ from tools.build.assets import QUICK
 from tools.build.page import start_files_of
 from tools.build.site import BuildOptions, build
 
+BUILDS = ROOT / "dist" / "tests"
 #: static/boot/compressed.js requests files of at least this size in compressed form.
 MIN_REQUESTED_SIZE = 100_000
 #: Imports the page's module by its address, which gives the interpreter that the page has started.
@@ -42,13 +43,20 @@ def build_site(site: Path) -> Path:
 
 
 def shared_site(temporary: pytest.TempPathFactory) -> Path:
-    """Return the site, built once for all processes of a test run. No test may change it."""
+    """Return the site, built once for all processes of a test run. No test may change it.
+
+    It is built in dist/tests, where compressed files stay for the next run, and copied from there.
+    """
     folder = temporary.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent
-    with (folder / "site.lock").open("w") as lock:
+    BUILDS.mkdir(parents=True, exist_ok=True)
+    with (BUILDS / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        return folder / "site" if (folder / "site").exists() else build_site(folder / "site")
+        if not (folder / "site").exists():
+            shutil.copytree(build_site(BUILDS / "site"), folder / "copied")
+            (folder / "copied").rename(folder / "site")
+    return folder / "site"
 
 
 class Copy:
