@@ -76,7 +76,12 @@ def test_long_plan_is_survived(runs: Callable[..., Run]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("protection", "kind"), [("dedupe", "duplicated"), ("resend", "lost"), ("catch-up", "lost")]
+    ("protection", "kind"),
+    [
+        ("resend", "lost"),
+        pytest.param("dedupe", "duplicated", marks=pytest.mark.deep),
+        pytest.param("catch-up", "lost", marks=pytest.mark.deep),
+    ],
 )
 def test_page_without_a_protection_is_found(
     runs: Callable[..., Run], site: Path, protection: str, kind: str
