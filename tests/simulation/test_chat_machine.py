@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from tests.simulation.chat_machine import ChatMachine, machine_settings
 from tests.support.depth import examples
 
-EXAMPLES = examples(quick=30, deep=1500)
+EXAMPLES = examples(quick=20, deep=1500)
 STEPS = 40
 
 TestChatMachine = pytest.mark.timeout(600 + EXAMPLES)(ChatMachine.TestCase)
