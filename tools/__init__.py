@@ -1,1 +1,1 @@
-"""What the Makefile calls. Nothing here is part of the library, the page or the server."""
+"""The programs behind the Makefile, which are part of neither the library nor the page nor the server."""

@@ -1,10 +1,10 @@
-"""Put the backend on AWS, or change what is there: `make deploy STACK=kizuna ORIGINS=https://chat.example.org`.
+"""Deployment of the backend to AWS: `make deploy STACK=kizuna ORIGINS=https://chat.example.org`.
 
-It packs the functions, lays the zip into a bucket under its hash, draws the token secret where there is none yet, lets
-CloudFormation make or change the stack, and says what the page's static/config.json has to say. Said again with the
-same words it changes nothing; a word that is left out has its default again.
+It packs the functions, puts the zip into a bucket under its hash, creates the token secret if there is none, lets
+CloudFormation create or update the stack, and prints the page's static/config.json. A second run with the same options
+changes nothing; an option that is left out has its default again.
 
-It runs with boto3 alone, which finds credentials and region where AWS's own tools do, and AWS_ENDPOINT_URL.
+It needs boto3 alone, which finds credentials and region where AWS's tools do, and AWS_ENDPOINT_URL.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from tools.package import ROOT
 TEMPLATE = ROOT / "backend" / "aws" / "template.yaml"
 CODE_URI = "../dist/kizuna-aws.zip"
 
-#: The words of the command line that are parameters of the template, but for SIGN_IN.
+#: The options that are parameters of the template, except SIGN_IN.
 PARAMETERS = {
     "ORIGINS": "AllowedOrigins",
     "SECRET": "TokenSecretParameter",
@@ -64,36 +64,36 @@ PARAMETERS = {
     "LOG_ROLE": "LogRole",
     "ALARM_TOPIC": "AlarmTopic",
 }
-#: The others, and what they mean.
+#: The other options, and what they mean.
 OTHERS = {
     "STACK": "the stack's name",
-    "SIGN_IN": "open: POST /token gives a token to anybody who asks",
-    "BUCKET": "where the zip goes; else one of this account and region, which is made",
-    "CONFIG": "a config.json of the page that is to be written",
-    "PACKAGE": "a zip that was built before; else one is built",
-    "TEMPLATE": "another template than backend/aws/template.yaml",
+    "SIGN_IN": "open: POST /token gives a token to anybody",
+    "BUCKET": "the bucket for the zip; by default one of this account and region, which is created",
+    "CONFIG": "a config.json of the page to write",
+    "PACKAGE": "a zip that is built already; by default one is built",
+    "TEMPLATE": "a template instead of backend/aws/template.yaml",
 }
-USAGE = f"words are NAME=value; names are {', '.join([*OTHERS, *PARAMETERS])}"
+USAGE = f"options are NAME=value; names are {', '.join([*OTHERS, *PARAMETERS])}"
 
-#: 48 random bytes as text, more than HS256 can make use of (RFC 7518, 3.2: 32).
+#: 48 random bytes as text, more than HS256 can use (RFC 7518, 3.2: 32).
 SECRET_BYTES = 48
-#: Seconds between two looks at what CloudFormation does, and how many looks: half an hour.
+#: Seconds between two requests for CloudFormation's progress, and their number: half an hour.
 LOOK_SECONDS = 2
 LOOKS = 900
 
-#: How CloudFormation says that a change set is empty.
+#: CloudFormation's words for an empty change set.
 NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 
 Say = Callable[[str], None]
 
 
-class Refused(Exception):
-    """What keeps this deployment from going on, in words for whoever started it."""
+class DeployError(Exception):
+    """The reason why this deployment cannot go on, for the user."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be deployed. ``parameters`` are the template's."""
+    """What to deploy. ``parameters``: the template's."""
 
     stack: str
     parameters: Mapping[str, str]
@@ -108,21 +108,21 @@ class Plan:
         return self.parameters.get("TokenSecretParameter", "")
 
 
-# --- what was asked for ---
+# --- the options ---
 
 
 def read_plan(words: Sequence[str]) -> Plan:
-    """The plan in the words of a command line. Raises Refused."""
+    """Read the plan from the options of a command line. Raises DeployError."""
     given: dict[str, str] = {}
     for word in words:
         name, equals, value = word.partition("=")
         if not equals or name not in {**PARAMETERS, **OTHERS}:
-            raise Refused(f"do not know {word!r}: {USAGE}")
+            raise DeployError(f"unknown option {word!r}: {USAGE}")
         if value.strip():
             given[name] = value.strip()
     stack = given.get("STACK", "")
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{0,99}", stack):
-        raise Refused(
+        raise DeployError(
             f"STACK must be a name of letters, digits and hyphens, like STACK=kizuna, not {stack!r}"
         )
     given["ORIGINS"] = ",".join(_origins(given.get("ORIGINS", "")))
@@ -130,7 +130,7 @@ def read_plan(words: Sequence[str]) -> Plan:
         given.setdefault("SECRET", f"/{stack}/token-secret")
     _check_sign_in(given)
     if "BUDGET" in given and "BUDGET_MAIL" not in given:
-        raise Refused("BUDGET needs BUDGET_MAIL: who is written to")
+        raise DeployError("BUDGET needs BUDGET_MAIL, an address for the notifications")
     parameters = {PARAMETERS[name]: value for name, value in given.items() if name in PARAMETERS}
     parameters["OpenSignIn"] = "yes" if "SIGN_IN" in given else "no"
     return Plan(
@@ -146,10 +146,12 @@ def read_plan(words: Sequence[str]) -> Plan:
 def _origins(value: str) -> list[str]:
     origins = value.replace(",", " ").split()
     if not origins:
-        raise Refused("ORIGINS is missing: the pages that may connect, like ORIGINS=https://chat.example.org")
+        raise DeployError(
+            "ORIGINS is missing: the pages that may connect, like ORIGINS=https://chat.example.org"
+        )
     for origin in origins:
         if origin_of(origin) != origin:
-            raise Refused(
+            raise DeployError(
                 f"ORIGINS: an origin is like https://chat.example.org, without a path or a / at its end, not {origin!r}"
             )
     return origins
@@ -157,25 +159,25 @@ def _origins(value: str) -> list[str]:
 
 def _check_sign_in(given: Mapping[str, str]) -> None:
     if given.get("SIGN_IN", "open") != "open":
-        raise Refused(f"SIGN_IN must be open or left out, not {given['SIGN_IN']!r}")
+        raise DeployError(f"SIGN_IN must be open or left out, not {given['SIGN_IN']!r}")
     if not given.get("SECRET", "/").startswith("/"):
-        raise Refused(
+        raise DeployError(
             "SECRET is the name of an SSM parameter, like /kizuna/token-secret, not the secret itself"
         )
     if "JWKS_URL" in given and "SECRET" in given:
-        raise Refused("say SECRET or JWKS_URL, not both: it is what tokens are verified with")
+        raise DeployError("set SECRET or JWKS_URL, not both: tokens are verified with one of them")
     if "JWKS_URL" in given and not {"AUDIENCE", "ISSUER"} <= given.keys():
-        raise Refused("JWKS_URL needs AUDIENCE and ISSUER")
+        raise DeployError("JWKS_URL needs AUDIENCE and ISSUER")
     if "SIGN_IN" in given and {"JWKS_URL", "AUDIENCE", "ISSUER"} & given.keys():
-        raise Refused("SIGN_IN=open goes without JWKS_URL, AUDIENCE and ISSUER: tokens are made here")
+        raise DeployError("SIGN_IN=open excludes JWKS_URL, AUDIENCE and ISSUER: the server makes the tokens")
 
 
-# --- doing it ---
+# --- the deployment ---
 
 
 @dataclass
 class Deployment:
-    """Responsible for bringing one plan into one account. ``look_seconds`` lie between two looks at progress."""
+    """The deployment of one plan to one account. ``look_seconds``: between two requests for progress."""
 
     plan: Plan
     session: Any
@@ -184,7 +186,7 @@ class Deployment:
     _clients: dict[str, Any] = field(default_factory=dict)
 
     def run(self, zipped: Path) -> dict[str, str]:
-        """Deploy a package; the stack's outputs. Raises Refused, and boto3's errors."""
+        """Deploy a package, and return the stack's outputs. Raises DeployError, and boto3's errors."""
         account = self._client("sts").get_caller_identity()["Account"]
         bucket = self._bucket(account)
         code = self._upload(zipped, bucket, account)
@@ -194,29 +196,29 @@ class Deployment:
         return self.outputs()
 
     def outputs(self) -> dict[str, str]:
-        """What the stack says about itself."""
+        """Return the stack's outputs."""
         (stack,) = self._client("cloudformation").describe_stacks(StackName=self.plan.stack)["Stacks"]
         return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
     # --- the zip ---
 
     def _bucket(self, account: str) -> str:
-        """A bucket of this very account; one that we named ourselves is made, and closed to the public."""
+        """Return a bucket of this account. Without BUCKET, one is created and closed to the public."""
         s3, region = self._client("s3"), self.session.region_name
         name = self.plan.bucket or f"kizuna-deploy-{account}-{region}"
         try:
             s3.head_bucket(Bucket=name, ExpectedBucketOwner=account)
         except ClientError as error:
             if _status(error) != 404:
-                raise Refused(
-                    f"the bucket {name} cannot be used by this account: name another by BUCKET="
+                raise DeployError(
+                    f"this account cannot use the bucket {name}: choose another with BUCKET="
                 ) from None
         else:
             return name
         if self.plan.bucket:
-            raise Refused(f"there is no bucket {name}: make it, or leave BUCKET out")
-        self.say(f"Making the bucket {name} ...")
-        # The one region that must not be named.
+            raise DeployError(f"there is no bucket {name}: create it, or leave BUCKET out")
+        self.say(f"Creating the bucket {name} ...")
+        # The only region that must not be named.
         where = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
         s3.create_bucket(Bucket=name, **where)
         closed = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
@@ -228,13 +230,13 @@ class Deployment:
         return name
 
     def _upload(self, zipped: Path, bucket: str, account: str) -> str:
-        """Where the zip lies. By its hash: what is there already is the same."""
+        """Upload the zip under its hash, unless it is there, and return its address."""
         s3, data = self._client("s3"), zipped.read_bytes()
         key = f"{self.plan.stack}/{hashlib.sha256(data).hexdigest()}.zip"
         try:
             s3.head_object(Bucket=bucket, Key=key, ExpectedBucketOwner=account)
         except ClientError as error:
-            # Who may not list a bucket is told 403 of what is not there.
+            # Without the right to list the bucket, a missing object is 403.
             if _status(error) not in (403, 404):
                 raise
             self.say("Uploading the package ...")
@@ -244,12 +246,12 @@ class Deployment:
     # --- the secret ---
 
     def _secret(self) -> None:
-        """Draw a secret unless there is one. It is never shown and never replaced."""
+        """Create a secret unless there is one. It is never printed and never replaced."""
         ssm, name = self._client("ssm"), self.plan.secret
         try:
             ssm.get_parameter(Name=name)
         except ssm.exceptions.ParameterNotFound:
-            self.say(f"Drawing a token secret into the SSM parameter {name} ...")
+            self.say(f"Creating a token secret in the SSM parameter {name} ...")
             value = secrets.token_urlsafe(SECRET_BYTES)
             ssm.put_parameter(Name=name, Value=value, Type="SecureString", Overwrite=False)
 
@@ -274,18 +276,18 @@ class Deployment:
             Tags=[{"Key": "application", "Value": "kizuna"}],
         )["Id"]
         if not self._ready(change_set):
-            self.say(f"The stack {self.plan.stack} is what it should be: nothing to change")
+            self.say(f"The stack {self.plan.stack} is up to date")
             return
-        self.say("Making the stack ..." if kind == "CREATE" else "Changing the stack ...")
+        self.say("Creating the stack ..." if kind == "CREATE" else "Updating the stack ...")
         cloudformation.execute_change_set(ChangeSetName=change_set)
         try:
             self._wait(f"stack_{kind.lower()}_complete", StackName=self.plan.stack)
         except WaiterError:
             reasons = "".join(f"\n  {line}" for line in self._reasons())
-            raise Refused(f"CloudFormation could not do it:{reasons}") from None
+            raise DeployError(f"CloudFormation failed:{reasons}") from None
 
     def _kind(self) -> str:
-        """Whether the stack is made or changed. What is left of one that could not be made goes first."""
+        """Return whether the stack is created or updated. The rest of a failed creation is deleted first."""
         cloudformation = self._client("cloudformation")
         try:
             (stack,) = cloudformation.describe_stacks(StackName=self.plan.stack)["Stacks"]
@@ -297,18 +299,18 @@ class Deployment:
         if status == "REVIEW_IN_PROGRESS":
             return "CREATE"
         if status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED"):
-            self.say("Deleting what is left of a stack that could not be made ...")
+            self.say("Deleting the rest of a stack whose creation failed ...")
             cloudformation.delete_stack(StackName=self.plan.stack)
             self._wait("stack_delete_complete", StackName=stack["StackId"])
             return "CREATE"
         if status.endswith("_IN_PROGRESS"):
-            raise Refused(
-                f"something else changes the stack {self.plan.stack} now ({status}): try again later"
+            raise DeployError(
+                f"the stack {self.plan.stack} is being changed by something else ({status}): try again later"
             )
         return "UPDATE"
 
     def _ready(self, change_set: str) -> bool:
-        """Whether there is something to change. Raises Refused with CloudFormation's reason if it refuses."""
+        """Return whether the change set has changes. Raises DeployError with CloudFormation's reason."""
         cloudformation = self._client("cloudformation")
         try:
             self._wait("change_set_create_complete", ChangeSetName=change_set)
@@ -317,11 +319,11 @@ class Deployment:
             cloudformation.delete_change_set(ChangeSetName=change_set)
             if any(sign in reason for sign in NO_CHANGES):
                 return False
-            raise Refused(f"CloudFormation refuses it: {reason}") from None
+            raise DeployError(f"CloudFormation refuses it: {reason}") from None
         return True
 
     def _reasons(self) -> Iterator[str]:
-        """What failed in the last change of the stack, the first failure first."""
+        """Return the failures of the stack's last change, oldest first."""
         pages = self._client("cloudformation").get_paginator("describe_stack_events")
         failed = []
         for page in pages.paginate(StackName=self.plan.stack):
@@ -351,59 +353,59 @@ def _status(error: ClientError) -> int:
     return int(error.response["ResponseMetadata"]["HTTPStatusCode"])
 
 
-# --- what the page has to know ---
+# --- the page's configuration ---
 
 
 def page_config(outputs: Mapping[str, str]) -> dict[str, str]:
-    """What the outputs mean for the page's static/config.json."""
+    """Return the values of the page's static/config.json for these outputs."""
     keys = {"WebSocketUrl": "webSocketUrl", "TokenUrl": "tokenUrl", "TicketUrl": "ticketUrl"}
     return {key: outputs[name] for name, key in keys.items() if name in outputs}
 
 
 def write_config(path: Path, urls: Mapping[str, str]) -> None:
-    """Set the URLs in a config.json and leave the rest of it as it is. Raises Refused if it is none."""
+    """Set the URLs in a config.json and keep the rest. Raises DeployError if it is no JSON object."""
     try:
         config = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         if not isinstance(config, dict):
             raise ValueError("no object")
     except ValueError as error:
-        raise Refused(f"CONFIG: {path} is no JSON object: {error}") from None
+        raise DeployError(f"CONFIG: {path} is no JSON object: {error}") from None
     path.write_text(json.dumps({**config, **urls}, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def report(plan: Plan, outputs: Mapping[str, str], say: Say) -> None:
-    """Say what there is now, and write the page's configuration if that was asked for."""
-    say(f"The stack {plan.stack} is there:")
+    """Print the outputs, and write the page's configuration if CONFIG is set."""
+    say(f"The stack {plan.stack} is deployed:")
     for name, value in sorted(outputs.items()):
         say(f"  {name:<13} {value}")
     urls = page_config(outputs)
     if plan.config is not None:
         write_config(plan.config, urls)
-        say(f"{plan.config} says so to the page")
+        say(f"Written to {plan.config}")
     else:
-        say("Set these in the page's static/config.json (CONFIG=static/config.json does):")
+        say("Set these in the page's static/config.json (or use CONFIG=static/config.json):")
         say(json.dumps(urls, indent=2))
     if "tokenUrl" not in urls:
-        say("and tokenUrl: where your service gives a signed-in person a token")
+        say("and tokenUrl: the address at which your service gives a signed-in person a token")
     for line in _warnings(plan):
         say(line)
 
 
 def _warnings(plan: Plan) -> Iterator[str]:
-    """What somebody who puts this on the open internet has to know, a line each."""
+    """Yield warnings about a server on the open internet."""
     if plan.parameters.get("OpenSignIn") == "yes":
-        yield "SIGN_IN=open is for trying it out: anybody gets a token, and each request of theirs is on your bill"
+        yield "SIGN_IN=open is for tests: anybody gets a token, and you pay for their requests"
     if "AlarmTopic" not in plan.parameters:
-        yield "There are no alarms: ALARM_TOPIC=arn:aws:sns:... says who hears when something goes wrong"
+        yield "There are no alarms: set ALARM_TOPIC=arn:aws:sns:... to be notified of failures"
     if "BudgetMail" not in plan.parameters:
-        yield "There is no budget: BUDGET_MAIL=you@example.org says who hears of the bill (docs/scaling.md, Attacks)"
+        yield "There is no budget: set BUDGET_MAIL=you@example.org to be notified of costs (docs/scaling.md, Attacks)"
 
 
 # --- the command ---
 
 
 def main(words: Sequence[str] | None = None, say: Say = print) -> int:
-    """Deploy what the words say; the exit code. Trouble is one line, and CloudFormation's reasons."""
+    """Deploy by the options of the command line, and return the exit code. An error is one line, with reasons."""
     try:
         plan = read_plan(sys.argv[1:] if words is None else words)
         session = boto3.Session()
@@ -413,7 +415,7 @@ def main(words: Sequence[str] | None = None, say: Say = print) -> int:
             raise NoCredentialsError
         deployment = Deployment(plan, session, say)
         report(plan, deployment.run(plan.package or _package(say)), say)
-    except Refused as error:
+    except DeployError as error:
         print(f"make deploy: {error}", file=sys.stderr)
         return 1
     except NoRegionError:
@@ -435,11 +437,11 @@ def _package(say: Say) -> Path:
     output = ROOT / package.OUTPUT
     wheels = output.parent / "wheels-arm64"
     if package.fetch(wheels, "arm64"):
-        raise Refused("without its packages nothing can be deployed")
+        raise DeployError("the packages could not be fetched")
     try:
         say(str(package.build(wheels, output)))
     except ValueError as error:
-        raise Refused(str(error)) from None
+        raise DeployError(str(error)) from None
     return output
 
 

@@ -1,9 +1,8 @@
-"""Build the zip that the Lambda functions run: `python -m tools.package`, writes dist/kizuna-aws.zip.
+"""The zip of the Lambda functions: `python -m tools.package` writes dist/kizuna-aws.zip.
 
-It holds what `backend.aws.lambda_handler` imports of this project, and the packages of requirements/aws.txt, fetched
-by their hashes for the functions' machine (Linux on arm64) whatever machine this is. The same sources give the same
-bytes: names are sorted, times and rights are fixed, nothing is compiled. (Compression is zlib's: another zlib may give
-other bytes.)
+It has what `backend.aws.lambda_handler` imports of this project, and the packages of requirements/aws.txt, fetched by
+their hashes for Lambda's machine (Linux on arm64). The same sources give the same bytes: names are sorted, times and
+rights are fixed, nothing is compiled. (Another version of zlib may give other bytes.)
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from tools.setup.step import run
 
 ROOT = Path(__file__).resolve().parent.parent
 ENTRY = "backend.aws.lambda_handler"
-#: Where the project's own modules lie, by their top-level name.
+#: The folders of the project's modules, by top-level name.
 HOMES = {"backend": ROOT, "chat": ROOT / "app"}
 
 REQUIREMENTS = ROOT / "requirements" / "aws.txt"
@@ -30,27 +29,27 @@ OUTPUT = Path("dist/kizuna-aws.zip")
 
 #: The functions' runtime, as backend/aws/template.yaml has it.
 PYTHON = "3.13"
-#: What pip calls the machines that Lambda has, newest first. The template asks for arm64.
+#: pip's names of Lambda's machines, newest first. The template uses arm64.
 PLATFORMS = {
     "arm64": ("manylinux_2_28_aarch64", "manylinux2014_aarch64", "any"),
     "x86_64": ("manylinux_2_28_x86_64", "manylinux2014_x86_64", "any"),
 }
-#: This machine and this Python, for a stand-in that runs functions as processes of its own.
+#: This machine and this Python, for an emulator that runs functions as processes.
 HERE = "here"
-#: Descriptions of AWS's services that botocore carries, some 25 MB: those of the clients that backend/ makes.
+#: The services that backend/ uses; botocore's descriptions of all are 25 MB.
 SERVICES = frozenset({"apigatewaymanagementapi", "dynamodb", "ssm"})
 
-#: The first moment that a zip can name, and rights that let every process read: Lambda runs as somebody else.
+#: The earliest time in a zip, and rights to read for every user, since Lambda runs as another one.
 MOMENT = (1980, 1, 1, 0, 0, 0)
 RIGHTS = 0o644 << 16
 UNIX = 3
-#: Lambda's quotas, in bytes: a zip that is uploaded directly, and what it unpacks to.
-MOST_ZIPPED = 50 * 1024 * 1024
-MOST_UNPACKED = 250 * 1024 * 1024
+#: Lambda's quotas in bytes: of a zip that is uploaded directly, and of its content.
+MAX_ZIPPED = 50 * 1024 * 1024
+MAX_UNPACKED = 250 * 1024 * 1024
 
 
 def own_modules(entry: str = ENTRY, homes: Mapping[str, Path] = HOMES) -> dict[str, Path]:
-    """The project's files that a module imports, itself and everything behind them; by their name in the zip."""
+    """Return the project's files that a module needs, with all indirect imports, by their names in the zip."""
     found: dict[str, Path] = {}
     left = [entry]
     while left:
@@ -59,7 +58,7 @@ def own_modules(entry: str = ENTRY, homes: Mapping[str, Path] = HOMES) -> dict[s
         home = homes.get(module.partition(".")[0])
         if home is None:
             continue
-        left += [parent] if parent else []  # a package, or the module that the name was taken from
+        left += [parent] if parent else []  # a package, or the module that defines the name
         path = _file_of(home, module)
         if path is not None and (name := path.relative_to(home).as_posix()) not in found:
             found[name] = path
@@ -70,13 +69,13 @@ def own_modules(entry: str = ENTRY, homes: Mapping[str, Path] = HOMES) -> dict[s
 
 
 def _file_of(home: Path, module: str) -> Path | None:
-    """The file of a module or package; None for what an import takes from a module."""
+    """Return the file of a module or package; None for a name in a module."""
     path = home.joinpath(*module.split("."))
     return next((file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()), None)
 
 
 def wanted(name: str) -> bool:
-    """Whether a file of an installed package is of use on Lambda."""
+    """Return whether Lambda needs a file of an installed package."""
     parts = PurePosixPath(name).parts
     if "__pycache__" in parts or name.endswith("/"):
         return False
@@ -86,7 +85,7 @@ def wanted(name: str) -> bool:
 
 
 def wheel_files(wheel: Path) -> Iterator[tuple[str, bytes]]:
-    """The files that installing a wheel puts beside each other; not its commands."""
+    """Yield the files that a wheel installs into site-packages."""
     with zipfile.ZipFile(wheel) as archive:
         for name in archive.namelist():
             place = name
@@ -100,19 +99,19 @@ def wheel_files(wheel: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def collect(wheels: Sequence[Path]) -> dict[str, bytes]:
-    """Everything that goes into the zip, by name. Raises ValueError if two packages bring the same file."""
+    """Return the content of the zip by name. Raises ValueError if two packages have different files of one name."""
     files = {name: path.read_bytes() for name, path in own_modules().items()}
     for wheel in wheels:
         for name, data in wheel_files(wheel):
             if files.setdefault(name, data) != data:
-                raise ValueError(f"{wheel.name} brings another {name} than what is there already")
+                raise ValueError(f"{wheel.name} has a {name} that differs from another package's")
     return files
 
 
 def write_zip(files: Mapping[str, bytes], target: Path) -> None:
-    """Write files into a zip of which every byte follows from them. Raises ValueError beyond Lambda's quotas."""
-    if (unpacked := sum(map(len, files.values()))) > MOST_UNPACKED:
-        raise ValueError(f"{unpacked:,} bytes, and Lambda unpacks at most {MOST_UNPACKED:,}")
+    """Write files into a reproducible zip. Raises ValueError beyond Lambda's quotas."""
+    if (unpacked := sum(map(len, files.values()))) > MAX_UNPACKED:
+        raise ValueError(f"{unpacked:,} bytes, and Lambda unpacks at most {MAX_UNPACKED:,}")
     target.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for name in sorted(files):
@@ -121,14 +120,14 @@ def write_zip(files: Mapping[str, bytes], target: Path) -> None:
             info.external_attr = RIGHTS
             info.create_system = UNIX
             archive.writestr(info, files[name], compresslevel=9)
-    if target.stat().st_size > MOST_ZIPPED:
+    if target.stat().st_size > MAX_ZIPPED:
         raise ValueError(
-            f"{target} has {target.stat().st_size:,} bytes, and Lambda takes at most {MOST_ZIPPED:,}"
+            f"{target} has {target.stat().st_size:,} bytes, and Lambda takes at most {MAX_ZIPPED:,}"
         )
 
 
 def fetch(folder: Path, machine: str, requirements: Path = REQUIREMENTS) -> int:
-    """Let pip fetch the wheels by their hashes into an empty folder; its exit code."""
+    """Let pip fetch the wheels by their hashes into an empty folder, and return its exit code."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "--retries", "2"]
@@ -145,8 +144,8 @@ def _target(machine: str) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Built:
-    """A zip that was built. Sizes are bytes, ``digest`` is its SHA-256 in hexadecimal."""
+class BuiltZip:
+    """A built zip. Sizes are bytes, ``digest`` is its SHA-256 in hexadecimal."""
 
     path: Path
     files: int
@@ -159,21 +158,21 @@ class Built:
         return f"{self.path}: {self.files} files, {sizes}, sha256 {self.digest}"
 
 
-def build(wheels: Path, target: Path) -> Built:
+def build(wheels: Path, target: Path) -> BuiltZip:
     """Build the zip from a folder of wheels. Raises ValueError if there are none, and beyond Lambda's quotas."""
     found = sorted(wheels.glob("*.whl"))
     if not found:
-        raise ValueError(f"{wheels} holds no wheels")
+        raise ValueError(f"{wheels} has no wheels")
     files = collect(found)
     write_zip(files, target)
     data = target.read_bytes()
-    return Built(
+    return BuiltZip(
         target, len(files), len(data), sum(map(len, files.values())), hashlib.sha256(data).hexdigest()
     )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Build the zip and say what it is; the exit code."""
+    """Build the zip, print its sizes and hash, and return the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m tools.package", description="Build the Lambda functions' zip."
     )

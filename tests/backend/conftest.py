@@ -69,7 +69,7 @@ def local_dynamodb() -> Iterator[Any]:
     """Return a client at DynamoDB Local, which starts with the first test that needs it and serves all of them."""
     try:
         process = DynamoDbLocalProcess(dynamodb_local.find())
-    except dynamodb_local.Missing as missing:
+    except dynamodb_local.NotInstalled as missing:
         pytest.skip(str(missing))
     with nobodys_account():
         client = dynamodb_client(endpoint_url=process.url, read_timeout=PATIENCE)

@@ -74,7 +74,7 @@ def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MinistackPro
     """Return the ministack of all tests, which starts with the first of them."""
     try:
         python = tool.find()
-    except tool.Missing as missing:
+    except tool.NotInstalled as missing:
         pytest.skip(str(missing))
     process = MinistackProcess(python, tmp_path_factory.mktemp("ministack"))
     yield process

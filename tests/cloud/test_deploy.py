@@ -23,8 +23,8 @@ def test_what_is_there_already_is_left_alone(deployed: Deployed):
     again = deploy(deployed.ministack, *deployed.words)
     assert (again.returncode, again.stderr) == (0, "")
     assert again.stdout.splitlines()[:2] == [
-        "The stack kizuna is what it should be: nothing to change",
-        "The stack kizuna is there:",
+        "The stack kizuna is up to date",
+        "The stack kizuna is deployed:",
     ]
 
 

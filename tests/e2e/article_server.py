@@ -1,4 +1,4 @@
-"""The article's own server, and no more than that: one room for all, broadcasts, and silence otherwise.
+"""The article's server: one room for all, broadcasts, and nothing else.
 
     ws /ws?token=...                         the token says who speaks
     {"action": "sendMessage", "roomId", "content"}   to every connection, the sender's too: MESSAGE
@@ -36,7 +36,7 @@ from backend.local.web import SecurityHeadersMiddleware
 from tests.support.server import LOOPBACK
 from tests.support.waiting import PATIENCE
 
-#: What a page hears from API Gateway when a Lambda raised.
+#: API Gateway's frame after a Lambda raised an error.
 FAILED = {
     "message": "Internal server error",
     "connectionId": "L0SM9cOFvHcCIhw=",
@@ -45,7 +45,7 @@ FAILED = {
 
 
 class ArticleServer:
-    """Responsible for such a server in a thread of the test, for what it heard, and for what goes wrong in it.
+    """The article's server in a thread of the test.
 
     ``site``: the page that it serves; ``connection``: the numbers of its static/config.json.
     """
@@ -79,7 +79,7 @@ class ArticleServer:
         self._thread = threading.Thread(target=self._server.run, args=[[self._listener]], daemon=True)
 
     def __enter__(self) -> Self:
-        self._thread.start()  # who comes before it runs waits at the listener
+        self._thread.start()  # earlier connections wait at the listener
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -89,7 +89,7 @@ class ArticleServer:
 
     @property
     def words(self) -> list[str]:
-        """What clients sent to be said, as it came."""
+        """The messages that clients sent, in order of arrival."""
         return [frame["content"] for frame in self.heard if frame["action"] == "sendMessage"]
 
     def close_all(self) -> None:
@@ -97,16 +97,16 @@ class ArticleServer:
         self._do(lambda connection: connection.close(1001, "Going away"))
 
     def repeat(self) -> None:
-        """Broadcast the last message once more, under the same id: a Lambda that timed out is run again."""
+        """Broadcast the last message once more under the same id, as the retry of a Lambda does."""
         self._do(self._say_last)
 
-    # --- inside; what is async runs in the server's thread ---
+    # --- inside; async functions run in the server's thread ---
 
     def _do(self, act: Callable[[WebSocket], Awaitable[None]]) -> None:
         asyncio.run_coroutine_threadsafe(self._each(act), self._loop).result(PATIENCE)
 
     async def _issue(self, request: Request) -> JSONResponse:
-        """A token that is the user's id."""
+        """Return a token that is the user's id."""
         asked = await request.json()
         user_id = hashlib.sha256(asked["clientSecret"].encode()).hexdigest()[:16]
         return JSONResponse({"token": user_id, "userId": user_id, "expiresIn": 3600})
@@ -144,5 +144,5 @@ class ArticleServer:
         return connection.send_json(self._last)
 
     async def _each(self, act: Callable[[WebSocket], Awaitable[None]]) -> None:
-        """With each connection, whatever becomes of the others: the article's allSettled."""
+        """Send to each connection, even if others fail, as the article's allSettled does."""
         await asyncio.gather(*map(act, tuple(self.connections)), return_exceptions=True)

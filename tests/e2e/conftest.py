@@ -1,4 +1,4 @@
-"""What the end-to-end tests are given: browsers, a server, people, and a look at what went wrong."""
+"""Fixtures of the end-to-end tests: browsers, a server, people and artifacts of failures."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from playwright.sync_api import Browser, BrowserContext, Playwright, expect, syn
 
 from tests.support import browsers
 from tests.support.artifacts import begin_trace, keep
-from tests.support.cast import Cast
 from tests.support.depth import DEEP
 from tests.support.peer import Peer
-from tests.support.person import Person
 from tests.support.server import KizunaServer
+from tests.support.shared_pages import SharedPages
 from tests.support.site import shared_site
+from tests.support.user_page import UserPage
 from tests.support.waiting import PATIENCE
 from tools.setup.browsers import Browsers, find_browsers, missing_packages
 
-#: What starts pages cheaply; deep tests have the browser as it is.
+#: Flags that make pages start faster; deep tests have none.
 SPARING = () if DEEP else (browsers.COMPILE_ONCE,)
 FAILED = pytest.StashKey[bool]()
-#: What leaves artefacts in a folder for the name of a test that failed, and tells where that is.
+#: Functions that save artifacts of a failed test by its name, and return the folder.
 KEEPERS = pytest.StashKey[list[Callable[[str], str]]]()
 
 
 def pytest_configure() -> None:
-    """Playwright's own five seconds are too few for two busy cores."""
+    """Raise Playwright's timeout of five seconds, which is too short for two busy cores."""
     expect.set_options(timeout=PATIENCE * 1000)
 
 
@@ -45,27 +45,27 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 
 def leave_artifacts(item: pytest.Item) -> list[str]:
-    """The test has failed: what there is to keep is kept, once; the names of the folders."""
+    """Save the artifacts of a failed test, once, and return the folders."""
     item.stash[FAILED] = True
     keepers, item.stash[KEEPERS] = item.stash.get(KEEPERS, []), []
     return list(dict.fromkeys(keep_it(item.name) for keep_it in keepers))
 
 
 def will_keep(request: pytest.FixtureRequest, keep_it: Callable[[str], str]) -> None:
-    """If the test fails, this is to leave artefacts in a folder for its name, and to return where that is."""
+    """Register a function that saves artifacts if the test fails, and returns the folder."""
     request.node.stash.setdefault(KEEPERS, []).append(keep_it)
 
 
 @contextlib.contextmanager
-def present(request: pytest.FixtureRequest, people: list[Person], server: KizunaServer) -> Iterator[None]:
-    """While a test lasts, these people are watched; it fails for what their pages did wrong unseen."""
+def present(request: pytest.FixtureRequest, people: list[UserPage], server: KizunaServer) -> Iterator[None]:
+    """Watch these people during a test, which fails for problems of their pages."""
     item: pytest.Item = request.node
     for person in people:
         begin_trace(person.page.context)
     will_keep(request, lambda name: keep(name, people, {"server.txt": server.output}))
     try:
         yield
-    except BaseException as error:  # it did not even begin
+    except BaseException as error:  # the test did not even begin
         for folder in leave_artifacts(item):
             error.add_note(f"kept: {folder}")
         raise
@@ -81,7 +81,7 @@ def present(request: pytest.FixtureRequest, people: list[Person], server: Kizuna
 
 
 def has_failed(request: pytest.FixtureRequest) -> bool:
-    """Whether the test has, so far."""
+    """Return whether the test has failed so far."""
     return bool(request.node.stash.get(FAILED, False))
 
 
@@ -90,12 +90,12 @@ def has_failed(request: pytest.FixtureRequest) -> bool:
 
 @pytest.fixture(scope="session")
 def installed() -> Browsers:
-    """The browsers of this machine."""
+    """The installed browsers."""
     return find_browsers()
 
 
 def skip_without(browser: str, installed: Browsers) -> Never:
-    """The one reason for which an end-to-end test may be skipped."""
+    """Skip the test since a browser is missing, the only allowed reason."""
     packages = " ".join(missing_packages(installed)[browser])
     pytest.skip(f"{browser} is missing (on Debian: apt install {packages})")
 
@@ -108,7 +108,7 @@ def playwright() -> Iterator[Playwright]:
 
 @pytest.fixture(scope="session")
 def chromium_program(installed: Browsers) -> Path:
-    """For tests that start a Chromium of their own."""
+    """The Chromium for tests that start their own."""
     return installed.chromium or skip_without("Chromium", installed)
 
 
@@ -124,7 +124,7 @@ def chromium(playwright: Playwright, installed: Browsers, chromium_program: Path
 
 @pytest.fixture(scope="module")
 def chromium_that_hides(playwright: Playwright, chromium_program: Path) -> Iterator[BrowserContext]:
-    """A Chromium whose hidden tabs are hidden."""
+    """A Chromium whose background tabs are really hidden."""
     with browsers.chromium_that_hides(playwright, chromium_program, *SPARING) as context:
         yield context
 
@@ -143,14 +143,14 @@ def server(tmp_path_factory: pytest.TempPathFactory, site: Path) -> Iterator[Kiz
 
 @pytest.fixture(scope="module")
 def source_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KizunaServer]:
-    """Serves the source tree: its page starts more slowly, and file by file."""
+    """A server of the source tree, whose page starts more slowly, file by file."""
     with KizunaServer(tmp_path_factory.mktemp("data") / "kizuna.sqlite3", RATE_LIMIT="0") as server:
         yield server
 
 
 @pytest.fixture
 def room(server: KizunaServer) -> str:
-    """A room that nobody has been in."""
+    """A new room."""
     if not server.is_running:  # a test failed in the middle
         server.start()
     return f"room-{uuid.uuid4().hex[:12]}"
@@ -158,14 +158,14 @@ def room(server: KizunaServer) -> str:
 
 @pytest.fixture
 def peer(server: KizunaServer, room: str) -> Iterator[Peer]:
-    """Somebody without a browser in the same room."""
+    """A client without a browser in the same room."""
     with Peer(server, room) as peer:
         yield peer
 
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The built site. A test that breaks it takes a copy."""
+    """The built site. A test that changes it uses a copy."""
     return shared_site(tmp_path_factory)
 
 
@@ -173,59 +173,63 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def cast(chromium: Browser, server: KizunaServer) -> Iterator[Cast]:
-    cast = Cast(chromium, server)
-    yield cast
-    cast.dismiss_all()
+def shared_pages(chromium: Browser, server: KizunaServer) -> Iterator[SharedPages]:
+    shared_pages = SharedPages(chromium, server)
+    yield shared_pages
+    shared_pages.close_all()
 
 
 @pytest.fixture
 def people(
-    request: pytest.FixtureRequest, cast: Cast, server: KizunaServer, room: str
-) -> Iterator[dict[str, Person]]:
-    """Those of the warmed people whom the test names, in its room. Who was in a failed test is replaced."""
-    called = cast.invite([name for name in ("Ada", "Ben", "Quinn") if name.lower() in request.fixturenames])
+    request: pytest.FixtureRequest, shared_pages: SharedPages, server: KizunaServer, room: str
+) -> Iterator[dict[str, UserPage]]:
+    """The shared people whom the test names, in its room. After a failure they are replaced."""
+    called = shared_pages.get(
+        [name for name in ("Ada", "Ben", "Quinn") if name.lower() in request.fixturenames]
+    )
     try:
         with present(request, called, server):
-            cast.bring(called, room)
+            shared_pages.prepare(called, room)
             yield {person.name: person for person in called}
     finally:
         if has_failed(request):
             for person in called:
-                cast.dismiss(person)
+                shared_pages.close(person)
 
 
 @pytest.fixture
-def ada(people: dict[str, Person]) -> Person:
-    """Has the page as everybody gets it."""
+def ada(people: dict[str, UserPage]) -> UserPage:
+    """A person with the page's own options."""
     return people["Ada"]
 
 
 @pytest.fixture
-def ben(people: dict[str, Person]) -> Person:
-    """Has the page as everybody gets it, in another browser."""
+def ben(people: dict[str, UserPage]) -> UserPage:
+    """A second person with the page's own options."""
     return people["Ben"]
 
 
 @pytest.fixture
-def quinn(people: dict[str, Person]) -> Person:
-    """Has a connection whose times are short (cast.QUICK)."""
+def quinn(people: dict[str, UserPage]) -> UserPage:
+    """A person with short times (shared_pages.QUICK)."""
     return people["Quinn"]
 
 
 @pytest.fixture
-def hire(request: pytest.FixtureRequest, cast: Cast, server: KizunaServer) -> Iterator[Callable[..., Person]]:
-    """Makes people for one test, whose page is not open yet."""
-    hired: list[Person] = []
+def new_person(
+    request: pytest.FixtureRequest, shared_pages: SharedPages, server: KizunaServer
+) -> Iterator[Callable[..., UserPage]]:
+    """A function that makes people for one test, whose page is not open yet."""
+    new_people: list[UserPage] = []
 
-    def hire(name: str = "Newcomer", **options: Any) -> Person:
-        hired.append(cast.hire(name, **options))
-        begin_trace(hired[-1].page.context)
-        return hired[-1]
+    def new_person(name: str = "Newcomer", **options: Any) -> UserPage:
+        new_people.append(shared_pages.new_person(name, **options))
+        begin_trace(new_people[-1].page.context)
+        return new_people[-1]
 
     try:
-        with present(request, hired, server):
-            yield hire
+        with present(request, new_people, server):
+            yield new_person
     finally:
-        for person in hired:
-            cast.dismiss(person)
+        for person in new_people:
+            shared_pages.close(person)

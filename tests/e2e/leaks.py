@@ -1,4 +1,4 @@
-"""The leak gate: a page that reconnects a thousand times holds what it held after the first ten.
+"""The leak check: a page that reconnects a thousand times holds what it held after the first ten.
 
 One page in Chromium against the real server; its connection is reset, and it reconnects and catches up, again and
 again, with a message now and then. What is counted must be the same after ten and at the end. Memory cannot be: the
@@ -13,25 +13,25 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 
 from kizuna.runtime.journal import LIMIT
-from tests.support.cast import QUICK
 from tests.support.peer import Peer
-from tests.support.person import Person, give_config
 from tests.support.server import ROOT
+from tests.support.shared_pages import QUICK
+from tests.support.user_page import UserPage, give_config
 from tests.support.waiting import throughout
 from ui.shell.announcer import KEPT_FOR
 
-#: Where words are said, and where nothing is ever said: what is counted must not depend on what stands on the screen.
+#: A room with messages, and one without: the counts must not depend on what is on the screen.
 ROOM, SILENT_ROOM = "leaks", "silence"
-#: Reconnects until all that a page makes once has been made.
+#: Reconnects until the page has made everything that it makes once.
 WARM_UP = 10
-#: Somebody says something before every so many reconnects.
+#: A message is sent before every so many reconnects.
 SPEAK_EVERY = 25
-#: Seconds after which a reconnect has no consequences any more: the last is that an announcement is taken away.
+#: Seconds until a reconnect has no further effects; the last is the removal of an announcement.
 REST = KEPT_FOR + 1
 #: What one reconnect may leave behind on the average of the second half: bytes, and Python's objects. Chromium keeps
 #: the addresses of sockets and its errors about them; a message that was said stays, too.
 GROWTH = {"js_heap": 2048, "wasm_heap": 2048, "objects": 0.9}
-#: It comes back at once, each time as if it were the first, and no heartbeat falls into the counting.
+#: Options for immediate reconnects, without a heartbeat during the count.
 CALM = {**QUICK, "firstRetryDelay": 0.02, "jitter": 0.0, "heartbeatInterval": 600, "stableAfter": 0.01}
 
 #: Counts the workers that were made and not ended, the timers of the page that are armed, and those that were armed
@@ -96,7 +96,7 @@ js.window.tellFigures = _create_proxy(_tell_figures)
 js.window.leakWorker = _create_proxy(_leak_worker)
 """
 
-#: In the page: resolves when it has come back as often as asked for, connected and caught up.
+#: Counts how often the page was connected and caught up again.
 COUNT_RETURNS = """() => {
     const root = document.documentElement;
     let isOut = false, waiting = [];
@@ -117,7 +117,7 @@ COUNT_RETURNS = """() => {
 
 @dataclass(frozen=True)
 class Figures:
-    """What a page holds, after garbage was collected on both sides."""
+    """What a page holds after garbage collection in JavaScript and Python."""
 
     reconnects: int
     sockets: int  #: alive
@@ -136,36 +136,36 @@ class Figures:
     wasm_heap: int  #: bytes
 
 
-#: What must be the same after ten reconnects and at the end.
+#: Figures that must be equal after ten reconnects and at the end.
 STEADY = tuple(
     field.name for field in fields(Figures) if field.name not in ("reconnects", "journal", *GROWTH)
 )
 
 
 def steady(figures: Figures) -> dict[str, int]:
-    """Those that must be the same."""
+    """The figures that must be equal."""
     return {name: getattr(figures, name) for name in STEADY}
 
 
 class Gate:
-    """Responsible for one page that reconnects again and again, and for reading what it holds.
+    """One page that reconnects again and again, and what it holds.
 
     ``person`` has joined, in a page that ``prepare`` was told of before. ``peer`` is in the room, too.
     """
 
-    def __init__(self, person: Person, peer: Peer) -> None:
+    def __init__(self, person: UserPage, peer: Peer) -> None:
         self.person = person
         self._peer = peer
         self.reconnects = 0
         person.page.evaluate(COUNT_RETURNS)
-        peer.say("before")  # what is done for the first time changes more than what is done again
+        peer.say("before")  # the first message changes more than later ones
         person.wait_for_text("before")
         for room in (SILENT_ROOM, ROOM):
             person.enter(room)
 
     @staticmethod
-    def prepare(person: Person) -> None:
-        """Before the page is loaded."""
+    def prepare(person: UserPage) -> None:
+        """Prepare the page before it is loaded."""
         give_config(person.page, **CALM)
         person.page.add_init_script(REMEMBER)
         main = (ROOT / "app" / "main.py").read_text(encoding="utf-8") + TELL
@@ -175,7 +175,7 @@ class Gate:
         person.watch.allow_network_trouble()
 
     def reconnect(self, times: int) -> None:
-        """Break the link, and wait until the page has caught up on the next one; so many times."""
+        """Break the link and wait until the page has caught up again, this many times."""
         page = self.person.page
         for _ in range(times):
             self.reconnects += 1
@@ -185,7 +185,7 @@ class Gate:
             page.evaluate("times => returned(times)", self.reconnects)
 
     def read(self, like: Figures | None = None) -> Figures:
-        """What the page holds at rest: when it has not changed for REST, or at once when it is ``like`` this."""
+        """Return what the page holds once that has not changed for REST seconds, or is ``like`` this."""
         self.person.enter(SILENT_ROOM)
         last, since = self.read_at_once(), time.monotonic()
         while time.monotonic() - since < REST and not (like and steady(like) == steady(last)):
@@ -196,7 +196,7 @@ class Gate:
         return last
 
     def read_at_once(self) -> Figures:
-        """What the page holds, after a moment and a collection of garbage."""
+        """Collect garbage, and return what the page holds."""
         throughout(lambda: True, 0.3, what="the browser may end what it has to end")
         page, cdp = self.person.page, self.person.cdp
         told = json.loads(page.evaluate("() => tellFigures()"))
@@ -217,7 +217,7 @@ class Gate:
         )
 
     def run(self, count: int, samples: int = 10) -> Iterator[Figures]:
-        """The figures after WARM_UP, and then at even distances until ``count``."""
+        """Return the figures after WARM_UP, and then at even distances until ``count``."""
         self.person.cdp.send("Performance.enable")
         self.reconnect(WARM_UP - self.reconnects)
         yield (first := self.read())
@@ -227,7 +227,7 @@ class Gate:
 
 
 def problems(seen: Sequence[Figures]) -> list[str]:
-    """What the page holds at the end and did not hold after ten, and what grows in the second half."""
+    """Return what has grown since WARM_UP, and memory that grows in the second half."""
     first, middle, last = seen[0], seen[len(seen) // 2], seen[-1]
     wrong = [
         f"{name}: {before} after {first.reconnects}, {after} after {last.reconnects}"

@@ -1,4 +1,4 @@
-"""The page with the article's own server, which broadcasts, and says nothing else."""
+"""The page with the article's server, which broadcasts and sends nothing else."""
 
 from __future__ import annotations
 
@@ -13,12 +13,18 @@ from tests.e2e.conftest import has_failed, will_keep
 from tests.e2e.test_exhausted import attempts_of
 from tests.support.artifacts import begin_trace, keep
 from tests.support.fault_proxy import FaultProxy, Way
-from tests.support.person import Person
+from tests.support.user_page import UserPage
 from tests.support.waiting import eventually, throughout
 
 #: Enough of everything to see it happen. This server says nothing that gives a client its retries back but by
 #: uptime, and tests drop the link sooner than people lose it: it counts as stable at once.
-QUICK = {"firstRetryDelay": 0.2, "heartbeatInterval": 1, "connectTimeout": 4, "stableAfter": 0.01, "rest": 0}
+QUICK = {
+    "firstRetryDelay": 0.2,
+    "heartbeatInterval": 1,
+    "connectTimeout": 4,
+    "stableAfter": 0.01,
+    "idleRetryInterval": 0,
+}
 ROOM = "general"
 
 
@@ -29,12 +35,12 @@ def article(site: Path) -> Iterator[ArticleServer]:
 
 
 @pytest.fixture(scope="module")
-def couple(chromium: Browser, article: ArticleServer) -> Iterator[list[Person]]:
+def couple(chromium: Browser, article: ArticleServer) -> Iterator[list[UserPage]]:
     """Two people whose pages stay open for all tests of this file."""
     people = []
     for name in ("Ada", "Ben"):
         page = chromium.new_context(locale="en-US").new_page()
-        people.append(Person(page, FaultProxy(article.port).start(), name))
+        people.append(UserPage(page, FaultProxy(article.port).start(), name))
         people[-1].begin_to_open(ROOM)
     for person in people:
         person.wait_until_started()
@@ -46,8 +52,8 @@ def couple(chromium: Browser, article: ArticleServer) -> Iterator[list[Person]]:
 
 
 @pytest.fixture(autouse=True)
-def watched(request: pytest.FixtureRequest, couple: list[Person], article: ArticleServer) -> Iterator[None]:
-    """Everybody is connected at the beginning, and has done nothing wrong unseen by the end."""
+def watched(request: pytest.FixtureRequest, couple: list[UserPage], article: ArticleServer) -> Iterator[None]:
+    """Everybody is connected at the beginning, and without problems at the end."""
     article.typed = True
     for person in couple:
         person.come_back()
@@ -61,18 +67,18 @@ def watched(request: pytest.FixtureRequest, couple: list[Person], article: Artic
 
 
 @pytest.fixture
-def ada(couple: list[Person]) -> Person:
+def ada(couple: list[UserPage]) -> UserPage:
     return couple[0]
 
 
 @pytest.fixture
-def ben(couple: list[Person]) -> Person:
+def ben(couple: list[UserPage]) -> UserPage:
     return couple[1]
 
 
 @pytest.mark.parametrize("typed", [True, False], ids=["typed", "untyped"])
 def test_two_people_talk_and_own_words_stand_once(
-    ada: Person, ben: Person, article: ArticleServer, typed: bool
+    ada: UserPage, ben: UserPage, article: ArticleServer, typed: bool
 ) -> None:
     article.typed = typed
     hello, answer = f"hello, {typed=}", f"hello to you, {typed=}"
@@ -87,14 +93,18 @@ def test_two_people_talk_and_own_words_stand_once(
         assert person.texts[-2:] == [hello, answer]
 
 
-def test_the_same_words_typed_twice_are_two_messages_of_ones_own(ada: Person, article: ArticleServer) -> None:
+def test_the_same_words_typed_twice_are_two_messages_of_ones_own(
+    ada: UserPage, article: ArticleServer
+) -> None:
     ada.say("ok", "ok")
     expect(ada.article("ok")).to_have_count(2)
     eventually(lambda: [shown.state for shown in ada.messages if shown.text == "ok"] == ["sent", "sent"])
     assert article.words == ["ok", "ok"]
 
 
-def test_a_broadcast_that_comes_twice_is_shown_once(ada: Person, ben: Person, article: ArticleServer) -> None:
+def test_a_broadcast_that_comes_twice_is_shown_once(
+    ada: UserPage, ben: UserPage, article: ArticleServer
+) -> None:
     ada.say("once")
     ben.wait_for_text("once")
     article.repeat()
@@ -104,7 +114,7 @@ def test_a_broadcast_that_comes_twice_is_shown_once(ada: Person, ben: Person, ar
         expect(person.article("once")).to_have_count(1)
 
 
-def test_a_drop_is_got_over_with_backoff(ada: Person, ben: Person, article: ArticleServer) -> None:
+def test_a_drop_is_got_over_with_backoff(ada: UserPage, ben: UserPage, article: ArticleServer) -> None:
     ada.watch.allow_network_trouble()
     with ada.network.down():
         ada.wait_for_status("waiting")
@@ -118,7 +128,7 @@ def test_a_drop_is_got_over_with_backoff(ada: Person, ben: Person, article: Arti
 
 
 def test_what_is_typed_while_down_is_sent_once_connected(
-    ada: Person, ben: Person, article: ArticleServer
+    ada: UserPage, ben: UserPage, article: ArticleServer
 ) -> None:
     ada.watch.allow_network_trouble()
     with ada.network.down():
@@ -132,8 +142,8 @@ def test_what_is_typed_while_down_is_sent_once_connected(
     assert ben.texts[-2:] == article.words
 
 
-def test_what_was_sent_without_coming_back_is_not_sent_again_but_by_hand(
-    ada: Person, ben: Person, article: ArticleServer
+def test_a_message_without_broadcast_is_resent_by_hand_only(
+    ada: UserPage, ben: UserPage, article: ArticleServer
 ) -> None:
     ada.watch.allow_network_trouble()
     article.next_is = "swallowed"
@@ -154,8 +164,8 @@ def test_what_was_sent_without_coming_back_is_not_sent_again_but_by_hand(
     assert article.words == ["did it arrive?", "something else", "did it arrive?"]
 
 
-def test_a_broadcast_that_is_late_or_lost_with_the_link_fails_nothing_that_comes_back(
-    ada: Person, ben: Person, article: ArticleServer
+def test_a_late_or_lost_broadcast_fails_no_message_that_arrives(
+    ada: UserPage, ben: UserPage, article: ArticleServer
 ) -> None:
     """The sender's link dies between its frame and the broadcast: the others have the message."""
     ada.watch.allow_network_trouble()
@@ -173,7 +183,7 @@ def test_a_broadcast_that_is_late_or_lost_with_the_link_fails_nothing_that_comes
     expect(ben.article("heard by others")).to_have_count(1)
 
 
-def test_an_error_of_the_gateway_is_told_and_ends_nothing(ada: Person, article: ArticleServer) -> None:
+def test_an_error_of_the_gateway_is_told_and_ends_nothing(ada: UserPage, article: ArticleServer) -> None:
     statuses = ada.watch_status()
     article.next_is = "failed"
     ada.say("to a broken Lambda")
@@ -188,7 +198,7 @@ def test_an_error_of_the_gateway_is_told_and_ends_nothing(ada: Person, article: 
 
 
 @pytest.mark.deep
-def test_words_that_never_come_back_count_as_unconfirmed(ada: Person, article: ArticleServer) -> None:
+def test_words_that_never_come_back_count_as_unconfirmed(ada: UserPage, article: ArticleServer) -> None:
     before = article.handshakes
     article.next_is = "failed"
     ada.say("nowhere to be heard")
@@ -198,7 +208,7 @@ def test_words_that_never_come_back_count_as_unconfirmed(ada: Person, article: A
 
 
 def test_pings_keep_an_idle_link_and_their_silence_means_nothing(
-    couple: list[Person], article: ArticleServer
+    couple: list[UserPage], article: ArticleServer
 ) -> None:
     before = article.handshakes
     throughout(
@@ -210,7 +220,7 @@ def test_pings_keep_an_idle_link_and_their_silence_means_nothing(
 
 
 def test_a_server_that_closes_every_connection_gets_them_back(
-    couple: list[Person], article: ArticleServer
+    couple: list[UserPage], article: ArticleServer
 ) -> None:
     before = article.handshakes
     article.close_all()
@@ -220,7 +230,7 @@ def test_a_server_that_closes_every_connection_gets_them_back(
     assert len(article.connections) == 2
 
 
-def test_who_leaves_stays_away_until_they_join(ada: Person, article: ArticleServer) -> None:
+def test_who_leaves_stays_away_until_they_join(ada: UserPage, article: ArticleServer) -> None:
     ada.leave()
     eventually(lambda: len(article.connections) == 1)
     before = article.handshakes

@@ -1,4 +1,4 @@
-"""A test that failed leaves one folder with everything that was on its pages, and says where."""
+"""A failed test leaves one folder with the artifacts of its pages, and names it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import pytest
 
 from tests.e2e.conftest import present
 from tests.support.artifacts import ARTIFACTS
-from tests.support.person import Person
 from tests.support.server import KizunaServer
+from tests.support.user_page import UserPage
 
 
-def test_failure_leaves_a_folder_that_its_message_names(ada: Person, server: KizunaServer) -> None:
+def test_failure_leaves_a_folder_that_its_message_names(ada: UserPage, server: KizunaServer) -> None:
     item = SimpleNamespace(name="test of [artefacts]", stash=pytest.Stash())
     request = SimpleNamespace(node=item)
 

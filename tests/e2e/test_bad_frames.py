@@ -1,4 +1,4 @@
-"""Frames that no server should send: survived, and reported."""
+"""Malformed frames are survived and reported."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from playwright.sync_api import expect
 
 from tests.support.peer import Peer
-from tests.support.person import Changes, Person
+from tests.support.user_page import Changes, UserPage
 
 NOT_AN_OBJECT = (
     "",
@@ -48,7 +48,7 @@ NOT_A_FRAME: tuple[dict[str, Any], ...] = (
 )
 
 
-def test_malformed_frames_are_survived_and_reported(ada: Person, peer: Peer, room: str) -> None:
+def test_malformed_frames_are_survived_and_reported(ada: UserPage, peer: Peer, room: str) -> None:
     ada.watch.allow("a frame (from the server was ignored|could not be read)")
     before = ada.network.counts.websockets
     ada.say("before")

@@ -1,4 +1,4 @@
-"""A person whom the operator bans, in the middle of a conversation."""
+"""A person whom the operator bans during a conversation."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from collections.abc import Callable
 from playwright.sync_api import expect
 
 from tests.support.peer import Peer
-from tests.support.person import Person
 from tests.support.process import PATIENCE
 from tests.support.server import ROOT, KizunaServer
+from tests.support.user_page import UserPage
 
 
-def test_who_is_banned_is_put_out_told_so_and_does_not_come_back(
-    hire: Callable[..., Person], server: KizunaServer, peer: Peer, room: str
+def test_a_banned_person_is_removed_and_does_not_return(
+    new_person: Callable[..., UserPage], server: KizunaServer, peer: Peer, room: str
 ) -> None:
-    troll = hire("Troll")
+    troll = new_person("Troll")
     troll.watch.allow("403")
     troll.open(room)
     troll.join()

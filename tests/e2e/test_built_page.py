@@ -1,4 +1,4 @@
-"""The built page: it starts from its snapshot, or the ordinary way with the reason kept; from any host and path."""
+"""The built page: its two ways to start, on any host and path."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.e2e.conftest import present
-from tests.support.cast import Cast
 from tests.support.fault_proxy import FaultProxy
 from tests.support.peer import Peer
-from tests.support.person import Person
 from tests.support.server import KizunaServer, free_port
+from tests.support.shared_pages import SharedPages
 from tests.support.site import Copy, StaticHost, run_python
+from tests.support.user_page import UserPage
 from tests.support.waiting import PATIENCE
 from tests.support.watch import Watch
 from tools.build.page import start_files_of
@@ -35,18 +35,18 @@ A_TRACEBACK = """
 import traceback
 from kizuna.options import Options
 try:
-    Options.from_mapping({"rest": "no number"}, prefix="")
+    Options.from_mapping({"idleRetryInterval": "no number"}, prefix="")
 except Exception as error:
     told = "".join(traceback.format_exception(error))
 told
 """
 
-#: The page gets its processor for a fifth of the time, as on a busy machine.
+#: The page has its processor for a fifth of the time, as on a busy machine.
 IS_HELD_UP = """
 setInterval(() => { for (const end = performance.now() + 80; performance.now() < end;); }, 20);
 """
 
-Visit = Callable[..., AbstractContextManager[tuple[Person, KizunaServer]]]
+Visit = Callable[..., AbstractContextManager[tuple[UserPage, KizunaServer]]]
 
 
 @pytest.fixture
@@ -62,10 +62,10 @@ def visit(request: pytest.FixtureRequest, chromium: Browser, tmp_path: Path) -> 
         asks: str = "?start=snapshot",
         script: str = "",
         megabits: float | None = None,
-    ) -> Iterator[tuple[Person, KizunaServer]]:
+    ) -> Iterator[tuple[UserPage, KizunaServer]]:
         with KizunaServer(tmp_path / "kizuna.sqlite3", ROOT=str(site), RATE_LIMIT="0") as server:
-            cast = Cast(chromium, server)
-            ada = cast.hire("Ada")
+            shared_pages = SharedPages(chromium, server)
+            ada = shared_pages.new_person("Ada")
             ada.watch.allow(*expects)
             ada.page.add_init_script(script)
             slow = ada.network.link(megabits * 1e6 / 8, 0.02) if megabits else contextlib.nullcontext()
@@ -74,19 +74,19 @@ def visit(request: pytest.FixtureRequest, chromium: Browser, tmp_path: Path) -> 
                     ada.open(ROOM, asks)
                     yield ada, server
             finally:
-                cast.dismiss(ada)
+                shared_pages.close(ada)
 
     return visit
 
 
 @pytest.fixture
 def copy(site: Path, tmp_path: Path) -> Copy:
-    """A copy of the site, to be broken."""
+    """A copy of the site, which a test may change."""
     return Copy(site, tmp_path / "copy")
 
 
-def started(person: Person) -> tuple[str | None, str | None]:
-    """Which way Python was started, and why that way; the timeline says the same."""
+def started(person: UserPage) -> tuple[str | None, str | None]:
+    """Return how Python was started, and why; the timeline agrees."""
     told = person.root.get_attribute("data-start"), person.root.get_attribute("data-start-reason")
     marks = person.page.evaluate("performance.getEntriesByName('python').map(({ detail }) => detail)")
     assert marks == [{"way": told[0], "reason": told[1]}]
@@ -94,13 +94,13 @@ def started(person: Person) -> tuple[str | None, str | None]:
 
 
 def as_sent(path: Path) -> int:
-    """The bytes that travel: compressed, where that is smaller."""
+    """Return the bytes that are sent: compressed, where that is smaller."""
     compressed = path.with_name(f"{path.name}.br")
     return (compressed if compressed.exists() else path).stat().st_size
 
 
-def chats(person: Person, server: KizunaServer, room: str = ROOM) -> None:
-    """The page does what it is for."""
+def chats(person: UserPage, server: KizunaServer, room: str = ROOM) -> None:
+    """Assert that the page can chat."""
     person.join()
     with Peer(server, room) as peer:
         person.say("from the built page")
@@ -112,24 +112,24 @@ def chats(person: Person, server: KizunaServer, room: str = ROOM) -> None:
 
 @pytest.fixture(scope="module", params=["snapshot", "ordinary"])
 def way(request: pytest.FixtureRequest) -> str:
-    """How a page is told to start by its address."""
+    """Return the query that makes a page start this way."""
     return str(request.param)
 
 
 @pytest.fixture(scope="module")
-def page(chromium: Browser, server: KizunaServer, way: str) -> Iterator[Person]:
-    """Somebody whose page has started this way, though the browser by itself would have chosen the other one."""
-    cast = Cast(chromium, server)
-    person = cast.hire("Paige")
+def page(chromium: Browser, server: KizunaServer, way: str) -> Iterator[UserPage]:
+    """Yield a person whose page has started this way, whatever the browser would have chosen."""
+    shared_pages = SharedPages(chromium, server)
+    person = shared_pages.new_person("Paige")
     if way == "snapshot":
         person.page.add_init_script(SAVES_DATA)
     person.open(f"{ROOM}-{way}", f"?start={way}")
     yield person
-    cast.dismiss(person)
+    shared_pages.close(person)
 
 
 def test_the_page_starts_the_way_its_address_says_and_chats(
-    page: Person, server: KizunaServer, way: str
+    page: UserPage, server: KizunaServer, way: str
 ) -> None:
     assert started(page) == (way, "" if way == "snapshot" else "the address asks for it")
     chats(page, server, f"{ROOM}-{way}")
@@ -138,18 +138,18 @@ def test_the_page_starts_the_way_its_address_says_and_chats(
     assert page.watch.problems == []
 
 
-def test_a_traceback_shows_the_lines_of_the_source(page: Person) -> None:
+def test_a_traceback_shows_the_lines_of_the_source(page: UserPage) -> None:
     told = run_python(page.page, A_TRACEBACK)
     assert re.search(r'File "/home/pyodide/kizuna/options\.py", line \d+, in from_mapping\n    \S', told)
 
 
-def test_pyscripts_own_modules_are_there_compiled(page: Person) -> None:
+def test_pyscripts_own_modules_are_there_compiled(page: UserPage) -> None:
     flags = "import pyscript, pathlib; pathlib.Path(pyscript.__cached__).read_bytes()[4:8].hex()"
     assert run_python(page.page, flags) == "01000000"  # "unchecked": Python by itself writes other ones
 
 
 @pytest.mark.parametrize("way", ["snapshot"], indirect=True)
-def test_two_starts_from_one_snapshot_draw_different_numbers(page: Person, ada: Person) -> None:
+def test_two_starts_from_one_snapshot_draw_different_numbers(page: UserPage, ada: UserPage) -> None:
     draw = "import json, random, secrets; json.dumps([random.random(), secrets.token_hex()])"
     assert started(ada) == started(page)
     first, second = (json.loads(run_python(person.page, draw)) for person in (page, ada))
@@ -158,7 +158,7 @@ def test_two_starts_from_one_snapshot_draw_different_numbers(page: Person, ada: 
 
 
 @pytest.mark.parametrize("way", ["snapshot"], indirect=True)
-def test_the_page_may_ask_nobody_that_its_config_does_not_name(page: Person) -> None:
+def test_the_page_may_ask_nobody_that_its_config_does_not_name(page: UserPage) -> None:
     page.watch.allow(r"Content Security Policy|CSP violation|Failed to fetch")
     asked = page.page.evaluate(
         "fetch('http://127.0.0.1:1/').then(() => 'answered', (error) => String(error))"
@@ -316,7 +316,7 @@ def test_where_the_host_sends_webassembly_as_something_else_the_page_says_so(
         pass
 
 
-def test_it_works_under_a_path_of_a_host_that_knows_nothing_of_it(
+def test_the_site_works_under_any_path_of_a_static_host(
     chromium: Browser, copy: Copy, tmp_path: Path
 ) -> None:
     port = free_port()
@@ -383,9 +383,7 @@ def test_from_a_host_that_compresses_nothing_it_fetches_compressed_files(
 
 
 @pytest.mark.deep
-def test_a_host_that_says_the_same_to_every_address_gets_the_plain_files_asked_for(
-    chromium: Browser, copy: Copy
-) -> None:
+def test_plain_files_are_fetched_from_a_host_with_one_answer(chromium: Browser, copy: Copy) -> None:
     for path in copy.site.rglob("*.gz"):
         path.unlink()
     with (

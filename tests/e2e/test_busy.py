@@ -1,4 +1,4 @@
-"""A page that computes for five seconds, as pandas' import or a plot does: it is not asleep, and loses nothing."""
+"""A page that computes for five seconds, as pandas' import does: it is not taken for asleep, and loses nothing."""
 
 from __future__ import annotations
 
@@ -19,20 +19,21 @@ from tests.support.waiting import eventually
 
 MESSAGES = [f"said while the page was busy: {number}" for number in range(10)]
 
-#: A service on each wire that keeps what it hears, and a way to be busy that says how much was read meanwhile.
+#: A service on each wire that records messages, and a busy loop that counts those read meanwhile.
 CHAT = """
-import asyncio, time
+import asyncio, json, time
 from kizuna.browser import BrowserPlatform, WebSocketService
-from ui.kit.http import post_json
+from pyodide.http import pyfetch
 from kizuna.options import Options
 from kizuna.wire import ARTICLE, KIZUNA
 
 platform, services, heard, statuses, busy = BrowserPlatform(worker_url), {}, {}, {}, []
 
 async def get_token():
-    secret = "a-secret-of-the-busy-page"
-    _, answer, _ = await post_json(f"{hosts['kizuna']}/token", {"name": "Busy", "clientSecret": secret})
-    return answer["token"]
+    body = json.dumps({"name": "Busy", "clientSecret": "a-secret-of-the-busy-page"})
+    headers = {"Content-Type": "application/json"}
+    answer = await pyfetch(f"{hosts['kizuna']}/token", method="POST", headers=headers, body=body)
+    return (await answer.json())["token"]
 
 def hello(link):
     link.send_message("hello", {"v": 1, "rooms": [{"roomId": room, "after": None, "epoch": None}]})
@@ -61,7 +62,7 @@ def compute_soon():
 
 @pytest.fixture(scope="module")
 def tab(chromium: Browser, source_server: KizunaServer) -> Iterator[PythonPage]:
-    with chromium.new_context(bypass_csp=True) as context:  # its own rules allow no other server than its own
+    with chromium.new_context(bypass_csp=True) as context:  # its policy allows its own server alone
         yield begin(context.new_page(), source_server)
 
 
@@ -77,7 +78,7 @@ def article(site: Path) -> Iterator[ArticleServer]:
 def test_a_page_that_computes_for_five_seconds_loses_no_message(
     tab: PythonPage, article: ArticleServer, source_server: KizunaServer, worker: bool
 ) -> None:
-    """On each wire. Without a worker (its host has no such file) the page may doubt its links, and no more."""
+    """On each wire. Without a worker (its host has no such file) the page may only doubt its links."""
     if not worker:
         tab.watch.allow("status of 404")
     room = f"busy-{worker}"
@@ -112,7 +113,7 @@ def test_a_page_that_computes_for_five_seconds_loses_no_message(
     tab.run("for service in services.values():\n    service.disconnect()\nNone")
 
 
-#: A worker whose wall clock is an hour ahead from its second second on.
+#: A worker whose wall clock jumps by an hour after 1.5 s.
 JUMP = """const real = Date.now;
 let asleep = 0;
 Date.now = () => real() + asleep;

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.support.person import Person
+from tests.support.user_page import UserPage
 from tests.support.waiting import eventually
 
-#: What Control+C puts into the clipboard, once.
+#: Sets what Control+C copies, once.
 COPY = """(text) => document.addEventListener("copy", (event) => {
     event.clipboardData.setData("text/plain", text);
     event.preventDefault();
@@ -25,7 +25,7 @@ PASTE_PICTURE = """(field) => {
     return field.dispatchEvent(new ClipboardEvent("paste", options));
 }"""
 
-#: Enter, and at once, before anything can be kept, an input method begins with the next message.
+#: Enter, and at once an input method begins the next message, before anything can be stored.
 ENTER_AND_COMPOSE = """(field) => {
     const enter = {key: "Enter", keyCode: 13, bubbles: true, cancelable: true};
     field.dispatchEvent(new KeyboardEvent("keydown", enter));
@@ -36,16 +36,16 @@ ENTER_AND_COMPOSE = """(field) => {
 }"""
 
 
-def compose(person: Person, text: str) -> None:
-    """An input method begins to write this."""
+def compose(person: UserPage, text: str) -> None:
+    """Let an input method begin to write this."""
     person.message_box.focus()
     end = {"selectionStart": len(text), "selectionEnd": len(text)}
     person.cdp.send("Input.imeSetComposition", {"text": text, **end})
     expect(person.message_box).to_have_value(text)
 
 
-def drop(person: Person, place: Locator, **data: Any) -> None:
-    """Drag this from another program to a place of the page, and let it go there."""
+def drop(person: UserPage, place: Locator, **data: Any) -> None:
+    """Drag and drop this from another program to a place of the page."""
     box = place.bounding_box()
     assert box is not None
     at = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
@@ -56,7 +56,7 @@ def drop(person: Person, place: Locator, **data: Any) -> None:
         )
 
 
-def test_enter_sends_and_shift_enter_breaks_the_line(ada: Person) -> None:
+def test_enter_sends_and_shift_enter_breaks_the_line(ada: UserPage) -> None:
     ada.message_box.press_sequentially("one")
     ada.message_box.press("Shift+Enter")
     ada.message_box.press_sequentially("two")
@@ -67,7 +67,7 @@ def test_enter_sends_and_shift_enter_breaks_the_line(ada: Person) -> None:
     ada.wait_for_texts("one\ntwo")
 
 
-def test_the_button_sends_and_the_cursor_stays_in_the_box(ada: Person) -> None:
+def test_the_button_sends_and_the_cursor_stays_in_the_box(ada: UserPage) -> None:
     ada.message_box.fill("by the button")
     ada.send_button.click()
     ada.wait_for_texts("by the button")
@@ -75,7 +75,7 @@ def test_the_button_sends_and_the_cursor_stays_in_the_box(ada: Person) -> None:
     expect(ada.message_box).to_have_value("")
 
 
-def test_nothing_but_spaces_is_not_sent(ada: Person) -> None:
+def test_nothing_but_spaces_is_not_sent(ada: UserPage) -> None:
     for blank in ("", "   ", "\n\n"):
         ada.message_box.fill(blank)
         ada.message_box.press("Enter")
@@ -83,7 +83,7 @@ def test_nothing_but_spaces_is_not_sent(ada: Person) -> None:
     ada.wait_for_texts("something")
 
 
-def test_the_enter_that_ends_an_ime_composition_does_not_send(ada: Person) -> None:
+def test_the_enter_that_ends_an_ime_composition_does_not_send(ada: UserPage) -> None:
     ada.message_box.focus()
     compose = {"selectionStart": 5, "selectionEnd": 5}
     ada.cdp.send("Input.imeSetComposition", {"text": "こんにちは", **compose})
@@ -102,8 +102,8 @@ def test_the_enter_that_ends_an_ime_composition_does_not_send(ada: Person) -> No
     ada.wait_for_texts("こんにちは")
 
 
-def test_a_composition_that_is_never_said_to_end_keeps_no_message_back(ada: Person, room: str) -> None:
-    """Chromium tells no end where the field is written to, as a change of room does."""
+def test_a_composition_that_is_never_said_to_end_keeps_no_message_back(ada: UserPage, room: str) -> None:
+    """Chromium sends no end event if a script changes the field, as a change of room does."""
     ada.enter(f"{room}-other")
     compose(ada, "かな")
     ada.enter(room)
@@ -119,7 +119,7 @@ def test_a_composition_that_is_never_said_to_end_keeps_no_message_back(ada: Pers
 
 
 @pytest.mark.parametrize("end", ["compositionend", "keydown"])
-def test_what_is_composed_while_a_message_is_kept_is_not_written_over(ada: Person, end: str) -> None:
+def test_what_is_composed_while_a_message_is_kept_is_not_written_over(ada: UserPage, end: str) -> None:
     ada.message_box.fill("one")
     ada.message_box.evaluate(ENTER_AND_COMPOSE)
     ada.wait_for_text("one", state="sent")
@@ -129,7 +129,7 @@ def test_what_is_composed_while_a_message_is_kept_is_not_written_over(ada: Perso
     ada.message_box.fill("")
 
 
-def test_the_button_sends_what_is_being_composed_once_and_keeps_the_focus(ada: Person) -> None:
+def test_the_button_sends_what_is_being_composed_once_and_keeps_the_focus(ada: UserPage) -> None:
     compose(ada, "こんにちは")
     ada.send_button.evaluate("(button) => button.click()")  # an iPhone moves no focus to a button
     ada.wait_for_texts("こんにちは")
@@ -140,7 +140,7 @@ def test_the_button_sends_what_is_being_composed_once_and_keeps_the_focus(ada: P
     ada.wait_for_texts("こんにちは", "next")
 
 
-def test_enter_breaks_the_line_on_a_touch_screen_and_says_so(ada: Person) -> None:
+def test_enter_breaks_the_line_on_a_touch_screen_and_says_so(ada: UserPage) -> None:
     expect(ada.message_box).to_have_attribute("enterkeyhint", "send")
     ada.cdp.send("Emulation.setTouchEmulationEnabled", {"enabled": True})
     try:
@@ -156,7 +156,7 @@ def test_enter_breaks_the_line_on_a_touch_screen_and_says_so(ada: Person) -> Non
     expect(ada.message_box).to_have_attribute("enterkeyhint", "send")
 
 
-def test_two_pasted_megabytes_are_refused_and_keys_after_them_arrive(ada: Person) -> None:
+def test_two_pasted_megabytes_are_refused_and_keys_after_them_arrive(ada: UserPage) -> None:
     told = ada.page.get_by_role("alert").filter(has_text="too long and was not added")
     ada.page.evaluate(COPY, "a line of a log\n" * 131_072)
     ada.message_box.fill("draft ")
@@ -171,7 +171,7 @@ def test_two_pasted_megabytes_are_refused_and_keys_after_them_arrive(ada: Person
     ada.wait_for_texts("draft stays")
 
 
-def test_text_that_something_fills_in_is_bounded_too(ada: Person) -> None:
+def test_text_that_something_fills_in_is_bounded_too(ada: UserPage) -> None:
     ada.message_box.press_sequentially("draft")
     ada.message_box.evaluate(
         "(field) => { field.value += 'x'.repeat(70_000); field.dispatchEvent(new Event('input')); }"
@@ -181,7 +181,7 @@ def test_text_that_something_fills_in_is_bounded_too(ada: Person) -> None:
     ada.message_box.fill("")
 
 
-def test_an_old_draft_that_is_too_long_is_cut_with_words(ada: Person, room: str) -> None:
+def test_an_old_draft_that_is_too_long_is_cut_with_words(ada: UserPage, room: str) -> None:
     draft = f"kizuna.draft.{room}-other/{ada.name}"
     ada.page.evaluate("(key) => sessionStorage.setItem(key, 'x'.repeat(2_000_000))", draft)
     ada.enter(f"{room}-other")
@@ -192,7 +192,7 @@ def test_an_old_draft_that_is_too_long_is_cut_with_words(ada: Person, room: str)
     assert ada.page.evaluate("(key) => sessionStorage.getItem(key).length", draft) == 65_535
 
 
-def test_a_dropped_file_is_told_and_dropped_text_is_taken(ada: Person, tmp_path: Path) -> None:
+def test_a_dropped_file_is_told_and_dropped_text_is_taken(ada: UserPage, tmp_path: Path) -> None:
     told = ada.page.get_by_role("alert").filter(has_text="Only text can be sent here.")
     file = tmp_path / "picture.png"
     file.touch()

@@ -1,4 +1,4 @@
-"""static/config.json decides where the page connects; nothing in the page's address does."""
+"""static/config.json alone decides where the page connects, and nothing in its address."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from urllib.parse import quote
 from playwright.sync_api import Route, expect
 
 from tests.support.fault_proxy import FaultProxy
-from tests.support.person import Person
 from tests.support.server import KizunaServer
+from tests.support.user_page import UserPage
 
-#: What the page must name -> what the host of the page serves. More that is wrong inside: tests/chat/test_config.py.
+#: What the page must name -> what its host serves. More errors: tests/chat/test_config.py.
 BROKEN: dict[str, Callable[[Route], None]] = {
     "404": lambda route: route.fulfill(status=404, body="Not Found"),
     "JSON": lambda route: route.fulfill(body="{ this is not JSON", content_type="application/json"),
@@ -19,8 +19,10 @@ BROKEN: dict[str, Callable[[Route], None]] = {
 }
 
 
-def test_a_broken_configuration_is_named_in_words_and_nothing_connects(hire: Callable[..., Person]) -> None:
-    newcomer = hire("Newcomer")
+def test_a_broken_configuration_is_named_in_words_and_nothing_connects(
+    new_person: Callable[..., UserPage],
+) -> None:
+    newcomer = new_person("Newcomer")
     newcomer.watch.allow(r"status of 404")
     for named, answer in BROKEN.items():
         newcomer.page.route("**/static/config.json", answer)
@@ -38,12 +40,12 @@ def test_a_broken_configuration_is_named_in_words_and_nothing_connects(hire: Cal
 
 
 def test_the_address_of_the_page_cannot_send_a_token_elsewhere(
-    hire: Callable[..., Person], server: KizunaServer, room: str
+    new_person: Callable[..., UserPage], server: KizunaServer, room: str
 ) -> None:
     with FaultProxy(server.port) as elsewhere:  # answers like the real one: the page would not even notice
         ws, token = f"ws://127.0.0.1:{elsewhere.port}/ws", f"{elsewhere.url}/token"
         wishes = "&".join(f"{name}={quote(value, safe='')}" for name, value in wishes_for(ws, token).items())
-        newcomer = hire("Mallory's victim")
+        newcomer = new_person("Mallory's victim")
         newcomer.open(f"{room}?{wishes}", query=f"?{wishes}&lang=en")
         newcomer.page.goto(f"{newcomer.network.url}/?{wishes}&lang=en#/{room}")
         newcomer.join()
@@ -54,7 +56,7 @@ def test_the_address_of_the_page_cannot_send_a_token_elsewhere(
 
 
 def wishes_for(ws: str, token: str) -> dict[str, str]:
-    """Names under which pages take such things from their address."""
+    """Names of parameters that other pages read from their address."""
     return {
         "webSocketUrl": ws,
         "websocketUrl": ws,

@@ -1,4 +1,4 @@
-"""`make dev`: an open page shows what was changed in the source tree."""
+"""`make dev`: an open page shows changes of the source tree."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.server import ROOT, KizunaServer
 from tests.support.watch import Watch
 from tools.build.page import read_page, stylesheets
 
-#: What the lines of index.html that ask for Python have in them.
+#: The text in those lines of index.html that load Python.
 PYTHON = ("static/vendor/", "static/boot/python.js", 'href="pyscript.toml"')
 #: A reload loses it.
 LEAVE_A_MARK = "() => { window.mark = 'left'; }"
@@ -22,7 +22,7 @@ MARK = "() => window.mark ?? 'lost'"
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A copy of the source tree, to be changed. Python, which would take seconds to start, is left out."""
+    """A copy of the source tree, without Python, which takes seconds to start."""
     tree = tmp_path / "tree"
     for name in ("app", "static"):
         shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__", "vendor"))
@@ -49,9 +49,7 @@ def page(chromium: Browser, tree: Path, tmp_path: Path) -> Iterator[Page]:
         assert server.stop() == 0
 
 
-def test_a_page_takes_new_stylesheets_as_it_is_and_loads_again_for_anything_else(
-    page: Page, tree: Path
-) -> None:
+def test_new_stylesheets_are_applied_and_other_changes_reload_the_page(page: Page, tree: Path) -> None:
     body, styles = page.locator("body"), page.locator('link[rel="stylesheet"]')
     page.evaluate(LEAVE_A_MARK)
     number = len(stylesheets(read_page(tree)))

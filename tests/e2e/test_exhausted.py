@@ -1,4 +1,4 @@
-"""Five retries, then one visible error, until somebody says: try now."""
+"""Five retries, then one visible error until somebody presses "Try now"."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from playwright.sync_api import Locator, expect
 
 from tests.support.artifacts import keep_picture
 from tests.support.peer import Peer
-from tests.support.person import Person
+from tests.support.user_page import UserPage
 from tests.support.waiting import eventually, throughout
 
 
 def test_after_five_failures_one_error_shows_and_try_now_delivers_what_waited(
-    quinn: Person, peer: Peer
+    quinn: UserPage, peer: Peer
 ) -> None:
     quinn.watch.allow_network_trouble()
     with quinn.network.down():
@@ -33,7 +33,7 @@ def test_after_five_failures_one_error_shows_and_try_now_delivers_what_waited(
     assert quinn.sockets_alive() == 1
 
 
-def test_a_server_that_comes_back_gives_five_new_retries(quinn: Person) -> None:
+def test_a_server_that_comes_back_gives_five_new_retries(quinn: UserPage) -> None:
     quinn.watch.allow_network_trouble()
     with quinn.network.down():
         eventually(lambda: attempts_of(quinn) >= 3, what="three failures")
@@ -46,13 +46,13 @@ def test_a_server_that_comes_back_gives_five_new_retries(quinn: Person) -> None:
     quinn.wait_until_in()
 
 
-def attempts_of(person: Person) -> int:
+def attempts_of(person: UserPage) -> int:
     """How often the page has tried, while nobody answers: each attempt begins by asking for a ticket, or for a token
     where it has none to show."""
     person.page.title()  # lets events arrive
     return sum(url.endswith(("/token", "/ticket")) for url in person.watch.requests)
 
 
-def error_on(person: Person) -> Locator:
-    """The words of exhaustion, where a person sees them."""
+def error_on(person: UserPage) -> Locator:
+    """Return the visible message about exhaustion."""
     return person.page.get_by_text("The server cannot be reached", exact=True).filter(visible=True)

@@ -1,4 +1,4 @@
-"""What extensions, hosts and observers do wrong in the page is not the page's failure."""
+"""Errors of extensions, hosts and observers in the page are no failure of the page."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from playwright.sync_api import Browser
 
 from tests.e2e.conftest import present
 from tests.e2e.test_service_worker import start_file, versions_kept
-from tests.support.cast import Cast
-from tests.support.person import Person
 from tests.support.server import KizunaServer
+from tests.support.shared_pages import SharedPages
 from tests.support.site import Copy
+from tests.support.user_page import UserPage
 from tests.support.waiting import eventually
 
 REMEMBER_STATES = """
@@ -41,33 +41,33 @@ const failing = setInterval(() => {
     if (document.documentElement.dataset.page === "live") clearInterval(failing);
 }, 50);
 """
-#: A mistake of the page itself, which stops nothing.
+#: An error of the page itself, which stops nothing.
 OWN_ERROR = """
 const failing = setInterval(() => { // until the page has begun to listen
     dispatchEvent(new ErrorEvent("error", { message: "ours", filename: location.href, error: new Error("ours") }));
     if (document.documentElement.dataset.page === "failed") clearInterval(failing);
 }, 50);
 """
-#: As some hosts put it into every page; the page's own rules refuse it.
+#: A script that some hosts put into every page; the page's policy blocks it.
 BEACON = '<script defer src="https://static.cloudflareinsights.com/beacon.min.js"></script></body>'
 
 
 @contextlib.contextmanager
 def visit(
     request: pytest.FixtureRequest, chromium: Browser, site: Path, folder: Path, script: str
-) -> Iterator[Person]:
-    """Somebody whose page is about to be opened for the first time; whatever it complains of is allowed."""
+) -> Iterator[UserPage]:
+    """A person whose page is not open yet; all its problems are allowed."""
     with KizunaServer(folder / "kizuna.sqlite3", ROOT=str(site), RATE_LIMIT="0") as server:
-        cast = Cast(chromium, server)
-        ada = cast.hire("Ada", keeps=True)
+        shared_pages = SharedPages(chromium, server)
+        ada = shared_pages.new_person("Ada", keeps=True)
         ada.page.add_init_script(REMEMBER_STATES + script)
         ada.watch.allow(".")
         with present(request, [ada], server):
             yield ada
-        cast.dismiss(ada)
+        shared_pages.close(ada)
 
 
-def wait_until_kept(person: Person) -> None:
+def wait_until_kept(person: UserPage) -> None:
     last = start_file(person.page, "nothing")
     eventually(
         lambda: any(path.endswith(last) for paths in versions_kept(person.page).values() for path in paths),
@@ -75,7 +75,7 @@ def wait_until_kept(person: Person) -> None:
     )
 
 
-def test_errors_of_extensions_and_hosts_fail_neither_the_page_nor_what_it_keeps(
+def test_errors_of_extensions_and_hosts_do_not_fail_the_page(
     request: pytest.FixtureRequest, chromium: Browser, site: Path, tmp_path: Path
 ) -> None:
     copy = Copy(site, tmp_path / "copy")
@@ -91,7 +91,7 @@ def test_errors_of_extensions_and_hosts_fail_neither_the_page_nor_what_it_keeps(
         assert ada.page.evaluate("states") == ["live"]
 
 
-def test_a_page_that_is_live_after_a_failure_is_kept_like_any_other(
+def test_a_page_live_after_a_failure_is_cached_like_any_other(
     request: pytest.FixtureRequest, chromium: Browser, site: Path, tmp_path: Path
 ) -> None:
     with visit(request, chromium, site, tmp_path, OWN_ERROR) as ada:

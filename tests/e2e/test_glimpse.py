@@ -1,4 +1,4 @@
-"""Before Python runs, a page that was here before shows the room and its last messages as they were."""
+"""Before Python runs, a page that was open before shows the room and its last messages from the cache."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Locator, Route, expect
 
 from tests.support.peer import Peer
-from tests.support.person import Person
+from tests.support.user_page import UserPage
 from tests.support.waiting import eventually
 
 KEPT = "localStorage.getItem('kizuna.glimpse')"
@@ -17,9 +17,9 @@ MARKUP = "<img src=x onerror=\"document.title='hacked'\"><b>bold</b>"
 
 
 @pytest.fixture
-def newcomer(hire: Callable[..., Person], room: str) -> Person:
-    """Has said something in the room, and heard something."""
-    newcomer = hire("Newcomer")
+def newcomer(new_person: Callable[..., UserPage], room: str) -> UserPage:
+    """A person who has sent and received a message in the room."""
+    newcomer = new_person("Newcomer")
     newcomer.open(room)
     newcomer.join()
     newcomer.say("what I said")
@@ -27,12 +27,12 @@ def newcomer(hire: Callable[..., Person], room: str) -> Person:
     return newcomer
 
 
-def glimpse(person: Person) -> Locator:
+def glimpse(person: UserPage) -> Locator:
     return person.page.locator("#glimpse .message")
 
 
-def hold_python_back(person: Person) -> Callable[[], None]:
-    """From now on Python does not arrive, until the result is called."""
+def hold_python_back(person: UserPage) -> Callable[[], None]:
+    """Hold back Python until the returned function is called."""
     waiting: list[Route] = []
     person.page.route("**/pyodide.asm.wasm", lambda route: waiting.append(route))
 
@@ -46,7 +46,7 @@ def hold_python_back(person: Person) -> Callable[[], None]:
 
 
 def test_the_room_is_seen_before_python_and_each_message_once_afterwards(
-    newcomer: Person, peer: Peer, room: str
+    newcomer: UserPage, peer: Peer, room: str
 ) -> None:
     peer.say(MARKUP)
     newcomer.wait_for_text(MARKUP)
@@ -68,14 +68,14 @@ def test_the_room_is_seen_before_python_and_each_message_once_afterwards(
 
 
 @pytest.mark.deep
-def test_of_another_room_nothing_is_shown(newcomer: Person) -> None:
+def test_of_another_room_nothing_is_shown(newcomer: UserPage) -> None:
     hold_python_back(newcomer)
     newcomer.begin_to_open("another-room", "?elsewhere")
     expect(newcomer.page.locator(".splash-words")).to_be_visible()
     expect(glimpse(newcomer)).to_have_count(0)
 
 
-def test_who_leaves_leaves_nothing_behind(newcomer: Person) -> None:
+def test_who_leaves_leaves_nothing_behind(newcomer: UserPage) -> None:
     newcomer.page.evaluate("dispatchEvent(new Event('pagehide'))")
     assert "what I said" in newcomer.page.evaluate(KEPT)
     eventually(lambda: "what I said" in str(newcomer.kept()["rooms"]), what="the room is kept")
@@ -91,9 +91,7 @@ def test_who_leaves_leaves_nothing_behind(newcomer: Person) -> None:
 
 
 @pytest.mark.deep
-def test_who_leaves_in_one_tab_is_shown_nothing_after_the_other_one_has_gone(
-    newcomer: Person, room: str
-) -> None:
+def test_leaving_in_one_tab_deletes_the_cached_view_for_all(newcomer: UserPage, room: str) -> None:
     other = newcomer.another_tab()
     other.open(room)
     other.wait_for_texts("what I said")
@@ -109,7 +107,7 @@ def test_who_leaves_in_one_tab_is_shown_nothing_after_the_other_one_has_gone(
     expect(glimpse(newcomer)).to_have_count(0)
 
 
-def test_somebody_elses_room_is_not_shown(newcomer: Person) -> None:
+def test_somebody_elses_room_is_not_shown(newcomer: UserPage) -> None:
     newcomer.page.evaluate("sessionStorage.setItem('kizuna.name', 'Somebody else')")
     hold_python_back(newcomer)
     newcomer.page.reload(wait_until="domcontentloaded")
@@ -120,8 +118,8 @@ def test_somebody_elses_room_is_not_shown(newcomer: Person) -> None:
 @pytest.mark.parametrize(
     "kept", [HALF, *(pytest.param(other, marks=pytest.mark.deep) for other in ("no JSON", "null", "[1]"))]
 )
-def test_what_is_kept_may_be_anything(hire: Callable[..., Person], kept: str) -> None:
-    newcomer = hire("Newcomer")
+def test_what_is_kept_may_be_anything(new_person: Callable[..., UserPage], kept: str) -> None:
+    newcomer = new_person("Newcomer")
     newcomer.page.add_init_script(f"localStorage.setItem('kizuna.glimpse', {kept!r})")
     newcomer.open("general")
     expect(glimpse(newcomer)).to_have_count(0)

@@ -1,4 +1,4 @@
-"""A heartbeat while the link is open, and what it is for: links that are dead without saying so."""
+"""The heartbeat of an open link, which finds silently dead ones."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import itertools
 import json
 from typing import Any
 
-from tests.support.cast import QUICK
 from tests.support.fault_proxy import Way
 from tests.support.peer import Peer
-from tests.support.person import Person
+from tests.support.shared_pages import QUICK
+from tests.support.user_page import UserPage
 from tests.support.waiting import eventually
 
 
-def frames_of(person: Person, kind: str) -> list[dict[str, Any]]:
-    """The pings that the page has sent, or the pongs that came."""
+def frames_of(person: UserPage, kind: str) -> list[dict[str, Any]]:
+    """Return the pings that the page has sent, or the pongs that it has received."""
     person.page.title()  # lets events arrive
     frames = [json.loads(text) for text in (*person.watch.frames_sent, *person.watch.frames_received)]
     return [frame for frame in frames if kind in (frame.get("action"), frame.get("type"))]
 
 
-def test_pings_go_out_one_an_interval_and_are_answered(quinn: Person) -> None:
+def test_pings_go_out_one_an_interval_and_are_answered(quinn: UserPage) -> None:
     before = len(frames_of(quinn, "ping"))
     eventually(lambda: len(frames_of(quinn, "ping")) >= before + 3, what="three pings")
     sent = [frame["t"] / 1000 for frame in frames_of(quinn, "ping")][before:]
@@ -29,7 +29,7 @@ def test_pings_go_out_one_an_interval_and_are_answered(quinn: Person) -> None:
     assert quinn.status == "connected"
 
 
-def test_nobody_pings_after_leaving(quinn: Person) -> None:
+def test_nobody_pings_after_leaving(quinn: UserPage) -> None:
     eventually(lambda: frames_of(quinn, "ping"))
     quinn.leave()
     sent = len(frames_of(quinn, "ping"))
@@ -37,9 +37,7 @@ def test_nobody_pings_after_leaving(quinn: Person) -> None:
     assert len(frames_of(quinn, "ping")) == sent
 
 
-def test_a_link_that_died_in_silence_is_noticed_and_replaced_and_nothing_is_lost(
-    quinn: Person, peer: Peer
-) -> None:
+def test_a_silently_dead_link_is_replaced_and_nothing_is_lost(quinn: UserPage, peer: Peer) -> None:
     peer.say("before")
     quinn.wait_for_text("before")
     before = quinn.network.counts.websockets
@@ -55,17 +53,15 @@ def test_a_link_that_died_in_silence_is_noticed_and_replaced_and_nothing_is_lost
     assert peer.heard.count("into the void") == 1
     assert quinn.sockets_alive() == 1
     quinn.watch.allow_network_trouble()
-    quinn.network.reset()  # the dead one too, for the test after this
+    quinn.network.reset()  # the dead link too, before the next test
 
 
-def test_words_that_the_server_has_but_whose_ack_was_lost_are_not_said_twice(
-    quinn: Person, peer: Peer
-) -> None:
+def test_a_message_whose_ack_was_lost_is_not_duplicated(quinn: UserPage, peer: Peer) -> None:
     quinn.watch.allow_network_trouble()
     quinn.network.strand(Way.DOWN, only_websockets=True)
     quinn.say("heard, but not confirmed")
     peer.wait_to_hear("heard, but not confirmed")
-    # Words may travel faster than they are drawn.
+    # Messages may arrive faster than they are drawn.
     quinn.wait_for_text("heard, but not confirmed", state="sending")
     quinn.network.reset(only_websockets=True)
     quinn.wait_for_text("heard, but not confirmed", state="sent")
@@ -74,7 +70,7 @@ def test_words_that_the_server_has_but_whose_ack_was_lost_are_not_said_twice(
     assert peer.heard == ["heard, but not confirmed", "and on it goes"]
 
 
-def test_a_frame_that_was_cut_in_the_middle_arrives_whole_after_all(quinn: Person, peer: Peer) -> None:
+def test_a_frame_that_was_cut_in_the_middle_arrives_whole_after_all(quinn: UserPage, peer: Peer) -> None:
     quinn.watch.allow_network_trouble()
     quinn.network.cut_mid_frame()
     peer.say("cut in the middle " * 20)

@@ -1,4 +1,4 @@
-"""What outlives a page: what was said, and what waits to be said. And what does not: anything, after signing out."""
+"""Stored messages, sent and pending, survive a page; after leaving nothing does."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from playwright.sync_api import Error, expect
 
 from tests.support.fault_proxy import Way
 from tests.support.peer import Peer
-from tests.support.person import Person, give_config
+from tests.support.user_page import UserPage, give_config
 from tests.support.waiting import eventually
 
-Hire = Callable[..., Person]
+NewPerson = Callable[..., UserPage]
 
-#: Only ours: Pyodide has a database of its own, and does not start without it.
+#: Only the chat's database: Pyodide has its own, and does not start without it.
 FORBID_DATABASE = """{
     const open = IDBFactory.prototype.open;
     IDBFactory.prototype.open = function (name, ...rest) {
@@ -26,8 +26,10 @@ FORBID_DATABASE = """{
 
 
 @pytest.mark.deep
-def test_a_reload_shows_what_was_said_before_any_connection(hire: Hire, server: object, room: str) -> None:
-    ada = hire("Ada")
+def test_a_reload_shows_what_was_said_before_any_connection(
+    new_person: NewPerson, server: object, room: str
+) -> None:
+    ada = new_person("Ada")
     ada.open(room)
     ada.join()
     ada.say("one", "two")
@@ -44,8 +46,10 @@ def test_a_reload_shows_what_was_said_before_any_connection(hire: Hire, server: 
     ada.wait_for_texts("one", "two")
 
 
-def test_what_is_typed_while_down_outlives_a_crash_of_the_tab(hire: Hire, room: str, peer: Peer) -> None:
-    ada = hire("Ada")
+def test_what_is_typed_while_down_outlives_a_crash_of_the_tab(
+    new_person: NewPerson, room: str, peer: Peer
+) -> None:
+    ada = new_person("Ada")
     give_config(ada.page, firstRetryDelay=0.2)
     ada.open(room)
     ada.join()
@@ -67,8 +71,10 @@ def test_what_is_typed_while_down_outlives_a_crash_of_the_tab(hire: Hire, room: 
     eventually(lambda: after.kept()["outbox"] == [], what="nothing waits any more")
 
 
-def test_what_a_closed_tab_was_sending_is_sent_by_the_other_one(hire: Hire, room: str, peer: Peer) -> None:
-    first = hire("Ada")
+def test_what_a_closed_tab_was_sending_is_sent_by_the_other_one(
+    new_person: NewPerson, room: str, peer: Peer
+) -> None:
+    first = new_person("Ada")
     first.open(room)
     first.join()
     second = first.another_tab()
@@ -86,9 +92,9 @@ def test_what_a_closed_tab_was_sending_is_sent_by_the_other_one(hire: Hire, room
 
 
 def test_a_browser_that_keeps_nothing_chats_all_the_same_and_says_so(
-    hire: Hire, room: str, peer: Peer
+    new_person: NewPerson, room: str, peer: Peer
 ) -> None:
-    ada = hire("Ada")
+    ada = new_person("Ada")
     ada.page.add_init_script(FORBID_DATABASE)
     ada.watch.allow("kizuna.storage")
     ada.open(room)
@@ -99,7 +105,7 @@ def test_a_browser_that_keeps_nothing_chats_all_the_same_and_says_so(
     peer.wait_to_hear("hello")
 
 
-def test_a_message_deleted_before_its_answer_says_that_it_may_have_arrived(ada: Person, peer: Peer) -> None:
+def test_a_message_deleted_before_its_answer_says_that_it_may_have_arrived(ada: UserPage, peer: Peer) -> None:
     with ada.network.black_hole(Way.DOWN):
         ada.say("better not")
         ada.wait_for_text("better not", state="sending")
@@ -108,10 +114,10 @@ def test_a_message_deleted_before_its_answer_says_that_it_may_have_arrived(ada: 
         ada.article("better not").get_by_role("button", name="Delete").click()
         expect(ada.article("better not")).to_have_count(0)
         expect(ada.page.get_by_text("it may have arrived")).to_be_visible()
-    ada.wait_for_text("better not", state="sent")  # and so it had
+    ada.wait_for_text("better not", state="sent")  # it was sent already
 
 
-def test_all_that_failed_is_sent_again_in_the_order_typed(ada: Person, peer: Peer) -> None:
+def test_all_that_failed_is_sent_again_in_the_order_typed(ada: UserPage, peer: Peer) -> None:
     texts = ["one", "two", "three"]
     with ada.network.black_hole(Way.UP):
         for text in texts:

@@ -1,4 +1,4 @@
-"""The leak gate, a thousand times; and that it notices each kind of leak."""
+"""The leak check over a thousand reconnects, and proof that it finds each kind of leak."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.e2e.leaks import GROWTH, ROOM, STEADY, Figures, Gate, problems
-from tests.support.cast import Cast
 from tests.support.peer import Peer
 from tests.support.server import KizunaServer
+from tests.support.shared_pages import SharedPages
 
-#: Reconnects that leak on purpose.
+#: The number of reconnects that leak on purpose.
 LEAKING = 3
 
-#: From now on each new link leaves something of each kind behind.
+#: Makes each new link leak something of each kind.
 LEAK = """() => {
     const kept = window.kept = [];
     window.WebSocket = new Proxy(WebSocket, {construct(target, given, newTarget) {
@@ -33,10 +33,10 @@ LEAK = """() => {
 
 @pytest.fixture(scope="module")
 def gate(chromium: Browser, source_server: KizunaServer) -> Iterator[Gate]:
-    cast = Cast(chromium, source_server)
+    shared_pages = SharedPages(chromium, source_server)
     with contextlib.ExitStack() as afterwards:
-        person = cast.hire("Phoenix")
-        afterwards.callback(cast.dismiss, person)
+        person = shared_pages.new_person("Phoenix")
+        afterwards.callback(shared_pages.close, person)
         Gate.prepare(person)
         person.open(ROOM)
         person.join()

@@ -1,4 +1,4 @@
-"""Who leaves on purpose stays away, and who never came is not there: no socket, no request, no heartbeat."""
+"""After leaving, and before joining, a page has no socket, no request and no heartbeat."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from tests.e2e.test_exhausted import attempts_of
 from tests.support.peer import Peer
-from tests.support.person import Person
+from tests.support.user_page import UserPage
 
 WAKE_UP_CALLS = """() => {
     for (const [target, name] of [[document, "visibilitychange"], [window, "online"], [window, "focus"],
@@ -18,7 +18,7 @@ WAKE_UP_CALLS = """() => {
 }"""
 
 
-def test_leaving_closes_the_connection_for_good_until_join(quinn: Person, peer: Peer) -> None:
+def test_leaving_closes_the_connection_for_good_until_join(quinn: UserPage, peer: Peer) -> None:
     quinn.say("so long")
     peer.wait_to_hear("so long")
     quinn.leave()
@@ -38,8 +38,8 @@ def test_leaving_closes_the_connection_for_good_until_join(quinn: Person, peer: 
     quinn.network.wait_until(lambda seen: seen.open_websockets == 1)
 
 
-def assert_stays_away(person: Person) -> None:
-    """Neither time nor what wakes other pages brings this one back."""
+def assert_stays_away(person: UserPage) -> None:
+    """Neither time nor browser events make the page reconnect."""
     asleep = person.status
     assert asleep in ("closed", "idle")
     seen, asked, sent = person.network.counts.websockets, attempts_of(person), len(person.watch.frames_sent)
@@ -53,7 +53,9 @@ def assert_stays_away(person: Person) -> None:
     assert len(person.watch.frames_sent) == sent
 
 
-def test_leaving_while_the_page_waits_for_its_next_attempt_cancels_the_attempt(quinn: Person) -> None:
+def test_leaving_while_the_page_waits_for_its_next_attempt_cancels_the_attempt(
+    quinn: UserPage,
+) -> None:
     quinn.watch.allow_network_trouble()
     with quinn.network.down():
         quinn.wait_for_status("waiting")
@@ -61,10 +63,10 @@ def test_leaving_while_the_page_waits_for_its_next_attempt_cancels_the_attempt(q
     assert_stays_away(quinn)
 
 
-def test_a_page_that_never_joined_opens_nothing_and_joining_twice_leaves_one_socket(
-    hire: Callable[..., Person],
+def test_no_socket_before_joining_and_one_after_joining_twice(
+    new_person: Callable[..., UserPage],
 ) -> None:
-    newcomer = hire("Nora")
+    newcomer = new_person("Nora")
     newcomer.page.goto(newcomer.network.url, wait_until="commit")  # no room in the address
     newcomer.wait_until_started()
     assert newcomer.status == "idle"
@@ -83,8 +85,8 @@ def test_a_page_that_never_joined_opens_nothing_and_joining_twice_leaves_one_soc
     newcomer.network.wait_until(lambda seen: seen.open_websockets == 1)
 
 
-def test_leaving_in_one_tab_leaves_in_the_other_one(hire: Callable[..., Person], room: str) -> None:
-    first = hire("Lena")
+def test_leaving_in_one_tab_leaves_in_the_other_one(new_person: Callable[..., UserPage], room: str) -> None:
+    first = new_person("Lena")
     first.open(room)
     first.join()
     second = first.another_tab()

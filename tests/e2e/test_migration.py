@@ -51,7 +51,7 @@ FILL = """async ({local, session, tables}) => {
 
 
 def kept_at(token_url: str) -> dict[str, Any]:
-    """What the browser kept, as if the server had been here."""
+    """Return the browser's stored data, with this server's address."""
     text = (FOLDER / "browser.json").read_text(encoding="utf-8")
     kept = json.loads(text)
     then, now = (
@@ -69,7 +69,7 @@ def kept_at(token_url: str) -> dict[str, Any]:
 
 
 def stored_in(data: Path) -> dict[str, list[tuple[str, str]]]:
-    """Who said what in each room, as the server has it."""
+    """Return the senders and texts of each room from the server."""
     with contextlib.closing(sqlite3.connect(data)) as file:
         rows = file.execute(
             "SELECT pk, attributes FROM items WHERE pk LIKE 'ROOM#%#LOG' ORDER BY pk, sk"
@@ -82,7 +82,7 @@ def stored_in(data: Path) -> dict[str, list[tuple[str, str]]]:
 
 
 def wait_for_room(page: Page, room: str) -> None:
-    """It shows, with all that was ever said there, once and stored."""
+    """Assert that the page shows all messages of the room, once and stored."""
     expect(page.locator("#room-name")).to_have_text(room)
     expect(page.locator('article [data-part="content"]')).to_have_text(SAID[room])
     expect(page.locator('article:not([data-state="sent"], [data-state="received"])')).to_have_count(0)

@@ -1,4 +1,4 @@
-"""An operator deletes a message: it goes from a page that shows it, and from what the browser keeps."""
+"""A message that an operator deletes disappears from the page and from the browser's storage."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import sys
 from playwright.sync_api import expect
 
 from tests.support.peer import Peer
-from tests.support.person import Person
 from tests.support.process import PATIENCE
 from tests.support.server import ROOT, KizunaServer
+from tests.support.user_page import UserPage
 from tests.support.waiting import eventually
 
 SECRET = "nobody should read this"
-#: All that the page keeps: of the rooms, and for the next first paint.
+#: Returns all that the page stores of rooms, and for the next first paint.
 KEPT = """() => new Promise((resolve, reject) => {
     const seen = [JSON.stringify({...localStorage})];
     indexedDB.databases().then((all) => Promise.all(all.map(({name}) => new Promise((done, fail) => {
@@ -33,7 +33,7 @@ KEPT = """() => new Promise((resolve, reject) => {
 
 
 def test_a_deleted_message_goes_from_the_page_and_from_what_it_keeps(
-    quinn: Person, peer: Peer, server: KizunaServer, room: str
+    quinn: UserPage, peer: Peer, server: KizunaServer, room: str
 ) -> None:
     peer.say("before", SECRET, "after")
     quinn.wait_for_text("after")

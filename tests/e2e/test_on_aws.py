@@ -1,4 +1,4 @@
-"""The built page on a static host, chatting through the backend as it is deployed: template, functions, table."""
+"""The built page on a static host, with the deployed backend: template, functions, table."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from playwright.sync_api import Browser
 
 from tests.cloud.deployed import Deployed
 from tests.support.fault_proxy import FaultProxy
-from tests.support.person import Person
 from tests.support.site import Copy, StaticHost
+from tests.support.user_page import UserPage
 from tests.support.waiting import eventually
 
-#: A function that starts for the first time takes seconds, and on a busy machine a minute.
+#: Connection options for functions whose first start takes seconds, or a minute on a busy machine.
 PATIENT = {
     "firstRetryDelay": 0.1,
-    "rest": 1,
+    "idleRetryInterval": 1,
     "connectTimeout": 120,
     "pongTimeout": 60,
     "probeTimeout": 60,
 }
 
-Visit = Callable[[str], Person]
+Visit = Callable[[str], UserPage]
 
 
 @pytest.fixture(scope="module")
 def network(deployed: Deployed) -> Iterator[FaultProxy]:
-    """What lies between the pages and AWS."""
+    """The network between the pages and AWS."""
     with FaultProxy(deployed.ministack.port) as proxy:
         yield proxy
 
@@ -39,7 +39,7 @@ def network(deployed: Deployed) -> Iterator[FaultProxy]:
 def host(
     deployed: Deployed, network: FaultProxy, site: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[StaticHost]:
-    """The page as `make build` makes it for this backend, on a host of its own, of an origin that is allowed."""
+    """The page as `make build` makes it for this backend, on a static host with an allowed origin."""
 
     def through(url: str) -> str:
         return url.replace(f":{deployed.ministack.port}/", f":{urlsplit(network.url).port}/")
@@ -57,19 +57,19 @@ def host(
 
 @pytest.fixture(scope="module")
 def visit(host: StaticHost, network: FaultProxy, chromium: Browser) -> Iterator[Visit]:
-    """Somebody with a browser of their own: ``visit("Ada")``."""
+    """A function that returns a person in a new browser context: ``visit("Ada")``."""
     with ExitStack() as leaving:
 
-        def come(name: str) -> Person:
+        def come(name: str) -> UserPage:
             context = leaving.enter_context(chromium.new_context())
-            return Person(context.new_page(), network, name, home=host.url.removesuffix("/"))
+            return UserPage(context.new_page(), network, name, home=host.url.removesuffix("/"))
 
         yield come
 
 
 @pytest.fixture(scope="module")
-def visitors(visit: Visit) -> list[Person]:
-    """Two people with the page open, in a room of this module."""
+def visitors(visit: Visit) -> list[UserPage]:
+    """Two people with the page open, in the same room."""
     people = [visit(name) for name in ("Ada", "Ben")]
     for person in people:
         person.begin_to_open("on-aws")
@@ -80,27 +80,27 @@ def visitors(visit: Visit) -> list[Person]:
 
 
 @pytest.fixture
-def ada(visitors: list[Person]) -> Person:
+def ada(visitors: list[UserPage]) -> UserPage:
     return visitors[0]
 
 
 @pytest.fixture
-def ben(visitors: list[Person]) -> Person:
+def ben(visitors: list[UserPage]) -> UserPage:
     return visitors[1]
 
 
 @pytest.fixture(autouse=True)
-def nothing_went_wrong(visitors: list[Person]) -> Iterator[None]:
-    """Pages that log errors, or break their own policy, fail the test."""
+def nothing_went_wrong(visitors: list[UserPage]) -> Iterator[None]:
+    """Fail a test in which a page logs errors or breaks its policy."""
     yield
     assert [problem for person in visitors for problem in person.watch.problems] == []
 
 
 @pytest.fixture
-def say(ada: Person, ben: Person) -> Callable[..., None]:
-    """Somebody says something, and it stands once on both screens."""
+def say(ada: UserPage, ben: UserPage) -> Callable[..., None]:
+    """A function that sends texts and waits until both screens show them once."""
 
-    def say_and_see(speaker: Person, *texts: str) -> None:
+    def say_and_see(speaker: UserPage, *texts: str) -> None:
         before = ada.texts
         speaker.say(*texts)
         for person in (ada, ben):

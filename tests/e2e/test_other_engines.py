@@ -1,4 +1,4 @@
-"""The page in Firefox and in WebKit: join, send, receive, and get over the server's restart; the built page too."""
+"""The page in Firefox and WebKit: joining, sending, receiving, and a restart of the server."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from selenium.webdriver import WebKitGTK
 
 from tests.e2e.conftest import present, skip_without
 from tests.support import browsers
-from tests.support.cast import Cast
 from tests.support.fault_proxy import FaultProxy
 from tests.support.peer import Peer
-from tests.support.person import Person
 from tests.support.server import KizunaServer
+from tests.support.shared_pages import SharedPages
 from tests.support.site import StaticHost
+from tests.support.user_page import UserPage
 from tests.support.waiting import PATIENCE
-from tests.support.webkit_person import WebKitPerson
+from tests.support.webkit_page import WebKitPage
 from tools.setup.browsers import Browsers
 
 
@@ -44,27 +44,27 @@ def webkit(installed: Browsers, *, waits: bool = True) -> Iterator[WebKitGTK]:
 @pytest.fixture
 def fiona(
     request: pytest.FixtureRequest, playwright: Playwright, installed: Browsers, server: KizunaServer
-) -> Iterator[Person]:
+) -> Iterator[UserPage]:
     """Uses Firefox."""
     with firefox(playwright, installed) as browser:
-        cast = Cast(browser, server)
-        fiona = cast.hire("Fiona")
+        shared_pages = SharedPages(browser, server)
+        fiona = shared_pages.new_person("Fiona")
         with present(request, [fiona], server):
             yield fiona
-        cast.dismiss(fiona)
+        shared_pages.close(fiona)
 
 
 @pytest.fixture
-def willow(installed: Browsers, server: KizunaServer) -> Iterator[WebKitPerson]:
+def willow(installed: Browsers, server: KizunaServer) -> Iterator[WebKitPage]:
     """Uses WebKit."""
     with (
         FaultProxy(server.port) as network,
         webkit(installed) as browser,
     ):
-        yield WebKitPerson(browser, network.url, "Willow")
+        yield WebKitPage(browser, network.url, "Willow")
 
 
-def test_firefox(fiona: Person, peer: Peer, server: KizunaServer, room: str) -> None:
+def test_firefox(fiona: UserPage, peer: Peer, server: KizunaServer, room: str) -> None:
     fiona.open(room)
     fiona.join()
     fiona.say("from Firefox")
@@ -90,7 +90,7 @@ def test_firefox(fiona: Person, peer: Peer, server: KizunaServer, room: str) -> 
     fiona.network.wait_until(lambda seen: seen.open_websockets == 0)
 
 
-def test_webkit(willow: WebKitPerson, peer: Peer, server: KizunaServer, room: str) -> None:
+def test_webkit(willow: WebKitPage, peer: Peer, server: KizunaServer, room: str) -> None:
     willow.open(room)
     willow.join()
     willow.say("from WebKit")
@@ -116,8 +116,8 @@ def test_firefox_starts_the_built_page_from_its_snapshot(
         KizunaServer(tmp_path / "kizuna.sqlite3", ROOT=str(site)) as server,
         firefox(playwright, installed) as browser,
     ):
-        cast = Cast(browser, server)
-        fiona = cast.hire("Fiona")
+        shared_pages = SharedPages(browser, server)
+        fiona = shared_pages.new_person("Fiona")
         with present(request, [fiona], server), Peer(server, "built") as peer:
             fiona.open("built", "?start=snapshot")
             assert fiona.root.get_attribute("data-start") == "snapshot"
@@ -125,7 +125,7 @@ def test_firefox_starts_the_built_page_from_its_snapshot(
             fiona.say("from Firefox")
             peer.wait_to_hear("from Firefox")
         assert ".gz" not in server.output  # it knows what came compressed
-        cast.dismiss(fiona)
+        shared_pages.close(fiona)
 
 
 @pytest.mark.deep
@@ -137,7 +137,7 @@ def test_webkit_starts_the_built_page_from_its_snapshot(
         FaultProxy(server.port) as network,
         webkit(installed) as browser,
     ):
-        willow = WebKitPerson(browser, network.url, "Willow")
+        willow = WebKitPage(browser, network.url, "Willow")
         willow.open("built", "&start=snapshot")
         assert willow.attribute("data-start") == "snapshot"
         willow.join()
@@ -170,21 +170,21 @@ def test_webkit_starts_the_built_page_from_a_host_that_compresses_nothing(
         StaticHost(site, encodes_gz=True) as host,
         webkit(installed) as browser,
     ):
-        willow = WebKitPerson(browser, host.url.removesuffix("/"), "Willow")
+        willow = WebKitPage(browser, host.url.removesuffix("/"), "Willow")
         willow.open("built", "&start=snapshot")
         assert willow.attribute("data-start") == "snapshot"
         assert any(path.endswith(".snapshot.gz") for path in host.asked)
 
 
 @pytest.mark.deep
-def test_webkit_has_all_of_the_start_while_the_runtime_is_on_its_way(installed: Browsers, site: Path) -> None:
-    """WebKit lets a module be used before what it awaits is there (its bug 242740): it must await nothing."""
+def test_webkit_shows_the_start_page_while_the_runtime_loads(installed: Browsers, site: Path) -> None:
+    """WebKit lets a module be used before its top-level await ends (bug 242740), so it must not await."""
     with (
         StaticHost(site) as host,
         webkit(installed, waits=False) as browser,
     ):
-        willow = WebKitPerson(browser, host.url.removesuffix("/"), "Willow")
+        willow = WebKitPage(browser, host.url.removesuffix("/"), "Willow")
         with host.holding("/pyodide.mjs"):
             willow.begin_to_open("built", "&start=snapshot")
-            willow.wait_for_words("download")  # PyScript is through with the module that starts Python
+            willow.wait_for_words("download")  # PyScript has finished the module that starts Python
         willow.wait_until_started()

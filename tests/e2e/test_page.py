@@ -1,4 +1,4 @@
-"""The page as a whole: its rules for content, its two languages, its looks."""
+"""The page as a whole: its content policy, languages and layout."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from playwright.sync_api import Error, ViewportSize, expect
 from tests.e2e.test_text import fits
 from tests.support.artifacts import keep_picture
 from tests.support.peer import Peer
-from tests.support.person import Person
 from tests.support.process import PATIENCE
 from tests.support.server import ROOT, KizunaServer
+from tests.support.user_page import UserPage
 
 PHONE: ViewportSize = {"width": 360, "height": 640}
 DESKTOP: ViewportSize = {"width": 1280, "height": 720}
 
 
 def test_the_rules_for_content_allow_nothing_unsafe(server: KizunaServer) -> None:
-    """That the page keeps to them is watched in every test: a violation is an error in the console."""
+    """Every test checks that the page obeys its policy: a violation is an error in the console."""
     with urllib.request.urlopen(server.url, timeout=PATIENCE) as answer:
         policy = answer.headers["Content-Security-Policy"]
     rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";") if rule.strip())
@@ -34,7 +34,7 @@ def test_the_rules_for_content_allow_nothing_unsafe(server: KizunaServer) -> Non
     )
 
 
-def test_no_text_becomes_html(ada: Person) -> None:
+def test_no_text_becomes_html(ada: UserPage) -> None:
     with pytest.raises(Error, match="TrustedHTML"):
         ada.page.evaluate("() => { document.createElement('p').innerHTML = '<b>bold</b>'; }")
     with pytest.raises(Error, match="TrustedScriptURL"):
@@ -43,7 +43,7 @@ def test_no_text_becomes_html(ada: Person) -> None:
     ada.watch.forget()
 
 
-def test_what_breaks_the_rules_is_noticed_by_these_tests(ada: Person) -> None:
+def test_what_breaks_the_rules_is_noticed_by_these_tests(ada: UserPage) -> None:
     ada.page.evaluate(
         "document.body.append(Object.assign(document.createElement('img'), {src: 'http://127.0.0.1:1/x'}))"
     )
@@ -53,9 +53,9 @@ def test_what_breaks_the_rules_is_noticed_by_these_tests(ada: Person) -> None:
     ada.watch.forget()
 
 
-def test_japanese_words_on_a_phone_in_the_dark(hire: Callable[..., Person], room: str) -> None:
+def test_japanese_words_on_a_phone_in_the_dark(new_person: Callable[..., UserPage], room: str) -> None:
     words = json.loads((ROOT / "static" / "i18n" / "ja.json").read_text())
-    newcomer = hire("Hanako", viewport=PHONE, color_scheme="dark")
+    newcomer = new_person("Hanako", viewport=PHONE, color_scheme="dark")
     newcomer.open(room, query="?lang=ja")
     expect(newcomer.root).to_have_attribute("lang", "ja")
     expect(newcomer.page.get_by_role("button", name=words["join.button"], exact=True)).to_be_visible()
@@ -73,7 +73,7 @@ def test_japanese_words_on_a_phone_in_the_dark(hire: Callable[..., Person], room
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_scrolls_sideways_on_a_phone_in_any_state(ada: Person, peer: Peer, scheme: str) -> None:
+def test_nothing_scrolls_sideways_on_a_phone_in_any_state(ada: UserPage, peer: Peer, scheme: str) -> None:
     ada.watch.allow_network_trouble()
     ada.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     ada.page.set_viewport_size(PHONE)

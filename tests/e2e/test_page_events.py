@@ -1,4 +1,4 @@
-"""What a browser tells a page, and what it does to one without a word: in a browser that really does it."""
+"""A browser's page events: hidden, frozen, cached and offline pages in a Chromium that really does this."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tests.e2e.test_exhausted import attempts_of
 from tests.e2e.test_tickets import WATCH_STATUS, frames
 from tests.e2e.window import Window
 from tests.support.peer import Peer
-from tests.support.person import Person
 from tests.support.server import KizunaServer
+from tests.support.user_page import UserPage
 from tests.support.waiting import eventually, throughout
 
 #: Within a test nothing happens by itself: retries, heartbeats and free attempts come after minutes. What happens all
@@ -26,7 +26,7 @@ STEADY = {
     "pongTimeout": 300,
     "probeTimeout": 2,
     "stableAfter": 1,
-    "impatience": 600,
+    "staleAttemptAfter": 600,
 }
 
 #: Attempts, pings and rollovers follow one another within seconds. Nothing is given up for being late: a machine may
@@ -34,7 +34,7 @@ STEADY = {
 RESTLESS = {
     "firstRetryDelay": 0.1,
     "maxRetries": 2,
-    "rest": 0.5,
+    "idleRetryInterval": 0.5,
     "offlineInterval": 0.5,
     "heartbeatInterval": 1,
     "pongTimeout": 300,
@@ -44,10 +44,10 @@ RESTLESS = {
     "rolloverAfter": 2,
     "rolloverSpread": 0,
     "retireAfter": 1,
-    "sleepGap": 300,
+    "sleepThreshold": 300,
 }
 
-#: A page of another site.
+#: A document of another site.
 ELSEWHERE = "data:text/html,elsewhere"
 
 WATCH_EVENTS = """() => {
@@ -60,7 +60,7 @@ WATCH_EVENTS = """() => {
         types.forEach((type) => target.addEventListener(type, note, {signal: stop.signal}));
 }"""
 
-#: navigator.onLine as it is where a virtual machine or a VPN confuses the browser.
+#: Sets navigator.onLine wrongly, as a virtual machine or a VPN does.
 LIE_ABOUT_THE_NETWORK = """(onLine) => {
     Object.defineProperty(navigator, "onLine", {configurable: true, get: () => onLine});
     window.dispatchEvent(new Event(onLine ? "online" : "offline"));
@@ -75,45 +75,45 @@ TELL_THE_TRUTH = """() => {
 def window(chromium_that_hides: BrowserContext, server: KizunaServer) -> Iterator[Window]:
     window = Window(chromium_that_hides, server)
     yield window
-    window.dismiss()
+    window.close()
 
 
 @pytest.fixture
 def steady(
     request: pytest.FixtureRequest, window: Window, server: KizunaServer, room: str
-) -> Iterator[Person]:
-    """Has a connection that does nothing by itself (STEADY)."""
-    yield from watched(request, window, server, lambda: window.member(room, STEADY))
+) -> Iterator[UserPage]:
+    """A person whose connection does nothing by itself (STEADY)."""
+    yield from watched(request, window, server, lambda: window.person_in(room, STEADY))
 
 
 @pytest.fixture
 def restless(
     request: pytest.FixtureRequest, window: Window, server: KizunaServer, room: str
-) -> Iterator[Person]:
-    """Has a connection that does everything soon (RESTLESS)."""
-    yield from watched(request, window, server, lambda: window.member(room, RESTLESS))
+) -> Iterator[UserPage]:
+    """A person whose connection has very short times (RESTLESS)."""
+    yield from watched(request, window, server, lambda: window.person_in(room, RESTLESS))
 
 
 @pytest.fixture
 def somebody(
     request: pytest.FixtureRequest, window: Window, server: KizunaServer, room: str
-) -> Iterator[Person]:
-    """Has the connection of whoever was here before."""
-    yield from watched(request, window, server, lambda: window.member(room))
+) -> Iterator[UserPage]:
+    """A person with the options of the test before."""
+    yield from watched(request, window, server, lambda: window.person_in(room))
 
 
 @pytest.fixture
 def newcomer(
     request: pytest.FixtureRequest, window: Window, server: KizunaServer, room: str
-) -> Iterator[Person]:
-    """Has opened the page, and no more."""
+) -> Iterator[UserPage]:
+    """A person who has opened the page and not joined."""
     yield from watched(request, window, server, lambda: window.newcomer(room, STEADY))
 
 
 def watched(
-    request: pytest.FixtureRequest, window: Window, server: KizunaServer, come: Callable[[], Person]
-) -> Iterator[Person]:
-    """Whoever comes, while a test lasts; after one that failed somebody new has the tab."""
+    request: pytest.FixtureRequest, window: Window, server: KizunaServer, come: Callable[[], UserPage]
+) -> Iterator[UserPage]:
+    """Yield a watched person; after a failed test the tab is replaced."""
     is_here = False
     try:
         person = come()
@@ -122,28 +122,28 @@ def watched(
             yield person
     finally:
         if not is_here or has_failed(request):
-            window.dismiss()
+            window.close()
 
 
-def watch_events(person: Person) -> None:
-    """From now on note what the browser tells the page."""
+def watch_events(person: UserPage) -> None:
+    """Record the browser's events from now on."""
     person.page.evaluate(WATCH_EVENTS)
 
 
-def events_of(person: Person) -> list[str]:
-    """What the browser has told since."""
+def events_of(person: UserPage) -> list[str]:
+    """Return the recorded events."""
     return list(person.page.evaluate("() => window.pageEvents.seen"))
 
 
 def words_in_order(peer: Peer) -> list[str]:
-    """What was said in the room, by the server's numbers: side by side, broadcasts may overtake each other."""
+    """Return the messages of the room by sequence number, since broadcasts may overtake each other."""
     batches = [message for frame in peer.frames if isinstance(frame, Batch) for message in frame.messages]
     live = [frame for frame in peer.frames if isinstance(frame, Message)]
     return [message.content for message in sorted([*batches, *live], key=lambda message: message.seq or 0)]
 
 
-def drop(person: Person) -> None:
-    """Let the connection break, and the page notice."""
+def drop(person: UserPage) -> None:
+    """Break the connection, and wait until the page notices."""
     person.watch.allow_network_trouble()
     person.network.reset(only_websockets=True)
     eventually(lambda: person.status == "waiting", what="the drop noticed")
@@ -152,27 +152,25 @@ def drop(person: Person) -> None:
 # --- hidden, and seen again ---
 
 
-def test_a_page_that_never_joined_opens_nothing_when_it_is_looked_at(newcomer: Person) -> None:
+def test_a_page_that_never_joined_opens_nothing_when_it_is_looked_at(newcomer: UserPage) -> None:
     newcomer.hide()
     newcomer.show()
     newcomer.stays_as("idle", seconds=1)
     assert newcomer.network.counts.websockets == attempts_of(newcomer) == newcomer.sockets_alive() == 0
 
 
-def test_what_was_lost_while_the_tab_was_hidden_is_connected_as_soon_as_it_is_seen(
-    steady: Person, peer: Peer
-) -> None:
+def test_a_link_lost_in_a_hidden_tab_is_restored_when_shown(steady: UserPage, peer: Peer) -> None:
     steady.hide()
     drop(steady)
     peer.say("while it was hidden")
     before = steady.network.counts.websockets
     steady.show()
-    steady.wait_for_status("connected")  # by itself it would try after minutes
+    steady.wait_for_status("connected")  # its own retry would come after minutes
     steady.wait_for_texts("while it was hidden")
     assert (steady.network.counts.websockets, steady.sockets_alive()) == (before + 1, 1)
 
 
-def test_a_page_that_was_left_stays_closed_when_it_is_looked_at(steady: Person) -> None:
+def test_a_page_that_was_left_stays_closed_when_it_is_looked_at(steady: UserPage) -> None:
     steady.leave()
     steady.hide()
     before, attempts = steady.network.counts.websockets, attempts_of(steady)
@@ -184,9 +182,7 @@ def test_a_page_that_was_left_stays_closed_when_it_is_looked_at(steady: Person) 
 # --- put aside, and taken up again ---
 
 
-def test_a_frozen_page_has_closed_its_socket_and_has_everything_when_it_thaws(
-    steady: Person, peer: Peer
-) -> None:
+def test_a_frozen_page_closes_its_socket_and_catches_up_when_thawed(steady: UserPage, peer: Peer) -> None:
     watch_events(steady)
     before = steady.network.counts.websockets
     steady.hide()
@@ -203,7 +199,7 @@ def test_a_frozen_page_has_closed_its_socket_and_has_everything_when_it_thaws(
     assert steady.visibility == "hidden"
 
 
-def test_the_back_forward_cache_gives_the_page_back_and_nothing_is_lost(steady: Person, peer: Peer) -> None:
+def test_the_back_forward_cache_gives_the_page_back_and_nothing_is_lost(steady: UserPage, peer: Peer) -> None:
     watch_events(steady)
     steady.say("before")
     steady.wait_for_text("before", state="sent")
@@ -232,12 +228,12 @@ def test_the_back_forward_cache_gives_the_page_back_and_nothing_is_lost(steady: 
     eventually(lambda: ticks_heard_by(steady) > ticks + 1, what="a worker that ticks on")
 
 
-def ticks_heard_by(person: Person) -> int:
-    """How often a worker of the page has told it something."""
+def ticks_heard_by(person: UserPage) -> int:
+    """Return how many messages the page's workers have sent."""
     return int(person.page.evaluate("() => window.ticksHeard"))
 
 
-def test_resume_visible_and_online_at_once_are_one_attempt(steady: Person, peer: Peer) -> None:
+def test_resume_visible_and_online_at_once_are_one_attempt(steady: UserPage, peer: Peer) -> None:
     lose_everything(steady)
     before, attempts = steady.network.counts.websockets, attempts_of(steady)
     steady.page.context.set_offline(False)
@@ -250,7 +246,7 @@ def test_resume_visible_and_online_at_once_are_one_attempt(steady: Person, peer:
     steady.wait_for_texts("once")
 
 
-def test_an_attempt_that_one_event_began_is_not_begun_again_by_the_next(steady: Person) -> None:
+def test_a_second_event_does_not_restart_an_attempt(steady: UserPage) -> None:
     lose_everything(steady)
     before, attempts = steady.network.counts.websockets, attempts_of(steady)
     with steady.network.slow(1):
@@ -263,8 +259,8 @@ def test_an_attempt_that_one_event_began_is_not_begun_again_by_the_next(steady: 
     assert (steady.network.counts.websockets, attempts_of(steady)) == (before + 1, attempts + 1)
 
 
-def lose_everything(person: Person) -> None:
-    """Hidden, then without a connection, then without a network, then frozen."""
+def lose_everything(person: UserPage) -> None:
+    """Hide the page, break its link, set it offline and freeze it."""
     person.hide()
     drop(person)
     watch_events(person)
@@ -277,28 +273,28 @@ def lose_everything(person: Person) -> None:
 # --- sleep ---
 
 
-def test_a_link_that_died_while_the_machine_slept_is_replaced_within_a_probe(
-    steady: Person, window: Window, peer: Peer
+def test_a_link_that_died_during_sleep_is_replaced_within_a_probe(
+    steady: UserPage, window: Window, peer: Peer
 ) -> None:
     watch_events(steady)
     statuses, before = steady.watch_status(), steady.network.counts.websockets
     assert steady.network.strand(only_websockets=True) == 1
     peer.say("in the night")
-    window.sleep(4.5)  # one and a half times the gap that is taken for sleep
+    window.sleep(4.5)  # 1.5 times the threshold of sleep
     steady.network.wait_until(lambda seen: seen.websockets == before + 1)
     steady.wait_until_in()
     steady.wait_for_texts("in the night")
     assert statuses() == ["connected", "suspect", "connecting", "connected"]
     assert events_of(steady) == [], "a hint of the browser's: nothing was proven"
     assert steady.sockets_alive() == 1
-    drop(steady)  # and the dead one, before the next test
+    drop(steady)  # the dead link too, before the next test
 
 
 # --- the offline flag ---
 
 
 def test_an_open_connection_that_answers_outlives_a_flag_that_says_offline(
-    steady: Person, peer: Peer
+    steady: UserPage, peer: Peer
 ) -> None:
     statuses, before = steady.watch_status(), steady.network.counts.websockets
     steady.page.evaluate(LIE_ABOUT_THE_NETWORK, False)
@@ -312,7 +308,7 @@ def test_an_open_connection_that_answers_outlives_a_flag_that_says_offline(
 
 
 def test_a_flag_that_says_offline_costs_no_retries_and_keeps_nobody_away(
-    restless: Person, peer: Peer
+    restless: UserPage, peer: Peer
 ) -> None:
     restless.watch.allow_network_trouble()
     restless.page.evaluate(LIE_ABOUT_THE_NETWORK, False)
@@ -332,9 +328,7 @@ def test_a_flag_that_says_offline_costs_no_retries_and_keeps_nobody_away(
     restless.page.evaluate(TELL_THE_TRUTH)
 
 
-def test_where_the_flag_says_online_and_nothing_works_attempts_go_on_until_it_does(
-    restless: Person, peer: Peer
-) -> None:
+def test_attempts_go_on_while_online_but_without_a_network(restless: UserPage, peer: Peer) -> None:
     restless.watch.allow_network_trouble()
     watch_events(restless)
     with restless.network.accept_then_close():
@@ -354,9 +348,7 @@ def test_where_the_flag_says_online_and_nothing_works_attempts_go_on_until_it_do
 # --- a slow machine, and links that are replaced ---
 
 
-def test_six_times_slower_the_chat_goes_on_without_a_false_alarm_and_a_drop_is_got_over(
-    restless: Person, peer: Peer
-) -> None:
+def test_a_six_times_slower_page_has_no_false_alarm(restless: UserPage, peer: Peer) -> None:
     statuses = restless.watch_status()
     restless.cdp.send("Emulation.setCPUThrottlingRate", {"rate": 6})
     try:
@@ -380,9 +372,7 @@ def test_six_times_slower_the_chat_goes_on_without_a_false_alarm_and_a_drop_is_g
     assert sorted(restless.texts) == sorted([*texts, "I can follow", "and back"])
 
 
-def test_links_are_replaced_while_two_people_talk_and_nothing_is_lost_doubled_or_seen(
-    restless: Person, peer: Peer
-) -> None:
+def test_links_are_replaced_unnoticed_while_two_people_talk(restless: UserPage, peer: Peer) -> None:
     restless.page.evaluate(WATCH_STATUS)
     before = restless.network.counts.websockets
     said: list[str] = []
@@ -408,19 +398,19 @@ def test_links_are_replaced_while_two_people_talk_and_nothing_is_lost_doubled_or
 # --- left for good ---
 
 
-def wait_for_departure(person: Person, peer: Peer) -> None:
-    """The server has seen the close, and tells the others that the person is gone; silence it would give minutes."""
+def wait_for_departure(person: UserPage, peer: Peer) -> None:
+    """Wait until the server has seen the close and tells the others; after silence it would wait for minutes."""
     person.network.wait_until(lambda seen: seen.open_websockets == 0)
     peer.wait_for(Presence, lambda presence: person.name in presence.left)
 
 
-def test_the_server_sees_that_the_page_went_to_another_site(somebody: Person, peer: Peer) -> None:
+def test_the_server_sees_that_the_page_went_to_another_site(somebody: UserPage, peer: Peer) -> None:
     somebody.go_away(ELSEWHERE)
     wait_for_departure(somebody, peer)
     somebody.watch.allow_network_trouble()  # Chromium tells again what it told in tests before
     somebody.go_back()
 
 
-def test_the_server_sees_that_the_tab_was_closed(somebody: Person, peer: Peer) -> None:
+def test_the_server_sees_that_the_tab_was_closed(somebody: UserPage, peer: Peer) -> None:
     somebody.page.close()
     wait_for_departure(somebody, peer)

@@ -1,4 +1,4 @@
-"""A browser that samples what memory is allocated for, as some do that are drawn by lot, runs Python like any other."""
+"""A Chromium with heap sampling, which some browsers have by a random choice, runs Python too."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from playwright.sync_api import Browser, Playwright
 
 from tests.e2e.conftest import present
 from tests.support import browsers
-from tests.support.cast import Cast
 from tests.support.server import KizunaServer
+from tests.support.shared_pages import SharedPages
 
 pytestmark = pytest.mark.deep
 
@@ -45,11 +45,11 @@ def test_the_source_trees_page_lives_through_its_start(
 def starts_and_chats(
     request: pytest.FixtureRequest, profiled: Browser, server: KizunaServer, room: str, query: str = ""
 ) -> None:
-    cast = Cast(profiled, server)
-    ada = cast.hire("Ada")
+    shared_pages = SharedPages(profiled, server)
+    ada = shared_pages.new_person("Ada")
     with present(request, [ada], server):
         ada.open(room, query)
         ada.join()
         ada.say("still here")
         ada.wait_for_text("still here", state="sent")
-    cast.dismiss(ada)
+    shared_pages.close(ada)

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Locator, expect
 
-from tests.support.cast import Cast
 from tests.support.peer import Peer
-from tests.support.person import Person
 from tests.support.server import KizunaServer
+from tests.support.shared_pages import SharedPages
+from tests.support.user_page import UserPage
 
 ROOM = "reader"
 COUNT_ASKING = """
@@ -58,26 +58,26 @@ FAULTS_ON_PAPER = """(log) => {
 
 
 @pytest.fixture(scope="module")
-def greta(chromium: Browser, server: KizunaServer) -> Iterator[Person]:
-    """Reads English in a browser that is set up for Germany."""
-    cast = Cast(chromium, server)
-    greta = cast.hire("Greta", locale="de-DE")
+def greta(chromium: Browser, server: KizunaServer) -> Iterator[UserPage]:
+    """A person who reads English in a browser set to German."""
+    shared_pages = SharedPages(chromium, server)
+    greta = shared_pages.new_person("Greta", locale="de-DE")
     greta.page.add_init_script(COUNT_ASKING)
     greta.open(ROOM)
     greta.join()
     yield greta
-    cast.dismiss(greta)
+    shared_pages.close(greta)
 
 
-def share_that_stands_out(person: Person, words: Locator) -> float:
-    """How much of the place of these words is words."""
+def share_that_stands_out(person: UserPage, words: Locator) -> float:
+    """Return the share of a text's area that stands out."""
     words.wait_for()
     picture = person.page.screenshot(clip=words.evaluate(BOX_OF_WORDS), animations="disabled")
     return float(person.page.evaluate(SHARE_THAT_STANDS_OUT, base64.b64encode(picture).decode()))
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_join_and_send_can_be_read_in_forced_colours(greta: Person, scheme: str) -> None:
+def test_join_and_send_can_be_read_in_forced_colours(greta: UserPage, scheme: str) -> None:
     greta.page.emulate_media(forced_colors="active", color_scheme="dark" if scheme == "dark" else "light")
     try:
         assert share_that_stands_out(greta, greta.page.locator(".send-word")) > 0.1
@@ -88,20 +88,20 @@ def test_join_and_send_can_be_read_in_forced_colours(greta: Person, scheme: str)
         greta.page.emulate_media(forced_colors="none", color_scheme="light")
 
 
-def test_the_clock_is_that_of_the_readers_region(greta: Person) -> None:
+def test_the_clock_is_that_of_the_readers_region(greta: UserPage) -> None:
     greta.say("what time is it?")
     time = greta.log.locator("time[title]").last
     expect(time).to_have_text(re.compile(r"^\d\d:\d\d$"))
     expect(time).to_have_attribute("title", re.compile(r"\d\d:\d\d:\d\d$"))
 
 
-def test_the_browser_is_asked_once_to_keep_what_was_said(greta: Person) -> None:
+def test_the_browser_is_asked_once_to_keep_what_was_said(greta: UserPage) -> None:
     greta.say("first", "second")
     greta.wait_for_text("second", state="sent")
     assert greta.page.evaluate("timesAsked") == 1
 
 
-def test_all_messages_of_the_window_are_printed_black_on_white(greta: Person, server: KizunaServer) -> None:
+def test_all_messages_of_the_window_are_printed_black_on_white(greta: UserPage, server: KizunaServer) -> None:
     with Peer(server, ROOM) as peer:
         peer.say(*(f"line {number}" for number in range(60)))
     greta.say("the last line")

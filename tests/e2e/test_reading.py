@@ -1,4 +1,4 @@
-"""Reading: the place in the list, and the focus."""
+"""Reading: the scroll position and the focus."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.support.peer import Peer
-from tests.support.person import Person
+from tests.support.user_page import UserPage
 from tests.support.waiting import eventually
 
 WORDS = "some words that are long enough to need more lines where the page is narrow, as it is on a phone"
 
-#: How far from the window's top a message stands.
+#: A message's distance from the window's top.
 Y = "(article) => article.getBoundingClientRect().top"
 
-#: The first message that begins in sight: what it says.
+#: The text of the first message whose top is visible.
 FIRST_IN_SIGHT = """(log) => [...log.querySelectorAll("article")]
     .find((article) => article.getBoundingClientRect().top >= log.getBoundingClientRect().top)
     .querySelector('[data-part="content"]').textContent"""
 
-#: The page was laid out and drawn anew.
+#: Resolves after the next layout and paint.
 DRAWN = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 NOTICE = """(field) => {
@@ -29,15 +29,15 @@ NOTICE = """(field) => {
 }"""
 
 
-def read_back(ada: Person, peer: Peer) -> None:
-    """Be somewhere in the middle of sixty messages."""
+def read_back(ada: UserPage, peer: Peer) -> None:
+    """Scroll to the middle of sixty messages."""
     peer.say(*(f"{number}: {WORDS}" for number in range(60)))
     ada.wait_for_text(f"59: {WORDS}")
     ada.log.evaluate("(log) => { log.scrollTop = log.scrollHeight / 2; }")
     expect(ada.page.get_by_role("button", name="Latest messages")).to_be_visible()
 
 
-def test_the_message_one_reads_stays_in_sight_when_the_window_changes(ada: Person, peer: Peer) -> None:
+def test_the_message_one_reads_stays_in_sight_when_the_window_changes(ada: UserPage, peer: Peer) -> None:
     size = ada.page.viewport_size
     assert size is not None
     read_back(ada, peer)
@@ -51,7 +51,7 @@ def test_the_message_one_reads_stays_in_sight_when_the_window_changes(ada: Perso
         ada.page.set_viewport_size(size)
 
 
-def test_the_message_one_reads_stands_still_when_words_come_above_it(ada: Person, peer: Peer) -> None:
+def test_the_message_one_reads_stands_still_when_words_come_above_it(ada: UserPage, peer: Peer) -> None:
     read_back(ada, peer)
     dismiss = ada.page.locator("#notice").get_by_role("button", name="Dismiss")
     if dismiss.is_visible():  # what an earlier test has left
@@ -68,7 +68,7 @@ def test_the_message_one_reads_stands_still_when_words_come_above_it(ada: Person
     assert reads.evaluate(Y) == pytest.approx(y, abs=1)
 
 
-def test_who_goes_to_new_messages_by_key_reads_on_at_the_first(ada: Person, peer: Peer) -> None:
+def test_who_goes_to_new_messages_by_key_reads_on_at_the_first(ada: UserPage, peer: Peer) -> None:
     read_back(ada, peer)
     peer.say("new one", "new two")
     button = ada.page.get_by_role("button", name="2 new messages")

@@ -1,4 +1,4 @@
-"""Several rooms at once: what is said elsewhere is counted, and is there when one goes to look."""
+"""Several rooms at once: messages of other rooms are counted, and shown on entering."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import re
 from playwright.sync_api import Locator, expect
 
 from tests.support.peer import Peer
-from tests.support.person import Person
 from tests.support.server import KizunaServer
+from tests.support.user_page import UserPage
 from tests.support.waiting import eventually
 
 
-def link_to(person: Person, room: str) -> Locator:
+def link_to(person: UserPage, room: str) -> Locator:
     rooms = person.page.get_by_role("navigation", name="Rooms")
     return rooms.get_by_role("link", name=re.compile(rf"^#?{re.escape(room)}(?! *-)"))
 
 
 def test_what_is_said_in_another_room_is_counted_until_one_looks(
-    ada: Person, server: KizunaServer, room: str
+    ada: UserPage, server: KizunaServer, room: str
 ) -> None:
     ada.say("here")
     ada.enter(f"other-{room}")
@@ -31,7 +31,7 @@ def test_what_is_said_in_another_room_is_counted_until_one_looks(
     expect(link_to(ada, room)).to_have_attribute("aria-current", "page")
 
 
-def test_a_reload_comes_back_to_every_room(ada: Person, room: str, peer: Peer) -> None:
+def test_a_reload_comes_back_to_every_room(ada: UserPage, room: str, peer: Peer) -> None:
     ada.enter(f"other-{room}")
     ada.say("over there")
     ada.wait_for_text("over there", state="sent")
@@ -45,7 +45,7 @@ def test_a_reload_comes_back_to_every_room(ada: Person, room: str, peer: Peer) -
     ada.wait_for_texts("over here")
 
 
-def test_going_to_a_room_by_name_and_leaving_it_again(ada: Person, room: str) -> None:
+def test_going_to_a_room_by_name_and_leaving_it_again(ada: UserPage, room: str) -> None:
     ada.page.get_by_role("textbox", name="Go to a room").fill("お茶")
     ada.page.keyboard.press("Enter")
     expect(ada.page.locator("#room-name")).to_have_text("お茶")
@@ -55,7 +55,7 @@ def test_going_to_a_room_by_name_and_leaving_it_again(ada: Person, room: str) ->
     expect(link_to(ada, "お茶")).to_have_count(0)
 
 
-def test_the_skip_link_moves_the_focus_and_enters_no_room(ada: Person, room: str) -> None:
+def test_the_skip_link_moves_the_focus_and_enters_no_room(ada: UserPage, room: str) -> None:
     address = ada.page.url
     ada.page.get_by_role("link", name="Skip").focus()
     ada.page.keyboard.press("Enter")
@@ -64,7 +64,7 @@ def test_the_skip_link_moves_the_focus_and_enters_no_room(ada: Person, room: str
     expect(ada.page.locator("#room-name")).to_have_text(room)
 
 
-def test_a_fragment_of_somebody_else_enters_no_room_and_back_still_works(ada: Person, room: str) -> None:
+def test_a_fragment_of_somebody_else_enters_no_room_and_back_still_works(ada: UserPage, room: str) -> None:
     ada.enter(f"other-{room}")
     ada.page.evaluate("() => { location.hash = '#access_token=secret'; }")
     ada.page.wait_for_url(f"**#/other-{room}")

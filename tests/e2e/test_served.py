@@ -1,4 +1,4 @@
-"""Under a path, beside another copy, behind a sign-in gate, and with a firewall in between now and then."""
+"""The page under a path, beside another copy, behind a sign-in gate, and with a firewall."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from backend.local.app import Options
 from backend.local.web import create_app
-from tests.support.person import Person
+from tests.support.user_page import UserPage
 from tests.support.waiting import PATIENCE, eventually
 from tools.build.page import start_files_of
 
@@ -35,7 +35,7 @@ ARE_KEPT = """async (paths) => {
 
 
 class Gate:
-    """Responsible for letting nothing through, neither page nor WebSocket, without a password or a cookie."""
+    """A proxy that lets neither page nor WebSocket through without a password or a cookie."""
 
     def __init__(self, app: ASGIApp, kind: str) -> None:
         self._app = app
@@ -66,7 +66,7 @@ class Gate:
 
 @contextlib.contextmanager
 def served(site: Path, folder: Path, *paths: str, gate: str = "") -> Iterator[str]:
-    """Where whole servers are, each under a path of one origin and with data of its own, perhaps behind a gate."""
+    """Servers under paths of one origin, each with its own data, perhaps behind a gate."""
     servers = {
         path: create_app(Options(data=folder / path / "kizuna.sqlite3", root=site, rate_limit=0))
         for path in paths
@@ -194,7 +194,7 @@ def test_two_copies_on_one_origin_share_neither_people_nor_words(
         assert secrets["/a/token"] != secrets["/b/token"]
 
 
-def test_one_403_of_a_firewall_ends_no_open_tab(ada: Person) -> None:
+def test_one_403_of_a_firewall_ends_no_open_tab(ada: UserPage) -> None:
     ada.watch.allow_network_trouble()
     ada.watch.allow("status of 403", "no token: Intercepted")
     ada.page.route("**/ticket", lambda route: route.fulfill(status=403, body="<h1>Blocked</h1>"), times=1)

@@ -1,4 +1,4 @@
-"""The server goes away and comes back: nobody loses a word, and everybody is told what happens."""
+"""A restart of the server: no message is lost, and the page shows what happens."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from playwright.sync_api import expect
 
 from tests.e2e.test_exhausted import attempts_of
 from tests.support.peer import Peer
-from tests.support.person import Person
 from tests.support.server import KizunaServer
+from tests.support.user_page import UserPage
 from tests.support.waiting import eventually
 
 
 def test_words_typed_while_the_server_was_away_arrive_once_and_in_order(
-    ada: Person, ben: Person, server: KizunaServer
+    ada: UserPage, ben: UserPage, server: KizunaServer
 ) -> None:
     for person in (ada, ben):
         person.watch.allow_network_trouble()
@@ -56,7 +56,9 @@ def test_words_typed_while_the_server_was_away_arrive_once_and_in_order(
     eventually(lambda: ada.messages == before_the_reload, what="the same timeline after a reload")
 
 
-def test_a_server_that_is_killed_loses_nothing_either(quinn: Person, server: KizunaServer, room: str) -> None:
+def test_a_server_that_is_killed_loses_nothing_either(
+    quinn: UserPage, server: KizunaServer, room: str
+) -> None:
     quinn.watch.allow_network_trouble()
     quinn.say("before")
     quinn.wait_for_text("before", state="sent")
@@ -70,9 +72,7 @@ def test_a_server_that_is_killed_loses_nothing_either(quinn: Person, server: Kiz
     quinn.wait_for_texts("before", "while it is dead")
 
 
-def test_what_others_said_during_an_interruption_of_ones_own_network_is_there_afterwards(
-    quinn: Person, peer: Peer
-) -> None:
+def test_messages_of_others_during_a_network_outage_arrive_afterwards(quinn: UserPage, peer: Peer) -> None:
     quinn.watch.allow_network_trouble()
     peer.say("before")
     quinn.wait_for_text("before")
@@ -87,7 +87,7 @@ def test_what_others_said_during_an_interruption_of_ones_own_network_is_there_af
     peer.wait_to_hear("mine")
 
 
-def test_words_that_wait_outlive_a_reload_of_the_page(quinn: Person, peer: Peer) -> None:
+def test_words_that_wait_outlive_a_reload_of_the_page(quinn: UserPage, peer: Peer) -> None:
     quinn.watch.allow_network_trouble()
     with quinn.network.http_status(503):
         quinn.network.reset(only_websockets=True)

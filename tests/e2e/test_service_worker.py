@@ -1,4 +1,4 @@
-"""The service worker of the built page: visits without a network, new versions, and what it never keeps."""
+"""The built page's service worker: starts without a network, new versions, and what it never caches."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from playwright.sync_api import Browser, Page, Playwright, expect
 
 from tests.e2e.conftest import present, skip_without
 from tests.support import browsers
-from tests.support.cast import Cast
 from tests.support.peer import Peer
-from tests.support.person import Person
 from tests.support.server import LOOPBACK, ROOT, KizunaServer
+from tests.support.shared_pages import SharedPages
 from tests.support.site import Copy, StaticHost
+from tests.support.user_page import UserPage
 from tests.support.waiting import PATIENCE, eventually, throughout
 from tools.setup.browsers import Browsers
 
@@ -34,7 +34,7 @@ CACHES = """async () => {
         found[name] = (await (await caches.open(name)).keys()).map(({ url }) => new URL(url).pathname);
     return found;
 }"""
-#: How often the words stand in anything that is kept: addresses, headers, contents.
+#: Counts texts in everything that is cached: addresses, headers, contents.
 COUNT_IN_CACHES = """async (words) => {
     let count = 0;
     for (const name of await caches.keys()) {
@@ -48,7 +48,7 @@ COUNT_IN_CACHES = """async (words) => {
     }
     return count;
 }"""
-#: Whether a newer worker is there and waits, once the browser has looked for one. Chromium also looks by itself.
+#: Returns whether a newer worker waits, after an update check. Chromium also checks by itself.
 LOOK_FOR_UPDATE = """async () => {
     const registration = await navigator.serviceWorker.getRegistration();
     await registration.update();
@@ -57,7 +57,7 @@ LOOK_FOR_UPDATE = """async () => {
     return Boolean(registration.waiting);
 }"""
 IS_KEPT = "async () => Boolean(await navigator.serviceWorker.getRegistration())"
-#: What the worker has noted of refusals, it noted two days earlier; returns how many there were.
+#: Moves the worker's notes of failed updates two days into the past; returns their number.
 TWO_DAYS_PASS = """async () => {
     let count = 0;
     for (const name of await caches.keys()) {
@@ -81,11 +81,11 @@ SPOIL_THE_RUNTIME = """async () => {
 SLOW = "Object.defineProperty(navigator, 'connection', { value: { effectiveType: '3g' } });"
 SAVES_DATA = "Object.defineProperty(navigator, 'connection', { value: { saveData: true } });"
 
-Visit = Callable[..., AbstractContextManager[tuple[Person, KizunaServer]]]
+Visit = Callable[..., AbstractContextManager[tuple[UserPage, KizunaServer]]]
 
 
 class Host:
-    """Responsible for a site that gets new versions while pages are open."""
+    """A host whose site gets new versions while pages are open."""
 
     def __init__(self, site: Path, folder: Path) -> None:
         self._copy = Copy(site, folder)
@@ -94,11 +94,11 @@ class Host:
 
     @property
     def version(self) -> str:
-        """As the page names it."""
+        """The version that the page names."""
         return str(self._copy.files["version"])
 
     def publish(self, styles: str) -> None:
-        """A version that is like this one but for its stylesheet, which is not there any more."""
+        """Publish a version with another stylesheet, and remove the old one."""
         old, self.styles = self.styles, re.sub(r"\.\w{10}\.", f".{'f' * 10}.", self.styles)
         version, digest = self.version, hashlib.sha256((self.site / old).read_bytes()).hexdigest()
         self._copy.remove(old)
@@ -111,7 +111,7 @@ class Host:
         self._change(changes, "index.html", "service-worker.js")
 
     def move_the_server(self, url: str) -> None:
-        """Say in config.json where the server is now, and in the page that it may be asked."""
+        """Name the server's new address in config.json and in the page's policy."""
         self._copy.move_the_server(url)
 
     def _change(self, changes: Mapping[str, str], *names: str) -> None:
@@ -122,11 +122,11 @@ class Host:
             self._copy.replace(name, text.encode())
 
     def replace(self, path: str, content: bytes) -> None:
-        """Serve something else under this name."""
+        """Replace a file."""
         self._copy.replace(path, content)
 
     def remove(self, path: str) -> None:
-        """Serve nothing under this name."""
+        """Remove a file."""
         self._copy.remove(path)
 
     def _styles(self) -> str:
@@ -141,13 +141,13 @@ def host(site: Path, tmp_path: Path) -> Host:
 
 @pytest.fixture
 def visit(request: pytest.FixtureRequest, chromium: Browser, host: Host, tmp_path: Path) -> Visit:
-    """Opens the hosted page in a browser that was never there, and waits until it is kept."""
+    """A person who opens the page in a new browser, and waits until it is cached."""
 
     @contextlib.contextmanager
-    def visit(way: str = "snapshot", script: str = "") -> Iterator[tuple[Person, KizunaServer]]:
+    def visit(way: str = "snapshot", script: str = "") -> Iterator[tuple[UserPage, KizunaServer]]:
         with KizunaServer(tmp_path / "kizuna.sqlite3", ROOT=str(host.site), RATE_LIMIT="0") as server:
-            cast = Cast(chromium, server)
-            ada = cast.hire("Ada", keeps=True)
+            shared_pages = SharedPages(chromium, server)
+            ada = shared_pages.new_person("Ada", keeps=True)
             ada.page.add_init_script(script)
             try:
                 with present(request, [ada], server):
@@ -155,18 +155,18 @@ def visit(request: pytest.FixtureRequest, chromium: Browser, host: Host, tmp_pat
                     wait_until_kept(ada.page, host, way)
                     yield ada, server
             finally:
-                cast.dismiss(ada)
+                shared_pages.close(ada)
 
     return visit
 
 
 def versions_kept(page: Page) -> dict[str, set[str]]:
-    """Version -> the paths in its cache."""
+    """Return version -> the paths in its cache."""
     return {name.split(" ")[-1]: set(paths) for name, paths in page.evaluate(CACHES).items()}
 
 
 def wait_until_kept(page: Page, host: Host, way: str = "snapshot") -> None:
-    """The worker has everything that one way of starting needs."""
+    """Return whether the worker has all files of one way to start."""
     last = {"snapshot": "nothing", "ordinary": "program"}[way]
     wanted = start_file(page, last)
     eventually(
@@ -176,26 +176,26 @@ def wait_until_kept(page: Page, host: Host, way: str = "snapshot") -> None:
 
 
 def start_file(page: Page, name: str) -> str:
-    """What the page in the browser knows of its start."""
+    """Return the page's data about its start files."""
     read = "name => JSON.parse(document.getElementById('start-files').textContent)[name]"
     return str(page.evaluate(read, name))
 
 
 def asked(server: KizunaServer, since: int = 0) -> list[str]:
-    """The paths that the host was asked for, by pages and workers, in the output from ``since`` on."""
+    """Return the paths that were requested since this position of the server's output."""
     return re.findall(r"(?:GET|POST) (\S+) \d+ \d+ ms", server.output[since:])
 
 
-def forget_http_cache(person: Person) -> None:
-    """What the browser keeps from now on, it keeps in the worker's caches."""
+def forget_http_cache(person: UserPage) -> None:
+    """Let the browser cache nothing outside of the worker's caches."""
     person.cdp.send("Network.clearBrowserCache")
 
 
-def way_of(person: Person) -> str | None:
+def way_of(person: UserPage) -> str | None:
     return person.root.get_attribute("data-start")
 
 
-def test_the_next_start_asks_the_host_for_its_configuration_alone_and_no_cache_holds_a_token(
+def test_the_next_start_fetches_the_configuration_alone(
     visit: Visit,
 ) -> None:
     with visit() as (ada, server):
@@ -247,9 +247,7 @@ def test_where_the_host_does_not_answer_the_last_good_configuration_counts(visit
             expect(ada.join_button).to_be_visible()
 
 
-def test_a_new_version_is_offered_and_the_other_tab_keeps_its_files_until_it_is_loaded_again(
-    visit: Visit, host: Host
-) -> None:
+def test_a_new_version_is_offered_while_another_tab_keeps_its_files(visit: Visit, host: Host) -> None:
     old, old_styles = host.version, host.styles
     with visit() as (ada, server):
         ada.join()
@@ -319,9 +317,7 @@ def test_a_new_version_that_does_not_arrive_whole_leaves_the_old_one(visit: Visi
 
 
 @pytest.mark.deep
-def test_a_host_whose_new_versions_are_not_whole_for_a_day_gets_its_page_shown(
-    visit: Visit, host: Host
-) -> None:
+def test_a_host_with_incomplete_versions_for_a_day_shows_its_page(visit: Visit, host: Host) -> None:
     with visit() as (ada, _):
         ada.watch.allow(r"service-worker|Failed to load resource|404")
         host.publish(styles="body { --published: 1; }")
@@ -359,8 +355,8 @@ def test_a_browser_that_saves_data_is_not_sent_the_snapshot_later(visit: Visit) 
         assert not [path for path in asked(server) if ".snapshot" in path]
 
 
-def fail_and_reload(person: Person) -> None:
-    """Start from something spoilt, which is then given up, and do as the page says."""
+def fail_and_reload(person: UserPage) -> None:
+    """Start from a damaged cache, which is then deleted, and reload as the page says."""
     person.page.evaluate(SPOIL_THE_RUNTIME)
     person.watch.allow("uncaught error")
     person.page.reload(wait_until="commit")
@@ -370,14 +366,14 @@ def fail_and_reload(person: Person) -> None:
     person.wait_until_started()
 
 
-def test_a_start_that_fails_from_what_was_kept_is_made_good_by_reload(visit: Visit) -> None:
+def test_reload_repairs_a_start_that_fails_from_the_cache(visit: Visit) -> None:
     with visit() as (ada, _):
         fail_and_reload(ada)
         assert way_of(ada) == "snapshot"
 
 
 @pytest.mark.deep
-def test_what_one_tab_gave_up_is_kept_again_while_another_one_is_open(visit: Visit) -> None:
+def test_a_cache_deleted_by_one_tab_is_restored_by_another(visit: Visit) -> None:
     with visit() as (ada, _):
         other = ada.another_tab()
         other.open(ROOM)
@@ -392,9 +388,7 @@ def test_what_one_tab_gave_up_is_kept_again_while_another_one_is_open(visit: Vis
 
 
 @pytest.mark.deep
-def test_a_start_that_fails_while_the_new_version_is_not_whole_is_made_good_by_reload(
-    visit: Visit, host: Host
-) -> None:
+def test_reload_repairs_a_failed_start_during_an_incomplete_update(visit: Visit, host: Host) -> None:
     with visit() as (ada, _):
         host.publish("body { --published: 1; }")
         host.replace(host.styles, b"body { --published: changed by the host; }")
@@ -404,7 +398,7 @@ def test_a_start_that_fails_while_the_new_version_is_not_whole_is_made_good_by_r
 
 
 @pytest.mark.deep
-def test_a_server_that_has_moved_is_reached_by_the_version_that_may_ask_it(
+def test_a_moved_server_is_reached_by_the_version_that_allows_it(
     visit: Visit, host: Host, tmp_path: Path
 ) -> None:
     with visit() as (ada, _):
@@ -452,7 +446,7 @@ def test_the_page_of_a_folder_leaves_those_above_and_below_alone(
 
 
 @pytest.mark.deep
-def test_the_source_tree_on_the_same_origin_is_not_hidden_by_what_a_built_page_left(visit: Visit) -> None:
+def test_a_built_pages_worker_does_not_hide_the_source_tree(visit: Visit) -> None:
     with visit() as (ada, server):
         server.stop()
         with KizunaServer(server.data, server.port, ROOT=str(ROOT)):
@@ -511,7 +505,7 @@ def test_a_host_that_says_the_same_to_every_address_gets_it_shown(visit: Visit, 
 
 
 class OneAnswer:
-    """Responsible for a host that answers everything with one page, as those of single-page applications do."""
+    """A host that answers every request with one page, as hosts of single-page applications do."""
 
     def __init__(self, port: int, page: bytes) -> None:
         class Handler(BaseHTTPRequestHandler):
@@ -539,7 +533,7 @@ class OneAnswer:
 
 
 def nothing_is_left(page: Page) -> bool:
-    """Of the worker and of all that it kept."""
+    """Assert that the worker and its caches are gone."""
     count = (
         "async () => (await navigator.serviceWorker.getRegistrations()).length + (await caches.keys()).length"
     )
@@ -547,7 +541,7 @@ def nothing_is_left(page: Page) -> bool:
 
 
 @pytest.mark.deep
-def test_firefox_starts_without_a_network_and_shows_the_source_tree_that_takes_the_place(
+def test_firefox_starts_offline_and_then_shows_the_source_tree(
     request: pytest.FixtureRequest, playwright: Playwright, installed: Browsers, host: Host, tmp_path: Path
 ) -> None:
     if installed.firefox is None:
@@ -556,8 +550,8 @@ def test_firefox_starts_without_a_network_and_shows_the_source_tree_that_takes_t
         KizunaServer(tmp_path / "kizuna.sqlite3", ROOT=str(host.site)) as server,
         browsers.firefox(playwright, installed.firefox) as browser,
     ):
-        cast = Cast(browser, server)
-        fiona = cast.hire("Fiona", keeps=True)
+        shared_pages = SharedPages(browser, server)
+        fiona = shared_pages.new_person("Fiona", keeps=True)
         with present(request, [fiona], server):
             fiona.open(ROOM)
             wait_until_kept(fiona.page, host)
@@ -567,17 +561,17 @@ def test_firefox_starts_without_a_network_and_shows_the_source_tree_that_takes_t
                 assert way_of(fiona) == "snapshot"
             server.stop()
             with KizunaServer(server.data, server.port, ROOT=str(ROOT)):
-                fiona.watch.allow("uncaught error")  # of the page whose files go while it starts
+                fiona.watch.allow("uncaught error")  # of the page whose files are removed during its start
                 fiona.page.reload(wait_until="commit")
                 expect(fiona.page.locator('script[src="static/boot/python.js"]')).to_be_attached()
                 assert nothing_is_left(fiona.page)
                 assert fiona.page.url.endswith(f"#/{ROOM}")
             server.start()
-        cast.dismiss(fiona)
+        shared_pages.close(fiona)
 
 
 @pytest.mark.deep
-def test_under_any_path_it_needs_no_host_nor_one_that_is_in_order(chromium: Browser, host: Host) -> None:
+def test_a_cached_page_needs_no_working_host_under_any_path(chromium: Browser, host: Host) -> None:
     with contextlib.closing(chromium.new_context()) as context:
         page = context.new_page()
 

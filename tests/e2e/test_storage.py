@@ -15,12 +15,12 @@ from tests.support.server import ROOT, KizunaServer
 from tests.support.waiting import eventually
 from tools.setup.browsers import Browsers
 
-CONTRACT = (ROOT / "tests" / "kizuna" / "storage_contract.py").read_text(encoding="utf-8")
+CONTRACT = (ROOT / "tests" / "kizuna" / "delivery" / "storage_contract.py").read_text(encoding="utf-8")
 
-#: Bytes that Chromium gives to the pages of this file.
+#: The quota of this file's pages in bytes.
 ROOM = 3_000_000
 
-#: Run in every page once it has started.
+#: Runs in every page once it has started.
 BEGIN = (
     CONTRACT
     + """
@@ -44,7 +44,7 @@ async def try_lock(name):
 """
 )
 
-#: The broken duties, each with what it complained of.
+#: Returns the number of duties, and the broken ones with their errors.
 HOLD_TO_CONTRACT = """
 broken = {}
 for duty in CONTRACT:
@@ -75,14 +75,14 @@ async def count():
 
 
 class Tabs:
-    """Responsible for the tabs of one browser, which share its storage; a tab that was closed is opened again."""
+    """The tabs of one browser, which share its storage; a closed one is opened again."""
 
     def __init__(self, context: BrowserContext, url: str) -> None:
         self._context, self._url = context, url
         self._tabs: list[PythonPage] = []
 
     def open(self, count: int) -> list[PythonPage]:
-        """This many tabs with Python running in them, the last in front."""
+        """Return this many tabs in which Python runs, the last in front."""
         self._tabs = [tab for tab in self._tabs if not tab.page.is_closed()]
         new = [PythonPage(self._context.new_page(), self._url) for _ in range(count - len(self._tabs))]
         for tab in new:
@@ -94,13 +94,13 @@ class Tabs:
         return self._tabs
 
     def problems(self) -> list[str]:
-        """What went wrong in any of them."""
+        """Return the problems of all tabs."""
         return [problem for tab in self._tabs for problem in tab.watch.problems]
 
 
 @pytest.fixture(scope="module")
 def browser(playwright: Playwright, chromium_program: Path, source_server: KizunaServer) -> Iterator[Tabs]:
-    """Started by hand: Playwright's own has no back/forward cache."""
+    """A Chromium started by hand, since Playwright's has no back/forward cache."""
     with browsers.chromium_that_hides(playwright, chromium_program, *SPARING) as context:
         devtools = context.new_cdp_session(context.pages[0])
         devtools.send("Storage.overrideQuotaForOrigin", {"origin": source_server.url, "quotaSize": ROOM})
@@ -123,7 +123,7 @@ def tab(tabs: list[PythonPage]) -> PythonPage:
 
 
 def lock_is_free(tab: PythonPage, name: str) -> bool:
-    """Whether a tab can take the lock; it lets go again."""
+    """Return whether a tab can take the lock, which is released again."""
     return bool(
         tab.run(f"release = await locks.try_lock({name!r})\nrelease and release()\nrelease is not None")
     )
@@ -185,7 +185,7 @@ def test_a_full_disk_is_named_and_nothing_of_the_call_is_written(tab: PythonPage
     assert tab.run("await failure_of(storage.write('letters', {'small': 'after'}))") is None
 
 
-def test_site_data_that_a_person_clears_closes_the_connection_and_the_next_call_opens_it(
+def test_after_site_data_is_cleared_the_database_opens_again(
     tab: PythonPage,
 ) -> None:
     tab.run("await storage.write('letters', {'a': '1'})")
@@ -197,7 +197,7 @@ def test_site_data_that_a_person_clears_closes_the_connection_and_the_next_call_
     assert tab.run("await failure_of(storage.write('letters', {'a': '2'}))") is None
 
 
-def test_another_tab_upgrades_the_database_and_the_older_page_is_told_to_reload(
+def test_an_older_page_is_told_to_reload_after_an_upgrade(
     tabs: list[PythonPage],
 ) -> None:
     first, second = tabs
@@ -216,13 +216,13 @@ def test_without_indexeddb_the_page_is_told_so(tab: PythonPage) -> None:
     tab.page.evaluate("delete window.indexedDB")
 
 
-def test_a_page_in_the_back_forward_cache_holds_no_lock_and_takes_it_again(tabs: list[PythonPage]) -> None:
+def test_a_page_in_the_back_forward_cache_releases_its_lock(tabs: list[PythonPage]) -> None:
     first, second = tabs
     first.page.bring_to_front()
     first.run("await storage.read('letters')\nawait try_lock('tab')")
     here = first.page.url
     first.page.goto(f"{here}static/config.json")
-    eventually(lambda: lock_is_free(second, "tab"))  # asking for what the page still held would end its life
+    eventually(lambda: lock_is_free(second, "tab"))  # a request for a held lock would evict the page
     first.page.evaluate("history.back()")
     first.page.wait_for_url(here, wait_until="commit")
     assert first.run("len(releases)") == 1, "the page was loaded again"

@@ -1,4 +1,4 @@
-"""What people type is text: never markup, never too much for the page, never half a message."""
+"""People's texts are never markup, never too much for the page, and never cut."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import re
 from playwright.sync_api import expect
 
 from tests.support.peer import Peer
-from tests.support.person import Person
 from tests.support.server import KizunaServer
+from tests.support.user_page import UserPage
 from tests.support.waiting import eventually
 
 MARKUP = (
@@ -20,7 +20,7 @@ MARKUP = (
 BAD_NAME = "<img src=x onerror=alert(1)>"
 
 
-def test_markup_is_shown_as_the_text_that_it_is(ada: Person, server: KizunaServer, room: str) -> None:
+def test_markup_is_shown_as_the_text_that_it_is(ada: UserPage, server: KizunaServer, room: str) -> None:
     ada.say(*MARKUP)
     ada.wait_for_text(MARKUP[-1], state="sent")
     with Peer(server, room, name=BAD_NAME) as stranger:
@@ -31,7 +31,9 @@ def test_markup_is_shown_as_the_text_that_it_is(ada: Person, server: KizunaServe
     assert [url for url in ada.watch.requests if url.endswith("/x")] == []
 
 
-def test_a_message_of_5000_characters_is_shown_whole_and_breaks_no_layout(ada: Person, ben: Person) -> None:
+def test_a_message_of_5000_characters_is_shown_whole_and_breaks_no_layout(
+    ada: UserPage, ben: UserPage
+) -> None:
     sentence = ("long text, " * 460)[:4990] + " the end."
     one_word = "絆" + "W" * 4999
     for text in (sentence, one_word):
@@ -41,8 +43,8 @@ def test_a_message_of_5000_characters_is_shown_whole_and_breaks_no_layout(ada: P
         assert fits(person)
 
 
-def fits(person: Person) -> bool:
-    """Whether nothing needs scrolling to the side, in the page or in the log."""
+def fits(person: UserPage) -> bool:
+    """Return whether neither the page nor the log scrolls sideways."""
     return bool(
         person.page.evaluate(
             """() => [document.documentElement, document.querySelector('[role="log"]')]
@@ -51,7 +53,7 @@ def fits(person: Person) -> bool:
     )
 
 
-def test_line_breaks_and_spaces_stay(ada: Person, ben: Person) -> None:
+def test_line_breaks_and_spaces_stay(ada: UserPage, ben: UserPage) -> None:
     text = "first line\n    indented\n\nlast line"
     ada.message_box.fill(text)
     ada.message_box.press("Enter")
@@ -62,7 +64,7 @@ def test_line_breaks_and_spaces_stay(ada: Person, ben: Person) -> None:
         assert shown.count("\n") == 3
 
 
-def test_40_kib_are_refused_with_a_reason_and_nothing_else_suffers(ada: Person, peer: Peer) -> None:
+def test_40_kib_are_refused_with_a_reason_and_nothing_else_suffers(ada: UserPage, peer: Peer) -> None:
     before = ada.network.counts.websockets
     huge = "絆 " * 10_240  # four bytes each
     ada.message_box.fill(huge)
@@ -81,7 +83,7 @@ def test_40_kib_are_refused_with_a_reason_and_nothing_else_suffers(ada: Person, 
     assert ada.network.counts.websockets == before
 
 
-def test_16_kib_are_the_most_and_are_delivered(ada: Person, peer: Peer) -> None:
+def test_16_kib_are_the_most_and_are_delivered(ada: UserPage, peer: Peer) -> None:
     most = "é" * 8192
     ada.message_box.fill(most + "!")
     ada.message_box.press("Enter")
@@ -92,7 +94,7 @@ def test_16_kib_are_the_most_and_are_delivered(ada: Person, peer: Peer) -> None:
     assert peer.heard == [most]
 
 
-def test_a_link_names_its_real_address_and_turns_nothing_around(ada: Person, peer: Peer) -> None:
+def test_a_link_names_its_real_address_and_turns_nothing_around(ada: UserPage, peer: Peer) -> None:
     peer.say(
         "\u202eこちらhttps://例え.example/絆 を見て https://a@b.example https://a.example:99999 מה https://c.example/"
     )
@@ -110,7 +112,7 @@ def test_a_link_names_its_real_address_and_turns_nothing_around(ada: Person, pee
     ]
 
 
-def test_a_message_taller_than_thirty_lines_is_folded_until_asked(ada: Person, peer: Peer) -> None:
+def test_a_message_taller_than_thirty_lines_is_folded_until_asked(ada: UserPage, peer: Peer) -> None:
     lines = "\n".join(f"line {number}" for number in range(1500))
     for text in (lines, "wide " * 3000, "\ufdfd" * 5000, "\n".join("short" * 5)):
         peer.say(text)
@@ -137,7 +139,7 @@ def test_a_message_taller_than_thirty_lines_is_folded_until_asked(ada: Person, p
     expect(first).to_be_in_viewport()
 
 
-def test_names_and_rooms_that_cannot_be_are_told_at_their_fields(ada: Person, room: str) -> None:
+def test_names_and_rooms_that_cannot_be_are_told_at_their_fields(ada: UserPage, room: str) -> None:
     field = ada.page.get_by_role("textbox", name="Go to a room")
     field.fill(f"{room}\u3164")
     field.press("Enter")

@@ -1,4 +1,4 @@
-"""What stands in the URL of a WebSocket is worthless afterwards, and tokens are renewed while nobody notices."""
+"""The ticket in a WebSocket's URL is used up, and tokens are renewed unnoticed."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from websockets.typing import Origin
 
 from chat.protocol import Batch
 from tests.e2e.conftest import present
-from tests.support.cast import Cast
 from tests.support.peer import Peer
-from tests.support.person import Person
 from tests.support.server import KizunaServer
+from tests.support.shared_pages import SharedPages
+from tests.support.user_page import UserPage
 from tests.support.waiting import eventually
 
-#: Seconds. A renewal begins with a quarter to an eighth of it left, and `ready` may say up to a second too much.
+#: Seconds. A renewal begins with a quarter to an eighth of it left, and `ready` may be up to a second late.
 SHORT_LIFETIME = 16
 #: Seconds within which two renewals of such a token have begun, and a busy machine is done with them.
 TWO_RENEWALS = 2 * SHORT_LIFETIME + 30.0
 
-#: What a server says to which nothing is wrong: no `nack`, no `error`, no `bye`.
+#: The frames of a server without errors: no `nack`, `error` or `bye`.
 GOOD_NEWS = {"ready", "batch", "message", "ack", "pong", "presence", "typing"}
 
 WATCH_STATUS = """() => {
@@ -44,19 +44,19 @@ WATCH_STATUS = """() => {
 
 
 def admission_in(url: str) -> str:
-    """What a WebSocket's URL says."""
+    """Return the query of a WebSocket's URL."""
     (token,) = parse_qs(urlsplit(url).query)["token"]
     return token
 
 
-def asked_for(person: Person, path: str) -> int:
-    """How many requests the page has sent there."""
+def asked_for(person: UserPage, path: str) -> int:
+    """Return how many requests the page has sent to a path."""
     person.page.title()  # lets events arrive
     return sum(urlsplit(url).path == path for url in person.watch.requests)
 
 
-def use_again(url: str, person: Person) -> int:
-    """The status of the answer to somebody who has read the URL, and comes as the page came."""
+def use_again(url: str, person: UserPage) -> int:
+    """Return the status of a handshake with a URL that was used already."""
     try:
         with connect(url, origin=Origin(person.network.url), proxy=None):
             return 101
@@ -64,9 +64,7 @@ def use_again(url: str, person: Person) -> int:
         return refused.response.status_code
 
 
-def test_the_ticket_in_the_url_admits_nobody_else_and_the_next_link_has_another(
-    ada: Person, peer: Peer
-) -> None:
+def test_a_ticket_admits_once_and_each_link_has_another(ada: UserPage, peer: Peer) -> None:
     ada.watch.allow_network_trouble()
     ada.leave()
     ada.join()
@@ -88,10 +86,10 @@ def test_the_ticket_in_the_url_admits_nobody_else_and_the_next_link_has_another(
     peer.wait_to_hear("it is me")
 
 
-def test_a_page_whose_tokens_come_from_elsewhere_without_tickets_puts_the_token_in_the_url(
-    hire: Callable[..., Person], room: str
+def test_a_page_without_tickets_puts_the_token_in_the_url(
+    new_person: Callable[..., UserPage], room: str
 ) -> None:
-    newcomer = hire("Newcomer")
+    newcomer = new_person("Newcomer")
     config = {"tokenUrl": f"{newcomer.network.url}/token"}
     newcomer.page.route("**/static/config.json", lambda route: route.fulfill(json=config))
     newcomer.open(room)
@@ -109,27 +107,29 @@ def test_a_page_whose_tokens_come_from_elsewhere_without_tickets_puts_the_token_
 
 @pytest.fixture
 def short_lived(tmp_path: Path) -> Iterator[KizunaServer]:
-    """A server whose tokens last for seconds."""
+    """A server whose tokens are valid for seconds."""
     data = tmp_path / "kizuna.sqlite3"
     with KizunaServer(data, TOKEN_LIFETIME=str(SHORT_LIFETIME), RATE_LIMIT="0") as server:
         yield server
 
 
 @pytest.fixture
-def talker(request: pytest.FixtureRequest, chromium: Browser, short_lived: KizunaServer) -> Iterator[Person]:
-    """Somebody on that server."""
-    cast = Cast(chromium, short_lived)
-    talker = cast.hire("Talker")
+def talker(
+    request: pytest.FixtureRequest, chromium: Browser, short_lived: KizunaServer
+) -> Iterator[UserPage]:
+    """A person on that server."""
+    shared_pages = SharedPages(chromium, short_lived)
+    talker = shared_pages.new_person("Talker")
     try:
         with present(request, [talker], short_lived):
             yield talker
     finally:
-        cast.dismiss(talker)
+        shared_pages.close(talker)
 
 
 @pytest.mark.deep
 def test_a_token_is_renewed_while_somebody_talks_and_nobody_notices(
-    talker: Person, short_lived: KizunaServer
+    talker: UserPage, short_lived: KizunaServer
 ) -> None:
     room = f"room-{uuid.uuid4().hex[:12]}"
     said = talk_over_two_renewals(talker, room, short_lived)
@@ -149,8 +149,8 @@ def test_a_token_is_renewed_while_somebody_talks_and_nobody_notices(
     assert talker.watch.tokens_in(log) == 0
 
 
-def talk_over_two_renewals(talker: Person, room: str, server: KizunaServer) -> list[str]:
-    """What the person said meanwhile, all of which is stored once and in order."""
+def talk_over_two_renewals(talker: UserPage, room: str, server: KizunaServer) -> list[str]:
+    """Return what the person sent meanwhile, all stored once and in order."""
     talker.open(room)
     talker.join()
     talker.page.evaluate(WATCH_STATUS)
@@ -173,5 +173,5 @@ def talk_over_two_renewals(talker: Person, room: str, server: KizunaServer) -> l
 
 
 def frames(texts: list[str]) -> list[dict[str, Any]]:
-    """What went over the page's links."""
+    """Return the frames of the page's links."""
     return [json.loads(text) for text in texts]

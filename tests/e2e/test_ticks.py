@@ -1,4 +1,4 @@
-"""The worker's ticks: in a tab that is really hidden, whose own timers Chromium stops for a minute at a time."""
+"""The worker's ticks in a hidden tab, whose timers Chromium runs once a minute."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Worke
 from tests.e2e.conftest import present, skip_without
 from tests.e2e.test_heartbeat import frames_of
 from tests.support import browsers
-from tests.support.cast import QUICK
 from tests.support.fault_proxy import FaultProxy
-from tests.support.person import Person, give_config
 from tests.support.python_page import PythonPage
 from tests.support.server import KizunaServer
+from tests.support.shared_pages import QUICK
+from tests.support.user_page import UserPage, give_config
 from tests.support.waiting import eventually, throughout
 from tools.setup.browsers import Browsers
 
@@ -32,10 +32,10 @@ UNSEEN = """{
     document.adoptedStyleSheets = [rules];
 }"""
 
-#: How often a plain timer of the page has fired, ten times a second if nothing holds it back.
+#: Counts a timer of the page, which fires ten times a second if it is not throttled.
 COUNT_TIMEOUTS = "() => { window.timeouts = 0; setInterval(() => { window.timeouts += 1; }, 100); }"
 
-#: Whether the worker is heard, whether it is after its end, and what is left then.
+#: Returns whether the worker is heard, whether it still is after its end, and what is left.
 HEAR_WORKER = """
 import asyncio
 from kizuna.browser import BrowserPlatform, proxies
@@ -57,27 +57,27 @@ async def hear_worker(worker_url, patience):
 
 @pytest.fixture(scope="module")
 def throttling(playwright: Playwright, chromium_program: Path) -> Iterator[BrowserContext]:
-    """A Chromium that soon stops the timers of hidden pages."""
+    """A Chromium that soon throttles the timers of hidden pages."""
     with browsers.chromium_that_hides(playwright, chromium_program, SOON) as context:
         yield context
 
 
 @pytest.fixture
 def cover(throttling: BrowserContext) -> Page:
-    """A tab behind which others are hidden."""
+    """A tab that hides the others."""
     return throttling.pages[0]
 
 
 @pytest.fixture
 def two(
     request: pytest.FixtureRequest, throttling: BrowserContext, server: KizunaServer, room: str
-) -> Iterator[tuple[Person, Person]]:
-    """Two people in tabs of their own; the host of the second has no file for a worker."""
+) -> Iterator[tuple[UserPage, UserPage]]:
+    """Two people in two tabs; the second one's host has no file for the worker."""
     with contextlib.ExitStack() as afterwards:
         people = []
         for name in ("Tick", "Tock"):
             network = afterwards.enter_context(FaultProxy(server.port))
-            person = Person(throttling.new_page(), network, name)
+            person = UserPage(throttling.new_page(), network, name)
             afterwards.callback(person.page.close)
             give_config(person.page, **QUICK)
             person.page.add_init_script(UNSEEN)
@@ -96,18 +96,18 @@ def two(
         yield with_worker, without
 
 
-def timeouts_of(person: Person) -> int:
+def timeouts_of(person: UserPage) -> int:
     return int(person.page.evaluate("timeouts"))
 
 
 def workers_of(page: Page) -> list[Worker]:
-    """The workers of a page, as the browser tells of them."""
+    """Return the workers of a page."""
     page.title()  # lets events arrive
     return page.workers
 
 
 @contextlib.contextmanager
-def stopped_timers(*people: Person, cover: Page) -> Iterator[None]:
+def stopped_timers(*people: UserPage, cover: Page) -> Iterator[None]:
     """Pages that are hidden, and the proof that their own timers are stopped: they run once or twice, at the full
     minute. Nobody may say anything meanwhile, or a new title sets Chromium's timers free for three seconds."""
     for person in people:
@@ -122,8 +122,8 @@ def stopped_timers(*people: Person, cover: Page) -> Iterator[None]:
         assert timeouts_of(person) - so_many <= 2, "the timers of the page ran: nothing was proven"
 
 
-def stand_still(*people: Person) -> bool:
-    """Whether no timer of theirs ran for three seconds, three times as long as in any hidden page."""
+def stand_still(*people: UserPage) -> bool:
+    """Return whether no timer ran for three seconds, three times as long as in any hidden page."""
     before = [timeouts_of(person) for person in people]
     throughout(
         lambda: [timeouts_of(person) for person in people] == before, 3, what="timers that stand still"
@@ -131,13 +131,13 @@ def stand_still(*people: Person) -> bool:
     return True
 
 
-def pings_of(person: Person) -> int:
+def pings_of(person: UserPage) -> int:
     return len(frames_of(person, "ping"))
 
 
 @pytest.mark.deep
-def test_while_the_pages_timers_stand_still_a_worker_keeps_its_heart_beating_and_dead_links_are_noticed(
-    two: tuple[Person, Person], cover: Page
+def test_a_worker_keeps_the_heartbeat_going_while_timers_are_stopped(
+    two: tuple[UserPage, UserPage], cover: Page
 ) -> None:
     person, without = two
     assert_beats(without)  # as long as it is visible, it needs no worker
@@ -163,14 +163,14 @@ def test_while_the_pages_timers_stand_still_a_worker_keeps_its_heart_beating_and
     assert_named_once(without)
 
 
-def assert_beats(person: Person) -> None:
-    """Two more pings go out."""
+def assert_beats(person: UserPage) -> None:
+    """Wait for two more pings."""
     sent = pings_of(person)
     eventually(lambda: pings_of(person) >= sent + 2)
 
 
-def assert_named_once(person: Person) -> None:
-    """The log says once that there is no worker, and which file it would have been."""
+def assert_named_once(person: UserPage) -> None:
+    """Assert that the log says once that the worker's file is missing, and which."""
     (complaint,) = [line for line in person.watch.console if "for want of a worker" in line]
     assert TICKS_FILE in complaint
     assert workers_of(person.page) == []
@@ -180,10 +180,10 @@ def assert_named_once(person: Person) -> None:
 def test_a_tab_hidden_for_five_minutes_pings_every_thirty_seconds(
     request: pytest.FixtureRequest, chromium_that_hides: BrowserContext, server: KizunaServer, room: str
 ) -> None:
-    """Nothing is scaled: Chromium's own throttling, the connection's own numbers."""
+    """With Chromium's real throttling and the connection's real options."""
     cover = chromium_that_hides.pages[0]
     with FaultProxy(server.port) as network:
-        person = Person(chromium_that_hides.new_page(), network, "Hidden")
+        person = UserPage(chromium_that_hides.new_page(), network, "Hidden")
         with present(request, [person], server):
             person.page.bring_to_front()
             person.open(room)
@@ -204,7 +204,7 @@ def test_a_tab_hidden_for_five_minutes_pings_every_thirty_seconds(
         person.page.close()
 
 
-def test_one_worker_serves_all_links_and_leaving_ends_it(quinn: Person) -> None:
+def test_one_worker_serves_all_links_and_leaving_ends_it(quinn: UserPage) -> None:
     (worker,) = workers_of(quinn.page)
     quinn.watch.allow_network_trouble()
     before = quinn.network.counts.websockets
@@ -220,7 +220,7 @@ def test_one_worker_serves_all_links_and_leaving_ends_it(quinn: Person) -> None:
 
 
 @pytest.mark.deep
-def test_without_a_url_the_worker_is_made_of_the_source_in_the_package(
+def test_without_a_url_the_worker_runs_the_packages_source(
     chromium: Browser, source_server: KizunaServer
 ) -> None:
     with chromium.new_context(bypass_csp=True) as context:  # the page's own rules allow no blob
@@ -244,7 +244,7 @@ def test_firefox_runs_the_worker_too_and_is_refused_a_blob(
 
 
 def begin(page: Page, server: KizunaServer) -> PythonPage:
-    """A page with Python and the library alone."""
+    """Return a page with Python and the library alone."""
     tab = PythonPage(page, server.url)
     tab.begin_to_open()
     tab.wait_until_started()
@@ -252,7 +252,7 @@ def begin(page: Page, server: KizunaServer) -> PythonPage:
 
 
 def hears_worker(tab: PythonPage, worker_url: str | None, patience: float = 60) -> bool:
-    """Whether a platform hears its worker within so many seconds; it leaves none behind."""
+    """Return whether a platform hears its worker within some seconds; the worker is ended."""
     heard, heard_after, proxies_left = tab.run(
         f"{HEAR_WORKER}\nawait hear_worker({worker_url!r}, {patience})"
     )

@@ -1,4 +1,4 @@
-"""Other troubles of a network and of a server, each of which heals or is obeyed."""
+"""Other faults of network and server, from which the page recovers, or which it obeys."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from tests.support.fault_proxy import FaultProxy
 from tests.support.peer import Peer
-from tests.support.person import Person
+from tests.support.user_page import UserPage
 
 HANDSHAKES: dict[str, Callable[[FaultProxy], AbstractContextManager[None]]] = {
     "never answered": lambda network: network.accept_and_hang(only_websockets=True),
@@ -24,7 +24,7 @@ HANDSHAKES: dict[str, Callable[[FaultProxy], AbstractContextManager[None]]] = {
 
 @pytest.mark.parametrize("handshake", HANDSHAKES)
 def test_a_handshake_that_fails_is_tried_again_and_nothing_is_lost(
-    quinn: Person, peer: Peer, handshake: str
+    quinn: UserPage, peer: Peer, handshake: str
 ) -> None:
     quinn.watch.allow_network_trouble()
     with HANDSHAKES[handshake](quinn.network):
@@ -43,7 +43,7 @@ def test_a_handshake_that_fails_is_tried_again_and_nothing_is_lost(
     assert quinn.sockets_alive() == 1
 
 
-def test_a_browser_without_network_says_so_and_comes_back_with_it(quinn: Person, peer: Peer) -> None:
+def test_a_browser_without_network_says_so_and_comes_back_with_it(quinn: UserPage, peer: Peer) -> None:
     quinn.watch.allow_network_trouble()
     quinn.page.context.set_offline(True)
     try:
@@ -59,7 +59,9 @@ def test_a_browser_without_network_says_so_and_comes_back_with_it(quinn: Person,
     peer.wait_to_hear("in a tunnel")
 
 
-def test_a_server_that_says_not_to_come_back_is_obeyed_until_somebody_joins_again(quinn: Person) -> None:
+def test_a_bye_without_reconnect_is_obeyed_until_joining_again(
+    quinn: UserPage,
+) -> None:
     seen = quinn.network.counts.websockets
     quinn.network.inject(json.dumps({"type": "bye", "reason": "You are not welcome", "reconnect": False}))
     quinn.wait_for_status("rejected")

@@ -1,15 +1,15 @@
-"""Two people in two browsers: everything once, on both screens, one's own at once."""
+"""Two people in two browsers: each message once on both screens, own ones at once."""
 
 from __future__ import annotations
 
 import json
 from urllib.parse import urlsplit
 
-from tests.support.person import Changes, Person
+from tests.support.user_page import Changes, UserPage
 from tests.support.waiting import eventually
 
 
-def test_every_message_appears_once_on_both_screens_in_one_order(ada: Person, ben: Person) -> None:
+def test_every_message_appears_once_on_both_screens_in_one_order(ada: UserPage, ben: UserPage) -> None:
     ada.say("Hello, Ben")
     ben.wait_for_text("Hello, Ben")
     ben.say("Hello, Ada", "How are you?")
@@ -30,13 +30,13 @@ def test_every_message_appears_once_on_both_screens_in_one_order(ada: Person, be
     assert [message.state for message in ben.messages] == ["received", "sent", "sent", "received"]
 
 
-def test_the_same_words_twice_in_a_row_are_two_messages(ada: Person, ben: Person) -> None:
+def test_the_same_words_twice_in_a_row_are_two_messages(ada: UserPage, ben: UserPage) -> None:
     ada.say("ok", "ok")
     for person in (ada, ben):
         person.wait_for_texts("ok", "ok")
 
 
-def test_ones_own_words_show_before_the_server_has_them(ada: Person, ben: Person) -> None:
+def test_ones_own_words_show_before_the_server_has_them(ada: UserPage, ben: UserPage) -> None:
     with ada.network.black_hole():
         ada.say("at once")
         ada.wait_for_text("at once")
@@ -47,7 +47,9 @@ def test_ones_own_words_show_before_the_server_has_them(ada: Person, ben: Person
     ben.wait_for_text("at once", state="received")
 
 
-def test_nothing_happens_again_when_the_broadcast_of_ones_own_words_arrives(ada: Person, ben: Person) -> None:
+def test_nothing_happens_again_when_the_broadcast_of_ones_own_words_arrives(
+    ada: UserPage, ben: UserPage
+) -> None:
     with ada.network.black_hole():
         ada.say("only once")
         ada.wait_for_text("only once")
@@ -66,8 +68,8 @@ def test_nothing_happens_again_when_the_broadcast_of_ones_own_words_arrives(ada:
     assert ada.messages[0].state == "sent"
 
 
-def own_frames(person: Person, text: str, kinds: set[str]) -> list[str]:
-    """The frames of these types that came for the message with this text, once there is one of each."""
+def own_frames(person: UserPage, text: str, kinds: set[str]) -> list[str]:
+    """Wait for and return the frames of these types about the message with this text."""
     own_id = next(message.client_message_id for message in person.messages if message.text == text)
     frames = {
         frame["type"]: raw
@@ -77,7 +79,7 @@ def own_frames(person: Person, text: str, kinds: set[str]) -> list[str]:
     return list(frames.values()) if frames.keys() >= kinds else []
 
 
-def test_the_address_chooses_the_room_and_rooms_are_apart(ada: Person, ben: Person, room: str) -> None:
+def test_the_address_chooses_the_room_and_rooms_are_apart(ada: UserPage, ben: UserPage, room: str) -> None:
     ada.say("in the first room")
     ben.wait_for_text("in the first room")
     ben.enter(f"{room}-2")
@@ -94,7 +96,7 @@ def test_the_address_chooses_the_room_and_rooms_are_apart(ada: Person, ben: Pers
     ben.wait_for_texts("in the first room", "nobody else here")
 
 
-def test_who_comes_later_reads_what_was_said(ada: Person, ben: Person, room: str) -> None:
+def test_who_comes_later_reads_what_was_said(ada: UserPage, ben: UserPage, room: str) -> None:
     ben.enter(f"{room}-elsewhere")
     ada.say("one", "two", "three")
     ada.wait_for_text("three", state="sent")

@@ -1,4 +1,4 @@
-"""The unit tests pass inside the page, too: on Pyodide, with the files as PyScript has laid them out."""
+"""The unit tests inside the page: on Pyodide, with the page's files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support import browsers
 from tests.support.server import KizunaServer
 from tools.setup.browsers import Browsers
 
-#: Of each folder what a page leans on most; deep: all of them.
+#: The most important tests of each folder; deep: all of them.
 SAMPLE = (
     "tests/kizuna/core/test_connection.py",
     "tests/kizuna/test_service.py",

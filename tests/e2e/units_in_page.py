@@ -23,16 +23,16 @@ from tests.support.python_page import PythonPage
 from tests.support.server import ROOT
 from ui.kit.texts import LANGUAGES
 
-#: What has no part outside Python.
+#: Folders of tests that need Python alone.
 TESTS = ("tests/kizuna", "tests/chat", "tests/ui")
 
-#: What is left out beside the properties, by the beginning of a test's id.
+#: Tests that are left out beside property tests, by the beginning of their ids.
 LEFT_OUT = (
-    # They read the source tree, and call nothing.
+    # They read the source tree.
     "tests/ui/test_shell.py",
     "tests/ui/test_texts.py::test_no_key_is_left_over",
     "tests/ui/test_texts.py::test_every_key_the_page_asks_for_exists",
-    # They hold the library to a fake of the browser; here is a real one.
+    # They use a fake of the browser; here is a real one.
     "tests/kizuna/browser/",
     # Nested too deep for WebAssembly, as the server's reader may be given; a page reads by kizuna.core.json_frames.
     "tests/chat/test_protocol.py::test_what_is_not_one_json_object_is_malformed[text6]",
@@ -63,12 +63,12 @@ await units_runner.run_in_page("/units", {tests!r}, {left_out!r})
 
 @dataclass(frozen=True)
 class Result:
-    """What became of the tests in the page. Tests are named by their ids."""
+    """The results of the tests in the page, by their ids."""
 
     platform: str
     code: int  #: pytest's exit code
     passed: Sequence[str]
-    failed: Mapping[str, str]  #: and skipped ones, which should not be: how
+    failed: Mapping[str, str]  #: or skipped ones, with the reason
     deselected: Sequence[str]
 
 
@@ -86,14 +86,14 @@ def run_in(page: Page, url: str, tests: Sequence[str] = TESTS) -> Result:
 
 
 def collected_here() -> list[str]:
-    """The ids of all of them on this Python."""
+    """Return the ids of all tests on this Python."""
     collect = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *TESTS]
     listed = subprocess.run(collect, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     return [line for line in listed.splitlines() if "::" in line]
 
 
 def unaccounted(here: Iterable[str], there: Result) -> list[str]:
-    """Tests of this Python that neither ran there as often nor were left out; the names of parameters may differ."""
+    """Return tests of this Python that ran fewer times in the page and were not left out; parameters may differ."""
     ran = (*there.passed, *there.failed, *there.deselected)
     here = [test for test in here if not test.startswith(LEFT_OUT)]  # of some, the page has fewer parameters
     wanted, done = (Counter(test.partition("[")[0] for test in tests) for tests in (here, ran))
@@ -101,7 +101,7 @@ def unaccounted(here: Iterable[str], there: Result) -> list[str]:
 
 
 def _pack() -> bytes:
-    """The zip: the tests, pytest (which asks for the version of its plugin), and the settings of pyproject.toml."""
+    """Return the zip with the tests, pytest and the settings of pyproject.toml."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         sources = [path for folder in TESTS for path in sorted((ROOT / folder).rglob("*.py"))]

@@ -1,4 +1,4 @@
-"""pytest over the unit tests, inside a page; the result is data.
+"""pytest over the unit tests inside a page.
 
 Pyodide's own event loop is the browser's and cannot be run until a coroutine is done. So tests get a plain loop of
 asyncio that selects nothing: what it runs comes from itself, as everything in these tests does. Hypothesis has a
@@ -21,7 +21,7 @@ import pytest
 
 
 class PlainLoop(asyncio.BaseEventLoop):
-    """Responsible for running what is ready and what is due, with nothing from outside: no files, sockets, threads.
+    """An event loop that runs what is ready or due, without files, sockets and threads.
 
     Where nothing is ready, time jumps to the next timer; where none is armed either, the test waits in vain.
     """
@@ -32,7 +32,7 @@ class PlainLoop(asyncio.BaseEventLoop):
         self._selector = self
 
     def time(self) -> float:
-        """Seconds, jumps included."""
+        """Return seconds, jumps included."""
         return time.monotonic() + self._jumped
 
     def select(self, timeout: float | None) -> list[Any]:
@@ -46,17 +46,17 @@ class PlainLoop(asyncio.BaseEventLoop):
         assert not event_list
 
     def _write_to_self(self) -> None:
-        """There is no other thread that this one could be woken from."""
+        """Do nothing, since there is no other thread."""
 
 
 class PlainPolicy(asyncio.DefaultEventLoopPolicy):
-    """How asyncio makes such loops, wherever one is asked for."""
+    """The policy by which asyncio makes such loops."""
 
     _loop_factory = PlainLoop
 
 
 class Record:
-    """Responsible for what became of each test."""
+    """A pytest plugin that records each test's outcome."""
 
     def __init__(self) -> None:
         self.passed: list[str] = []
@@ -64,25 +64,25 @@ class Record:
         self.deselected: list[str] = []
 
     def pytest_addoption(self, parser: pytest.Parser) -> None:
-        """The setting of a plugin that is not here: nothing in a page could interrupt a test."""
+        """Add the setting of a plugin that is missing here."""
         parser.addini("timeout", "of pytest-timeout")
 
     def pytest_configure(self, config: pytest.Config) -> None:
-        """And the marks of plugins that are not here."""
+        """Add the marks of plugins that are missing here."""
         for mark in ("timeout: of pytest-timeout", "hypothesis: of Hypothesis"):
             config.addinivalue_line("markers", mark)
 
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
-        """What was left out."""
+        """Record deselected tests."""
         self.deselected += [item.nodeid for item in items]
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """A file that could not be read."""
+        """Record a file that could not be collected."""
         if report.failed:
             self.failed[report.nodeid] = report.longreprtext
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """A test that was skipped did not pass either."""
+        """Record passed, failed and skipped tests."""
         if not report.passed:
             self.failed[report.nodeid] = report.longreprtext or str(report.longrepr)
         elif report.when == "call":
@@ -90,7 +90,7 @@ class Record:
 
 
 class StateMachine:
-    """Responsible for standing where tests derive from Hypothesis's RuleBasedStateMachine."""
+    """A placeholder for Hypothesis's RuleBasedStateMachine."""
 
     @pytest.mark.hypothesis
     class TestCase(unittest.TestCase):
@@ -99,7 +99,7 @@ class StateMachine:
 
 
 def replace_hypothesis() -> None:
-    """Let files be imported that import it."""
+    """Let files that import Hypothesis be imported."""
     stand_in = MagicMock(given=lambda *args, **kwargs: pytest.mark.hypothesis)
     stand_in.stateful.RuleBasedStateMachine = StateMachine
     for name in ("strategies", "stateful"):
@@ -108,7 +108,7 @@ def replace_hypothesis() -> None:
 
 
 def run_in_page(folder: str, tests: Sequence[str], left_out: Sequence[str]) -> asyncio.Future[str]:
-    """Run them, from ``folder``, without those whose ids begin so; the future is the JSON of what became of them."""
+    """Run the tests from ``folder`` without those whose ids begin so; the future has their results as JSON."""
     replace_hypothesis()
     loop = asyncio.get_running_loop()
     done: asyncio.Future[str] = loop.create_future()

@@ -1,4 +1,4 @@
-"""One tab of a Chromium whose hidden tabs are hidden, kept from test to test."""
+"""One tab of a Chromium with really hidden tabs, shared by the tests of a file."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from playwright.sync_api import BrowserContext
 
 from tests.support.fault_proxy import FaultProxy
-from tests.support.person import Person, give_config
 from tests.support.server import KizunaServer
+from tests.support.user_page import UserPage, give_config
 from tests.support.waiting import throughout
 
-#: How many messages have come from the page's workers.
+#: Counts the messages of the page's workers.
 COUNT_TICKS = """{
     window.ticksHeard = 0;
     window.Worker = new Proxy(Worker, {construct(target, given, newTarget) {
@@ -26,41 +26,41 @@ COUNT_TICKS = """{
 
 
 class Window:
-    """Responsible for a blank tab and one with the page in it, which is kept from test to test while it is well.
+    """A blank tab, and one with the page, which tests share until one fails.
 
-    The page is loaded again for a test that needs other connection numbers.
+    The page is reloaded for a test with other connection options.
     """
 
     def __init__(self, context: BrowserContext, server: KizunaServer) -> None:
         self._context = context
         self._server = server
-        self._person: Person | None = None
+        self._person: UserPage | None = None
         self._config: Mapping[str, float] = {}
 
-    # --- who uses the page ---
+    # --- people ---
 
-    def newcomer(self, room: str, config: Mapping[str, float]) -> Person:
-        """Somebody who has opened the page in this room and never joined."""
+    def newcomer(self, room: str, config: Mapping[str, float]) -> UserPage:
+        """Return a person who has opened the page in this room and not joined."""
         if self._person is not None and (self._is_closed or self._person.status != "idle"):
-            self.dismiss()
-        return self._come(room, config)
+            self.close()
+        return self._show(room, config)
 
-    def member(self, room: str, config: Mapping[str, float] | None = None) -> Person:
-        """Somebody who is in this room alone; without ``config`` with the numbers that the page has."""
+    def person_in(self, room: str, config: Mapping[str, float] | None = None) -> UserPage:
+        """Return a person who is in this room alone; without ``config`` with the present options."""
         if self._is_closed:
-            self.dismiss()
-        person = self._come(room, self._config if config is None else config)
+            self.close()
+        person = self._show(room, self._config if config is None else config)
         person.come_back()
         person.enter(room)
         person.leave_other_rooms()
         person.watch.forget()
         return person
 
-    def _come(self, room: str, config: Mapping[str, float]) -> Person:
-        """Be in front, with these numbers."""
+    def _show(self, room: str, config: Mapping[str, float]) -> UserPage:
+        """Show the page with these options."""
         is_new = self._person is None
         if self._person is None:
-            self._person = Person(self._context.new_page(), FaultProxy(self._server.port).start(), "Tab")
+            self._person = UserPage(self._context.new_page(), FaultProxy(self._server.port).start(), "Tab")
             self._person.page.add_init_script(COUNT_TICKS)
         person = self._person
         person.show()
@@ -77,19 +77,19 @@ class Window:
     def _is_closed(self) -> bool:
         return self._person is not None and self._person.page.is_closed()
 
-    def dismiss(self) -> None:
+    def close(self) -> None:
         """Close the page, unless a test did, and its network."""
-        self._context.set_offline(False)  # else whoever comes next could load nothing
+        self._context.set_offline(False)  # else the next page could not load
         if self._person is not None:
             if not self._is_closed:
                 self._person.page.close()
             self._person.network.stop()
             self._person = None
 
-    # --- what happens to it ---
+    # --- sleep ---
 
     def sleep(self, seconds: float) -> None:
-        """The machine sleeps, for a browser: every process of it stands still while both clocks go on."""
+        """Stop every process of the browser for some seconds while both clocks go on, as a sleep does."""
         browser = self._context.browser
         assert browser is not None
         tools = browser.new_browser_cdp_session()
@@ -101,5 +101,5 @@ class Window:
             throughout(lambda: True, seconds, what="a night")
         finally:
             for process in processes:
-                with contextlib.suppress(ProcessLookupError):  # it is gone; all others must wake
+                with contextlib.suppress(ProcessLookupError):  # it has ended; all others must go on
                     os.kill(process, signal.SIGCONT)

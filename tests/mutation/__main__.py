@@ -1,16 +1,15 @@
-"""Mutation testing of the pure core: are the tests good enough to notice every small mistake?
+"""Mutation testing of the pure core: small mistakes in the code that some test must notice.
 
 python -m tests.mutation                                # all modules, all mutants (many minutes)
 python -m tests.mutation --changed                      # what changed since the last tag, or in twenty commits
 python -m tests.mutation --changed main --sample 50     # since a revision of git, at most 50 mutants of each module
 python -m tests.mutation --module backoff --module connection --sample 100
 
-Own, since no library does it: mutmut 3.8.1 changes nothing outside functions and cosmic-ray 8.7.0 drops no row of a
-table, so of the 126 mutants of states.py they make 6 and 3; the one takes the modules for app.kizuna, which no test
-imports, the other starts Python anew for each of four times as many mutants of backoff.py.
+No library does it: mutmut 3.8.1 changes nothing outside functions and cosmic-ray 8.7.0 removes no row of a table, so of
+the 126 mutants of states.py they make 6 and 3.
 
-Here a mutant costs a fork, and stays in memory. Exit code 1: a score under 90 %, counting the survivors that
-survivors.toml does not explain.
+Here a mutant costs a fork, and stays in memory. Exit code 1: a score under 90 %, where survivors that survivors.toml
+does not explain count.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ from types import CodeType
 from unittest import mock
 
 import hypothesis
-import hypothesis.stateful  # so that no child has to
+import hypothesis.stateful  # loaded here, and not in each child
 import pytest
 
 from tests.mutation.mutants import Mutant, compiled, mutants
@@ -57,45 +56,47 @@ MODULES = (
     ),
     *("wire", "states", "json_frames", "attempt_limits", "links", "connection"),
 )
-#: Tests beside test_<module>*.py.
+#: Module -> tests beside test_<module>*.py.
 MORE_TESTS = {
     "rollover": ["test_connection_page.py"],
     "connection": ["test_rollover.py", "test_states.py"],
     "states": [*(f"test_connection{part}.py" for part in ("", "_page", "_server")), "test_rollover.py"],
 }
-LEFT_OUT = "test_connection_machine"  # as many examples for each mutant are too many
+EXCLUDED_TESTS = "test_connection_machine"  # too many examples for each mutant
 AIM = 0.9
 IMPORTED_EARLY = ("-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning")
 PYTEST = ("-x", "-q", "--no-header", "--tb=no", "-p", "no:cacheprovider", "-o", "timeout=60", *IMPORTED_EARLY)
-CPU_SECONDS = 20  # a mutant that takes longer runs for ever, and is noticed
+CPU_SECONDS = 20  # a mutant that takes longer is in an endless loop, and is noticed
 
 
 def source_of(module: str) -> Path:
-    """Where a module lies."""
+    """Return the path of a module."""
     (path,) = (ROOT / "app" / "kizuna").rglob(f"{module}.py")
     return path
 
 
 def files_for(module: str) -> list[Path]:
-    """The test files that answer for a module."""
-    own = [path for path in sorted(TESTS.rglob(f"test_{module}*.py")) if not path.name.startswith(LEFT_OUT)]
+    """Return the test files of a module."""
+    own = [
+        path for path in sorted(TESTS.rglob(f"test_{module}*.py")) if not path.name.startswith(EXCLUDED_TESTS)
+    ]
     return [*own, *(path for name in MORE_TESTS.get(module, ()) for path in TESTS.rglob(name))]
 
 
 def accepted() -> dict[tuple[str, str, str], str]:
-    """The survivors that are explained, each with its reason."""
+    """Return the explained survivors, each with its reason."""
     listed = tomllib.loads(SURVIVORS.read_text(encoding="utf-8"))["survivor"]
     return {(item["module"], item["line"], item["mutation"]): item["reason"] for item in listed}
 
 
 def git(*arguments: str) -> str | None:
-    """What git answers; None where it cannot."""
+    """Return git's output; None if it fails."""
     done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
     return done.stdout.strip() if done.returncode == 0 else None
 
 
 def changed_since(base: str) -> list[str]:
-    """The modules that differ from a revision ("": the last tag, or else twenty commits ago), or whose tests do."""
+    """Return the modules that differ from a revision ("": the last tag, or twenty commits ago), or whose tests do."""
     base = base or git("describe", "--tags", "--abbrev=0") or "HEAD~20"
     names = git("diff", "--name-only", "--relative", base, "--", "app/kizuna", "tests/kizuna")
     if names is None:
@@ -105,7 +106,7 @@ def changed_since(base: str) -> list[str]:
 
 
 def passes(module: str, mutant: Mutant | None = None) -> bool:
-    """Whether the tests of ``module`` pass in a child of this process, with the mutant in the module's place."""
+    """Return whether the tests of ``module`` pass in a child process, with the mutant in the module's place."""
     if child := os.fork():
         return os.waitpid(child, 0)[1] == 0
     try:
@@ -121,7 +122,7 @@ def passes(module: str, mutant: Mutant | None = None) -> bool:
 
 
 def put_in_place(mutant: Mutant) -> None:
-    """From now on who imports the module gets the mutant."""
+    """Let every later import of the module get the mutant."""
     path = source_of(mutant.module)
     code = compiled(path.read_text(encoding="utf-8"), mutant.number, str(path))
     full_name = ".".join(path.relative_to(ROOT / "app").with_suffix("").parts)
@@ -134,10 +135,10 @@ def put_in_place(mutant: Mutant) -> None:
 
 
 def warm_up() -> None:
-    """Load here, once, what every child needs: pytest with its plugins, but nothing of kizuna."""
+    """Load what every child needs: pytest with its plugins, but nothing of kizuna."""
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         pytest.main([*IMPORTED_EARLY, "--version", "--version"])
-    phases = [hypothesis.Phase.explicit, hypothesis.Phase.generate]  # nobody reads the shortest example
+    phases = [hypothesis.Phase.explicit, hypothesis.Phase.generate]  # without shrinking
     hypothesis.settings.register_profile(
         "mutation", max_examples=25, phases=phases, derandomize=True, deadline=None, database=None
     )
@@ -146,16 +147,16 @@ def warm_up() -> None:
 
 
 def survivors(module: str, chosen: Sequence[Mutant]) -> list[Mutant]:
-    """Those of ``chosen`` that no test notices. Raises SystemExit if the tests fail without any mutant."""
+    """Return the mutants that no test notices. Raises SystemExit if the tests fail without a mutant."""
     if not passes(module):
         named = ", ".join(path.name for path in files_for(module))
-        raise SystemExit(f"the tests of {module} fail as it is: {named}")
+        raise SystemExit(f"the tests of {module} fail without a mutant: {named}")
     with ProcessPoolExecutor(mp_context=get_context("fork")) as processes:
         return list(compress(chosen, processes.map(passes, repeat(module), chosen)))
 
 
-def judge(module: str, sample: int | None) -> tuple[int, int]:
-    """Test one module and print what survived; returns how many mutants there were, and how many unexplained."""
+def report_on(module: str, sample: int | None) -> tuple[int, int]:
+    """Test one module, print the survivors, and return the numbers of mutants and of unexplained survivors."""
     every = mutants(module, source_of(module).read_text(encoding="utf-8"))
     chosen = every
     if sample is not None and sample < len(every):
@@ -173,26 +174,26 @@ def judge(module: str, sample: int | None) -> tuple[int, int]:
 
 
 def score(total: int, unexplained: int) -> float:
-    """The share of mutants that were noticed or explained."""
+    """Return the share of mutants that were noticed or explained."""
     return 1.0 if total == 0 else 1 - unexplained / total
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line."""
+    """Run the command line, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__.split("\n")[0])
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--module", action="append", choices=MODULES, help="only this one; may be repeated")
     which.add_argument(
         "--changed", nargs="?", const="", metavar="BASE", help="only what differs from a revision"
     )
-    parser.add_argument("--sample", type=int, help="at most so many mutants of each module")
+    parser.add_argument("--sample", type=int, help="at most this many mutants of each module")
     args = parser.parse_args(arguments)
     chosen = args.module or MODULES
     if args.changed is not None:
         chosen = changed_since(args.changed)
     os.nice(19)
     warm_up()
-    counts = [judge(module, args.sample) for module in chosen]
+    counts = [report_on(module, args.sample) for module in chosen]
     total, unexplained = (sum(count[place] for count in counts) for place in (0, 1))
     reached = score(total, unexplained)
     print(f"all: {reached:.1%} of {total} mutants noticed or explained, the aim is {AIM:.0%}")

@@ -1,4 +1,4 @@
-"""Small wrong versions of a module: each differs from it in one place. A good test notices every one of them."""
+"""Mutants of a module: versions that differ from it in one place. Some test should fail for each."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from dataclasses import dataclass
 from types import CodeType
 from typing import Any
 
-#: Operators that are taken for each other: opposites, and those that differ only where both sides are equal.
-TAKEN_FOR_EACH_OTHER = (
+#: Operators that replace each other: opposites, and those that differ only where both sides are equal.
+CONFUSED_OPERATORS = (
     *(("<", ">="), (">", "<="), ("==", "!="), ("is", "is not"), ("in", "not in")),
     *(("<", "<="), (">", ">=")),
     *(("+", "-"), ("*", "/"), ("and", "or")),
 )
 REMOVABLE = (ast.Expr, ast.Assign, ast.AugAssign, ast.Delete, ast.Raise, ast.Continue, ast.Break)
-#: Nothing in these runs, or nothing of it decides: annotations, how a class is declared.
+#: Fields without effect on behaviour: annotations, decorators.
 SKIPPED_FIELDS = {"annotation", "returns", "decorator_list"}
 
-#: The line, what is changed in words, and the node with its new fields.
+#: The line, a description, and the node with its new fields.
 Change = tuple[int, str, ast.AST, dict[str, object]]
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """One change of one module. ``text`` is its line, which says more than a number that the next edit moves."""
+    """One change of one module. ``text``: the changed line, which identifies it better than a line number."""
 
     module: str
     number: int
@@ -37,19 +37,19 @@ class Mutant:
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """What it is known by in survivors.toml."""
+        """Its key in survivors.toml."""
         return self.module, self.text, self.change
 
 
 def mutants(module: str, source: str) -> list[Mutant]:
-    """Every mutant of ``source``, in the order of the text."""
+    """Return every mutant of ``source``, in the order of the text."""
     lines = source.splitlines()
     found = enumerate(_changes(ast.parse(source), in_function=False))
     return [Mutant(module, n, line, lines[line - 1].strip(), words) for n, (line, words, _, _) in found]
 
 
 def compiled(source: str, number: int, path: str) -> CodeType:
-    """The code of one mutant."""
+    """Return the code of one mutant."""
     tree = ast.parse(source)
     _, _, node, fields = list(_changes(tree, in_function=False))[number]
     vars(node).update(fields)
@@ -57,7 +57,7 @@ def compiled(source: str, number: int, path: str) -> CodeType:
 
 
 def _changes(node: ast.AST, *, in_function: bool) -> Iterator[Change]:
-    """The changes of a node and of all below it, but not of what only a type checker or an assertion sees."""
+    """Yield the changes of a node and of all below it, without assertions and code for type checkers."""
     is_for_types = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
     if is_for_types or isinstance(node, ast.Assert):
         return
@@ -98,7 +98,7 @@ def _changes_of(node: ast.AST) -> Iterator[Change]:
                     yield entry.lineno, f"without the entry `{ast.unparse(entry)}`", node, left
         case ast.Return(value=ast.expr() as value) if ast.unparse(value) != "None":
             yield node.lineno, "returns None", node, {"value": ast.Constant(None)}
-    # A condition that is no comparison is negated; what is negated, anywhere, loses its `not`.
+    # A condition that is no comparison is negated; a `not` is removed.
     for name, value in ast.iter_fields(node):
         match value:
             case ast.UnaryOp(op=ast.Not(), operand=operand):
@@ -109,7 +109,7 @@ def _changes_of(node: ast.AST) -> Iterator[Change]:
 
 
 def _with(items: Sequence[Any], place: int, *others: ast.AST) -> list[Any]:
-    """``items`` with ``others``, or with nothing, in the place of one."""
+    """Return ``items`` with one replaced by ``others``, or removed."""
     return [*items[:place], *others, *items[place + 1 :]]
 
 
@@ -123,13 +123,13 @@ def _operator(sign: str) -> ast.AST:
     return operator
 
 
-_SIGNS = {type(_operator(sign)): sign for pair in TAKEN_FOR_EACH_OTHER for sign in pair}
+_SIGNS = {type(_operator(sign)): sign for pair in CONFUSED_OPERATORS for sign in pair}
 
 
 def _mistaken(operator: ast.AST) -> Iterator[tuple[str, ast.AST]]:
-    """What an operator is taken for, in words and as a node."""
+    """Yield the replacements of an operator, as a description and as a node."""
     sign = _SIGNS.get(type(operator))
-    for pair in TAKEN_FOR_EACH_OTHER:
+    for pair in CONFUSED_OPERATORS:
         if sign in pair:
             other = pair[0] if sign == pair[1] else pair[1]
             yield f"{sign} becomes {other}", _operator(other)

@@ -1,4 +1,4 @@
-"""Every kind of mutant is made, each differs in one place, and what is listed as a survivor still exists."""
+"""Every kind of mutant is made, each differs in one place, and listed survivors exist."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_each_kind_of_mistake_is_made(source: str, expected: list[str]):
         "import a",
     ],
 )
-def test_what_decides_nothing_is_left_alone(source: str):
+def test_code_without_effect_is_not_changed(source: str):
     assert [change for change in changes(source) if change != "without `...`"] == []
 
 
@@ -76,12 +76,12 @@ def test_a_mutant_does_what_it_says():
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_every_module_has_mutants_and_tests_that_answer_for_it(module: str):
+def test_every_module_has_mutants_and_tests(module: str):
     assert mutants(module, source_of(module).read_text(encoding="utf-8"))
     assert files_for(module)
 
 
-def test_every_survivor_that_is_explained_exists_and_has_a_reason():
+def test_every_explained_survivor_exists_and_has_a_reason():
     existing = {
         mutant.key
         for module in MODULES
@@ -91,7 +91,7 @@ def test_every_survivor_that_is_explained_exists_and_has_a_reason():
     assert all(accepted().values())
 
 
-def test_only_what_changed_itself_or_in_its_tests_is_chosen(monkeypatch: pytest.MonkeyPatch):
+def test_only_modules_that_changed_or_whose_tests_did_are_chosen(monkeypatch: pytest.MonkeyPatch):
     asked: list[tuple[str, ...]] = []
 
     def git(*arguments: str) -> str | None:
@@ -116,7 +116,7 @@ def test_examples_by_the_thousand_are_not_run_for_each_mutant():
     assert not [path for path in files_for("connection") if "machine" in path.name]
 
 
-def test_who_imports_the_module_gets_the_mutant():
+def test_an_import_of_the_module_gets_the_mutant():
     path = source_of("json_frames")
     deeper = next(
         mutant
@@ -142,7 +142,7 @@ def test_a_survivor_that_is_not_explained_is_counted_and_printed(
     explained = next(mutant for mutant in every if mutant.key in accepted())
     other = next(mutant for mutant in every if mutant.key not in accepted())
     monkeypatch.setattr(command, "survivors", lambda module, chosen: [explained, other])
-    assert command.judge("json_frames", sample=None) == (len(every), 1)
+    assert command.report_on("json_frames", sample=None) == (len(every), 1)
     printed = capsys.readouterr().out
     assert "2 survived, 1 of them explained" in printed
     assert f"  {other}\n" in printed

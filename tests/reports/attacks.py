@@ -1,10 +1,10 @@
-"""What one client costs the others: each attack, and beside it a person who says something each 100 ms.
+"""The cost of attacks for others: each attack, and beside it a person who sends a message every 100 ms.
 
 python -m tests.reports.attacks                      # prints the table
 python -m tests.reports.attacks --write              # and puts it into docs/attacks.md
 python -m tests.reports.attacks --only typing hello  # some of them
 
-Server, attacker and people share this machine's processors; figures of a busy one are worth less.
+Server, attacker and people share this machine's processors.
 """
 
 from __future__ import annotations
@@ -38,24 +38,24 @@ from tools.reports.documents import publish, table
 HEADINGS = ("attack", "what", "others: ack, p50", "max", "acknowledged", "memory", "stop")
 MESSAGES = 60
 PAUSE_SECONDS = 0.1
-#: Files that the server may open, and connections that it then takes, where the attack is about these.
+#: Limits of the server's files and connections for the attack on these.
 FILES, CONNECTIONS = 256, 64
 PAGE = ROOT / "docs" / "attacks.md"
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What others had of one attack. ``acks``: seconds from a message to its ack, of those that came in time."""
+    """The effect of one attack on others. ``acks``: seconds from a message to its ack, of those in time."""
 
     acks: Sequence[float]
     asked: int
-    memory: int  #: MiB that the server grew by
+    memory: int  #: MiB by which the server grew
     stopped: int  #: its exit code after SIGTERM
 
 
 @contextlib.contextmanager
 def under_attack(name: str, server: KizunaServer) -> Iterator[None]:
-    """While this attack goes on against the server, from a process of its own."""
+    """Run an attack against the server in another process."""
     attacker = Process(
         *(sys.executable, "-m", "tests.support.attackers", name, server.url),
         env={**os.environ, "PYTHONPATH": os.pathsep.join(["app", "."]), "PYTHONUNBUFFERED": "1"},
@@ -69,13 +69,13 @@ def under_attack(name: str, server: KizunaServer) -> Iterator[None]:
 
 
 def memory_of(server: KizunaServer) -> int:
-    """MiB of memory that the server holds."""
+    """Return the server's memory in MiB."""
     status = Path(f"/proc/{server.pid}/status").read_text(encoding="ascii")
     return int(status.partition("VmRSS:")[2].split()[0]) // 1024
 
 
 def fill(data: Path, rooms: Sequence[str]) -> None:
-    """Let each room have a page of messages."""
+    """Fill each room with a page of messages."""
     store = SqliteStore(data)
     log = Rooms(store, clock=time.time, new_id=lambda: uuid.uuid4().hex)
     for room in rooms:
@@ -86,7 +86,7 @@ def fill(data: Path, rooms: Sequence[str]) -> None:
 
 
 def try_out(name: str, folder: Path, messages: int = MESSAGES, within: float = PATIENCE) -> Outcome:
-    """Let somebody say ``messages`` in a room of their own while the attack goes on, then stop the server."""
+    """Send ``messages`` in another room during the attack, then stop the server."""
     few_files = name == "half-requests"
     settings = {"MAX_CONNECTIONS": str(CONNECTIONS)} if few_files else {}
     if name == "hello-full":
@@ -122,7 +122,7 @@ def try_out(name: str, folder: Path, messages: int = MESSAGES, within: float = P
 
 
 def row(name: str, outcome: Outcome) -> tuple[str, ...]:
-    """One line of the table."""
+    """Return one row of the table."""
     attack = ATTACKS.get(name)
     acks = [ack * 1000 for ack in outcome.acks] or [float("nan")]
     return (

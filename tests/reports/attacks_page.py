@@ -1,4 +1,4 @@
-"""What one stranger's hundred messages cost the page of somebody who enters the room, for tests/reports/attacks.py."""
+"""The cost of a hundred large messages for a page that enters the room, for tests/reports/attacks.py."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from backend.messaging.message_log import Rooms, Sender
 from backend.store.sqlite import SqliteStore
 from chat.protocol import SendMessage
 from tests.support import browsers
-from tests.support.cast import Cast
 from tests.support.server import KizunaServer
+from tests.support.shared_pages import SharedPages
 from tests.support.site import build_site
 from tests.support.waiting import eventually
 from tools.setup.browsers import find_browsers
@@ -24,7 +24,7 @@ SIZE = 16_000  #: of the 16 KiB that a message may have
 MESSAGES = 100
 QUIET = "nothing-said"
 
-#: What is in each message, by the words of the table.
+#: Kind of message, as in the table -> its content.
 WORDS: dict[str, str] = {
     "plain words": "word " * (SIZE // 5),
     "brackets behind a link": "https://\u3042" + ")" * (SIZE - 12),
@@ -36,7 +36,7 @@ WORDS: dict[str, str] = {
     "one long word": "x" * SIZE,
 }
 
-#: Note each task of the page's main thread that takes long, from now on.
+#: Records long tasks of the page's main thread from now on.
 WATCH = """() => {
     window.blocked = [];
     new PerformanceObserver((list) => {
@@ -46,7 +46,7 @@ WATCH = """() => {
 
 
 def fill(data: Path) -> None:
-    """Let a stranger have said a hundred messages of each kind, each kind in a room of its own."""
+    """Store a hundred messages of each kind, each kind in another room."""
     store = SqliteStore(data)
     log = Rooms(store, clock=time.time, new_id=lambda: uuid.uuid4().hex)
     for number, words in enumerate(WORDS.values()):
@@ -59,7 +59,7 @@ def fill(data: Path) -> None:
 
 
 def longest_stops() -> Iterator[tuple[str, float, float]]:
-    """For each kind of words: the longest stop of a newcomer's page, and all of its stops over 50 ms; milliseconds."""
+    """Yield each kind, the longest stop of a new page, and the sum of its stops over 50 ms, in milliseconds."""
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         site = build_site(Path(folder) / "site")
         data = Path(folder) / "kizuna.sqlite3"
@@ -74,9 +74,9 @@ def longest_stops() -> Iterator[tuple[str, float, float]]:
 
 
 def _stops(browser: Browser, server: KizunaServer, room: str) -> tuple[float, float]:
-    """Start a page of its own, watch it enter a room and show what was said there."""
-    cast = Cast(browser, server)
-    person = cast.hire(f"Newcomer {room}")
+    """Measure a new page that enters a room and shows its messages."""
+    shared_pages = SharedPages(browser, server)
+    person = shared_pages.new_person(f"Newcomer {room}")
     try:
         person.open(QUIET)
         person.join()
@@ -91,11 +91,11 @@ def _stops(browser: Browser, server: KizunaServer, room: str) -> tuple[float, fl
             person.run(AFTER_TWO_FRAMES)
         blocked: list[float] = person.run("() => window.blocked")
     finally:
-        cast.dismiss(person)
+        shared_pages.close(person)
     return max(blocked, default=0.0), sum(blocked)
 
 
-#: Resolve when what was drawn is on the screen, and the observer has told of it.
+#: Resolves when everything is painted and the observer has reported it.
 AFTER_TWO_FRAMES = """() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(
     () => requestIdleCallback(resolve))))"""
 

@@ -22,7 +22,7 @@ SAID_WHILE_AWAY = "Perfect. The server is gone just now, but this will arrive."
 
 
 def person(browser: Browser, url: str, name: str) -> Page:
-    """A page on which ``name`` has joined."""
+    """Return a page on which a person of this name has joined."""
     page = browser.new_page(viewport={"width": 900, "height": 620}, locale="en-US", device_scale_factor=2)
     page.goto(url)
     page.get_by_role("textbox", name="Your name").fill(name)
@@ -32,7 +32,7 @@ def person(browser: Browser, url: str, name: str) -> Page:
 
 
 def say(page: Page, words: str) -> None:
-    """Type and send."""
+    """Type a text and press Enter."""
     box = page.get_by_role("textbox", name="Message")
     box.fill(words)
     box.press("Enter")

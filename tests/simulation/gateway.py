@@ -1,4 +1,4 @@
-"""The server: the real handlers behind a gateway that does whatever API Gateway and a crash may do to them."""
+"""The server: the real handlers behind a gateway that may do to them what API Gateway and crashes do."""
 
 from __future__ import annotations
 
@@ -28,58 +28,63 @@ from backend.store.base import Conflict, Item
 from backend.store.retry import Retry
 from chat.protocol import Bye, encode
 from tests.backend.fakes import Ids, event
-from tests.simulation.network import ABNORMAL, End, Line, Signal, Text, Way
-from tests.simulation.passing_store import PassingStore
+from tests.simulation.network import ABNORMAL, End, Signal, SimulatedLink, Text, Way
+from tests.simulation.temporary_store import TemporaryStore
 
 SECRET = bytes(range(32))
 NORMAL, GOING_AWAY = 1000, 1001
-#: What one person may send: so little that talking is turned away now and then.
+#: A person's rate limit, low enough that messages are rejected now and then.
 RATE = Rate(per_second=2.0, burst=4)
-#: Handlers that run at once: one inside another is what one thread can show of it.
+#: Handlers that run at the same time, one inside another, since there is one thread.
 INSTANCES = 2
 
 
-class Fault(Enum):
-    """What may happen in the middle of a handler."""
+class FaultKind(Enum):
+    """Faults in the middle of a handler."""
 
-    KILLED = auto()  #: the whole process is gone
-    FAILED = auto()  #: this handler is: out of time, out of luck
-    CONFLICT = auto()  #: somebody else wrote at the same time, says the store
-    BUSY = auto()  #: the same from here on, however often it is tried
-    MEANWHILE = auto()  #: something else happens between two of its steps
+    KILLED = auto()  #: the process ends
+    FAILED = auto()  #: this handler ends, by a timeout
+    CONFLICT = auto()  #: the store reports a concurrent write
+    BUSY = auto()  #: the same at every further try
+    MEANWHILE = auto()  #: something else happens between two steps
 
 
-class Killed(BaseException):
-    """The process ends here: no ``except Exception`` sees it."""
+class ProcessKilled(BaseException):
+    """The end of the process, which no ``except Exception`` catches."""
 
 
 class TimedOut(RuntimeError):
-    """The handler ends here, and the gateway says so."""
+    """The end of a handler, which the gateway reports."""
 
 
-RAISED = {Fault.KILLED: Killed, Fault.FAILED: TimedOut, Fault.CONFLICT: Conflict, Fault.BUSY: Conflict}
+RAISED = {
+    FaultKind.KILLED: ProcessKilled,
+    FaultKind.FAILED: TimedOut,
+    FaultKind.CONFLICT: Conflict,
+    FaultKind.BUSY: Conflict,
+}
 
 
 @dataclass(slots=True)
-class Mishap:
-    """``fault`` before the step with this number, counted from 0; steps are calls of the store and the gateway."""
+class InjectedFault:
+    """A fault before one step of a handler. ``step``: counted from 0; a call of the store or the gateway."""
 
-    fault: Fault
+    fault: FaultKind
     step: int
     meanwhile: Callable[[], object] = lambda: None
 
 
 class Server:
-    """Responsible for the handlers' lives, and for being the gateway of their connections.
+    """The processes of the handlers, and the gateway of their connections.
 
-    A store outlives the server's crashes. ``mishap`` strikes in the next handler of a frame.
+    The store survives the server's crashes. ``injected``: the fault of the next handler of a frame.
     """
 
-    def __init__(self, store: PassingStore, clock: Callable[[], float]) -> None:
+    def __init__(self, store: TemporaryStore, clock: Callable[[], float]) -> None:
         self.store = store
         self.is_up = False
-        self.mishap: Mishap | None = None
-        self.posts_to_fail = 0  #: so many posts answer 429
+        self.injected: InjectedFault | None = None
+        self.posts_to_fail = 0  #: number of posts that will fail with 429
         self._clock = clock
         self._ids = Ids()
         numbers = itertools.count(1)
@@ -89,101 +94,100 @@ class Server:
         self._endpoints: dict[str, Endpoint] = {"/token": TokenEndpoint(lambda: tokens, bans)}
         self._endpoints["/ticket"] = TicketEndpoint(tickets, tokens, bans)
         self._authorizer = Authorizer(TicketOrToken(tickets, tokens))
-        self._lines: dict[str, Line] = {}
+        self._links: dict[str, SimulatedLink] = {}
         self._instances: list[Backend] = []
         self._running = 0
-        self.boot()
+        self.start()
 
-    # --- its life ---
+    # --- starting and stopping ---
 
-    def boot(self) -> None:
-        """Begin to serve. No socket outlives its process, so all records of connections are those of an earlier
-        life, as backend.local.app has it."""
+    def start(self) -> None:
+        """Start to serve. Old connection records are deleted, as backend.local.app does, since no socket survives."""
         if self.is_up:
             return
         self.is_up = True
-        store, retry = WatchedStore(self.store, self._moment), Retry(sleep=lambda seconds: None)
+        store, retry = WatchedStore(self.store, self._before_step), Retry(sleep=lambda seconds: None)
         make = partial(Backend, store, self, clock=self._clock, new_id=self._ids, rate=RATE, retry=retry)
         self._instances = [make() for _ in range(INSTANCES)]
         self._instances[0].connections.purge(map(connection_id_of, self.store.partitions(CONNECTION_PREFIX)))
 
     def kill(self, *, notices: bool = True, code: int = ABNORMAL) -> None:
-        """The process is gone. ``notices``: its system tells the pages; else the machine is gone too."""
+        """End the process. ``notices``: its system closes the sockets; else the whole machine is gone."""
         self.is_up = False
-        self.mishap = None
+        self.injected = None
         for instance in self._instances:
             instance.close()
         self._instances = []
-        for line in self._lines.values():
-            line.up.clear()
+        for link in self._links.values():
+            link.up.clear()
             if notices:
-                line.send(Way.DOWN, End(code))
+                link.send(Way.DOWN, End(code))
             else:
-                line.strand(keeps_up=False)
-        self._lines.clear()
+                link.strand(keeps_up=False)
+        self._links.clear()
 
     def shut_down(self) -> None:
-        """A restart on purpose: everybody is told, and let go."""
-        for line in self._lines.values():
-            line.send(Way.DOWN, Text(encode(Bye(reason="restart"))))
+        """Stop as for a restart: say ``bye`` to everybody and close."""
+        for link in self._links.values():
+            link.send(Way.DOWN, Text(encode(Bye(reason="restart"))))
         self.kill(code=GOING_AWAY)
 
     def restore(self, backup: list[Item]) -> None:
-        """Killed, and back with an earlier history, each room of it under a new epoch."""
+        """Kill the server and start it with the items of a backup, each room with a new epoch."""
         self.kill()
         self.store.replace_all(backup)
         heads = filter(None, map(room_of_head, self.store.partitions(ROOM_PREFIX)))
         Rooms(self.store, clock=self._clock, new_id=self._ids).begin_epochs(heads)
-        self.boot()
+        self.start()
 
     def delete(self, room_id: str, seq: int) -> None:
-        """What an operator does, in another process."""
+        """Delete a message, as an operator does in another process."""
         delete_message(self.store, room_id, seq, new_id=self._ids)
 
     def keep(self, room_id: str, seconds: int) -> None:
-        """The same."""
+        """Set a room's retention, as an operator does in another process."""
         keep_messages(self.store, room_id, seconds, new_id=self._ids)
 
     def log(self, room_id: str) -> list[Item]:
         return self.store.query(f"ROOM#{room_id}#LOG")
 
     def post(self, path: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> Answer:
-        """What POST /token and POST /ticket answer. Raises OSError while nobody serves."""
+        """Return the answer of POST /token or POST /ticket. Raises OSError while the server is down."""
         if not self.is_up:
             raise OSError("connection refused")
         named = {"content-type": "application/json"} | {name.lower(): headers[name] for name in headers}
         return self._endpoints[path].answer(named, json.dumps(body))
 
-    # --- what lines bring ---
+    # --- frames from links ---
 
-    def connect(self, line: Line) -> None:
-        """A handshake. The socket exists once $connect has let it in, and not before."""
-        token = parse_qs(urlsplit(line.url).query).get("token", [""])[0]
+    def connect(self, link: SimulatedLink) -> None:
+        """Handle a handshake: the link is open once $connect has accepted it."""
+        token = parse_qs(urlsplit(link.url).query).get("token", [""])[0]
         asked = {"methodArn": METHOD_ARN, "queryStringParameters": {"token": token}}
         answer = self._authorizer.authorize(asked)
         authorizer = context_of(answer) if allows(answer) else None
-        response = authorizer and self._invoke(event("CONNECT", line.connection_id, authorizer=authorizer))
+        response = authorizer and self._invoke(event("CONNECT", link.connection_id, authorizer=authorizer))
         if not response or response["statusCode"] != 200:
-            line.send(Way.DOWN, End(ABNORMAL))
+            link.send(Way.DOWN, End(ABNORMAL))
         else:
-            self._lines[line.connection_id] = line
-            line.authorizer = authorizer
-            line.send(Way.DOWN, Signal.OPENED)
+            self._links[link.connection_id] = link
+            link.authorizer = authorizer
+            link.send(Way.DOWN, Signal.OPENED)
 
-    def receive(self, line: Line, text: str) -> None:
-        response = self._invoke(event("MESSAGE", line.connection_id, text, authorizer=line.authorizer))
+    def receive(self, link: SimulatedLink, text: str) -> None:
+        response = self._invoke(event("MESSAGE", link.connection_id, text, authorizer=link.authorizer))
         answer = INTERNAL_SERVER_ERROR if response is None else response.get("body")
         if self.is_up and answer is not None:
-            self.post_many([line.connection_id], answer)
+            self.post_many([link.connection_id], answer)
 
-    def let_go(self, line: Line) -> None:
-        self._lines.pop(line.connection_id, None)
+    def forget(self, link: SimulatedLink) -> None:
+        self._links.pop(link.connection_id, None)
 
-    def disconnect(self, line: Line) -> None:
-        self._invoke(event("DISCONNECT", line.connection_id, authorizer=line.authorizer))
+    def disconnect(self, link: SimulatedLink) -> None:
+        self._invoke(event("DISCONNECT", link.connection_id, authorizer=link.authorizer))
 
     def _invoke(self, what: dict[str, Any]) -> Response | None:
-        """What the handler answers; None if it failed, or if nobody is there."""
+        """Return the handler's answer; None if it failed, or if the server is down."""
         if not self.is_up:
             return None
         instance = self._instances[self._running]
@@ -192,7 +196,7 @@ class Server:
             return instance.handle(what)
         except (TimedOut, Conflict):
             return None
-        except Killed:
+        except ProcessKilled:
             if self._running == 1:
                 self.kill()
                 return None
@@ -200,54 +204,53 @@ class Server:
         finally:
             self._running -= 1
             if self._running == 0:
-                self.mishap = None
+                self.injected = None
 
-    def _moment(self, *, in_store: bool) -> None:
-        """A handler is about to take its next step."""
-        mishap = self.mishap
-        if mishap is None:
+    def _before_step(self, *, in_store: bool) -> None:
+        """Apply the injected fault, if it belongs to the handler's next step."""
+        injected = self.injected
+        if injected is None:
             return
-        mishap.step -= 1
-        if mishap.step >= 0 or (mishap.fault in (Fault.CONFLICT, Fault.BUSY) and not in_store):
+        injected.step -= 1
+        if injected.step >= 0 or (injected.fault in (FaultKind.CONFLICT, FaultKind.BUSY) and not in_store):
             return
-        if mishap.fault is not Fault.BUSY:
-            self.mishap = None
-        if mishap.fault is Fault.MEANWHILE:
-            mishap.meanwhile()
+        if injected.fault is not FaultKind.BUSY:
+            self.injected = None
+        if injected.fault is FaultKind.MEANWHILE:
+            injected.meanwhile()
         else:
-            raise RAISED[mishap.fault]("the test says so")
+            raise RAISED[injected.fault]("the test says so")
 
     # --- backend.gateway.base.Gateway ---
 
     def post_many(self, connection_ids: Iterable[str], frame: str) -> dict[str, Delivery]:
         if self._running:
-            self._moment(in_store=False)
+            self._before_step(in_store=False)
         return {connection_id: self._post(connection_id, frame) for connection_id in connection_ids}
 
     def close(self, connection_id: str) -> None:
         """Close a connection after what was posted before."""
-        line = self._lines.pop(connection_id, None)
-        if line is not None:
-            line.send(Way.DOWN, End(NORMAL))
-            line.tell_gateway()
+        link = self._links.pop(connection_id, None)
+        if link is not None:
+            link.send(Way.DOWN, End(NORMAL))
+            link.tell_gateway()
 
     def _post(self, connection_id: str, frame: str) -> Delivery:
-        line = self._lines.get(connection_id)
-        if line is None:
+        link = self._links.get(connection_id)
+        if link is None:
             return Delivery.GONE
         if self.posts_to_fail:
             self.posts_to_fail -= 1
             return Delivery.FAILED
-        line.send(Way.DOWN, Text(frame))
+        link.send(Way.DOWN, Text(frame))
         return Delivery.DELIVERED
 
 
 INTERNAL_SERVER_ERROR = '{"message": "Internal server error", "connectionId": "c=", "requestId": "r="}'
 
 
-class AtOnce(Executor):
-    """Responsible for doing what is submitted right then and there: threads take their steps in another order each
-    time."""
+class ImmediateExecutor(Executor):
+    """An executor that runs what is submitted at once, since threads would run in another order each time."""
 
     def __init__(self, workers: int, thread_name_prefix: str) -> None: ...
 
@@ -261,15 +264,15 @@ class AtOnce(Executor):
 
 
 class WatchedStore:
-    """Responsible for telling of each call of a store before it is made."""
+    """A store that reports each call before it is made."""
 
-    def __init__(self, store: PassingStore, moment: Callable[..., None]) -> None:
+    def __init__(self, store: TemporaryStore, moment: Callable[..., None]) -> None:
         self._store = store
-        self._moment = moment
+        self._before_step = moment
 
     def __getattr__(self, name: str) -> Any:
         def call(*args: Any, **named: Any) -> Any:
-            self._moment(in_store=True)
+            self._before_step(in_store=True)
             return getattr(self._store, name)(*args, **named)
 
         return call

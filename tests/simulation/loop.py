@@ -1,7 +1,7 @@
-"""An event loop that runs what can run and then stands still: no clock, no thread, nothing from outside.
+"""An event loop that runs what can run and then stops: without a clock, threads or input.
 
-What runs belongs to a *life*: a page's, or nobody's (the browser, which outlives its pages). A life that has ended
-runs no further: no ``except``, no ``finally``, nothing, as a process that was killed.
+Callbacks belong to the lifetime of a page, or to the browser. Once a lifetime is over, nothing of it runs, not even
+``except`` and ``finally``, as in a process that was killed.
 """
 
 from __future__ import annotations
@@ -12,44 +12,44 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-#: More turns than any burst of work takes: beyond it something goes round in circles.
-MOST_TURNS = 100_000
-#: Cancelling is done once, and once more for whoever began something else in its ``finally``.
-MOST_UNWINDINGS = 10
+#: More callbacks than any burst of work has: beyond it there is an endless loop.
+MAX_TURNS = 100_000
+#: Rounds of cancelling: a task may start another one in its ``finally``.
+MAX_CANCEL_ROUNDS = 10
 
 
-class Life:
-    """Responsible for one page's being there. Once it ``is_over`` all of its code stops where it stands."""
+class Lifetime:
+    """The lifetime of one page, whose code stops at once when it ``is_over``."""
 
     def __init__(self) -> None:
         self.is_over = False
         self.is_frozen = False
         self.context = contextvars.copy_context()
-        self.context.run(_LIFE.set, self)
+        self.context.run(_LIFETIME.set, self)
 
 
-_LIFE: contextvars.ContextVar[Life | None] = contextvars.ContextVar("life", default=None)
-#: Where what belongs to nobody runs.
+_LIFETIME: contextvars.ContextVar[Lifetime | None] = contextvars.ContextVar("life", default=None)
+#: The context of callbacks that belong to no page.
 OUTSIDE = contextvars.Context()
 
 
 class StepLoop(asyncio.BaseEventLoop):
-    """Responsible for running callbacks and tasks in the order in which they became ready."""
+    """An event loop that runs callbacks and tasks in the order in which they became ready."""
 
     _ready: deque[asyncio.Handle]  # asyncio's own
 
     def __init__(self) -> None:
         super().__init__()
-        self.set_exception_handler(self._complain)
-        self.complaints: list[str] = []  #: what went wrong where nobody waited for it
-        self._held: list[asyncio.Handle] = []  # what lives that are over or frozen would have done next
+        self.set_exception_handler(self._note_error)
+        self.errors: list[str] = []  #: errors of tasks that were not awaited
+        self._held: list[asyncio.Handle] = []  # callbacks of lifetimes that are over or frozen
         self._is_closing = False
-        self._tasks: list[asyncio.Task[Any]] = []  # asyncio itself forgets one that nobody else remembers
+        self._tasks: list[asyncio.Task[Any]] = []  # asyncio holds tasks weakly
 
-    # --- what a test does ---
+    # --- for tests ---
 
-    def run(self, turns: int = MOST_TURNS) -> None:
-        """Let everything run that can, or ``turns`` callbacks of it."""
+    def run(self, turns: int = MAX_TURNS) -> None:
+        """Run everything that can run, or ``turns`` callbacks of it."""
         self.call(self._run, turns)
 
     def call(self, act: Callable[..., object], *args: Any) -> None:
@@ -61,24 +61,24 @@ class StepLoop(asyncio.BaseEventLoop):
         finally:
             asyncio._set_running_loop(before)
 
-    def call_now(self, life: Life, act: Callable[..., object], *args: Any) -> None:
-        """Call ``act`` as part of this life: what it starts belongs to it."""
-        self.call(life.context.copy().run, act, *args)
+    def call_now(self, lifetime: Lifetime, act: Callable[..., object], *args: Any) -> None:
+        """Call ``act`` as part of a lifetime, to which everything that it starts belongs."""
+        self.call(lifetime.context.copy().run, act, *args)
 
     def add(self, handle: asyncio.Handle) -> None:
-        """Let this run in its turn."""
+        """Queue a callback."""
         self._ready.append(handle)
 
     def release(self) -> None:
-        """Let go on what was held back, if its life is there again."""
+        """Queue the callbacks that were held back, which run if their lifetime goes on."""
         self._ready.extend(self._held)
         self._held.clear()
 
     def close(self) -> None:
-        """Let all that still waits end as a cancelled task ends, whoever's it is: the test is over."""
+        """Cancel all tasks, those of ended lifetimes too, and close."""
         self._is_closing = True
         self.release()
-        for _ in range(MOST_UNWINDINGS):
+        for _ in range(MAX_CANCEL_ROUNDS):
             self.run()
             waiting = [task for task in self._tasks if not task.done()]
             for task in waiting:
@@ -94,19 +94,19 @@ class StepLoop(asyncio.BaseEventLoop):
                 return
             handle = self._ready.popleft()
             context: contextvars.Context = handle._context  # type: ignore[attr-defined]
-            life = None if self._is_closing else context.get(_LIFE)
-            if life is not None and (life.is_over or life.is_frozen):
+            lifetime = None if self._is_closing else context.get(_LIFETIME)
+            if lifetime is not None and (lifetime.is_over or lifetime.is_frozen):
                 self._held.append(handle)
             elif not handle.cancelled():
                 handle._run()
-        assert turns < MOST_TURNS, "something goes round in circles"
+        assert turns < MAX_TURNS, "an endless loop"
 
     def create_task(self, coro: Any, **named: Any) -> asyncio.Task[Any]:
-        """Let a coroutine run, from the next turn on."""
+        """Start a coroutine in the next turn."""
         if len(self._tasks) > 1_000:
             self._tasks = [each for each in self._tasks if not each.done()]
         self._tasks.append(super().create_task(coro, **named))
         return self._tasks[-1]
 
-    def _complain(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        self.complaints.append(f"{context.get('message')}: {context.get('exception')!r}")
+    def _note_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        self.errors.append(f"{context.get('message')}: {context.get('exception')!r}")

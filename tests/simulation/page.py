@@ -1,4 +1,4 @@
-"""One page of the chat, from the moment it opens until it is closed, reloaded or killed."""
+"""One page of the chat: a ChatSession with its service, platform, storage and locks."""
 
 from __future__ import annotations
 
@@ -22,41 +22,41 @@ from kizuna.platform import SocketListener
 from kizuna.service import WebSocketService
 from kizuna.testing import FakePlatform
 from tests.chat.stage import MemorySettings
-from tests.simulation.disk import Browser, PageLocks, PageStorage
-from tests.simulation.ledger import Said
-from tests.simulation.loop import Life
-from tests.simulation.network import LineSocket, Path
+from tests.simulation.browser_profile import BrowserProfile, PageLocks, PageStorage
+from tests.simulation.loop import Lifetime
+from tests.simulation.network import LinkSocket, Path
+from tests.simulation.sent_messages import SentMessage
 
 if TYPE_CHECKING:
-    from tests.simulation.world import World
+    from tests.simulation.world import ChatWorld
 
 
 @dataclass(slots=True)
 class Tab:
-    """A tab of somebody's browser, with a page in it or without."""
+    """A tab of a person's browser, with or without a page."""
 
     name: str
     person: str
-    browser: Browser
-    settings: MemorySettings = field(default_factory=MemorySettings)  #: outlive a reload of this tab
+    browser: BrowserProfile
+    settings: MemorySettings = field(default_factory=MemorySettings)  #: kept over reloads of this tab
     path: Path = Path.GOOD
-    page: Page | None = None
+    page: ChatPage | None = None
 
 
-class Page:
-    """Responsible for one ChatSession and all that it stands on."""
+class ChatPage:
+    """One ChatSession and everything it needs."""
 
-    def __init__(self, tab: Tab, number: int, world: World) -> None:
+    def __init__(self, tab: Tab, number: int, world: ChatWorld) -> None:
         self.tab = tab
         self.number = number
         self.world = world
-        self.owner = f"tab-{number}"  #: what its rows are called
-        self.life = Life()
-        self.was_aside = False
-        self.saying: Said | None = None  #: what is being kept
+        self.owner = f"tab-{number}"  #: part of its rows' keys
+        self.lifetime = Lifetime()
+        self.was_in_back_forward_cache = False
+        self.saying: SentMessage | None = None  #: the message that say() is storing
         self._ids = itertools.count(1)
         self.locks = PageLocks(tab.browser.held)
-        self.storage = PageStorage(world.loop, tab.browser, self.life)
+        self.storage = PageStorage(world.loop, tab.browser, self.lifetime)
         self.platform = PagePlatform(self)
         self.store = ChatStore()
         self.store.subscribe(lambda state: state.timeline, self._look_at)
@@ -79,7 +79,7 @@ class Page:
         )
         self.session.start()
 
-    # --- looking ---
+    # --- state ---
 
     @property
     def state(self) -> ChatState:
@@ -87,52 +87,52 @@ class Page:
 
     @property
     def texts(self) -> list[str]:
-        """What the messages on the screen say."""
+        """The texts on the screen."""
         return [entry.content for entry in self.state.timeline.entries]
 
     @property
     def is_joined(self) -> bool:
-        """Whether somebody is in the chat on it."""
+        """Whether a person has joined."""
         return self.state.name is not None
 
     @property
     def is_settled(self) -> bool:
-        """Whether it says itself that all is well."""
+        """Whether it shows itself as connected and caught up, with nothing pending."""
         state = self.state
         return state.link.status is Status.CONNECTED and state.caught_up and not state.waiting
 
-    def wrong_with_rows(self) -> str | None:
-        """What is wrong between what it shows as not sent and what it is to send, if anything is."""
+    def problem_of_rows(self) -> str | None:
+        """Compare the pending messages on the screen with the stored rows; None if they agree."""
         browser = self.tab.browser
-        if self.life.is_frozen or not self.is_joined or browser.storage.is_stuck or browser.was_broken:
+        if self.lifetime.is_frozen or not self.is_joined or browser.storage.is_stuck or browser.was_broken:
             return None
         rows = browser.rows(TABLE)
         mine = [json.loads(text) for key, text in rows.items() if f"/{self.owner}/" in key]
         here = {row["id"] for row in mine if row["lane"] == self.state.room_id}
         hidden = here - {entry.client_message_id for entry in self.state.timeline.entries}
         if hidden:
-            return f"is to send what it does not show: {hidden}"
+            return f"will send what it does not show: {hidden}"
         pending = self.state.timeline.pending
         waiting = {entry.client_message_id for entry in pending if entry.state is not Delivery.SENT}
         forgotten = waiting - {key.split("/")[-1] for key in rows}
-        if forgotten and not self.was_aside:  # else another page may have sent them meanwhile
-            return f"shows as not sent what nobody is to send: {forgotten}"
+        if forgotten and not self.was_in_back_forward_cache:  # else another page may have sent them meanwhile
+            return f"shows as pending what no page will send: {forgotten}"
         return None
 
-    # --- acting ---
+    # --- actions ---
 
     def run(self, act: Callable[..., object], *args: Any) -> None:
-        """Let its code run, unless it is gone."""
-        if not self.life.is_over:
-            self.world.loop.call_now(self.life, act, *args)
+        """Run the page's code, unless its lifetime is over."""
+        if not self.lifetime.is_over:
+            self.world.loop.call_now(self.lifetime, act, *args)
 
-    def say(self, said: Said) -> None:
-        """Send what was typed, as the composer does: one after the other."""
+    def say(self, said: SentMessage) -> None:
+        """Send a text as the composer does: one after another."""
 
         async def say() -> None:
             self.saying = said
             said.is_kept = await self.session.say(said.text)
-            said.is_fragile = bool(said.is_kept) and not any(
+            said.is_in_memory_only = bool(said.is_kept) and not any(
                 key.endswith(f"/{said.id}") for key in self.tab.browser.rows(TABLE)
             )
             self.saying = None
@@ -141,36 +141,36 @@ class Page:
         self.run(lambda: self.world.loop.create_task(say()))
 
     def freeze(self, *, aside: bool) -> None:
-        """The browser stops it: in place, or ``aside`` to go back to."""
-        if self.life.is_frozen:
+        """Stop the page's code, in place or ``aside`` in the back/forward cache."""
+        if self.lifetime.is_frozen:
             return
         self.run(self.platform.suspend)
-        self.life.is_frozen = True
-        self.was_aside = self.was_aside or aside
+        self.lifetime.is_frozen = True
+        self.was_in_back_forward_cache = self.was_in_back_forward_cache or aside
         if aside:
             self.locks.end()
-            self.world.ledger.excuse(self.tab.person, self.number)
+            self.world.sent.exempt_from_order(self.tab.person, self.number)
 
     def thaw(self) -> None:
-        if self.life.is_frozen:
-            self.life.is_frozen = False
+        if self.lifetime.is_frozen:
+            self.lifetime.is_frozen = False
             self.locks.take_again()
             self.world.loop.release()
             self.run(self.platform.resume)
 
     def die(self, *, loses: bool = False) -> None:
-        """Gone without a word. ``loses``: with what it asked the browser to keep just before."""
-        self.world.ledger.bury(self.number)
-        self.life.is_over = True
+        """End without any event. ``loses``: writes that are not committed are lost too."""
+        self.world.sent.note_page_closed(self.number)
+        self.lifetime.is_over = True
         if loses:
             self.storage.drop()
         self.locks.end()
-        for line in self.world.network.lines:
-            if line.host is self and line.at_page:
-                line.leave()
+        for link in self.world.network.links:
+            if link.host is self and link.at_page:
+                link.leave()
         self.tab.page = None
 
-    # --- what the session asks for ---
+    # --- for the session ---
 
     def _make_id(self) -> str:
         made = f"{self.tab.name}-{self.number}-{next(self._ids)}"
@@ -187,38 +187,38 @@ class Page:
             raise OSError("connection refused")
         return *self.world.server.post(url, body, headers), None
 
-    # --- what it shows ---
+    # --- checks of the screen ---
 
     def _look_at(self, timeline: Timeline) -> None:
-        problem = wrong_with(timeline)
+        problem = problem_of(timeline)
         if problem:
             self.world.problems.append(f"{self.tab.name}: {problem}")
         for entry in timeline.entries:
             if entry.own and entry.state is Delivery.SENT and entry.client_message_id:
-                self.world.seen_as_sent.add(entry.client_message_id)
+                self.world.shown_as_sent.add(entry.client_message_id)
 
 
 class PagePlatform(FakePlatform):
-    """Responsible for the outside of one page among many: the same clock, the same network."""
+    """The platform of one page, on the clock and network of all."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: ChatPage) -> None:
         super().__init__(chance=0.1 + page.number % 9 / 10)
         self.clock = page.world.clock
         self._page_of = page
 
-    def open_socket(self, url: str, listener: SocketListener) -> LineSocket:
+    def open_socket(self, url: str, listener: SocketListener) -> LinkSocket:
         return self._page_of.world.network.open(self._page_of, url, listener)
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Any:
-        """A timer that fires while the page runs, or when it runs again."""
+        """Return a timer that fires while the page runs, or when it runs again."""
         return PageTimer(self._page_of, when, callback)
 
 
 class PageTimer(asyncio.Handle):
-    """Responsible for one timer of a page, which may be cancelled after it was due and before the page runs again."""
+    """A timer, which may be cancelled after it was due and before its page runs again."""
 
-    def __init__(self, page: Page, when: float, callback: Callable[[], None]) -> None:
-        super().__init__(callback, (), page.world.loop, page.life.context.copy())
+    def __init__(self, page: ChatPage, when: float, callback: Callable[[], None]) -> None:
+        super().__init__(callback, (), page.world.loop, page.lifetime.context.copy())
         self._timer = page.world.clock.call_at(when, lambda: page.world.loop.add(self))
 
     def cancel(self) -> None:
@@ -226,8 +226,8 @@ class PageTimer(asyncio.Handle):
         self._timer.cancel()
 
 
-def wrong_with(timeline: Timeline) -> str | None:
-    """What is wrong with what a page shows, if anything is."""
+def problem_of(timeline: Timeline) -> str | None:
+    """Check that a timeline has no gaps, duplicates or disorder; None if it has none."""
     confirmed, entries = timeline.confirmed, timeline.entries
     seqs = [entry.seq for entry in confirmed]
     first = seqs[0] if seqs else 1
@@ -240,5 +240,5 @@ def wrong_with(timeline: Timeline) -> str | None:
     if len(set(names)) != len(names):
         return f"shows the same message twice: {names}"
     if not all(entry.own for entry in timeline.pending):
-        return "shows somebody else's message as not sent"
+        return "shows another person's message as pending"
     return None

@@ -1,4 +1,4 @@
-"""A room that nobody has written into: it begins with the first message, and nobody loses anything by that."""
+"""Rooms without messages: their history begins with the first message, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -10,39 +10,39 @@ import pytest
 from chat.protocol import EMPTY_EPOCH
 from chat.store import NoticeKind
 from tests.simulation.network import Path, Text
-from tests.simulation.world import World
+from tests.simulation.world import ChatWorld
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
-    """Everybody is in room general, into which nobody has written."""
-    with World() as world:
+def world() -> Iterator[ChatWorld]:
+    """Everybody is in room general, which is empty."""
+    with ChatWorld() as world:
         world.open_all()
         yield world
 
 
-def test_looking_into_a_room_records_nothing_of_it(world: World):
+def test_entering_an_empty_room_stores_nothing(world: ChatWorld):
     world.page_of("ben").run(world.page_of("ben").session.enter_room, "tea")
     world.advance(100.0)
     assert [item for item in world.server.store.items() if item["pk"].endswith("#HEAD")] == []
     assert all(page.is_settled for page in world.pages)
 
 
-def test_heartbeats_in_an_empty_room_ask_for_nothing(world: World):
-    """A room that a pong does not name is joined again, whose answer is followed by a ping."""
+def test_heartbeats_in_an_empty_room_cause_no_requests(world: ChatWorld):
+    """A page would join again a room that a pong does not name, and follow the answer by a ping."""
     heard = []
     receive = world.server.receive
 
-    def listen(line, text):
+    def listen(link, text):
         heard.append(json.loads(text)["action"])
-        receive(line, text)
+        receive(link, text)
 
     world.server.receive = listen  # type: ignore[method-assign]
     world.advance(100.0)
     assert set(heard) == {"ping"}
 
 
-def test_the_first_words_of_two_people_at_once_are_everybodys(world: World):
+def test_two_simultaneous_first_messages_reach_everybody(world: ChatWorld):
     ada, ben = world.page_of("ada-1"), world.page_of("ben")
     world.say(ada, "Ada is first")
     world.say(ben, "Ben is first")
@@ -53,12 +53,13 @@ def test_the_first_words_of_two_people_at_once_are_everybodys(world: World):
     world.end_well()
 
 
-def test_who_was_away_from_an_empty_room_gets_all_that_was_said_and_keeps_their_own(world: World):
+def test_a_page_cut_off_from_an_empty_room_misses_nothing(world: ChatWorld):
+    """It keeps its pending message, too."""
     ben, cy = world.page_of("ben"), world.page_of("cy")
     world.tabs["cy"].path = Path.STALLED
-    for line in world.lines():
-        if line.host is cy:
-            world.cut(line, page_notices=True, gateway_notices=True, keeps_up=False)
+    for link in world.links():
+        if link.host is cy:
+            world.cut(link, page_notices=True, gateway_notices=True, keeps_up=False)
     world.run()
     world.say(cy, "waits")
     for number in range(3):
@@ -72,7 +73,7 @@ def test_who_was_away_from_an_empty_room_gets_all_that_was_said_and_keeps_their_
     world.end_well()
 
 
-def test_a_page_that_was_closed_in_an_empty_room_opens_with_all_that_was_said_since(world: World):
+def test_a_page_closed_in_an_empty_room_opens_with_later_messages(world: ChatWorld):
     cy = world.page_of("cy")
     world.advance(5.0)
     world.close_page(cy)
@@ -84,7 +85,7 @@ def test_a_page_that_was_closed_in_an_empty_room_opens_with_all_that_was_said_si
     world.end_well()
 
 
-def test_a_backup_from_before_the_first_message_leaves_no_page_with_two_histories(world: World):
+def test_restoring_an_empty_room_leaves_one_history_on_all_pages(world: ChatWorld):
     backup = world.server.store.items()
     ben, cy = world.page_of("ben"), world.page_of("cy")
     for number in range(5):
@@ -106,17 +107,17 @@ def test_a_backup_from_before_the_first_message_leaves_no_page_with_two_historie
     world.end_well()
 
 
-def test_a_word_that_the_room_is_empty_which_comes_after_the_first_message_drops_nothing(world: World):
-    """A pong that was read before the message, and overtaken by it."""
+def test_a_late_pong_of_an_empty_room_drops_nothing(world: ChatWorld):
+    """The pong was made before the first message, which overtook it."""
     ben, cy = world.page_of("ben"), world.page_of("cy")
     world.say(ben, "first")
     world.flow()
-    (line,) = (line for line in world.lines() if line.host is cy)
+    (link,) = (link for link in world.links() if link.host is cy)
     late = {"roomId": "general", "epoch": EMPTY_EPOCH}
     pong = {"type": "pong", "t": 1, "heads": [{**late, "seq": 0}]}
     batch = {"type": "batch", **late, "messages": [], "head": 0, "complete": True}
     for frame in (pong, batch):
-        line.down.append(Text(json.dumps(frame)))
+        link.down.append(Text(json.dumps(frame)))
     world.flow()
     assert (cy.texts, cy.state.notice) == (["first"], None)
     world.end_well()

@@ -1,4 +1,4 @@
-"""What an operator takes out of a room goes from screens and caches, and everybody goes on."""
+"""Messages that an operator deletes disappear from screens and caches."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from chat.cache import TABLE
 from tests.simulation.network import Path
-from tests.simulation.world import World
+from tests.simulation.world import ChatWorld
 
 DAY = 86400.0
 KEPT = 7 * 86400
@@ -18,9 +18,9 @@ SECRET = "a secret"
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
-    """Everybody is in room general, where three messages were said, the second of which nobody should read."""
-    with World() as world:
+def world() -> Iterator[ChatWorld]:
+    """Everybody is in room general with three messages, the second of which is to be deleted."""
+    with ChatWorld() as world:
         world.open_all()
         for text in ("first", SECRET, "third"):
             world.say(world.page_of("ben"), text)
@@ -28,12 +28,12 @@ def world() -> Iterator[World]:
         yield world
 
 
-def kept(world: World) -> str:
-    """All that the browsers keep of rooms."""
+def kept(world: ChatWorld) -> str:
+    """Return all that the browsers store of rooms."""
     return " ".join(text for tab in world.tabs.values() for text in tab.browser.rows(TABLE).values())
 
 
-def test_a_deleted_message_goes_from_every_screen_and_cache_with_a_heartbeat(world: World):
+def test_a_deleted_message_goes_from_every_screen_and_cache_with_a_heartbeat(world: ChatWorld):
     assert SECRET in kept(world)
     world.delete("general", 1)
     world.advance(HEARTBEAT)
@@ -45,7 +45,7 @@ def test_a_deleted_message_goes_from_every_screen_and_cache_with_a_heartbeat(wor
     world.end_well()
 
 
-def test_a_page_that_was_closed_meanwhile_forgets_a_deleted_message_when_it_comes_back(world: World):
+def test_a_page_closed_during_the_deletion_forgets_the_message_later(world: ChatWorld):
     world.close_page(world.page_of("cy"))
     world.delete("general", 1)
     world.advance(HEARTBEAT)
@@ -57,13 +57,13 @@ def test_a_page_that_was_closed_meanwhile_forgets_a_deleted_message_when_it_come
     world.end_well()
 
 
-def test_ones_own_words_deleted_before_their_acknowledgement_came_leave_the_page(world: World):
+def test_an_own_message_deleted_before_its_ack_leaves_the_page(world: ChatWorld):
     cy = world.page_of("cy")
     world.say(cy, "mine")
     world.run()
-    for line in world.lines():
-        if line.host is cy:
-            world.cut(line, page_notices=True, gateway_notices=True, keeps_up=True)
+    for link in world.links():
+        if link.host is cy:
+            world.cut(link, page_notices=True, gateway_notices=True, keeps_up=True)
     world.tabs["cy"].path = Path.STALLED
     world.flow()
     assert len(world.server.log("general")) == 4
@@ -75,8 +75,8 @@ def test_ones_own_words_deleted_before_their_acknowledgement_came_leave_the_page
     world.end_well()
 
 
-def test_pages_settle_in_a_room_of_which_everything_has_expired(world: World):
-    """One was closed and knows a part, one comes anew, two were there all the time."""
+def test_pages_settle_in_a_room_of_which_everything_has_expired(world: ChatWorld):
+    """One page was closed and knows a part, one is new, two were open all the time."""
     world.close_page(world.page_of("cy"))
     for number in range(4):
         world.say(world.page_of("ben"), f"words {number}")
@@ -94,7 +94,7 @@ def test_pages_settle_in_a_room_of_which_everything_has_expired(world: World):
     assert all(page.is_settled for page in world.pages)
     heard: list[str] = []
     receive = world.server.receive
-    world.server.receive = lambda line, text: (heard.append(text), receive(line, text))[1]  # type: ignore[func-returns-value,method-assign]
+    world.server.receive = lambda link, text: (heard.append(text), receive(link, text))[1]  # type: ignore[func-returns-value,method-assign]
     world.advance(10 * HEARTBEAT)
     assert not [text for text in heard if '"ping"' not in text]
     world.say(world.page_of("ben"), "after all that")

@@ -1,4 +1,4 @@
-"""What the machine found, as stories: each once went wrong."""
+"""Faults that the chat machine found, as the steps that showed them."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import pytest
 from chat.timeline import Delivery
 from tests.chat.stage import Stage, ack, batch, message
 from tests.simulation.network import Path
-from tests.simulation.world import MAX_GAP, World
+from tests.simulation.world import MAX_GAP, ChatWorld
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
-    """Everybody is in room general, and all is well."""
-    with World() as world:
+def world() -> Iterator[ChatWorld]:
+    """Everybody is in room general and connected."""
+    with ChatWorld() as world:
         world.open_all()
         yield world
 
 
-def test_what_failed_in_a_room_that_was_left_can_be_sent_again(world: World):
+def test_a_message_failed_in_a_left_room_can_be_retried(world: ChatWorld):
     cy = world.page_of("cy")
     cy.run(cy.session.enter_room, "tea")
     world.flow()
@@ -29,14 +29,15 @@ def test_what_failed_in_a_room_that_was_left_can_be_sent_again(world: World):
     world.run()
     cy.run(cy.session.leave_room, "tea")
     world.clock.sleep(4 * 86400.0)
-    world.server.boot()
+    world.server.start()
     world.advance(20.0)
     cy.run(cy.session.enter_room, "tea")
     assert [entry.state for entry in cy.state.timeline.failed] == [Delivery.FAILED]
     world.end_well()
 
 
-def test_what_was_acknowledged_beyond_a_gap_that_is_never_closed_does_not_wait_for_ever(world: World):
+def test_a_message_acknowledged_beyond_a_gap_does_not_stay_pending(world: ChatWorld):
+    """The gap becomes too large to be closed."""
     ben, ada = world.page_of("ben"), world.page_of("ada-1")
     world.say(ada, "lost on its way to Ben")
     world.flow(lost_for={"ben"})
@@ -50,7 +51,7 @@ def test_what_was_acknowledged_beyond_a_gap_that_is_never_closed_does_not_wait_f
     world.end_well()
 
 
-def test_a_room_that_is_left_and_entered_again_while_the_page_connects_is_filled(world: World):
+def test_a_room_reentered_while_connecting_is_filled(world: ChatWorld):
     world.say(world.page_of("ben"), "said before")
     world.advance(2.0)
     cy = world.page_of("cy")
@@ -73,8 +74,8 @@ def test_a_room_that_is_left_and_entered_again_while_the_page_connects_is_filled
     world.end_well()
 
 
-async def test_an_answer_to_the_room_that_was_left_does_not_hide_what_was_said_before():
-    """Asked as one who knew everything, and answered to one who knows nothing."""
+async def test_a_late_batch_of_a_left_room_hides_no_earlier_messages():
+    """The request named the last known message; by the answer the page has forgotten them."""
     stage = Stage()
     await stage.join(head=1, messages=[message(1)])
     stage.session.enter_room("tea")
@@ -88,8 +89,8 @@ async def test_an_answer_to_the_room_that_was_left_does_not_hide_what_was_said_b
     assert [entry.content for entry in stage.state.timeline.entries] == ["words 1"]
 
 
-async def test_a_refusal_that_comes_after_the_acknowledgement_means_nothing():
-    """The frame was handled twice, and turned away once."""
+async def test_a_nack_after_the_ack_is_ignored():
+    """The frame was handled twice, and rejected once."""
     stage = Stage()
     await stage.join()
     await stage.say("stored")
@@ -104,7 +105,7 @@ async def test_a_refusal_that_comes_after_the_acknowledgement_means_nothing():
     assert stage.state.waiting == 0
 
 
-def test_words_refused_because_their_person_left_meanwhile_are_sent_by_no_other_tab(world: World):
+def test_a_message_refused_after_leaving_is_sent_by_no_tab(world: ChatWorld):
     page = world.page_of("ada-2")
     world.tabs["ada-2"].browser.storage.is_stuck = True
     world.say(page, "kept too late")

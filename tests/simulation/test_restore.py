@@ -1,5 +1,4 @@
-"""What an operator does gives a room a new epoch: a backup comes back, and what was said since is gone; a message is
-deleted, and no page goes on showing it. For the rest nothing changes."""
+"""The chat machine with an operator who restores backups and deletes messages, which gives rooms new epochs."""
 
 from __future__ import annotations
 
@@ -8,8 +7,8 @@ from hypothesis import HealthCheck, settings, strategies as st
 from hypothesis.stateful import precondition, rule
 
 from backend.store.base import Item
-from tests.simulation.gateway import Fault, Mishap
-from tests.simulation.machine import STEP, WHICH, Together, machine_settings
+from tests.simulation.chat_machine import STEP, WHICH, ChatMachine, machine_settings
+from tests.simulation.gateway import FaultKind, InjectedFault
 from tests.simulation.network import Way
 from tests.simulation.world import ROOMS
 from tests.support.depth import examples
@@ -17,8 +16,8 @@ from tests.support.depth import examples
 EXAMPLES = examples(quick=8, deep=300)
 
 
-class WithBackups(Together):
-    """Responsible for a server that is set back to an earlier day, and of which messages are deleted."""
+class ChatMachineWithBackups(ChatMachine):
+    """The chat machine with restored backups and deleted messages."""
 
     backup: list[Item] | None = None
 
@@ -42,12 +41,12 @@ class WithBackups(Together):
     def a_message_is_deleted_while_a_frame_is_handled(
         self, which: int, room: str, step: int, deleted: int
     ) -> None:
-        mishap = Mishap(Fault.MEANWHILE, step, lambda: self.world.delete(room, deleted))
-        self._pick(which, self._texts(Way.UP), lambda flight: self.world.arrive(flight, mishap=mishap))
+        injected = InjectedFault(FaultKind.MEANWHILE, step, lambda: self.world.delete(room, deleted))
+        self._pick(which, self._texts(Way.UP), lambda flight: self.world.arrive(flight, injected=injected))
         self.world.run()
 
 
-TestRestore = pytest.mark.timeout(600 + EXAMPLES)(WithBackups.TestCase)
+TestRestore = pytest.mark.timeout(600 + EXAMPLES)(ChatMachineWithBackups.TestCase)
 TestRestore.settings = settings(
     **machine_settings(max_examples=EXAMPLES, stateful_step_count=40),
     suppress_health_check=[HealthCheck.too_slow],

@@ -1,4 +1,4 @@
-"""Three people in four tabs, their browsers, the network and the server: what may happen, and what must hold."""
+"""A simulated world: three people in four tabs, their browsers, the network and the server."""
 
 from __future__ import annotations
 
@@ -19,35 +19,34 @@ from kizuna.errors import KizunaError
 from kizuna.options import Options
 from kizuna.testing import VirtualClock
 from tests.simulation import network
-from tests.simulation.disk import Browser
-from tests.simulation.gateway import AtOnce, Mishap, Server, TimedOut
-from tests.simulation.ledger import Ledger
-from tests.simulation.loop import MOST_TURNS, StepLoop
-from tests.simulation.network import Flight, Line, Network
-from tests.simulation.page import Page, Tab
-from tests.simulation.passing_store import PassingStore
+from tests.simulation.browser_profile import BrowserProfile
+from tests.simulation.gateway import ImmediateExecutor, InjectedFault, Server, TimedOut
+from tests.simulation.loop import MAX_TURNS, StepLoop
+from tests.simulation.network import Flight, Network, SimulatedLink
+from tests.simulation.page import ChatPage, Tab
+from tests.simulation.sent_messages import SentMessages
+from tests.simulation.temporary_store import TemporaryStore
 
 ROOMS = ("general", "tea")
-#: Whose browser each tab is in: Ada has two in one.
+#: Tab -> person. Ada has two tabs in one browser.
 TABS = {"ada-1": "Ada", "ada-2": "Ada", "ben": "Ben", "cy": "Cy"}
 #: As the chat is configured (static/config.json).
 REST = 30.0
-#: Seconds of good weather after which everybody must know everything: the longest pause between two tries of an
-#: attempt (24 s), of a rest (45 s), of a message (60 s) and of a heartbeat (30 s) follow each other at most.
+#: Seconds without faults after which everything must be settled: the longest pauses of a retry (24 s), an idle retry
+#: (45 s), a message (60 s) and a heartbeat (30 s) may follow each other.
 PATIENCE = 300.0
-#: As in backend.messaging.message_log and chat.session, but small: so that a page of messages is full, a gap too
-#: large, and a screen filled, after a few.
+#: Small values of the constants in backend.messaging.message_log and chat.session: a few messages reach them.
 PAGE_MESSAGES = 4
 MAX_GAP = 9
 FIRST_SIGHT = 6
 #: Seconds between two messages of a very fast person.
 KEY_STROKE = 0.01
-#: Items that arrive in one go at most: beyond it pages and server answer each other for ever.
-MOST_ARRIVALS = 3_000
+#: More items than ever arrive at once: beyond it pages and server answer each other without end.
+MAX_ARRIVALS = 3_000
 
 
-class World(ExitStack):
-    """Responsible for all of it, and for time. Deterministic: the same calls give the same world.
+class ChatWorld(ExitStack):
+    """Everything that is simulated, and its time. The same calls give the same results.
 
     ``rollover_after``: seconds until a link is replaced.
     """
@@ -58,30 +57,30 @@ class World(ExitStack):
         patch.setattr(rooms, "PAGE_MESSAGES", PAGE_MESSAGES)
         patch.setattr(rooms, "MAX_GAP", MAX_GAP)
         patch.setattr(session, "FIRST_SIGHT", FIRST_SIGHT)
-        patch.setattr(delivery, "ThreadPoolExecutor", AtOnce)
-        self._complaints = Complaints(patch)
+        patch.setattr(delivery, "ThreadPoolExecutor", ImmediateExecutor)
+        self._logged = LoggedErrors(patch)
         self.clock = VirtualClock()
-        store = PassingStore(self._wall)
+        store = TemporaryStore(self._wall)
         self.callback(store.close)
         self.server = Server(store, self._wall)
         self.network = Network(self.server)
         self.loop = StepLoop()
         self.callback(self.loop.close)
         self.options = Options(idle_retry_interval=REST, rollover_after=rollover_after, rollover_spread=0.0)
-        browsers = {person: Browser() for person in TABS.values()}
+        browsers = {person: BrowserProfile() for person in TABS.values()}
         self.tabs = {name: Tab(name, person, browsers[person]) for name, person in TABS.items()}
-        self.ledger = Ledger({name for name in TABS.values() if list(TABS.values()).count(name) > 1})
-        self.seen_as_sent: set[str] = set()  #: ids of messages that any page called sent
-        self.problems: list[str] = []  #: what no page may ever show
+        self.sent = SentMessages({name for name in TABS.values() if list(TABS.values()).count(name) > 1})
+        self.shown_as_sent: set[str] = set()  #: ids of messages that any page showed as sent
+        self.problems: list[str] = []  #: what pages showed and never may
         self._pages = itertools.count(1)
 
     def _wall(self) -> float:
         return self.clock.now().wall
 
-    # --- looking ---
+    # --- state ---
 
     @property
-    def pages(self) -> list[Page]:
+    def pages(self) -> list[ChatPage]:
         return [tab.page for tab in self.tabs.values() if tab.page is not None]
 
     @property
@@ -91,103 +90,105 @@ class World(ExitStack):
     def flights(self) -> list[Flight]:
         return list(self.network.flights())
 
-    def lines(self) -> list[Line]:
-        """The lines whose page is there, and that carry something."""
-        return [line for line in self.network.lines if line.at_page and not line.is_stranded]
+    def links(self) -> list[SimulatedLink]:
+        """Return the links that their page holds and over which items pass."""
+        return [link for link in self.network.links if link.at_page and not link.is_stranded]
 
     # --- pages ---
 
     def open_all(self) -> None:
-        """Let everybody be in room general."""
+        """Open a page in every tab, in room general."""
         for name in self.tabs:
             self.open(name)
         self.advance(1.0)
 
-    def page_of(self, name: str) -> Page:
-        """The page in somebody's tab, which is open."""
+    def page_of(self, name: str) -> ChatPage:
+        """Return the page of a tab, which is open."""
         page = self.tabs[name].page
         assert page is not None
         return page
 
     def end_well(self) -> None:
-        """Let all faults be over: everybody settles, and nothing is lost, doubled or out of order."""
+        """End all faults, and assert that nothing is lost, duplicated or out of order."""
         self.check()
         self.settle()
         self.check_end()
 
-    def open(self, name: str) -> Page:
-        """A page in this tab; its person joins, unless they left on purpose."""
+    def open(self, name: str) -> ChatPage:
+        """Open a page in a tab; its person joins."""
         tab = self.tabs[name]
         assert tab.page is None
-        tab.page = page = Page(tab, next(self._pages), self)
+        tab.page = page = ChatPage(tab, next(self._pages), self)
         if not page.is_joined:
             page.run(page.session.join, tab.person)
         return page
 
-    def close_page(self, page: Page) -> None:
-        """The page is closed, or reloaded: it hears of it, and has no time for more."""
+    def close_page(self, page: ChatPage) -> None:
+        """Close a page, which gets its last event but no time for anything else."""
         page.freeze(aside=False)
         page.die()
 
-    def say(self, page: Page, text: str) -> None:
-        """Somebody types and presses Enter, if nothing typed before is still being kept."""
-        if page.is_joined and page.saying is None and not page.life.is_frozen:
+    def say(self, page: ChatPage, text: str) -> None:
+        """Type a text and press Enter, unless the text before is still being stored."""
+        if page.is_joined and page.saying is None and not page.lifetime.is_frozen:
             self.clock.move_to(self.now + KEY_STROKE)
-            page.say(self.ledger.say(text, page.state.room_id, page.tab.person, page.number))
+            page.say(self.sent.say(text, page.state.room_id, page.tab.person, page.number))
 
-    def discard(self, page: Page, client_message_id: str) -> None:
-        """Somebody deletes one of their messages that is not stored yet."""
+    def discard(self, page: ChatPage, client_message_id: str) -> None:
+        """Discard a pending message."""
         page.run(page.session.dismiss_notice)
         page.run(page.session.discard, client_message_id)
-        said = self.ledger.of(client_message_id)
+        said = self.sent.of(client_message_id)
         said.is_discarded = True
-        storage = page.tab.browser.storage  # what it has not heard of yet, a crash takes back
+        storage = page.tab.browser.storage  # a crash undoes what is not committed
         notice = page.state.notice
         is_told = notice is not None and notice.kind is NoticeKind.MAY_HAVE_ARRIVED
         said.is_warned = said.is_warned or is_told or storage.is_stuck or storage.is_broken
 
-    def retry(self, page: Page) -> None:
-        """Somebody sends all failed messages of the shown room again."""
+    def retry(self, page: ChatPage) -> None:
+        """Retry all failed messages of the shown room."""
         for entry in page.state.timeline.failed:
-            self.ledger.of(entry.client_message_id or "").is_retried = True
+            self.sent.of(entry.client_message_id or "").is_retried = True
         page.run(page.session.retry_all)
 
-    # --- time, and what is on its way ---
+    # --- time and the network ---
 
-    def run(self, turns: int = MOST_TURNS) -> None:
-        """Let all code run that can, or so many callbacks of it."""
+    def run(self, turns: int = MAX_TURNS) -> None:
+        """Run all code that can run, or ``turns`` callbacks of it."""
         for page in self.pages:
-            if not page.life.is_frozen:
+            if not page.lifetime.is_frozen:
                 page.locks.take_again()
         self.loop.run(turns)
 
-    def arrive(self, flight: Flight, *, again: bool = False, mishap: Mishap | None = None) -> None:
-        """Let one item arrive. What follows from it does not happen yet."""
-        self.server.mishap = mishap
+    def arrive(self, flight: Flight, *, again: bool = False, injected: InjectedFault | None = None) -> None:
+        """Let one item arrive, without running the page's code."""
+        self.server.injected = injected
         self.network.arrive(flight, again=again)
-        self.server.mishap = None
+        self.server.injected = None
 
     def flow(self, lost_for: Collection[str] = (), *, window: int = 1) -> None:
-        """Let everything arrive that is on its way, and what follows from it: in order, or of so many at once on a
-        line the last one first. ``lost_for``: the tabs that no broadcast reaches."""
+        """Let everything arrive, and what follows from it.
+
+        ``lost_for``: tabs that no broadcast reaches. ``window``: of this many items of a link the last arrives first.
+        """
         self.run()
-        for _ in range(MOST_ARRIVALS):
+        for _ in range(MAX_ARRIVALS):
             # Of those of one line and direction the last one counts.
-            flights = {(flight.line.number, flight.way): flight for flight in self.network.flights(window)}
+            flights = {(flight.link.number, flight.way): flight for flight in self.network.flights(window)}
             if not flights:
                 return
             for flight in flights.values():
                 if flight.index >= len(flight.items):
-                    continue  # what arrived before has changed that
-                if flight.line.host.tab.name in lost_for and flight.brings("message"):
+                    continue  # an earlier arrival has changed the queue
+                if flight.link.host.tab.name in lost_for and flight.brings("message"):
                     flight.lose()
                 else:
                     self.arrive(flight)
                     self.run()
-        raise AssertionError("pages and server answer each other for ever")
+        raise AssertionError("pages and server answer each other without end")
 
     def advance(self, seconds: float, *, flows: bool = True) -> None:
-        """Let time pass. ``flows``: what is sent arrives at once; else nothing arrives."""
+        """Let time pass. ``flows``: items arrive at once; else nothing arrives."""
         settle = self.flow if flows else self.run
         end = self.now + seconds
         settle()
@@ -198,30 +199,30 @@ class World(ExitStack):
             settle()
         self.clock.move_to(end)
 
-    def cut(self, line: Line, *, page_notices: bool, gateway_notices: bool, keeps_up: bool) -> None:
-        """The connection breaks, and either end hears of it now, or has to find out."""
-        line.strand(keeps_up=keeps_up)
+    def cut(self, link: SimulatedLink, *, page_notices: bool, gateway_notices: bool, keeps_up: bool) -> None:
+        """Break a link; either end is told now or has to notice."""
+        link.strand(keeps_up=keeps_up)
         if gateway_notices:
-            line.tell_gateway()
+            link.tell_gateway()
         if page_notices:
-            line.tell_page()
+            link.tell_page()
 
-    # --- in the end ---
+    # --- the end ---
 
     def heal(self) -> None:
-        """Faults stop: the server serves, the way is free, every tab has a page that somebody looks at."""
-        self.server.boot()
+        """End all faults: the server runs, all paths work, and every tab has a visible page."""
+        self.server.start()
         self.server.posts_to_fail = 0
         for tab in self.tabs.values():
             tab.path = network.Path.GOOD
             tab.browser.storage.release()
             if tab.browser.was_broken and tab.page is not None:
-                tab.page.die()  # a page that could not read what waits looks for it when it is reloaded
+                tab.page.die()  # only a reload reads pending messages again
         for browser in {tab.browser for tab in self.tabs.values()}:
             browser.storage.is_broken = browser.was_broken = False
-        for line in self.network.lines:
-            if line.is_stranded:
-                line.tell_gateway()
+        for link in self.network.links:
+            if link.is_stranded:
+                link.tell_gateway()
         for tab in self.tabs.values():
             page = tab.page or self.open(tab.name)
             page.thaw()
@@ -231,15 +232,15 @@ class World(ExitStack):
                 page.run(page.session.join, tab.person)
 
     def settle(self) -> None:
-        """Let time pass until every page knows all and nothing waits. Fails if it does not come to that."""
+        """Let time pass until every page is settled; AssertionError after PATIENCE."""
         begun = self.now
         self.heal()
         self.advance(1.0)
-        while problem := self._unrest():
-            assert self.now - begun <= PATIENCE, f"after {PATIENCE} s of good weather: {problem}"
+        while problem := self._unsettled():
+            assert self.now - begun <= PATIENCE, f"after {PATIENCE} s without faults: {problem}"
             self.advance(5.0)
 
-    def _unrest(self) -> str | None:
+    def _unsettled(self) -> str | None:
         for page in self.pages:
             state, log = page.state, self.server.log(page.state.room_id)
             if not page.is_settled:
@@ -255,35 +256,35 @@ class World(ExitStack):
 
     @property
     def wrong(self) -> list[str]:
-        """What was seen so far that must not be."""
-        return self.problems + self.loop.complaints + self._complaints.heard
+        """All problems that were noticed so far."""
+        return self.problems + self.loop.errors + self._logged.heard
 
     def check(self) -> None:
-        """What must hold at any time, so far as pages have shown it."""
+        """Assert what must hold at any time."""
         assert not self.wrong, self.wrong
         for page in self.pages:
-            problem = page.wrong_with_rows()
+            problem = page.problem_of_rows()
             assert problem is None, f"{page.tab.name} {problem}"
 
     def delete(self, room_id: str, which: int) -> None:
-        """An operator takes a message away, beside the running server."""
+        """Delete a message, as an operator does beside the running server."""
         log = self.server.log(room_id)
         if log:
             item = log[which % len(log)]
-            self.ledger.deleted.setdefault(item["messageId"], item["clientMessageId"])
+            self.sent.deleted.setdefault(item["messageId"], item["clientMessageId"])
             self.server.delete(room_id, int(item["sk"]))
 
     def restore(self, backup: list[Item]) -> None:
-        """The server comes back with an earlier history. What was stored since then may be gone."""
-        self.ledger.forgiven |= self._stored()
+        """Restore a backup. Messages stored since then may be lost."""
+        self.sent.may_be_lost |= self._stored()
         self.server.restore(backup)
-        self.ledger.forgiven -= self._stored()
+        self.sent.may_be_lost -= self._stored()
 
     def _stored(self) -> set[str]:
-        return {self.ledger.id_of(item) for room_id in ROOMS for item in self.server.log(room_id)}
+        return {self.sent.id_of(item) for room_id in ROOMS for item in self.server.log(room_id)}
 
     def check_end(self) -> None:
-        """What must hold when all is quiet, in every room of every page, and in the server's log."""
+        """Assert what must hold when everything is settled, in every room of every page and in the log."""
         for room_id in ROOMS:
             for page in self.pages:
                 page.run(page.session.enter_room, room_id)
@@ -295,18 +296,18 @@ class World(ExitStack):
             for page in self.pages:
                 assert not page.state.timeline.pending
         self.check()
-        self.ledger.check({room_id: self.server.log(room_id) for room_id in ROOMS}, self.seen_as_sent)
+        self.sent.check({room_id: self.server.log(room_id) for room_id in ROOMS}, self.shown_as_sent)
         stored = self._stored()
-        for tab in self.tabs.values():  # a broken disk may have kept a row; sent again, it is a duplicate
+        for tab in self.tabs.values():  # a row of a broken disk would be sent as a duplicate
             left = {key.split("/")[-1] for key in tab.browser.rows(TABLE)} - stored
             assert not left, f"rows are left that no page sends: {left}"
 
 
-class Complaints(logging.Handler):
-    """Responsible for hearing what was logged as an error: nothing here may fail unseen."""
+class LoggedErrors(logging.Handler):
+    """The errors that were logged: none is allowed."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        """Hear, and let nobody else: formatting what nobody reads takes most of the time."""
+        """Replace all other handlers, whose formatting would take most of the time."""
         super().__init__(logging.ERROR)
         self.heard: list[str] = []
         for name in ("kizuna", "backend"):
@@ -316,7 +317,7 @@ class Complaints(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, TimedOut | Conflict | KizunaError):
-            return  # the test's own doing, or what a bad network does
+            return  # caused by an injected fault or the network
         self.heard.append(f"{record.name}: {record.getMessage()} {error!r}")
 
 

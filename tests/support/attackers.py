@@ -1,9 +1,9 @@
-"""What somebody who means ill does with the token that anybody gets: a program for each attack, over raw sockets.
+"""Attacks on a server with a token that anybody gets, over raw sockets.
 
-python -m tests.support.attackers NAME URL     # goes on until it is killed; prints "begun" when it is under way
+python -m tests.support.attackers NAME URL     # runs until it is killed; prints "begun" when it has started
 
-Frames are masked with zeros, so that they are made once and sent as fast as TCP takes them. Who is thrown out comes
-back at once.
+Frames are masked with zeros, so that they are made once and sent as fast as TCP takes them. A closed connection is
+opened again at once.
 """
 
 from __future__ import annotations
@@ -41,20 +41,20 @@ HANDSHAKE = (
 
 
 def frame(payload: bytes, opcode: int = TEXT, *, final: bool = True) -> bytes:
-    """A frame as a browser sends it, under a mask of zeros."""
+    """Return a client's frame, masked with zeros."""
     size = len(payload)
     length = bytes([MASKED | size]) if size < LONG else bytes([MASKED | LONG]) + size.to_bytes(2, "big")
     return bytes([(FINAL if final else 0) | opcode]) + length + bytes(4) + payload
 
 
 def words(action: str, **fields: object) -> bytes:
-    """A frame of the protocol."""
+    """Return a frame of the protocol."""
     return frame(json.dumps({"action": action, **fields}).encode())
 
 
 @dataclass
 class Target:
-    """Responsible for the server under attack, and for getting in."""
+    """The server under attack."""
 
     url: str
 
@@ -65,24 +65,24 @@ class Target:
         return parts.hostname or "", parts.port or 80
 
     def token(self, name: str) -> str:
-        """A token for somebody, as anybody gets it."""
+        """Return a token for a person."""
         _, answer = post(f"{self.url}/token", {"name": name, "clientSecret": secret_of(name)})
         token: str = answer.get("token", "")
         return token
 
     def connect(self, sent: bytes = b"") -> socket.socket:
-        """A connection that sent something."""
+        """Return a connection that has sent something."""
         connection = socket.create_connection(self.place, PATIENCE, (ADDRESS, 0))
         connection.sendall(sent)
         return connection
 
     def handshake(self, token: str, more: str = "") -> bytes:
-        """The head of a WebSocket's request."""
+        """Return the head of a WebSocket's request."""
         host = "{}:{}".format(*self.place)
         return HANDSHAKE.format(path=f"/ws?token={token}", host=host, more=more).encode()
 
     def enter(self, token: str, rooms: Sequence[str] = (ROOM,)) -> socket.socket:
-        """A WebSocket that has said hello and heard ready. Raises OSError if it is not let in."""
+        """Return a WebSocket that has sent hello and received ready. Raises OSError if it is refused."""
         connection = self.connect(self.handshake(token))
         if not connection.recv(4096).startswith(b"HTTP/1.1 101"):
             connection.close()
@@ -98,10 +98,10 @@ class Target:
 
 
 class Flood:
-    """Responsible for as much as some connections take, until the process is killed.
+    """As much data as some connections accept, until the process is killed.
 
-    ``enter`` makes a connection, or raises OSError; one that was ended is replaced. ``sent`` is sent in a circle, and
-    what comes is read if ``reads``. ``audience`` are connections that only read.
+    ``enter`` makes a connection, or raises OSError; a closed one is replaced. ``sent`` is repeated without end, and
+    answers are read if ``reads``. ``audience``: connections that only read.
     """
 
     def __init__(
@@ -125,7 +125,7 @@ class Flood:
             self._selector.register(reader, selectors.EVENT_READ)
 
     def run(self) -> None:
-        """Begin, say so, and go on."""
+        """Start, print "begun", and go on."""
         self._fill()
         print("begun", flush=True)
         began = filled = time.monotonic()
@@ -173,7 +173,7 @@ def _blocks(sent: Iterable[bytes]) -> Iterator[bytes]:
         yield block
 
 
-# --- what is attacked with ---
+# --- attacks ---
 
 
 def flood(
@@ -185,7 +185,7 @@ def flood(
     audience: int = 0,
     is_filled: bool = False,
 ) -> Callable[[Target], None]:
-    """One person who sends these frames without end, each connection after ``first``.
+    """Return an attack by one person who sends these frames without end, on each connection after ``first``.
 
     ``audience`` other connections are in the room and read; ``is_filled``: there is a page of messages to read.
     """
@@ -208,7 +208,7 @@ def flood(
 
 
 def many_names(target: Target) -> None:
-    """Twenty people who are new, each with as many messages as they may send at once."""
+    """Attack with twenty new people, each with as many messages as they may send at once."""
     people = itertools.cycle([target.token(f"Name {number}") for number in range(20)])
     says = [
         words("sendMessage", roomId=ROOM, clientMessageId=f"m{n:06}", content="spam") for n in range(5000)
@@ -217,7 +217,7 @@ def many_names(target: Target) -> None:
 
 
 def half_requests(target: Target) -> None:
-    """Requests that never end, and connections on which nothing comes."""
+    """Attack with requests that never end, and connections without data."""
     parts = [
         b"",
         b"GET / HT",
@@ -240,7 +240,7 @@ def half_requests(target: Target) -> None:
 
 
 def odd_handshakes(target: Target) -> None:
-    """Handshakes that websockets cannot read, again and again, and kept open."""
+    """Attack with malformed handshakes, again and again, kept open."""
     odd = ["Content-Length: 5\r\n", "Transfer-Encoding: chunked\r\n", f"X: {'x' * 9000}\r\n"]
     odd.append("".join(f"X-{number}: 1\r\n" for number in range(130)))
     kept: list[socket.socket] = []
@@ -254,7 +254,7 @@ def odd_handshakes(target: Target) -> None:
 
 
 def requests(sent: Callable[[Target], bytes], connections: int = 24) -> Callable[[Target], None]:
-    """The same request over and over on some connections."""
+    """Return an attack by the same request over and over on some connections."""
 
     def attack(target: Target) -> None:
         Flood(target.connect, [sent(target)], connections=connections).run()
@@ -263,23 +263,23 @@ def requests(sent: Callable[[Target], bytes], connections: int = 24) -> Callable
 
 
 def token_request(target: Target) -> bytes:
-    """A request for a token."""
+    """Return a request for a token."""
     return _post("/token", json.dumps({"name": "Mallory", "clientSecret": secret_of("Mallory")}))
 
 
 def ticket_request(target: Target) -> bytes:
-    """A request for a ticket."""
+    """Return a request for a ticket."""
     return _post("/ticket", json.dumps({"token": target.token("Mallory")}))
 
 
 def trickle(target: Target) -> bytes:
-    """A body in chunks of a byte, of which it takes any number."""
+    """Return a request with a body in chunks of one byte."""
     head = b"POST /token HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"
     return head + b"Content-Type: application/json\r\n\r\n" + b"1\r\n{\r\n" * 50_000
 
 
 def connects(target: Target) -> None:
-    """Connections that are closed at once."""
+    """Attack with connections that are closed at once."""
     print("begun", flush=True)
     while True:
         with contextlib.suppress(OSError):
@@ -287,7 +287,7 @@ def connects(target: Target) -> None:
 
 
 def handshakes(target: Target) -> None:
-    """Handshakes with a good token, on connections that are closed at once: each is recorded, and removed again."""
+    """Attack with valid handshakes on connections that are closed at once: each is recorded and removed again."""
     head = target.handshake(target.token("Mallory"))
     print("begun", flush=True)
     while True:
@@ -311,7 +311,7 @@ def _has_ended(connection: socket.socket) -> bool:
 
 
 def _fill(target: Target) -> None:
-    """Let the room have a page of messages, said by as many as may say so many at once."""
+    """Fill the room with a page of messages, by as many people as the rate limit requires."""
     for part in range(10):
         connection = target.enter(target.token(f"Writer {part}"))
         for number in range(10):
@@ -335,7 +335,7 @@ SAYS = [
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """Responsible for one line of the report: its number in the list of attacks, what it does, and doing it."""
+    """One line of the report: its number in the list of attacks, a description, and the attack."""
 
     number: str
     what: str

@@ -1,7 +1,7 @@
-"""Starting the engines, each the way that testing.md found to work on Debian.
+"""Starts the engines on Debian.
 
 Playwright drives Chromium and Firefox ESR, Selenium drives WebKitGTK's MiniBrowser on a virtual screen. One Chromium
-is started by hand: pages that Playwright creates are never hidden and their timers never throttled.
+is started by hand, since pages that Playwright creates are never hidden and their timers never throttled.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from selenium.webdriver.webkitgtk.service import Service
 
 from tests.support.waiting import eventually
 
-#: As root and without the internet, Chromium is quiet only like this.
+#: Chromium as root and without the internet needs these flags to print no errors.
 CHROMIUM_FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -31,25 +31,24 @@ CHROMIUM_FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-#: WebAssembly is compiled once, quickly: again where it runs often is a fifth of what the start of a page costs.
+#: Compile WebAssembly only once and quickly: compiling hot code again is a fifth of a page's start.
 COMPILE_ONCE = "--js-flags=--liftoff-only"
 
 
 def is_headed() -> bool:
-    """Whether somebody wants to watch."""
+    """Return whether the browser's window is to be shown (HEADED=1)."""
     return bool(os.environ.get("HEADED"))
 
 
 def chromium(playwright: Playwright, program: Path, *flags: str) -> Browser:
-    """The Chromium of most tests, for a `with`; ``flags``: further ones. HEADED=1 shows its windows."""
+    """Start the Chromium of most tests, for a `with`. ``flags``: further ones."""
     arguments = [*CHROMIUM_FLAGS, *flags]
     return playwright.chromium.launch(executable_path=program, args=arguments, headless=not is_headed())
 
 
 @contextlib.contextmanager
 def chromium_that_hides(playwright: Playwright, program: Path, *flags: str) -> Iterator[BrowserContext]:
-    """A Chromium started by hand, whose pages are hidden behind the newest tab, as a person's are; ``flags``: further
-    ones."""
+    """Start a Chromium by hand, whose tabs behind the newest one are hidden. ``flags``: further ones."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         arguments = [
             "--headless=new",
@@ -73,7 +72,7 @@ def chromium_that_hides(playwright: Playwright, program: Path, *flags: str) -> I
 
 
 def _attach(playwright: Playwright, address: str) -> Browser:
-    """Take over a running Chromium. One that has just started sometimes leaves the first attempt unanswered."""
+    """Connect to a running Chromium, which sometimes does not answer the first attempt after its start."""
     for seconds in (2, 10):
         with contextlib.suppress(TimedOut):
             return playwright.chromium.connect_over_cdp(address, no_defaults=True, timeout=seconds * 1000)
@@ -81,13 +80,13 @@ def _attach(playwright: Playwright, address: str) -> Browser:
 
 
 def firefox(playwright: Playwright, program: Path) -> Browser:
-    """Debian's Firefox ESR, over WebDriver BiDi, for a `with`."""
+    """Start Debian's Firefox ESR over WebDriver BiDi, for a `with`."""
     return playwright.firefox.launch(channel="moz-firefox", executable_path=program)
 
 
 @contextlib.contextmanager
 def webkit(driver: Path, minibrowser: Path, *, waits: bool = True) -> Iterator[WebKitGTK]:
-    """WebKitGTK's MiniBrowser on a virtual screen of its own. ``waits``: until an address has loaded."""
+    """Start WebKitGTK's MiniBrowser on a virtual screen. ``waits``: until an address has loaded."""
     options = Options()
     options.binary_location = str(minibrowser)
     options.add_argument("--automation")
@@ -100,7 +99,7 @@ def webkit(driver: Path, minibrowser: Path, *, waits: bool = True) -> Iterator[W
 
 @contextlib.contextmanager
 def _virtual_screen() -> Iterator[str]:
-    """An X server without a screen; it chooses a free display and tells which."""
+    """Start an X server without a screen, and yield the display that it has chosen."""
     program = shutil.which("Xvfb")
     assert program is not None, "xvfb-run without Xvfb"
     readable, writable = os.pipe()

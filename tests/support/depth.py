@@ -1,4 +1,4 @@
-"""How much a run tries: `make test` as much as a person waits for, `make test-deep` (KIZUNA_DEEP=1) the long forms."""
+"""The depth of a test run: `make test` is quick, `make test-deep` (KIZUNA_DEEP=1) has the long forms."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ DEEP = os.environ.get("KIZUNA_DEEP") == "1"
 
 
 def examples(quick: int, deep: int) -> int:
-    """How many examples Hypothesis tries; KIZUNA_EXAMPLES=N overrides it for one run."""
+    """Return how many examples Hypothesis tries; KIZUNA_EXAMPLES=N overrides it."""
     return int(os.environ.get("KIZUNA_EXAMPLES") or (deep if DEEP else quick))

@@ -1,7 +1,7 @@
-"""A TCP proxy on loopback that breaks what passes through it, in named ways.
+"""A TCP proxy on loopback that applies named faults to what passes through it.
 
-It stands between a browser (or any client) and a server, and carries the page's files as well as its WebSocket,
-so a fault meets everything that a real one would meet. It runs in a thread of its own: tests stay synchronous.
+It is between a browser (or any client) and a server, and passes the page's files as well as its WebSocket, so a fault
+affects everything that a real one would. It runs in its own thread, so that tests stay synchronous.
 
     with FaultProxy(server.port) as proxy:
         page.goto(proxy.url)
@@ -9,8 +9,8 @@ so a fault meets everything that a real one would meet. It runs in a thread of i
             ...
         proxy.wait_until(lambda seen: seen.websockets == 2)
 
-Faults that last are context managers, and apply to connections old and new. Faults that happen once are methods,
-apply to the connections that are open, and return how many those were:
+Faults that last are context managers, for existing and new connections. Faults that happen once are methods, for the
+connections that are open, and return how many those were:
 
     lasting   refuse  down  black_hole  accept_and_hang  accept_then_close  http_status  slow  link
     once      reset  fin  strand  cut_mid_frame  inject
@@ -55,23 +55,23 @@ class Way(Flag):
 
 NOWHERE = Way(0)
 
-#: Bytes that one connection hands to a shared line at once; then it is the next one's turn.
-TURN = 16 * 1024
-#: Seconds by which a shared line makes up for a turn that began late.
-LATENESS = 0.01
+#: Bytes that one connection sends over a shared bandwidth at once; then it is the next one's turn.
+CHUNK_SHARED = 16 * 1024
+#: Seconds of a late start that a shared bandwidth makes up for.
+MAX_LATENESS = 0.01
 
 
-class Line:
-    """Responsible for one direction of a line that connections share: when each byte is through."""
+class SharedBandwidth:
+    """The bandwidth of one direction, which all connections share."""
 
     def __init__(self, bytes_per_second: float) -> None:
-        self.piece = min(TURN, max(1, int(bytes_per_second / 50)))
+        self.piece = min(CHUNK_SHARED, max(1, int(bytes_per_second / 50)))
         self._rate = bytes_per_second
         self._free_at = 0.0
 
     def send(self, size: int, now: float) -> float:
-        """When this many bytes are through that are handed over at `now`, in seconds of the same clock."""
-        self._free_at = max(self._free_at, now - LATENESS) + size / self._rate
+        """Return when this many bytes, handed over at `now`, are through, in seconds of the same clock."""
+        self._free_at = max(self._free_at, now - MAX_LATENESS) + size / self._rate
         return self._free_at
 
 
@@ -81,15 +81,15 @@ class Counts:
 
     accepted: int = 0  #: TCP connections accepted
     open: int = 0  #: of those, not over yet
-    websockets: int = 0  #: WebSocket handshakes asked for
+    websockets: int = 0  #: WebSocket handshakes requested
     open_websockets: int = 0  #: of those, not over yet
     bytes_up: int = 0
     bytes_down: int = 0
 
 
 @dataclass(slots=True)
-class Weather:
-    """What holds for every connection at the moment."""
+class Conditions:
+    """The present faults of all connections."""
 
     blocked: Way = NOWHERE  #: nothing passes in these directions
     hang: bool = False
@@ -97,17 +97,17 @@ class Weather:
     close_after_handshake: bool = False
     status: HTTPStatus | None = None
     delay: float = 0.0
-    lines: dict[Way, Line] | None = None  #: shared by all connections
+    bandwidth: dict[Way, SharedBandwidth] | None = None  #: shared by all connections
     only_websockets: bool = False  #: of hang and close_at_accept
 
 
 class FaultProxy:
-    """Responsible for accepting connections, relaying them to the server, and the weather on the way."""
+    """A proxy that accepts connections, relays them to the server and applies faults."""
 
     def __init__(self, upstream_port: int, *, port: int = 0) -> None:
         self.upstream_port = upstream_port
-        self.weather = Weather()
-        self.handshakes_at: list[float] = []  #: when each WebSocket was asked for, seconds since 1970
+        self.conditions = Conditions()
+        self.handshakes_at: list[float] = []  #: when each WebSocket was requested, seconds since 1970
         self.counts = Counts()  #: what has been seen so far
         self._changed = threading.Condition()
         self._connections: set[Connection] = set()
@@ -123,13 +123,13 @@ class FaultProxy:
         return f"http://{LOOPBACK}:{self.port}"
 
     def wait_until(self, holds: Callable[[Counts], bool], within: float = PATIENCE) -> Counts:
-        """Wait for the counts to become as asked for; AssertionError when they do not in time."""
+        """Wait until a condition on the counts holds. Raises AssertionError after ``within`` seconds."""
         with self._changed:
             if not self._changed.wait_for(lambda: holds(self.counts), within):
                 raise AssertionError(f"not within {within} s; seen: {self.counts}")
             return self.counts
 
-    # --- life ---
+    # --- starting and stopping ---
 
     def start(self) -> Self:
         """Listen. The port has been reserved since the proxy was made."""
@@ -138,7 +138,7 @@ class FaultProxy:
         return self
 
     def stop(self) -> None:
-        """Reset what is open, and end the thread."""
+        """Reset all connections, and end the thread."""
         self._do(self._shut_down())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -153,26 +153,26 @@ class FaultProxy:
     # --- faults that happen once ---
 
     def reset(self, *, only_websockets: bool = False) -> int:
-        """RST to both ends, as a dying process or an angry firewall sends it. Browser: close 1006 within 20 ms."""
+        """Send RST to both ends, as a killed process or a firewall does. Browser: close 1006 within 20 ms."""
         return self._each(Connection.reset, only_websockets)
 
     def fin(self, *, only_websockets: bool = False) -> int:
-        """FIN to both ends without a WebSocket close frame. Browser: close 1006 within 20 ms."""
+        """Send FIN to both ends without a WebSocket close frame. Browser: close 1006 within 20 ms."""
         return self._each(Connection.fin, only_websockets)
 
     def strand(self, way: Way = Way.BOTH, *, only_websockets: bool = False) -> int:
-        """What is open now goes silent for good, as when a router forgets it; new connections work.
+        """Silence the open connections for good, as when a router forgets them; new ones work.
 
-        Browser: stays open and silent; only a heartbeat tells. `close()` gives no event either.
+        Browser: stays open and silent; only a heartbeat notices. `close()` gives no event either.
         """
         return self._each(lambda connection: connection.strand(way), only_websockets)
 
     def cut_mid_frame(self) -> int:
-        """The next frame from the server stops half-way, then FIN. Browser: close 1006, the frame never shows."""
+        """Cut the next frame from the server half-way, then FIN. Browser: close 1006, no message."""
         return self._each(Connection.cut_next, only_websockets=True)
 
     def inject(self, payload: str | bytes) -> int:
-        """A frame that the server never sent, text or binary. Browser: a message like any other."""
+        """Send the client a text or binary frame that the server never sent. Browser: a message like any other."""
         kind, data = (Opcode.TEXT, payload.encode()) if isinstance(payload, str) else (Opcode.BINARY, payload)
         frame = Frame(kind, data).serialize(mask=False)
         return self._each(lambda connection: connection.inject(frame), only_websockets=True)
@@ -181,7 +181,7 @@ class FaultProxy:
 
     @contextlib.contextmanager
     def refuse(self) -> Iterator[None]:
-        """Nobody listens; what is open stays open. Browser: error, close 1006 within 30 ms."""
+        """Refuse new connections; open ones stay. Browser: error, close 1006 within 30 ms."""
         self._do(self._stop_listening())
         try:
             yield
@@ -190,59 +190,61 @@ class FaultProxy:
 
     @contextlib.contextmanager
     def down(self) -> Iterator[None]:
-        """As seen when the server's process dies: everything reset, then refused."""
+        """Reset all connections and refuse new ones, as when the server's process dies."""
         with self.refuse():
             self.reset()
             yield
 
     def black_hole(self, way: Way = Way.BOTH) -> AbstractContextManager[None]:
-        """Bytes and closings are held; at the end what was held arrives, late, as TCP would resend it.
+        """Hold bytes and closings, which arrive at the end of the fault, as TCP would resend them.
 
         Browser: open sockets stay open and silent, new ones stay CONNECTING (Firefox gives up after 20 s).
         """
-        return self._weather(blocked=self.weather.blocked | way)
+        return self._with_conditions(blocked=self.conditions.blocked | way)
 
     def accept_and_hang(self, *, only_websockets: bool = False) -> AbstractContextManager[None]:
-        """New connections are accepted and never answered, also when the fault is over. Browser: CONNECTING."""
-        return self._weather(hang=True, only_websockets=only_websockets)
+        """Accept new connections and never answer them, even after the fault. Browser: CONNECTING."""
+        return self._with_conditions(hang=True, only_websockets=only_websockets)
 
     def accept_then_close(
         self, *, after_handshake: bool = False, only_websockets: bool = False
     ) -> AbstractContextManager[None]:
-        """New connections get FIN at once, or `after_handshake`: an `open`, then a close 1006 at once."""
+        """Send FIN to new connections at once, or `after_handshake`. Browser: then `open` and at once close 1006."""
         named = "close_after_handshake" if after_handshake else "close_at_accept"
-        return self._weather(**{named: True}, only_websockets=only_websockets)
+        return self._with_conditions(**{named: True}, only_websockets=only_websockets)
 
     def http_status(self, status: int) -> AbstractContextManager[None]:
-        """WebSocket handshakes are answered by this status. Browser: error, 1006, and the page never learns it."""
-        return self._weather(status=HTTPStatus(status))
+        """Answer WebSocket handshakes with this status. Browser: error, 1006; the page never learns the status."""
+        return self._with_conditions(status=HTTPStatus(status))
 
     def slow(self, delay: float) -> AbstractContextManager[None]:
-        """Every byte takes `delay` seconds longer each way. Browser: nothing but the delay."""
-        return self._weather(delay=delay)
+        """Delay every byte by `delay` seconds each way. Browser: nothing but the delay."""
+        return self._with_conditions(delay=delay)
 
     def link(self, bytes_per_second: float, delay: float = 0.0) -> AbstractContextManager[None]:
-        """All connections together share this much each way, every byte takes `delay` seconds longer each way, and a
-        new connection a round trip before its first byte, as TCP's handshake does. Browser: a slower network, late
-        frames, growing bufferedAmount."""
-        lines = {Way.UP: Line(bytes_per_second), Way.DOWN: Line(bytes_per_second)}
-        return self._weather(lines=lines, delay=delay)
+        """Limit all connections together to this bandwidth each way, and delay every byte by `delay` seconds.
 
-    # --- inside; what is async runs in the proxy's thread ---
+        A new connection takes a round trip before its first byte, as TCP does. Browser: late frames, growing
+        bufferedAmount.
+        """
+        bandwidth = {Way.UP: SharedBandwidth(bytes_per_second), Way.DOWN: SharedBandwidth(bytes_per_second)}
+        return self._with_conditions(bandwidth=bandwidth, delay=delay)
+
+    # --- inside; async functions run in the proxy's thread ---
 
     @contextlib.contextmanager
-    def _weather(self, **changes: Any) -> Iterator[None]:
-        before = self.weather
-        self._do(self._set_weather(replace(before, **changes)))
+    def _with_conditions(self, **changes: Any) -> Iterator[None]:
+        before = self.conditions
+        self._do(self._set_conditions(replace(before, **changes)))
         try:
             yield
         finally:
-            self._do(self._set_weather(before))
+            self._do(self._set_conditions(before))
 
-    async def _set_weather(self, weather: Weather) -> None:
-        self.weather = weather
+    async def _set_conditions(self, conditions: Conditions) -> None:
+        self.conditions = conditions
         for connection in self._connections:
-            connection.weather_changed()
+            connection.conditions_changed()
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -263,14 +265,14 @@ class FaultProxy:
 
     async def _stop_listening(self) -> None:
         await self._close_server()
-        self._reserved = _bound_socket(self.port)  # not listening: refused, and nobody else takes it
+        self._reserved = _bound_socket(self.port)  # not listening: refuses, and keeps the port
 
     async def _close_server(self) -> None:
-        """Close the listening socket, and leave the connections."""
+        """Close the listening socket, and keep the connections."""
         assert self._server is not None
         for listener in self._server.sockets:
             asyncio.get_running_loop().remove_reader(listener.fileno())
-        await asyncio.sleep(0)  # a connection accepted just now cannot begin on a server that is closed
+        await asyncio.sleep(0)  # a connection that was just accepted cannot start on a closed server
         self._server.close()
         self._server = None
 
@@ -278,7 +280,7 @@ class FaultProxy:
         if self._server is not None:
             await self._close_server()
         self._reserved.close()
-        # Also connections that are only being accepted: they become tasks one after the other.
+        # Connections that are being accepted become tasks one after another.
         while others := asyncio.all_tasks() - {asyncio.current_task()}:
             for connection in tuple(self._connections):
                 connection.reset()
@@ -301,7 +303,7 @@ class FaultProxy:
             self.count(open=-1, open_websockets=-1 if connection.is_websocket else 0)
 
     def count(self, **by: int) -> None:
-        """Add to the counts, and tell who waits for them."""
+        """Add to the counts, and notify `wait_until`."""
         with self._changed:
             self.counts = replace(
                 self.counts, **{name: getattr(self.counts, name) + n for name, n in by.items()}
@@ -311,7 +313,7 @@ class FaultProxy:
 
 @dataclass(eq=False, slots=True)
 class Connection:
-    """Responsible for one client's connection and the one to the server that belongs to it."""
+    """One client's connection, and the one to the server that belongs to it."""
 
     proxy: FaultProxy
     reader: asyncio.StreamReader
@@ -330,17 +332,17 @@ class Connection:
 
     async def serve(self) -> None:
         """Relay until both ends are done, or a fault ends it."""
-        self.weather_changed()
-        weather = self.proxy.weather
-        if not weather.only_websockets and (weather.hang or weather.close_at_accept):
-            if weather.close_at_accept:
+        self.conditions_changed()
+        conditions = self.proxy.conditions
+        if not conditions.only_websockets and (conditions.hang or conditions.close_at_accept):
+            if conditions.close_at_accept:
                 _half_close(self.writer)
             with contextlib.suppress(OSError):  # nothing is answered until the client goes
                 while await self.reader.read(CHUNK):
                     pass
             return None
-        if weather.lines is not None:
-            await asyncio.sleep(2 * weather.delay)
+        if conditions.bandwidth is not None:
+            await asyncio.sleep(2 * conditions.delay)
         try:
             reader, self._upstream = await asyncio.open_connection(
                 LOOPBACK, self.proxy.upstream_port, limit=CHUNK
@@ -360,41 +362,40 @@ class Connection:
             await asyncio.gather(relays, ended, return_exceptions=True)
         return self.fin()
 
-    # --- what faults do to a connection ---
+    # --- faults ---
 
-    def weather_changed(self) -> None:
-        """Open or close the gates as the weather has it now."""
+    def conditions_changed(self) -> None:
+        """Let bytes pass or hold them, as the present faults require."""
         for way, clear in self._clear.items():
-            if way & (self.proxy.weather.blocked | self.stranded):
+            if way & (self.proxy.conditions.blocked | self.stranded):
                 clear.clear()
             else:
                 clear.set()
 
     def strand(self, way: Way) -> None:
-        """Silent from now on."""
+        """Be silent from now on."""
         self.stranded |= way
-        self.weather_changed()
+        self.conditions_changed()
 
     def cut_next(self) -> None:
         """Cut the next frame from the server in two."""
         self.cut_is_due = True
 
     def inject(self, frame: bytes) -> bool:
-        """Put bytes between what the server sends; chunks that were read end where its frames do. False when there
-        is no stream of frames, or none any longer."""
+        """Send the client a frame between the server's. Returns False if there is no open stream of frames."""
         if not self.upgraded or self.server_ended or self.writer.is_closing():
             return False
         self.writer.write(frame)
         return True
 
     def reset(self) -> None:
-        """RST to both ends; what is not delivered yet is lost."""
+        """Send RST to both ends; what is not delivered yet is lost."""
         self._ended.set()
         for writer in filter(None, (self.writer, self._upstream)):
             _abort(writer)
 
     def fin(self) -> None:
-        """FIN to both ends, after what was accepted for them."""
+        """Send FIN to both ends, after what was accepted for them."""
         self._ended.set()
         for writer in filter(None, (self.writer, self._upstream)):
             writer.close()
@@ -402,7 +403,7 @@ class Connection:
     # --- relaying ---
 
     async def _relay(self, way: Way, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Carry bytes one way: one task reads and notes when each chunk is due, one delivers."""
+        """Relay bytes one way: one task reads and notes when each chunk is due, one delivers."""
         chunks: asyncio.Queue[tuple[float, bytes | None]] = asyncio.Queue(maxsize=256)
         reading = asyncio.create_task(self._read(reader, chunks))
         try:
@@ -422,7 +423,7 @@ class Connection:
                 chunk: bytes | None = await reader.read(CHUNK)
             except OSError:
                 chunk = None
-            await chunks.put((now() + self.proxy.weather.delay, chunk))
+            await chunks.put((now() + self.proxy.conditions.delay, chunk))
             if not chunk:
                 return
 
@@ -442,7 +443,7 @@ class Connection:
                 return _half_close(writer)
             if way is Way.UP and _asks_for_websocket(chunk) and not self._admit():
                 while (await chunks.get())[1]:
-                    pass  # nothing of this client goes any further
+                    pass  # nothing of this client is passed on
                 return self.fin()
             if self.cut_is_due and way is Way.DOWN and self.upgraded:
                 chunk = chunk[: len(chunk) // 2]
@@ -451,43 +452,43 @@ class Connection:
                 return self.fin()
 
     async def _write(self, way: Way, chunk: bytes, writer: asyncio.StreamWriter) -> None:
-        lines = self.proxy.weather.lines
-        piece = lines[way].piece if lines else len(chunk)
+        bandwidth = self.proxy.conditions.bandwidth
+        piece = bandwidth[way].piece if bandwidth else len(chunk)
         now = asyncio.get_running_loop().time
         for start in range(0, len(chunk), piece):
             part = chunk[start : start + piece]
-            if lines:
-                await asyncio.sleep(lines[way].send(len(part), now()) - now())
+            if bandwidth:
+                await asyncio.sleep(bandwidth[way].send(len(part), now()) - now())
             writer.write(part)
             await writer.drain()
             self.proxy.count(**{"bytes_up" if way is Way.UP else "bytes_down": len(part)})
 
     def _admit(self) -> bool:
-        """Count a handshake; False when the weather lets it go no further."""
+        """Count a handshake; False if a fault stops it here."""
         self.is_websocket = True
         self.proxy.handshakes_at.append(time.time())
         self.proxy.count(websockets=1, open_websockets=1)
-        weather = self.proxy.weather
-        if weather.status is not None:
-            line = f"HTTP/1.1 {weather.status.value} {weather.status.phrase}"
+        conditions = self.proxy.conditions
+        if conditions.status is not None:
+            line = f"HTTP/1.1 {conditions.status.value} {conditions.status.phrase}"
             self.writer.write(f"{line}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
             _half_close(self.writer)
             return False
-        if weather.only_websockets and weather.close_at_accept:
+        if conditions.only_websockets and conditions.close_at_accept:
             _half_close(self.writer)
             return False
-        return not (weather.only_websockets and weather.hang)
+        return not (conditions.only_websockets and conditions.hang)
 
     def _ends_after(self, chunk: bytes) -> bool:
-        """Note the server's 101; True when the weather wants the connection to end with this chunk."""
+        """Note the server's 101; True if a fault ends the connection after this chunk."""
         if self.upgraded:
             return self.cut_is_due
         self.upgraded = self.is_websocket and chunk.startswith(b"HTTP/1.1 101 ")
-        return self.upgraded and self.proxy.weather.close_after_handshake
+        return self.upgraded and self.proxy.conditions.close_after_handshake
 
 
 def _asks_for_websocket(chunk: bytes) -> bool:
-    """Whether a request head that begins here is a handshake. Frames are masked and do not begin like this."""
+    """Return whether a chunk is the head of a handshake. Frames are masked and do not begin like this."""
     return chunk.startswith(b"GET ") and b"\r\nupgrade: websocket\r\n" in chunk.lower()
 
 
@@ -500,14 +501,14 @@ def _abort(writer: asyncio.StreamWriter) -> None:
 
 
 def _half_close(writer: asyncio.StreamWriter) -> None:
-    """Pass an end of stream on; the other direction may still carry something."""
+    """Pass an end of stream on; the other direction stays open."""
     if not writer.transport.is_closing():
         with contextlib.suppress(OSError):
             writer.write_eof()
 
 
 def _bound_socket(port: int) -> socket.socket:
-    """A socket that holds the port and refuses connections until somebody listens on it."""
+    """Return a socket that holds the port and refuses connections until it listens."""
     raw = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

@@ -1,6 +1,6 @@
-"""What tests do with the page in every engine, and what they read from it.
+"""The common driver of a page: what tests do with it, and what they read from it, in every engine.
 
-Reading and waiting stand on one primitive, `run`; typing, pressing and hiding are each engine's own.
+Reading and waiting use one primitive, `run`; typing, pressing and hiding are implemented for each engine.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ CLAIM_OFFLINE = """(offline) => {
 
 @dataclass(frozen=True)
 class Shown:
-    """A message as it stands on the screen."""
+    """A message on the screen."""
 
     text: str
     state: str
@@ -65,7 +65,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Screen:
-    """What stands on a page at one moment."""
+    """The content of a page at one moment."""
 
     status: str
     caught_up: bool
@@ -76,25 +76,22 @@ class Screen:
 
 
 class PageDriver(ABC):
-    """Responsible for using one page as a person does, and for reading it as a person does.
-
-    ``home``: where the page is served. ``name``: what the person is called.
-    """
+    """A page, used and read as a person does. ``home``: where it is served. ``name``: the person's name."""
 
     def __init__(self, home: str, name: str) -> None:
         self.home = home
         self.name = name
         self._left = ""  # the address before `go_away`
 
-    # --- each engine in its own way ---
+    # --- implemented for each engine ---
 
     @abstractmethod
     def run(self, function: str, argument: object = None) -> Any:
-        """The result of a JavaScript function in the page; AssertionError while another page takes its place."""
+        """Return the result of a JavaScript function in the page. Raises AssertionError while it is being replaced."""
 
     @abstractmethod
     def go(self, address: str) -> None:
-        """Ask for an address in this tab, and wait for no more than its first byte."""
+        """Request an address in this tab, and wait for its first byte only."""
 
     @abstractmethod
     def press(self, button: str) -> None:
@@ -106,15 +103,15 @@ class PageDriver(ABC):
 
     @abstractmethod
     def hide(self) -> None:
-        """Put the page out of sight."""
+        """Hide the page."""
 
     @abstractmethod
     def show(self) -> None:
-        """Bring the page back into sight."""
+        """Show the page again."""
 
     @abstractmethod
     def set_offline(self, offline: bool) -> None:
-        """Make the browser say that the network went or came back; some take it away, too."""
+        """Make the browser report that it is offline or online; some also cut the network."""
 
     def freeze(self) -> None:
         """Stop the code of a hidden page, as a browser does to save power."""
@@ -125,17 +122,17 @@ class PageDriver(ABC):
         raise NotImplementedError
 
     def pause(self, seconds: float) -> None:
-        """Let some time pass between two looks."""
+        """Let some time pass."""
         let_pass(seconds)
 
-    # --- doing ---
+    # --- actions ---
 
     def begin_to_open(self, room: str, query: str = "") -> None:
-        """Ask for the page, without waiting for Python: several can start at once."""
+        """Request the page without waiting for Python, so that several can start at once."""
         self.go(f"{self.home}/{query}#/{room}")
 
     def wait_until_started(self) -> None:
-        """Python runs, and the page can be used; AssertionError at once when the page says that it will not be."""
+        """Wait until the page can be used. Raises AssertionError at once if it shows that its start failed."""
         self.wait_for_attribute("data-page", "live", "failed", within=2 * PATIENCE)
         splash = "() => document.getElementById('splash').innerText"
         assert self.attribute("data-page") == "live", f"the page did not start: {self.run(splash)}"
@@ -146,69 +143,68 @@ class PageDriver(ABC):
         self.wait_until_started()
 
     def join(self) -> None:
-        """Give a name, press Join, and be in the room with everything that was said there."""
+        """Enter a name, press Join, and wait until the room is caught up."""
         self.write("input[name=name]", self.name)
         self.press("Join")
         self.wait_until_in()
 
     def leave(self) -> None:
-        """Leave on purpose."""
+        """Press Leave, and wait until the connection is closed."""
         self.press("Leave")
         self.wait_for_status("closed")
 
     def come_back(self) -> None:
-        """Connected again, whatever the test before has done."""
+        """Connect again, in whatever state the test before has left the page."""
         if self.status in ("closed", "idle"):
             self.join()
         self.try_now_if_shown()
         self.wait_until_in()
 
     def try_now_if_shown(self) -> None:
-        """Press the button, unless the page was quicker."""
+        """Press the button, if it is visible."""
         self.run(PRESS_TRY_NOW)
 
     def enter(self, room: str) -> None:
-        """Go to another room by the address, without loading the page again."""
+        """Enter another room by the address, without loading the page again."""
         self.run("(room) => { location.hash = `#/${room}`; }", room)
         self._until(lambda: self.screen.room == room and self.screen.caught_up, f"caught up in {room}")
 
     def leave_other_rooms(self) -> None:
-        """Be in the room that is shown alone."""
+        """Leave all rooms but the shown one."""
         shown = self.screen.room
         self._until(lambda: self.run(LEAVE_OTHER_ROOMS, shown) == 0, f"no other room than {shown}")
 
     def say(self, *texts: str) -> None:
-        """Type each of these and press Enter, as soon as the one before has left the composer."""
+        """Type each text and press Enter, as soon as the one before has left the composer."""
         for text in texts:
             self.write("#composer-text", text, enter=True)
             self._until(lambda: self.screen.draft == "", "an empty composer")
 
     def go_away(self, address: str) -> None:
-        """Go somewhere else in the same tab."""
+        """Go to another address in the same tab."""
         self._left = self.address
         self.go(address)
 
     def go_back(self) -> None:
-        """Press the browser's Back. Playwright's own waits for a load that never comes, and the script must have
-        answered before its page goes."""
+        """Go back by a script, since Playwright's own waits for a load that never comes."""
         self.run("() => { setTimeout(() => history.back()); }")
         self._until(lambda: self.address == self._left, f"back at {self._left}")
 
     def claim_offline(self, offline: bool) -> None:
-        """Make the browser say so to the page by a script, and nothing else."""
+        """Set the offline flag by a script, without changing the network."""
         self.run(CLAIM_OFFLINE, offline)
 
     # --- reading ---
 
     @property
     def screen(self) -> Screen:
-        """Everything that is read from the page, as it is at one moment."""
+        """The page's content, read at one moment."""
         seen = self.run(READ_SCREEN)
         return Screen(**{**seen, "messages": tuple(Shown(**message) for message in seen["messages"])})
 
     @property
     def address(self) -> str:
-        """Where the tab is."""
+        """The tab's address."""
         return str(self.run("() => location.href"))
 
     @property
@@ -218,7 +214,7 @@ class PageDriver(ABC):
 
     @property
     def visibility(self) -> str:
-        """What the page is told of being seen: visible or hidden."""
+        """The page's visibility state: visible or hidden."""
         return str(self.run("() => document.visibilityState"))
 
     @property
@@ -228,27 +224,27 @@ class PageDriver(ABC):
 
     @property
     def texts(self) -> list[str]:
-        """What the messages say, from top to bottom."""
+        """The texts of the messages, from top to bottom."""
         return [shown.text for shown in self.messages]
 
     def attribute(self, name: str) -> str | None:
-        """What the page says of itself in an attribute of <html>."""
+        """Return an attribute of <html>."""
         value: str | None = self.run("(name) => document.documentElement?.getAttribute(name) ?? null", name)
         return value
 
     # --- waiting ---
 
     def wait_until_in(self, within: float = PATIENCE) -> None:
-        """Connected and caught up."""
+        """Wait until the page is connected and caught up."""
         self.wait_for_status("connected", within=within)
         self.wait_for_attribute("data-caught-up", "true", within=within)
 
     def wait_for_status(self, *statuses: str, within: float = PATIENCE) -> None:
-        """The status is one of these."""
+        """Wait until the status is one of these."""
         self.wait_for_attribute("data-status", *statuses, within=within)
 
     def wait_for_attribute(self, name: str, *values: str, within: float = PATIENCE) -> None:
-        """An attribute of <html> has one of these values."""
+        """Wait until an attribute of <html> has one of these values."""
 
         def has_one() -> bool:
             value = self.attribute(name)
@@ -258,11 +254,11 @@ class PageDriver(ABC):
         self._until(has_one, f"{name} is {' or '.join(values)}", within)
 
     def wait_for_visibility(self, state: str) -> None:
-        """The page is told that it is in this state."""
+        """Wait until the page has this visibility state."""
         self._until(lambda: self.visibility == state, f"a page that is {state}")
 
     def wait_for_text(self, text: str, within: float = PATIENCE, state: str | None = None) -> None:
-        """The message stands there once, in this state if one is named."""
+        """Wait until a message is shown once, in this state if one is given."""
 
         def stands() -> bool:
             states = [shown.state for shown in self.messages if shown.text == text]
@@ -273,7 +269,7 @@ class PageDriver(ABC):
         self._until(stands, f"{text!r}, {state or 'in any state'}, once on {self.name}'s screen", within)
 
     def wait_for_texts(self, *texts: str, within: float = PATIENCE) -> None:
-        """The messages say exactly these, in this order, each once."""
+        """Wait until the messages have exactly these texts, in this order."""
 
         def stand() -> bool:
             seen = self.texts
@@ -283,7 +279,7 @@ class PageDriver(ABC):
         self._until(stand, f"{list(texts)} on {self.name}'s screen", within)
 
     def stays_as(self, *statuses: str, seconds: float) -> None:
-        """The status is one of these all the time."""
+        """Assert that the status is one of these for some seconds."""
         throughout(lambda: self.status in statuses, seconds, what=f"the status stays {' or '.join(statuses)}")
 
     def _until(self, ask: Callable[[], Answer], what: str, within: float = PATIENCE) -> Answer:

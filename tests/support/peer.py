@@ -1,5 +1,4 @@
-"""People without a browser: a socket to the backend, wherever it runs, and the other side of tests that are not about
-the other side's screen."""
+"""Clients without a browser: a raw socket to the backend, and a room member for tests of a single page."""
 
 from __future__ import annotations
 
@@ -23,7 +22,7 @@ Kind = TypeVar("Kind", bound=DownFrame)
 
 
 def knock(url: str, origin: str | None = None) -> int:
-    """The status of a handshake; who gets in leaves at once."""
+    """Return the status of a handshake, and close at once if it succeeds."""
     try:
         SocketClient(url, origin).leave()
     except InvalidStatus as refused:
@@ -32,9 +31,7 @@ def knock(url: str, origin: str | None = None) -> int:
 
 
 class SocketClient:
-    """Responsible for one socket to the backend: frames as they are on the wire. It never reconnects.
-
-    ``received``: what came and was read so far."""
+    """One socket to the backend, with raw frames. It never reconnects. ``received``: all frames read so far."""
 
     def __init__(self, url: str, origin: str | None = None) -> None:
         self.received: list[Frame] = []
@@ -55,7 +52,7 @@ class SocketClient:
 
     @classmethod
     def enter(cls, url: str, room: str = "general", *, origin: str | None = None, **known: Any) -> Self:
-        """Connect, say hello in a room with what is known of it (``after``, ``epoch``), read ready and the batch."""
+        """Connect, send hello for a room with what is known of it (``after``, ``epoch``), read ready and the batch."""
         client = cls(url, origin)
         client.room = room
         client.send("hello", v=1, rooms=[{"roomId": room, **known}])
@@ -69,24 +66,26 @@ class SocketClient:
         self.raw(json.dumps({"action": action, **fields}, ensure_ascii=False))
 
     def raw(self, data: str | bytes) -> None:
-        """Send anything."""
+        """Send text or bytes as they are."""
         self._socket.send(data)
 
     def say(self, content: str, client_message_id: str = "") -> Frame:
-        """Send a message to the room, and its ack."""
+        """Send a message to the room and return its ack."""
         own_id = client_message_id or secrets.token_hex(8)
         self.send("sendMessage", clientMessageId=own_id, roomId=self.room, content=content)
         return self.read("ack", clientMessageId=own_id)
 
     def next(self, timeout: float = PATIENCE) -> Frame:
-        """The next frame, whatever it is."""
+        """Return the next frame of any type."""
         frame: Frame = json.loads(self._socket.recv(timeout))
         self.received.append(frame)
         return frame
 
     def read(self, kind: str | None = None, **fields: Any) -> Frame:
-        """The next frame of a type, with these fields; without a type, any but presence, which may come between others.
-        AssertionError if a nack comes instead, or nothing."""
+        """Return the next frame of a type, with these fields; without a type, any but presence.
+
+        Raises AssertionError if a nack comes instead, or nothing.
+        """
         while True:
             try:
                 frame = self.next()
@@ -98,7 +97,7 @@ class SocketClient:
             assert kind is None or frame["type"] != "nack", frame
 
     def closed(self) -> tuple[int | None, str | None]:
-        """The close code and reason that the server sends, 1006 if it sends none; frames before it are skipped."""
+        """Return the server's close code (1006 if it sends none) and reason; frames before it are skipped."""
         with contextlib.suppress(ConnectionClosed):
             while True:
                 self.next()
@@ -109,13 +108,13 @@ class SocketClient:
         self._opened.close()
 
     def vanish(self) -> None:
-        """Lose the network: the connection breaks without a word."""
+        """Break the connection without a close frame."""
         self._socket.socket.shutdown(socket.SHUT_RDWR)
         self.leave()
 
 
 class Peer:
-    """Responsible for one room member that speaks chat/protocol.py."""
+    """A room member that uses chat/protocol.py."""
 
     def __init__(self, server: KizunaServer, room: str, name: str = "Peer") -> None:
         token = server.token(name, secret=secrets.token_hex(32))
@@ -135,13 +134,13 @@ class Peer:
         self._client.raw(encode(frame))
 
     def say(self, *texts: str) -> None:
-        """Say each of these, and wait until it is stored."""
+        """Send each of these texts, and wait until it is stored."""
         for text in texts:
             self._client.say(text)
 
     @property
     def frames(self) -> list[DownFrame]:
-        """All that came."""
+        """All frames that were received."""
         with contextlib.suppress(TimeoutError, ConnectionClosed):
             while True:
                 self._client.next(0)
@@ -150,8 +149,7 @@ class Peer:
 
     @property
     def heard(self) -> list[str]:
-        """What was said in the room, own words included, in the room's order: broadcasts may overtake each other, and
-        every client sorts them. What came twice is there twice."""
+        """The messages of the room, own ones included, sorted as every client does; duplicates stay."""
         messages: list[Message] = []
         for frame in self.frames:
             if isinstance(frame, Batch):
@@ -161,7 +159,7 @@ class Peer:
         return [message.content for message in sorted(messages, key=lambda message: message.seq or 0)]
 
     def wait_for(self, kind: type[Kind], such: Callable[[Kind], bool] = lambda _: True) -> Kind:
-        """The first frame of this kind, also one that came already; AssertionError when none comes."""
+        """Return the first frame of this kind, received before or now. Raises AssertionError if none comes."""
         while True:
             for frame in self.frames:
                 if isinstance(frame, kind) and such(frame):
@@ -172,5 +170,5 @@ class Peer:
                 raise AssertionError(f"no such {kind.__name__}: {error!r}; came: {self._frames}") from error
 
     def wait_to_hear(self, text: str) -> Message:
-        """The broadcast with this text."""
+        """Return the broadcast with this text."""
         return self.wait_for(Message, lambda message: message.content == text)

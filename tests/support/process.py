@@ -1,4 +1,4 @@
-"""A program as a process of its own: started, listened to, and ended by its id."""
+"""A program in a child process: its output, its signals and its end."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from signal import SIGKILL, SIGTERM
 
 ROOT = Path(__file__).parents[2]
 LOOPBACK = "127.0.0.1"
-#: Seconds. No program that works needs them, on however busy a machine.
+#: Seconds until a wait fails: far more than any program needs on a busy machine.
 PATIENCE = 120.0
 
 
 def free_port() -> int:
-    """A port that nobody has, and that no connection gets while its server is away: those begin at 32768."""
+    """Return a free port below 32768, where the ports of outgoing connections begin."""
     while True:
         port = SystemRandom().randrange(20_000, 32_000)
         with socket.socket() as probe, contextlib.suppress(OSError):
@@ -28,9 +28,9 @@ def free_port() -> int:
 
 
 class Process:
-    """Responsible for one process and what it prints, both streams together.
+    """A child process and what it prints on both streams.
 
-    It has a standard input that stays open, so it can notice when the tests are gone, however they end.
+    Its standard input stays open, so that it can notice the end of the tests.
     """
 
     def __init__(self, *arguments: str, env: Mapping[str, str], cwd: Path = ROOT) -> None:
@@ -50,7 +50,7 @@ class Process:
         self._reader.start()
 
     def wait_for(self, pattern: str, within: float = PATIENCE) -> re.Match[str]:
-        """The first match in what it prints. Ends it, with AssertionError, when it says something else or nothing."""
+        """Return the first match in the output. Without one, kills the process and raises AssertionError."""
 
         def found() -> re.Match[str] | None:
             return re.search(pattern, self.output, re.MULTILINE)
@@ -65,12 +65,12 @@ class Process:
 
     @property
     def pid(self) -> int:
-        """Its id."""
+        """The process id."""
         return self._process.pid
 
     @property
     def is_running(self) -> bool:
-        """Whether the process is there."""
+        """Whether the process is running."""
         return self._process.poll() is None
 
     def signal(self, number: int) -> None:
@@ -78,7 +78,7 @@ class Process:
         self._process.send_signal(number)
 
     def wait(self, within: float = PATIENCE) -> int:
-        """The exit code; AssertionError if it stays, and then it is killed."""
+        """Return the exit code. Raises AssertionError, and kills the process, if it does not end."""
         try:
             code = self._process.wait(within)
         except subprocess.TimeoutExpired:
@@ -93,7 +93,7 @@ class Process:
         return code
 
     def end(self, with_signal: int = SIGTERM) -> int:
-        """Send a signal, and the exit code."""
+        """Send a signal and return the exit code."""
         self.signal(with_signal)
         return self.wait()
 

@@ -1,5 +1,4 @@
-"""A page of the server's origin in which a test runs Python of its own, on the library alone, under the page's own
-Content-Security-Policy: nothing is evaluated but Python."""
+"""A page in which a test runs Python with the library alone, under the server's Content-Security-Policy."""
 
 from __future__ import annotations
 
@@ -32,7 +31,7 @@ def start():
 
 
 class PythonPage:
-    """Responsible for one such page. Names that one call defines, the next one finds, until the page is reloaded."""
+    """One such page. Names that one call defines stay defined until the page is reloaded."""
 
     def __init__(self, page: Page, url: str) -> None:
         self.page = page
@@ -43,11 +42,11 @@ class PythonPage:
         page.route("**/pyscript.toml", _serve_the_library_alone)
 
     def begin_to_open(self) -> None:
-        """Ask for the page, and wait for no more than its first byte: several can start Python at once."""
+        """Request the page without waiting for Python, so that several can start at once."""
         self.page.goto(self._url, wait_until="commit")
 
     def wait_until_started(self) -> None:
-        """Python runs."""
+        """Wait until Python runs."""
         expect(self._root).to_have_attribute("data-page", "live", timeout=PATIENCE * 2000)
 
     def reload(self) -> None:
@@ -56,7 +55,7 @@ class PythonPage:
         self.wait_until_started()
 
     def run(self, source: str) -> Any:
-        """What the last expression of ``source`` is worth, as JSON carries it. ``await`` is allowed."""
+        """Return the value of the last expression of ``source``, through JSON. ``await`` is allowed."""
         return json.loads(self.page.evaluate("source => runPython(source)", source))
 
 

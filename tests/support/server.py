@@ -1,4 +1,4 @@
-"""The server as people run it, `python -m backend.server`, on a port and a SQLite file that survive its restarts."""
+"""The server as users run it, `python -m backend.server`, with a port and a SQLite file that survive restarts."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ __all__ = ["LOOPBACK", "ROOT", "KizunaServer", "free_port", "post", "secret_of"]
 
 
 def secret_of(name: str) -> str:
-    """The client secret of somebody who is the same person in every test."""
+    """Return the client secret of a person who is the same in every test."""
     return f"the secret of {name}".ljust(20, ".")
 
 
 def post(url: str, body: Any = None, **headers: str) -> tuple[int, Any]:
-    """POST JSON; the status and the decoded answer."""
+    """POST JSON, and return the status and the decoded answer."""
     data = b"" if body is None else json.dumps(body).encode()
     request = urllib.request.Request(
         url, data, {"Content-Type": "application/json", **headers}, method="POST"
@@ -37,9 +37,10 @@ def post(url: str, body: Any = None, **headers: str) -> tuple[int, Any]:
 
 
 class KizunaServer:
-    """Responsible for one server: starting, stopping in two ways, and what it printed in all its lives.
+    """One server, which can be stopped, killed and started again.
 
-    ``flags`` are for its command line, ``settings`` for its environment."""
+    ``flags``: for its command line. ``settings``: for its environment.
+    """
 
     def __init__(self, data: Path, port: int = 0, *, flags: Sequence[str] = (), **settings: str) -> None:
         self.data = data
@@ -50,7 +51,7 @@ class KizunaServer:
         self._earlier_output = ""
 
     def start(self, **settings: str) -> Self:
-        """Start, and wait until it says where it listens. Starting again means the same port and file."""
+        """Start, again with the same port and file, and wait until it says where it listens."""
         assert self._process is None, "it runs already"
         self.port = self.port or free_port()
         variables = {
@@ -68,22 +69,22 @@ class KizunaServer:
 
     @property
     def url(self) -> str:
-        """Where the page is."""
+        """The address of the page."""
         return f"http://{LOOPBACK}:{self.port}"
 
     @property
     def output(self) -> str:
-        """All that it has printed."""
+        """All that it has printed, before restarts too."""
         return self._earlier_output + (self._process.output if self._process else "")
 
     @property
     def pid(self) -> int:
-        """The id of its process."""
+        """The process id."""
         return self._running.pid
 
     @property
     def is_running(self) -> bool:
-        """Whether the process is there."""
+        """Whether the process is running."""
         return self._process is not None and self._process.is_running
 
     def signal(self, number: int = signal.SIGTERM) -> None:
@@ -91,7 +92,7 @@ class KizunaServer:
         self._running.signal(number)
 
     def wait(self, within: float = PATIENCE) -> int:
-        """The exit code of what ends; AssertionError if it stays."""
+        """Return the exit code. Raises AssertionError if it does not end."""
         process, self._process = self._running, None
         try:
             return process.wait(within)
@@ -99,33 +100,33 @@ class KizunaServer:
             self._earlier_output += process.output
 
     def stop(self) -> int:
-        """SIGTERM, and its exit code."""
+        """Send SIGTERM, and return the exit code."""
         self.signal()
         return self.wait()
 
     def kill(self) -> None:
-        """SIGKILL, if it runs: no close frame for anybody."""
+        """Send SIGKILL, if it runs: no client gets a close frame."""
         if self._process is not None:
             self.signal(signal.SIGKILL)
             self.wait()
 
     def restart(self) -> None:
-        """Stop politely and start again."""
+        """Stop with SIGTERM and start again."""
         self.stop()
         self.start()
 
     def post(self, path: str, body: Any) -> tuple[int, Any]:
-        """POST JSON; the status and the decoded answer."""
+        """POST JSON, and return the status and the decoded answer."""
         return post(self.url + path, body)
 
     def token(self, name: str, secret: str | None = None) -> str:
-        """A token for somebody; without ``secret`` the same person each time."""
+        """Return a token for a person; without ``secret`` the same person each time."""
         status, body = self.post("/token", {"name": name, "clientSecret": secret or secret_of(name)})
         assert status == 200, body
         return str(body["token"])
 
     def socket_url(self, name: str) -> str:
-        """The WebSocket URL for a person, with a fresh token."""
+        """Return the WebSocket URL of a person, with a new token."""
         return f"ws://{LOOPBACK}:{self.port}/ws?token={self.token(name)}"
 
     def __enter__(self) -> Self:

@@ -1,5 +1,4 @@
-"""The built site, for tests: made once, served by the real server or by a host that knows nothing of it, and broken
-in copies."""
+"""The built site for tests: built once, changed in copies, served by the real server or a static host."""
 
 from __future__ import annotations
 
@@ -25,11 +24,12 @@ from tests.support.server import LOOPBACK, ROOT
 from tests.support.waiting import PATIENCE
 from tools.build.assets import QUICK
 from tools.build.page import start_files_of
-from tools.build.site import Order, build
+from tools.build.site import BuildOptions, build
 
-#: static/boot/compressed.js: what is this large, is asked for compressed.
-WORTH_ASKING = 100_000
-#: The page's own module, asked by its address, is the one that has started Python.
+BUILDS = ROOT / "dist" / "tests"
+#: static/boot/compressed.js requests files of at least this size in compressed form.
+MIN_REQUESTED_SIZE = 100_000
+#: Imports the page's module by its address, which gives the interpreter that the page has started.
 RUN_PYTHON = """async ([path, source]) => {
     const { loadPyodide } = await import(new URL(path, document.baseURI).href);
     return (await loadPyodide(console)).runPython(source);
@@ -37,48 +37,55 @@ RUN_PYTHON = """async ([path, source]) => {
 
 
 def build_site(site: Path) -> Path:
-    """Build as `make run` does."""
-    build(Order(root=ROOT, site=site, config=ROOT / "static" / "config.json", quality=QUICK))
+    """Build the site as `make run` does."""
+    build(BuildOptions(root=ROOT, site=site, config=ROOT / "static" / "config.json", quality=QUICK))
     return site
 
 
 def shared_site(temporary: pytest.TempPathFactory) -> Path:
-    """The site as `make run` builds it, built once for all processes of a test run. Nobody changes it."""
+    """Return the site, built once for all processes of a test run. No test may change it.
+
+    It is built in dist/tests, where compressed files stay for the next run, and copied from there.
+    """
     folder = temporary.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent
-    with (folder / "site.lock").open("w") as lock:
+    BUILDS.mkdir(parents=True, exist_ok=True)
+    with (BUILDS / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        return folder / "site" if (folder / "site").exists() else build_site(folder / "site")
+        if not (folder / "site").exists():
+            shutil.copytree(build_site(BUILDS / "site"), folder / "copied")
+            (folder / "copied").rename(folder / "site")
+    return folder / "site"
 
 
 class Copy:
-    """Responsible for a copy of the site in which something is wrong."""
+    """A copy of the site, in which a test changes something."""
 
     def __init__(self, site: Path, target: Path) -> None:
-        # Linked: files are replaced, never written to.
+        # Hard links: files are replaced, never written to.
         self.site = Path(shutil.copytree(site, target, copy_function=os.link))
         self._index = self.site / "index.html"
 
     @property
     def files(self) -> dict[str, Any]:
-        """What the page knows of the files of its start."""
+        """The files that the page starts from, as it names them."""
         return start_files_of(self._index.read_text(encoding="utf-8"))
 
     def remove(self, path: str) -> None:
-        """Let a file of the site be missing, in every form."""
+        """Remove a file of the site, with its compressed forms."""
         for file in (self.site / path).parent.glob(f"{Path(path).name}*"):
             file.unlink()
 
     def replace(self, path: str, content: bytes) -> None:
-        """Let a file have another content, whoever asks for it."""
-        self.remove(path)  # else the content of the site itself would change
+        """Replace the content of a file and its compressed form."""
+        self.remove(path)  # else the shared site would change too
         (self.site / path).write_bytes(content)
-        if len(content) >= WORTH_ASKING:
+        if len(content) >= MIN_REQUESTED_SIZE:
             (self.site / f"{path}.gz").write_bytes(gzip.compress(content, 1))
 
     def move_the_server(self, url: str) -> None:
-        """Let config.json say where the server is, and the page that it may be asked."""
+        """Name the server in config.json and in the page's policy."""
         self.configure(
             webSocketUrl=f"{url.replace('http', 'ws', 1)}/ws",
             tokenUrl=f"{url}/token",
@@ -86,20 +93,20 @@ class Copy:
         )
 
     def configure(self, **config: Any) -> None:
-        """Have another config.json, and ask whom it names: all of the site that depends on it."""
+        """Replace config.json, and allow its URLs in the page's policy."""
         asked = {"://".join(urlsplit(url)[:2]) for url in config.values() if isinstance(url, str)}
         self.replace("static/config.json", json.dumps(config).encode())
         self.say("connect-src 'self'", " ".join(["connect-src 'self'", *sorted(asked)]))
 
     def say(self, old: str, new: str) -> None:
-        """Let the page itself say something else."""
+        """Replace a text in index.html."""
         text = self._index.read_text(encoding="utf-8")
         assert old in text
         self.replace("index.html", text.replace(old, new).encode())
 
 
 def run_python(page: Page, source: str) -> Any:
-    """What ``source`` is worth to the Python of a built page."""
+    """Return the value of ``source`` in the Python of a built page."""
     script = page.locator('script[type="module"][async]').get_attribute("src")
     return page.evaluate(RUN_PYTHON, [script, source])
 
@@ -129,13 +136,14 @@ class _Handler(SimpleHTTPRequestHandler):
         return found
 
     def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+        """Print nothing."""
 
 
 class StaticHost(ThreadingHTTPServer):
-    """Responsible for a host that serves a folder under a path of its own, and knows no header but Content-Type. With
-    ``encodes_gz`` it takes .gz for an encoding, as some do; with ``says_the_same`` it has index.html for every address
-    that it does not know."""
+    """A host that serves a folder under a path, with no header but Content-Type.
+
+    ``encodes_gz``: it sends .gz files as encoded, as some do. ``says_the_same``: it has index.html for any address.
+    """
 
     PATH = "/some/path/"
 
@@ -147,14 +155,14 @@ class StaticHost(ThreadingHTTPServer):
         self.says_the_same = says_the_same
         self.asked: list[str] = []  #: the paths of all requests so far
         self.held: dict[str, threading.Event] = {}  #: how a path ends -> when it may be answered
-        self.in_order = True  #: else it answers every request with 503
+        self.in_order = True  #: if not, it answers every request with 503
         self.port: int = self.server_address[1]
         self.origin = f"http://{LOOPBACK}:{self.port}"
         self.url = f"{self.origin}{self.PATH}"
 
     @contextlib.contextmanager
     def holding(self, ending: str) -> Iterator[None]:
-        """Meanwhile who asks for a path that ends so has to wait."""
+        """Hold requests for paths with this ending until the context ends."""
         self.held[ending] = released = threading.Event()
         try:
             yield

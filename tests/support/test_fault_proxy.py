@@ -72,7 +72,7 @@ def plain(proxy: FaultProxy) -> socket.socket:
     return socket.create_connection((LOOPBACK, proxy.port), timeout=LATE)
 
 
-def test_good_weather_carries_frames_of_any_size(proxy: FaultProxy) -> None:
+def test_frames_of_any_size_pass_without_faults(proxy: FaultProxy) -> None:
     """A browser sees no difference from talking to the server itself."""
     with websocket(proxy) as link:
         assert echoed(link)
@@ -88,7 +88,7 @@ def test_connections_are_counted_and_handshakes_apart(proxy: FaultProxy) -> None
     assert (seen.accepted, seen.websockets, seen.open_websockets) == (2, 1, 0)
 
 
-def test_the_moment_of_each_handshake_is_kept_also_of_one_that_is_refused(proxy: FaultProxy) -> None:
+def test_the_time_of_each_handshake_is_recorded(proxy: FaultProxy) -> None:
     began = time.time()
     with plain(proxy), websocket(proxy):
         opened = time.time()
@@ -222,7 +222,7 @@ def test_a_connection_in_a_black_hole_can_still_be_reset(proxy: FaultProxy) -> N
         proxy.wait_until(lambda counts: counts.open == 0)
 
 
-def test_stranded_connections_never_speak_again_while_new_ones_do(proxy: FaultProxy) -> None:
+def test_stranded_connections_stay_silent_while_new_ones_work(proxy: FaultProxy) -> None:
     """Browser: a half-open link, readyState 1 and silent; what is sent into it is lost. Only a heartbeat tells."""
     with websocket(proxy) as old:
         assert proxy.strand() == 1
@@ -324,7 +324,7 @@ def test_connections_of_one_link_share_what_it_carries(proxy: FaultProxy) -> Non
         assert time.monotonic() - began > 0.7
 
 
-def test_a_link_is_as_far_away_as_it_says_from_the_first_handshake_on(proxy: FaultProxy) -> None:
+def test_a_link_delays_the_first_handshake_too(proxy: FaultProxy) -> None:
     """Browser: a new connection costs two round trips before the first byte of an answer."""
     with proxy.link(1e6, 0.05):
         began = time.monotonic()
@@ -333,7 +333,7 @@ def test_a_link_is_as_far_away_as_it_says_from_the_first_handshake_on(proxy: Fau
             began = time.monotonic()
             assert echoed(link)
             assert time.monotonic() - began >= 0.1
-    assert proxy.weather.lines is None
+    assert proxy.conditions.bandwidth is None
 
 
 def test_a_frame_cut_in_the_middle_is_never_delivered(proxy: FaultProxy) -> None:

@@ -1,4 +1,4 @@
-"""Waiting for conditions, with a deadline: what these tests have instead of sleeps."""
+"""Waiting for conditions with a deadline, instead of sleeping."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import TypeVar
 
 Answer = TypeVar("Answer")
 
-#: Seconds. Nothing that works takes longer, on however busy a machine; what does not work has a `what`.
+#: Seconds until a wait fails: far more than anything needs on a busy machine.
 PATIENCE = 120.0
 
 
 def let_pass(seconds: float) -> None:
-    """Wait, and do nothing meanwhile."""
+    """Wait this many seconds."""
     threading.Event().wait(seconds)
 
 
@@ -26,9 +26,9 @@ def eventually(
     what: str = "",
     pause: Callable[[float], None] = let_pass,
 ) -> Answer:
-    """Ask until the answer is true, and return it; AssertionError with the last answer when time is up.
+    """Call `ask` until it returns something true, and return that. Raises AssertionError with the last answer.
 
-    An AssertionError that `ask` raises is an answer like another. ``pause`` passes the time between two questions.
+    An AssertionError of `ask` counts as false. ``pause``: waits ``every`` seconds between two calls.
     """
     deadline = time.monotonic() + within
     while True:
@@ -47,7 +47,7 @@ def eventually(
 
 
 def throughout(holds: Callable[[], bool], seconds: float, *, every: float = 0.1, what: str) -> None:
-    """AssertionError as soon as it does not hold. For what must not happen where no event tells that it did not."""
+    """Raise AssertionError as soon as the condition fails, where no event shows that something did not happen."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         assert holds(), what

@@ -1,4 +1,4 @@
-"""What a page must not do: complain, ask other origins, or say a token aloud."""
+"""Records what a page does, and finds problems: errors, requests to other origins, tokens in the console."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import ConsoleMessage, Dialog, Error, Page, Request, WebSocket
 
-#: A browser writes an error of its own for each WebSocket and each request that fails. Tests that break the
-#: network allow these; a page cannot prevent them, nor that the first shows the whole address, token included.
+#: A browser writes an error for each WebSocket and each request that fails, the first with the whole address, token
+#: included. A page cannot prevent them, so tests with network faults allow them.
 NETWORK_TROUBLE = (
     r"WebSocket connection to '.*' failed",
     r"can.t establish a connection to the server at ws:",  # Firefox
@@ -18,7 +18,7 @@ NETWORK_TROUBLE = (
     r"Failed to load resource: (net::ERR_|the server responded with a status of 50[234])",
 )
 
-#: Chromium tells of refused content in the console too; other engines only by this event.
+#: Chromium reports blocked content in the console too; other engines only by this event.
 REPORT_VIOLATIONS = """
 document.addEventListener("securitypolicyviolation", (event) =>
     console.error(`CSP violation: ${event.violatedDirective} refused ${event.blockedURI}`));
@@ -26,7 +26,7 @@ document.addEventListener("securitypolicyviolation", (event) =>
 
 
 class Watch:
-    """Responsible for remembering what one page did, in all its reloads, and which of it was wrong."""
+    """What one page did, over all reloads, and which of it was wrong."""
 
     def __init__(self, page: Page, *origins: str) -> None:
         self.console: list[str] = []
@@ -49,20 +49,20 @@ class Watch:
         page.on("websocket", self._on_websocket)
 
     def allow(self, *patterns: str) -> None:
-        """Until the next `forget`, problems that these regular expressions find are none."""
+        """Ignore problems that match these regular expressions, until the next `forget`."""
         self._allowed += patterns
 
     def allow_origin(self, origin: str) -> None:
-        """A further origin that the page may ask."""
+        """Allow requests to a further origin."""
         self._hosts.add(urlsplit(origin).netloc)
 
     def allow_network_trouble(self) -> None:
-        """For tests that break the network."""
+        """Allow the errors that browsers report for network faults."""
         self.allow(*NETWORK_TROUBLE)
 
     @property
     def problems(self) -> list[str]:
-        """What went wrong and was not allowed. PyScript shows errors in elements of class py-error."""
+        """All problems that are not allowed. PyScript shows errors in elements of class py-error."""
         noted = [
             text for text in self._problems if not any(re.search(allowed, text) for allowed in self._allowed)
         ]
@@ -76,11 +76,11 @@ class Watch:
         return noted + self._shown_errors() + elsewhere + aloud
 
     def tokens_in(self, text: str) -> int:
-        """How many of the tokens and tickets that the page has used stand in a text."""
+        """Return how many of the page's tokens and tickets occur in a text."""
         return sum(token in text for token in self.tokens)
 
     def forget(self) -> None:
-        """For the next test on the same page. Tokens are remembered: they stay secret."""
+        """Delete the records, except tokens, before the next test on the same page."""
         for memory in vars(self).values():
             if isinstance(memory, list):
                 memory.clear()

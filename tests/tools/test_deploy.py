@@ -17,9 +17,9 @@ from tools.deploy import (
     CODE_URI,
     OTHERS,
     PARAMETERS,
+    DeployError,
     Deployment,
     Plan,
-    Refused,
     read_plan,
     report,
     write_config,
@@ -104,10 +104,10 @@ def test_origins_may_be_separated_as_one_likes():
         ([*GOOD, "SECRET=/a", "JWKS_URL=https://x"], "not both"),
         ([*GOOD, "SECRET=0123456789"], "SECRET is the name of an SSM parameter"),
         ([*GOOD, "JWKS_URL=https://x", "ISSUER=i"], "JWKS_URL needs AUDIENCE and ISSUER"),
-        ([*GOOD, "SIGN_IN=open", "AUDIENCE=a"], "SIGN_IN=open goes without"),
+        ([*GOOD, "SIGN_IN=open", "AUDIENCE=a"], "SIGN_IN=open excludes"),
         ([*GOOD, "BUDGET=20"], "BUDGET needs BUDGET_MAIL"),
-        ([*GOOD, "REGION=eu-central-1"], "do not know 'REGION=eu-central-1': words are NAME=value"),
-        ([*GOOD, "open"], "do not know 'open'"),
+        ([*GOOD, "REGION=eu-central-1"], "unknown option 'REGION=eu-central-1': options are NAME=value"),
+        ([*GOOD, "open"], "unknown option 'open'"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_in_one_line(
@@ -158,15 +158,15 @@ def _session() -> Any:
     return boto3.Session()
 
 
-class Stage:
+class DeploymentHarness:
     """Responsible for a deployment whose AWS answers as a test says, service by service."""
 
     def __init__(self, plan: Plan, zipped: Path) -> None:
-        self.said: list[str] = []
+        self.printed: list[str] = []
         self.stubs: dict[str, Any] = {}
         self._session = _session()
         self._zipped = zipped
-        self._deployment = Deployment(plan, self, self.said.append, look_seconds=0)
+        self._deployment = Deployment(plan, self, self.printed.append, look_seconds=0)
         self.region_name = self._session.region_name
 
     def client(self, service: str, config: Any) -> Any:
@@ -189,49 +189,53 @@ class Stage:
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
+def harness(tmp_path: Path) -> Iterator[DeploymentHarness]:
     zipped = tmp_path / "x.zip"
     zipped.write_bytes(b"zip")
-    made = Stage(read_plan(GOOD), zipped)
+    made = DeploymentHarness(read_plan(GOOD), zipped)
     made["sts"].add_response("get_caller_identity", {"Account": ACCOUNT})
     yield made
     made.finish()
 
 
-def ready(stage: Stage) -> None:
+def ready(harness: DeploymentHarness) -> None:
     """Bucket, zip and secret are there already."""
-    stage["s3"].add_response("head_bucket", {})
-    stage["s3"].add_response("head_object", {})
-    stage["ssm"].add_response("get_parameter", {"Parameter": {"Value": "x"}})
+    harness["s3"].add_response("head_bucket", {})
+    harness["s3"].add_response("head_object", {})
+    harness["ssm"].add_response("get_parameter", {"Parameter": {"Value": "x"}})
 
 
-def test_a_bucket_of_somebody_else_is_never_given_the_code(stage: Stage):
+def test_a_bucket_of_somebody_else_is_never_given_the_code(harness: DeploymentHarness):
     bucket = {"Bucket": f"kizuna-deploy-{ACCOUNT}-eu-central-1", "ExpectedBucketOwner": ACCOUNT}
-    stage["s3"].add_client_error("head_bucket", "403", http_status_code=403, expected_params=bucket)
-    with pytest.raises(Refused, match="cannot be used by this account: name another by BUCKET="):
-        stage.run()
+    harness["s3"].add_client_error("head_bucket", "403", http_status_code=403, expected_params=bucket)
+    with pytest.raises(
+        DeployError, match="this account cannot use the bucket .*: choose another with BUCKET="
+    ):
+        harness.run()
 
 
 def test_a_named_bucket_must_be_there(tmp_path: Path):
-    stage = Stage(read_plan([*GOOD, "BUCKET=mine"]), tmp_path)
-    stage["sts"].add_response("get_caller_identity", {"Account": ACCOUNT})
-    stage["s3"].add_client_error("head_bucket", "404", http_status_code=404)
-    with pytest.raises(Refused, match="there is no bucket mine"):
-        stage.run()
-    stage.finish()
+    harness = DeploymentHarness(read_plan([*GOOD, "BUCKET=mine"]), tmp_path)
+    harness["sts"].add_response("get_caller_identity", {"Account": ACCOUNT})
+    harness["s3"].add_client_error("head_bucket", "404", http_status_code=404)
+    with pytest.raises(DeployError, match="there is no bucket mine"):
+        harness.run()
+    harness.finish()
 
 
 @pytest.mark.parametrize("status", ["UPDATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS"])
-def test_a_stack_that_somebody_else_changes_now_is_left_alone(stage: Stage, status: str):
-    ready(stage)
-    stage["cloudformation"].add_response("describe_stacks", {"Stacks": [stack(status)]})
-    with pytest.raises(Refused, match=f"something else changes the stack kizuna now \\({status}\\)"):
-        stage.run()
+def test_a_stack_that_somebody_else_changes_now_is_left_alone(harness: DeploymentHarness, status: str):
+    ready(harness)
+    harness["cloudformation"].add_response("describe_stacks", {"Stacks": [stack(status)]})
+    with pytest.raises(
+        DeployError, match=f"the stack kizuna is being changed by something else \\({status}\\)"
+    ):
+        harness.run()
 
 
-def test_the_reasons_of_a_failure_are_those_of_this_attempt_and_the_first_comes_first(stage: Stage):
-    ready(stage)
-    cloudformation = stage["cloudformation"]
+def test_failure_reasons_are_of_this_attempt_oldest_first(harness: DeploymentHarness):
+    ready(harness)
+    cloudformation = harness["cloudformation"]
     cloudformation.add_response("describe_stacks", {"Stacks": [stack("UPDATE_COMPLETE")]})
     cloudformation.add_response("create_change_set", {"Id": "arn:aws:cloudformation:x"})
     cloudformation.add_response("describe_change_set", {"Status": "CREATE_COMPLETE"})
@@ -246,20 +250,20 @@ def test_the_reasons_of_a_failure_are_those_of_this_attempt_and_the_first_comes_
         happened("Table", "UPDATE_FAILED", "of last week"),
     ]
     cloudformation.add_response("describe_stack_events", {"StackEvents": latest_first})
-    with pytest.raises(Refused) as refused:
-        stage.run()
+    with pytest.raises(DeployError) as refused:
+        harness.run()
     assert str(refused.value).splitlines()[1:] == [
         "  Table (AWS::X): it came first",
         "  MessageFunction (AWS::X): it came second",
     ]
 
 
-def test_a_secret_is_drawn_once_and_a_change_set_carries_all_words(stage: Stage):
-    stage["s3"].add_response("head_bucket", {})
-    stage["s3"].add_response("head_object", {})
-    stage["ssm"].add_client_error("get_parameter", "ParameterNotFound")
-    stage["ssm"].add_response("put_parameter", {})
-    cloudformation = stage["cloudformation"]
+def test_a_secret_is_drawn_once_and_a_change_set_carries_all_words(harness: DeploymentHarness):
+    harness["s3"].add_response("head_bucket", {})
+    harness["s3"].add_response("head_object", {})
+    harness["ssm"].add_client_error("get_parameter", "ParameterNotFound")
+    harness["ssm"].add_response("put_parameter", {})
+    cloudformation = harness["cloudformation"]
     cloudformation.add_client_error(
         "describe_stacks", "ValidationError", "Stack with id kizuna does not exist"
     )
@@ -272,11 +276,11 @@ def test_a_secret_is_drawn_once_and_a_change_set_carries_all_words(stage: Stage)
     cloudformation.add_response("describe_stacks", complete)
     requests: dict[str, Any] = {}
     for service, operation in (("ssm", "PutParameter"), ("cloudformation", "CreateChangeSet")):
-        stage[service].client.meta.events.register(
+        harness[service].client.meta.events.register(
             f"provide-client-params.{service}.{operation}",
             lambda params, model, **more: requests.update({model.name: params}),
         )
-    assert stage.run() == {"TableName": "t"}
+    assert harness.run() == {"TableName": "t"}
     assert requests["PutParameter"]["Type"] == "SecureString"
     assert requests["PutParameter"]["Overwrite"] is False
     assert len(requests["PutParameter"]["Value"]) == 64
@@ -323,21 +327,21 @@ OUTPUTS = {"WebSocketUrl": "wss://a/prod", "TicketUrl": "https://b/ticket", "Tab
 def test_the_rest_of_a_configuration_stays_as_it_is(tmp_path: Path):
     path = tmp_path / "config.json"
     path.write_text('{"tokenUrl": "https://id.example.org/token", "connection": {"rest": 30}}')
-    said: list[str] = []
-    report(Plan("kizuna", {}, config=path), OUTPUTS, said.append)
+    printed: list[str] = []
+    report(Plan("kizuna", {}, config=path), OUTPUTS, printed.append)
     assert json.loads(path.read_text()) == {
         "tokenUrl": "https://id.example.org/token",
         "connection": {"rest": 30},
         "webSocketUrl": "wss://a/prod",
         "ticketUrl": "https://b/ticket",
     }
-    assert "and tokenUrl: where your service gives a signed-in person a token" in said
+    assert "and tokenUrl: the address at which your service gives a signed-in person a token" in printed
 
 
 def test_without_a_file_it_says_what_to_write():
-    said: list[str] = []
-    report(Plan("kizuna", {}), {**OUTPUTS, "TokenUrl": "https://b/token"}, said.append)
-    (urls,) = [line for line in said if line.startswith("{")]
+    printed: list[str] = []
+    report(Plan("kizuna", {}), {**OUTPUTS, "TokenUrl": "https://b/token"}, printed.append)
+    (urls,) = [line for line in printed if line.startswith("{")]
     assert json.loads(urls) == {
         "webSocketUrl": "wss://a/prod",
         "tokenUrl": "https://b/token",
@@ -351,15 +355,18 @@ def test_without_a_file_it_says_what_to_write():
         ([], ["There are no alarms", "There is no budget"]),
         (
             ["SIGN_IN=open"],
-            ["SIGN_IN=open is for trying it out", "There are no alarms", "There is no budget"],
+            ["SIGN_IN=open is for tests", "There are no alarms", "There is no budget"],
         ),
         (["ALARM_TOPIC=arn:aws:sns:x", "BUDGET_MAIL=ann@example.org"], []),
     ],
 )
 def test_it_ends_with_what_the_open_internet_asks_for(more: list[str], expected: list[str]):
-    said: list[str] = []
-    report(read_plan([*GOOD, *more]), OUTPUTS, said.append)
-    warnings = said[said.index("and tokenUrl: where your service gives a signed-in person a token") + 1 :]
+    printed: list[str] = []
+    report(read_plan([*GOOD, *more]), OUTPUTS, printed.append)
+    warnings = printed[
+        printed.index("and tokenUrl: the address at which your service gives a signed-in person a token")
+        + 1 :
+    ]
     assert [line for line, begin in zip(warnings, expected, strict=True) if not line.startswith(begin)] == []
 
 
@@ -367,6 +374,6 @@ def test_it_ends_with_what_the_open_internet_asks_for(more: list[str], expected:
 def test_a_file_that_is_no_configuration_is_not_overwritten(text: str, tmp_path: Path):
     path = tmp_path / "config.json"
     path.write_text(text)
-    with pytest.raises(Refused, match="is no JSON object"):
+    with pytest.raises(DeployError, match="is no JSON object"):
         write_config(path, {})
     assert path.read_text() == text

@@ -44,7 +44,7 @@ HOST_LINE = r"^ *proxy_set_header Host .*\n"
 Proxy = Callable[[int], AbstractContextManager[Site]]
 
 
-def handed_out(name: str) -> str:
+def documented_file(name: str) -> str:
     """A file that the document tells people to copy."""
     return (FOLDER / name).read_text(encoding="utf-8")
 
@@ -57,7 +57,7 @@ def test_the_document_names_every_file_and_no_other():
 # --- nginx and Caddy ---
 
 
-class Place:
+class ProxyConfiguration:
     """Responsible for the ports and files of one proxy, in place of those that its configuration names."""
 
     def __init__(self, folder: Path) -> None:
@@ -69,7 +69,7 @@ class Place:
 
     def nginx(self, server: int) -> str:
         """nginx.conf for this place, in front of a port."""
-        text = put(handed_out("nginx.conf"), SERVER, f"{LOOPBACK}:{server}")
+        text = put(documented_file("nginx.conf"), SERVER, f"{LOOPBACK}:{server}")
         text = put(text, "listen 80;", f"listen {LOOPBACK}:{self.http_port};")
         text = put(text, "listen 443 ", f"listen {LOOPBACK}:{self.port} ")
         text = re.sub(r"^ *listen \[::\].*\n", "", text, flags=re.MULTILINE)
@@ -80,7 +80,7 @@ class Place:
 
     def caddy(self, server: int) -> str:
         """Caddyfile for this place, in front of a port."""
-        text = put(handed_out("Caddyfile"), SERVER, f"{LOOPBACK}:{server}")
+        text = put(documented_file("Caddyfile"), SERVER, f"{LOOPBACK}:{server}")
         text = put(text, "\n{\n", f"\n{{\nadmin off\nhttp_port {self.http_port}\ndefault_bind {LOOPBACK}\n")
         return put(
             text,
@@ -90,24 +90,24 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
+def setup(tmp_path: Path) -> ProxyConfiguration:
     folder = tmp_path / "proxy"
     folder.mkdir()
-    return Place(folder)
+    return ProxyConfiguration(folder)
 
 
 @pytest.fixture(params=["nginx", "caddy"])
-def proxy(request: pytest.FixtureRequest, place: Place) -> Proxy:
+def proxy(request: pytest.FixtureRequest, setup: ProxyConfiguration) -> Proxy:
     """nginx or Caddy as it is handed out."""
 
     @contextlib.contextmanager
     def start(server: int) -> Iterator[Site]:
         if request.param == "nginx":
-            running = running_nginx(place.nginx(server), place.folder, place.port)
+            running = running_nginx(setup.nginx(server), setup.folder, setup.port)
         else:
-            running = running_caddy(place.caddy(server), place.folder, place.port)
+            running = running_caddy(setup.caddy(server), setup.folder, setup.port)
         with running:
-            yield place.site
+            yield setup.site
 
     return start
 
@@ -126,8 +126,10 @@ def enters(site: Site, path: str = "/") -> str:
     return str(json.loads(answer)["type"])
 
 
-def test_a_page_comes_in_by_tls_and_opens_its_web_socket(proxy: Proxy, place: Place, tmp_path: Path):
-    origin = place.site.origin
+def test_a_page_comes_in_by_tls_and_opens_its_web_socket(
+    proxy: Proxy, setup: ProxyConfiguration, tmp_path: Path
+):
+    origin = setup.site.origin
     server = KizunaServer(tmp_path / "k.sqlite3", ALLOWED_ORIGINS=origin, PROXIES=LOOPBACK)
     with server, proxy(server.port) as site:
         status, headers, page = site.ask("GET", "/")
@@ -137,13 +139,13 @@ def test_a_page_comes_in_by_tls_and_opens_its_web_socket(proxy: Proxy, place: Pl
         assert enters(site) == "ready"
 
 
-def test_who_comes_by_http_is_sent_to_https(proxy: Proxy, place: Place):
+def test_who_comes_by_http_is_sent_to_https(proxy: Proxy, setup: ProxyConfiguration):
     class Stay(urllib.request.HTTPRedirectHandler):
         def redirect_request(self, *_: object) -> None:
             return None
 
     with proxy(free_port()):
-        request = urllib.request.Request(f"http://{LOOPBACK}:{place.http_port}/#/tea")
+        request = urllib.request.Request(f"http://{LOOPBACK}:{setup.http_port}/#/tea")
         request.add_header("Host", "chat.example.org")
         with pytest.raises(urllib.error.HTTPError) as sent:
             urllib.request.build_opener(Stay).open(request, timeout=PATIENCE)
@@ -192,13 +194,13 @@ def recorder() -> Iterator[Recorder]:
     made.close()
 
 
-def test_the_server_hears_the_address_of_the_peer_and_not_what_that_made_up(
-    proxy: Proxy, recorder: Recorder, place: Place
+def test_the_server_gets_the_peers_address_and_no_forged_one(
+    proxy: Proxy, recorder: Recorder, setup: ProxyConfiguration
 ):
     with proxy(recorder.port) as site:
         site.ask("GET", "/health", X_Forwarded_For="203.0.113.7")
     assert recorder.heard[0]["x-forwarded-for"] == LOOPBACK
-    assert recorder.heard[0]["host"] == place.site.host
+    assert recorder.heard[0]["host"] == setup.site.host
 
 
 def test_the_server_hears_that_a_web_socket_is_wanted(proxy: Proxy, recorder: Recorder):
@@ -219,38 +221,38 @@ def test_a_large_body_ends_at_the_proxy(proxy: Proxy, recorder: Recorder):
 # --- nginx ---
 
 
-def test_nginx_that_hides_the_host_needs_allowed_origins(place: Place, tmp_path: Path):
+def test_nginx_that_hides_the_host_needs_allowed_origins(setup: ProxyConfiguration, tmp_path: Path):
     nginx_program()
     with KizunaServer(tmp_path / "k.sqlite3") as server:
-        hiding = re.sub(HOST_LINE, "", place.nginx(server.port), flags=re.MULTILINE)
-        with running_nginx(hiding, place.folder, place.port):
-            assert enters(place.site) == "forbidden_origin"
+        hiding = re.sub(HOST_LINE, "", setup.nginx(server.port), flags=re.MULTILINE)
+        with running_nginx(hiding, setup.folder, setup.port):
+            assert enters(setup.site) == "forbidden_origin"
             assert "ALLOWED_ORIGINS" in server.output
             server.stop()
-            server.start(ALLOWED_ORIGINS=place.site.origin)
-            assert enters(place.site) == "ready"
+            server.start(ALLOWED_ORIGINS=setup.site.origin)
+            assert enters(setup.site) == "ready"
 
 
-def test_nginx_serves_it_under_a_path(place: Place, tmp_path: Path):
+def test_nginx_serves_it_under_a_path(setup: ProxyConfiguration, tmp_path: Path):
     nginx_program()
-    with KizunaServer(tmp_path / "k.sqlite3", ALLOWED_ORIGINS=place.site.origin) as server:
+    with KizunaServer(tmp_path / "k.sqlite3", ALLOWED_ORIGINS=setup.site.origin) as server:
         (line,) = re.findall(r"`(location /chat/ \{ [^`]*;)", DOCUMENT)
         head, _, target = line.partition("{")
         text = put(
-            place.nginx(server.port), "location / {\n        proxy_pass", f"{head}{{\n        proxy_pass"
+            setup.nginx(server.port), "location / {\n        proxy_pass", f"{head}{{\n        proxy_pass"
         )
         target = put(target.strip(), f"proxy_pass http://{SERVER}/;", f"http://{LOOPBACK}:{server.port}/;")
         text = put(text, f"http://{LOOPBACK}:{server.port};", target)
-        with running_nginx(text, place.folder, place.port):
-            assert enters(place.site, "/chat/") == "ready"
+        with running_nginx(text, setup.folder, setup.port):
+            assert enters(setup.site, "/chat/") == "ready"
 
 
-def test_nginx_logs_who_asked_for_what_but_no_ticket(place: Place, tmp_path: Path):
+def test_nginx_logs_who_asked_for_what_but_no_ticket(setup: ProxyConfiguration, tmp_path: Path):
     nginx_program()
-    with KizunaServer(tmp_path / "k.sqlite3", ALLOWED_ORIGINS=place.site.origin) as server:
-        with running_nginx(place.nginx(server.port), place.folder, place.port):
-            assert enters(place.site) == "ready"
-        logged = place.log.read_text()
+    with KizunaServer(tmp_path / "k.sqlite3", ALLOWED_ORIGINS=setup.site.origin) as server:
+        with running_nginx(setup.nginx(server.port), setup.folder, setup.port):
+            assert enters(setup.site) == "ready"
+        logged = setup.log.read_text()
     assert f"{LOOPBACK} [" in logged
     assert '"GET /ws" 101' in logged
     assert "token=" not in logged
@@ -259,15 +261,15 @@ def test_nginx_logs_who_asked_for_what_but_no_ticket(place: Place, tmp_path: Pat
 # --- Caddy ---
 
 
-def test_caddy_serves_it_under_a_path(place: Place, tmp_path: Path):
+def test_caddy_serves_it_under_a_path(setup: ProxyConfiguration, tmp_path: Path):
     caddy_program()
-    with KizunaServer(tmp_path / "k.sqlite3", ALLOWED_ORIGINS=place.site.origin) as server:
+    with KizunaServer(tmp_path / "k.sqlite3", ALLOWED_ORIGINS=setup.site.origin) as server:
         target = f"{LOOPBACK}:{server.port}"
         (line,) = re.findall(r"`(handle_path /chat/\* \{[^`]*\})`", DOCUMENT)
         line = put(line, SERVER, target).replace("{ ", "{\n").replace(" }", "\n}")
-        text = put(place.caddy(server.port), f"reverse_proxy {target}", line)
-        with running_caddy(text, place.folder, place.port):
-            assert enters(place.site, "/chat/") == "ready"
+        text = put(setup.caddy(server.port), f"reverse_proxy {target}", line)
+        with running_caddy(text, setup.folder, setup.port):
+            assert enters(setup.site, "/chat/") == "ready"
 
 
 # --- systemd ---
@@ -279,18 +281,18 @@ def unit(name: str) -> configparser.ConfigParser:
     """A unit; of a key that stands there twice the last value."""
     parser = configparser.ConfigParser(strict=False, interpolation=None, delimiters="=")
     parser.optionxform = str  # type: ignore[assignment,method-assign]
-    parser.read_string(handed_out(name))
+    parser.read_string(documented_file(name))
     return parser
 
 
 def environment() -> dict[str, str]:
     """What kizuna.env sets."""
-    lines = handed_out("kizuna.env").splitlines()
+    lines = documented_file("kizuna.env").splitlines()
     pairs = (line.partition("=") for line in lines if line and not line.startswith("#"))
     return {name: value for name, _, value in pairs}
 
 
-class Asked(dict[str, str]):
+class RecordingEnvironment(dict[str, str]):
     """An empty environment that remembers for what it was asked."""
 
     def __init__(self) -> None:
@@ -303,16 +305,16 @@ class Asked(dict[str, str]):
         return default
 
 
-def test_whatever_is_set_in_the_files_and_documents_is_a_setting_of_the_server():
-    asked = Asked()
-    read_options([], asked)
-    assert environment().keys() <= asked.names
+def test_every_setting_in_files_and_documents_exists():
+    requested = RecordingEnvironment()
+    read_options([], requested)
+    assert environment().keys() <= requested.names
     contract = (ROOT / "docs" / "contract.md").read_text(encoding="utf-8")
     limits = contract.partition("### Limits")[2].partition("\n## ")[0]
     rows = [line.split("|") for line in limits.splitlines() if line.startswith("| ")]
     named = {name for row in rows for name in re.findall("`([A-Z_]+)`", row[3])}
     assert "ASK_LIMIT" in named
-    assert named <= asked.names
+    assert named <= requested.names
 
 
 def systemd_analyze(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -324,13 +326,13 @@ def systemd_analyze(*arguments: str) -> subprocess.CompletedProcess[str]:
 def units(tmp_path: Path) -> Path:
     """The units in a folder, with the checkout that this is in place of the operator's."""
     for name in UNITS:
-        (tmp_path / name).write_text(handed_out(name).replace("/opt/kizuna", str(ROOT)))
+        (tmp_path / name).write_text(documented_file(name).replace("/opt/kizuna", str(ROOT)))
     return tmp_path
 
 
 def test_systemd_has_nothing_against_the_units(units: Path):
-    verdict = systemd_analyze("verify", "--man=no", *(str(units / name) for name in UNITS))
-    assert (verdict.returncode, verdict.stdout + verdict.stderr) == (0, "")
+    checked = systemd_analyze("verify", "--man=no", *(str(units / name) for name in UNITS))
+    assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
 
 
 def test_systemd_would_have_something_against_a_mistake(units: Path):
@@ -344,8 +346,8 @@ def test_the_service_may_do_little(units: Path):
     help_text = systemd_analyze("--help").stdout
     if "--offline" not in help_text:
         pytest.skip("systemd-analyze judges units that are not loaded from version 250 on")
-    verdict = systemd_analyze("security", "--offline=true", "--threshold=20", service)  # 2.0 of 10
-    assert verdict.returncode == 0, verdict.stdout
+    checked = systemd_analyze("security", "--offline=true", "--threshold=20", service)  # 2.0 of 10
+    assert checked.returncode == 0, checked.stdout
 
 
 def test_the_service_starts_with_its_settings_and_ends_with_0(tmp_path: Path):

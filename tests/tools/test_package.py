@@ -122,7 +122,7 @@ def test_what_the_functions_import_is_what_the_tests_ran_with():
     assert functions == {name: tested.get(name) for name in functions}
 
 
-def test_it_is_built_for_the_machine_and_the_python_that_the_template_asks_for():
+def test_the_zip_is_for_the_templates_machine_and_python():
     template = (ROOT / "backend" / "aws" / "template.yaml").read_text(encoding="utf-8")
     assert f"Runtime: python{PYTHON}\n" in template
     assert "Architectures: [arm64]\n" in template
@@ -147,7 +147,7 @@ def test_the_same_sources_give_the_same_zip(tmp_path: Path):
     assert third.digest != first.digest
 
 
-def test_everybody_may_read_what_is_in_the_zip_and_no_file_has_a_date(tmp_path: Path):
+def test_files_in_the_zip_are_readable_and_undated(tmp_path: Path):
     write_zip({"a.py": b"", "b/c.so": b"x"}, tmp_path / "x.zip")
     with zipfile.ZipFile(tmp_path / "x.zip") as archive:
         for info in archive.infolist():
@@ -187,17 +187,17 @@ def test_two_packages_with_one_file_are_a_mistake_that_is_named(
     make_wheel(tmp_path, "two-1", {"same.py": b"2"})
     assert package.main(["--wheels", str(tmp_path), "--output", str(tmp_path / "x.zip")]) == 1
     assert capsys.readouterr().err == (
-        "make package: two-1.whl brings another same.py than what is there already\n"
+        "make package: two-1.whl has a same.py that differs from another package's\n"
     )
 
 
 def test_no_wheels_are_no_package(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert package.main(["--wheels", str(tmp_path), "--output", str(tmp_path / "x.zip")]) == 1
-    assert capsys.readouterr().err == f"make package: {tmp_path} holds no wheels\n"
+    assert capsys.readouterr().err == f"make package: {tmp_path} has no wheels\n"
     assert not (tmp_path / "x.zip").exists()
 
 
-@pytest.mark.parametrize("quota", ["MOST_UNPACKED", "MOST_ZIPPED"])
+@pytest.mark.parametrize("quota", ["MAX_UNPACKED", "MAX_ZIPPED"])
 def test_a_zip_that_lambda_would_refuse_is_refused_here(
     quota: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):

@@ -73,7 +73,7 @@ def test_it_runs_for_main_and_by_hand_one_at_a_time(workflow: dict[str, Any]):
     assert workflow["concurrency"] == {"group": "pages", "cancel-in-progress": False}
 
 
-def test_only_the_job_that_deploys_may_write_and_it_runs_no_code_of_the_repository(workflow: dict[str, Any]):
+def test_only_the_deploying_job_may_write_and_it_runs_no_code(workflow: dict[str, Any]):
     assert workflow["permissions"] == {"contents": "read"}
     allowed = {name: job.get("permissions") for name, job in workflow["jobs"].items()}
     assert allowed == {"test": None, "build": None, "deploy": {"pages": "write", "id-token": "write"}}
@@ -94,14 +94,14 @@ def test_its_make_targets_are_there_and_their_arguments_are_understood(
     assert [words[0] for words in made] == ["build"]
     assert set(targets) >= {words[0] for words in made}
     (arguments,) = (words[1].removeprefix("ARGS=").split() for words in made)
-    orders: list[build.Order] = []
+    orders: list[build.BuildOptions] = []
     monkeypatch.setattr(build, "build", orders.append)
     assert build.main(arguments) == 0
     assert orders[0].config == Path("page.json")
 
 
 def test_it_uploads_what_the_build_makes(workflow: dict[str, Any], monkeypatch: pytest.MonkeyPatch):
-    orders: list[build.Order] = []
+    orders: list[build.BuildOptions] = []
     monkeypatch.setattr(build, "build", orders.append)
     build.main([])
     (upload,) = (step for step in steps(workflow) if "upload-pages-artifact" in step.get("uses", ""))

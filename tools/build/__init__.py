@@ -1,1 +1,1 @@
-"""Builds the site for any static host."""
+"""The build of the site for any static host."""

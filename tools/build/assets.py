@@ -1,4 +1,4 @@
-"""The files of the site that never change: named after their content, and compressed once for all visitors."""
+"""The site's immutable files: named after their content, and compressed in advance."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from pathlib import Path, PurePosixPath
 
 from tools.build.errors import BuildError
 
-#: The folder of the site whose files may be kept for ever.
+#: The folder of the immutable files.
 ASSETS = "assets"
 COMPRESSOR = Path(__file__).with_name("compress.mjs")
-#: Compressed already, or too small to be worth a second file.
+#: Suffixes of compressed formats, and the bytes below which a second file is not worth it.
 INCOMPRESSIBLE = {".png", ".webp", ".woff2"}
-SMALLEST = 256
-#: Of brotli's 0 to 11: the best, in minutes, and one for trying things out, in seconds.
+MIN_SIZE = 256
+#: Brotli's quality, 0 to 11: the best takes minutes, the quick one seconds.
 BEST, QUICK = 11, 5
 
 
 class Assets:
-    """Responsible for the files in ``site``/assets, and for the names that they have got."""
+    """The files in ``site``/assets."""
 
     def __init__(self, site: Path) -> None:
         self._site = site
@@ -30,13 +30,12 @@ class Assets:
         self.sizes: dict[str, int] = {}
 
     def add(self, name: str, content: bytes) -> str:
-        """Write one file; returns its path, such as assets/boot.1f3a5c7e9b.js for boot.js."""
+        """Write one file and return its path, such as assets/boot.1f3a5c7e9b.js for boot.js."""
         stem, dot, end = name.rpartition(".")
         return self._write(f"{stem}.{fingerprint([content])}{dot}{end}", content)
 
     def add_folder(self, name: str, contents: Mapping[str, bytes]) -> str:
-        """Write files that name each other, so that only their folder can have a new name; returns its path, with a
-        slash at its end."""
+        """Write files that name each other into a renamed folder, and return its path, with a slash at its end."""
         folder = f"{name}-{fingerprint(part for item in sorted(contents.items()) for part in _parts(item))}"
         for file, content in contents.items():
             self._write(f"{folder}/{file}", content)
@@ -52,8 +51,7 @@ class Assets:
 
 
 def fingerprint(parts: Iterable[bytes]) -> str:
-    """Ten hexadecimal digits that another content does not have: of 100 million versions, one in 10,000 would meet
-    another."""
+    """Return ten hexadecimal digits of a hash."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(part)
@@ -61,15 +59,15 @@ def fingerprint(parts: Iterable[bytes]) -> str:
 
 
 def compress(site: Path, node: Path, quality: int, cache: Path) -> None:
-    """Put .br and .gz beside every file of the site that gets smaller by it.
+    """Put .br and .gz beside every file of the site that becomes smaller.
 
-    What was compressed before lies in ``cache``, and what this build does not use goes from there.
+    ``cache``: the folder of compressed files from earlier builds; files that this build does not use are deleted there.
     """
     cache.mkdir(parents=True, exist_ok=True)
     wanted = {
         path: cache / _cache_name(path, quality) for path in sorted(site.rglob("*")) if _compressible(path)
     }
-    # By content: two files may hold the same.
+    # By content, since two files may have the same.
     missing = {kept: path for path, kept in wanted.items() if not kept.with_name(f"{kept.name}.gz").exists()}
     for kept, path in missing.items():
         shutil.copyfile(path, kept)
@@ -97,7 +95,7 @@ def _compressible(path: Path) -> bool:
         path.is_file()
         and path.suffix not in {*INCOMPRESSIBLE, ".br", ".gz"}
         and not path.name.startswith("_")
-        and path.stat().st_size >= SMALLEST
+        and path.stat().st_size >= MIN_SIZE
     )
 
 

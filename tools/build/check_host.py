@@ -1,4 +1,4 @@
-"""Asks a host that serves the built site what it sends, and says what is wrong with it.
+"""A check of a host that serves the built site: its headers, types and compression.
 
 python -m tools.build.check_host https://chat.example.org/some/path/
 
@@ -21,27 +21,27 @@ from urllib.parse import urljoin
 
 from backend.auth.origins import origin_of
 from backend.local.static_files import MEDIA_TYPES, SECURITY_HEADERS
-from tools.build.assets import ASSETS, SMALLEST
+from tools.build.assets import ASSETS, MIN_SIZE
 from tools.build.errors import BuildError
 from tools.build.page import start_files_of
 
 #: Browsers refuse scripts, styles and WebAssembly of another type.
 STRICT = (".css", ".html", ".js", ".mjs", ".wasm")
-#: Beside assets/; the service worker is there or not.
+#: Files outside assets/; the service worker is optional.
 OTHERS = ("static/config.json", "static/boot/ticks.js")
 MAYBE = ("service-worker.js",)
-#: What is kept for less long is asked for again by somebody who comes every week.
+#: Seconds. Files that are cached for less are requested again by weekly visitors.
 A_MONTH = 30 * 24 * 3600
 TIMEOUT_SECONDS = 60.0
-#: As in static/boot/compressed.js, in bytes.
-WORTH_ASKING = 100_000
-#: What every .gz begins with.
+#: Bytes from which static/boot/compressed.js requests a .gz file.
+MIN_REQUESTED_SIZE = 100_000
+#: The first bytes of every .gz file.
 GZIP = b"\x1f\x8b"
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """What a host answered. ``travelled``: bytes of the body as it came."""
+class HostAnswer:
+    """A host's answer. ``travelled``: bytes of the body as it was sent."""
 
     path: str
     status: int
@@ -51,13 +51,13 @@ class Sent:
 
     @property
     def media_type(self) -> str:
-        """Without parameters."""
+        """The media type without parameters."""
         return self.headers.get_content_type() if "Content-Type" in self.headers else "nothing"
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is not as it should be. ``is_fatal``: the page does not work."""
+    """One problem. ``is_fatal``: the page does not work."""
 
     path: str
     text: str
@@ -68,9 +68,9 @@ class Finding:
 
 
 def check(base: str) -> list[Finding]:
-    """All that is to be said about the site at ``base``.
+    """Return all findings about the site at ``base``.
 
-    Raises OSError if the host cannot be reached, ValueError if this is no address of the web.
+    Raises OSError if the host cannot be reached, ValueError if ``base`` is no http(s) address.
     """
     if origin_of(base) is None:
         raise ValueError("an address begins with https:// or http:// and names a host")
@@ -81,7 +81,7 @@ def check(base: str) -> list[Finding]:
         return [
             Finding(
                 "",
-                f"comes as {encoding} to who takes none: put it there as it is, and ask again",
+                f"is sent as {encoding} without being asked for: upload it uncompressed, and check again",
                 is_fatal=True,
             )
         ]
@@ -102,19 +102,19 @@ def check(base: str) -> list[Finding]:
     return findings
 
 
-def fetch(base: str, path: str, encodings: str = "br, gzip") -> Sent:
-    """One file as it travels."""
+def fetch(base: str, path: str, encodings: str = "br, gzip") -> HostAnswer:
+    """Request one file, without decoding its body."""
     request = urllib.request.Request(urljoin(base, path), headers={"Accept-Encoding": encodings})  # noqa: S310 - check() has seen that it is http
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
             body = answer.read()
-            return Sent(path, answer.status, answer.headers, len(body), body)
+            return HostAnswer(path, answer.status, answer.headers, len(body), body)
     except urllib.error.HTTPError as error:
         with error:
-            return Sent(path, error.code, error.headers, 0, b"")
+            return HostAnswer(path, error.code, error.headers, 0, b"")
 
 
-def _findings(sent: Sent) -> Iterator[Finding]:
+def _findings(sent: HostAnswer) -> Iterator[Finding]:
     if sent.status != 200:
         yield Finding(sent.path, f"HTTP {sent.status}", is_fatal=True)
         return
@@ -123,31 +123,29 @@ def _findings(sent: Sent) -> Iterator[Finding]:
     if end in STRICT and sent.media_type != expected:
         yield Finding(sent.path, f"is sent as {sent.media_type}, not as {expected}", is_fatal=True)
     if _is_bare(sent):
-        yield Finding(sent.path, f"travels uncompressed, {sent.travelled:,} bytes")
+        yield Finding(sent.path, f"is sent uncompressed, {sent.travelled:,} bytes")
     cached = sent.headers.get("Cache-Control", "")
     if sent.path.startswith(f"{ASSETS}/"):
         if _max_age(cached) < A_MONTH:
-            yield Finding(sent.path, f"may be kept for ever, and has Cache-Control: {cached or 'none'}")
+            yield Finding(sent.path, f"may be cached for ever, and has Cache-Control: {cached or 'none'}")
     elif not re.search(r"no-cache|no-store|max-age=0\b", cached):
-        yield Finding(
-            sent.path, f"should be asked about each time, and has Cache-Control: {cached or 'none'}"
-        )
+        yield Finding(sent.path, f"must be revalidated each time, and has Cache-Control: {cached or 'none'}")
 
 
-def _is_bare(sent: Sent) -> bool:
-    return sent.status == 200 and "Content-Encoding" not in sent.headers and sent.travelled >= 100 * SMALLEST
+def _is_bare(sent: HostAnswer) -> bool:
+    return sent.status == 200 and "Content-Encoding" not in sent.headers and sent.travelled >= 100 * MIN_SIZE
 
 
-def _is_asked_otherwise(sent: Sent) -> bool:
-    """Whether browsers ask for the .gz of this file of the start, as static/boot/compressed.js does."""
-    return _is_bare(sent) and int(sent.headers.get("Content-Length", "0")) >= WORTH_ASKING
+def _is_asked_otherwise(sent: HostAnswer) -> bool:
+    """Return whether static/boot/compressed.js requests the .gz of this file."""
+    return _is_bare(sent) and int(sent.headers.get("Content-Length", "0")) >= MIN_REQUESTED_SIZE
 
 
-def _instead(packed: Sent) -> Finding:
+def _instead(packed: HostAnswer) -> Finding:
     if packed.body.startswith(GZIP) or "Content-Encoding" in packed.headers:
-        return Finding(packed.path, f"is what browsers ask for instead, {packed.travelled:,} bytes")
+        return Finding(packed.path, f"browsers request this instead, {packed.travelled:,} bytes")
     what = f"HTTP {packed.status}" if packed.status != 200 else "is something else"
-    return Finding(packed.path, f"{what}: browsers would have asked for it instead")
+    return Finding(packed.path, f"{what}: browsers would request it instead")
 
 
 def _max_age(cache_control: str) -> int:
@@ -155,7 +153,7 @@ def _max_age(cache_control: str) -> int:
     return int(found[1]) if found else 0
 
 
-def _missing_headers(page: Sent) -> Iterator[Finding]:
+def _missing_headers(page: HostAnswer) -> Iterator[Finding]:
     if "frame-ancestors" not in page.headers.get("Content-Security-Policy", ""):
         yield Finding("", "no Content-Security-Policy with frame-ancestors: other sites may frame it")
     for name, value in SECURITY_HEADERS.items():
@@ -164,14 +162,14 @@ def _missing_headers(page: Sent) -> Iterator[Finding]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit code."""
+    """Run the command line, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tools.build.check_host", description="Check a host.")
     parser.add_argument("url", help="where the page is, such as https://chat.example.org/")
     base = parser.parse_args(arguments).url
     try:
         findings = check(base if base.endswith("/") else f"{base}/")
     except (OSError, ValueError, http.client.HTTPException) as error:
-        print(f"{base} cannot be asked: {error}", file=sys.stderr)
+        print(f"{base} cannot be checked: {error}", file=sys.stderr)
         return 1
     for finding in findings:
         print(finding)

@@ -1,5 +1,5 @@
-"""The one error of the build."""
+"""The error of the build."""
 
 
 class BuildError(Exception):
-    """The site cannot be built; the text says what is wrong and what to do."""
+    """The site cannot be built; the text says why, and what to do."""

@@ -1,6 +1,6 @@
-"""The part of the build that runs inside Pyodide, which alone has the Python that the page has.
+"""The part of the build that runs inside Pyodide, the page's Python.
 
-tools/build/python.mjs runs this file's text and calls one of its functions. Nothing here imports the project.
+tools/build/python.mjs runs this file's text and calls one of its functions. It does not import the project.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 HOME = Path("/home/pyodide")
-#: PyScript's own modules. It writes their sources at every start; compiled ones beside them save it half the import.
+#: PyScript's own modules. It writes their sources at every start; bytecode beside them saves half the import.
 PYSCRIPT = "pyscript/"
 LIBRARY = Path(f"/lib/python{sys.version_info.major}{sys.version_info.minor}.zip")
-#: The earliest that a zip archive can say: every build writes the same bytes.
+#: The earliest time in a zip, so that every build writes the same bytes.
 DATE = (1980, 1, 1, 0, 0, 0)
-#: No assertions and no docstrings of the standard library; the program keeps both.
+#: The standard library without assertions and docstrings; the program keeps both.
 WITHOUT_DOCSTRINGS = 2
-#: The flags of a .pyc that is never compared with a source: PEP 552, "unchecked".
+#: The flags of a .pyc that is not compared with its source: PEP 552, "unchecked".
 UNCHECKED = 0b01
 
 
 def make_archives(modules: Iterable[str], also: Iterable[str], library: str, program: str) -> str:
-    """Write two archives: ``library`` with what of the standard library is needed, compiled; ``program`` with all
-    that lies in HOME, its modules compiled beside their sources, and PyScript's without.
+    """Write two archives, and return the names of the modules in ``library``.
 
-    Needed is what ``modules``, the program's, load, and ``also``. Returns the names of the modules in ``library``.
+    ``library``: bytecode of the standard library, as far as ``modules`` and ``also`` load it. ``program``: all files in
+    HOME, with bytecode beside the sources (PyScript's: bytecode alone).
     """
     files = {str(path.relative_to(HOME)): path.read_bytes() for path in HOME.rglob("*") if path.is_file()}
     for name in (*modules, *also):
@@ -54,10 +54,10 @@ def make_archives(modules: Iterable[str], also: Iterable[str], library: str, pro
 
 
 def settle(modules: Iterable[str]) -> int:
-    """Bring this interpreter into the state that the page shall start from; returns how many modules are loaded.
+    """Bring this interpreter into the state of the snapshot, and return the number of loaded modules.
 
-    All ``modules`` are imported; tracebacks will find the program's text; other files are kept in the module
-    ``kept_files``, since a snapshot holds no file system; and chance begins where it always does.
+    All ``modules`` are imported, tracebacks can show the program's text, other files are kept in the module
+    ``kept_files``, since a snapshot has no file system, and random numbers are seeded.
     """
     for name in modules:
         importlib.import_module(name)
@@ -74,12 +74,12 @@ def settle(modules: Iterable[str]) -> int:
             files[compiled] = _compiled(path.read_bytes(), str(path), WITHOUT_DOCSTRINGS)
         elif path.suffix == ".py":
             text = path.read_text(encoding="utf-8")
-            # Without a time of change, linecache never looks for the file, which will not be there.
+            # Without a modification time, linecache does not look for the file, which will be missing.
             linecache.cache[str(path)] = (len(text), None, text.splitlines(keepends=True), str(path))
         else:
             files[str(path)] = path.read_bytes()
     sys.modules[kept.__name__] = kept
-    random.seed(0)  # every build the same; the page seeds it anew (main.start)
+    random.seed(0)  # reproducible; the page seeds it anew (main.start)
     gc.collect()
     return len(sys.modules)
 
@@ -91,7 +91,7 @@ def _write_files(files: Mapping[str, bytes]) -> None:
 
 
 def _stumble() -> None:
-    """Let an exception be shown: what that imports, it imports late."""
+    """Print an exception, to load the modules that this needs."""
     try:
         try:
             json.loads("{")
@@ -111,7 +111,7 @@ def _write_library(target: Path) -> list[str]:
 
 
 def _paths_of(modules: Mapping[str, object], available: set[str]) -> dict[str, str]:
-    """Path in the standard library -> the loaded module that is read from it."""
+    """Return path in the standard library -> loaded module."""
     candidates = {
         f"{name.replace('.', '/')}{end}": name for name in modules for end in (".py", "/__init__.py")
     }
@@ -119,7 +119,7 @@ def _paths_of(modules: Mapping[str, object], available: set[str]) -> dict[str, s
 
 
 def _compiled(source: bytes, path: str, optimize: int) -> bytes:
-    """A .pyc that is taken as it is."""
+    """Return a .pyc that is loaded without a check of its source."""
     code = compile(source, path, "exec", dont_inherit=True, optimize=optimize)
     flags = UNCHECKED.to_bytes(4, "little")
     return importlib.util.MAGIC_NUMBER + flags + importlib.util.source_hash(source) + marshal.dumps(code)

@@ -1,4 +1,4 @@
-"""index.html of the built site, made from that of the source tree: the same page, with other addresses."""
+"""The built site's index.html: that of the source tree with other addresses."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ from typing import Any
 
 from tools.build.errors import BuildError
 
-#: What PyScript is told; it reads JSON without a parser of its own. Its plugins are not used, but for the one that
-#: shows errors.
+#: PyScript's plugins that the page disables: all but the one that shows errors.
 PLUGINS = ["!codemirror", "!deprecations-manager", "!donkey", "!py-editor", "!py-game", "!py-terminal"]
 _STYLESHEET = re.compile(r'<link rel="stylesheet" href="(static/css/[\w.-]+)">')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addresses:
-    """Where the parts of the page are, from the page."""
+    """The addresses of the page's parts, relative to the page."""
 
     styles: str
     icon: str
@@ -28,18 +27,18 @@ class Addresses:
     glimpse: str  #: static/boot/glimpse.js
     launcher: str  #: static/boot/python.js
     interpreter: str  #: static/boot/interpreter.js
-    modules: tuple[str, ...]  #: scripts that others of these load
-    fetched: tuple[str, ...]  #: what else every start needs
-    start_files: Mapping[str, Any] = field(repr=False)  #: what static/boot/interpreter.js reads
+    modules: tuple[str, ...]  #: scripts that other scripts load
+    fetched: tuple[str, ...]  #: other files of every start
+    start_files: Mapping[str, Any] = field(repr=False)  #: data for static/boot/interpreter.js
 
 
 def stylesheets(page: str) -> list[str]:
-    """The stylesheets of the source tree's page, in their order."""
+    """Return the stylesheets of the source tree's page, in order."""
     return _STYLESHEET.findall(page)
 
 
 def built_page(source: str, addresses: Addresses, policy: str) -> str:
-    """The page with other addresses. Raises BuildError when a part that has one is not found where it was."""
+    """Return the page with other addresses. Raises BuildError if a part of the page is not found."""
     page = _Page(source)
     page.replace(
         r"<!--(?:(?!-->).)*same rules that the server sends.*?-->\s*", "", "the comment on its rules"
@@ -70,12 +69,12 @@ def built_page(source: str, addresses: Addresses, policy: str) -> str:
 
 
 def page_bytes(page: str) -> bytes:
-    """As it is written."""
+    """Return the page as bytes."""
     return page.encode("utf-8")
 
 
 def _start(addresses: Addresses) -> str:
-    """The files of the start, as data, then the module that fetches and starts, then hints of what it will ask for."""
+    """Return the data about the start's files, the module that starts Python, and its preload hints."""
     data = json.dumps(addresses.start_files, separators=(",", ":")).replace("<", "\\u003c")
     lines = [
         f'<script type="application/json" id="start-files">{data}</script>',
@@ -87,19 +86,19 @@ def _start(addresses: Addresses) -> str:
 
 
 class _Page:
-    """Responsible for changing parts of a page that are there exactly once."""
+    """A page whose parts, each of which occurs once, are replaced."""
 
     def __init__(self, text: str) -> None:
         self.text = text
 
     def replace(self, pattern: str, replacement: str, what: str) -> None:
-        """Put ``replacement`` (a template, as in re.sub) where ``pattern`` is. Raises BuildError."""
-        # A path or JSON holds no backslash that were one of a template, but for the \u003c of _start.
+        """Replace ``pattern`` by ``replacement`` (a template, as in re.sub). Raises BuildError."""
+        # Only the \u003c of _start has backslashes that are no template.
         template = replacement if r"\g<1>" in replacement else replacement.replace("\\", r"\\")
         self.text, count = re.subn(pattern, template, self.text, flags=re.DOTALL)
         if count != 1:
             raise BuildError(
-                f"index.html: {what} was found {count} times instead of once: tell tools/build/page.py"
+                f"index.html: {what} was found {count} times instead of once: adapt tools/build/page.py"
             )
 
     def check(self) -> None:
@@ -108,12 +107,12 @@ class _Page:
         left = re.findall(r'(?:src|href)="((?:static|app)/[^"]*)"', without_comments)
         if left:
             raise BuildError(
-                f"index.html: the build does not know {', '.join(left)}: tell tools/build/page.py"
+                f"index.html: the build does not know {', '.join(left)}: adapt tools/build/page.py"
             )
 
 
 def start_files_of(page: str) -> dict[str, Any]:
-    """What a built page says about the files of its start. Raises BuildError for a page that was not built."""
+    """Return a built page's data about its start files. Raises BuildError for a page that was not built."""
     found = re.search(r'<script type="application/json" id="start-files">(.*?)</script>', page)
     if found is None:
         raise BuildError("this page was not built")
@@ -122,5 +121,5 @@ def start_files_of(page: str) -> dict[str, Any]:
 
 
 def read_page(root: Path) -> str:
-    """index.html of the source tree."""
+    """Return index.html of the source tree."""
     return (root / "index.html").read_text(encoding="utf-8")

@@ -1,9 +1,9 @@
-"""Writes a config.json for a page on another host than its server, from two variables of the environment.
+"""A config.json for a page on another host than its server, made from two environment variables.
 
 KIZUNA_BACKEND=https://chat.example.org python -m tools.build.page_config --to page.json
 KIZUNA_CONFIG='{"webSocketUrl": ...}' python -m tools.build.page_config --to page.json
 
-.github/workflows/pages.yml calls it. Nothing but the standard library and app/ is needed.
+.github/workflows/pages.yml calls it. It needs the standard library and app/ alone.
 """
 
 from __future__ import annotations
@@ -21,35 +21,35 @@ from backend.auth.origins import origin_of
 from chat.config import parse_config
 from kizuna.errors import ConfigurationError
 
-#: As the page's own address; which one it is makes no difference here.
+#: A placeholder for the page's own address.
 ELSEWHERE = "https://page.example/"
 
 
-class Unusable(Exception):
-    """No configuration can be made of what was said; the text is for a person."""
+class UnusableConfig(Exception):
+    """The variables give no usable configuration; the text is for the user."""
 
 
 def page_config(environment: Mapping[str, str]) -> dict[str, Any]:
-    """The configuration. Raises Unusable unless exactly one of the variables is set, and to something that works."""
+    """Return the configuration. Raises UnusableConfig unless exactly one variable is set, to a usable value."""
     backend, given = (environment.get(name, "").strip() for name in ("KIZUNA_BACKEND", "KIZUNA_CONFIG"))
     if not backend and not given:
-        raise Unusable(
-            "neither KIZUNA_BACKEND nor KIZUNA_CONFIG is set: say in one of them where the server is, "
+        raise UnusableConfig(
+            "neither KIZUNA_BACKEND nor KIZUNA_CONFIG is set: name the server in one of them, "
             "such as KIZUNA_BACKEND=https://chat.example.org (docs/hosting.md)"
         )
     if backend and given:
-        raise Unusable("KIZUNA_BACKEND and KIZUNA_CONFIG are both set: one of them has to go")
+        raise UnusableConfig("KIZUNA_BACKEND and KIZUNA_CONFIG are both set: remove one of them")
     config = _of_backend(backend) if backend else _of_json(given)
     try:
         parsed = parse_config(config, ELSEWHERE)
     except ConfigurationError as error:
-        raise Unusable(f"KIZUNA_CONFIG: {error}") from None
+        raise UnusableConfig(f"KIZUNA_CONFIG: {error}") from None
     urls = (parsed.web_socket_url, parsed.token_url, parsed.ticket_url or "https:")
     if not all(url.startswith(("wss:", "https:")) for url in urls):
-        raise Unusable("a page on https reaches wss:// and https:// only")
+        raise UnusableConfig("a page on https reaches wss:// and https:// only")
     for key, url in (("webSocketUrl", parsed.web_socket_url), ("tokenUrl", parsed.token_url)):
         if urlsplit(url).netloc == urlsplit(ELSEWHERE).netloc:
-            raise Unusable(f"KIZUNA_CONFIG names no {key}: the page's own host has no server")
+            raise UnusableConfig(f"KIZUNA_CONFIG names no {key}: the page's own host has no server")
     return config
 
 
@@ -57,7 +57,9 @@ def _of_backend(url: str) -> dict[str, Any]:
     base = url.rstrip("/")
     parts = urlsplit(base)
     if origin_of(base, ("https",)) is None or parts.query or parts.fragment or parts.username is not None:
-        raise Unusable(f"KIZUNA_BACKEND must be an address such as https://chat.example.org, not {url!r}")
+        raise UnusableConfig(
+            f"KIZUNA_BACKEND must be an address such as https://chat.example.org, not {url!r}"
+        )
     return {
         "webSocketUrl": f"wss{base.removeprefix('https')}/ws",
         "tokenUrl": f"{base}/token",
@@ -69,21 +71,21 @@ def _of_json(text: str) -> dict[str, Any]:
     try:
         config = json.loads(text)
     except ValueError as error:
-        raise Unusable(f"KIZUNA_CONFIG is no JSON: {error}") from None
+        raise UnusableConfig(f"KIZUNA_CONFIG is no JSON: {error}") from None
     if not isinstance(config, dict):
-        raise Unusable("KIZUNA_CONFIG must be a JSON object")
+        raise UnusableConfig("KIZUNA_CONFIG must be a JSON object")
     return config
 
 
 def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] = os.environ) -> int:
-    """The command line; returns the exit code."""
+    """Run the command line, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tools.build.page_config", description=__doc__)
     parser.add_argument("--to", type=Path, required=True, help="the file to write")
     args = parser.parse_args(arguments)
     try:
         config = page_config(environment)
-    except Unusable as error:
-        # GitHub shows a line that begins so at the top of the run.
+    except UnusableConfig as error:
+        # GitHub shows lines with this prefix at the top of the run.
         mark = "::error::" if environment.get("GITHUB_ACTIONS") else ""
         print(f"{mark}The page cannot be built: {error}", file=sys.stderr)
         return 1

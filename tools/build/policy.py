@@ -1,4 +1,4 @@
-"""What the built site tells a browser about itself: the rules for its content, and how long to keep what."""
+"""The headers of the built site: content policy and caching."""
 
 from __future__ import annotations
 
@@ -9,24 +9,23 @@ from backend.local.static_files import ASK_AGAIN, FOR_EVER, SECURITY_HEADERS, ad
 from tools.build.assets import ASSETS
 from tools.build.errors import BuildError
 
-#: Directives that a browser takes from a header alone, and complains about in a page.
+#: Directives that browsers accept in a header alone; in a page they are errors.
 _HEADER_ONLY = ("frame-ancestors",)
 
 
 def connect_sources(config: Path, host: str = "") -> tuple[str, ...]:
-    """Whom the page may talk to: its own host, and what the configuration names.
+    """Return the hosts that the page may contact: its own, and those in the configuration.
 
-    ``host``: where the page will be, such as chat.example.org; browsers of before 2022 do not count the WebSockets
-    of the page's own host as its own.
+    ``host``: the page's host, such as chat.example.org, for browsers before 2022, for which 'self' excludes WebSockets.
 
-    Raises BuildError for an address that no rule can name: the page could never reach it.
+    Raises BuildError for an address that no rule can contain.
     """
     origins = []
     for address, origin in addresses_in(config).items():
         if origin is None:
             raise BuildError(
-                f"{config}: {address!r} is no address that a page can be allowed to ask: wss: or https:, and "
-                "a host of letters, digits, dots and hyphens (others as xn--...), and perhaps a port"
+                f"{config}: {address!r} cannot be allowed by a Content-Security-Policy: use wss: or https:, "
+                "a host of letters, digits, dots and hyphens (others as xn--...), and an optional port"
             )
         origins.append(origin)
     own = (f"ws://{host}", f"wss://{host}") if host else ()
@@ -34,19 +33,21 @@ def connect_sources(config: Path, host: str = "") -> tuple[str, ...]:
 
 
 def policy_for_header(connect: Sequence[str]) -> str:
-    """The Content-Security-Policy as a header."""
+    """Return the Content-Security-Policy as a header."""
     return content_policy(connect)
 
 
 def policy_for_page(connect: Sequence[str]) -> str:
-    """The Content-Security-Policy as a <meta> of the page: for hosts that send no headers of ours."""
+    """Return the Content-Security-Policy as a <meta> of the page, for hosts without headers."""
     rules = (rule.strip() for rule in content_policy(connect).split(";"))
     return "; ".join(rule for rule in rules if not rule.startswith(_HEADER_ONLY))
 
 
 def headers_file(connect: Sequence[str]) -> str:
-    """The file _headers, as Netlify and Cloudflare Pages read it. No two rules name the same header for a path: one
-    of the hosts would join the two, the other would take the later."""
+    """Return the file _headers for Netlify and Cloudflare Pages.
+
+    No two rules set the same header for a path, since one host would join the values, and the other take the last.
+    """
     everywhere = {"Content-Security-Policy": policy_for_header(connect), **SECURITY_HEADERS}
     rules = {
         "/*": everywhere,

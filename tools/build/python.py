@@ -1,7 +1,7 @@
-"""What the built page starts Python from: a small standard library, the program, and a snapshot of both at work.
+"""The files from which the built page starts Python: a small standard library, the program, and a snapshot of both.
 
-All three come out of the vendored Pyodide, run by the virtual environment's Node. That has to be Node 20: a snapshot
-holds the table of functions that its engine offered, and one of a newer Node does not load in WebKit.
+All three are made by the vendored Pyodide in the virtual environment's Node. It has to be Node 20: a snapshot contains
+its engine's table of functions, and one of a newer Node does not load in WebKit.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from tools.build.errors import BuildError
 
 INSIDE = Path(__file__).with_name("inside.py")
 RUNNER = Path(__file__).with_name("python.mjs")
-#: Where PyScript's own `files` puts the program, and where Python looks first.
+#: The folder of the program in Pyodide, as PyScript's `files` has it.
 HOME = "/home/pyodide"
 NODE_MAJOR = 20
 
-#: What the standard library imports only when it is needed, and the page may come to need.
+#: Modules that the standard library imports late, and that the page may need.
 LATE = (
     "_colorize",
     "encodings.idna",
@@ -38,7 +38,7 @@ LATE = (
 
 @dataclass(frozen=True, slots=True)
 class Python:
-    """Three files: the standard library and the program as archives, and the snapshot."""
+    """The archives of the standard library and the program, and the snapshot."""
 
     library: Path
     program: Path
@@ -47,7 +47,7 @@ class Python:
 
 
 def make_python(root: Path, work: Path, node: Path) -> Python:
-    """Make all three in the folder ``work``. Raises BuildError with what Python or Node said."""
+    """Make the three files in the folder ``work``. Raises BuildError with the output of Python or Node."""
     _check(node)
     vendor = root / "static" / "vendor"
     files = program_files(root)
@@ -60,14 +60,14 @@ def make_python(root: Path, work: Path, node: Path) -> Python:
         f"make_archives({modules!r}, {also!r}, '/library.zip', '/program.zip')",
         take={"/library.zip": str(library), "/program.zip": str(program)},
     )
-    # Every module of the library is loaded in the snapshot: who starts from that needs no library.
+    # The snapshot has every module of the library loaded, so a start from it needs no library.
     everything = sorted({*modules, *also, *json.loads(needed["result"])})
     run.call(f"settle({everything!r})", library=str(library), snapshot=str(snapshot))
     return Python(library, program, snapshot, needed["version"])
 
 
 def program_files(root: Path) -> dict[str, str]:
-    """Path in Pyodide -> text: all modules of app/, and the words of the page."""
+    """Return path in Pyodide -> text: all modules of app/, and the page's texts."""
     modules = {path.relative_to(root / "app"): path for path in (root / "app").rglob("*.py")}
     words = {Path("i18n", path.name): path for path in (root / "static" / "i18n").glob("*.json")}
     return {
@@ -77,7 +77,7 @@ def program_files(root: Path) -> dict[str, str]:
 
 
 def modules_of(files: Iterable[str]) -> Iterator[str]:
-    """The names under which the program's files are imported."""
+    """Yield the module names of the program's files."""
     for path in files:
         if path.endswith(".py"):
             yield (
@@ -86,9 +86,9 @@ def modules_of(files: Iterable[str]) -> Iterator[str]:
 
 
 def pyscript_files(folder: Path) -> dict[str, str]:
-    """Path in Pyodide -> text: PyScript's own Python, which stands as text in its JavaScript.
+    """Return path in Pyodide -> text of PyScript's own Python, which is text in its JavaScript.
 
-    Raises BuildError if there is none: then it is kept in another way, and this function has to learn it.
+    Raises BuildError if there is none, as after a change of PyScript's format.
     """
     modules = [
         found
@@ -96,13 +96,13 @@ def pyscript_files(folder: Path) -> dict[str, str]:
         for found in re.findall(r'"(\w+\.py)":("(?:[^"\\]|\\.)*")', path.read_text(encoding="utf-8"))
     ]
     names = [name for name, _ in modules]
-    if not names or len(set(names)) < len(names):  # or in several packages
+    if not names or len(set(names)) < len(names):  # none, or in several packages
         raise BuildError(f"{folder}: PyScript's own Python is not where the build looks for it")
     return {f"{HOME}/pyscript/{name}": json.loads(literal) for name, literal in modules}
 
 
 def imports_of(sources: Iterable[str]) -> set[str]:
-    """Modules of the standard library that these import."""
+    """Return the modules of the standard library that these sources import."""
     found = {name for source in sources for name in _imports(source)}
     return {name for name in found if name.partition(".")[0] in sys.stdlib_module_names}
 
@@ -126,7 +126,7 @@ def _check(node: Path) -> None:
 
 
 class _Runner:
-    """Responsible for one Pyodide per call, with the program's files in it."""
+    """Runs a new Pyodide for each call, with the program's files."""
 
     def __init__(self, node: Path, pyodide: Path, files: Mapping[str, str]) -> None:
         self._node = node
@@ -141,7 +141,7 @@ class _Runner:
         take: Mapping[str, str] | None = None,
         snapshot: str | None = None,
     ) -> dict[str, Any]:
-        """Evaluate an expression over tools/build/inside.py."""
+        """Evaluate an expression with the functions of tools/build/inside.py."""
         order = {
             "pyodide": str(self._pyodide),
             "library": library,
@@ -150,7 +150,7 @@ class _Runner:
             "take": take or {},
             "snapshot": snapshot,
         }
-        # The time zone and the words of whoever builds would be frozen into the snapshot.
+        # Else the builder's time zone and locale would become part of the snapshot.
         neutral = {**os.environ, "TZ": "UTC", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
         done = subprocess.run(
             [self._node, RUNNER],

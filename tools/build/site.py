@@ -1,12 +1,11 @@
-"""Builds the site: a folder that any static host can serve, under any path. `make build` calls it.
+"""The site: a folder that any static host can serve, under any path. `make build` calls this module.
 
 python -m tools.build.site                                   # into dist/site
 python -m tools.build.site --config my.json --host chat.example.org
-python -m tools.build.site --quick                           # compressed less, in seconds: for trying things out
+python -m tools.build.site --quick                           # less compression, in seconds
 
-index.html, service-worker.js and static/config.json keep their names; all else lies in assets/ under a name that
-changes with its content. Two builds of the same sources with the same packages give the same bytes, the snapshot
-included.
+index.html, service-worker.js and static/config.json keep their names; all else is in assets/ under a name that changes
+with its content. Two builds of the same sources with the same packages give the same bytes.
 """
 
 from __future__ import annotations
@@ -36,8 +35,8 @@ from tools.build.snapshot import packed
 from tools.build.worker import SCRIPT, digests_of, version_of, worker_script, worker_source
 
 ROOT = Path(__file__).resolve().parents[2]
-#: Scripts of static/boot that the page names, or PyScript, or another of them: they get new names. Any other keeps its
-#: own, since the program asks for it by that.
+#: Scripts of static/boot that get new names, since the page or other scripts name them. The program requests the others
+#: by their names.
 RENAMED_SCRIPTS = (
     "boot.js",
     "glimpse.js",
@@ -49,20 +48,20 @@ RENAMED_SCRIPTS = (
     SCRIPT.name,
 )
 PYODIDE_FILES = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm")
-#: PyScript without the plugins that the page switches off. The hashes in these names are PyScript's own.
+#: PyScript without the plugins that the page disables. The hashes in these names are PyScript's own.
 PYSCRIPT_FILES = ("core.js", "core-*.js", "error-*.js", "LICENSE")
-#: What a built site consists of, beside the compressed forms.
+#: The entries of a built site's folder, without compressed forms.
 SITE_FILES = frozenset({"index.html", "service-worker.js", "_headers", "static", "assets"})
-#: The folders of builds that are under way, or were killed.
+#: The prefix of the folders of running or killed builds.
 UNDER_WAY = ".kizuna-build-"
-#: What stands in the page of every built site.
+#: A text in the page of every built site.
 START_FILES = 'id="start-files"'
-#: A zip archive without a file in it.
+#: An empty zip archive.
 EMPTY_ARCHIVE = b"PK\x05\x06" + bytes(18)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class BuildOptions:
     """What to build and where. ``config`` becomes static/config.json; ``host`` as in tools.build.policy."""
 
     root: Path
@@ -73,8 +72,8 @@ class Order:
     node: Path = Path(sys.executable).parent / "node"
 
 
-def build(order: Order) -> Python:
-    """Build anew; what was in the folder goes, once all is ready. Raises BuildError."""
+def build(order: BuildOptions) -> Python:
+    """Build the site, and replace the folder's content once all is ready. Raises BuildError."""
     try:
         json.loads(order.config.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -95,7 +94,7 @@ def build(order: Order) -> Python:
         page = _lay_out(order, site, python)
         (site / "index.html").write_bytes(page)
         compress(site, order.node, order.quality, order.site.parent / f".compressed-{order.quality}")
-        # The Makefile compares its age: what is changed from now on, or was during the build, is newer.
+        # The Makefile compares times: files that changed during the build must be newer.
         os.utime(site / "index.html", (began, began))
         shutil.rmtree(order.site, ignore_errors=True)
         site.rename(order.site)
@@ -103,32 +102,30 @@ def build(order: Order) -> Python:
 
 
 def _check_place(site: Path) -> None:
-    """Raises BuildError if the folder holds anything but a site that was built: it would be deleted."""
+    """Raise BuildError if the folder has anything but a built site, since it would be deleted."""
     if not site.exists() or (site.is_dir() and not any(site.iterdir())):
         return
     page = site / "index.html"
     if not page.is_file() or START_FILES not in page.read_text(encoding="utf-8"):
-        raise BuildError(
-            f"{site} holds something else than a built site: choose a folder that is empty or new"
-        )
+        raise BuildError(f"{site} has something else than a built site: choose an empty or new folder")
     names = {path.name.removesuffix(".br").removesuffix(".gz") for path in site.iterdir()}
     if others := names - SITE_FILES:
         raise BuildError(
-            f"{site} holds more than a built site: {', '.join(sorted(others))} would be deleted. "
-            "Build into a folder of its own, and copy the site from there"
+            f"{site} has more than a built site: {', '.join(sorted(others))} would be deleted. "
+            "Build into another folder, and copy the site from there"
         )
 
 
 @contextlib.contextmanager
 def _alone(lock: Path) -> Iterator[None]:
-    """One build at a time in this place; another one waits."""
+    """Hold a lock, so that another build in this place waits."""
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
-def _lay_out(order: Order, site: Path, python: Python) -> bytes:
-    """Every file of the site, uncompressed, but for index.html, whose content this returns."""
+def _lay_out(order: BuildOptions, site: Path, python: Python) -> bytes:
+    """Write every file of the site, uncompressed, except index.html, whose content is returned."""
     static = site / "static"
     static.mkdir()
     shutil.copyfile(order.config, static / "config.json")
@@ -145,8 +142,7 @@ def _lay_out(order: Order, site: Path, python: Python) -> bytes:
 
 
 def _add_version(root: Path, site: Path, source: str, addresses: Addresses, policy: str) -> bytes:
-    """The page, and the service worker beside it: both name the version, which is made of the page and of every other
-    file that the worker keeps."""
+    """Write the service worker and return the page, both with the version, a hash of the page and all files."""
     digests, worker = digests_of(site), worker_source(root)
     version = version_of(built_page(source, addresses, policy), worker, digests)
     script = worker_script(worker, version, digests, addresses.start_files)
@@ -190,7 +186,7 @@ def _add_assets(root: Path, site: Path, python: Python, page: str) -> Addresses:
 
 
 def _start_files(assets: Assets, pyodide: str, vendor: Path, python: Python) -> dict[str, Any]:
-    """What static/boot/interpreter.js has to know."""
+    """Return the data for static/boot/interpreter.js."""
     memory = python.snapshot.read_bytes()
     content, stretches = packed(memory)
     files = {
@@ -213,22 +209,22 @@ def _start_files(assets: Assets, pyodide: str, vendor: Path, python: Python) -> 
 
 
 def _importing(script: Path, places: Mapping[str, str]) -> bytes:
-    """A script that imports from other places. Raises BuildError if it does not import from the old ones."""
+    """Return a script with other import addresses. Raises BuildError if it does not import from the old ones."""
     text = script.read_text(encoding="utf-8")
     for old, new in places.items():
         if f'"{old}' not in text:
-            raise BuildError(f"{script}: it no longer imports from {old}: tell tools/build/site.py")
+            raise BuildError(f"{script} does not import from {old}: adapt tools/build/site.py")
         text = text.replace(f'"{old}', f'"{new}')
     return text.encode()
 
 
 def _beside(asset: str) -> str:
-    """The address of one asset from another."""
+    """Return the address of one asset relative to another."""
     return f"./{asset.partition('/')[2]}"
 
 
 def _contents(folder: Path, patterns: Sequence[str]) -> dict[str, bytes]:
-    """Name -> content. Raises BuildError for a pattern that finds nothing."""
+    """Return name -> content. Raises BuildError for a pattern that finds nothing."""
     found: dict[str, bytes] = {}
     for pattern in patterns:
         paths = sorted(folder.glob(pattern))
@@ -241,7 +237,7 @@ def _contents(folder: Path, patterns: Sequence[str]) -> dict[str, bytes]:
 
 
 def summary(site: Path) -> str:
-    """How large the site is, and what of it the two ways to start download."""
+    """Return a line with the site's size."""
     compressed = sum(path.stat().st_size for path in site.rglob("*.br"))
     return f"Built {site}: {compressed / 1e6:.1f} MB compressed with brotli"
 
@@ -253,7 +249,7 @@ def _host(text: str) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit code."""
+    """Run the command line, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tools.build.site", description="Build the site.")
     parser.add_argument(
         "--to", type=Path, default=ROOT / "dist" / "site", help="the folder to make (dist/site)"
@@ -261,12 +257,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--config", type=Path, default=ROOT / "static" / "config.json", help="its config.json"
     )
-    parser.add_argument("--host", type=_host, default="", help="where it will be, for older browsers' sake")
+    parser.add_argument("--host", type=_host, default="", help="its host, for browsers before 2022")
     parser.add_argument("--quick", action="store_true", help="compress less, in seconds")
     args = parser.parse_args(arguments)
     quality = QUICK if args.quick else BEST
     try:
-        build(Order(root=ROOT, site=args.to.resolve(), config=args.config, host=args.host, quality=quality))
+        build(
+            BuildOptions(
+                root=ROOT, site=args.to.resolve(), config=args.config, host=args.host, quality=quality
+            )
+        )
     except BuildError as error:
         print(f"make: the site cannot be built: {error}", file=sys.stderr)
         return 1

@@ -1,19 +1,19 @@
-"""The form in which a snapshot is sent: half of Python's memory is empty, and what is empty need not travel."""
+"""The packed form of a snapshot, without the empty half of Python's memory."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
 
-#: The unit of WebAssembly's memory; smaller ones would save next to nothing.
+#: The unit of WebAssembly's memory; smaller ones would save hardly anything.
 PAGE_BYTES = 65_536
 
-#: Where a stretch begins in the memory, and how long it is.
+#: The start of a stretch in the memory, and its length.
 Stretch = tuple[int, int]
 
 
 def packed(memory: bytes) -> tuple[bytes, list[Stretch]]:
-    """The pages that are not empty, one after the other, and where each stretch of them belongs."""
+    """Return the pages that are not empty, joined, and the stretches to which they belong."""
     starts = range(0, len(memory), PAGE_BYTES)
     stretches = []
     for is_full, group in groupby(starts, key=lambda start: any(memory[start : start + PAGE_BYTES])):
@@ -24,7 +24,7 @@ def packed(memory: bytes) -> tuple[bytes, list[Stretch]]:
 
 
 def unpacked(content: bytes, stretches: Sequence[Stretch], size: int) -> bytes:
-    """The memory again, as static/boot/interpreter.js lays it out."""
+    """Return the memory, as static/boot/interpreter.js does."""
     memory = bytearray(size)
     position = 0
     for start, length in stretches:

@@ -1,6 +1,6 @@
-"""Copy the runtime that the page loads from node_modules/ into static/vendor/, for any static host to serve.
+"""The page's runtime, copied from node_modules/ into static/vendor/.
 
-The page must not depend on a content delivery network: what npm fetched and checked is what a browser gets.
+The page depends on no content delivery network: browsers get the files that npm fetched and checked.
 """
 
 import shutil
@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 
-#: What a browser loads of Pyodide; the package also holds consoles, types and a build for old bundlers.
+#: The files of Pyodide that a browser loads; the package also has consoles, types and a build for old bundlers.
 PYODIDE_FILES = (
     "pyodide.mjs",
     "pyodide.asm.mjs",
@@ -19,7 +19,7 @@ PYODIDE_FILES = (
 
 
 def vendor(modules: Path, target: Path) -> None:
-    """Lay `target` out anew from the npm packages in `modules`: nothing of an earlier version stays."""
+    """Replace `target` by files of the npm packages in `modules`."""
     shutil.rmtree(target, ignore_errors=True)
     core = modules / "@pyscript" / "core"
     shutil.copytree(core / "dist", target / "pyscript", ignore=shutil.ignore_patterns("*.map"))

@@ -1,5 +1,7 @@
-"""The service worker of the built site: static/boot/service_worker.js, with the files of one version listed in it, and
-with static/boot/compressed.js, which it cannot import: not every browser takes modules for service workers."""
+"""The built site's service worker: static/boot/service_worker.js with the list of one version's files.
+
+static/boot/compressed.js is included, since not every browser has modules in service workers.
+"""
 
 from __future__ import annotations
 
@@ -15,15 +17,15 @@ from tools.build.errors import BuildError
 
 SCRIPT = Path("static", "boot", "service_worker.js")
 HELPER = Path("static", "boot", "compressed.js")
-#: Folders whose files a version consists of, beside index.html. static/config.json is no part of it: it changes alone.
+#: The folders of a version's files, beside index.html. static/config.json is no part of a version: it changes alone.
 _FOLDERS = (ASSETS, "static/boot")
-#: What a way of starting needs of the files in start_files, beyond what every start needs.
+#: Way of starting -> the files of start_files that it needs beyond those of every start.
 WAYS = {"snapshot": ("snapshot", "nothing"), "ordinary": ("library", "program")}
 _PLACE = "const BUILD = null;"
 
 
 def digests_of(site: Path) -> dict[str, str]:
-    """Path from the site's root -> SHA-256, of all files that browsers keep; index.html is not among them."""
+    """Return path -> SHA-256 of all files that the worker keeps, except index.html."""
     return {
         path.relative_to(site).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for folder in _FOLDERS
@@ -33,13 +35,12 @@ def digests_of(site: Path) -> dict[str, str]:
 
 
 def version_of(page: str, worker: str, digests: Mapping[str, str]) -> str:
-    """Ten hexadecimal digits that are others as soon as one byte is. ``page``: index.html, without a version;
-    ``worker``: its source, without the list."""
+    """Return a hash of a version. ``page``: index.html without a version. ``worker``: its source without the list."""
     return fingerprint([page.encode(), worker.encode(), json.dumps(digests, sort_keys=True).encode()])
 
 
 def worker_source(root: Path) -> str:
-    """The script and its helper as one, with a place for the list."""
+    """Return the script and its helper as one, with a place for the list."""
     helper = (root / HELPER).read_text(encoding="utf-8")
     return re.sub(r"^export ", "", helper, flags=re.MULTILINE) + (root / SCRIPT).read_text(encoding="utf-8")
 
@@ -47,9 +48,9 @@ def worker_source(root: Path) -> str:
 def worker_script(
     source: str, version: str, digests: Mapping[str, str], start_files: Mapping[str, Any]
 ) -> bytes:
-    """The script with the list in it. Raises BuildError if it has no place for one."""
+    """Return the script with the list. Raises BuildError if it has no place for it."""
     if source.count(_PLACE) != 1:
-        raise BuildError(f"{SCRIPT}: it has no line {_PLACE!r}: tell tools/build/worker.py")
+        raise BuildError(f"{SCRIPT} has no line {_PLACE!r}: adapt tools/build/worker.py")
     ways = {
         way: {start_files[name]: digests[start_files[name]] for name in names} for way, names in WAYS.items()
     }

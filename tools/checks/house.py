@@ -1,7 +1,7 @@
 """Rules for source files, each a function from text to complaints. tests/test_house.py applies them.
 
-What one package may import of another, import-linter's contracts in pyproject.toml say. A rule reads syntax trees and
-text, and never imports what it judges: half of it runs only in a browser.
+import-linter's contracts in pyproject.toml check the imports between packages. Rules read syntax trees and text and
+import nothing, since half of the modules run only in a browser.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-LONGEST_FILE = 600
+MAX_FILE_LINES = 600
 LONG_FUNCTION = 40
 
 #: The packages of the page.
 PAGE = {"chat", "kizuna", "ui"}
 
-#: What exists only in a browser, and the places that may know of it.
+#: Modules that exist only in a browser.
 BROWSER_MODULES = {"js", "pyodide", "pyodide_js"}
 
-#: Modules of which a call at import would be frozen into the start snapshot, the same for every visitor.
+#: Modules whose calls at import would become part of the start snapshot, the same for every visitor.
 CLOCKS_AND_DICE = {
     "time",
     "random",
@@ -35,7 +35,7 @@ CLOCKS_AND_DICE = {
     "os.urandom",
 }
 
-#: In pieces, so that this file passes its own rules.
+#: Split, so that this file obeys its own rules.
 REGISTRY_HOSTS = (
     "pypi" + ".org",
     "pythonhosted" + ".org",
@@ -53,27 +53,27 @@ MARKUP_SINKS = re.compile(
 
 @dataclass(frozen=True)
 class Source:
-    """One file: where it lies, from the root and with slashes, and what it says."""
+    """One file: its path from the root, with slashes, and its text."""
 
     path: str
     text: str
 
     @cached_property
     def tree(self) -> ast.Module:
-        """The syntax tree, of a Python file."""
+        """The syntax tree of a Python file."""
         return ast.parse(self.text, self.path)
 
     @cached_property
     def nodes(self) -> list[ast.AST]:
-        """All nodes of the tree: several rules look at each."""
+        """All nodes of the tree, which several rules use."""
         return list(ast.walk(self.tree))
 
     def inside(self, *places: str) -> bool:
-        """Whether this is one of the places, or lies in one."""
+        """Return whether this is one of the places, or in one."""
         return any(PurePosixPath(self.path).is_relative_to(place) for place in places)
 
     def at(self, line: int, complaint: str) -> str:
-        """The complaint, with the place where it arises."""
+        """Return the complaint with its place."""
         return f"{self.path}:{line}: {complaint}"
 
 
@@ -81,7 +81,7 @@ Rule = Callable[[Source], Iterator[str]]
 
 
 def sources(root: Path) -> list[Source]:
-    """Every text file that git tracks or would track. What it ignores was made by a tool and is not ours."""
+    """Return every text file that git tracks or would track."""
     listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(listing, cwd=root, stdout=subprocess.PIPE, check=True).stdout.decode().split("\0")
     found = []
@@ -94,7 +94,7 @@ def sources(root: Path) -> list[Source]:
 
 
 def whole_browser_modules(source: Source) -> Iterator[str]:
-    """Import js whole, and nothing of PyScript's own package."""
+    """Check that js is imported whole, and PyScript's package nowhere."""
     for line, module in imports(source):
         if _is_in(module, {"pyscript"}):
             yield source.at(line, "use js and pyodide.ffi: nothing here imports pyscript")
@@ -103,7 +103,7 @@ def whole_browser_modules(source: Source) -> Iterator[str]:
 
 
 def standard_library_only(source: Source) -> Iterator[str]:
-    """app/ imports the standard library, the browser and itself: the page has no packages to install."""
+    """Check that app/ imports the standard library, the browser and itself alone."""
     for line, module in imports(source):
         if source.inside("app") and not _is_in(
             module, sys.stdlib_module_names | PAGE | BROWSER_MODULES | {"pyscript"}
@@ -112,7 +112,7 @@ def standard_library_only(source: Source) -> Iterator[str]:
 
 
 def no_path_tricks(source: Source) -> Iterator[str]:
-    """Imports work by the editable install and PyScript's files, never by changing where Python looks."""
+    """Check that nothing changes where Python looks for modules."""
     for node in source.nodes:
         if isinstance(node, ast.Attribute) and ast.unparse(node) in ("sys.path", "site.addsitedir"):
             yield source.at(node.lineno, f"import by the full name instead of changing {ast.unparse(node)}")
@@ -122,7 +122,7 @@ def no_path_tricks(source: Source) -> Iterator[str]:
 
 
 def clean_at_import(source: Source) -> Iterator[str]:
-    """Importing a module of the page draws no time and no random number, and touches no JavaScript object."""
+    """Check that importing a module of the page uses no clock, no random number and no JavaScript object."""
     if not source.inside("app"):
         return
     known = dict(_local_names(source))
@@ -140,16 +140,16 @@ def clean_at_import(source: Source) -> Iterator[str]:
 
 
 def short_file(source: Source) -> Iterator[str]:
-    """A file can be read in one sitting."""
+    """Check that a file has at most MAX_FILE_LINES."""
     lines = source.text.count("\n")
-    if lines > LONGEST_FILE and source.path.endswith((".py", ".pyi", ".js", ".mjs", ".css", ".html")):
+    if lines > MAX_FILE_LINES and source.path.endswith((".py", ".pyi", ".js", ".mjs", ".css", ".html")):
         yield source.at(
-            lines, f"{lines} lines, at most {LONGEST_FILE}: find the second concept in it, give it a file"
+            lines, f"{lines} lines, at most {MAX_FILE_LINES}: find the second concept in it, give it a file"
         )
 
 
 def mostly_short_functions(files: Iterable[Source]) -> Iterator[str]:
-    """Nine functions in ten are under forty lines; if not, the long ones are named."""
+    """Check that nine functions in ten have fewer than LONG_FUNCTION lines; if not, yield the long ones."""
     functions = [
         (source, node)
         for source in files
@@ -165,7 +165,7 @@ def mostly_short_functions(files: Iterable[Source]) -> Iterator[str]:
 
 
 def no_registry_host(source: Source) -> Iterator[str]:
-    """Which mirror packages come from is the machine's business; names, versions and hashes are ours."""
+    """Check that no registry's host is named: the machine chooses the mirror."""
     for line, text in enumerate(source.text.splitlines(), 1):
         for host in REGISTRY_HOSTS:
             if host in text:
@@ -173,7 +173,7 @@ def no_registry_host(source: Source) -> Iterator[str]:
 
 
 def no_machine_path(source: Source) -> Iterator[str]:
-    """Nothing here knows whose machine it is on."""
+    """Check that no path of one machine is named."""
     for line, text in enumerate(source.text.splitlines(), 1):
         if found := MACHINE_PATH.search(text):
             yield source.at(
@@ -182,8 +182,7 @@ def no_machine_path(source: Source) -> Iterator[str]:
 
 
 def no_waiting_by_the_clock(source: Source) -> Iterator[str]:
-    """A test waits for what it wants to see; a fixed pause is too short here and too long there. What it waits by, in
-    tests/support, may pause between two looks."""
+    """Check that no test waits for a fixed time. The waiting functions in tests/support may."""
     if not source.inside("tests") or source.inside("tests/support"):
         return
     known = dict(_local_names(source))
@@ -195,7 +194,7 @@ def no_waiting_by_the_clock(source: Source) -> Iterator[str]:
 
 
 def no_markup_from_text(source: Source) -> Iterator[str]:
-    """What people write reaches the page as text nodes only."""
+    """Check that people's texts reach the page as text nodes only."""
     if source.inside("app", "static", "index.html"):
         for line, text in enumerate(source.text.splitlines(), 1):
             if found := MARKUP_SINKS.search(text):
@@ -205,7 +204,7 @@ def no_markup_from_text(source: Source) -> Iterator[str]:
 
 
 def imports(source: Source) -> Iterator[tuple[int, str]]:
-    """Each import, wherever it stands: its line, and the full name of what it brings (chat.protocol.Frame)."""
+    """Yield the line and the full name (chat.protocol.Frame) of each import."""
     for node in source.nodes:
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
@@ -214,7 +213,7 @@ def imports(source: Source) -> Iterator[tuple[int, str]]:
 
 
 def _local_names(source: Source) -> Iterator[tuple[str, str]]:
-    """What an imported name stands for: `from time import sleep as nap` gives (nap, time.sleep)."""
+    """Yield local and full name of each import: `from time import sleep as nap` gives (nap, time.sleep)."""
     for node in source.nodes:
         if isinstance(node, ast.Import):
             yield from ((alias.asname, alias.name) for alias in node.names if alias.asname)
@@ -223,14 +222,14 @@ def _local_names(source: Source) -> Iterator[tuple[str, str]]:
 
 
 def _full_name(node: ast.AST, known: dict[str, str]) -> str:
-    """`nap` -> time.sleep, if it was imported so; a name that was not imported stands for itself."""
+    """Return the full name of a local one: `nap` -> time.sleep, if it was imported so."""
     if isinstance(node, ast.Attribute):
         return f"{_full_name(node.value, known)}.{node.attr}"
     return known.get(node.id, node.id) if isinstance(node, ast.Name) else ""
 
 
 def _run_at_import(node: ast.AST) -> Iterator[ast.AST]:
-    """What runs when the module is imported: all but function bodies, annotations and `if TYPE_CHECKING`."""
+    """Yield the nodes that run at import: all but function bodies, annotations and `if TYPE_CHECKING`."""
     if isinstance(node, ast.Lambda) or (
         isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
     ):
@@ -251,5 +250,5 @@ def _length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 
 
 def _is_in(module: str, packages: Iterable[str]) -> bool:
-    """Whether the module is one of the packages, or lies in one."""
+    """Return whether the module is one of the packages, or in one."""
     return any(module == package or module.startswith(f"{package}.") for package in packages)

@@ -1,4 +1,4 @@
-"""Lines of Python by folder, as git tracks them; of tests/ the tests and the harness apart. `make stats` prints it."""
+"""Lines of Python by folder, tests and harness apart. `make stats` prints them."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-#: Shown by their subfolders.
+#: Folders that are shown by their subfolders.
 SPLIT = ("app", "tests")
 
 
 def folder_of(path: PurePosixPath) -> str:
-    """The row that a file counts for."""
+    """Return the row of a file."""
     return "/".join(path.parts[:2] if path.parts[0] in SPLIT and len(path.parts) > 2 else path.parts[:1])
 
 
 def table(files: Iterable[tuple[PurePosixPath, int]]) -> str:
-    """A Markdown table of (path, lines): a row a folder, tests (`test_*.py`) beside everything else in it."""
+    """Return a Markdown table of (path, lines), a row for each folder, with tests (`test_*.py`) apart."""
     tests, other = Counter[str](), Counter[str]()
     for path, lines in files:
         (tests if path.name.startswith("test_") else other)[folder_of(path)] += lines

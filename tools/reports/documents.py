@@ -1,4 +1,4 @@
-"""Tables and charts in Markdown, and the places in the documents that they belong to."""
+"""Tables and charts in Markdown, and their places in the documents."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ SIMULATIONS = ROOT / "docs" / "simulations.md"
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1) -> str:
-    """A Markdown table; the first columns hold ``words``, the others numbers."""
+    """Return a Markdown table; the first ``words`` columns are text, the others numbers."""
     marks = ["---"] * words + ["---:"] * (len(headings) - words)
     return "\n".join(f"| {' | '.join(row)} |" for row in (headings, marks, *rows))
 
 
 def chart(title: str, bars: Mapping[str, float]) -> str:
-    """A bar for each name, drawn by whoever shows the Markdown."""
+    """Return a chart with a bar for each name."""
     return f"""```mermaid
 xychart-beta horizontal
     title {json.dumps(title)}
@@ -28,7 +28,7 @@ xychart-beta horizontal
 
 
 def rewritten(page: str, name: str, text: str) -> str:
-    """``page`` with ``text`` between the marks of ``name``. Raises ValueError for a page without them."""
+    """Return ``page`` with ``text`` between the marks of ``name``. Raises ValueError for a page without them."""
     begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
     before, found, rest = page.partition(begin)
     _, closed, after = rest.partition(end)

@@ -1,1 +1,1 @@
-"""Sets a machine up: each step, browsers, the stand-ins for AWS."""
+"""The set-up of a machine: each step, browsers, the emulators of AWS."""

@@ -1,7 +1,7 @@
-"""Find the browsers that the end-to-end tests drive, and install the missing ones where that is allowed.
+"""The browsers of the end-to-end tests: finds them, and installs missing ones where possible.
 
-`find_browsers()` is for the tests. `python -m tools.setup.browsers` is for the Makefile: as root on Debian and its
-like it installs what is missing; elsewhere it says, one line a browser, that its tests will be skipped.
+`find_browsers()` is for the tests. `python -m tools.setup.browsers` is for the Makefile: as root on Debian it installs
+what is missing; elsewhere it prints a line for each browser whose tests will be skipped.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from pathlib import Path
 
 from tools.setup import step
 
-#: Text must look the same on every machine that takes a screenshot: Latin, Japanese, emoji.
+#: Fonts for screenshots that look the same on every machine: Latin, Japanese, emoji.
 FONT_PACKAGES = ("fonts-dejavu-core", "fonts-ipafont-gothic", "fonts-noto-color-emoji")
 
-#: Chromium without windows: in headless Chromium itself each new page costs a second for a window that nobody sees.
-#: Not every release of Debian has it; tests run without it, only slower.
+#: Chromium without windows, in which a new page is a second faster. Not every release of Debian has it; tests also run
+#: without it.
 HEADLESS_SHELL = "chromium-headless-shell"
 
 #: macOS keeps applications off PATH.
@@ -30,7 +30,7 @@ MAC_FIREFOX = Path("/Applications/Firefox.app/Contents/MacOS/firefox")
 
 @dataclass(frozen=True, slots=True)
 class Browsers:
-    """Where each program is, None where it is missing. WebKit takes webkit_driver, minibrowser, xvfb_run together."""
+    """The path of each program, None if it is missing. WebKit needs webkit_driver, minibrowser and xvfb_run."""
 
     chromium: Path | None
     firefox: Path | None
@@ -41,12 +41,12 @@ class Browsers:
 
     @property
     def webkit(self) -> bool:
-        """Whether all that a test in WebKit needs is here."""
+        """Whether all programs for tests in WebKit are installed."""
         return None not in (self.webkit_driver, self.minibrowser, self.xvfb_run)
 
 
 def find_browsers() -> Browsers:
-    """Look on PATH and in the places where Debian and macOS put what they do not put on PATH."""
+    """Find the programs on PATH, and where Debian and macOS put them outside of PATH."""
     return Browsers(
         chromium=_program("chromium", "chromium-browser", "google-chrome", elsewhere=[MAC_CHROME]),
         firefox=_program("firefox-esr", "firefox", elsewhere=[MAC_FIREFOX]),
@@ -58,7 +58,7 @@ def find_browsers() -> Browsers:
 
 
 def missing_packages(found: Browsers) -> dict[str, list[str]]:
-    """Browser -> the Debian packages that bring what it lacks; a complete browser has no entry."""
+    """Return browser -> the Debian packages that it lacks; a complete browser has no entry."""
     missing: dict[str, list[str]] = {}
     if found.chromium is None:
         missing["Chromium"] = ["chromium"]
@@ -70,7 +70,7 @@ def missing_packages(found: Browsers) -> dict[str, list[str]]:
 
 
 def install(packages: list[str]) -> int:
-    """Install Debian packages, asking nothing and waiting for another apt to end; return apt-get's exit code."""
+    """Install Debian packages without questions, waiting for another apt; return apt-get's exit code."""
     apt_get = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-o", "DPkg::Lock::Timeout=120"]
     if code := step.run("Reading Debian's list of packages", [*apt_get, "update"]):
         return code
@@ -81,13 +81,13 @@ def install(packages: list[str]) -> int:
 
 
 def _has_headless_shell() -> bool:
-    """Whether this release of Debian has the package."""
+    """Return whether this release of Debian has the package."""
     asked = subprocess.run(["apt-cache", "show", HEADLESS_SHELL], capture_output=True, check=False)
     return asked.returncode == 0
 
 
 def main() -> int:
-    """Bring what is missing, or say what is going to be skipped. A missing browser is never a failure."""
+    """Install what is missing, or print what will be skipped. A missing browser is no failure."""
     found = find_browsers()
     missing = missing_packages(found)
     if may_install():
@@ -105,12 +105,12 @@ def main() -> int:
 
 
 def may_install() -> bool:
-    """Only root may, and only Debian's packages are known here."""
+    """Return whether this is root on Debian."""
     return shutil.which("apt-get") is not None and os.geteuid() == 0
 
 
 def missing_fonts() -> list[str]:
-    """The font packages that Debian's package manager does not list as installed."""
+    """Return the font packages that are not installed."""
     if shutil.which("dpkg-query") is None:
         return []
     query = ["dpkg-query", "--show", "--showformat=${db:Status-Status} ${Package}\n", *FONT_PACKAGES]

@@ -1,6 +1,6 @@
-"""Say in one line what this machine lacks for `make`, before anything is fetched.
+"""A check of this machine before `make` fetches anything, which prints one line about what is missing.
 
-Runs on the system's Python, which may be an old one: standard library only, no syntax newer than Python 3.6.
+It runs on the system's Python, which may be old: standard library only, no syntax newer than Python 3.6.
 """
 
 import importlib.util
@@ -8,20 +8,20 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-OLDEST = (3, 11)
+MIN_PYTHON = (3, 11)
 
 
 def complaint(
     version: "tuple[int, ...]", has_module: "Callable[[str], bool]", made_for: "str | None", root: str
 ) -> "str | None":
-    """What is wrong and what to do about it, or None.
+    """Return what is wrong and what to do about it, or None.
 
-    `made_for` is the folder that an existing virtual environment was made in, None where there is none yet: its
-    scripts and its editable install name that folder, so one that was moved runs the wrong code.
+    `made_for`: the folder in which an existing virtual environment was made, or None. Its scripts name that folder, so
+    a moved one runs the wrong code.
     """
-    if version < OLDEST:
+    if version < MIN_PYTHON:
         return "Python {}.{} or newer is needed, this is {}.{}: make PYTHON=/path/to/newer/python3".format(
-            *OLDEST, *version
+            *MIN_PYTHON, *version
         )
     if not (has_module("venv") and has_module("ensurepip")):
         return "this Python cannot make virtual environments (on Debian: apt install python3-venv)"

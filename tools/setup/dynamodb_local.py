@@ -1,10 +1,10 @@
-"""Bring DynamoDB Local, AWS's own stand-in for DynamoDB, and the Java that it needs, for tests of the store.
+"""DynamoDB Local, AWS's emulator of DynamoDB, and the Java that it needs, for tests of the store.
 
-`find()` is for the tests. `python -m tools.setup.dynamodb_local` is for the Makefile: it fetches the npm package in
-which AWS ships it, checks its hash and unpacks it beside the virtual environment's packages; as root on Debian and its
-like it installs Java too. Elsewhere it says in one line that its tests will be skipped.
+`find()` is for the tests. `python -m tools.setup.dynamodb_local` is for the Makefile: it fetches AWS's npm package,
+checks its hash and unpacks it into the virtual environment; as root on Debian it installs Java too. Elsewhere it prints
+that its tests will be skipped.
 
-Its licence lets anybody use it for testing, and nobody pass it on: it is fetched, never committed.
+Its licence allows everybody to use it for tests, but not to distribute it: it is fetched, never committed.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from tools.setup.browsers import install, may_install
 
 PACKAGE = "amplify-dynamodb-simulator"
 VERSION = "2.9.30"
-#: As npm's lock files write it. Another content under the same version is refused.
+#: As in npm's lock files.
 INTEGRITY = "sha512-xTeeRLvzEfqyd5lh3bH4c0kHvSHHmmhD5ZDsHFKAQ5g2Zl6JqlFdutaQhCLHzxEp6Ry1o7TB6niIoXuQAnSewQ=="
-#: What we take out of the package: the program, and the licence beside it.
+#: The folder of the program and its licence in the package.
 CONTENT = "package/emulator"
 
 ENVIRONMENT = Path(sys.prefix)
@@ -38,27 +38,29 @@ JAVA_PACKAGE = "default-jre-headless"
 
 @dataclass(frozen=True, slots=True)
 class DynamoDbLocal:
-    """Where the parts are."""
+    """The paths of Java and of DynamoDB Local."""
 
     java: Path
     folder: Path
 
 
-class Missing(Exception):
-    """DynamoDB Local cannot be run here; the text says in one line why, and what to do."""
+class NotInstalled(Exception):
+    """DynamoDB Local cannot run here; the text says why, and what to do."""
 
 
 def find(folder: Path = FOLDER) -> DynamoDbLocal:
-    """DynamoDB Local, ready to be started. Raises Missing."""
+    """Return DynamoDB Local, ready to be started. Raises NotInstalled."""
     if not (folder / "DynamoDBLocal.jar").is_file():
-        raise Missing("DynamoDB Local is missing (make dynamodb-local fetches it)")
+        raise NotInstalled("DynamoDB Local is missing (make dynamodb-local fetches it)")
     if (java := find_java()) is None:
-        raise Missing(f"Java is missing, which DynamoDB Local needs (on Debian: apt install {JAVA_PACKAGE})")
+        raise NotInstalled(
+            f"Java is missing, which DynamoDB Local needs (on Debian: apt install {JAVA_PACKAGE})"
+        )
     return DynamoDbLocal(java, folder)
 
 
 def find_java() -> Path | None:
-    """Java, if it is here and runs: macOS has a `java` that only says where to get one."""
+    """Return Java, if it is installed and runs (on macOS `java` may only print where to get it)."""
     java = shutil.which("java")
     if java is None:
         return None
@@ -67,7 +69,7 @@ def find_java() -> Path | None:
 
 
 def fetch(folder: Path = FOLDER, npm: Path = NPM) -> int:
-    """Lay the folder out unless it is there; return npm's exit code. Raises ValueError for another content."""
+    """Fetch the program unless it is there; return npm's exit code. Raises ValueError for a wrong hash."""
     if (folder / "DynamoDBLocal.jar").is_file():
         return 0
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -86,24 +88,24 @@ def fetch(folder: Path = FOLDER, npm: Path = NPM) -> int:
         archive = place / f"{PACKAGE}-{VERSION}.tgz"
         check(archive)
         unpack(archive, place / "unpacked")
-        # The last step, and one that is done or not: a folder that is there is whole.
+        # Atomic and last: a folder that exists is complete.
         (place / "unpacked").replace(folder)
     return 0
 
 
 def check(archive: Path) -> None:
-    """Raise ValueError unless this is the very file that was pinned."""
+    """Raise ValueError unless the archive has the pinned hash."""
     with archive.open("rb") as file:
         digest = hashlib.file_digest(file, "sha512").digest()
     if (found := "sha512-" + base64.b64encode(digest).decode()) != INTEGRITY:
-        raise ValueError(f"{archive.name} is not what it was: its hash is {found}, not {INTEGRITY}")
+        raise ValueError(f"{archive.name} has changed: its hash is {found}, not {INTEGRITY}")
 
 
 def unpack(archive: Path, target: Path) -> None:
-    """Take the program's files out of npm's archive."""
+    """Extract the program's files from npm's archive."""
     with tarfile.open(archive) as tar:
         for member in tar:
-            source = tar.extractfile(member)  # None for what is no file
+            source = tar.extractfile(member)  # None if it is no file
             if source is not None and PurePosixPath(member.name).is_relative_to(CONTENT):
                 path = target / PurePosixPath(member.name).relative_to(CONTENT)
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -112,7 +114,7 @@ def unpack(archive: Path, target: Path) -> None:
 
 
 def main(folder: Path = FOLDER, npm: Path = NPM) -> int:
-    """Bring what is missing, or say that tests are going to be skipped. Only a wrong hash is a failure."""
+    """Install what is missing, or print that tests will be skipped. Only a wrong hash is a failure."""
     if find_java() is None and may_install():
         install([JAVA_PACKAGE])
     try:
@@ -122,7 +124,7 @@ def main(folder: Path = FOLDER, npm: Path = NPM) -> int:
         return 1
     try:
         find(folder)
-    except Missing as missing:
+    except NotInstalled as missing:
         print(f"{missing}; the tests of the store on DynamoDB will be skipped")
     return 0
 

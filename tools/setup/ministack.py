@@ -1,8 +1,8 @@
-"""Bring ministack, a stand-in for AWS, for tests of the whole backend as it is deployed.
+"""ministack, an emulator of AWS, for tests of the deployed backend.
 
 `find()` is for the tests. `python -m tools.setup.ministack` is for the Makefile: it installs ministack by its hashes
-into a virtual environment of its own, since it wants another botocore than ours. Where it cannot be had, it says in
-one line that its tests will be skipped.
+into a separate virtual environment, since it needs another botocore. If it cannot, it prints that its tests will be
+skipped.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ REQUIREMENTS = ROOT / "requirements" / "ministack.txt"
 FOLDER = Path(sys.prefix) / "ministack"
 
 
-class Missing(Exception):
-    """ministack cannot be run here; the text says in one line why, and what to do."""
+class NotInstalled(Exception):
+    """ministack cannot run here; the text says why, and what to do."""
 
 
 def find(folder: Path = FOLDER, requirements: Path = REQUIREMENTS) -> Path:
-    """The Python that has ministack, as it is pinned now. Raises Missing."""
+    """Return the Python that has the pinned ministack. Raises NotInstalled."""
     stamp = _stamp(folder)
     if not stamp.is_file() or stamp.read_text(encoding="utf-8") != _digest(requirements):
-        raise Missing("ministack is missing (make ministack installs it)")
+        raise NotInstalled("ministack is missing (make ministack installs it)")
     return _python(folder)
 
 
 def install(folder: Path = FOLDER, requirements: Path = REQUIREMENTS) -> int:
-    """Make the virtual environment anew; the exit code of what failed, or 0."""
+    """Create the virtual environment, and return 0 or the exit code of the failed step."""
     environment = [sys.executable, "-m", "venv", "--clear", str(folder)]
     if code := run("Making a virtual environment for ministack", environment):
         return code
@@ -44,10 +44,10 @@ def install(folder: Path = FOLDER, requirements: Path = REQUIREMENTS) -> int:
 
 
 def main(folder: Path = FOLDER, requirements: Path = REQUIREMENTS) -> int:
-    """Install what is missing, or say that tests are going to be skipped; never a failure."""
+    """Install what is missing, or print that tests will be skipped; never a failure."""
     try:
         find(folder, requirements)
-    except Missing:
+    except NotInstalled:
         if install(folder, requirements):
             print("ministack is missing; the tests of the backend as it is deployed will be skipped")
     return 0
@@ -58,7 +58,7 @@ def _python(folder: Path) -> Path:
 
 
 def _stamp(folder: Path) -> Path:
-    """Written last: an installation that was interrupted is none."""
+    """Return the file that is written last, so that an interrupted installation does not count."""
     return folder / ".installed"
 
 

@@ -1,7 +1,7 @@
-"""Run one step of the set-up quietly: `python tools/setup/step.py "What it does" command arguments...`
+"""One quiet step of the set-up: `python tools/setup/step.py "What it does" command arguments...`
 
-A step that works says one line. One that fails shows what the command said, and ends on one line that says what
-to do. Runs on the system's Python, before the virtual environment exists: standard library only.
+A step that works prints one line. One that fails prints the command's output, and then a line with what to do. It runs
+on the system's Python, before the virtual environment exists: standard library only.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
-#: npm 10 ends like this when it can fetch nothing, and exits with 0 as if all were well.
+#: npm 10 prints this when it cannot fetch anything, and exits with 0.
 NPM_GAVE_UP = "npm error Exit handler never called!"
 
-#: How pip, npm and apt-get say that they cannot reach a registry.
+#: The words of pip, npm and apt-get for a registry that they cannot reach.
 NETWORK_TROUBLE = (
     NPM_GAVE_UP,
     "CERTIFICATE_VERIFY_FAILED",
@@ -33,7 +33,7 @@ NETWORK_TROUBLE = (
 
 
 def run(title: str, command: list[str]) -> int:
-    """Run the command, silent unless it fails; return its exit code, or 1 where that would hide a failure."""
+    """Run the command, silent unless it fails; return its exit code, or 1 if that would hide a failure."""
     print(f"{title} ...", flush=True)
     done = subprocess.run(
         command,

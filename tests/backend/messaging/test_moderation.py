@@ -17,7 +17,7 @@ from backend.store.retry import Retry
 from chat.protocol import EMPTY_EPOCH, SendMessage
 from chat.room import Room
 from tests.backend.fakes import FakeClock, Ids
-from tests.simulation.passing_store import PassingStore
+from tests.simulation.temporary_store import TemporaryStore
 from tests.support.depth import examples
 
 ANN = Sender("ann", "Ann")
@@ -414,7 +414,7 @@ STEPS = st.lists(
 )
 def test_all_pages_reach_the_same_head_whatever_has_expired(steps):
     clock = FakeClock()
-    store = PassingStore(clock)
+    store = TemporaryStore(clock)
     retry = Retry(sleep=lambda seconds: None)
     rooms = Rooms(store, clock=clock, new_id=Ids(), retry=retry)
     count, purged_at = 0, clock.now

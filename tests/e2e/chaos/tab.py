@@ -1,4 +1,4 @@
-"""One tab of one person, through all its lives, and the person: a browser context and a network that breaks."""
+"""One tab with all its pages, and its owner: a browser context and a network with faults."""
 
 from __future__ import annotations
 
@@ -8,44 +8,44 @@ import re
 
 from playwright.sync_api import Browser, Error, Page, WebSocket
 
-from tests.e2e.chaos.chronicle import Chronicle
-from tests.e2e.chaos.plan import Player
-from tests.e2e.chaos.verdict import Line
-from tests.support.cast import QUICK
+from tests.e2e.chaos.delivery_check import LogEntry
+from tests.e2e.chaos.event_log import EventLog
+from tests.e2e.chaos.plan import PersonSetup
 from tests.support.fault_proxy import FaultProxy
 from tests.support.page_driver import Screen
-from tests.support.person import Person, give_config
+from tests.support.shared_pages import QUICK
+from tests.support.user_page import UserPage, give_config
 
-#: Nobody presses Try now: who is exhausted comes back by a rest of a second.
-CONFIG = {**QUICK, "rest": 1.0}
+#: Nobody presses Try now: an exhausted connection tries again after a second.
+CONFIG = {**QUICK, "idleRetryInterval": 1.0}
 
-#: States of messages that the server does not have yet, or never will (docs/contract.md).
+#: States of messages that the server does not have (docs/contract.md).
 NOT_STORED = ("queued", "sending", "failed")
 
-#: As a person reads back: to the top, and again when more is there, until the first message of all is.
+#: Scrolls to the top again and again until the first message of the room is shown.
 READ_BACK = """async (seconds) => {
     const log = document.querySelector("[role=log]");
     const end = performance.now() + seconds * 1000;
     const isWhole = () => log.querySelector("article")?.dataset.seq === "1" || log.dataset.count === "0";
     while (!isWhole() && performance.now() < end) {
-        log.scrollTop = log.scrollTop ? 0 : 1;  // a place that does not change is no scrolling
+        log.scrollTop = log.scrollTop ? 0 : 1;  // only a change is a scroll event
         await new Promise((resolve) => setTimeout(resolve, 30));
     }
 }"""
 
 
 class Tab:
-    """Responsible for the page of one tab of a member, and for knowing whether somebody types in it."""
+    """A participant's tab and its page."""
 
-    def __init__(self, name: str, member: Member) -> None:
+    def __init__(self, name: str, participant: Participant) -> None:
         self.name = name
-        self.member = member
-        self.is_live = False  #: Python runs and somebody types
+        self.participant = participant
+        self.is_live = False  #: Python runs and the user types
         self.has_crashed = False
-        self.links = 0  #: that the server called ready
-        self.lives: dict[str, int] = {}  #: what each page that somebody typed in calls itself, and its number
-        self._person: Person | None = None  # in front of the page; None while the tab is closed
-        self._complaints: list[str] = []  # of pages that are gone
+        self.links = 0  #: number of links that the server called ready
+        self.lives: dict[str, int] = {}  #: id of each page in which the user typed -> its number
+        self._person: UserPage | None = None  # None while the tab is closed
+        self._complaints: list[str] = []  # problems of earlier pages
 
     @property
     def is_open(self) -> bool:
@@ -53,21 +53,21 @@ class Tab:
         return self._person is not None
 
     @property
-    def person(self) -> Person:
-        """In front of the page. AssertionError while the tab is closed."""
+    def person(self) -> UserPage:
+        """The page's driver. Raises AssertionError while the tab is closed."""
         assert self._person is not None, f"{self.name} is closed"
         return self._person
 
-    # --- what befalls it ---
+    # --- opening and closing ---
 
     def open(self, room: str, query: str) -> None:
-        """A new page."""
-        page = self.member.context.new_page()
+        """Open a new page."""
+        page = self.participant.context.new_page()
         give_config(page, **CONFIG)
         page.on("websocket", self._listen)
         page.on("crash", lambda _: self._note_crash())
         self.has_crashed = False
-        self._person = Person(page, self.member.network, self.member.name)
+        self._person = UserPage(page, self.participant.network, self.participant.name)
         self.person.watch.allow_network_trouble()
         self.person.begin_to_open(room, query)
 
@@ -77,13 +77,13 @@ class Tab:
         self.person.page.reload(wait_until="commit")
 
     def crash(self) -> None:
-        """The renderer's process dies; the tab is closed."""
-        with self.person.page.expect_event("crash"), contextlib.suppress(Error):  # nobody is left to answer
+        """Crash the renderer's process and close the tab."""
+        with self.person.page.expect_event("crash"), contextlib.suppress(Error):  # the page does not answer
             self.person.page.goto("chrome://crash")
         self.close("the page (crashed|does not answer)")
 
     def close(self, expected: str = "^$") -> None:
-        """Close the tab, without asking the page. What is ``expected`` of it is no complaint."""
+        """Close the tab without its unload handlers. ``expected``: a pattern of problems that are no complaint."""
         self._complaints += [
             problem for problem in self.person.watch.problems if not re.match(expected, problem)
         ]
@@ -91,8 +91,8 @@ class Tab:
         self._person = None
         self.is_live = self.has_crashed = False
 
-    def number_of_life(self, page: Page, life: str) -> int | None:
-        """Somebody types in a page: which of this tab's lives it is, counted from 1; None for a page of others."""
+    def life_number(self, page: Page, life: str) -> int | None:
+        """Return the number of a page in this tab, counted from 1; None for a page of another tab."""
         if not self.is_open or page != self.person.page:
             return None
         if life not in self.lives:
@@ -101,33 +101,33 @@ class Tab:
             self._note(f"life {self.lives[life]} begins")
         return self.lives[life]
 
-    # --- looking at it ---
+    # --- reading ---
 
     def look(self) -> Screen | None:
-        """The screen, None while there is none to look at."""
+        """Return the screen, None while there is no page."""
         if not self.is_live:
             return None
         try:
             return self.person.screen
-        except (Error, AssertionError) as error:  # it goes away at this moment
+        except (Error, AssertionError) as error:  # the page is being replaced
             self._note(f"no look: {error}")
             return None
 
-    def read_back(self, within: float) -> list[Line]:
-        """What stands there once the reader has gone back to the very first message, or has tried for so long."""
+    def read_back(self, within: float) -> list[LogEntry]:
+        """Scroll back to the first message, for at most ``within`` seconds, and return the entries."""
         self.person.run(READ_BACK, within)
-        return lines_of(self.person.screen)
+        return entries_of(self.person.screen)
 
     @property
     def problems(self) -> list[str]:
-        """What the pages of this tab did wrong, those that are gone included."""
+        """The problems of all pages of this tab, closed ones included."""
         now = self.person.watch.problems if self.is_open else []
         return [f"{self.name}: {problem}" for problem in (*self._complaints, *now)]
 
     # --- inside ---
 
     def _note(self, what: str) -> None:
-        self.member.chronicle.note(self.name, what)
+        self.participant.event_log.note(self.name, what)
 
     def _note_crash(self) -> None:
         self.has_crashed = True
@@ -143,41 +143,43 @@ class Tab:
         self._note(f"< {frame}")
         kind = json.loads(frame).get("type")
         if kind == "message":
-            self.member.last_message = frame
+            self.participant.last_message = frame
         elif kind == "ready":
             self.links += 1
-            self.member.is_back = True
+            self.participant.is_back = True
 
 
-class Member:
-    """Responsible for one person's tabs and network: whose they are, and what they are doing."""
+class Participant:
+    """One person's tabs, browser context and network."""
 
-    def __init__(self, player: Player, browser: Browser, upstream_port: int, chronicle: Chronicle) -> None:
-        self.name = player.name
+    def __init__(
+        self, person: PersonSetup, browser: Browser, upstream_port: int, event_log: EventLog
+    ) -> None:
+        self.name = person.name
         self.network = FaultProxy(upstream_port).start()
         self.context = browser.new_context(locale="en-US")
-        self.chronicle = chronicle
-        self.tabs = [Tab(name, self) for name in player.tabs]
-        self.last_message: str | None = None  #: the newest message frame that came
-        self.is_back = True  #: a tab has had a link since the last fault that no link survives
-        self.is_in_trouble = False  #: a fault holds in its network
-        self.is_reserved = False  #: its network is left alone: something befalls a tab
+        self.event_log = event_log
+        self.tabs = [Tab(name, self) for name in person.tabs]
+        self.last_message: str | None = None  #: the newest message frame that was received
+        self.is_back = True  #: a tab has had a link since the last fault that ended its link
+        self.is_faulty = False  #: the network has a fault
+        self.is_reserved = False  #: the network must have no fault, since a tab has one
 
     def leave(self) -> None:
         """Close everything."""
         with contextlib.suppress(Error):  # the browser may be gone
             self.context.close()
-        self.network.reset()  # those too that were stranded
+        self.network.reset()  # stranded connections too
         self.network.stop()
 
 
-def lines_of(screen: Screen) -> list[Line]:
-    """The messages of a screen, for the verdict."""
-    return [Line(shown.text, int(shown.seq) if shown.seq else None) for shown in screen.messages]
+def entries_of(screen: Screen) -> list[LogEntry]:
+    """Return the messages of a screen as log entries."""
+    return [LogEntry(shown.text, int(shown.seq) if shown.seq else None) for shown in screen.messages]
 
 
-def unrest_of(screen: Screen) -> str:
-    """What is not yet as it is when all is well; empty when nothing is left to wait for."""
+def unsettled_parts(screen: Screen) -> str:
+    """Return what keeps a page from being settled; empty if nothing does."""
     waiting = [f"{shown.text!r} {shown.state}" for shown in screen.messages if shown.state in NOT_STORED]
     parts = [screen.status] * (screen.status != "connected")
     parts += ["not caught up"] * (not screen.caught_up)

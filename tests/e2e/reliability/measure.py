@@ -1,4 +1,4 @@
-"""Playing scenarios in one engine, one after the other on the same page, and what each showed."""
+"""Runs scenarios in one engine, one after another on the same page, and measures each."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from playwright.sync_api import Error, Playwright
 from selenium.common.exceptions import WebDriverException
 
 from tests.e2e.reliability.engines import Engine
-from tests.e2e.reliability.scenarios import GIVE_UP, STANDING, Scenario, wait
-from tests.e2e.reliability.stage import Notes, Stage
+from tests.e2e.reliability.harness import Notes, ScenarioHarness
+from tests.e2e.reliability.scenarios import GIVE_UP, LINKED, Scenario, wait
 from tests.support.fault_proxy import FaultProxy
 from tests.support.peer import Peer
 from tests.support.server import KizunaServer
 from tools.setup.browsers import Browsers
 
-#: After so many seconds of uptime, and one, the delays of a connection begin anew (Options.stable_after).
-RESTED = 6.0
+#: A second more than Options.stable_after: by then the delays of a connection begin anew.
+STABLE_AFTER = 6.0
 BEFORE, AFTER = "said before", "said after"
 THEIRS = ("theirs, first", "theirs, second")
 MINE = ("mine, first", "mine, second")
@@ -31,38 +31,39 @@ MINE = ("mine, first", "mine, second")
 
 @dataclass(frozen=True)
 class Result:
-    """What one scenario showed in one engine. Seconds; None where the link was never given up."""
+    """The result of one scenario in one engine. Seconds; None where the link was never given up."""
 
     day: str
     noticed: float | None = None  #: until the status left CONNECTED
     given_up: float | None = None  #: until it was neither CONNECTED nor SUSPECT
-    connected: float | None = None  #: from the mending to CONNECTED
+    connected: float | None = None  #: from the fault's end to CONNECTED
     caught_up: float | None = None
-    words: float | None = None  #: until what was missed was drawn; where the link stands, from its being said
-    held: float = 0.0  #: how much of this the browser held the last attempt back
+    words: float | None = (
+        None  #: until missed messages were drawn; from their being sent, if the link survived
+    )
+    held: float = 0.0  #: how long the browser delayed the last attempt
     problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class Moments:
-    """When the host did what. Seconds since 1970."""
+class Times:
+    """The times of the test's own actions, seconds since 1970."""
 
     began: float
-    mended: float  #: from here on a new link could stand, as far as network and server go
-    said: float  #: the last that somebody else said meanwhile
+    mended: float  #: when network and server worked again
+    said: float  #: when the peer's last message was sent
     hinted: float | None = None
 
     @property
     def ready(self) -> float:
-        """From here on nothing keeps the page from coming back."""
+        """The time from which the page could reconnect."""
         return self.mended if self.hinted is None else max(self.mended, self.hinted)
 
 
-def play(
+def run_scenarios(
     engine: Engine, playwright: Playwright, installed: Browsers, scenarios: Sequence[Scenario]
 ) -> Iterator[tuple[str, Scenario, Result]]:
-    """The browser's version with each result. After a scenario that did not come to its end the browser is started
-    anew."""
+    """Yield the browser's version, the scenario and its result. After a failure the browser is started anew."""
     due = list(scenarios)
     while due:
         with (
@@ -71,105 +72,108 @@ def play(
             FaultProxy(server.port) as network,
             engine.start(playwright, installed, network) as (page, version),
         ):
-            stage = Stage(server, network, page)
-            stage.open()
+            harness = ScenarioHarness(server, network, page)
+            harness.open()
             is_well = True
             while due and is_well:
                 try:
-                    result = measure(stage, due[0])
+                    result = measure(harness, due[0])
                 except (AssertionError, Error, WebDriverException, OSError) as error:
                     words = (str(error) or type(error).__name__).splitlines()[0]
-                    result = Result(_today(), problems=(f"it did not come to its end: {words}",))
+                    result = Result(_today(), problems=(f"it did not end: {words}",))
                     is_well = False
                 yield version, due.pop(0), result
 
 
-def measure(stage: Stage, scenario: Scenario) -> Result:
-    """Play it. AssertionError when it does not come to its end: not noticed, or never healed."""
+def measure(harness: ScenarioHarness, scenario: Scenario) -> Result:
+    """Run a scenario. Raises AssertionError if the fault is not noticed, or the page does not recover."""
     room = f"room-{uuid.uuid4().hex[:12]}"
-    _prepare(stage, room, fresh=scenario.fresh_link)
-    stage.begin_notes()
-    moments = _play(stage, scenario, room)
-    problems = _converse(stage, room)
-    notes = stage.notes
-    result = timed(scenario, moments, notes, stage.network.handshakes_at)
-    if scenario.carries and result.given_up is not None:
+    _prepare(harness, room, fresh=scenario.fresh_link)
+    harness.clear_notes()
+    times = _run_scenario(harness, scenario, room)
+    problems = _compare_with_log(harness, room)
+    notes = harness.notes
+    result = timed(scenario, times, notes, harness.network.handshakes_at)
+    if scenario.link_survives and result.given_up is not None:
         problems.append("the link was given up")
     problems += [f"uncaught error: {error}" for error in notes.errors]
     return replace(result, problems=tuple(problems))
 
 
-def _prepare(stage: Stage, room: str, *, fresh: bool) -> None:
-    """In a room of its own, with a link that has stood for a while, or for no time at all."""
-    page = stage.page
+def _prepare(harness: ScenarioHarness, room: str, *, fresh: bool) -> None:
+    """Enter a new room, with a stable link or, if ``fresh``, a new one."""
+    page = harness.page
     page.try_now_if_shown()
     page.wait_until_in(GIVE_UP)
     page.enter(room)
     page.leave_other_rooms()
     if fresh:
-        before = stage.network.counts.websockets
-        stage.network.reset(only_websockets=True)
-        stage.network.wait_until(lambda seen: seen.websockets > before, within=GIVE_UP)
+        before = harness.network.counts.websockets
+        harness.network.reset(only_websockets=True)
+        harness.network.wait_until(lambda seen: seen.websockets > before, within=GIVE_UP)
         page.wait_until_in()
     else:
-        wait(lambda: time.time() - stage.notes.changes[-1][0] > RESTED, "a link that stands for a while")
-    with Peer(stage.server, room) as peer:
+        wait(
+            lambda: time.time() - harness.notes.changes[-1][0] > STABLE_AFTER,
+            "a link that stands for a while",
+        )
+    with Peer(harness.server, room) as peer:
         peer.say(BEFORE)
     page.wait_for_text(BEFORE)
 
 
-def _play(stage: Stage, scenario: Scenario, room: str) -> Moments:
-    """From the fault to the new link."""
-    page, hint, hinted = stage.page, scenario.hint, None
+def _run_scenario(harness: ScenarioHarness, scenario: Scenario, room: str) -> Times:
+    """Run from the fault to the new link."""
+    page, hint, hinted = harness.page, scenario.hint, None
     with contextlib.ExitStack() as leaving:
-        peer = leaving.enter_context(Peer(stage.server, room))
+        peer = leaving.enter_context(Peer(harness.server, room))
         began = time.time()
-        with scenario.trouble(stage):
+        with scenario.fault(harness):
             if not scenario.server_dies:
                 peer.say(*THEIRS)
                 said = time.time()
             page.say(*MINE)
-            scenario.until(stage)
-            if scenario.carries:
+            scenario.until(harness)
+            if scenario.link_survives:
                 for text in THEIRS:
                     page.wait_for_text(text, GIVE_UP)
             if hint is not None:
-                hint.lead_up(page)
+                hint.prepare(page)
         mended = began if scenario.mends_itself else time.time()
         if scenario.server_dies:
-            leaving.enter_context(Peer(stage.server, room, "Another peer")).say(*THEIRS)
+            leaving.enter_context(Peer(harness.server, room, "Another peer")).say(*THEIRS)
             said = time.time()
         if hint is not None:
             leaving.callback(hint.afterwards, page)
-            hint.bring_about(page)
+            hint.trigger(page)
             event = hint.event
-            hinted = wait(lambda: stage.notes.when_hinted(event), f"{event} told to the page")
-        moments = Moments(began, mended, said, hinted)
-        if not scenario.carries:
-            wait(lambda: timed(scenario, moments, stage.notes).caught_up is not None, "a page that is back")
-    return moments
+            hinted = wait(lambda: harness.notes.when_hinted(event), f"{event} told to the page")
+        times = Times(began, mended, said, hinted)
+        if not scenario.link_survives:
+            wait(lambda: timed(scenario, times, harness.notes).caught_up is not None, "a page that is back")
+    return times
 
 
-def _converse(stage: Stage, room: str) -> list[str]:
-    """Once all is said that waited, say one thing more, and compare the screen with the server's log."""
-    with Peer(stage.server, room, "Witness") as witness:
-        problems = [problem for text in MINE for problem in _not_shown(stage, text, "sent")]
+def _compare_with_log(harness: ScenarioHarness, room: str) -> list[str]:
+    """Wait for pending messages, send one more, and compare the screen with the server's log."""
+    with Peer(harness.server, room, "Witness") as witness:
+        problems = [problem for text in MINE for problem in _not_shown(harness, text, "sent")]
         witness.say(AFTER)
-        problems += _not_shown(stage, AFTER, "received")
-        return problems + compare(stage.page.texts, witness.heard)
+        problems += _not_shown(harness, AFTER, "received")
+        return problems + compare(harness.page.texts, witness.heard)
 
 
-def _not_shown(stage: Stage, text: str, state: str) -> list[str]:
-    """What is wrong if a text does not come to stand there once, in this state."""
+def _not_shown(harness: ScenarioHarness, text: str, state: str) -> list[str]:
+    """Return the problem if a text is not shown once, in this state."""
     try:
-        stage.page.wait_for_text(text, GIVE_UP, state)
+        harness.page.wait_for_text(text, GIVE_UP, state)
     except AssertionError as error:
         return [str(error)]
     return []
 
 
 def compare(shown: Sequence[str], logged: Sequence[str]) -> list[str]:
-    """What is wrong with a screen and with the server's log, given what was said."""
+    """Return the problems of a screen and of the server's log, compared with what was sent."""
     expected = (BEFORE, *THEIRS, *MINE, AFTER)
     problems: list[str] = []
     for place, texts in (("screen", shown), ("log", logged)):
@@ -187,15 +191,15 @@ def compare(shown: Sequence[str], logged: Sequence[str]) -> list[str]:
     return problems
 
 
-def timed(scenario: Scenario, moments: Moments, notes: Notes, handshakes_at: Sequence[float] = ()) -> Result:
-    """The moments of the page, as seconds since those of the host. What has not happened yet is None."""
-    zero = moments.began
-    if scenario.counts_from_hint and moments.hinted is not None:
-        zero = moments.hinted
+def timed(scenario: Scenario, times: Times, notes: Notes, handshakes_at: Sequence[float] = ()) -> Result:
+    """Return the page's times as seconds since the test's actions; None for what has not happened."""
+    zero = times.began
+    if scenario.counts_from_hint and times.hinted is not None:
+        zero = times.hinted
     last_words = notes.texts.get(THEIRS[-1])
     noticed = _first(notes, zero, lambda status, _: status != "connected")
-    given_up = _first(notes, zero, lambda status, _: status not in STANDING)
-    ready = moments.said if given_up is None else moments.ready
+    given_up = _first(notes, zero, lambda status, _: status not in LINKED)
+    ready = times.said if given_up is None else times.ready
     connected = given_up and _first(notes, max(given_up, ready), lambda status, _: status == "connected")
     caught_up = connected and _first(
         notes, connected, lambda status, caught: status == "connected" and caught
@@ -214,8 +218,8 @@ def timed(scenario: Scenario, moments: Moments, notes: Notes, handshakes_at: Seq
 def held_back(
     sockets: Sequence[float], handshakes_at: Sequence[float], ready: float, connected: float
 ) -> float:
-    """How long the browser kept the attempt that succeeded to itself: from the page's asking for a socket, or from
-    the moment at which nothing was in the way any more, to the handshake at the proxy."""
+    """Return how long the browser delayed the successful attempt: from the page's opening a socket, or from ``ready``
+    if later, to the handshake at the proxy."""
     asked = [at for at in sockets if at <= connected]
     arrived = [at for at in handshakes_at if at <= connected]
     if not asked or not arrived:
@@ -224,7 +228,7 @@ def held_back(
 
 
 def missed_limits(scenario: Scenario, result: Result) -> list[str]:
-    """The limits that were not kept. What a browser adds by itself is not the page's."""
+    """Return the limits that were missed, without the delay that the browser adds."""
     problems = []
     limit = scenario.noticed_limit
     if limit is not None and (result.given_up is None or result.given_up > limit):

@@ -1,5 +1,4 @@
-"""What was measured, in docs/reliability.json, so that one engine, or one row, can be measured anew; and the table that
-docs/reliability.md has of it."""
+"""The results in docs/reliability.json, so that one engine or row can be measured anew, and their table."""
 
 from __future__ import annotations
 
@@ -15,57 +14,56 @@ from tests.e2e.reliability.scenarios import SCENARIOS, Scenario
 from tests.support.server import ROOT
 from tools.reports import documents
 
-KEPT = ROOT / "docs" / "reliability.json"
+RESULTS = ROOT / "docs" / "reliability.json"
 PAGE = ROOT / "docs" / "reliability.md"
 COMMAND = "make reliability"
-#: Browsers hold an attempt back for some milliseconds always; from here on, seconds, it is told.
+#: Seconds from which the report mentions that the browser delayed an attempt.
 WORTH_TELLING = 0.3
 
 
 @dataclass(frozen=True)
-class Kept:
-    """All results of one engine, and what they were measured with."""
+class EngineResults:
+    """All results of one engine, and the versions that they were measured with."""
 
     version: str = ""
     pyodide: str = ""
     results: dict[str, Result] = field(default_factory=dict)
 
 
-def load() -> dict[str, Kept]:
-    """What is kept, by engine."""
-    return {name: _kept(**kept) for name, kept in json.loads(KEPT.read_text(encoding="utf-8")).items()}
+def load() -> dict[str, EngineResults]:
+    """Return the saved results by engine."""
+    return {name: _kept(**kept) for name, kept in json.loads(RESULTS.read_text(encoding="utf-8")).items()}
 
 
-def _kept(version: str, pyodide: str, results: dict[str, Any]) -> Kept:
+def _kept(version: str, pyodide: str, results: dict[str, Any]) -> EngineResults:
     for result in results.values():
         result["problems"] = tuple(result["problems"])
-    return Kept(version, pyodide, {key: Result(**result) for key, result in results.items()})
+    return EngineResults(version, pyodide, {key: Result(**result) for key, result in results.items()})
 
 
 def record(engine: str, version: str, scenario: str, result: Result) -> None:
-    """Keep one result as soon as it is there, and bring the document up to it: half an hour is long enough to be
-    interrupted."""
+    """Save one result and update the document at once, since a run of half an hour may be interrupted."""
     kept = load()
     package = json.loads((ROOT / "package.json").read_text(encoding="utf-8"))
-    results = {**kept.get(engine, Kept()).results, scenario: result}
-    kept[engine] = Kept(version, package["dependencies"]["pyodide"], results)
+    results = {**kept.get(engine, EngineResults()).results, scenario: result}
+    kept[engine] = EngineResults(version, package["dependencies"]["pyodide"], results)
     text = json.dumps({name: asdict(known) for name, known in kept.items()}, indent=1)
-    KEPT.write_text(f"{text}\n", encoding="utf-8")
+    RESULTS.write_text(f"{text}\n", encoding="utf-8")
     page = PAGE.read_text(encoding="utf-8")
     PAGE.write_text(documents.rewritten(page, "reliability", table(kept)), encoding="utf-8")
 
 
-def table(kept: Mapping[str, Kept]) -> str:
-    """Everything between the marks: engine by scenario, and why something is missing."""
+def table(kept: Mapping[str, EngineResults]) -> str:
+    """Return the table of all scenarios and engines, with remarks."""
     notes: dict[str, str] = {}  # remark -> its mark
-    titles = [_title(engine, kept.get(key, Kept())) for key, engine in ENGINES.items()]
+    titles = [_title(engine, kept.get(key, EngineResults())) for key, engine in ENGINES.items()]
     headings = ["scenario", "limit", *titles]
     rows: list[Sequence[str]] = []
     for group, scenarios in groupby(SCENARIOS, key=lambda scenario: scenario.group):
         rows.append([f"**{group}**", *[""] * (1 + len(titles))])
         for scenario in scenarios:
             cells = [
-                _cell(scenario, engine, kept.get(key, Kept()).results.get(scenario.key), notes)
+                _cell(scenario, engine, kept.get(key, EngineResults()).results.get(scenario.key), notes)
                 for key, engine in ENGINES.items()
             ]
             rows.append([scenario.name, _limit(scenario), *cells])
@@ -74,8 +72,8 @@ def table(kept: Mapping[str, Kept]) -> str:
     return "\n".join([lines, "", *remarks, "", origin(kept)])
 
 
-def origin(kept: Mapping[str, Kept]) -> str:
-    """With what it was measured, and when."""
+def origin(kept: Mapping[str, EngineResults]) -> str:
+    """Return the line that says what was measured with which versions, and when."""
     days = sorted({result.day for engine in kept.values() for result in engine.results.values()})
     when = " to ".join(dict.fromkeys([days[0], days[-1]])) if days else "never"
     browsers = ", ".join(_title(engine, kept[key]) for key, engine in ENGINES.items() if key in kept)
@@ -95,13 +93,13 @@ def _cell(scenario: Scenario, engine: Engine, result: Result | None, notes: dict
     problems = (*result.problems, *missed_limits(scenario, result))
     if problems:
         return f"**failed**{marks}: {'; '.join(problems)}"
-    if scenario.carries:
-        return f"stands{marks}"
+    if scenario.link_survives:
+        return f"survives{marks}"
     if result.held >= WORTH_TELLING:
         marks += _mark(
             notes,
-            f"Of this, the browser itself held the attempt back for {result.held:.1f} s: it waits longer after each"
-            " WebSocket that failed.",
+            f"The browser delayed the attempt by {result.held:.1f} s of this: it waits longer after each failed"
+            " WebSocket.",
         )
     return f"{_seconds(result.given_up)} · {_seconds(result.connected)}{marks}"
 
@@ -119,5 +117,5 @@ def _seconds(value: float | None) -> str:
     return "-" if value is None else f"{value:.1f} s"
 
 
-def _title(engine: Engine, kept: Kept) -> str:
+def _title(engine: Engine, kept: EngineResults) -> str:
     return f"{engine.name} {kept.version}".strip()

@@ -1,4 +1,4 @@
-"""The scenarios as data: how each begins, when it ends, what tells the page, and which limits hold."""
+"""The scenarios as data: the fault, when it ends, the browser's event, and the limits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from functools import partial
 from typing import TypeVar
 
 from tests.e2e.reliability.engines import Engine, Need
-from tests.e2e.reliability.stage import Stage
+from tests.e2e.reliability.harness import ScenarioHarness
 from tests.support.fault_proxy import FaultProxy, Way
 from tests.support.page_driver import PageDriver
 from tests.support.server import KizunaServer
@@ -21,47 +21,45 @@ from tests.support.waiting import eventually, let_pass
 #: Seconds. A ping every 30, 10 for its pong, 5 for the probe, 2 for a busy machine; after a hint the probe alone.
 SILENCE_LIMIT = 47.0
 HINT_LIMIT = 6.0
-#: "At once", for a page that would wait 8 s more at least: half of that.
+#: "At once" for a page that would otherwise wait at least 8 s: half of that.
 AT_ONCE_LIMIT = 4.0
 
-#: The fifth wait lasts 16 s, give or take a half: whoever is back sooner than that did not wait for its end.
+#: The fifth wait lasts 16 s, plus or minus a half: a page that reconnects sooner did not wait for its end.
 LONG_WAIT = 5
-#: Seconds after which it is given up that something is noticed, or heals. By themselves 16 s and a half of a retry, a
-#: rest of 45 s or a timeout are the longest.
+#: Seconds after which a scenario fails. The longest single waits are a retry of 24 s and an idle retry of 45 s.
 GIVE_UP = 240.0
 
 Answer = TypeVar("Answer")
-STANDING = ("connected", "suspect")  #: the statuses of a link that was not given up
-#: Another page of the same origin, with nothing of ours in it.
+LINKED = ("connected", "suspect")  #: the statuses of a link that was not given up
+#: Another document of the same origin, without the chat.
 ELSEWHERE = "static/css/base.css"
 
 
 class Group(StrEnum):
-    """The parts of the tables."""
+    """The groups of rows in the tables."""
 
     BREAK = "The link breaks"
-    SERVER = "The server goes away"
-    HANDSHAKE = "The way back is barred"
+    SERVER = "The server is down"
+    HANDSHAKE = "New links fail"
     BURDEN = "The network is poor"
-    SILENCE = "The link goes silent, and nothing tells the page"
-    HINT = "The link is dead, and the browser tells something"
-    WAITING = "The page waits for its next attempt, and the browser tells something"
-    FLAG = "The browser's offline flag lies"
+    SILENCE = "The link is silent, without an event in the page"
+    HINT = "The link is dead, and the browser sends an event"
+    WAITING = "The page waits for its next attempt, and the browser sends an event"
+    FLAG = "The browser's offline flag is wrong"
 
 
 def _nothing(page: PageDriver) -> None:
-    """No need to do anything."""
+    """Do nothing."""
 
 
 @dataclass(frozen=True)
 class Hint:
-    """What a browser tells a page: the event whose time counts, how it is led up to and brought about, and what is
-    done once the page is back."""
+    """An event of the browser: its name, how it is prepared and triggered, and what is done after the scenario."""
 
     event: str
     need: Need | None
-    lead_up: Callable[[PageDriver], None]
-    bring_about: Callable[[PageDriver], None]
+    prepare: Callable[[PageDriver], None]
+    trigger: Callable[[PageDriver], None]
     afterwards: Callable[[PageDriver], None] = _nothing
 
 
@@ -69,176 +67,175 @@ class Hint:
 class Scenario:
     """One row of the tables.
 
-    ``trouble`` breaks something when it is entered and mends it when it is left; ``until`` returns when it is time
-    to mend. ``mends_itself``: the network would let a new link through from the beginning. ``carries``: the link
-    stands all the while, and it is mended when all that was said is on the screen. ``noticed_limit`` counts until
-    the link is given up, from the hint where ``counts_from_hint``; ``back_limit`` from the mending or the hint,
-    whichever is later, until CONNECTED.
+    ``fault``: a context that begins and ends the fault. ``until``: returns when the fault is to end. ``mends_itself``:
+    a new link would work from the beginning. ``link_survives``: the link is never given up, and the fault ends when
+    all messages are on the screen. ``noticed_limit``: seconds until the link is given up, from the hint where
+    ``counts_from_hint``. ``back_limit``: seconds from the fault's end or the hint, whichever is later, to CONNECTED.
     """
 
     key: str
     name: str
-    trouble: Callable[[Stage], AbstractContextManager[None]]
+    fault: Callable[[ScenarioHarness], AbstractContextManager[None]]
     group: Group
-    until: Callable[[Stage], object] = lambda stage: None
+    until: Callable[[ScenarioHarness], object] = lambda harness: None
     mends_itself: bool = False
-    carries: bool = False
-    fresh_link: bool = False  #: proven a moment before: the next ping is as far away as it can be
+    link_survives: bool = False
+    fresh_link: bool = False  #: the link is new, so the next ping is as far away as possible
     server_dies: bool = False
     hint: Hint | None = None
     counts_from_hint: bool = False
     noticed_limit: float | None = None
     back_limit: float | None = None
-    lies: bool = False
+    false_flag: bool = False
 
     @property
     def needs(self) -> frozenset[Need]:
-        """What an engine must be able to show."""
-        wanted = {Need.LIE if self.lies else None, self.hint.need if self.hint else None}
+        """What an engine must be able to do."""
+        wanted = {Need.FALSE_FLAG if self.false_flag else None, self.hint.need if self.hint else None}
         return frozenset(need for need in wanted if need is not None)
 
     def gap(self, engine: Engine) -> str | None:
-        """Why this engine cannot show it, if so."""
+        """Return why this engine cannot show the scenario, None if it can."""
         return next((engine.lacks[need] for need in self.needs if need in engine.lacks), None)
 
 
-# --- when it is time to mend ---
+# --- when the fault ends ---
 
 
-def given_up(stage: Stage) -> None:
-    """The page does not count on its link any more, if only for a moment: the next one may stand already."""
-    wait(lambda: _since_given_up(stage), "the fault noticed")
+def given_up(harness: ScenarioHarness) -> None:
+    """Wait until the page has given up its link, if only for a moment."""
+    wait(lambda: _since_given_up(harness), "the fault noticed")
 
 
-def back(stage: Stage) -> None:
-    """The link was given up, and another one stands."""
-    wait(lambda: "connected" in _since_given_up(stage), "a new link")
+def back(harness: ScenarioHarness) -> None:
+    """Wait until the link was given up and another one is connected."""
+    wait(lambda: "connected" in _since_given_up(harness), "a new link")
 
 
-def waits(count: int) -> Callable[[Stage], object]:
-    """The page has begun to wait for the so-manieth time."""
-    return lambda stage: wait(
-        lambda: [status for _, status in stage.notes.changes].count("waiting") >= count, f"{count} waits"
+def waits(count: int) -> Callable[[ScenarioHarness], object]:
+    """Wait until the page has entered the status "waiting" this many times."""
+    return lambda harness: wait(
+        lambda: [status for _, status in harness.notes.changes].count("waiting") >= count, f"{count} waits"
     )
 
 
-def exhausted(stage: Stage) -> None:
-    """The page has spent its retries."""
-    stage.page.wait_for_status("exhausted", within=GIVE_UP)
+def exhausted(harness: ScenarioHarness) -> None:
+    """Wait until the page has used up its retries."""
+    harness.page.wait_for_status("exhausted", within=GIVE_UP)
 
 
-def seconds(count: float) -> Callable[[Stage], None]:
-    """So long after it was noticed."""
+def seconds(count: float) -> Callable[[ScenarioHarness], None]:
+    """Wait this long after the link was given up."""
 
-    def passed(stage: Stage) -> None:
-        given_up(stage)
+    def passed(harness: ScenarioHarness) -> None:
+        given_up(harness)
         let_pass(count)
 
     return passed
 
 
-def handshakes(count: int) -> Callable[[Stage], None]:
-    """So many handshakes have failed since it began, and the page waits again."""
+def handshakes(count: int) -> Callable[[ScenarioHarness], None]:
+    """Wait until this many handshakes have failed and the page waits again."""
 
-    def failed(stage: Stage) -> None:
-        given_up(stage)
-        already = stage.network.counts.websockets
-        stage.network.wait_until(lambda seen: seen.websockets >= already + count - 1, within=GIVE_UP)
-        stage.page.wait_for_status("waiting", within=GIVE_UP)
+    def failed(harness: ScenarioHarness) -> None:
+        given_up(harness)
+        already = harness.network.counts.websockets
+        harness.network.wait_until(lambda seen: seen.websockets >= already + count - 1, within=GIVE_UP)
+        harness.page.wait_for_status("waiting", within=GIVE_UP)
 
     return failed
 
 
 def wait(ask: Callable[[], Answer], what: str) -> Answer:
-    """Until there is an answer, which is returned."""
+    """Wait until ``ask`` returns something true, and return it."""
     return eventually(ask, GIVE_UP, every=0.2, what=what)
 
 
-def _since_given_up(stage: Stage) -> list[str]:
-    """The statuses from the moment at which the link was given up; none if it was not."""
-    statuses = [status for _, status in stage.notes.changes]
-    return list(itertools.dropwhile(lambda status: status in STANDING, statuses))
+def _since_given_up(harness: ScenarioHarness) -> list[str]:
+    """Return the statuses since the link was given up; none if it was not."""
+    statuses = [status for _, status in harness.notes.changes]
+    return list(itertools.dropwhile(lambda status: status in LINKED, statuses))
 
 
-# --- troubles ---
+# --- faults ---
 
-Trouble = Callable[[Stage], AbstractContextManager[None]]
-Weather = Callable[[FaultProxy], AbstractContextManager[None]]
+ScenarioFault = Callable[[ScenarioHarness], AbstractContextManager[None]]
+LastingFault = Callable[[FaultProxy], AbstractContextManager[None]]
 
 
 reset = partial(FaultProxy.reset, only_websockets=True)
-#: The link is dead, and nothing says so.
+#: The link is dead, without any sign of it.
 strand = partial(FaultProxy.strand, only_websockets=True)
 
 
-def once(act: Callable[[FaultProxy], int]) -> Trouble:
-    """A fault that happens to the open link, and is over."""
+def once(act: Callable[[FaultProxy], int]) -> ScenarioFault:
+    """Return a fault that happens once to the open link."""
 
     @contextlib.contextmanager
-    def trouble(stage: Stage) -> Iterator[None]:
-        assert act(stage.network) > 0, "there was no link to break"
+    def fault(harness: ScenarioHarness) -> Iterator[None]:
+        assert act(harness.network) > 0, "there was no link to break"
         yield
 
-    return trouble
+    return fault
 
 
-def barred(weather: Weather) -> Trouble:
-    """The link is reset, and what follows does not come through."""
+def blocked(condition: LastingFault) -> ScenarioFault:
+    """Return a fault that resets the link and keeps new ones from opening."""
 
     @contextlib.contextmanager
-    def trouble(stage: Stage) -> Iterator[None]:
-        with weather(stage.network):
-            reset(stage.network)
+    def fault(harness: ScenarioHarness) -> Iterator[None]:
+        with condition(harness.network):
+            reset(harness.network)
             yield
 
-    return trouble
+    return fault
 
 
-def lasting(weather: Weather) -> Trouble:
-    """A fault that lasts."""
-    return lambda stage: weather(stage.network)
+def lasting(condition: LastingFault) -> ScenarioFault:
+    """Return a fault that lasts."""
+    return lambda harness: condition(harness.network)
 
 
-def server_gone(end: Callable[[KizunaServer], object]) -> Trouble:
-    """The server ends so, and comes back on the same data."""
+def server_gone(end: Callable[[KizunaServer], object]) -> ScenarioFault:
+    """Return a fault that ends the server and then starts it again on the same data."""
 
     @contextlib.contextmanager
-    def trouble(stage: Stage) -> Iterator[None]:
-        end(stage.server)
+    def fault(harness: ScenarioHarness) -> Iterator[None]:
+        end(harness.server)
         yield
-        stage.server.start()
+        harness.server.start()
 
-    return trouble
+    return fault
 
 
 @contextlib.contextmanager
-def tunnel(stage: Stage) -> Iterator[None]:
-    """Nothing passes, and the browser knows."""
-    with stage.network.black_hole():
-        stage.page.set_offline(True)
+def tunnel(harness: ScenarioHarness) -> Iterator[None]:
+    """A black hole, of which the browser knows."""
+    with harness.network.black_hole():
+        harness.page.set_offline(True)
         yield
 
 
 @contextlib.contextmanager
-def said_to_be_offline(stage: Stage) -> Iterator[None]:
-    """The browser says that there is no network; there is."""
-    stage.page.claim_offline(True)
+def said_to_be_offline(harness: ScenarioHarness) -> Iterator[None]:
+    """The browser says "offline" while the network works."""
+    harness.page.claim_offline(True)
     try:
         yield
     finally:
-        stage.page.claim_offline(False)
+        harness.page.claim_offline(False)
 
 
 @contextlib.contextmanager
-def said_to_be_offline_and_reset(stage: Stage) -> Iterator[None]:
-    """The same, and the link is reset once the page trusts it again."""
-    with said_to_be_offline(stage):
-        stage.page.wait_for_status("connected")  # it was doubted in vain
-        reset(stage.network)
+def said_to_be_offline_and_reset(harness: ScenarioHarness) -> Iterator[None]:
+    """The same, and the link is reset after the page has confirmed it."""
+    with said_to_be_offline(harness):
+        harness.page.wait_for_status("connected")  # the doubt is over
+        reset(harness.network)
         yield
 
 
-# --- what a browser tells ---
+# --- events of the browser ---
 
 
 def _hide_and_freeze(page: PageDriver) -> None:
@@ -250,8 +247,8 @@ VISIBLE = Hint("visible", Need.HIDE, lambda page: page.hide(), lambda page: page
 ONLINE = Hint(
     "online", Need.ONLINE, lambda page: page.set_offline(True), lambda page: page.set_offline(False)
 )
-ONLINE_AGAIN = replace(ONLINE, lead_up=_nothing)
-#: A page that thaws stays hidden; what it says is drawn once it is shown.
+ONLINE_AGAIN = replace(ONLINE, prepare=_nothing)
+#: A page that thaws stays hidden; it draws once it is shown.
 RESUME = Hint("resume", Need.FREEZE, _hide_and_freeze, lambda page: page.thaw(), lambda page: page.show())
 PAGESHOW = Hint(
     "pageshow kept",
@@ -259,7 +256,7 @@ PAGESHOW = Hint(
     lambda page: page.go_away(f"{page.home}/{ELSEWHERE}"),
     lambda page: page.go_back(),
 )
-#: The wall clock goes forward, as in a sleep through which the monotonic clock stood still.
+#: The wall clock jumps forward, as after a sleep in which the monotonic clock stopped.
 WAKE = Hint(
     "clock jump",
     None,
@@ -269,7 +266,7 @@ WAKE = Hint(
 )
 
 
-# --- the rows, and what those of a group have in common ---
+# --- the rows, and the common values of each group ---
 
 DOWN = lasting(FaultProxy.down)
 UNAVAILABLE = partial(FaultProxy.http_status, status=503)
@@ -279,36 +276,36 @@ CLOSING_LATE = partial(FaultProxy.accept_then_close, after_handshake=True)
 NARROW = partial(FaultProxy.link, bytes_per_second=500)
 
 _broken = partial(Scenario, group=Group.BREAK, mends_itself=True)
-_gone = partial(Scenario, group=Group.SERVER, until=given_up, server_dies=True)
-_barred = partial(Scenario, group=Group.HANDSHAKE, until=handshakes(3))
-_borne = partial(Scenario, group=Group.BURDEN, carries=True)
+_server_down = partial(Scenario, group=Group.SERVER, until=given_up, server_dies=True)
+_blocked = partial(Scenario, group=Group.HANDSHAKE, until=handshakes(3))
+_poor = partial(Scenario, group=Group.BURDEN, link_survives=True)
 _silent = partial(Scenario, group=Group.SILENCE, until=given_up, fresh_link=True, noticed_limit=SILENCE_LIMIT)
 _hinted = partial(
     Scenario,
     group=Group.HINT,
-    trouble=once(strand),
+    fault=once(strand),
     mends_itself=True,
     counts_from_hint=True,
     noticed_limit=HINT_LIMIT,
 )
 _waiting = partial(Scenario, group=Group.WAITING, until=waits(LONG_WAIT), back_limit=AT_ONCE_LIMIT)
-_flagged = partial(Scenario, group=Group.FLAG)
+_flagged = partial(Scenario, group=Group.FLAG, false_flag=True)
 
 SCENARIOS: tuple[Scenario, ...] = (
     _broken("reset", "RST", once(reset)),
     _broken("fin", "FIN without a close frame", once(partial(FaultProxy.fin, only_websockets=True))),
     _broken("cut", "cut in the middle of a frame", once(FaultProxy.cut_mid_frame)),
     _broken("down", "down for 5 s: reset, then refused", DOWN, until=seconds(5), mends_itself=False),
-    _gone("restart", "restarted politely", server_gone(KizunaServer.stop)),
-    _gone("kill", "killed, started again", server_gone(KizunaServer.kill)),
-    _barred("401", "401 at the handshake", barred(partial(FaultProxy.http_status, status=401))),
-    _barred("503", "503 at the handshake", barred(UNAVAILABLE)),
-    _barred("hang", "accepted, never answered", barred(HANGING), until=waits(2)),
-    _barred("close-before", "accepted, closed before the handshake", barred(CLOSING)),
-    _barred("close-after", "accepted, closed after the handshake", barred(CLOSING_LATE)),
-    _borne("refuse", "nobody new is let in", lasting(FaultProxy.refuse)),
-    _borne("slow", "slow: 1 s each way", lasting(partial(FaultProxy.slow, delay=1))),
-    _borne("narrow", "narrow: 500 bytes a second", lasting(NARROW)),
+    _server_down("restart", "restarted by SIGTERM", server_gone(KizunaServer.stop)),
+    _server_down("kill", "killed, started again", server_gone(KizunaServer.kill)),
+    _blocked("401", "401 at the handshake", blocked(partial(FaultProxy.http_status, status=401))),
+    _blocked("503", "503 at the handshake", blocked(UNAVAILABLE)),
+    _blocked("hang", "accepted, never answered", blocked(HANGING), until=waits(2)),
+    _blocked("close-before", "accepted, closed before the handshake", blocked(CLOSING)),
+    _blocked("close-after", "accepted, closed after the handshake", blocked(CLOSING_LATE)),
+    _poor("refuse", "new connections refused", lasting(FaultProxy.refuse)),
+    _poor("slow", "slow: 1 s each way", lasting(partial(FaultProxy.slow, delay=1))),
+    _poor("narrow", "narrow: 500 bytes a second", lasting(NARROW)),
     _silent("hole-up", "black hole, up", lasting(partial(FaultProxy.black_hole, way=Way.UP))),
     _silent("hole-down", "black hole, down", lasting(partial(FaultProxy.black_hole, way=Way.DOWN))),
     _silent("hole-both", "black hole, both ways", lasting(FaultProxy.black_hole)),
@@ -323,7 +320,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     _waiting(
         "waiting-503",
         "503 four times, hidden; over, and the tab becomes visible",
-        barred(UNAVAILABLE),
+        blocked(UNAVAILABLE),
         hint=VISIBLE,
     ),
     _waiting(
@@ -333,16 +330,19 @@ SCENARIOS: tuple[Scenario, ...] = (
         until=given_up,
         hint=ONLINE_AGAIN,
     ),
-    _flagged("offline-stands", "says offline, the link stands", said_to_be_offline, carries=True, lies=True),
+    _flagged("offline-stands", "says offline, the link stands", said_to_be_offline, link_survives=True),
     _flagged(
         "offline-reset",
         "says offline, the link is reset",
         said_to_be_offline_and_reset,
         until=back,
         mends_itself=True,
-        lies=True,
     ),
     _flagged(
-        "online-nothing", "says online, nothing works until the retries are spent", DOWN, until=exhausted
+        "online-nothing",
+        "says online, nothing works until the retries are spent",
+        DOWN,
+        until=exhausted,
+        false_flag=False,
     ),
 )

@@ -1,7 +1,7 @@
-"""Each fault in each engine: when it is noticed, when it has healed, and that nothing was lost on the way.
+"""Each fault in each engine: when it is noticed, when the page has recovered, and that nothing is lost.
 
-`make reliability` plays all and writes docs/reliability.json and .md; ENGINE=webkit ONLY="reset fin": these rows alone.
-The other tests are of what the tables are made by.
+`make reliability` runs all and writes docs/reliability.json and .md; ENGINE=webkit ONLY="reset fin" runs some rows.
+The other tests check the code that makes the tables.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from playwright.sync_api import Playwright
 from tests.e2e.conftest import skip_without
 from tests.e2e.reliability import measure, report
 from tests.e2e.reliability.engines import ENGINES
-from tests.e2e.reliability.measure import AFTER, BEFORE, MINE, THEIRS, Moments, Result
-from tests.e2e.reliability.report import Kept
+from tests.e2e.reliability.harness import Notes
+from tests.e2e.reliability.measure import AFTER, BEFORE, MINE, THEIRS, Result, Times
+from tests.e2e.reliability.report import EngineResults
 from tests.e2e.reliability.scenarios import SCENARIOS
-from tests.e2e.reliability.stage import Notes
 from tools.reports import documents
 from tools.setup.browsers import Browsers
 
@@ -39,7 +39,7 @@ def test_no_fault_costs_a_message(key: str, playwright: Playwright, installed: B
     only = os.environ.get("ONLY", "").split() or BY_KEY
     chosen = [scenario for scenario in SCENARIOS if scenario.gap(engine) is None and scenario.key in only]
     problems = {}
-    for version, scenario, result in measure.play(engine, playwright, installed, chosen):
+    for version, scenario, result in measure.run_scenarios(engine, playwright, installed, chosen):
         print(engine.name, scenario.key, result, flush=True)
         if os.environ.get("WRITE"):
             report.record(key, version, scenario.key, result)
@@ -51,7 +51,7 @@ def test_no_fault_costs_a_message(key: str, playwright: Playwright, installed: B
 # --- the document ---
 
 
-def test_the_document_is_what_the_writer_makes_of_the_kept_results():
+def test_the_document_has_the_table_of_the_saved_results():
     page = report.PAGE.read_text(encoding="utf-8")
     assert page == documents.rewritten(page, "reliability", report.table(report.load())), "make reliability"
 
@@ -75,16 +75,16 @@ def test_nothing_that_was_measured_failed():
     assert failures == {}
 
 
-def test_nothing_is_kept_of_scenarios_that_are_no_more():
+def test_no_results_of_removed_scenarios_are_saved():
     kept = report.load()
     assert set(kept) == set(ENGINES)
     assert {key for engine in kept.values() for key in engine.results} <= set(BY_KEY)
 
 
-def test_a_result_that_missed_its_limit_or_lost_something_is_a_failure_in_the_table():
+def test_a_missed_limit_or_a_loss_is_a_failure_in_the_table():
     lost = Result("2026-01-02", problems=("lost on the screen: a",))
     late = Result("2026-01-02", given_up=7.0)
-    text = report.table({"chromium": Kept("156", "314", {"reset": lost, "dead-visible": late})})
+    text = report.table({"chromium": EngineResults("156", "314", {"reset": lost, "dead-visible": late})})
     assert "**failed**: lost on the screen: a |" in text
     assert "**failed**: given up after 7.0 s, not within 6.0 s |" in text
 
@@ -97,7 +97,8 @@ def test_a_page_without_the_marks_is_refused():
 # --- comparing what was said ---
 
 
-def test_each_line_once_and_in_order_is_right_also_when_two_people_speak_at_once():
+def test_two_people_may_alternate_in_any_order():
+    """Each text must be there once, and each person's in order."""
     mixed = [BEFORE, MINE[0], THEIRS[0], MINE[1], THEIRS[1], AFTER]
     assert measure.compare(SAID, SAID) == []
     assert measure.compare(mixed, mixed) == []
@@ -143,29 +144,29 @@ BROKEN = notes(
 
 
 def test_times_count_from_the_fault_and_from_the_mending():
-    result = measure.timed(BY_KEY["down"], Moments(began=100, mended=110, said=101), BROKEN)
+    result = measure.timed(BY_KEY["down"], Times(began=100, mended=110, said=101), BROKEN)
     assert (result.noticed, result.given_up) == (0.5, 5)
     assert (result.connected, result.caught_up, result.words) == (1, 1.5, 2)
 
 
 def test_times_of_a_dead_link_count_from_the_hint():
-    moments = Moments(began=95, mended=95, said=96, hinted=100.25)
-    result = measure.timed(BY_KEY["dead-visible"], moments, BROKEN)
+    times = Times(began=95, mended=95, said=96, hinted=100.25)
+    result = measure.timed(BY_KEY["dead-visible"], times, BROKEN)
     assert (result.noticed, result.given_up, result.connected) == (0.25, 4.75, 10.75)
 
 
-def test_a_page_that_was_put_aside_before_the_hint_had_given_up_already():
+def test_a_page_suspended_before_the_hint_had_given_up_already():
     seen = notes((90, "connected", True), (99, "suspended", False), (100, "connecting", False))
-    result = measure.timed(BY_KEY["dead-resume"], Moments(95, 95, 96, hinted=99.5), seen)
+    result = measure.timed(BY_KEY["dead-resume"], Times(95, 95, 96, hinted=99.5), seen)
     assert (result.noticed, result.given_up, result.connected) == (0, 0, None)
 
 
-def test_a_page_that_is_back_before_the_host_knows_that_it_mended_took_no_time():
-    result = measure.timed(BY_KEY["kill"], Moments(began=100, mended=111.2, said=111.3), BROKEN)
+def test_a_page_connected_before_the_fault_ended_took_no_time():
+    result = measure.timed(BY_KEY["kill"], Times(began=100, mended=111.2, said=111.3), BROKEN)
     assert (result.connected, result.caught_up) == (0, 0.3)
 
 
-def test_a_link_that_came_and_went_before_the_mending_is_no_way_back():
+def test_a_short_link_during_the_fault_does_not_count():
     seen = notes(
         (90, "connected", True),
         (100, "waiting", False),
@@ -173,13 +174,13 @@ def test_a_link_that_came_and_went_before_the_mending_is_no_way_back():
         (102, "waiting", False),
         (112, "connected", True),
     )
-    result = measure.timed(BY_KEY["down"], Moments(began=99, mended=110, said=100), seen)
+    result = measure.timed(BY_KEY["down"], Times(began=99, mended=110, said=100), seen)
     assert (result.given_up, result.connected, result.caught_up) == (1, 2, 2)
 
 
 def test_what_has_not_happened_has_no_time():
     seen = notes((90, "connected", True), (100.5, "suspect", False), (101, "connected", True), words=103)
-    result = measure.timed(BY_KEY["slow"], Moments(began=100, mended=104, said=101), seen)
+    result = measure.timed(BY_KEY["slow"], Times(began=100, mended=104, said=101), seen)
     assert (result.noticed, result.given_up, result.connected) == (0.5, None, None)
     assert result.words == 2
 
@@ -194,7 +195,7 @@ def test_what_has_not_happened_has_no_time():
         ((100.0, 108.0, 120.0), [100.0, 110.5, 121.0], 2.5),  # what came after
     ],
 )
-def test_what_the_browser_held_back_is_from_the_asking_to_the_arrival(
+def test_the_delay_of_the_browser_ends_at_the_handshake(
     sockets: tuple[float, ...], handshakes: list[float], held: float
 ):
     assert measure.held_back(sockets, handshakes, ready=106, connected=111) == held
@@ -214,7 +215,5 @@ def test_what_the_browser_held_back_is_from_the_asking_to_the_arrival(
         ("reset", Result("", given_up=99, connected=99), 0),
     ],
 )
-def test_limits_hold_to_the_second_and_what_the_browser_held_back_does_not_count(
-    key: str, result: Result, missed: int
-):
+def test_limits_exclude_the_delay_of_the_browser(key: str, result: Result, missed: int):
     assert len(measure.missed_limits(BY_KEY[key], result)) == missed

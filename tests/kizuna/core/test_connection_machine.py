@@ -1,7 +1,7 @@
 """Whatever happens, in whatever order: what must always hold of a connection, and that it always comes back.
 
 `KIZUNA_EXAMPLES=20000 make unit ARGS="-k TestWorld"` tries harder; a smaller number is for the impatient. A failure
-prints the shortest sequence of steps that shows it. That it can fail: tests/simulation/test_connection_sabotage.py.
+prints the shortest sequence of steps that shows it. That it can fail: tests/simulation/test_broken_connections.py.
 """
 
 from __future__ import annotations

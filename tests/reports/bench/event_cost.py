@@ -1,4 +1,4 @@
-"""What one event through Connection.handle costs: in Pyodide, as in the page, and on CPython. Aim: under 50 µs.
+"""The cost of one event in Connection.handle, in Pyodide and on CPython. Aim: under 50 µs.
 
 python -m tests.reports.bench.event_cost            # prints the table
 python -m tests.reports.bench.event_cost --write    # also puts it into docs/benchmarks.md
@@ -29,7 +29,7 @@ Costs = Mapping[str, Sequence[float]]
 
 
 def in_pyodide() -> tuple[Costs, str]:
-    """Measured in the vendored Pyodide, with the library's files as the page has them; and its versions."""
+    """Return the costs in the vendored Pyodide with the page's files, and its versions."""
     runner = Path(__file__).with_name("pyodide_runner.mjs")
     command = [Path(sys.executable).parent / "node", runner, ROOT]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -41,7 +41,7 @@ def in_pyodide() -> tuple[Costs, str]:
 
 
 def report(pyodide: Costs, cpython: Costs, origin: str) -> str:
-    """The table, what was aimed at, and what it was measured with."""
+    """Return the table, the aim, and the versions."""
     rows = [[name, *(f"{cost:.1f} µs" for cost in (*pyodide[name], *cpython[name]))] for name in pyodide]
     dearest = max(pyodide, key=lambda name: pyodide[name][1])
     cost = pyodide[dearest][1]

@@ -1,11 +1,11 @@
-"""How long the page takes to start, beside stock PyScript and beside the article's page in React, all in one run.
+"""The time that the page takes to start, compared with stock PyScript and the article's page in React.
 
 python -m tests.reports.bench.start                      # prints the tables
 python -m tests.reports.bench.start --write              # also into docs/benchmarks.md
 python -m tests.reports.bench.start --rounds 1 --network localhost --page own --page stock --engine Chromium --quick
 
-The pages take turns within each round, so that whatever else the machine does slows all alike. The machine decides the
-seconds; the ratios are what counts. docs/benchmarks.md says what is measured and how.
+The pages take turns within each round, so that other load slows all equally. The seconds depend on the
+machine, the ratios hardly. docs/benchmarks.md says what is measured and how.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def measure(
 
 
 def origin(command: str, visits: Sequence[Visit], rounds: int, loads: Sequence[float]) -> str:
-    """What was measured when, by which command, with what."""
+    """Return the line with command, day and versions."""
     told = dict.fromkeys(f"{visit.engine} {visit.version}".strip() for visit in visits)
     day = f"{datetime.now(UTC):%Y-%m-%d}"
     machine = f"{platform.system()}, {os.cpu_count()} processors, Python {platform.python_version()}"

@@ -1,4 +1,4 @@
-"""The pages that start.py sets side by side, and the networks on which it does: who serves what, how."""
+"""The pages that start.py compares, their servers, and the networks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import NamedTuple
 from tests.support.fault_proxy import FaultProxy
 from tests.support.server import ROOT, KizunaServer
 from tools.build.assets import BEST, QUICK, compress
-from tools.build.site import Order, build
+from tools.build.site import BuildOptions, build
 
 REACT = Path(__file__).with_name("react")
 NODE = Path(sys.executable).parent / "node"
@@ -27,7 +27,7 @@ class PageKind(NamedTuple):
 
     name: str
     host: str
-    way: str = ""  #: how Python has to start, whatever the page would choose by itself
+    way: str = ""  #: how Python has to start, instead of the page's choice
 
 
 class Network(NamedTuple):
@@ -56,10 +56,10 @@ Hosts = Mapping[tuple[str, str], KizunaServer | FaultProxy]
 
 
 def lay_out(folder: Path, *, quick: bool) -> dict[str, Path]:
-    """Build every page, compressed equally well; returns host -> its folder."""
+    """Build every page with the same compression, and return host -> its folder."""
     quality = QUICK if quick else BEST
     site, stock, react = DIST / "bench-site", folder / "stock", folder / "react"
-    build(Order(root=ROOT, site=site, config=ROOT / "static" / "config.json", quality=quality))
+    build(BuildOptions(root=ROOT, site=site, config=ROOT / "static" / "config.json", quality=quality))
     stock_page(stock)
     react.mkdir()
     done = subprocess.run([NODE, REACT / "build.cjs", react], capture_output=True, text=True, check=False)
@@ -82,7 +82,7 @@ def stock_page(folder: Path) -> None:
 
 @contextmanager
 def serving(folders: Mapping[str, Path], data: Path, networks: Iterable[str]) -> Iterator[Hosts]:
-    """Meanwhile each folder has a server, and a line of its own to it on each network."""
+    """Serve each folder, over a proxy for each network."""
     hosts: dict[tuple[str, str], KizunaServer | FaultProxy] = {}
     with ExitStack() as stack:
         for host, folder in folders.items():
@@ -97,7 +97,7 @@ def serving(folders: Mapping[str, Path], data: Path, networks: Iterable[str]) ->
 
 
 def versions() -> str:
-    """What the pages were made of."""
+    """Return the versions of the packages."""
     package = json.loads((ROOT / "package.json").read_text(encoding="utf-8"))
     pinned = package["dependencies"] | package["devDependencies"]
     return ", ".join(f"{name} {version}" for name, version in pinned.items())

@@ -1,4 +1,4 @@
-"""What many visits come to, medians and ratios to other pages, as start.py writes it into docs/benchmarks.md."""
+"""Medians of many visits and ratios to other pages, for docs/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.reports.bench.start_pages import NETWORKS, PAGES
 from tests.reports.bench.start_visits import COLD, KINDS, WARM, Visit
 from tools.reports.documents import chart, table
 
-#: What is measured -> its name. In this order.
+#: Measure -> its name, in this order.
 MEASURES = {"painted": "first paint", "live": "Python live", "connected": "connected"}
 LIVE_AIMS = {
     (COLD, "localhost"): 0.35,
@@ -21,7 +21,7 @@ LIVE_AIMS = {
     (WARM, "50mbps"): 0.30,
     (WARM, "9mbps"): 0.30,
 }
-#: What is compared -> the measure, the other page, and the ratio to be reached at each visit.
+#: Comparison -> the measure, the other page, and the ratio to reach at each visit.
 AIMS = {
     "Python live, to stock": ("live", "stock", LIVE_AIMS),
     "first paint, to React's": ("painted", "react", dict.fromkeys(LIVE_AIMS, 1.2)),
@@ -39,7 +39,7 @@ class Spread(NamedTuple):
 
     @classmethod
     def of(cls, numbers: Iterable[float | None]) -> Spread | None:
-        """Of those that are known; None of none."""
+        """Return the spread of the known numbers; None if there are none."""
         known = sorted(number for number in numbers if number is not None)
         return cls(median(known), known[0], known[-1]) if known else None
 
@@ -50,12 +50,12 @@ class Spread(NamedTuple):
 
 
 def of(visits: Iterable[Visit], **where: str) -> list[Visit]:
-    """Those whose fields are these."""
+    """Return the visits with these fields."""
     return [visit for visit in visits if where.items() <= vars(visit).items()]
 
 
 def spread(visits: Iterable[Visit], measure: str) -> Spread | None:
-    """Of one measure, in milliseconds."""
+    """Return the spread of one measure, in milliseconds."""
     return Spread.of(visit.seen.get(measure) for visit in visits)
 
 
@@ -96,7 +96,7 @@ def report(visits: Sequence[Visit], origin: str, repeated: Sequence[str]) -> str
 
 
 def plot(visits: Sequence[Visit]) -> str:
-    """How long the built page and stock PyScript take until Python is live, as bars."""
+    """Return a chart of the time until Python is live, of the built page and stock PyScript."""
     bars = {}
     for kind, network, page in product(KINDS, NETWORKS, ("own", "stock")):
         if live := spread(of(visits, network=network, kind=kind, page=page), "live"):
@@ -105,7 +105,7 @@ def plot(visits: Sequence[Visit]) -> str:
 
 
 def times(visits: Sequence[Visit]) -> str:
-    """Each measure of each page, and its ratio to stock PyScript."""
+    """Return the table of each measure of each page, and its ratio to stock PyScript."""
     rows = []
     engines = dict.fromkeys(visit.engine for visit in visits)
     for engine, network, kind, page in product(engines, NETWORKS, KINDS, PAGES):
@@ -124,7 +124,7 @@ def _seconds(spread: Spread | None) -> str:
 
 
 def _aside(visits: Sequence[Visit]) -> str:
-    """What a reader would not expect of these visits: how Python was started, and by whose leave."""
+    """Return a note about how Python was started, if it is unexpected."""
     told = sorted({visit.way for visit in visits} - {"", PAGES[visits[0].page].way})
     if any(visit.controlled for visit in visits):
         told.append("service worker")
@@ -132,7 +132,7 @@ def _aside(visits: Sequence[Visit]) -> str:
 
 
 def aims(visits: Sequence[Visit]) -> str:
-    """What was to be reached, and whether it was, by the medians."""
+    """Return the table of aims, and whether the medians reach them."""
     rows = []
     for words, (measure, base, numbers) in AIMS.items():
         for (kind, network), aim in numbers.items():
@@ -158,7 +158,7 @@ def carried(visits: Sequence[Visit], page: str, kind: str, part: int) -> float |
 
 
 def traffic(visits: Sequence[Visit]) -> str:
-    """Bytes of each page, of the first visit and the second."""
+    """Return the table of each page's bytes, at the first visit and the second."""
     rows = [
         [
             PAGES[page].name,
@@ -176,7 +176,7 @@ def _megabytes(size: float | None) -> str:
 
 
 def policy(visits: Sequence[Visit]) -> str:
-    """Which of the two ways was the quicker one at a first visit, and where they would be even."""
+    """Return which way was faster at a first visit, and at which bandwidth both are equal."""
     quicker, costs, losses = [], [], []
     for key, (network, rate, _) in NETWORKS.items():
         those = of(visits, network=key, kind=COLD)

@@ -1,4 +1,4 @@
-"""One visit of one page in one engine, and what was seen of it, for tests/reports/bench/start.py.
+"""One visit of one page in one engine, for tests/reports/bench/start.py.
 
 Each pair of visits, the first and the second, has a browser of its own that was started for it with an empty profile
 and has shown another host's page. So the first visit finds nothing kept, and the second what a first visit leaves.
@@ -29,7 +29,7 @@ MEASURE = Path(__file__).with_name("measure.js").read_text(encoding="utf-8")
 
 @dataclass(frozen=True)
 class Visit:
-    """What was seen of one visit. Times are milliseconds since its navigation began."""
+    """The measures of one visit. Times are milliseconds since its navigation began."""
 
     engine: str
     network: str
@@ -43,14 +43,14 @@ class Visit:
     carried: tuple[int, int] | None = None
 
 
-#: What a promise of a page's JavaScript comes to.
+#: Returns the value of a promise in the page.
 Value = Callable[[str], Any]
 #: An engine's version, and how an address is visited in the one profile that this browser has. The page closes after.
 Profile = tuple[str, Callable[[str], AbstractContextManager[Value]]]
 
 
 def engines(found: Browsers) -> list[str]:
-    """Those that this machine has. Raises SystemExit without Chromium."""
+    """Return the installed engines. Raises SystemExit without Chromium."""
     if found.chromium is None:
         raise SystemExit("Chromium is missing: run make browsers")
     return ["Chromium", *["Firefox"] * (found.firefox is not None), *["WebKit"] * found.webkit]
@@ -58,7 +58,7 @@ def engines(found: Browsers) -> list[str]:
 
 @contextmanager
 def started(engine: str, found: Browsers, playwright: Playwright, elsewhere: str) -> Iterator[Profile]:
-    """A browser that shows an address elsewhere."""
+    """Start a browser that shows another host's page."""
     with ExitStack() as stack:
         if engine == "WebKit":
             assert found.webkit_driver is not None
@@ -103,7 +103,7 @@ def _in_webkit(browser: WebKitGTK, elsewhere: str, url: str) -> Iterator[Value]:
 def visit_twice(
     found: Browsers, playwright: Playwright, hosts: Hosts, engine: str, network: str, page: str
 ) -> list[Visit]:
-    """The first and the second visit. Raises AssertionError if the page started another way than it should."""
+    """Return the first and the second visit. Raises AssertionError if the page started another way."""
     asked, host, way = PAGES[page]
     origin = hosts[host, network]
     line = origin if isinstance(origin, FaultProxy) else None
@@ -123,7 +123,7 @@ def visit_twice(
 
 
 def _when_quiet(line: FaultProxy) -> int:
-    """The bytes that a line has carried once it carries no more for a second."""
+    """Return the bytes that a proxy has passed, once none have passed for a second."""
     seen = -1
     while seen != line.counts.bytes_down:
         seen = line.counts.bytes_down

@@ -1,4 +1,4 @@
-"""What the benchmark measures is what it says, and what it writes is where it belongs."""
+"""The benchmark measures the right events, and writes into the right place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the benchmark of the start says is what it measured."""
+"""The benchmark of the start reports what it measured."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def visit(page: str, live: float, network: str = "localhost", kind: str = COLD, 
 
 @pytest.fixture
 def visits() -> list[Visit]:
-    """Three rounds of three pages, in turns."""
+    """Three rounds of three pages."""
     return [
         visit(page, live)
         for round_of in ((300, 1000, 2000), (400, 2000, 1000), (900, 1500, 1500))
@@ -70,7 +70,7 @@ def test_rows_of_one_network_and_visit_stand_together():
     ]
 
 
-def test_a_page_that_did_not_start_as_its_name_says_is_told_of():
+def test_a_page_that_started_another_way_is_marked():
     told = start_report.times([visit("fast", 1.0, way="ordinary", controlled=True)])
     assert "| built, fast way (ordinary, service worker) |" in told
 
@@ -81,7 +81,7 @@ def test_an_aim_is_reached_at_its_number_and_not_beyond(live: float, told: str):
     assert [line.split(" | ")[-1] for line in lines if "Python live" in line] == [f"{told} |"]
 
 
-def test_the_bytes_of_a_first_visit_by_the_small_way_have_an_aim():
+def test_the_bytes_of_the_small_first_visit_have_an_aim():
     told = start_report.aims([visit("small", 1, "9mbps", carried=(4_600_001, 0))])
     assert told.endswith("| 4.60 MB | 4.60 MB | **not reached** |")
 
@@ -110,7 +110,7 @@ def test_bytes_are_told_apart_by_visit_and_by_moment():
     assert told.splitlines()[-1] == "| built, small way | 4.30 MB | 0.02 MB | 0.03 MB | 0.00 MB |"
 
 
-def test_a_round_visits_all_in_chromium_and_elsewhere_what_is_asked_for_on_localhost():
+def test_a_round_visits_all_pages_in_chromium_and_some_elsewhere():
     order = list(start.plan(start.ENGINES, list(NETWORKS), list(PAGES), 0))
     assert len(set(order)) == len(order) == 3 * 5 + 2 * 2
     assert {(network, page) for engine, network, page in order if engine != "Chromium"} == {

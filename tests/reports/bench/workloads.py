@@ -1,4 +1,4 @@
-"""What is measured: kinds of event told to a real Connection, on any Python that has the library.
+"""The measured workloads: kinds of events for a real Connection, on any Python with the library.
 
 The same file runs on CPython and inside Pyodide: it and tests/kizuna/core/machine.py import the standard library and
 kizuna alone. Events are made beforehand, so that nothing but ``handle`` is measured.
@@ -21,7 +21,7 @@ MESSAGE = {"type": "message", "roomId": "general", "seq": 7, "content": "こん�
 
 
 class Recorder(Machine):
-    """Responsible for keeping what a Connection is told, and when, from the beginning until its link has answered and
+    """Records the events of a Connection with their times, until its link has answered and
     from then on."""
 
     def __init__(self) -> None:
@@ -33,19 +33,19 @@ class Recorder(Machine):
         self.before, self.told = self.told, []
 
     def tell(self, *happened: Event) -> list[Command]:
-        """As the Machine does."""
+        """Record the events, and tell the Machine."""
         self.told += [(event, self.now) for event in happened]
         return super().tell(*happened)
 
 
 def tick(machine: Machine) -> None:
-    """The tick that notices sleep, on time."""
+    """Fire the tick that notices sleep, on time."""
     machine.hang(1.0)
     machine.fire(Timer.TICK)
 
 
 def cycle(machine: Machine) -> None:
-    """From CONNECTED through a drop and a retry back to CONNECTED."""
+    """Go from CONNECTED through a drop and a retry back to CONNECTED."""
     machine.drop()
     machine.hang(machine.armed(Timer.RETRY) or 0.0)
     machine.fire(Timer.RETRY)
@@ -79,7 +79,7 @@ def summary(repeats: int = 20, rounds: int = 300) -> str:
 
 
 def _microseconds(recorder: Recorder) -> float:
-    """How long a new Connection takes for one of the recorded events."""
+    """Return the microseconds of a new Connection for one recorded event."""
     connection = Connection(recorder.options, lambda: recorder.chance)
 
     def tell(told: Iterable[tuple[Event, Instant]]) -> None:

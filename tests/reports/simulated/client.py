@@ -1,4 +1,4 @@
-"""One person's page with a real :class:`kizuna.core.connection.Connection` in it: carries out its commands."""
+"""A page with a real :class:`kizuna.core.connection.Connection`, whose commands it executes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kizuna.core.states import Status
 from kizuna.options import Options
 from tests.kizuna.core.machine import MakeConnection
 from tests.reports.simulated.network import Gateway, Network, Socket
-from tests.reports.simulated.page import Page, World
+from tests.reports.simulated.page import BrowserPage, Simulation
 
 
 class Client:
@@ -20,14 +20,19 @@ class Client:
     at hand, and the chat prepares a link by saying hello and awaiting the batch."""
 
     def __init__(
-        self, world: World, options: Options, *, has_worker: bool = False, make: MakeConnection = Connection
+        self,
+        simulation: Simulation,
+        options: Options,
+        *,
+        has_worker: bool = False,
+        make: MakeConnection = Connection,
     ) -> None:
-        self.world = world
-        self.gateway = Gateway(world)
-        self.network = Network(world, self.gateway)
-        self.page = Page(world, self.handle, has_worker=has_worker)
+        self.simulation = simulation
+        self.gateway = Gateway(simulation)
+        self.network = Network(simulation, self.gateway)
+        self.page = BrowserPage(simulation, self.handle, has_worker=has_worker)
         self.attempts = 0
-        self._connection = make(options, world.random.random)
+        self._connection = make(options, simulation.random.random)
         self._sockets: dict[int, Socket] = {}  # by link; those that the connection has not given up
         self._wire = options.wire
         self._events: deque[Event] = deque()
@@ -35,22 +40,22 @@ class Client:
 
     @property
     def is_connected(self) -> bool:
-        """What the status says."""
+        """Whether the status is CONNECTED."""
         return self._connection.status is Status.CONNECTED
 
     @property
     def has_working_link(self) -> bool:
-        """The truth: whether a frame sent now would be answered."""
+        """Whether a frame sent now would really be answered."""
         return any(socket.works for socket in self._sockets.values())
 
     @property
     def could_connect(self) -> bool:
-        """The truth: whether an attempt made now would succeed."""
+        """Whether an attempt made now would really succeed."""
         path = self.network.path
         return self.page.runs and path.is_whole and not path.refused and self.gateway.is_up
 
     def handle(self, event: Event) -> None:
-        """Hand ``event`` to the connection, and whatever follows from it, one after the other."""
+        """Handle an event, and those that follow from it, one after another."""
         self._events.append(event)
         if self._is_handling:
             return
@@ -60,7 +65,7 @@ class Client:
             for command in self._connection.handle(self._events.popleft(), self.page.instant()):
                 self._execute(command)
             if self._connection.status is not before:
-                self.world.changed()
+                self.simulation.changed()
         self._is_handling = False
 
     def _execute(self, command: Command) -> None:

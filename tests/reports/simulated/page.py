@@ -29,13 +29,13 @@ INTENSE_AFTER = 5 * MINUTE
 INTENSE_GRAIN = MINUTE
 
 
-class World:
-    """Responsible for time and chance. ``now`` counts seconds since the world began, at a midnight."""
+class Simulation:
+    """Virtual time and random numbers. ``now``: seconds since the beginning, at midnight."""
 
     def __init__(self, seed: int) -> None:
         self.random = Random(seed)
         self._clock = VirtualClock(monotonic=0.0)
-        #: Called whenever page, network, gateway or status are no longer what they were.
+        #: Called after each change of page, network, gateway or status.
         self.changed: Callable[[], None] = lambda: None
 
     @property
@@ -43,7 +43,7 @@ class World:
         return self._clock.now().monotonic
 
     def until(self, hour: float) -> float:
-        """Seconds until it is next ``hour`` o'clock."""
+        """Return the seconds until it is next ``hour`` o'clock."""
         return (hour * HOUR - self.now - 1e-6) % DAY + 1e-6
 
     def at(self, when: float, do: Callable[[], None]) -> Callable[[], None]:
@@ -55,31 +55,35 @@ class World:
         self.at(self.now + delay, do)
 
     def run(self, until: float) -> None:
-        """Let everything up to ``until`` happen."""
+        """Run everything up to ``until``."""
         while (due := self._clock.next_due()) is not None and due <= until:
             self._clock.move_to(due)
             self._clock.fire_next()
         self._clock.move_to(until)
 
-    def live(self, script: Iterator[float]) -> None:
-        """Carry out ``script``: whatever it does, and whenever it yields, that many seconds of pause."""
+    def run_script(self, script: Iterator[float]) -> None:
+        """Run a script, which yields the seconds of each pause."""
         pause = next(script, None)
         if pause is not None:
-            self.after(pause, lambda: self.live(script))
+            self.after(pause, lambda: self.run_script(script))
 
 
-class Page:
-    """Responsible for when code may run, for the page's two clocks, and for its timers.
+class BrowserPage:
+    """A page with its two clocks and its timers, and whether its code may run.
 
     ``has_worker``: a worker's ticks drive the timers, so that hiding does not slow them: it is not ``throttled``.
     """
 
     def __init__(
-        self, world: World, tell: Callable[[PageEvent | TimerFired], None], *, has_worker: bool = False
+        self,
+        simulation: Simulation,
+        tell: Callable[[PageEvent | TimerFired], None],
+        *,
+        has_worker: bool = False,
     ) -> None:
         self.visible = True
         self.runs = True  #: its code can run
-        self._world = world
+        self._simulation = simulation
         self._tell = tell
         self._throttled = not has_worker
         self._hidden_since = 0.0
@@ -88,8 +92,8 @@ class Page:
         self._unread: list[Callable[[], None]] = []  # what reached it while it could not run
 
     def instant(self) -> Instant:
-        """This moment on the page's clocks."""
-        return Instant(self._world.now - self._lag, self._world.now)
+        """Return the present time of the page's clocks."""
+        return Instant(self._simulation.now - self._lag, self._simulation.now)
 
     def deliver(self, read: Callable[[], None]) -> None:
         """Let the page read something now, or as soon as it runs again."""
@@ -98,7 +102,7 @@ class Page:
         else:
             self._unread.append(read)
 
-    # --- what happens to it ---
+    # --- events ---
 
     def show(self) -> None:
         self.visible = True
@@ -106,68 +110,68 @@ class Page:
         self._announce(PageShown())
 
     def hide(self) -> None:
-        self._hidden_since = self._world.now
+        self._hidden_since = self._simulation.now
         self.visible = False
         self._announce(PageHidden())
 
     def go_online(self) -> None:
-        """The browser says that there is a network, which need not be so."""
+        """Report that the network is back, which may be wrong."""
         self._announce(WentOnline())
 
     def go_offline(self) -> None:
         self._announce(WentOffline())
 
     def freeze(self) -> None:
-        """The browser stops it after a last event."""
+        """Stop the page after a last event."""
         self._announce(PageSuspended())
         self.sleep()
 
     def resume(self) -> None:
-        """The browser lets it run again; only then does it read what came meanwhile."""
+        """Let the page run again, and read what it missed."""
         self.runs = True
         self._announce(PageResumed())
         self._catch_up()
 
     def leave(self) -> None:
-        """The person goes to another page, and the browser keeps this one."""
+        """Put the page into the back/forward cache."""
         self._announce(PageSuspended())
         self.hide()
         self.freeze()
 
     def come_back(self) -> None:
-        """The person comes back to the kept page. Chromium's order: late events of sockets come after pageshow."""
+        """Return from the back/forward cache. As in Chromium, late socket events come after pageshow."""
         self.runs = True
         self._announce(PageResumed())
         self.show()
         self.resume()
 
     def sleep(self) -> None:
-        """The machine sleeps, without a last event."""
+        """Let the machine sleep, without a last event."""
         self.runs = False
-        self._world.changed()
+        self._simulation.changed()
 
     def wake(self, *, clock_stood: float) -> None:
-        """The machine wakes, without a first event; on some systems its monotonic clock stood meanwhile."""
+        """Wake the machine, without an event; on some systems the monotonic clock had stopped."""
         self.runs = True
         self._lag += clock_stood
         self._catch_up()
 
     def _announce(self, event: PageEvent) -> None:
         self._tell(event)
-        self._world.changed()
+        self._simulation.changed()
 
     def _catch_up(self) -> None:
         self._take_up_timers()
         unread, self._unread = self._unread, []
         for read in unread:
             read()
-        self._world.changed()
+        self._simulation.changed()
 
     # --- timers ---
 
     def arm(self, timer: Timer, at: float) -> None:
         """Arm a timer for ``at`` (monotonic), in place of an earlier one of its kind."""
-        self._look_again(timer, at, max(self._world.now, at + self._lag))
+        self._look_again(timer, at, max(self._simulation.now, at + self._lag))
 
     def disarm(self, timer: Timer) -> None:
         if timer in self._armed:
@@ -176,12 +180,12 @@ class Page:
 
     def _look_again(self, timer: Timer, at: float, when: float) -> None:
         self.disarm(timer)
-        self._armed[timer] = at, self._world.at(when, lambda: self._due(timer, at))
+        self._armed[timer] = at, self._simulation.at(when, lambda: self._due(timer, at))
 
     def _due(self, timer: Timer, at: float) -> None:
         if not self.runs:
             return  # showing or waking it takes up its timers
-        now = self._world.now
+        now = self._simulation.now
         if (allowed := self._next_grain(now)) > now:
             self._look_again(timer, at, allowed)
         else:
@@ -189,7 +193,7 @@ class Page:
             self._tell(TimerFired(timer, throttled=self._throttled))
 
     def _next_grain(self, now: float) -> float:
-        """When the browser lets a timer run that is due now."""
+        """Return when the browser runs a timer that is due now."""
         if self.visible or not self._throttled:
             return now
         grain = INTENSE_GRAIN if now - self._hidden_since >= INTENSE_AFTER else HIDDEN_GRAIN

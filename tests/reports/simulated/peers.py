@@ -1,6 +1,6 @@
-"""The backoffs of others, as pure policies: how long after a drop or a refusal until the next attempt.
+"""The backoffs of other libraries: the delay from a drop or a refusal to the next attempt.
 
-Numbers: each project's own source, stored snapshots of 2025-2026. Only what a storm of refusals shows is here, so no
+The numbers are from each project's source, snapshots of 2025-2026. Only what a storm of refusals needs is here, so no
 connect timeouts and no resets after success.
 """
 

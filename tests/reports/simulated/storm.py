@@ -1,9 +1,9 @@
-"""Everyone is dropped at the same moment: how soon are they back, and what does that cost the gateway?
+"""A reconnect storm: all clients lose their links at once; how soon are they connected again, at which cost?
 
     python -m tests.reports.simulated.storm                     # the tables and charts of docs/simulations.md
     python -m tests.reports.simulated.storm --clients 2000 --per-second 10 --outage 20
 
-The gateway lets through so many connections per second and refuses the surplus at once, as API Gateway does (429, which
+The gateway admits a number of connections per second and refuses the rest at once, as API Gateway does (429, which
 a page sees as any failed handshake). Pages are visible, and nobody presses "Try now".
 """
 
@@ -24,15 +24,15 @@ from kizuna.core.events import Event, Timer
 from kizuna.core.states import Status
 from kizuna.options import Options
 from kizuna.platform import Instant
-from tests.reports.simulated.network import CONNECTIONS_PER_SECOND, Turnstile
+from tests.reports.simulated.network import CONNECTIONS_PER_SECOND, ConnectionLimit
 from tests.reports.simulated.page import HOUR
 from tests.reports.simulated.peers import PEERS, Backoff
 from tests.reports.simulated.week import CHAT, LIBRARY
 from tools.reports import documents
 
 #: Seconds one way between a page and the gateway, drawn for each attempt.
-LEAST_LATENCY, MOST_LATENCY = 0.02, 0.15
-#: Nobody is waited for longer than this after the drop, seconds.
+MIN_LATENCY, MAX_LATENCY = 0.02, 0.15
+#: Seconds after the drop at which the simulation ends.
 PATIENCE = 2 * HOUR
 OUTAGES = (0.0, 20.0, 300.0)
 KIZUNA = {
@@ -43,24 +43,24 @@ KIZUNA = {
 
 
 class PeerClient:
-    """Responsible for one page with somebody else's backoff. Seconds since the drop."""
+    """One page with another library's backoff. Times are seconds since the drop."""
 
     def __init__(self, backoff: Backoff, random: Random) -> None:
         self._now = 0.0
         self._delays = backoff(random, lambda: self._now)
 
     def lost(self, now: float) -> float | None:
-        """Notices a drop or a refusal; returns when its next attempt leaves, None if it gives up."""
+        """Handle a drop or a refusal, and return the time of the next attempt, None if it gives up."""
         self._now = now
         delay = next(self._delays, None)
         return None if delay is None else now + delay
 
     def accepted(self, now: float) -> None:
-        """Notices that an attempt succeeded."""
+        """Handle a successful attempt."""
 
 
 class KizunaClient:
-    """Responsible for one page with a real Connection, proven and up for long before the drop.
+    """One page with a real Connection, which was up for long before the drop.
 
     Between two refusals nothing can happen to it but its own retry timer, so it is driven up to its next attempt.
     """
@@ -82,14 +82,14 @@ class KizunaClient:
         return at
 
     def accepted(self, now: float) -> None:
-        """As PeerClient's; and so it must have."""
+        """As PeerClient's."""
         self._tell(events.SocketOpened(self._link), now)
         self._tell(events.FrameReceived(self._link, {"type": "ready"}), now)
         self._tell(events.LinkPrepared(self._link), now)
         assert self._connection.status is Status.CONNECTED
 
     def _tell(self, event: Event, now: float) -> float | None:
-        """Returns when it is to retry, if that follows."""
+        """Handle an event, and return the time of the retry, if there is one."""
         retry_at = None
         for command in self._connection.handle(event, Instant(now, now)):
             match command:
@@ -106,7 +106,7 @@ StormClient = PeerClient | KizunaClient
 
 @dataclass(slots=True)
 class Storm:
-    """What came of it. Seconds since the drop."""
+    """The result of a storm. Seconds since the drop."""
 
     clients: int
     outage: float
@@ -119,24 +119,24 @@ class Storm:
         return sum(self.attempts_in_second.values())
 
     def peak(self, since: float = 0.0) -> int:
-        """The most attempts in one second, from ``since`` on."""
+        """Return the maximum of attempts in one second, from ``since`` on."""
         return max((n for second, n in self.attempts_in_second.items() if second >= since), default=0)
 
     def back_within(self, share: float) -> float | None:
-        """Seconds from the gateway's return until this share of all is back; None: never."""
+        """Return the seconds from the gateway's return until this share is connected; None: never."""
         wanted = round(share * self.clients)
         return sorted(self.back_at)[wanted - 1] - self.outage if len(self.back_at) >= wanted else None
 
 
-def rage(name: str, *, clients: int, per_second: int, outage: float, seed: int) -> Storm:
-    """Drop everyone at 0, refuse all until ``outage``, then let in ``per_second``; until nobody tries any more."""
+def run_storm(name: str, *, clients: int, per_second: int, outage: float, seed: int) -> Storm:
+    """Drop everyone at 0, refuse all until ``outage``, then admit ``per_second``, until no client tries."""
     storm, random = Storm(clients, outage), Random(seed)
-    turnstile = Turnstile(per_second)
-    make = contestants(random)[name]
+    limit = ConnectionLimit(per_second)
+    make = client_factories(random)[name]
     people = [make() for _ in range(clients)]
 
     def latency() -> float:
-        return LEAST_LATENCY + (MOST_LATENCY - LEAST_LATENCY) * random.random()
+        return MIN_LATENCY + (MAX_LATENCY - MIN_LATENCY) * random.random()
 
     def leaves(person: int, now: float) -> None:
         at = people[person].lost(now)
@@ -151,7 +151,7 @@ def rage(name: str, *, clients: int, per_second: int, outage: float, seed: int) 
     while arriving and arriving[0][0] < PATIENCE:
         now, person = heapq.heappop(arriving)
         storm.attempts_in_second[int(now)] += 1
-        if now >= outage and turnstile.admits(now):
+        if now >= outage and limit.admits(now):
             people[person].accepted(now + latency())
             storm.back_at.append(now)
         else:
@@ -159,8 +159,8 @@ def rage(name: str, *, clients: int, per_second: int, outage: float, seed: int) 
     return storm
 
 
-def contestants(random: Random) -> dict[str, Callable[[], StormClient]]:
-    """Everybody by name: how to make one page."""
+def client_factories(random: Random) -> dict[str, Callable[[], StormClient]]:
+    """Return name -> a function that makes one client."""
     ours = {name: partial(KizunaClient, options, random) for name, options in KIZUNA.items()}
     return ours | {name: partial(PeerClient, backoff, random) for name, backoff in PEERS.items()}
 
@@ -184,7 +184,7 @@ def row(name: str, storm: Storm) -> dict[str, str]:
 
 
 def report(storms: Mapping[str, Storm]) -> str:
-    """A row for each of them, and a bar for each that brings everyone back."""
+    """Return a table of all, and a chart of those in which 99 % are connected again."""
     rows = [row(name, storm) for name, storm in storms.items()]
     table = documents.table(list(rows[0]), [list(each.values()) for each in rows])
     back = {name: round(seconds) for name, storm in storms.items() if (seconds := storm.back_within(0.99))}
@@ -202,7 +202,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     args = parser.parse_args(arguments)
     for outage in args.outage or OUTAGES:
         wanted = {"clients": args.clients, "per_second": args.per_second, "outage": outage, "seed": args.seed}
-        storms = {name: rage(name, **wanted) for name in (*KIZUNA, *PEERS) if args.only in name}
+        storms = {name: run_storm(name, **wanted) for name in (*KIZUNA, *PEERS) if args.only in name}
         command = (
             f"{parser.prog} --clients {args.clients} --per-second {args.per_second}"
             f" --outage {outage:g} --seed {args.seed}"

@@ -1,4 +1,4 @@
-"""A small storm: 200 clients behind a gateway of 2 connections per second, so that all need 100 s at best."""
+"""A small storm: 200 clients and a gateway of 2 connections per second, so that all need at least 100 s."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import pytest
 from kizuna.options import Options
 from tests.reports.simulated import peers, storm
 from tests.reports.simulated.storm import KizunaClient, PeerClient, Storm
-from tests.simulation.broken import NeverRetries
+from tests.simulation.broken_connections import NeverRetries
 
 CLIENTS, PER_SECOND = 200, 2
 
 
-def raged(name: str, outage: float = 0.0, seed: int = 1) -> Storm:
-    return storm.rage(name, clients=CLIENTS, per_second=PER_SECOND, outage=outage, seed=seed)
+def storm_of(name: str, outage: float = 0.0, seed: int = 1) -> Storm:
+    return storm.run_storm(name, clients=CLIENTS, per_second=PER_SECOND, outage=outage, seed=seed)
 
 
 CHAT = next(name for name in storm.KIZUNA if "chat" in name)
@@ -24,7 +24,7 @@ CHAT = next(name for name in storm.KIZUNA if "chat" in name)
 
 @pytest.mark.parametrize("outage", [0.0, 20.0])
 def test_the_chat_brings_everyone_back_with_few_attempts(outage: float):
-    result = raged(CHAT, outage)
+    result = storm_of(CHAT, outage)
     assert len(result.back_at) == CLIENTS
     assert not result.gave_up_at
     best = CLIENTS / PER_SECOND
@@ -33,7 +33,7 @@ def test_the_chat_brings_everyone_back_with_few_attempts(outage: float):
 
 
 def test_the_library_alone_gives_up_after_five_retries_and_says_so():
-    result = raged("Kizuna, library default")
+    result = storm_of("Kizuna, library default")
     assert len(result.back_at) + len(result.gave_up_at) == CLIENTS
     assert result.gave_up_at
     assert result.attempts <= 5 * CLIENTS
@@ -41,7 +41,7 @@ def test_the_library_alone_gives_up_after_five_retries_and_says_so():
 
 
 def test_the_article_brings_back_what_five_bursts_let_in():
-    result = raged("the article as written")
+    result = storm_of("the article as written")
     assert len(result.back_at) <= 5 * 2 * PER_SECOND
     assert len(result.gave_up_at) == CLIENTS - len(result.back_at)
     assert result.peak() == CLIENTS
@@ -49,24 +49,24 @@ def test_the_article_brings_back_what_five_bursts_let_in():
 
 @pytest.mark.parametrize("name", ["phoenix", "socket.io", "reconnecting-websocket", "ably"])
 def test_who_never_gives_up_gets_everyone_back(name: str):
-    assert len(raged(name).back_at) == CLIENTS
+    assert len(storm_of(name).back_at) == CLIENTS
 
 
-def test_the_gateway_lets_in_no_more_than_it_can_and_nobody_while_it_is_away():
-    result = raged(CHAT, outage=20.0)
+def test_the_gateway_keeps_its_limit_and_refuses_all_while_down():
+    result = storm_of(CHAT, outage=20.0)
     assert min(result.back_at) >= 20
     per_second = [int(at) for at in result.back_at]
     assert max(map(per_second.count, per_second)) <= PER_SECOND
 
 
 def test_the_same_seed_is_the_same_storm():
-    assert raged(CHAT, seed=5) == raged(CHAT, seed=5)
-    assert raged(CHAT, seed=5) != raged(CHAT, seed=6)
+    assert storm_of(CHAT, seed=5) == storm_of(CHAT, seed=5)
+    assert storm_of(CHAT, seed=5) != storm_of(CHAT, seed=6)
 
 
 def test_a_connection_that_never_retries_is_noticed(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(storm, "Connection", NeverRetries)
-    result = raged(CHAT)
+    result = storm_of(CHAT)
     assert (len(result.gave_up_at), result.attempts) == (CLIENTS, 0)
 
 
@@ -125,9 +125,9 @@ class TestPeers:
 
 
 def test_the_chart_has_a_bar_for_each_that_brings_everyone_back():
-    drawn = storm.report({name: raged(name) for name in ("SignalR", "socket.io")})
+    drawn = storm.report({name: storm_of(name) for name in ("SignalR", "socket.io")})
     assert 'x-axis ["socket.io"]' in drawn
-    assert f"bar [{raged('socket.io').back_within(0.99):.0f}]" in drawn
+    assert f"bar [{storm_of('socket.io').back_within(0.99):.0f}]" in drawn
 
 
 def test_the_command_line_prints_a_table_with_its_seed_and_command(capsys: pytest.CaptureFixture[str]):

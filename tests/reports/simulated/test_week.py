@@ -1,4 +1,4 @@
-"""Short lives under every profile: what a connection must reach there, and that a broken one is noticed."""
+"""Some hours of every profile: what a connection must reach, and that a broken one is found."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.reports.simulated import week
 from tests.reports.simulated.page import DAY, HOUR
 from tests.reports.simulated.profiles import PROFILES
 from tests.reports.simulated.week import Measurements, percentile
-from tests.simulation.broken import NeverDoubts, NeverRetries
+from tests.simulation.broken_connections import NeverDoubts, NeverRetries
 from tools.reports import documents
 
 NAMED = {profile.name: profile for profile in PROFILES}

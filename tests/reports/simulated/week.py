@@ -1,4 +1,4 @@
-"""A simulated week under named profiles: how long connected, how soon a fault is noticed, how soon it is over.
+"""A simulated week under named profiles: time connected, time until faults are noticed and over.
 
 python -m tests.reports.simulated.week                      # the table of docs/simulations.md
 python -m tests.reports.simulated.week --days 1 --seeds 1 --profile train --options library
@@ -17,14 +17,14 @@ from kizuna.core.events import ConnectRequested
 from kizuna.options import Options
 from tests.kizuna.core.machine import MakeConnection
 from tests.reports.simulated.client import Client
-from tests.reports.simulated.page import DAY, HOUR, World
+from tests.reports.simulated.page import DAY, HOUR, Simulation
 from tests.reports.simulated.profiles import PROFILES, Profile
 from tests.support.server import ROOT
 from tools.reports import documents
 
-#: What a user of the library gets: the article's five retries, then a person must press "Try now".
+#: The library's defaults: the article's five retries, then a person must press "Try now".
 LIBRARY = Options()
-#: What the chat runs with.
+#: The chat's options.
 CHAT = parse_config(json.loads((ROOT / "static" / "config.json").read_text("utf-8")), "http://x").options
 OPTIONS = {"library": LIBRARY, "chat": CHAT}
 
@@ -44,51 +44,51 @@ class Measurements:
 
 
 def percentile(numbers: Sequence[float], share: float) -> float | None:
-    """The smallest number that at least ``share`` of all do not exceed; None of none."""
+    """Return a percentile; None for no numbers."""
     ordered = sorted(numbers)
     return ordered[min(len(ordered) - 1, max(0, int(share * len(ordered) - 1e-9)))] if ordered else None
 
 
 class Stopwatch:
-    """Responsible for how long something lasts, each time anew."""
+    """Measures how long something lasts, each time it happens."""
 
-    def __init__(self, world: World, lengths: list[float]) -> None:
-        self._world = world
+    def __init__(self, simulation: Simulation, lengths: list[float]) -> None:
+        self._simulation = simulation
         self._lengths = lengths
         self._since: float | None = None
 
     def look(self, *, counts: bool, lasts: bool) -> None:
-        """It ``lasts``, or it is over; unless it ``counts``, it has never been."""
+        """Update: it ``lasts``, or it is over, or it does not count."""
         if not counts:
             self._since = None
         elif not lasts:
             self.stop()
         elif self._since is None:
-            self._since = self._world.now
+            self._since = self._simulation.now
 
     def stop(self) -> None:
         if self._since is not None:
-            self._lengths.append(self._world.now - self._since)
+            self._lengths.append(self._simulation.now - self._since)
             self._since = None
 
 
 class Meter:
-    """Responsible for measuring one client from now on, against the truth that only the simulation knows."""
+    """Measures one client against the true state of the simulation."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._world = client.world
+        self._simulation = client.simulation
         self._measured = Measurements()
-        self._deceived = Stopwatch(client.world, self._measured.detections)
-        self._awaited = Stopwatch(client.world, self._measured.recoveries)
-        self._started = self._looked_at = self._world.now
+        self._undetected = Stopwatch(client.simulation, self._measured.detections)
+        self._disconnected = Stopwatch(client.simulation, self._measured.recoveries)
+        self._started = self._looked_at = self._simulation.now
         self._usable = self._connected = False
-        self._world.changed = self.look
+        self._simulation.changed = self.look
         self.look()
 
     def look(self) -> None:
-        """Note what is true from now on, and what ended."""
-        client, now = self._client, self._world.now
+        """Update all measures after a change."""
+        client, now = self._client, self._simulation.now
         passed, self._looked_at = now - self._looked_at, now
         if self._usable:
             self._measured.usable += passed
@@ -97,15 +97,15 @@ class Meter:
         works = client.has_working_link
         self._usable = client.could_connect
         self._connected = client.is_connected and works
-        self._deceived.look(counts=client.page.runs and not works, lasts=client.is_connected)
-        self._awaited.look(counts=self._usable and client.page.visible, lasts=not self._connected)
+        self._undetected.look(counts=client.page.runs and not works, lasts=client.is_connected)
+        self._disconnected.look(counts=self._usable and client.page.visible, lasts=not self._connected)
 
     def result(self) -> Measurements:
-        """What was measured, at the end: what still lasts then counts with the time that it has lasted."""
+        """Return the measurements at the end, including what still lasts."""
         self.look()
-        self._deceived.stop()
-        self._awaited.stop()
-        self._measured.lived = self._world.now - self._started
+        self._undetected.stop()
+        self._disconnected.stop()
+        self._measured.lived = self._simulation.now - self._started
         self._measured.attempts = self._client.attempts
         return self._measured
 
@@ -119,15 +119,15 @@ def live(
     options: Options = CHAT,
     make: MakeConnection = Connection,
 ) -> Measurements:
-    """One page's days under ``profile``. ``begins_at``: o'clock."""
-    world = World(seed)
-    world.run(until=begins_at * HOUR)
-    client = Client(world, options, has_worker=profile.has_worker, make=make)
+    """Simulate one page's days under a profile. ``begins_at``: hour of the day."""
+    simulation = Simulation(seed)
+    simulation.run(until=begins_at * HOUR)
+    client = Client(simulation, options, has_worker=profile.has_worker, make=make)
     client.handle(ConnectRequested())
-    world.run(until=world.now + 1)
+    simulation.run(until=simulation.now + 1)
     meter = Meter(client)
-    world.live(profile.script(client))
-    world.run(until=begins_at * HOUR + days * DAY)
+    simulation.run_script(profile.script(client))
+    simulation.run(until=begins_at * HOUR + days * DAY)
     return meter.result()
 
 

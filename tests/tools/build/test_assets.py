@@ -34,7 +34,7 @@ def test_a_name_changes_with_the_content_and_only_with_it(site: Path):
     assert assets.sizes == {first: 1, other: 1}
 
 
-def test_files_that_name_each_other_keep_their_names_in_a_folder_with_a_new_one(site: Path):
+def test_files_that_name_each_other_share_a_renamed_folder(site: Path):
     assets = Assets(site)
     first = assets.add_folder("p", {"a.mjs": b"import './b.mjs'", "b.mjs": b"1"})
     other = assets.add_folder("p", {"a.mjs": b"import './b.mjs'", "b.mjs": b"2"})
@@ -43,7 +43,7 @@ def test_files_that_name_each_other_keep_their_names_in_a_folder_with_a_new_one(
     assert (site / other / "a.mjs").read_bytes() == b"import './b.mjs'"
 
 
-def test_a_byte_that_moves_from_one_file_to_the_next_changes_the_folder(site: Path):
+def test_a_byte_moved_between_files_changes_the_folder(site: Path):
     assets = Assets(site)
     assert assets.add_folder("p", {"a": b"12", "b": b"3"}) != assets.add_folder("p", {"a": b"1", "b": b"23"})
 
@@ -70,9 +70,7 @@ def test_what_gets_smaller_lies_there_compressed_in_both_ways(site: Path, tmp_pa
     assert subprocess.run([NODE, "-e", DECODE, brotli], capture_output=True, check=True).stdout == words
 
 
-def test_what_was_compressed_before_is_not_compressed_again_and_what_is_not_used_goes(
-    site: Path, tmp_path: Path
-):
+def test_compressed_files_are_cached_and_unused_ones_deleted(site: Path, tmp_path: Path):
     cache = tmp_path / "cache"
     Assets(site).add("a.js", b"a" * 1000)
     compress(site, NODE, QUICK, cache)

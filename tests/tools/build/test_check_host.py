@@ -55,26 +55,22 @@ def fatal(findings: list[Finding]) -> list[str]:
     return [str(finding) for finding in findings if finding.is_fatal]
 
 
-def test_a_host_that_sends_files_and_no_more_works_with_much_to_advise(
-    site: Path, capsys: pytest.CaptureFixture[str]
-):
+def test_a_host_without_any_headers_works_with_advice(site: Path, capsys: pytest.CaptureFixture[str]):
     with served(site, mjs="text/javascript", wasm="application/wasm") as url:
         findings = check(url)
         assert main([url.removesuffix("/")]) == 0
     assert fatal(findings) == []
     told = {str(finding) for finding in findings}
-    assert "advice  assets/start.1.snapshot: travels uncompressed, 120,000 bytes" in told
-    instead = (
-        f"is what browsers ask for instead, {(site / 'assets/start.1.snapshot.gz').stat().st_size:,} bytes"
-    )
+    assert "advice  assets/start.1.snapshot: is sent uncompressed, 120,000 bytes" in told
+    instead = f"browsers request this instead, {(site / 'assets/start.1.snapshot.gz').stat().st_size:,} bytes"
     assert f"advice  assets/start.1.snapshot.gz: {instead}" in told
-    assert "advice  assets/kizuna.1.svg: may be kept for ever, and has Cache-Control: none" in told
-    assert "advice  service-worker.js: should be asked about each time, and has Cache-Control: none" in told
+    assert "advice  assets/kizuna.1.svg: may be cached for ever, and has Cache-Control: none" in told
+    assert "advice  service-worker.js: must be revalidated each time, and has Cache-Control: none" in told
     assert not any(
         name in line for line in told for name in ("boot.1.js.gz", "program.1.zip.gz")
     )  # a script; smaller
     assert any(line.startswith("advice  the page: no X-Content-Type-Options") for line in told)
-    assert not any("kizuna.1.svg: travels" in line for line in told)  # too small to matter
+    assert not any("kizuna.1.svg: is sent" in line for line in told)  # too small to matter
     assert capsys.readouterr().out.endswith(f": 0 wrong, {len(findings)} to advise\n")
 
 
@@ -83,7 +79,7 @@ def test_a_host_without_compressed_files_is_told_what_browsers_miss(site: Path):
     packed.write_text("<!doctype html>Not Found")
     with served(site) as url:
         told = {str(finding) for finding in check(url)}
-    missed = "browsers would have asked for it instead"
+    missed = "browsers would request it instead"
     assert f"advice  assets/start.1.snapshot.gz: is something else: {missed}" in told
     packed.unlink()
     with served(site) as url:
@@ -103,10 +99,10 @@ def test_modules_of_another_type_and_files_that_are_missing_are_wrong(site: Path
         assert main([url]) == 1
 
 
-def test_a_page_that_is_compressed_whoever_asks_is_told_from_one_that_was_not_built(site: Path):
+def test_an_always_compressed_page_is_reported_as_such(site: Path):
     with served(site, page_encoding="br") as url:
         assert fatal(check(url)) == [
-            "WRONG   the page: comes as br to who takes none: put it there as it is, and ask again"
+            "WRONG   the page: is sent as br without being asked for: upload it uncompressed, and check again"
         ]
 
 
@@ -117,4 +113,4 @@ def test_where_there_is_no_built_page_that_is_all_it_says(tmp_path: Path, capsys
         assert [str(finding) for finding in check(f"{url}none/")] == ["WRONG   the page: HTTP 404"]
     for address in (url, "file:///etc/", "pages.example.org"):
         assert main([address]) == 1
-        assert f"{address} cannot be asked" in capsys.readouterr().err
+        assert f"{address} cannot be checked" in capsys.readouterr().err

@@ -63,7 +63,7 @@ def test_no_script_stands_in_the_page_but_data_and_python(page: str):
     assert all('type="application/json"' in kind or 'type="py"' in kind for kind in kinds)
 
 
-def test_what_the_start_needs_to_know_can_be_read_back_whatever_it_holds(page: str):
+def test_start_data_of_any_content_can_be_read_back(page: str):
     assert start_files_of(page) == ADDRESSES.start_files
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.build.page_config import Unusable, main, page_config
+from tools.build.page_config import UnusableConfig, main, page_config
 
 URLS = {
     "webSocketUrl": "wss://chat.example.org/ws",
@@ -54,13 +54,11 @@ def test_a_whole_configuration_is_taken_as_it_is():
     ],
 )
 def test_what_cannot_work_is_said(environment: dict[str, str], told: str):
-    with pytest.raises(Unusable, match=told):
+    with pytest.raises(UnusableConfig, match=told):
         page_config(environment)
 
 
-def test_the_file_is_written_or_the_exit_code_says_that_it_is_not(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-):
+def test_the_exit_code_says_whether_the_file_was_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     path = tmp_path / "page.json"
     assert main(["--to", str(path)], {"GITHUB_ACTIONS": "true"}) == 1
     assert capsys.readouterr().err.startswith("::error::The page cannot be built: neither KIZUNA_BACKEND")

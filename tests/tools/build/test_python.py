@@ -26,7 +26,7 @@ from tools.build.python import (
     program_files,
     pyscript_files,
 )
-from tools.build.site import Order
+from tools.build.site import BuildOptions
 from tools.build.snapshot import unpacked
 
 ROOT = Path(__file__).parents[3]
@@ -110,7 +110,7 @@ def test_a_program_that_does_not_import_stops_the_build_with_its_traceback(refus
     assert f'File "{HOME}/main.py", line 4, in <module>' in refusal
 
 
-def test_what_runs_in_a_build_sees_neither_clock_nor_settings_of_its_machine(refusal: str):
+def test_a_build_sees_neither_clock_nor_settings_of_its_machine(refusal: str):
     found = re.search(r"RuntimeError: seen: (.*)", refusal)
     assert found, refusal
     year_2000, zone, environment = json.loads(found[1])
@@ -122,14 +122,14 @@ def test_what_runs_in_a_build_sees_neither_clock_nor_settings_of_its_machine(ref
 def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path: Path):
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(BuildError, match="something else than a built site"):
-        build.build(Order(root=ROOT, site=tmp_path, config=tmp_path / "config.json"))
+        build.build(BuildOptions(root=ROOT, site=tmp_path, config=tmp_path / "config.json"))
     assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
 
     site = tmp_path / "site"
     (site / "blog").mkdir(parents=True)
     (site / "index.html").write_text('<script type="application/json" id="start-files">')
     with pytest.raises(BuildError, match="more than a built site: blog would be deleted"):
-        build.build(Order(root=ROOT, site=site, config=tmp_path / "config.json"))
+        build.build(BuildOptions(root=ROOT, site=site, config=tmp_path / "config.json"))
     assert (site / "blog").is_dir()
 
 
@@ -180,7 +180,7 @@ def test_the_program_lies_beside_its_sources_which_tracebacks_show(built_site: P
         assert all(program.read(name)[4:8] == UNCHECKED for name in compiled)
 
 
-def test_the_page_names_files_that_are_there_with_their_sizes_and_the_snapshots_checksum(built_site: Path):
+def test_the_page_names_existing_files_with_sizes_and_checksum(built_site: Path):
     files = start_files_of((built_site / "index.html").read_text(encoding="utf-8"))
     for path, size in files["sizes"].items():
         assert (built_site / path).stat().st_size == size
@@ -210,7 +210,7 @@ def test_what_was_there_before_goes_and_a_failed_build_leaves_it(
     (site / "index.html").write_text('<script type="application/json" id="start-files">')
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(BuildError, match=r"config\.json"):
-        build.build(Order(root=ROOT, site=site, config=tmp_path / "config.json"))
+        build.build(BuildOptions(root=ROOT, site=site, config=tmp_path / "config.json"))
     assert [path.name for path in tmp_path.iterdir() if path.is_dir() and path != site] == []
     assert (site / "static" / "old.txt").exists()
     (tmp_path / "config.json").write_text("{}")
@@ -218,7 +218,7 @@ def test_what_was_there_before_goes_and_a_failed_build_leaves_it(
     for path in (made.library, made.program, made.snapshot):
         path.write_bytes(b"made")
     monkeypatch.setattr(build, "make_python", lambda *_: made)
-    build.build(Order(root=ROOT, site=site, config=tmp_path / "config.json", quality=1))
+    build.build(BuildOptions(root=ROOT, site=site, config=tmp_path / "config.json", quality=1))
     assert not (site / "static" / "old.txt").exists()
     assert (site / "index.html").stat().st_mtime <= (site / "static" / "config.json").stat().st_mtime
     assert (site / "static" / "config.json").read_text() == "{}"

@@ -44,9 +44,7 @@ def test_nothing_of_an_earlier_version_stays(modules: Path, tmp_path: Path):
     assert "pyscript/toml-1.js" not in copied(target)
 
 
-def test_a_package_that_changed_its_layout_is_an_error_and_not_a_page_that_never_starts(
-    modules: Path, tmp_path: Path
-):
+def test_a_package_with_another_layout_is_an_error(modules: Path, tmp_path: Path):
     (modules / "pyodide/pyodide.asm.wasm").unlink()
     with pytest.raises(FileNotFoundError):
         vendor(modules, tmp_path / "vendor")

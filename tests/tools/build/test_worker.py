@@ -54,13 +54,13 @@ def list_in(script: bytes) -> dict[str, Any]:
     return build
 
 
-def test_a_version_consists_of_what_browsers_load_and_of_no_compressed_form_of_it(site: Path):
+def test_a_version_lists_loaded_files_without_compressed_forms(site: Path):
     assert digests_of(site) == {
         path: hashlib.sha256(content).hexdigest() for path, content in CONTENTS.items()
     }
 
 
-def test_the_worker_of_the_repository_takes_the_list_each_way_of_starting_by_itself(site: Path):
+def test_the_repositorys_worker_accepts_a_list_for_each_start(site: Path):
     digests = digests_of(site)
     build = list_in(worker_script(worker_source(ROOT), "v1", digests, START_FILES))
     assert build["version"] == "v1"
@@ -73,7 +73,7 @@ def test_the_worker_of_the_repository_takes_the_list_each_way_of_starting_by_its
     assert build["config"] == "static/config.json"
 
 
-def test_the_version_is_another_one_when_a_file_the_page_or_the_worker_is_and_only_then(site: Path):
+def test_the_version_changes_iff_content_changes(site: Path):
     digests = digests_of(site)
     versions = {
         version_of("page", "worker", digests),

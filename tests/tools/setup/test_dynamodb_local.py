@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tools.setup import dynamodb_local
-from tools.setup.dynamodb_local import DynamoDbLocal, Missing
+from tools.setup.dynamodb_local import DynamoDbLocal, NotInstalled
 
 JAVA = Path("/usr/bin/true")
 
@@ -81,7 +81,7 @@ def test_another_content_under_the_same_version_is_refused(
 ):
     npm.with_name("package.tgz").write_bytes(b"something else")
     assert dynamodb_local.main(folder, npm) == 1
-    assert "amplify-dynamodb-simulator-2.9.30.tgz is not what it was" in capsys.readouterr().err
+    assert "amplify-dynamodb-simulator-2.9.30.tgz has changed" in capsys.readouterr().err
     assert list(folder.parent.iterdir()) == []
 
 
@@ -133,5 +133,5 @@ def test_a_java_that_does_not_run_is_none(tmp_path: Path, monkeypatch: pytest.Mo
     assert dynamodb_local.find_java() == java
     java.unlink()
     assert dynamodb_local.find_java() is None
-    with pytest.raises(Missing, match="DynamoDB Local is missing"):
+    with pytest.raises(NotInstalled, match="DynamoDB Local is missing"):
         dynamodb_local.find(tmp_path)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tools.setup import ministack
-from tools.setup.ministack import Missing
+from tools.setup.ministack import NotInstalled
 
 
 @pytest.fixture
@@ -30,11 +30,11 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     return ran
 
 
-def test_it_is_installed_by_hashes_into_an_environment_of_its_own_and_once(
+def test_it_is_installed_once_by_hashes_into_its_environment(
     tmp_path: Path, requirements: Path, commands: list[list[str]]
 ):
     folder = tmp_path / "environment"
-    with pytest.raises(Missing, match="make ministack"):
+    with pytest.raises(NotInstalled, match="make ministack"):
         ministack.find(folder, requirements)
     assert ministack.main(folder, requirements) == 0
     assert ministack.main(folder, requirements) == 0
@@ -50,7 +50,7 @@ def test_another_list_of_pins_is_installed_anew(
     folder = tmp_path / "environment"
     ministack.main(folder, requirements)
     requirements.write_text("ministack==2 --hash=sha256:1\n")
-    with pytest.raises(Missing):
+    with pytest.raises(NotInstalled):
         ministack.find(folder, requirements)
     folder.rename(tmp_path / "old")
     ministack.main(folder, requirements)
@@ -71,5 +71,5 @@ def test_where_it_cannot_be_had_its_tests_will_be_skipped(
     assert capsys.readouterr().out == (
         "ministack is missing; the tests of the backend as it is deployed will be skipped\n"
     )
-    with pytest.raises(Missing):
+    with pytest.raises(NotInstalled):
         ministack.find(tmp_path / "environment", requirements)

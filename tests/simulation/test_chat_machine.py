@@ -8,14 +8,14 @@ from __future__ import annotations
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.simulation.machine import Together, machine_settings
+from tests.simulation.chat_machine import ChatMachine, machine_settings
 from tests.support.depth import examples
 
-EXAMPLES = examples(quick=30, deep=1500)
+EXAMPLES = examples(quick=20, deep=1500)
 STEPS = 40
 
-TestTogether = pytest.mark.timeout(600 + EXAMPLES)(Together.TestCase)
-TestTogether.settings = settings(
+TestChatMachine = pytest.mark.timeout(600 + EXAMPLES)(ChatMachine.TestCase)
+TestChatMachine.settings = settings(
     **machine_settings(max_examples=EXAMPLES, stateful_step_count=STEPS),
     suppress_health_check=[HealthCheck.too_slow],
 )

@@ -1,4 +1,4 @@
-"""What may happen, as Hypothesis rules: whatever it comes up with, in whatever order."""
+"""A Hypothesis state machine whose rules are what people, browsers, network and server may do."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from chat.timeline import Delivery
-from tests.simulation.gateway import Fault, Mishap
+from tests.simulation.gateway import FaultKind, InjectedFault
 from tests.simulation.network import Flight, Path, Signal, Text, Way
-from tests.simulation.page import Page
-from tests.simulation.world import ROOMS, TABS, World
+from tests.simulation.page import ChatPage
+from tests.simulation.world import ROOMS, TABS, ChatWorld
 
 T = TypeVar("T")
-#: Which of several things: taken modulo how many there are, so that it shrinks to the first.
+#: An index, taken modulo the number of things, so that it shrinks to the first.
 WHICH = st.integers(0, 11)
 TAB = st.sampled_from(list(TABS))
 SECONDS = st.sampled_from([0.1, 0.3, 1.0, 2.5, 6.0, 11.0, 16.0, 31.0, 65.0])
-#: What happens now and then: ``leave`` twice, because it takes two to be back.
+#: Rare events: ``leave`` twice, since the second one joins again.
 RARE = ["server", "machine", "restart", "sleep", "long sleep", "days", "slow disk", "broken disk"]
 RARE += 2 * ["leave"]
 OFTEN = st.sampled_from([True, True, False])
 PAGE_EVENTS = ["hide", "show", "go_offline", "go_online", "freeze", "put aside"]
-#: Steps of a handler: the longest takes some twenty.
+#: Steps of a handler: the longest has about twenty.
 STEP = st.integers(0, 20)
 
 
-class Together(RuleBasedStateMachine):
-    """Responsible for drawing what happens to the world."""
+class ChatMachine(RuleBasedStateMachine):
+    """A state machine that draws what happens to a :class:`ChatWorld`."""
 
-    world: World
+    world: ChatWorld
 
     @initialize(
         rollover_after=st.sampled_from([6600.0, 6600.0, 20.0]),
@@ -41,7 +41,7 @@ class Together(RuleBasedStateMachine):
     def begin(self, rollover_after: float, both_rooms: bool, last: tuple[str, set[str]]) -> None:
         self._words = 0
         self._last = last
-        self.world = World(rollover_after=rollover_after)
+        self.world = ChatWorld(rollover_after=rollover_after)
         for name in TABS:
             page = self.world.open(name)
             if both_rooms:
@@ -56,13 +56,13 @@ class Together(RuleBasedStateMachine):
         try:
             if not self.world.wrong:
                 self.world.settle()
-                self.say_and_somebody_misses_it(*self._last)  # whatever happened: it works as it did at first
+                self.say_and_somebody_misses_it(*self._last)  # everything still works
                 self.world.settle()
                 self.world.check_end()
         finally:
             self.world.close()
 
-    # --- what people do ---
+    # --- people ---
 
     @rule(tab=TAB, again=st.booleans(), flows=st.booleans())
     def say(self, tab: str, again: bool, flows: bool) -> None:
@@ -71,7 +71,7 @@ class Together(RuleBasedStateMachine):
 
     @rule(said=st.lists(st.tuples(TAB, st.booleans()), min_size=2, max_size=5), flows=st.booleans())
     def talk(self, said: list[tuple[str, bool]], flows: bool) -> None:
-        """Several people, before anything arrives."""
+        """Several people send before anything arrives."""
         for tab, again in said:
             self._say(tab, again)
             self.world.run()
@@ -79,7 +79,7 @@ class Together(RuleBasedStateMachine):
 
     @rule(tab=TAB, count=st.integers(2, 4), window=st.integers(1, 4))
     def go_on_and_on(self, tab: str, count: int, window: int) -> None:
-        """One person, faster than the network, which turns round what it can."""
+        """One person sends faster than the network delivers, which changes the order where it can."""
         for _ in range(count):
             self._say(tab, again=False)
             self.world.run()
@@ -92,7 +92,7 @@ class Together(RuleBasedStateMachine):
 
     @rule(tab=TAB, picks=st.lists(WHICH, max_size=4))
     def say_and_think_better_of_it(self, tab: str, picks: list[int]) -> None:
-        """It may be on its way, or not even that; then it is deleted."""
+        """A person sends a message and discards it, before or after it left the page."""
         self._say(tab, again=False)
         self.world.run()
         self.some_arrive(picks)
@@ -111,15 +111,15 @@ class Together(RuleBasedStateMachine):
 
     @rule(tab=TAB, room=st.sampled_from(ROOMS), enters=OFTEN, flows=st.booleans())
     def enter_or_leave_room(self, tab: str, room: str, enters: bool, flows: bool) -> None:
-        page = self._living(tab)
+        page = self._running_page(tab)
         if page is not None:
             page.run(page.session.enter_room if enters else page.session.leave_room, room)
             self._go_on(flows)
 
     @rule(tab=TAB, room=st.sampled_from(ROOMS), picks=st.lists(WHICH, max_size=6))
     def hesitate_at_the_door(self, tab: str, room: str, picks: list[int]) -> None:
-        """In, out and in again, before anything arrives."""
-        page = self._living(tab)
+        """A person enters, leaves and enters a room again before anything arrives."""
+        page = self._running_page(tab)
         if page is not None:
             for wish in (page.session.enter_room, page.session.leave_room, page.session.enter_room):
                 page.run(wish, room)
@@ -128,7 +128,7 @@ class Together(RuleBasedStateMachine):
 
     @rule(tab=TAB, which=WHICH, what=st.sampled_from(["retry", "discard", "try now", "scroll"]))
     def press_a_button(self, tab: str, which: int, what: str) -> None:
-        page = self._living(tab)
+        page = self._running_page(tab)
         if page is None or page.saying is not None:
             return
         waiting = [e for e in page.state.timeline.pending if e.state is not Delivery.SENT]
@@ -142,7 +142,7 @@ class Together(RuleBasedStateMachine):
             self.world.discard(page, waiting[which % len(waiting)].client_message_id or "")
         self.world.run()
 
-    # --- what browsers do ---
+    # --- browsers ---
 
     @rule(tab=TAB, how=st.sampled_from(["crash", "close", "reload", "reload"]), flows=st.booleans())
     def end_or_open(self, tab: str, how: str, flows: bool) -> None:
@@ -162,7 +162,7 @@ class Together(RuleBasedStateMachine):
         page = self.world.tabs[tab].page
         if page is None:
             return
-        if page.life.is_frozen:
+        if page.lifetime.is_frozen:
             page.thaw()
         elif what in ("freeze", "put aside"):
             page.freeze(aside=what == "put aside")
@@ -170,7 +170,7 @@ class Together(RuleBasedStateMachine):
             page.run(getattr(page.platform, what))
         self._go_on(flows)
 
-    # --- what time and the network do ---
+    # --- time and the network ---
 
     @rule(seconds=SECONDS, flows=OFTEN)
     def time_passes(self, seconds: float, flows: bool) -> None:
@@ -178,19 +178,19 @@ class Together(RuleBasedStateMachine):
 
     @rule(picks=st.lists(WHICH, max_size=6))
     def some_arrive(self, picks: list[int]) -> None:
-        """In any order."""
+        """Some items arrive in any order."""
         for which in picks:
             self._pick(which, self.world.flights(), self.world.arrive)
             self.world.run()
 
     @rule(window=st.integers(1, 4))
     def all_arrive(self, window: int) -> None:
-        """In order, or nearly back to front."""
+        """All items arrive, in order or nearly in reverse."""
         self.world.flow(window=window)
 
     @rule(which=WHICH, what=st.sampled_from(["twice", "lost", "failed"]), flows=st.booleans())
     def a_frame_is_ill_served(self, which: int, what: str, flows: bool) -> None:
-        """It arrives twice (a function that was invoked twice), or a post is lost with or without a word."""
+        """A frame arrives twice (a function was invoked twice), or a post is lost or fails."""
         if what == "failed":
             self.world.server.posts_to_fail = 1 + which % 3
         elif what == "twice":
@@ -203,44 +203,46 @@ class Together(RuleBasedStateMachine):
     @rule(which=WHICH, page=st.booleans(), gateway=st.booleans(), keeps_up=st.booleans(), flows=st.booleans())
     def the_line_breaks(self, which: int, page: bool, gateway: bool, keeps_up: bool, flows: bool) -> None:
         how = {"page_notices": page, "gateway_notices": gateway, "keeps_up": keeps_up}
-        self._pick(which, self.world.lines(), lambda line: self.world.cut(line, **how))
+        self._pick(which, self.world.links(), lambda link: self.world.cut(link, **how))
         self._go_on(flows)
 
     @rule(tab=TAB, page=st.booleans(), gateway=st.booleans())
     def the_line_breaks_behind_ones_words(self, tab: str, page: bool, gateway: bool) -> None:
-        """They arrive, and the answer does not."""
+        """A link breaks so that a message arrives and its acknowledgement does not."""
         self._say(tab, again=False)
         self.world.run()
-        for line in self.world.lines():
-            if line.host is self.world.tabs[tab].page:
-                self.world.cut(line, page_notices=page, gateway_notices=gateway, keeps_up=True)
+        for link in self.world.links():
+            if link.host is self.world.tabs[tab].page:
+                self.world.cut(link, page_notices=page, gateway_notices=gateway, keeps_up=True)
         self.world.flow()
 
     @rule(tab=TAB, path=st.sampled_from([Path.GOOD, Path.STALLED, Path.REFUSED]))
     def the_way_is(self, tab: str, path: Path) -> None:
         self.world.tabs[tab].path = path
 
-    # --- what the server does ---
+    # --- the server ---
 
     @rule(
         which=WHICH,
-        fault=st.sampled_from(list(Fault)),
+        fault=st.sampled_from(list(FaultKind)),
         step=STEP,
         other=WHICH,
         twice=st.booleans(),
         window=st.integers(0, 3),
     )
     def a_handler_has_a_mishap(
-        self, which: int, fault: Fault, step: int, other: int, twice: bool, window: int
+        self, which: int, fault: FaultKind, step: int, other: int, twice: bool, window: int
     ) -> None:
-        """``twice``: another one handles the same frame, without a mishap. ``window`` 0: nothing arrives then."""
+        """``twice``: another handler gets the same frame without a fault. ``window`` 0: nothing arrives afterwards."""
 
         def meanwhile() -> None:
             self._pick(other, [f for f in self.world.flights() if f.way is Way.UP], self.world.arrive)
 
-        mishap = Mishap(fault, step, meanwhile)
+        injected = InjectedFault(fault, step, meanwhile)
         self._pick(
-            which, self._texts(Way.UP), lambda flight: self.world.arrive(flight, again=twice, mishap=mishap)
+            which,
+            self._texts(Way.UP),
+            lambda flight: self.world.arrive(flight, again=twice, injected=injected),
         )
         if window:
             self.world.flow(window=window)
@@ -251,7 +253,7 @@ class Together(RuleBasedStateMachine):
     def something_rare(self, what: str, tab: str, flows: bool) -> None:
         match what:
             case "server" | "machine" | "restart" if not self.world.server.is_up:
-                self.world.server.boot()
+                self.world.server.start()
             case "restart":
                 self.world.server.shut_down()
             case "server" | "machine":
@@ -260,13 +262,13 @@ class Together(RuleBasedStateMachine):
                 self.world.clock.sleep({"sleep": 10.0, "long sleep": 4000.0, "days": 4 * 86400.0}[what])
             case "slow disk" | "broken disk":
                 self._toggle_disk(tab, breaks=what == "broken disk")
-            case _ if (page := self._living(tab)) is not None and page.is_joined:
+            case _ if (page := self._running_page(tab)) is not None and page.is_joined:
                 page.run(page.session.leave)
             case _ if page is not None:
                 page.run(page.session.join, page.tab.person)
         self._go_on(flows)
 
-    # --- what must hold ---
+    # --- invariants ---
 
     @invariant()
     def nothing_wrong_was_shown(self) -> None:
@@ -275,7 +277,7 @@ class Together(RuleBasedStateMachine):
     # --- helpers ---
 
     def _say(self, tab: str, again: bool) -> None:
-        """Something new, or ``again`` the same two letters as often before."""
+        """Send a new text, or ``again`` the same short one."""
         page = self.world.tabs[tab].page
         if page is not None:
             self._words += 1
@@ -304,11 +306,11 @@ class Together(RuleBasedStateMachine):
         else:
             self.world.run()
 
-    def _living(self, tab: str) -> Page | None:
+    def _running_page(self, tab: str) -> ChatPage | None:
         page = self.world.tabs[tab].page
-        return None if page is None or page.life.is_frozen else page
+        return None if page is None or page.lifetime.is_frozen else page
 
 
 def machine_settings(**parts: Any) -> dict[str, Any]:
-    """What all runs of the machine have in common: the same again, without a clock of their own."""
+    """Return the settings of all runs of the machine: reproducible, and without deadlines."""
     return {"derandomize": True, "deadline": None, "database": None, **parts}

@@ -1,4 +1,4 @@
-"""What happened, when and to whom: for the counts of a report, and to be read when something went wrong."""
+"""The events of a chaos run, with their times, for the report and for finding the cause of a failure."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import re
 import time
 from collections import Counter, deque
 
-#: Ten minutes are some 20,000 frames; the newest so many events are kept, the counts are of all.
-KEPT = 50_000
+#: The newest events that are kept (ten minutes have some 20,000 frames); the counts include all.
+MAX_EVENTS = 50_000
 
 
-class Chronicle:
-    """Responsible for remembering events with their second, and how many there were of each kind."""
+class EventLog:
+    """Events with the second of each, and counts by kind."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
-        self._events: deque[str] = deque(maxlen=KEPT)
+        self._events: deque[str] = deque(maxlen=MAX_EVENTS)
         self._begun = time.monotonic()
 
     @property
     def seconds(self) -> float:
-        """Since the beginning."""
+        """Seconds since the log began."""
         return time.monotonic() - self._begun
 
     def note(self, whom: str, what: str) -> None:
-        """Remember it, tokens left out."""
+        """Add an event, without its tokens."""
         words = re.sub(r"token=[^&'\"\s]+", "token=...", what)
         self._events.append(f"{self.seconds:8.3f}  {whom:<8}  {words}")
 

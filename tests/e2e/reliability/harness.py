@@ -1,4 +1,4 @@
-"""What a scenario is played with, and the notes that the page takes meanwhile."""
+"""A scenario's server, network and page, and the notes that a script in the page takes."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from tests.support.fault_proxy import FaultProxy
 from tests.support.page_driver import PageDriver
 from tests.support.server import KizunaServer
 
-#: Runs in the page once it has started. All times are the real Date.now() in seconds, whatever a scenario makes of the
-#: clock.
+#: Runs in the page once it has started. All times are the real Date.now() in seconds, even if a scenario changes it.
 TAKE_NOTES = """() => {
     const root = document.documentElement, dateNow = Date.now, now = () => dateNow() / 1000;
     const notes = {history: [], hints: [], sockets: [], texts: {}, errors: []};
@@ -46,21 +45,21 @@ TAKE_NOTES = """() => {
 
 @dataclass(frozen=True)
 class Notes:
-    """What the page noted since it was last told to begin. Seconds since 1970."""
+    """The page's notes since they were last cleared. Times are seconds since 1970."""
 
-    history: Sequence[tuple[float, str, bool]]  #: from when on: the status, and whether caught up
+    history: Sequence[tuple[float, str, bool]]  #: time, status, and whether it was caught up
     hints: Sequence[tuple[float, str]]
-    sockets: Sequence[float]  #: when the page asked for each WebSocket
+    sockets: Sequence[float]  #: when the page opened each WebSocket
     texts: Mapping[str, float]  #: when each text was first drawn
     errors: Sequence[str]
 
     def when_hinted(self, name: str) -> float | None:
-        """The last event of this name."""
+        """Return the time of the last event of this name."""
         return next((at for at, hint in reversed(self.hints) if hint == name), None)
 
     @property
     def changes(self) -> list[tuple[float, str]]:
-        """The changes of the status, without those of caught-up alone."""
+        """The changes of the status, with their times."""
         changes: list[tuple[float, str]] = []
         for at, status, _ in self.history:
             if not changes or changes[-1][1] != status:
@@ -68,7 +67,7 @@ class Notes:
         return changes
 
     def since(self, moment: float) -> Iterator[tuple[float, str, bool]]:
-        """What stood at ``moment``, as of then, and all that followed."""
+        """Yield the state at ``moment``, with that time, and all later ones."""
         before = [entry for entry in self.history if entry[0] <= moment]
         if before:
             yield (moment, *before[-1][1:])
@@ -76,24 +75,24 @@ class Notes:
 
 
 @dataclass(frozen=True)
-class Stage:
-    """Responsible for a server, a network, and a page that takes notes."""
+class ScenarioHarness:
+    """A server, a network, and a page that takes notes."""
 
     server: KizunaServer
     network: FaultProxy
     page: PageDriver
 
     def open(self) -> None:
-        """Open the page, join, and let it take notes from now on."""
+        """Open the page, join, and start taking notes."""
         self.page.open("first", "?lang=en")
         self.page.join()
         self.page.run(TAKE_NOTES)
 
-    def begin_notes(self) -> None:
-        """Forget what was noted."""
+    def clear_notes(self) -> None:
+        """Delete the notes."""
         self.page.run("() => reliability.begin()")
 
     @property
     def notes(self) -> Notes:
-        """What the page has noted."""
+        """The page's notes."""
         return Notes(**self.page.run("() => reliability.read()"))

@@ -1,4 +1,4 @@
-"""Faults put into the code on purpose, one at a time: does the test of everything together notice?"""
+"""Defects for one part of the code each, which the chat machine has to find."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from kizuna.delivery.outbox import Outbox, PendingMessage
 from kizuna.delivery.outbox_storage import OutboxRow, OutboxStorage
 from kizuna.delivery.sequence import Sequence
 
-Sabotage = Callable[[pytest.MonkeyPatch], None]
+Defect = Callable[[pytest.MonkeyPatch], None]
 
 
 def shows_whatever_comes(patch: pytest.MonkeyPatch) -> None:
-    """The sequence holds nothing back and knows no duplicate."""
+    """The sequence returns every item at once, duplicates too."""
 
     def offer(self: Sequence[Any], number: int, item: Any) -> list[Any]:
         self.watermark = max(self.watermark, number)
@@ -29,7 +29,7 @@ def shows_whatever_comes(patch: pytest.MonkeyPatch) -> None:
 
 
 def recognises_nothing(patch: pytest.MonkeyPatch) -> None:
-    """Neither the sequence nor the timeline knows a duplicate. (Behind a true sequence the timeline meets none.)"""
+    """Neither the sequence nor the timeline drops duplicates."""
     offer = Sequence.offer
 
     def trusting(self: Sequence[Any], number: int, item: Any) -> list[Any]:
@@ -40,7 +40,7 @@ def recognises_nothing(patch: pytest.MonkeyPatch) -> None:
 
 
 def never_sends_again(patch: pytest.MonkeyPatch) -> None:
-    """What was sent once counts as sent."""
+    """A message is sent once, even if the link is lost."""
     take_due = Outbox.take_due
 
     def once(self: Outbox, now: float) -> list[PendingMessage]:
@@ -51,17 +51,17 @@ def never_sends_again(patch: pytest.MonkeyPatch) -> None:
 
 
 def sends_all_at_once(patch: pytest.MonkeyPatch) -> None:
-    """Nothing waits for the answer to what was said before."""
+    """A message does not wait for the acknowledgement of the one before."""
     patch.setattr(Outbox, "_heads", lambda self: list(self._parcels.values()))
 
 
 def warns_of_nothing(patch: pytest.MonkeyPatch) -> None:
-    """What is deleted counts as never sent."""
+    """A discarded message is never reported as possibly sent."""
     patch.setattr("chat.sending._may_have_arrived", lambda row: False)
 
 
 def sends_under_a_new_id(patch: pytest.MonkeyPatch) -> None:
-    """A retry is another message to the server."""
+    """The server takes a retry for a new message."""
     append = Rooms.append
 
     def forgetful(self: Rooms, sender: Sender, frame: SendMessage) -> Appended:
@@ -72,17 +72,17 @@ def sends_under_a_new_id(patch: pytest.MonkeyPatch) -> None:
 
 
 def never_asks_for_what_is_missing(patch: pytest.MonkeyPatch) -> None:
-    """A gap stays."""
+    """Gaps are not closed."""
     patch.setattr(Membership, "_close_gaps", lambda self: None)
 
 
 def ignores_heads(patch: pytest.MonkeyPatch) -> None:
-    """A quiet room's last message may be lost for ever."""
+    """Heads in pongs are ignored, so a quiet room's last message may be missed."""
     patch.setattr(Membership, "on_heads", lambda self, heads: None)
 
 
 def keeps_nothing(patch: pytest.MonkeyPatch) -> None:
-    """A crash takes what waits along."""
+    """Pending messages are not stored."""
 
     async def keep(self: OutboxStorage, person: str, row: OutboxRow) -> None: ...
 
@@ -90,7 +90,7 @@ def keeps_nothing(patch: pytest.MonkeyPatch) -> None:
 
 
 def adopts_nothing(patch: pytest.MonkeyPatch) -> None:
-    """What a closed page left stays where it is."""
+    """A closed page's rows are not adopted."""
 
     async def adopt(self: OutboxStorage, person: str) -> list[OutboxRow]:
         return []
@@ -98,8 +98,8 @@ def adopts_nothing(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(OutboxStorage, "_adopt", adopt)
 
 
-#: Each with a seed for the machine. Any would do; with this one it takes a few examples, not dozens.
-ALL: dict[Sabotage, int] = {
+#: Each with a seed that finds it within a few examples; any seed finds it in the end.
+ALL: dict[Defect, int] = {
     shows_whatever_comes: 3,
     recognises_nothing: 0,
     never_sends_again: 1,

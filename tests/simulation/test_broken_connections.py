@@ -1,4 +1,4 @@
-"""Would the machine over a single connection (tests/kizuna/core/test_connection_machine.py) notice a broken one?"""
+"""The machine over a single connection (tests/kizuna/core/test_connection_machine.py) finds broken connections."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from kizuna.core.states import Status
 from kizuna.platform import PageEvent
 from tests.kizuna.core.machine import MakeConnection
 from tests.kizuna.core.test_connection_machine import World
-from tests.simulation import broken
+from tests.simulation import broken_connections
 
 
 class WatchesLivenessAlone(World):
-    """Responsible for noticing no more than that a connection does not come back."""
+    """A machine that checks only that a connection comes back."""
 
     def check(
         self, event: Event, before: Status, answer: list[Command], slept: bool, asked: float
@@ -31,7 +31,7 @@ class WatchesLivenessAlone(World):
 
 
 class Counts(World):
-    """Responsible for noting which events happened, and in which status."""
+    """A machine that counts the events that happened, and the statuses in which they did."""
 
     kinds: ClassVar[set[str]] = set()
     statuses: ClassVar[set[Status]] = set()
@@ -45,10 +45,7 @@ class Counts(World):
 def run(
     world: type[World], seeded: int, connection: MakeConnection = Connection, *, examples: int = 1000
 ) -> None:
-    """Let the machine try ``examples`` examples, without looking for the shortest one that fails.
-
-    Any seed would do; with this one what is broken is found within a few examples.
-    """
+    """Run the machine without shrinking. Any seed would do; with ``seeded`` a few examples are enough."""
     machine = type(world.__name__, (world,), {"make": staticmethod(connection)})
     run_state_machine_as_test(
         seed(seeded)(machine),
@@ -68,12 +65,12 @@ def run(
 @pytest.mark.parametrize(
     ("connection", "seeded", "complaint"),
     [
-        (broken.NeverRetries, 1, "was not armed|other timers"),
-        (broken.NeverDoubts, 0, "was not armed|other timers"),
-        (broken.KeepsOldLinks, 0, "the old link is given up first|links"),
-        (broken.ComesBackUnasked, 4, "left without being asked"),
-        (broken.PaysWhileHidden, 9, "pays while hidden"),
-        (broken.Raises, 1, "a frame was malformed"),
+        (broken_connections.NeverRetries, 1, "was not armed|other timers"),
+        (broken_connections.NeverDoubts, 0, "was not armed|other timers"),
+        (broken_connections.KeepsOldLinks, 0, "the old link is given up first|links"),
+        (broken_connections.ComesBackUnasked, 4, "left without being asked"),
+        (broken_connections.PaysWhileHidden, 9, "pays while hidden"),
+        (broken_connections.Raises, 1, "a frame was malformed"),
     ],
 )
 def test_a_broken_connection_is_found(connection: MakeConnection, seeded: int, complaint: str):
@@ -83,9 +80,14 @@ def test_a_broken_connection_is_found(connection: MakeConnection, seeded: int, c
 
 @pytest.mark.parametrize(
     ("connection", "complaint"),
-    [(broken.NeverRetries, "still waiting after"), (broken.NeverDoubts, "a dead link is believed in")],
+    [
+        (broken_connections.NeverRetries, "still waiting after"),
+        (broken_connections.NeverDoubts, "a dead link is believed in"),
+    ],
 )
-def test_a_connection_that_stays_away_is_found_by_that_alone(connection: MakeConnection, complaint: str):
+def test_a_connection_that_never_returns_is_found_by_liveness_alone(
+    connection: MakeConnection, complaint: str
+):
     with pytest.raises(AssertionError, match=complaint):
         run(WatchesLivenessAlone, 1, connection)
 

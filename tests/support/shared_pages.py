@@ -1,8 +1,7 @@
-"""The people of the tests. Starting Python takes a page seconds, so the same few people play in many tests.
+"""Started pages that many tests share, since starting Python takes seconds.
 
-Each has a browser context of its own (identity, storage, cache) and a network of its own (a fault proxy, and with
-it an origin). A room of its own keeps a test apart from the one before. Whoever was in a test that failed leaves
-the cast, and a new page takes the place.
+Each person has a browser context (identity, storage, cache) and a network (a fault proxy, and so an origin). Each test
+has a new room. After a failed test its pages are replaced.
 """
 
 from __future__ import annotations
@@ -13,10 +12,10 @@ from typing import Any
 from playwright.sync_api import Browser
 
 from tests.support.fault_proxy import FaultProxy
-from tests.support.person import Person, give_config
 from tests.support.server import KizunaServer
+from tests.support.user_page import UserPage, give_config
 
-#: Enough of everything to see it happen in a test, and enough patience for a busy machine.
+#: Connection options that are short enough for a test, and long enough for a busy machine.
 QUICK: Mapping[str, float] = {
     "firstRetryDelay": 0.1,
     "heartbeatInterval": 1,
@@ -28,27 +27,27 @@ QUICK: Mapping[str, float] = {
     "idleRetryInterval": 0,
 }
 
-#: The connection numbers of those who have not the page's own.
+#: Person -> connection options that differ from the page's.
 CONFIGS: Mapping[str, Mapping[str, float]] = {"Quinn": QUICK}
 
 
-class Cast:
-    """Responsible for keeping pages started, and for handing them out in working order."""
+class SharedPages:
+    """Started pages by person, handed out connected and in an empty room."""
 
     def __init__(self, browser: Browser, server: KizunaServer) -> None:
         self._browser = browser
         self._server = server
-        self._people: dict[str, Person] = {}
+        self._people: dict[str, UserPage] = {}
 
-    def invite(self, names: list[str]) -> list[Person]:
-        """These people; who is new has no page open yet."""
+    def get(self, names: list[str]) -> list[UserPage]:
+        """Return these people; the page of a new one is not open yet."""
         for name in names:
             if name not in self._people:
-                self._people[name] = self.hire(name, CONFIGS.get(name))
+                self._people[name] = self.new_person(name, CONFIGS.get(name))
         return [self._people[name] for name in names]
 
-    def bring(self, people: list[Person], room: str) -> None:
-        """Into a room of their own, connected. Who is new starts Python beside the others."""
+    def prepare(self, people: list[UserPage], room: str) -> None:
+        """Let these people be connected in a room; new pages start Python at the same time."""
         newcomers = [person for person in people if person.page.url == "about:blank"]
         for person in newcomers:
             person.begin_to_open(room)
@@ -61,23 +60,23 @@ class Cast:
             person.leave_other_rooms()
             person.watch.forget()
 
-    def hire(
+    def new_person(
         self, name: str, config: Mapping[str, float] | None = None, *, keeps: bool = False, **context: Any
-    ) -> Person:
-        """Somebody new, whose page is not open yet; the caller dismisses them. ``keeps``: as Person has it."""
+    ) -> UserPage:
+        """Somebody new, whose page is not open yet; the caller dismisses them. ``keeps``: as UserPage has it."""
         network = FaultProxy(self._server.port).start()
         page = self._browser.new_context(**{"locale": "en-US", **context}).new_page()
         if config is not None:
             give_config(page, **config)
-        return Person(page, network, name, keeps=keeps)
+        return UserPage(page, network, name, keeps=keeps)
 
-    def dismiss(self, person: Person) -> None:
+    def close(self, person: UserPage) -> None:
         """Close the page and its network."""
         self._people = {name: other for name, other in self._people.items() if other is not person}
         person.page.context.close()
         person.network.stop()
 
-    def dismiss_all(self) -> None:
-        """At the end."""
+    def close_all(self) -> None:
+        """Close all pages and networks."""
         for person in tuple(self._people.values()):
-            self.dismiss(person)
+            self.close(person)

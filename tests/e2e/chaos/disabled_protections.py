@@ -1,7 +1,7 @@
-"""The page with one of its protections switched off: served changed, on its way to the browser.
+"""The page with one of its protections disabled: its program is changed on the way to the browser.
 
-Nothing in the product knows of this. Each change names the file and the piece of its text that is replaced; the
-piece must be there exactly once, else the run stops and says which file has to be looked at.
+Each change names a file and the piece of its text that is replaced. The piece must occur exactly once, else the run
+stops and names the file.
 """
 
 from __future__ import annotations
@@ -18,32 +18,32 @@ from tests.support.server import ROOT
 from tools.build.page import start_files_of
 
 
-class SabotageFailed(Exception):
-    """A change does not fit the file any more, or the page never asked for the file."""
+class ChangeFailed(Exception):
+    """A change no longer fits its file, or the page never requested the program."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One piece of one file, and what stands there instead."""
+    """One piece of one file, and its replacement."""
 
-    file: str  #: from the project's root, which is the page's root too
+    file: str  #: relative to the project's root
     piece: str
     instead: str
 
     def apply(self, text: str) -> str:
-        """The changed text. Raises SabotageFailed."""
+        """Return the changed text. Raises ChangeFailed."""
         found = text.count(self.piece)
         if found != 1:
-            raise SabotageFailed(
+            raise ChangeFailed(
                 f"{self.file} has the piece to replace {found} times instead of once; "
-                f"adapt tests/e2e/chaos/sabotage.py to it:\n{self.piece}"
+                f"adapt tests/e2e/chaos/disabled_protections.py to it:\n{self.piece}"
             )
         return text.replace(self.piece, self.instead)
 
 
-#: What can be switched off.
-SABOTAGES: dict[str, tuple[Change, ...]] = {
-    # What is known already is shown again.
+#: Protection -> the changes that disable it.
+CHANGES: dict[str, tuple[Change, ...]] = {
+    # A message that is known already is shown again.
     "dedupe": (
         Change(
             "app/kizuna/delivery/sequence.py",
@@ -56,7 +56,7 @@ SABOTAGES: dict[str, tuple[Change, ...]] = {
             "            if False:\n",
         ),
     ),
-    # Sent once and forgotten: neither the end of the link nor a missing answer brings it again.
+    # A message is sent once, and not again after a lost link or a missing answer.
     "resend": (
         Change(
             "app/kizuna/delivery/outbox.py",
@@ -69,7 +69,7 @@ SABOTAGES: dict[str, tuple[Change, ...]] = {
             "            del self._messages[pending.id]\n",
         ),
     ),
-    # After a break the page goes on from what is new, without what it missed.
+    # After a reconnect the page shows only new messages, and not those that it missed.
     "catch-up": (
         Change(
             "app/chat/room.py",
@@ -84,18 +84,18 @@ SABOTAGES: dict[str, tuple[Change, ...]] = {
 
 
 def changed_files(without: str) -> dict[str, str]:
-    """File -> its text without that protection. Raises SabotageFailed."""
+    """Return file -> its text without a protection. Raises ChangeFailed."""
     texts: dict[str, str] = {}
-    for change in SABOTAGES[without]:
+    for change in CHANGES[without]:
         text = texts.get(change.file) or (ROOT / change.file).read_text(encoding="utf-8")
         texts[change.file] = change.apply(text)
     return texts
 
 
-class Saboteur:
-    """Responsible for serving a built page its program without a protection, and for knowing that it took it.
+class UnprotectedProgram:
+    """The program of a built page without a protection, served by a route.
 
-    The page has to start from the archive of the program (``asks``): a snapshot could not be changed.
+    The page has to start from the program's archive (query ``asks``), since a snapshot could not be changed.
     """
 
     asks = "?start=ordinary"
@@ -106,14 +106,14 @@ class Saboteur:
         self._archive = changed_archive((site / name).read_bytes(), changed_files(without))
         self._was_served = False
 
-    def attend(self, context: BrowserContext) -> None:
-        """From now on its pages get the changed program."""
+    def attach(self, context: BrowserContext) -> None:
+        """Serve the changed program to the pages of a context."""
         context.route(f"**/{self._name}*", self._serve)
 
     def check(self) -> None:
-        """Raises SabotageFailed when a page runs without having asked for the program."""
+        """Raise ChangeFailed if no page has requested the program."""
         if not self._was_served:
-            raise SabotageFailed(f"no page asked for {self._name}: it runs unchanged")
+            raise ChangeFailed(f"no page asked for {self._name}: it runs unchanged")
 
     def _serve(self, route: Route) -> None:
         self._was_served = True
@@ -121,7 +121,7 @@ class Saboteur:
 
 
 def changed_archive(archive: bytes, texts: Mapping[str, str]) -> bytes:
-    """The program's archive with other texts in it, and without what was compiled of the old ones."""
+    """Return the program's archive with other texts in it, without the bytecode of the old ones."""
     changed = io.BytesIO()
     due = {file.removeprefix("app/"): text for file, text in texts.items()}
     compiled = {str(PurePosixPath(name).with_suffix("")) for name in due}
@@ -131,6 +131,6 @@ def changed_archive(archive: bytes, texts: Mapping[str, str]) -> bytes:
             if not (name.endswith(".pyc") and source in compiled):
                 new.writestr(name, due.pop(name) if name in due else old.read(name))
     if due:
-        raise SabotageFailed(f"the program has no {', '.join(due)}")
+        raise ChangeFailed(f"the program has no {', '.join(due)}")
     smaller = changed.getvalue()
     return bytes(len(archive) - len(smaller)) + smaller  # the page knows how many bytes to expect

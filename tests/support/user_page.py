@@ -1,4 +1,4 @@
-"""A person in front of the page in Chromium or Firefox, which Playwright drives."""
+"""A user's page in Chromium or Firefox, driven by Playwright."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from tests.support.server import ROOT
 from tests.support.waiting import PATIENCE
 from tests.support.watch import Watch
 
-#: Remembers every WebSocket that the page makes, without keeping any alive. The browser's own way of counting,
-#: Runtime.queryObjects, crashes pages that run Pyodide (Chromium 156).
+#: Counts the page's WebSockets by weak references. Runtime.queryObjects crashes pages with Pyodide (Chromium 156).
 REMEMBER_SOCKETS = """{
     const made = [];
     window.WebSocket = new Proxy(WebSocket, {construct(target, given, newTarget) {
@@ -68,18 +67,18 @@ READ_DATABASE = """() => new Promise((resolve, reject) => {
 
 @dataclass(frozen=True)
 class Changes:
-    """What happened to the log since it was last asked about."""
+    """Changes of the log since the last call."""
 
     added: int  #: articles
     removed: int  #: articles
     touched: tuple[str, ...]  #: texts of articles that stayed and changed in any way
 
 
-class Person(PageDriver):
-    """Responsible for one page that Playwright drives, in front of a network that can be broken.
+class UserPage(PageDriver):
+    """A user's page, driven by Playwright, with a network that can have faults.
 
-    ``home``: where the page is served, if not by the server that the network leads to. ``keeps``: whether the browser
-    has service workers: what one does after each start costs more than the start, and it answers in routes' place.
+    ``home``: where the page is served, if not by the server behind the network. ``keeps``: whether the browser has
+    service workers, which cost more than the page's start and answer in place of Playwright's routes.
     """
 
     def __init__(
@@ -103,11 +102,11 @@ class Person(PageDriver):
         self._keeps = keeps
         self._cdp: CDPSession | None = None
 
-    def another_tab(self) -> Person:
-        """The same person in a second tab of the same browser; its page is not open yet."""
-        return Person(self.page.context.new_page(), self.network, self.name, keeps=self._keeps)
+    def another_tab(self) -> UserPage:
+        """Return a second tab of the same browser, whose page is not open yet."""
+        return UserPage(self.page.context.new_page(), self.network, self.name, keeps=self._keeps)
 
-    # --- as Playwright does it ---
+    # --- PageDriver ---
 
     def run(self, function: str, argument: object = None) -> Any:
         try:
@@ -118,7 +117,7 @@ class Person(PageDriver):
             raise AssertionError(f"another page takes its place: {error.message}") from error
 
     def pause(self, seconds: float) -> None:
-        """While time passes Playwright answers the page's routes, and hears of its events."""
+        """Wait while Playwright handles the page's routes and events."""
         self.page.wait_for_timeout(seconds * 1000)
 
     def go(self, address: str) -> None:
@@ -139,8 +138,7 @@ class Person(PageDriver):
             field.press("Enter")
 
     def hide(self) -> None:
-        """Bring another tab of the same window to the front. Firefox has none but those that a page opens:
-        Playwright's own new pages are windows there."""
+        """Bring another tab to the front. In Firefox only a page can open one, since Playwright opens windows."""
         context = self.page.context
         cover = next((page for page in context.pages if page is not self.page), None)
         if cover is None:
@@ -156,33 +154,32 @@ class Person(PageDriver):
         self.wait_for_visibility("visible")
 
     def freeze(self) -> None:
-        """As Chromium does to save power: nothing in a hidden tab runs any more."""
+        """Freeze a hidden tab, as Chromium does to save power."""
         assert self.visibility == "hidden", "only hidden tabs can be frozen"
         self.cdp.send("Page.setWebLifecycleState", {"state": "frozen"})
 
     def thaw(self) -> None:
-        """It is needed again, and stays where it is."""
+        """Let a frozen tab run again, still hidden."""
         self.cdp.send("Page.setWebLifecycleState", {"state": "active"})
 
     def set_offline(self, offline: bool) -> None:
-        """Chromium also holds all frames back meanwhile, Firefox refuses new connections."""
+        """Set the flag. Chromium also holds back all frames meanwhile, Firefox refuses new connections."""
         self.page.context.set_offline(offline)
 
-    # --- what only Playwright can tell ---
+    # --- more than PageDriver ---
 
     def article(self, text: str) -> Locator:
-        """The messages that say exactly this."""
+        """Return the messages with exactly this text."""
         content = self.page.locator('[data-part="content"]', has_text=re.compile(f"^{re.escape(text)}$"))
         return self.log.get_by_role("article").filter(has=content)
 
     def watch_status(self) -> Callable[[], list[str]]:
-        """From now on notice every status, also one that nobody had the time to read; the result tells which there
-        were, that of now first."""
+        """Record every status from now on; the returned function gives the list, which starts with the present one."""
         self.run(WATCH_STATUS)
         return lambda: list(self.run("() => window.statuses"))
 
     def watch_log(self) -> Callable[[], Changes]:
-        """From now on notice every change of the log; the result tells of those since it was last called."""
+        """Record every change of the log from now on; the returned function gives those since its last call."""
         self.log.evaluate(WATCH_LOG)
 
         def changes() -> Changes:
@@ -198,24 +195,24 @@ class Person(PageDriver):
         return changes
 
     def kept(self) -> dict[str, list[str]]:
-        """The rows of the page's database, by table."""
+        """Return the rows of the page's database, by table."""
         found: dict[str, list[str]] = self.page.evaluate(READ_DATABASE)
         return found
 
     def sockets_alive(self) -> int:
-        """How many WebSockets of the page are connecting, open, or closing while the page still listens to them."""
+        """Return how many of the page's WebSockets are connecting, open, or closing and still listened to."""
         return int(self.page.evaluate("countSocketsAlive()"))
 
     @property
     def cdp(self) -> CDPSession:
-        """A line to Chromium's own tools for this page."""
+        """A session of Chromium's DevTools protocol for this page."""
         if self._cdp is None:
             self._cdp = self.page.context.new_cdp_session(self.page)
         return self._cdp
 
 
 def give_config(page: Page, **connection: float) -> None:
-    """Serve the page a static/config.json with these connection numbers in it."""
+    """Serve the page a static/config.json with these connection options."""
     config: dict[str, Any] = json.loads((ROOT / "static" / "config.json").read_text())
     config["connection"] = {**config.get("connection", {}), **connection}
     page.route("**/static/config.json", lambda route: route.fulfill(json=config))

@@ -1,7 +1,7 @@
-"""Somebody who types without pause, in the page itself: also while the network is down and the test is busy.
+"""Users who type without pause, by a script in the page, so that they go on while the network or the test is slow.
 
-The page asks for the next text, puts it into the composer, presses Enter, and tells when the composer is empty
-again; what is told survives the page. A text that was still in the composer when the page went is told never.
+The script asks for the next text, puts it into the composer, presses Enter, and reports when the composer is empty
+again. It does not report a text that was still in the composer when the page ended.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import Any
 
 from playwright.sync_api import BrowserContext, Page
 
-from tests.e2e.chaos.verdict import Typed
+from tests.e2e.chaos.delivery_check import Typed
 
-#: Seconds between a text that has left the composer and the next.
+#: Seconds from one text's leaving the composer to the next text.
 PAUSE = (0.3, 2.0)
 
-#: `life` tells one life of a page from the next, after a reload. The typist waits for a composer to type in.
+#: `life` tells a page from the one after a reload. The script waits until a composer is visible.
 TYPE = """(async () => {
     const life = `${performance.timeOrigin}/${Math.random()}`;
     const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -39,9 +39,11 @@ TYPE = """(async () => {
 })()"""
 
 
-class Typists:
-    """Responsible for what all pages type, each text once, and for remembering what became of it. ``thread_of`` tells
-    who types in a page's life and which thread it continues, or None where the page belongs to nobody any more."""
+class TypingUsers:
+    """The texts of all pages, each typed once, and whether they left the composer.
+
+    ``thread_of``: returns the person and thread of a page's life, None for a page of no tab.
+    """
 
     def __init__(self, seed: int, thread_of: Callable[[Page, str], tuple[str, str] | None]) -> None:
         self.may_type = True
@@ -49,22 +51,22 @@ class Typists:
         self._thread_of = thread_of
         self._typed: dict[str, Typed] = {}
         self._counts: Counter[str] = Counter()
-        self._in_hand: dict[Page, str] = {}  # what was given out to a page and has not left its composer
+        self._unsent: dict[Page, str] = {}  # the text of a page that has not left its composer
 
-    def attend(self, context: BrowserContext) -> None:
-        """Every page of this context types."""
+    def attach(self, context: BrowserContext) -> None:
+        """Let every page of this context type."""
         context.expose_binding("nextText", self._next)
         context.expose_binding("textLeft", self._left)
         context.add_init_script(TYPE)
 
     @property
     def typed(self) -> tuple[Typed, ...]:
-        """All texts in the order given out."""
+        """All texts in the order in which they were typed."""
         return tuple(self._typed.values())
 
-    def text_in_hand(self, page: Page) -> str | None:
-        """The text that somebody is typing there, or about to type."""
-        return self._in_hand.get(page)
+    def unsent_text(self, page: Page) -> str | None:
+        """Return the text that is, or will soon be, in the composer of a page."""
+        return self._unsent.get(page)
 
     def _next(self, source: Mapping[str, Any], life: str) -> dict[str, Any] | None:
         whose = self._thread_of(source["page"], life)
@@ -72,10 +74,10 @@ class Typists:
             return None
         person, thread = whose
         self._counts[person] += 1
-        text = self._in_hand[source["page"]] = f"{person.lower()} {self._counts[person]}"
+        text = self._unsent[source["page"]] = f"{person.lower()} {self._counts[person]}"
         self._typed[text] = Typed(text, thread)
         return {"text": text, "pause": self._random.uniform(*PAUSE)}
 
     def _left(self, source: Mapping[str, Any], text: str) -> None:
         self._typed[text] = replace(self._typed[text], left=True)
-        self._in_hand.pop(source["page"], None)
+        self._unsent.pop(source["page"], None)

@@ -1,4 +1,4 @@
-"""The backend's own store for a test's time: on a file that nobody reads afterwards, so nothing waits for a disk."""
+"""The backend's SQLite store on a temporary file, without waiting for the disk."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from backend.store.base import Item
 from backend.store.sqlite import SqliteStore
 
 
-class PassingStore(SqliteStore):
-    """Responsible for a file that goes when the store is closed or forgotten. ``clock`` gives epoch seconds."""
+class TemporaryStore(SqliteStore):
+    """A SQLite store whose file is deleted with it. ``clock``: returns epoch seconds."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._folder = tempfile.mkdtemp()
@@ -20,7 +20,7 @@ class PassingStore(SqliteStore):
         self._writer.execute("PRAGMA synchronous = OFF")
 
     def items(self) -> list[Item]:
-        """All that is in it."""
+        """Return all items."""
         return [item for pk in self.partitions("") for item in SqliteStore.query(self, pk)]
 
     def replace_all(self, items: list[Item]) -> None:

@@ -1,4 +1,4 @@
-"""The changes that switch a protection off fit the product's files as they are today."""
+"""The changes that disable a protection fit the program's files."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import ast
 
 import pytest
 
-from tests.e2e.chaos.sabotage import SABOTAGES, Change, SabotageFailed, changed_files
+from tests.e2e.chaos.disabled_protections import CHANGES, Change, ChangeFailed, changed_files
 from tests.support.server import ROOT
 
 
-@pytest.mark.parametrize("name", sorted(SABOTAGES))
+@pytest.mark.parametrize("name", sorted(CHANGES))
 def test_each_change_fits_its_file_and_leaves_it_python(name: str):
     for file, text in changed_files(name).items():
         assert text != (ROOT / file).read_text(encoding="utf-8")
@@ -18,13 +18,14 @@ def test_each_change_fits_its_file_and_leaves_it_python(name: str):
 
 
 @pytest.mark.parametrize("text", ["nothing of it", "a piece, and a piece again"])
-def test_a_piece_that_is_not_there_exactly_once_is_an_error_that_names_the_file(text: str):
+def test_a_piece_that_does_not_occur_once_is_an_error(text: str):
+    """The error names the file."""
     change = Change("app/kizuna/delivery/outbox.py", "a piece", "another")
     with pytest.raises(
-        SabotageFailed, match="app/kizuna/delivery/outbox.py has the piece to replace [02] times"
+        ChangeFailed, match="app/kizuna/delivery/outbox.py has the piece to replace [02] times"
     ):
         change.apply(text)
 
 
-def test_what_stands_around_the_piece_stays():
+def test_text_around_the_piece_stays():
     assert Change("a.py", "b", "B").apply("abc") == "aBc"

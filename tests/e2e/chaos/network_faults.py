@@ -1,4 +1,4 @@
-"""What a plan says of a network, done to the proxy that it is."""
+"""The network faults of a plan, applied to a fault proxy."""
 
 from __future__ import annotations
 
@@ -6,58 +6,61 @@ import contextlib
 from collections.abc import Iterator
 from http import HTTPStatus
 
-from tests.e2e.chaos.plan import Fault, What
+from tests.e2e.chaos.plan import Fault, FaultKind
 from tests.support.fault_proxy import FaultProxy, Way
 
 
 @contextlib.contextmanager
-def lasting(network: FaultProxy, fault: Fault) -> Iterator[None]:
-    """The fault holds meanwhile. ValueError for one that does not last."""
+def lasting_fault(network: FaultProxy, fault: Fault) -> Iterator[None]:
+    """Apply a fault for as long as the context lasts. Raises ValueError for one that happens once."""
     with contextlib.ExitStack() as end:
-        match fault.what:
-            case What.REFUSE:
+        match fault.kind:
+            case FaultKind.REFUSE:
                 end.enter_context(network.refuse())
                 network.fin()
-            case What.DOWN:
+            case FaultKind.DOWN:
                 end.enter_context(network.down())
-            case What.HOLE:
+            case FaultKind.HOLE:
                 end.enter_context(network.black_hole())
-            case What.HOLE_UP:
+            case FaultKind.HOLE_UP:
                 end.enter_context(network.black_hole(Way.UP))
-            case What.HOLE_DOWN:
+            case FaultKind.HOLE_DOWN:
                 end.enter_context(network.black_hole(Way.DOWN))
-            case What.LOSS:
+            case FaultKind.LOSS:
                 end.enter_context(network.black_hole(Way.UP))
                 end.callback(network.reset, only_websockets=True)
-            case What.HANG:
+            case FaultKind.HANG:
                 end.enter_context(network.accept_and_hang())
                 network.reset()
-            case What.SLAM:
+            case FaultKind.SLAM:
                 end.enter_context(network.accept_then_close(after_handshake=True))
                 network.reset()
-            case What.UNAVAILABLE:
+            case FaultKind.UNAVAILABLE:
                 end.enter_context(network.http_status(HTTPStatus.SERVICE_UNAVAILABLE))
                 network.reset()
-            case What.SLOW:
+            case FaultKind.SLOW:
                 end.enter_context(network.slow(fault.strength))
-            case What.NARROW:
+            case FaultKind.NARROW:
                 end.enter_context(network.link(fault.strength))
             case _:
-                raise ValueError(f"{fault.what} does not last")
+                raise ValueError(f"{fault.kind} does not last")
         yield
 
 
-def strike(network: FaultProxy, what: What, last_message: str | None) -> bool:
-    """Do what is done once; False when it met nothing. ``last_message``: the newest message frame that came."""
-    match what:
-        case What.RST:
+def apply_once(network: FaultProxy, kind: FaultKind, last_message: str | None) -> bool:
+    """Apply a fault that happens once; False if there was no connection for it.
+
+    ``last_message``: the newest message frame that the page received. Raises ValueError for a fault that lasts.
+    """
+    match kind:
+        case FaultKind.RST:
             return bool(network.reset(only_websockets=True))
-        case What.FIN:
+        case FaultKind.FIN:
             return bool(network.fin(only_websockets=True))
-        case What.STRAND:
+        case FaultKind.STRAND:
             return bool(network.strand(only_websockets=True))
-        case What.CUT:
+        case FaultKind.CUT:
             return bool(network.cut_mid_frame())
-        case What.REPEAT:
+        case FaultKind.REPEAT:
             return last_message is not None and bool(network.inject(last_message))
-    raise ValueError(f"{what} is not done once")
+    raise ValueError(f"{kind} does not happen once")

@@ -1,4 +1,4 @@
-"""Connections with one fault each, so that tests can see whether a simulation notices."""
+"""Connections with one defect each, which a simulation has to find."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class NeverRetries(Connection):
 
 
 class NeverDoubts(Connection):
-    """Believes in a silent link for ever."""
+    """Never doubts a silent link."""
 
     def handle(self, event: Event, now: Instant) -> list[Command]:
         return [command for command in super().handle(event, now) if not _arms(command, Timer.SILENCE)]
@@ -32,7 +32,7 @@ class KeepsOldLinks(Connection):
 
 
 class ComesBackUnasked(Connection):
-    """Attempts when the page is shown, whatever the caller wished (phoenix#6578)."""
+    """Connects when the page is shown, even after disconnect() (phoenix#6578)."""
 
     def handle(self, event: Event, now: Instant) -> list[Command]:
         is_shown = isinstance(event, events.PageShown)
@@ -40,14 +40,14 @@ class ComesBackUnasked(Connection):
 
 
 class PaysWhileHidden(Connection):
-    """Burns its budget in a hidden tab."""
+    """Spends its retry budget in a hidden tab."""
 
     def handle(self, event: Event, now: Instant) -> list[Command]:
         return [] if isinstance(event, events.PageHidden) else super().handle(event, now)
 
 
 class Raises(Connection):
-    """Stumbles over a frame."""
+    """Raises on a malformed frame."""
 
     def handle(self, event: Event, now: Instant) -> list[Command]:
         assert not isinstance(event, events.FrameMalformed), "a frame was malformed"

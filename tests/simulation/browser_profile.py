@@ -1,4 +1,4 @@
-"""What a browser keeps for its pages: settings, tables and locks, which outlive each of them."""
+"""The data that a browser keeps for its pages: settings, tables and locks."""
 
 from __future__ import annotations
 
@@ -8,40 +8,40 @@ from typing import Any, TypeVar
 
 from kizuna.testing import MemoryLocks, MemoryStorage
 from tests.chat.stage import MemorySettings
-from tests.simulation.loop import OUTSIDE, Life, StepLoop
+from tests.simulation.loop import OUTSIDE, Lifetime, StepLoop
 
 T = TypeVar("T")
 
 
-class Browser:
-    """Responsible for what all pages of one browser share."""
+class BrowserProfile:
+    """The data that all pages of one browser share."""
 
     def __init__(self) -> None:
         self.settings = MemorySettings()
         self.storage = MemoryStorage()
         self.held: dict[str, object] = {}
-        self.was_broken = False  #: the tables could not be read or written, at least for a while
+        self.was_broken = False  #: the tables could not be read or written, at least for some time
 
     def rows(self, table: str) -> dict[str, str]:
-        """What is committed in a table."""
+        """Return the committed rows of a table."""
         return self.storage.tables.get(table, {})
 
 
 class PageStorage:
-    """Responsible for one page's access to its browser's tables.
+    """One page's access to its browser's tables.
 
-    The browser does the work, not the page: what a page asked for just before it died is committed all the same, or
-    is not (``drop()``), but never by half.
+    The browser does the work, so a write that was requested just before the page ended is committed as a whole, or not
+    at all (after ``drop()``).
     """
 
-    def __init__(self, loop: StepLoop, browser: Browser, life: Life) -> None:
+    def __init__(self, loop: StepLoop, browser: BrowserProfile, lifetime: Lifetime) -> None:
         self._loop = loop
         self._storage = browser.storage
-        self._life = life
+        self._life = lifetime
         self._work: set[asyncio.Task[Any]] = set()
 
     def drop(self) -> None:
-        """What is not committed yet never will be."""
+        """Cancel everything that is not committed yet."""
         for task in self._work:
             task.cancel()
 
@@ -55,7 +55,7 @@ class PageStorage:
         await self._submit(self._storage.write(table, dict(puts), tuple(deletes)))
 
     async def change(self, table: str, key: str, change: Callable[[str | None], str | None]) -> str | None:
-        """Put what ``change`` makes of a row in its place: the page's own code, so a dead page changes nothing."""
+        """Replace a row by what ``change`` makes of it; without effect once the page has ended."""
         return await self._submit(
             self._storage.change(table, key, lambda text: text if self._life.is_over else change(text))
         )
@@ -69,15 +69,14 @@ class PageStorage:
 
 
 class PageLocks(MemoryLocks):
-    """Responsible for one page's locks among those of its browser: free while the page is put aside for going back,
-    taken again when it returns."""
+    """One page's locks: released while the page is in the back/forward cache, taken again when it returns."""
 
     def __init__(self, held: dict[str, object]) -> None:
         super().__init__(held)
         self._mine: dict[str, object] = {}
 
     async def try_lock(self, name: str) -> Callable[[], None] | None:
-        """Hold the lock if nobody does."""
+        """Take the lock if it is free."""
         release = await super().try_lock(name)
         if release is None:
             return None
@@ -91,6 +90,6 @@ class PageLocks(MemoryLocks):
         return give_back
 
     def take_again(self) -> None:
-        """The page is back: it waits for its locks, which others hold for moments only. Called again and again."""
+        """Take back the page's locks that are free; call it again for those that are not."""
         for name, grant in self._mine.items():
             self.held.setdefault(name, grant)

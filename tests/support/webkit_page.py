@@ -1,4 +1,4 @@
-"""A person in front of the page in WebKitGTK, which Selenium drives."""
+"""A user's page in WebKitGTK, driven by Selenium."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from selenium.webdriver.common.by import By
 from tests.support.page_driver import PageDriver
 
 
-class WebKitPerson(PageDriver):
-    """Responsible for one page that Selenium drives."""
+class WebKitPage(PageDriver):
+    """A user's page, driven by Selenium."""
 
     def __init__(self, browser: WebKitGTK, home: str, name: str) -> None:
         super().__init__(home, name)
@@ -25,11 +25,11 @@ class WebKitPerson(PageDriver):
             raise AssertionError(f"another page takes its place, or: {error.msg}") from error
 
     def begin_to_open(self, room: str, query: str = "") -> None:
-        """Ask for the page, in English."""
+        """Request the page, in English."""
         super().begin_to_open(room, f"?lang=en{query.replace('?', '&')}")
 
     def go(self, address: str) -> None:
-        """Ask for an address; this driver waits until it has loaded, unless its browser was told not to."""
+        """Request an address; waits until it has loaded, unless the browser was started with ``waits=False``."""
         self._browser.get(address)
 
     def press(self, button: str) -> None:
@@ -49,17 +49,17 @@ class WebKitPerson(PageDriver):
         self.wait_for_visibility("visible")
 
     def set_offline(self, offline: bool) -> None:
-        """WebKit has nothing for it but a script."""
+        """Set the flag by a script, since WebKit has nothing else."""
         self.claim_offline(offline)
 
     def wait_for_messages(self, *expected: tuple[str, str]) -> None:
-        """The messages have these texts and states, in this order."""
+        """Wait until the messages have these texts and states, in this order."""
         self._until(
             lambda: [(shown.text, shown.state) for shown in self.messages] == list(expected),
             f"{expected} on the screen",
         )
 
     def wait_for_words(self, phase: str) -> None:
-        """What is said while Python loads is of this phase (static/boot/boot.js)."""
+        """Wait until the splash shows this phase of loading (static/boot/boot.js)."""
         words = f"#splash [data-phase={phase}]"
         self._until(lambda: self.run("(words) => document.querySelector(words) !== null", words), words)

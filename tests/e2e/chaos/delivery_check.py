@@ -1,7 +1,7 @@
-"""Was everything delivered exactly once, in order, to everybody? Pure: lists come in, complaints come out.
+"""Checks that every message was delivered once and in order to everybody: pure functions over lists.
 
-The server's log is the truth. A screen is compared with it at the end; while things are breaking a screen can only
-be compared with itself and with what other screens have shown at the same places.
+At the end each screen is compared with the server's log. During the faults a screen can only be compared with itself
+and with what other screens have shown at the same sequence numbers.
 """
 
 from __future__ import annotations
@@ -12,68 +12,68 @@ from dataclasses import dataclass, fields
 from itertools import pairwise
 from typing import Self
 
-#: So many complaints of a kind are written out; the rest is counted.
-WRITTEN_OUT = 12
+#: Complaints of a kind that are printed; the rest is counted.
+MAX_PRINTED = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """A text that was put into a composer. One that is not known to have left it may or may not have been sent."""
+    """A text that was typed into a composer. If it is not known to have left it, it may have been sent or not."""
 
     text: str
-    thread: str  #: texts of one thread must stand in the order typed
+    thread: str  #: texts of one thread must keep the order in which they were typed
     left: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """A message on a screen or in the log. Without ``seq`` it waits for the server."""
+class LogEntry:
+    """A message on a screen or in the log. Without ``seq`` it is pending."""
 
     text: str
     seq: int | None
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What is wrong, in sentences, by kind."""
+class CheckResult:
+    """Complaints by kind."""
 
     lost: tuple[str, ...] = ()
     duplicated: tuple[str, ...] = ()
     out_of_order: tuple[str, ...] = ()
-    different: tuple[str, ...] = ()  #: one screen shows what the log or another screen does not have
-    other: tuple[str, ...] = ()  #: a page that does not come back, or complains
+    different: tuple[str, ...] = ()  #: one screen shows what the log or another screen has not
+    other: tuple[str, ...] = ()  #: a page reported a problem, or nothing was tested
 
     @property
-    def holds(self) -> bool:
-        """Whether nothing is wrong."""
+    def ok(self) -> bool:
+        """Whether there is no complaint."""
         return not any(getattr(self, field.name) for field in fields(self))
 
-    def __add__(self, more: Self) -> Verdict:
-        return Verdict(*(getattr(self, field.name) + getattr(more, field.name) for field in fields(self)))
+    def __add__(self, more: Self) -> CheckResult:
+        return CheckResult(*(getattr(self, field.name) + getattr(more, field.name) for field in fields(self)))
 
     def __str__(self) -> str:
         counts = ", ".join(f"{_name(field.name)} {len(getattr(self, field.name))}" for field in fields(self))
-        lines = [f"{'holds' if self.holds else 'BROKEN'}: {counts}"]
+        lines = [f"{'ok' if self.ok else 'FAILED'}: {counts}"]
         for field in fields(self):
             complaints: tuple[str, ...] = getattr(self, field.name)
-            lines += [f"  {_name(field.name)}: {complaint}" for complaint in complaints[:WRITTEN_OUT]]
-            if len(complaints) > WRITTEN_OUT:
-                lines.append(f"  {_name(field.name)}: and {len(complaints) - WRITTEN_OUT} more")
+            lines += [f"  {_name(field.name)}: {complaint}" for complaint in complaints[:MAX_PRINTED]]
+            if len(complaints) > MAX_PRINTED:
+                lines.append(f"  {_name(field.name)}: and {len(complaints) - MAX_PRINTED} more")
         return "\n".join(lines)
 
 
-def judge(typed: Sequence[Typed], log: Sequence[Line], screens: Mapping[str, Sequence[Line]]) -> Verdict:
-    """At the end, when nothing breaks and nothing waits any more: every screen is the log, and the log is what was
-    typed."""
-    verdict = _missing(typed, log) + judge_log(typed, log)
+def check(
+    typed: Sequence[Typed], log: Sequence[LogEntry], screens: Mapping[str, Sequence[LogEntry]]
+) -> CheckResult:
+    """Check the end of a run: every screen equals the log, and the log is what was typed."""
+    result = _missing(typed, log) + check_log(typed, log)
     for name, screen in screens.items():
-        verdict += judge_screen(name, screen) + _compare(name, screen, log)
-    return verdict
+        result += check_screen(name, screen) + _compare(name, screen, log)
+    return result
 
 
-def judge_log(typed: Sequence[Typed], log: Sequence[Line]) -> Verdict:
-    """What is wrong with a log, also with one that is not complete yet: a thread's texts follow one another, so a
-    text is lost when a later one of its thread is in the log."""
+def check_log(typed: Sequence[Typed], log: Sequence[LogEntry]) -> CheckResult:
+    """Check a log that may be incomplete: a text is lost if a later one of its thread is in the log."""
     place = {text.text: number for number, text in enumerate(typed)}
     times = Counter(line.text for line in log)
     last: dict[str, int] = defaultdict(lambda: -1)  # of each thread: the latest text that the log has so far
@@ -86,7 +86,7 @@ def judge_log(typed: Sequence[Typed], log: Sequence[Line]) -> Verdict:
         if number < last[thread]:
             disorder.append(f"in the log {line.text!r} follows {typed[last[thread]].text!r}, typed later")
         last[thread] = max(last[thread], number)
-    return Verdict(
+    return CheckResult(
         lost=tuple(
             f"{text.text!r} left its composer; the log has {typed[last[text.thread]].text!r}, typed later, not it"
             for number, text in enumerate(typed)
@@ -98,11 +98,11 @@ def judge_log(typed: Sequence[Typed], log: Sequence[Line]) -> Verdict:
     )
 
 
-def judge_screen(name: str, screen: Sequence[Line]) -> Verdict:
-    """What is wrong with a screen by itself, at any moment: a text stands once, places ascend without a gap."""
+def check_screen(name: str, screen: Sequence[LogEntry]) -> CheckResult:
+    """Check a screen by itself: each text once, sequence numbers ascending without a gap."""
     times = Counter(line.text for line in screen)
     places = [(line.seq, line.text) for line in screen if line.seq is not None]
-    return Verdict(
+    return CheckResult(
         lost=tuple(
             f"{name}'s screen lacks {_span(before + 1, after - 1)}, between {earlier!r} and {later!r}"
             for (before, earlier), (after, later) in pairwise(places)
@@ -117,15 +117,15 @@ def judge_screen(name: str, screen: Sequence[Line]) -> Verdict:
     )
 
 
-class Gathered:
-    """Responsible for the log as the screens have shown it so far: each place, and what stood there."""
+class ObservedLog:
+    """The log as far as the screens have shown it: the text at each sequence number."""
 
     def __init__(self) -> None:
         self._texts: dict[int, str] = {}
         self._different: dict[int, str] = {}
 
-    def add(self, name: str, screen: Iterable[Line]) -> None:
-        """Another look at a screen."""
+    def add(self, name: str, screen: Iterable[LogEntry]) -> None:
+        """Add what a screen shows."""
         for line in screen:
             if line.seq is None:
                 continue
@@ -135,19 +135,19 @@ class Gathered:
                     f"at {line.seq} {name}'s screen has {line.text!r}, another {known!r}"
                 )
 
-    def judge(self, typed: Sequence[Typed]) -> Verdict:
-        """What is wrong so far with the beginning of the log that is known without a gap."""
-        log: list[Line] = []
+    def check(self, typed: Sequence[Typed]) -> CheckResult:
+        """Check the beginning of the log that is known without a gap."""
+        log: list[LogEntry] = []
         while (seq := len(log) + 1) in self._texts:
-            log.append(Line(self._texts[seq], seq))
-        return judge_log(typed, log) + Verdict(different=tuple(self._different.values()))
+            log.append(LogEntry(self._texts[seq], seq))
+        return check_log(typed, log) + CheckResult(different=tuple(self._different.values()))
 
 
-def _missing(typed: Sequence[Typed], log: Sequence[Line]) -> Verdict:
-    """What the log lacks; what a later text of its thread gives away is told by judge_log."""
+def _missing(typed: Sequence[Typed], log: Sequence[LogEntry]) -> CheckResult:
+    """Return texts that the log lacks, except those that check_log finds by a later text of their thread."""
     there = {line.text for line in log}
     last = {text.thread: number for number, text in enumerate(typed) if text.text in there}
-    return Verdict(
+    return CheckResult(
         lost=tuple(
             f"{text.text!r} left its composer and is not in the log"
             for number, text in enumerate(typed)
@@ -156,12 +156,12 @@ def _missing(typed: Sequence[Typed], log: Sequence[Line]) -> Verdict:
     )
 
 
-def _compare(name: str, screen: Sequence[Line], log: Sequence[Line]) -> Verdict:
-    """What a screen lacks at its two ends (its gaps are told already), and what it has that the log has not."""
+def _compare(name: str, screen: Sequence[LogEntry], log: Sequence[LogEntry]) -> CheckResult:
+    """Compare a screen with the log at its two ends (check_screen finds gaps), and find what the log has not."""
     seqs = [line.seq for line in screen if line.seq is not None]
     ends = [line for line in log if not seqs or not min(seqs) <= (line.seq or 0) <= max(seqs)]
     there = set(log)
-    return Verdict(
+    return CheckResult(
         lost=tuple(f"{name}'s screen lacks {line.text!r} ({line.seq})" for line in ends),
         different=tuple(
             f"{name}'s screen has {line.text!r} ({line.seq or 'waiting'}), the log has not"
