@@ -196,3 +196,23 @@ def test_a_way_to_turn_words_into_markup_is_caught():
     for line in ("row.innerHTML = text", 'row.insertAdjacentHTML("beforeend", text)', "document.write(text)"):
         assert caught(house.no_markup_from_text, "app/ui/page.py", line) == 1
         assert caught(house.no_markup_from_text, "static/boot/boot.js", line) == 1
+
+
+def test_every_file_uses_the_fields_words():
+    assert complaints(house.plain_words, FILES) == ""
+
+
+def test_a_private_word_is_caught_and_a_stored_key_is_not():
+    for word in house.PRIVATE_WORDS:
+        assert caught(house.plain_words, "docs/x.md", f"see {word.capitalize()}, then") == 1
+    assert caught(house.plain_words, "app/x.py", "kizuna.glimpse") == 0
+
+
+def test_names_of_tests_have_at_most_twelve_words():
+    assert complaints(house.short_test_name) == ""
+
+
+def test_a_long_name_of_a_test_is_caught():
+    name = "test_" + "_".join("a" * 12)
+    assert caught(house.short_test_name, "tests/test_x.py", f"def {name}(): ...") == 0
+    assert caught(house.short_test_name, "tests/test_x.py", f"async def {name}_b(): ...") == 1

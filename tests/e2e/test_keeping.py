@@ -68,7 +68,7 @@ def test_what_is_typed_while_down_outlives_a_crash_of_the_tab(
     peer.wait_to_hear("second")
     assert peer.heard == ["first", "second"]
     after.wait_for_texts("first", "second")
-    eventually(lambda: after.kept()["outbox"] == [], what="nothing waits any more")
+    eventually(lambda: after.kept()["outbox"] == [], what="nothing is left to send")
 
 
 def test_what_a_closed_tab_was_sending_is_sent_by_the_other_one(

@@ -44,7 +44,7 @@ def never_sends_again(patch: pytest.MonkeyPatch) -> None:
     take_due = Outbox.take_due
 
     def once(self: Outbox, now: float) -> list[PendingMessage]:
-        return [parcel for parcel in take_due(self, now) if parcel.tries == 1]
+        return [pending for pending in take_due(self, now) if pending.tries == 1]
 
     patch.setattr(Outbox, "take_due", once)
     patch.setattr(Outbox, "link_lost", lambda self: [])

@@ -25,7 +25,7 @@ def test_a_message_failed_in_a_left_room_can_be_retried(world: ChatWorld):
     cy.run(cy.session.enter_room, "tea")
     world.flow()
     world.server.kill()
-    world.say(cy, "three days later it may not be meant any more")
+    world.say(cy, "three days later it may no longer be meant")
     world.run()
     cy.run(cy.session.leave_room, "tea")
     world.clock.sleep(4 * 86400.0)

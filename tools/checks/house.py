@@ -46,6 +46,11 @@ REGISTRY_HOSTS = (
 MACHINE_PATH = re.compile(
     r"(?<![\w.~-])/(?:" + "ro" + r"ot|wo" + r"rk|Us" + r"ers/\w+|ho" + r"me/(?!pyodide\b)\w+)/"
 )
+#: Words of an idiom that only its authors knew; docs/architecture.md has the glossary.
+PRIVATE_WORDS = Path(__file__).with_name("private_words.txt").read_text(encoding="utf-8").split("\n")[:-1]
+#: The key under which earlier versions stored the last view stays.
+_PRIVATE = re.compile(rf"(?<!kizuna\.)\b(?:{'|'.join(PRIVATE_WORDS)})\b", re.IGNORECASE)
+MAX_WORDS_OF_A_TEST = 12
 MARKUP_SINKS = re.compile(
     r"\b(?:innerHTML|outerHTML|insertAdjacentHTML|document\.write|setHTMLUnsafe|srcdoc)\b"
 )
@@ -179,6 +184,22 @@ def no_machine_path(source: Source) -> Iterator[str]:
             yield source.at(
                 line, f"{found[0]} is a path of one machine: say it from the root of the repository"
             )
+
+
+def plain_words(source: Source) -> Iterator[str]:
+    """Use the field's words."""
+    for line, text in enumerate(source.text.splitlines(), 1):
+        if (found := _PRIVATE.search(text)) and not source.path.endswith("private_words.txt"):
+            yield source.at(line, f"say it in the field's words instead of {found[0]!r}")
+
+
+def short_test_name(source: Source) -> Iterator[str]:
+    """Name a test by subject, condition and result; its story goes into the docstring."""
+    for node in source.nodes if source.inside("tests") else ():
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
+            words = node.name.count("_")
+            if words > MAX_WORDS_OF_A_TEST:
+                yield source.at(node.lineno, f"{node.name} has {words} words, at most {MAX_WORDS_OF_A_TEST}")
 
 
 def no_waiting_by_the_clock(source: Source) -> Iterator[str]:
