@@ -188,5 +188,5 @@ class Platform(Protocol):
     def page(self) -> PageState:
         """The page as it is now."""
 
-    def watch_page(self, tell: Callable[[PageEvent], None]) -> Callable[[], None]:
+    def watch_page(self, listener: Callable[[PageEvent], None]) -> Callable[[], None]:
         """Tell every page event from now on; returns the function that ends it."""

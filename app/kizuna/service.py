@@ -23,7 +23,7 @@ from kizuna.core import commands, events
 from kizuna.core.connection import Connection
 from kizuna.core.events import Timer
 from kizuna.core.state import ConnectionState
-from kizuna.core.states import Status
+from kizuna.core.states import CONNECTED_STATUSES, Status
 from kizuna.errors import (
     ConfigurationError,
     ConnectionFailed,
@@ -37,7 +37,7 @@ from kizuna.options import Options
 from kizuna.platform import PageState, Platform, TimerHandle
 from kizuna.runtime.frame_stream import FrameStream
 from kizuna.runtime.journal import Journal
-from kizuna.runtime.statistics import Meter, Statistics
+from kizuna.runtime.statistics import Statistics, StatisticsRecorder
 from kizuna.runtime.subscribers import Handler, Subscribers
 from kizuna.runtime.transport import Frame, GetAccessToken, Prepare, Transport
 from kizuna.store import Store
@@ -47,7 +47,6 @@ logger = logging.getLogger("kizuna.service")
 Part = TypeVar("Part")
 
 _TICK = events.TimerFired(Timer.TICK)
-_CONNECTED = (Status.CONNECTED, Status.SUSPECT)
 
 
 class WebSocketService:
@@ -73,16 +72,16 @@ class WebSocketService:
         self._store = Store(self._connection.state)
         self._messages: Subscribers[Frame] = Subscribers()
         self._malformed: Subscribers[str] = Subscribers()
-        self._prepares: dict[object, Prepare] = {}
+        self._preparations: dict[object, Prepare] = {}
         self._transports: dict[int, Transport] = {}
-        self._meter = Meter()
+        self._recorder = StatisticsRecorder()
         self._streams: list[FrameStream] = []
         self.journal = Journal()  #: what happened lately: as data, and as JSON to send along with a question
         self._timers: dict[Timer, TimerHandle] = {}
         self._waiters: set[asyncio.Future[ConnectionFailed | None]] = set()
         self._events: deque[events.Event] = deque()
         self._is_dispatching = False
-        self._unwatch: Callable[[], None] | None = None
+        self._stop_watching: Callable[[], None] | None = None
         self._page = PageState()
 
     # --- connecting ---
@@ -94,8 +93,8 @@ class WebSocketService:
         """
         if self._is_dispatching:  # an eager task that a handler started: the wish would only be queued
             await asyncio.sleep(0)
-        if self._unwatch is None:
-            self._unwatch = self._platform.watch_page(self._on_page_event)
+        if self._stop_watching is None:
+            self._stop_watching = self._platform.watch_page(self._on_page_event)
         self._read_page()
         self._dispatch(events.ConnectRequested())
         is_over, failure = _outcome(self._connection.state)
@@ -115,9 +114,9 @@ class WebSocketService:
     def disconnect(self) -> None:
         """Close on purpose: nothing comes back until connect(). Afterwards no timer, listener or task is left."""
         self._dispatch(events.DisconnectRequested())
-        if self._unwatch is not None:
-            self._unwatch()
-            self._unwatch = None
+        if self._stop_watching is not None:
+            self._stop_watching()
+            self._stop_watching = None
 
     def try_now(self) -> None:
         """Attempt at once instead of waiting; acts at most once a second."""
@@ -146,10 +145,10 @@ class WebSocketService:
     def send_message(self, action: str, data: Frame | None = None) -> None:
         """Send ``{"action": action, **data}`` now. Raises NotConnected or FrameTooLarge; nothing is kept for later,
         that is the outbox's work."""
-        carrier = self._carrier
-        if carrier is None or not self.is_connected():
+        transport = self._transport
+        if transport is None or not self.is_connected():
             raise NotConnected("there is no open connection to send on")
-        carrier.send(action, data or {})
+        transport.send(action, data or {})
 
     def on_message(self, handler: Handler[Frame]) -> Callable[[], None]:
         """Call ``handler(frame)``, def or async def, for every frame; returns the unsubscribe."""
@@ -166,14 +165,14 @@ class WebSocketService:
         """Call ``handler(problem)`` for every frame that is not one JSON object; returns the unsubscribe."""
         return self._malformed.add(handler)
 
-    def on_open(self, prepare: Prepare) -> Callable[[], None]:
+    def before_connected(self, prepare: Prepare) -> Callable[[], None]:
         """Await ``prepare(link)`` on each new link before it counts as connected: the place to say hello and to
         catch up. If it raises, the link is given up and tried again. Returns the unsubscribe."""
         key = object()
-        self._prepares[key] = prepare
+        self._preparations[key] = prepare
 
         def unsubscribe() -> None:
-            self._prepares.pop(key, None)
+            self._preparations.pop(key, None)
 
         return unsubscribe
 
@@ -186,7 +185,7 @@ class WebSocketService:
 
     def statistics(self) -> Statistics:
         """How the connection has fared since this service was made."""
-        return self._meter.read(self._platform.now())
+        return self._recorder.snapshot(self._platform.now())
 
     def subscribe(
         self, selector: Callable[[ConnectionState], Part], listener: Callable[[Part], object]
@@ -196,7 +195,11 @@ class WebSocketService:
 
     def is_connected(self) -> bool:
         """Whether a frame can be sent now."""
-        return self._connection.status in _CONNECTED and self._carrier is not None and self._carrier.is_open
+        return (
+            self._connection.status in CONNECTED_STATUSES
+            and self._transport is not None
+            and self._transport.is_open
+        )
 
     # --- events in ---
 
@@ -216,9 +219,9 @@ class WebSocketService:
         before, now = self._connection.state, self._platform.now()
         given = self._connection.handle(event, now)
         after = self._connection.state
-        self._meter.note(event, before, after, now)
+        self._recorder.record(event, before, after, now)
         if event != _TICK:  # once a second nothing happened
-            self.journal.note(event, now, after.status)
+            self.journal.record(event, now, after.status)
         for command in given:
             self._execute(command)
         self._publish(before.status)
@@ -230,8 +233,8 @@ class WebSocketService:
                 "%s -> %s (%s)", before, state.status, state.reason.words if state.reason else "no reason"
             )
             if state.status is Status.CLOSED:
-                self._messages.drop_waiting()
-                self._malformed.drop_waiting()
+                self._messages.discard_pending()
+                self._malformed.discard_pending()
                 while self._streams:
                     self._streams.pop().close()
         self._store.update(lambda _: state)
@@ -266,7 +269,7 @@ class WebSocketService:
     # --- commands out ---
 
     @property
-    def _carrier(self) -> Transport | None:
+    def _transport(self) -> Transport | None:
         """The transport of the link that carries the application's frames."""
         link = self._connection.link
         return None if link is None else self._transports.get(link.number)
@@ -274,7 +277,7 @@ class WebSocketService:
     def _execute(self, command: commands.Command) -> None:
         match command:
             case commands.FetchToken(link=link):
-                self._meter.note_attempt()
+                self._recorder.record_attempt()
                 self._transports[link] = Transport(
                     link, self._platform, self._dispatch, self._options.max_frame_bytes
                 )
@@ -284,16 +287,16 @@ class WebSocketService:
             case commands.PrepareLink(link=link):
                 carries = self._connection.link
                 replaces = carries is not None and carries.number != link
-                self._transports[link].prepare(self._prepares.values(), replaces=replaces)
+                self._transports[link].prepare(self._preparations.values(), replaces=replaces)
             case commands.AbandonLink(link=link, code=code, reason=reason):
                 self._transports.pop(link).abandon(code, reason)
             case commands.SendPing(link=link, t=t):
                 self._send_ping(link, t)
             case commands.Deliver(frame=frame):
-                self._messages.tell(frame)
+                self._messages.deliver(frame)
             case commands.ReportMalformed(problem=problem):
                 logger.warning("a frame could not be read: %s", problem)
-                self._malformed.tell(problem)
+                self._malformed.deliver(problem)
             case commands.SetTimer(timer=timer, at=at):
                 self._cancel_timer(timer)
                 self._timers[timer] = self._platform.call_at(at, lambda: self._on_timer(timer))

@@ -191,10 +191,10 @@ class FakePlatform:
         """The page as the test set it."""
         return self._page
 
-    def watch_page(self, tell: Callable[[PageEvent], None]) -> Callable[[], None]:
+    def watch_page(self, listener: Callable[[PageEvent], None]) -> Callable[[], None]:
         """Tell page events until the returned function is called."""
-        self.watchers.append(tell)
-        return lambda: self.watchers.remove(tell)
+        self.watchers.append(listener)
+        return lambda: self.watchers.remove(listener)
 
     # what the test does
 
@@ -216,40 +216,40 @@ class FakePlatform:
 
     def show(self) -> None:
         """The tab comes to the front."""
-        self._become(replace(self._page, visible=True), PageShown())
+        self._set_page(replace(self._page, visible=True), PageShown())
 
     def hide(self) -> None:
         """The tab goes to the back."""
-        self._become(replace(self._page, visible=False), PageHidden())
+        self._set_page(replace(self._page, visible=False), PageHidden())
 
     def go_online(self) -> None:
         """The browser says online."""
-        self._become(replace(self._page, online=True), WentOnline())
+        self._set_page(replace(self._page, online=True), WentOnline())
 
     def go_offline(self) -> None:
         """The browser says offline."""
-        self._become(replace(self._page, online=False), WentOffline())
+        self._set_page(replace(self._page, online=False), WentOffline())
 
     def suspend(self) -> None:
         """pagehide or freeze."""
-        self._become(self._page, PageSuspended())
+        self._set_page(self._page, PageSuspended())
 
     def resume(self) -> None:
         """pageshow or resume."""
-        self._become(self._page, PageResumed())
+        self._set_page(self._page, PageResumed())
 
     def change_network(self) -> None:
         """The browser says that the network is another one, or otherwise."""
-        self._become(self._page, NetworkChanged())
+        self._set_page(self._page, NetworkChanged())
 
     def wake(self) -> None:
         """The worker beside the page saw that the machine slept; ``clock.sleep()`` is what the page's clocks see."""
-        self._become(self._page, MachineSlept())
+        self._set_page(self._page, MachineSlept())
 
-    def _become(self, page: PageState, event: PageEvent) -> None:
+    def _set_page(self, page: PageState, event: PageEvent) -> None:
         self._page = page
-        for tell in tuple(self.watchers):
-            tell(event)
+        for listener in tuple(self.watchers):
+            listener(event)
 
 
 class MemoryStorage:

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any
 
 
-class Meaning(Enum):
+class FrameKind(Enum):
     """What a frame means to the connection; to the application every frame is delivered."""
 
     READY = "ready"  #: the server has accepted this link
@@ -33,18 +33,18 @@ class Wire:
     bye: str | None = None
     has_seq: bool = False
 
-    def meaning(self, frame: Mapping[str, Any]) -> Meaning:
+    def kind_of(self, frame: Mapping[str, Any]) -> FrameKind:
         """What ``frame`` means to the connection."""
         match frame.get("type"):
             case None:
-                return Meaning.OTHER
+                return FrameKind.OTHER
             case self.ready:
-                return Meaning.READY
+                return FrameKind.READY
             case self.pong:
-                return Meaning.PONG
+                return FrameKind.PONG
             case self.bye:
-                return Meaning.BYE
-        return Meaning.OTHER
+                return FrameKind.BYE
+        return FrameKind.OTHER
 
     def ping_data(self, t: float) -> dict[str, Any]:
         """What a ping carries besides its action; ``t`` monotonic seconds."""

@@ -12,7 +12,7 @@ from kizuna.errors import StorageFailed
 from kizuna.platform import Instant, PageShown, PageState, Storage
 from kizuna.testing import FakePlatform, MemoryLocks, MemoryStorage, VirtualClock
 from tests.kizuna.delivery.storage_contract import CONTRACT
-from tests.kizuna.stage import Stage
+from tests.kizuna.service_harness import ServiceHarness
 
 
 async def test_a_reconnect_is_tested_in_a_few_lines():
@@ -63,10 +63,10 @@ def test_sleep_moves_the_wall_alone_and_time_never_goes_back():
 
 
 async def test_a_socket_that_was_given_up_tells_nothing_and_does_not_open():
-    stage = Stage()
-    connecting = await stage.begin()
-    socket = stage.socket
-    stage.service.disconnect()
+    harness = ServiceHarness()
+    connecting = await harness.begin()
+    socket = harness.socket
+    harness.service.disconnect()
     socket.accept()
     socket.receive({"type": "ready"})
     socket.drop()
@@ -77,8 +77,8 @@ async def test_a_socket_that_was_given_up_tells_nothing_and_does_not_open():
 
 
 async def test_a_socket_that_is_not_open_takes_no_frame():
-    stage = Stage()
-    socket = await stage.connect()
+    harness = ServiceHarness()
+    socket = await harness.connect()
     socket.drop()
     with pytest.raises(AssertionError, match="not open"):
         socket.send("{}")

@@ -72,16 +72,16 @@ class BrowserPlatform:
         """The page as it is now."""
         return replace(page.state(), throttled=not self._ticks.are_on_time)
 
-    def watch_page(self, tell: Callable[[PageEvent], None]) -> Callable[[], None]:
+    def watch_page(self, listener: Callable[[PageEvent], None]) -> Callable[[], None]:
         """Listen to the page until the returned function is called; the worker lives as long as anybody does."""
 
-        def hear(event: PageEvent) -> None:
+        def on_event(event: PageEvent) -> None:
             if isinstance(event, PageHidden):  # from now on a worker is needed
                 self._restart_ticks()
-            tell(event)
+            listener(event)
 
-        watch = PageWatch(hear)
-        self._watches[watch] = tell
+        watch = PageWatch(on_event)
+        self._watches[watch] = listener
         self._ticks.start()
 
         def close() -> None:
@@ -93,8 +93,8 @@ class BrowserPlatform:
         return close
 
     def _on_slept(self) -> None:
-        for tell in tuple(self._watches.values()):
-            tell(MachineSlept())
+        for listener in tuple(self._watches.values()):
+            listener(MachineSlept())
 
     def _restart_ticks(self) -> None:
         """Ask once more for a worker that there is not. One that was refused as a blob: would be refused again."""

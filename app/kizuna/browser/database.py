@@ -55,32 +55,32 @@ class IndexedDb:
     async def read(self, table: str, prefix: str = "") -> dict[str, str]:
         """The rows whose keys begin so, in the order of their keys (by code point, as Python compares)."""
 
-        def ask(transaction: _Transaction[Any]) -> tuple[js.IDBRequest[Any], js.IDBRequest[Any]]:
+        def make_requests(transaction: _Transaction[Any]) -> tuple[js.IDBRequest[Any], js.IDBRequest[Any]]:
             within = js.IDBKeyRange.bound(prefix, prefix + _LAST)
             return transaction.store.getAllKeys(within), transaction.store.getAll(within)
 
-        keys, values = await self._transact(table, "readonly", ask)
+        keys, values = await self._transact(table, "readonly", make_requests)
         return dict(sorted(zip(keys.result.to_py(), values.result.to_py(), strict=True)))
 
     async def keys(self, table: str, prefix: str = "") -> list[str]:
         """The keys that begin so, in order (by code point, as Python compares)."""
 
-        def ask(transaction: _Transaction[Any]) -> js.IDBRequest[Any]:
+        def make_requests(transaction: _Transaction[Any]) -> js.IDBRequest[Any]:
             return transaction.store.getAllKeys(js.IDBKeyRange.bound(prefix, prefix + _LAST))
 
-        keys = await self._transact(table, "readonly", ask)
+        keys = await self._transact(table, "readonly", make_requests)
         return sorted(keys.result.to_py())
 
     async def write(self, table: str, puts: Mapping[str, str], deletes: Iterable[str] = ()) -> None:
         """Write and delete rows, all or none."""
 
-        def ask(transaction: _Transaction[Any]) -> None:
+        def make_requests(transaction: _Transaction[Any]) -> None:
             for key in deletes:
                 transaction.store.delete(key)
             for key, text in puts.items():
                 transaction.store.put(text, key)
 
-        await self._transact(table, "readwrite", ask)
+        await self._transact(table, "readwrite", make_requests)
 
     async def change(self, table: str, key: str, change: Callable[[str | None], str | None]) -> str | None:
         """Put what ``change`` makes of a row in its place. What it raises reaches the caller, and nothing changes."""
@@ -95,7 +95,7 @@ class IndexedDb:
             else:
                 transaction.store.put(after, key)
 
-        await self._transact(table, "readwrite", lambda it: it.then(it.store.get(key), replace))
+        await self._transact(table, "readwrite", lambda it: it.on_result(it.store.get(key), replace))
         return before
 
     def close(self) -> None:
@@ -103,31 +103,33 @@ class IndexedDb:
         if self._connection is not None:
             self._connection.close()
 
-    async def _transact(self, table: str, mode: str, ask: Callable[[_Transaction[Result]], Result]) -> Result:
-        """One transaction: ``ask`` makes the requests of it, at once. Returns what it returned, after the commit."""
+    async def _transact(
+        self, table: str, mode: str, make_requests: Callable[[_Transaction[Result]], Result]
+    ) -> Result:
+        """Make the requests of one transaction, and return what ``make_requests`` returned, after the commit."""
         async with self._turn:
             try:
-                transaction = await self._begin(table, mode, ask)
+                transaction = await self._begin(table, mode, make_requests)
             except JsException as error:
                 raise self._failed(error) from None
         try:
             return await transaction.committed()
-        except _Undone as undone:
+        except _Aborted as undone:
             raise self._failed(undone.why) from None
         except JsException as error:  # of a request that was made inside, such as for a key that is none
             raise self._failed(error) from None
 
     async def _begin(
-        self, table: str, mode: str, ask: Callable[[_Transaction[Result]], Result]
+        self, table: str, mode: str, make_requests: Callable[[_Transaction[Result]], Result]
     ) -> _Transaction[Result]:
         try:
-            return _Transaction(await self._open(), table, mode, ask)
+            return _Transaction(await self._open(), table, mode, make_requests)
         except JsException as error:
             if error.name != "InvalidStateError":
                 raise
         # The browser closed the connection and has yet to say so. Nothing was asked on it.
         self.close()
-        return _Transaction(await self._open(), table, mode, ask)
+        return _Transaction(await self._open(), table, mode, make_requests)
 
     async def _open(self) -> js.IDBDatabase:
         if self._connection is None or self._connection.is_over:
@@ -215,7 +217,7 @@ class _Connection:
         self._proxies.release()
 
 
-class _Undone(Exception):
+class _Aborted(Exception):
     """The browser undid a transaction."""
 
     def __init__(self, why: str | JsException | JsNull) -> None:
@@ -226,7 +228,7 @@ class _Undone(Exception):
 class _Transaction(Generic[Result]):
     """Responsible for one transaction and its proxies, until it is committed or undone.
 
-    ``ask`` is called at once. Raises what it raises, and JsException where the browser takes no transaction.
+    ``make_requests`` is called at once. Raises what it raises, and JsException where the browser takes no transaction.
     """
 
     def __init__(
@@ -234,7 +236,7 @@ class _Transaction(Generic[Result]):
         database: js.IDBDatabase,
         table: str,
         mode: str,
-        ask: Callable[[_Transaction[Result]], Result],
+        make_requests: Callable[[_Transaction[Result]], Result],
     ) -> None:
         # "strict": committed means on the disk, not on its way there.
         self._transaction = database.transaction(table, mode, durability="strict")
@@ -244,37 +246,39 @@ class _Transaction(Generic[Result]):
         self._over = asyncio.Event()
         self._failure: Exception | None = None
         try:
-            self._result = ask(self)
+            self._result = make_requests(self)
         except BaseException:
-            self._undo()
+            self._abort()
             self._detach()
             raise
         self._transaction.oncomplete = self._proxies.hold(lambda event: self._over.set())
         self._transaction.onabort = self._proxies.hold(self._on_abort)
         self._deadline = BrowserTimer(now().monotonic + TRANSACTION_TIMEOUT, self._on_deadline)
 
-    def then(self, request: js.IDBRequest[Any], go_on: Callable[[_Transaction[Result], Any], None]) -> None:
-        """Call ``go_on`` with the answer, inside the transaction. What it raises undoes all."""
+    def on_result(
+        self, request: js.IDBRequest[Any], callback: Callable[[_Transaction[Result], Any], None]
+    ) -> None:
+        """Call ``callback`` with the answer, inside the transaction. What it raises undoes all."""
 
         def answer(event: js.Event) -> None:
             try:
-                go_on(self, request.result)
+                callback(self, request.result)
             except Exception as error:  # noqa: BLE001 - committed() raises it
                 self._failure = error
-                self._undo()
+                self._abort()
 
         request.onsuccess = self._proxies.hold(answer)
         self._awaited.append(request)
 
     async def committed(self) -> Result:
-        """What ``ask`` returned, once nothing can undo it any more. Raises _Undone, or what ``go_on`` raised.
+        """Return what ``make_requests`` returned, after the commit. Raises _Aborted, or what ``callback`` raised.
 
-        Cancelling the wait undoes the transaction, if that still can be.
+        Cancelling the wait aborts the transaction, if that is still possible.
         """
         try:
             await self._over.wait()
         except BaseException:
-            self._undo()
+            self._abort()
             raise
         finally:
             self._deadline.cancel()
@@ -285,15 +289,15 @@ class _Transaction(Generic[Result]):
 
     def _on_abort(self, event: js.Event) -> None:
         if self._failure is None:
-            self._failure = _Undone(self._transaction.error)
+            self._failure = _Aborted(self._transaction.error)
         self._over.set()
 
     def _on_deadline(self) -> None:
-        if self._undo():
-            self._failure = _Undone(f"the browser did not answer within {TRANSACTION_TIMEOUT:g} s")
+        if self._abort():
+            self._failure = _Aborted(f"the browser did not answer within {TRANSACTION_TIMEOUT:g} s")
             self._over.set()
 
-    def _undo(self) -> bool:
+    def _abort(self) -> bool:
         """False: it is being committed already, and the browser will say how that ends."""
         with contextlib.suppress(JsException):
             self._transaction.abort()

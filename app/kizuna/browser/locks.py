@@ -37,39 +37,39 @@ class WebLocks:
         self._tasks = TaskSet()
         self._proxies = ProxyOwner()
         self._listeners: list[tuple[str, Any]] = []
-        self._has_complained = False
+        self._has_warned = False
 
     async def try_lock(self, name: str) -> Callable[[], None] | None:
         """Hold the lock until the returned function is called; None if another page, or this one, holds it."""
         if name in self._held:
             return None
         if not getattr(js.navigator, "locks", None):
-            return self._grant_blindly("this browser has no Web Locks, or only on https and localhost")
+            return self._grant_unchecked("this browser has no Web Locks, or only on https and localhost")
         request = _Request(name)
         self._tasks.start(request.run(wait=False))
         try:
             is_granted = await asyncio.wait_for(request.answer, ANSWER_TIMEOUT)
         except TimeoutError:
             request.end()
-            return self._grant_blindly("the browser does not answer")
+            return self._grant_unchecked("the browser does not answer")
         except BaseException:
             request.end()  # nobody waits for it any more
             raise
         if request.problem:
-            return self._grant_blindly(request.problem)
-        return self._hold(_Lock(name, request)) if is_granted else None
+            return self._grant_unchecked(request.problem)
+        return self._add(_Lock(name, request)) if is_granted else None
 
-    def _grant_blindly(self, why: str) -> Callable[[], None]:
+    def _grant_unchecked(self, why: str) -> Callable[[], None]:
         self.interruptions += 1
-        if not self._has_complained:
-            self._has_complained = True
+        if not self._has_warned:
+            self._has_warned = True
             logger.warning("locks are granted without asking other tabs: %s", why)
         return lambda: None
 
-    def _hold(self, lock: _Lock) -> Callable[[], None]:
+    def _add(self, lock: _Lock) -> Callable[[], None]:
         if not self._held:
-            self._listen("pagehide", lambda event: self._let_go())
-            self._listen("pageshow", lambda event: self._take_again() if event.persisted else None)
+            self._listen("pagehide", lambda event: self._release_all())
+            self._listen("pageshow", lambda event: self._request_again() if event.persisted else None)
         self._held[lock.name] = lock
         return lambda: self._release(lock)
 
@@ -84,12 +84,12 @@ class WebLocks:
             self._listeners.clear()
             self._proxies.release()
 
-    def _let_go(self) -> None:
+    def _release_all(self) -> None:
         self.interruptions += 1
         for lock in self._held.values():
             lock.request.end()
 
-    def _take_again(self) -> None:
+    def _request_again(self) -> None:
         """In the background: meanwhile another page may have taken one, and may keep it for long."""
         for lock in self._held.values():
             lock.request = _Request(lock.name)
@@ -153,7 +153,7 @@ class _Request:
             self.answer.set_result(bool(lock))
         if not lock or self._is_over:
             return None
-        return js.Promise.new(self._proxies.hold(self._keep))
+        return js.Promise.new(self._proxies.hold(self._on_promise))
 
-    def _keep(self, resolve: Callable[[None], None], reject: object) -> None:
+    def _on_promise(self, resolve: Callable[[None], None], reject: object) -> None:
         self._resolve = resolve

@@ -34,20 +34,22 @@ class PageWatch:
     Wi-Fi to cellular say, is told where the browser has ``navigator.connection``: ``online`` stays as it is then.
     """
 
-    def __init__(self, tell: Callable[[PageEvent], None]) -> None:
-        self._tell = tell
+    def __init__(self, listener: Callable[[PageEvent], None]) -> None:
+        self._listener = listener
         self._proxies = ProxyOwner()
         self._listeners: list[tuple[Any, str, Any]] = []
         self._listen(js.document, "visibilitychange", lambda event: self._on_visibility())
-        self._listen(js.document, "freeze", lambda event: tell(PageSuspended()))
-        self._listen(js.document, "resume", lambda event: tell(PageResumed()))
-        self._listen(js.window, "online", lambda event: tell(WentOnline()))
-        self._listen(js.window, "offline", lambda event: tell(WentOffline()))
-        self._listen(js.window, "pagehide", lambda event: tell(PageSuspended()))
-        self._listen(js.window, "pageshow", lambda event: tell(PageResumed()) if event.persisted else None)
+        self._listen(js.document, "freeze", lambda event: listener(PageSuspended()))
+        self._listen(js.document, "resume", lambda event: listener(PageResumed()))
+        self._listen(js.window, "online", lambda event: listener(WentOnline()))
+        self._listen(js.window, "offline", lambda event: listener(WentOffline()))
+        self._listen(js.window, "pagehide", lambda event: listener(PageSuspended()))
+        self._listen(
+            js.window, "pageshow", lambda event: listener(PageResumed()) if event.persisted else None
+        )
         network = getattr(js.navigator, "connection", None)
         if getattr(network, "addEventListener", None):
-            self._listen(network, "change", lambda event: tell(NetworkChanged()))
+            self._listen(network, "change", lambda event: listener(NetworkChanged()))
 
     def close(self) -> None:
         """Listen no more."""
@@ -62,4 +64,4 @@ class PageWatch:
         self._listeners.append((target, kind, proxy))
 
     def _on_visibility(self) -> None:
-        self._tell(PageHidden() if js.document.visibilityState == "hidden" else PageShown())
+        self._listener(PageHidden() if js.document.visibilityState == "hidden" else PageShown())

@@ -68,7 +68,7 @@ class Ticks:
         self._blob_url = ""
         self._proxies = ProxyOwner()
         self._has_ticked = False
-        self._has_complained = False
+        self._has_warned = False
 
     @property
     def are_on_time(self) -> bool:
@@ -80,7 +80,7 @@ class Ticks:
         if self._worker is not None:
             return
         if not getattr(js, "Worker", None):
-            self._complain("this browser has no workers")
+            self._warn_once("this browser has no workers")
             return
         try:
             self._worker = js.Worker.new(_trusted(self._url or self._make_blob()), name="kizuna-ticks")
@@ -98,7 +98,7 @@ class Ticks:
         """End the worker. What is armed stays armed in the page."""
         worker, self._worker = self._worker, None
         self._has_ticked = False
-        self._forget_blob()
+        self._revoke_blob()
         if worker is not None:
             worker.onmessage = worker.onerror = None
             worker.terminate()
@@ -112,12 +112,12 @@ class Ticks:
         self._post(tick)
         return tick
 
-    def disarm(self, tick: Tick) -> None:
+    def cancel(self, tick: Tick) -> None:
         """It is not wanted any more."""
         if self._armed.pop(tick.number, None) is not None and self._worker is not None:
             self._worker.postMessage(to_js({"id": tick.number}))
 
-    def forget(self, tick: Tick) -> None:
+    def discard(self, tick: Tick) -> None:
         """It fired in the page, and is about to in the worker: telling it so would come too late."""
         self._armed.pop(tick.number, None)
 
@@ -130,14 +130,14 @@ class Ticks:
         self._blob_url = js.URL.createObjectURL(blob)
         return self._blob_url
 
-    def _forget_blob(self) -> None:
+    def _revoke_blob(self) -> None:
         if self._blob_url:
             js.URL.revokeObjectURL(self._blob_url)
             self._blob_url = ""
 
     def _on_message(self, event: js.MessageEvent) -> None:
         self._has_ticked = True
-        self._forget_blob()
+        self._revoke_blob()
         if not isinstance(event.data, int):
             self._on_slept()
             return
@@ -151,11 +151,11 @@ class Ticks:
 
     def _fail(self, why: str) -> None:
         self.stop()
-        self._complain(why)
+        self._warn_once(why)
 
-    def _complain(self, why: str) -> None:
-        if not self._has_complained:
-            self._has_complained = True
+    def _warn_once(self, why: str) -> None:
+        if not self._has_warned:
+            self._has_warned = True
             logger.warning("timers may be late while the page is hidden, for want of a worker: %s", why)
 
 
@@ -187,7 +187,7 @@ class Tick:
 
     def cancel(self) -> None:
         """Disarm. Without effect on a timer that has fired."""
-        self._ticks.disarm(self)
+        self._ticks.cancel(self)
         self._in_page.cancel()
 
     def fire(self) -> None:
@@ -196,5 +196,5 @@ class Tick:
         self._callback()
 
     def _on_page_timer(self) -> None:
-        self._ticks.forget(self)
+        self._ticks.discard(self)
         self._callback()

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 #: The longest deadline of a step, as a multiple of ``Options.connect_timeout``: 40 s by default.
-MOST = 4
+MAX_FACTOR = 4
 
 
 class AttemptLimits:
     """Responsible for the deadline of one step (token, opening, ready), and for how old an attempt may grow before
     a page that comes back starts it anew. Seconds.
 
-    Both double with each attempt that they cut short, up to MOST times ``connect_timeout``, and are not below twice
-    what the slowest step took of the link that stood last.
+    Both double with each attempt that they cut short, up to MAX_FACTOR times ``connect_timeout``, and are at least
+    twice what the slowest step of the last proven link took.
     """
 
     def __init__(self, connect_timeout: float, stale_attempt_after: float) -> None:
@@ -34,17 +34,17 @@ class AttemptLimits:
     def _bounded(self, seconds: float, doublings: int) -> float:
         # A tab may fail for weeks; and a step during which the machine slept says nothing of the line.
         wished = max(seconds * 2.0 ** min(doublings, 10), 2 * self._slowest)
-        return min(wished, MOST * self._connect_timeout)
+        return min(wished, MAX_FACTOR * self._connect_timeout)
 
-    def timed_out(self) -> None:
+    def note_timeout(self) -> None:
         """An attempt was ended by its deadline."""
         self._timed_out += 1
 
-    def restarted(self) -> None:
+    def note_restart(self) -> None:
         """An attempt was started anew because the page came back."""
         self._restarted += 1
 
-    def proved(self, slowest_step: float) -> None:
+    def note_proven(self, slowest_step: float) -> None:
         """A link stands, whose slowest step took so long."""
         self._slowest = slowest_step
         self._timed_out = self._restarted = 0

@@ -50,17 +50,17 @@ class Backoff:
         """Give the budget back; the delay stays where it is."""
         self.spent = 0
 
-    def start_again(self) -> None:
+    def reset_delay(self) -> None:
         """Begin the delay again at its first step."""
         self._step = 0
 
-    def hold_back(self, now: float, seconds: float) -> None:
+    def set_server_delay(self, now: float, seconds: float) -> None:
         """The server asks us to stay away from now on (monotonic seconds): it is alive, and a wait that it names is no
         end of the budget."""
         self.refill()
-        self._not_before = now + self.spread_up(seconds)
+        self._not_before = now + self.jittered_up(seconds)
 
-    def held_back_for(self, now: float) -> float:
+    def server_delay_left(self, now: float) -> float:
         """Seconds for which the server still asks us to stay away."""
         return max(0.0, self._not_before - now)
 
@@ -72,12 +72,12 @@ class Backoff:
         """Seconds until the next attempt, jittered; the one after it waits twice as long."""
         nominal = self._first_delay * 2**self._step
         self._step = min(self._step + 1, DOUBLINGS)
-        return self.spread(nominal)
+        return self.jittered(nominal)
 
-    def spread(self, seconds: float) -> float:
+    def jittered(self, seconds: float) -> float:
         """``seconds``, jittered around its value."""
         return seconds * (1 + self._jitter * (2 * self._random() - 1))
 
-    def spread_up(self, seconds: float) -> float:
+    def jittered_up(self, seconds: float) -> float:
         """``seconds`` as a minimum, jittered upwards."""
         return seconds * (1 + self._jitter * self._random())

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from kizuna.core import events, rollover, server_close as farewell, sleep, states
+from kizuna.core import events, rollover, server_close, sleep, states
 from kizuna.core.attempt_limits import AttemptLimits
 from kizuna.core.backoff import Backoff
 from kizuna.core.close_codes import Policy
@@ -28,7 +28,7 @@ from kizuna.core.commands import (
     SendPing,
     SetTimer,
 )
-from kizuna.core.events import Event, LinkEvent, Timer, Wish
+from kizuna.core.events import CallerEvent, Event, LinkEvent, Timer
 from kizuna.core.link import Link
 from kizuna.core.links import Links
 from kizuna.core.server_close import ServerClose
@@ -36,7 +36,7 @@ from kizuna.core.state import ConnectionState, Reason, ReasonKind
 from kizuna.core.states import LinkSignal, LinkState, Status, Trigger
 from kizuna.options import Options
 from kizuna.platform import Instant, PageEvent
-from kizuna.wire import Meaning
+from kizuna.wire import FrameKind
 
 TICK_SECONDS = 1.0
 
@@ -65,7 +65,7 @@ class Connection:
         self._visible = True
         self._online = True
         self._token_renewals = 0  # refusals of a token in a row
-        self._tried_by_hand_at = -math.inf
+        self._try_now_at = -math.inf
         self._limits = AttemptLimits(options.connect_timeout, options.stale_attempt_after)
         self._candidate_at = -math.inf  # when the last one was begun
 
@@ -132,13 +132,13 @@ class Connection:
         link = self._links.timed_by(timer)
         was_held_up = late > sleep.LATE and (self._visible or not throttled)  # else its timers alone were
         if link is not None:
-            link.is_put_off = was_held_up and not link.is_put_off
-            if link.is_put_off:
-                self._arm(timer, sleep.PUT_OFF)
+            link.is_postponed = was_held_up and not link.is_postponed
+            if link.is_postponed:
+                self._arm(timer, sleep.POSTPONED_BY)
                 return
         self._on_timer(timer)
 
-    def _on_event(self, event: Wish | PageEvent) -> None:
+    def _on_event(self, event: CallerEvent | PageEvent) -> None:
         match event:
             case events.ConnectRequested():
                 self._fire(Trigger.CONNECT)
@@ -168,7 +168,7 @@ class Connection:
                 self._fire(Trigger.SUSPENDED)
             case events.PageResumed():
                 self._fire(Trigger.RESUMED)
-            case events.MachineSlept() if self._sleep.told_by_worker(self._now):
+            case events.MachineSlept() if self._sleep.accept_worker_report(self._now):
                 self._fire(Trigger.RESUMED)  # not WOKE: what was begun since it woke goes on
 
     def _on_link_event(self, event: LinkEvent, link: Link) -> None:
@@ -178,7 +178,7 @@ class Connection:
                     self._arm(self._links.deadline_of(link), self._limits.deadline)
                     self._do(OpenSocket(link.number, token))
             case events.TokenFailed():
-                self._on_server_close(link, farewell.from_token_failure(event))
+                self._on_server_close(link, server_close.from_token_failure(event))
             case events.SocketOpened():
                 if link.note_opened(self._now.monotonic):
                     self._on_opened(link)
@@ -188,15 +188,15 @@ class Connection:
                 self._mark_alive(link)
                 self._do(ReportMalformed(problem))
             case events.SocketClosed(code=code, reason=reason) if link.is_open:
-                self._on_server_close(link, farewell.from_close(code, reason))
+                self._on_server_close(link, server_close.from_close(code, reason))
             case events.SocketClosed(code=code):
-                self._lose(link, Reason(ReasonKind.UNREACHABLE, "the server cannot be reached", code))
+                self._on_link_lost(link, Reason(ReasonKind.UNREACHABLE, "the server cannot be reached", code))
             case events.LinkPrepared():
                 if link.note_prepared():
                     self._on_proven(link)
             case events.PrepareFailed(detail=detail):  # pragma: no branch
                 words = detail or "the application could not prepare the link"
-                self._lose(link, Reason(ReasonKind.PREPARE_FAILED, words))
+                self._on_link_lost(link, Reason(ReasonKind.PREPARE_FAILED, words))
 
     def _on_opened(self, link: Link) -> None:
         # Where the wire has no ready, the application's preparation is all that is awaited.
@@ -207,23 +207,23 @@ class Connection:
     def _on_frame(self, frame: Mapping[str, Any], link: Link) -> None:
         self._mark_alive(link)
         self._do(Deliver(link.number, frame))
-        match self._options.wire.meaning(frame):
-            case Meaning.READY:
+        match self._options.wire.kind_of(frame):
+            case FrameKind.READY:
                 self._on_ready(frame, link)
-            case Meaning.PONG:
-                t = farewell.number(frame.get("t"))
+            case FrameKind.PONG:
+                t = server_close.number(frame.get("t"))
                 link.heartbeat.pong_received(self._now.monotonic, None if t is None else t / 1000)
                 if link is self._links.current:
                     self._change(rtt=link.heartbeat.rtt)
-            case Meaning.BYE:
-                self._on_server_close(link, farewell.from_bye(frame))
-            case Meaning.OTHER:  # pragma: no branch
+            case FrameKind.BYE:
+                self._on_server_close(link, server_close.from_bye(frame))
+            case FrameKind.OTHER:  # pragma: no branch
                 pass
 
     def _on_ready(self, frame: Mapping[str, Any], link: Link) -> None:
         if link.is_ready or link.state is not LinkState.PROVING:
             return
-        link.expires_in = farewell.number(frame.get("expiresIn"))
+        link.expires_in = server_close.number(frame.get("expiresIn"))
         self._arm(self._links.deadline_of(link), self._options.prepare_timeout)
         if link.note_ready():
             self._on_proven(link)
@@ -236,16 +236,18 @@ class Connection:
         which carries while the next one is on its way: a server that allows one session closes the older."""
         if link is self._links.current and self._links.candidate is None and self._is_refusal(end.policy):
             unauthorized = end.policy is Policy.RENEW_TOKEN
-            self._refuse(replace(end.reason, kind=ReasonKind.UNAUTHORIZED) if unauthorized else end.reason)
+            self._on_rejection(
+                replace(end.reason, kind=ReasonKind.UNAUTHORIZED) if unauthorized else end.reason
+            )
             return
         if end.retry_after is not None:
             now = self._now.monotonic
-            self._backoff.hold_back(now, min(end.retry_after, self._options.max_retry_after))
+            self._backoff.set_server_delay(now, min(end.retry_after, self._options.max_retry_after))
             candidate = self._links.candidate
             if candidate is not None and not candidate.is_ready:  # it is not to come yet, either
                 self._drop_candidate()
         if link in self.links:
-            self._lose(link, end.reason)
+            self._on_link_lost(link, end.reason)
 
     def _is_refusal(self, policy: Policy) -> bool:
         """Whether there is no coming back: the server said so, or refuses our token for the second time in a row."""
@@ -263,8 +265,8 @@ class Connection:
             case Timer.SILENCE:
                 self._on_silence()
             case Timer.STABLE:
-                self._backoff.start_again()
-                self._note_served()
+                self._backoff.reset_delay()
+                self._note_success()
             case Timer.ROLLOVER:
                 self._fire(Trigger.ROLLOVER_DUE)
             case Timer.CANDIDATE:
@@ -276,26 +278,30 @@ class Connection:
                 self._arm_tick()
 
     def _on_connect_deadline(self) -> None:
-        link = self._standing_link
+        link = self._current_link
         if link.is_open and link.is_ready:
-            self._lose(link, Reason(ReasonKind.PREPARE_FAILED, "the application was not prepared in time"))
+            self._on_link_lost(
+                link, Reason(ReasonKind.PREPARE_FAILED, "the application was not prepared in time")
+            )
         else:
             self._note_timeout(link)
-            self._lose(link, Reason(ReasonKind.TIMEOUT, "the server did not answer in time"))
+            self._on_link_lost(link, Reason(ReasonKind.TIMEOUT, "the server did not answer in time"))
 
     def _on_heartbeat(self) -> None:
-        link = self._standing_link
+        link = self._current_link
         # The deadline of an earlier question stands: else pings more frequent than it would put it off for ever.
         self._ping(link, None if link.heartbeat.is_silent else self._options.pong_timeout)
         self._arm(Timer.HEARTBEAT, self._options.heartbeat_interval)
 
     def _on_silence(self) -> None:
-        if not self._standing_link.heartbeat.is_silent:
+        if not self._current_link.heartbeat.is_silent:
             return
         if self.status is Status.CONNECTED:
             self._fire(Trigger.DOUBTED)
         else:
-            self._lose(self._standing_link, Reason(ReasonKind.SILENCE, "the server does not answer any more"))
+            self._on_link_lost(
+                self._current_link, Reason(ReasonKind.SILENCE, "the server does not answer any more")
+            )
 
     # --- the actions named in states.STATUS_TABLE ---
 
@@ -306,9 +312,9 @@ class Connection:
         getattr(self, f"_{row.action}")()
         assert self.status in row.to, f"{row.action} led to {self.status}, which {trigger} does not name"
 
-    def _begin(self) -> None:
+    def _start(self) -> None:
         self._backoff.refill()
-        self._backoff.start_again()
+        self._backoff.reset_delay()
         self._backoff.release()
         self._token_renewals = 0
         self._change(attempt=0, reason=None)
@@ -330,39 +336,39 @@ class Connection:
             self._schedule_idle_retry()
 
     def _restart_stale_attempt(self) -> None:
-        if self._now.monotonic - self._standing_link.active_at > self._limits.stale_attempt_after:
-            self._limits.restarted()
+        if self._now.monotonic - self._current_link.active_at > self._limits.stale_attempt_after:
+            self._limits.note_restart()
             self._open_link()
 
     def _restart(self) -> None:
         self._open_link()
 
-    def _come_back(self) -> None:
+    def _retry_with_full_budget(self) -> None:
         self._backoff.refill()
-        self._come_back_soon()
+        self._attempt_when_allowed()
 
-    def _come_back_soon(self) -> None:
-        if self._held_back_for > 0:
+    def _attempt_when_allowed(self) -> None:
+        if self._server_delay_left > 0:
             self._wait(0.0)
         else:
             self._attempt()
 
-    def _rearm(self) -> None:
-        self._backoff.start_again()
-        self._come_back()
+    def _retry_anew(self) -> None:
+        self._backoff.reset_delay()
+        self._retry_with_full_budget()
 
     def _try_now(self) -> None:
         now = self._now.monotonic
-        if now - self._tried_by_hand_at < self._options.try_now_interval:
+        if now - self._try_now_at < self._options.try_now_interval:
             return
-        self._tried_by_hand_at = now
+        self._try_now_at = now
         self._backoff.release()
-        self._rearm()
+        self._retry_anew()
 
-    def _settle(self) -> None:
-        self._limits.proved(self._standing_link.slowest_step)
+    def _become_connected(self) -> None:
+        self._limits.note_proven(self._current_link.slowest_step)
         if self._options.wire.ready is not None:  # elsewhere only uptime proves that the server serves
-            self._note_served()
+            self._note_success()
         self._enter(Status.CONNECTED)
         self._change(attempt=0, reason=None, connected_since=self._now.wall)
         self._begin_heartbeat()
@@ -372,7 +378,7 @@ class Connection:
     def _begin_rollover(self) -> None:
         self._end(self._links.retiring)
         self._disarm(Timer.ROLLOVER)  # a doubt does not wait for it
-        candidate = self._links.candidate = self._links.make(self._now.monotonic)
+        candidate = self._links.candidate = self._links.create(self._now.monotonic)
         self._candidate_at = self._now.monotonic
         self._arm(Timer.CANDIDATE, self._limits.deadline)
         self._do(FetchToken(candidate.number))
@@ -381,7 +387,7 @@ class Connection:
         """The candidate carries from now on; the old link may still deliver what is on its way."""
         self._links.promote()
         self._disarm(Timer.CANDIDATE)
-        self._limits.proved(self._standing_link.slowest_step)
+        self._limits.note_proven(self._current_link.slowest_step)
         if self._options.wire.has_seq:
             self._arm(Timer.RETIRE, self._options.retire_after)
         else:  # what comes over both would be seen twice
@@ -400,7 +406,7 @@ class Connection:
     def _probe(self) -> None:
         if self._options.wire.pong is None:  # nothing would answer
             return
-        link = self._standing_link
+        link = self._current_link
         link.apply(LinkSignal.DOUBT)
         self._enter(Status.SUSPECT)
         self._ping(link, self._options.probe_timeout)
@@ -410,18 +416,18 @@ class Connection:
         if self._options.wire.pong is not None:
             self._probe()
             return
-        self._standing_link.apply(LinkSignal.DOUBT)
+        self._current_link.apply(LinkSignal.DOUBT)
         self._enter(Status.SUSPECT)
-        if self._links.candidate is None and self._doubt_waits > 0:
-            self._arm(Timer.ROLLOVER, self._doubt_waits)
+        if self._links.candidate is None and self._doubt_delay > 0:
+            self._arm(Timer.ROLLOVER, self._doubt_delay)
         elif self._links.candidate is None:
             self._begin_rollover()
 
     @property
-    def _doubt_waits(self) -> float:
+    def _doubt_delay(self) -> float:
         """Seconds until a doubt may open a link again, where nothing answers a probe."""
         waits = self._candidate_at + rollover.DOUBT_INTERVAL - self._now.monotonic
-        return max(self._held_back_for, waits if self._options.wire.pong is None else 0.0)
+        return max(self._server_delay_left, waits if self._options.wire.pong is None else 0.0)
 
     def _confirm_alive(self) -> None:
         self._disarm(Timer.SILENCE)
@@ -430,7 +436,7 @@ class Connection:
     def _replace(self) -> None:
         reason = self._state.reason
         if self._online and reason is not None and reason.kind is ReasonKind.SILENCE:
-            self._come_back_soon()  # finding out took long enough
+            self._attempt_when_allowed()  # finding out took long enough
         else:
             self._schedule_retry()
 
@@ -449,7 +455,7 @@ class Connection:
 
     def _schedule_idle_retry(self) -> None:
         if self._options.idle_retry_interval > 0:
-            self._arm_retry(self._backoff.spread(self._options.idle_retry_interval))
+            self._arm_retry(self._backoff.jittered(self._options.idle_retry_interval))
 
     def _go_offline(self) -> None:
         self._abandon()
@@ -471,19 +477,19 @@ class Connection:
     # --- what actions are made of ---
 
     @property
-    def _held_back_for(self) -> float:
+    def _server_delay_left(self) -> float:
         """Seconds for which the server still asks us to stay away."""
-        return self._backoff.held_back_for(self._now.monotonic)
+        return self._backoff.server_delay_left(self._now.monotonic)
 
     @property
-    def _standing_link(self) -> Link:
+    def _current_link(self) -> Link:
         """The link, in a status that cannot be without one."""
         assert self._links.current is not None
         return self._links.current
 
     def _open_link(self) -> None:
         self._abandon()
-        link = self._links.current = self._links.make(self._now.monotonic)
+        link = self._links.current = self._links.create(self._now.monotonic)
         self._change(attempt=self._state.attempt + 1)
         self._arm(Timer.CONNECT, self._limits.deadline)
         self._do(FetchToken(link.number))
@@ -496,16 +502,16 @@ class Connection:
     def _drop_candidate(self) -> None:
         """The next link failed. That costs nothing: the old one carries on, and another try follows."""
         self._end(self._links.candidate)
-        pause = self._backoff.spread(rollover.RETRY_AFTER)
-        self._arm(Timer.ROLLOVER, max(pause, self._doubt_waits))
+        pause = self._backoff.jittered(rollover.RETRY_AFTER)
+        self._arm(Timer.ROLLOVER, max(pause, self._doubt_delay))
 
     def _end(self, link: Link | None) -> None:
         if link is not None:
-            self._disarm(self._links.forget(link))
+            self._disarm(self._links.remove(link))
             link.apply(LinkSignal.ENDED)
             self._do(AbandonLink(link.number))
 
-    def _lose(self, link: Link, reason: Reason) -> None:
+    def _on_link_lost(self, link: Link, reason: Reason) -> None:
         if link is self._links.candidate:
             self._drop_candidate()
         elif link is self._links.retiring:
@@ -519,18 +525,18 @@ class Connection:
             self._change(reason=reason)
             self._fire(Trigger.LOST)
 
-    def _refuse(self, reason: Reason) -> None:
+    def _on_rejection(self, reason: Reason) -> None:
         self._abandon()
         self._change(reason=reason)
         self._fire(Trigger.REFUSED)
 
     def _mark_alive(self, link: Link) -> None:
-        if link.note_heard(self._now.monotonic) and link is self._links.current:
+        if link.note_frame(self._now.monotonic) and link is self._links.current:
             self._fire(Trigger.TRUSTED)
 
     def _begin_heartbeat(self) -> None:
         """The link has just begun to carry: ask at once, and from now on; and know when it is to be replaced."""
-        link = self._standing_link
+        link = self._current_link
         self._ping(link, self._options.pong_timeout)
         self._arm(Timer.HEARTBEAT, self._options.heartbeat_interval)
         due_in = rollover.due_in(self._options, link.expires_in, self._random)
@@ -542,16 +548,16 @@ class Connection:
         link.heartbeat.ping_sent(self._now.monotonic)
         self._do(SendPing(link.number, self._now.monotonic))
         if patience is not None and self._options.wire.pong is not None:
-            link.is_put_off = False  # a new question
+            link.is_postponed = False  # a new question
             self._arm(Timer.SILENCE, patience)
 
     def _note_timeout(self, link: Link | None) -> None:
         if link is not None and not (
             link.is_open and link.is_ready
         ):  # else the application was slow, not the line
-            self._limits.timed_out()
+            self._limits.note_timeout()
 
-    def _note_served(self) -> None:
+    def _note_success(self) -> None:
         """The server serves us: the budget is whole again, and the token is a good one."""
         self._backoff.refill()
         self._token_renewals = 0
@@ -559,13 +565,13 @@ class Connection:
     def _enter(self, status: Status) -> None:
         for timer in self._timers.keys() - states.TIMERS[status]:
             self._disarm(timer)
-        stands = status in (Status.CONNECTED, Status.SUSPECT)
+        is_connected = status in states.CONNECTED_STATUSES
         self._change(
             status=status,
-            link=self._links.current.number if stands and self._links.current is not None else None,
+            link=self._links.current.number if is_connected and self._links.current is not None else None,
             retry_at=None,
-            rtt=self._state.rtt if stands else None,
-            connected_since=self._state.connected_since if stands else None,
+            rtt=self._state.rtt if is_connected else None,
+            connected_since=self._state.connected_since if is_connected else None,
         )
 
     def _arm(self, timer: Timer, seconds: float) -> None:
@@ -581,7 +587,7 @@ class Connection:
 
     def _arm_retry(self, seconds: float) -> None:
         """Attempt in ``seconds``, but not before the time that the server asked for."""
-        self._arm(Timer.RETRY, max(seconds, self._held_back_for))
+        self._arm(Timer.RETRY, max(seconds, self._server_delay_left))
 
     def _disarm(self, timer: Timer) -> None:
         if self._timers.pop(timer, None) is not None:

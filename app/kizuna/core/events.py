@@ -158,5 +158,5 @@ LinkEvent: TypeAlias = (
     | LinkPrepared
     | PrepareFailed
 )
-Wish: TypeAlias = ConnectRequested | DisconnectRequested | RetryRequested | DoubtRaised
-Event: TypeAlias = Wish | LinkEvent | TimerFired | PageEvent
+CallerEvent: TypeAlias = ConnectRequested | DisconnectRequested | RetryRequested | DoubtRaised
+Event: TypeAlias = CallerEvent | LinkEvent | TimerFired | PageEvent

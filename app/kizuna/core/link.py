@@ -18,7 +18,7 @@ class Link:
             None  #: seconds from ready until its token expires, where ready says so
         )
         self.slowest_step = 0.0  #: seconds that the slowest of token, opening and ready took
-        self.is_put_off = False  #: a deadline came late, and is to come once more; until it makes progress
+        self.is_postponed = False  #: a deadline came late, and is to come once more; until it makes progress
         self._has_token = False
         self._ready = not needs_ready
         self._prepared = False
@@ -53,7 +53,7 @@ class Link:
         self.apply(LinkSignal.OPENED)
         return True
 
-    def note_heard(self, now: float) -> bool:
+    def note_frame(self, now: float) -> bool:
         """Something arrived, and whatever it is, it is life. True if that ends a doubt."""
         self._note_progress(now)
         self.heartbeat.frame_received()
@@ -76,7 +76,7 @@ class Link:
         if self.state is LinkState.OPENING or not self._ready:
             self.slowest_step = max(self.slowest_step, now - self.active_at)
         self.active_at = now
-        self.is_put_off = False
+        self.is_postponed = False
 
     def _prove(self) -> bool:
         if self.state is not LinkState.PROVING or not (self._ready and self._prepared):

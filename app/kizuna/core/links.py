@@ -26,7 +26,7 @@ class Links:
         """The link of this number, unless it is forgotten."""
         return next((link for link in self.all if link.number == number), None)
 
-    def make(self, now: float) -> Link:
+    def create(self, now: float) -> Link:
         """A new link, begun now (monotonic seconds), which plays no part yet."""
         self._count += 1
         return Link(self._count, now, Heartbeat(), needs_ready=self._needs_ready)
@@ -35,7 +35,7 @@ class Links:
         """The candidate carries from now on."""
         self.retiring, self.current, self.candidate = self.current, self.candidate, None
 
-    def forget(self, link: Link) -> Timer:
+    def remove(self, link: Link) -> Timer:
         """Take its part from a link; returns the timer that ran for it."""
         timer = self.deadline_of(link)
         if link is self.current:

@@ -1,6 +1,6 @@
-"""The server's last word on a link: whether to come back, and when at the earliest.
+"""How the server ended a link: whether to come back, and when at the earliest.
 
-A word is a ``bye`` frame, or the same JSON object as close reason. What the word leaves open, the close code says.
+The server says so in a ``bye`` frame, or in the same JSON object as close reason; else the close code decides.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ class ServerClose:
 def from_bye(frame: Mapping[str, Any]) -> ServerClose:
     """The server said bye in a frame."""
     words = text(frame.get("reason")) or "the server said goodbye"
-    return _weigh(Reason(ReasonKind.SERVER_RESTARTING, words), frame, Policy.RETRY)
+    return _decide(Reason(ReasonKind.SERVER_RESTARTING, words), frame, Policy.RETRY)
 
 
 def from_close(code: int, reason: str) -> ServerClose:
     """The open socket was closed with ``code`` and ``reason``."""
-    word = _parse(reason)
-    kind = ReasonKind.SERVER_RESTARTING if word else ReasonKind.CLOSED_BY_SERVER
-    words = text(word.get("reason")) or close_codes.words(code)
-    return _weigh(Reason(kind, words, code), word, close_codes.policy(code))
+    payload = _parse(reason)
+    kind = ReasonKind.SERVER_RESTARTING if payload else ReasonKind.CLOSED_BY_SERVER
+    words = text(payload.get("reason")) or close_codes.words(code)
+    return _decide(Reason(kind, words, code), payload, close_codes.policy(code))
 
 
 def from_token_failure(event: TokenFailed) -> ServerClose:
@@ -62,8 +62,8 @@ def number(value: Any) -> float | None:
     return value
 
 
-def _weigh(reason: Reason, word: Mapping[str, Any], policy: Policy) -> ServerClose:
-    match word.get("reconnect"):
+def _decide(reason: Reason, payload: Mapping[str, Any], policy: Policy) -> ServerClose:
+    match payload.get("reconnect"):
         case False:
             policy = Policy.STOP
         case True:
@@ -71,14 +71,14 @@ def _weigh(reason: Reason, word: Mapping[str, Any], policy: Policy) -> ServerClo
     if policy is Policy.STOP:
         kind = ReasonKind.UNSUPPORTED if reason.words == ReasonKind.UNSUPPORTED else ReasonKind.REJECTED
         reason = replace(reason, kind=kind)
-    retry_after = number(word.get("retryAfter"))
+    retry_after = number(payload.get("retryAfter"))
     if retry_after is None and policy is Policy.RETRY_LATER:
         retry_after = close_codes.RETRY_LATER_SECONDS
     return ServerClose(reason, policy, retry_after)
 
 
 def _parse(reason: str) -> Mapping[str, Any]:
-    """The word in a close reason; empty if it is none."""
+    """The payload in a close reason; empty if it is none."""
     try:
         return read_frame(reason)
     except NotAFrame:

@@ -11,11 +11,11 @@ from kizuna.platform import Instant
 #: How late a tick of a hidden page may come where no worker counts: Chromium lets its timers run once a minute.
 THROTTLE_SECONDS = 60.0
 #: Seconds between two sleeps that a worker is believed.
-BETWEEN_SLEEPS = 30.0
+MIN_REPORT_INTERVAL = 30.0
 #: A deadline so many seconds late: the page was held up, and the answer may lie unread. Browsers keep timers and frames
-#: in separate queues, so that no turn of the loop reads the frames first: it is put off, once, by PUT_OFF.
+#: in separate queues, so that no turn of the loop reads the frames first: it is put off, once, by POSTPONED_BY.
 LATE = 0.5
-PUT_OFF = 1.0
+POSTPONED_BY = 1.0
 
 
 class SleepDetector:
@@ -41,9 +41,9 @@ class SleepDetector:
         """Whether a tick so many seconds late is a reason to doubt, where no worker can say that the page was busy."""
         return tick_late - (THROTTLE_SECONDS if self._was_hidden else 0.0) > self._gap
 
-    def told_by_worker(self, now: Instant) -> bool:
+    def accept_worker_report(self, now: Instant) -> bool:
         """Whether to believe a worker that says so: one that is starved says it again and again."""
-        is_news = self._told_at is None or now.monotonic - self._told_at >= BETWEEN_SLEEPS
+        is_news = self._told_at is None or now.monotonic - self._told_at >= MIN_REPORT_INTERVAL
         if is_news:
             self._told_at = now.monotonic
         return is_news

@@ -35,6 +35,10 @@ class Status(StrEnum):
     CLOSED = "closed"  #: by disconnect(); only connect() leaves it
 
 
+#: A link is open and proven: the application can send.
+CONNECTED_STATUSES = frozenset({Status.CONNECTED, Status.SUSPECT})
+
+
 class Trigger(StrEnum):
     """What makes a status change."""
 
@@ -68,14 +72,14 @@ class Row:
 
 IGNORED = Row("ignore", ())
 
-_BEGIN = Row("begin", (Status.CONNECTING,))
+_BEGIN = Row("start", (Status.CONNECTING,))
 _CLOSE = Row("close", (Status.CLOSED,))
 _RESTART_STALE = Row("restart_stale_attempt", (Status.CONNECTING,))
 _RESTART = Row("restart", (Status.CONNECTING,))  # whatever was begun before the sleep is dead
 _PROBE = Row("probe", (Status.SUSPECT, Status.CONNECTED))  # CONNECTED: this wire answers no probe
 _DOUBT = Row("doubt", (Status.SUSPECT,))
-_COME_BACK = Row("come_back", (Status.CONNECTING, Status.WAITING))
-_REARM = Row("rearm", (Status.CONNECTING, Status.WAITING))
+_RETRY_FULL = Row("retry_with_full_budget", (Status.CONNECTING, Status.WAITING))
+_RETRY_ANEW = Row("retry_anew", (Status.CONNECTING, Status.WAITING))
 _PROMOTE = Row("promote", (Status.CONNECTED,))
 _ADOPT = Row("adopt_candidate", (Status.CONNECTING,))
 _RETRY_LATER = Row("schedule_retry", (Status.WAITING, Status.OFFLINE, Status.EXHAUSTED))
@@ -96,7 +100,7 @@ STATUS_TABLE: Mapping[Status, Mapping[Trigger, Row]] = {
     Status.CONNECTING: {
         Trigger.DISCONNECT: _CLOSE,
         Trigger.TRY_NOW: _RESTART_STALE,
-        Trigger.PROVEN: Row("settle", (Status.CONNECTED,)),
+        Trigger.PROVEN: Row("become_connected", (Status.CONNECTED,)),
         Trigger.LOST: _RETRY_LATER,
         Trigger.REFUSED: _REJECT,
         Trigger.SHOWN: _RESTART_STALE,
@@ -138,10 +142,10 @@ STATUS_TABLE: Mapping[Status, Mapping[Trigger, Row]] = {
         Trigger.DISCONNECT: _CLOSE,
         Trigger.TRY_NOW: _try_now(Status.WAITING),
         Trigger.RETRY_DUE: Row("retry", (Status.CONNECTING,)),
-        Trigger.SHOWN: _COME_BACK,
-        Trigger.ONLINE: _COME_BACK,
-        Trigger.RESUMED: _COME_BACK,
-        Trigger.WOKE: _COME_BACK,
+        Trigger.SHOWN: _RETRY_FULL,
+        Trigger.ONLINE: _RETRY_FULL,
+        Trigger.RESUMED: _RETRY_FULL,
+        Trigger.WOKE: _RETRY_FULL,
         Trigger.OFFLINE: _GO_OFFLINE,
         Trigger.SUSPENDED: _SUSPEND,
     },
@@ -150,33 +154,33 @@ STATUS_TABLE: Mapping[Status, Mapping[Trigger, Row]] = {
         Trigger.DISCONNECT: _CLOSE,
         Trigger.TRY_NOW: _try_now(Status.OFFLINE),
         Trigger.RETRY_DUE: Row("attempt", (Status.CONNECTING,)),
-        Trigger.SHOWN: _COME_BACK,
-        Trigger.ONLINE: _COME_BACK,
-        Trigger.RESUMED: _COME_BACK,
-        Trigger.WOKE: _COME_BACK,
+        Trigger.SHOWN: _RETRY_FULL,
+        Trigger.ONLINE: _RETRY_FULL,
+        Trigger.RESUMED: _RETRY_FULL,
+        Trigger.WOKE: _RETRY_FULL,
         Trigger.SUSPENDED: _SUSPEND,
     },
     Status.SUSPENDED: {
         Trigger.CONNECT: _try_now(Status.SUSPENDED),
         Trigger.DISCONNECT: _CLOSE,
         Trigger.TRY_NOW: _try_now(Status.SUSPENDED),
-        Trigger.SHOWN: _COME_BACK,
-        Trigger.ONLINE: _COME_BACK,
-        Trigger.RESUMED: _COME_BACK,
-        Trigger.WOKE: _COME_BACK,
+        Trigger.SHOWN: _RETRY_FULL,
+        Trigger.ONLINE: _RETRY_FULL,
+        Trigger.RESUMED: _RETRY_FULL,
+        Trigger.WOKE: _RETRY_FULL,
     },
     Status.EXHAUSTED: {
         Trigger.CONNECT: _BEGIN,
         Trigger.DISCONNECT: _CLOSE,
         Trigger.TRY_NOW: _try_now(Status.EXHAUSTED),
         Trigger.RETRY_DUE: Row("attempt_quietly", (Status.EXHAUSTED,)),
-        Trigger.PROVEN: Row("settle", (Status.CONNECTED,)),
+        Trigger.PROVEN: Row("become_connected", (Status.CONNECTED,)),
         Trigger.LOST: Row("schedule_idle_retry", (Status.EXHAUSTED,)),
         Trigger.REFUSED: _REJECT,
-        Trigger.SHOWN: _REARM,
-        Trigger.ONLINE: _REARM,
-        Trigger.RESUMED: _REARM,
-        Trigger.WOKE: _REARM,
+        Trigger.SHOWN: _RETRY_ANEW,
+        Trigger.ONLINE: _RETRY_ANEW,
+        Trigger.RESUMED: _RETRY_ANEW,
+        Trigger.WOKE: _RETRY_ANEW,
         Trigger.OFFLINE: _GO_OFFLINE,
         Trigger.SUSPENDED: _SUSPEND,
     },
@@ -189,7 +193,7 @@ STATUS_TABLE: Mapping[Status, Mapping[Trigger, Row]] = {
     },
 }
 
-_STANDING = frozenset(
+_OPEN_LINK_TIMERS = frozenset(
     {
         Timer.HEARTBEAT,
         Timer.SILENCE,
@@ -205,8 +209,8 @@ _STANDING = frozenset(
 TIMERS: Mapping[Status, frozenset[Timer]] = {
     Status.IDLE: frozenset(),
     Status.CONNECTING: frozenset({Timer.CONNECT}),
-    Status.CONNECTED: _STANDING,
-    Status.SUSPECT: _STANDING,
+    Status.CONNECTED: _OPEN_LINK_TIMERS,
+    Status.SUSPECT: _OPEN_LINK_TIMERS,
     Status.WAITING: frozenset({Timer.RETRY}),
     Status.OFFLINE: frozenset({Timer.RETRY}),
     Status.SUSPENDED: frozenset(),

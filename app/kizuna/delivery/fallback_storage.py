@@ -14,12 +14,12 @@ logger = logging.getLogger("kizuna.storage")
 class FallbackStorage:
     """Responsible for going on: what ``storage`` does not take is kept here, and is read back as if it had.
 
-    ``not_kept`` is called when only memory keeps a row: it ends with the page, and the person should know.
+    ``on_failure`` is called when only memory keeps a row: it ends with the page, and the person should know.
     """
 
-    def __init__(self, storage: Storage, not_kept: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, storage: Storage, on_failure: Callable[[], None] = lambda: None) -> None:
         self._storage = storage
-        self._not_kept = not_kept
+        self._on_failure = on_failure
         self._is_failing = False
         self._memory: dict[
             tuple[str, str], str | None
@@ -30,7 +30,7 @@ class FallbackStorage:
         try:
             rows = await self._storage.read(table, prefix)
         except StorageFailed as error:
-            self._complain(table, error)
+            self._warn_once(table, error)
             rows = {}
         else:
             self._is_failing = False
@@ -46,7 +46,7 @@ class FallbackStorage:
         try:
             found = set(await self._storage.keys(table, prefix))
         except StorageFailed as error:
-            self._complain(table, error)
+            self._warn_once(table, error)
             found = set()
         for (of, key), text in self._memory.items():
             if of == table and key.startswith(prefix):
@@ -61,7 +61,7 @@ class FallbackStorage:
         try:
             await self._storage.write(table, puts, deletes)
         except StorageFailed as error:
-            self._keep_here(table, {**dict.fromkeys(deletes), **puts}, error)
+            self._write_to_memory(table, {**dict.fromkeys(deletes), **puts}, error)
         else:
             for key in (*puts, *deletes):
                 self._memory.pop((table, key), None)
@@ -76,15 +76,15 @@ class FallbackStorage:
         self._memory[place] = change(before)
         return before
 
-    def _complain(self, table: str, error: StorageFailed) -> None:
+    def _warn_once(self, table: str, error: StorageFailed) -> None:
         """Once for each time that it fails: it is asked every few seconds."""
         if not self._is_failing:
             self._is_failing = True
             logger.warning("%s: until it works again, rows are kept in memory alone: %s", table, error)
 
-    def _keep_here(self, table: str, rows: Mapping[str, str | None], error: StorageFailed) -> None:
-        self._complain(table, error)
+    def _write_to_memory(self, table: str, rows: Mapping[str, str | None], error: StorageFailed) -> None:
+        self._warn_once(table, error)
         for key, text in rows.items():
             self._memory[(table, key)] = text
         if any(text is not None for text in rows.values()):
-            self._not_kept()
+            self._on_failure()

@@ -47,21 +47,21 @@ class OutboxStorage:
         self._storage = storage
         self._locks = locks
         self._tab = tab
-        self._release: Callable[[], None] | None = None  # gives the lock of this tab's name back
-        self._holding = asyncio.Lock()  # one request for it at a time: a second one would be refused
-        self._times_let_go = 0
+        self._unlock: Callable[[], None] | None = None  # gives the lock of this tab's name back
+        self._locking = asyncio.Lock()  # one request for it at a time: a second one would be refused
+        self._release_count = 0
         self._unreadable: set[str] = set()
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Send nothing for now: what this tab has is left to the other tabs of its person, until it loads again."""
-        self._times_let_go += 1
-        if self._release is not None:
-            self._release()
-            self._release = None
+        self._release_count += 1
+        if self._unlock is not None:
+            self._unlock()
+            self._unlock = None
 
-    async def keep(self, person: str, row: OutboxRow) -> None:
+    async def save(self, person: str, row: OutboxRow) -> None:
         """Write the row. It outlives the page once this returns."""
-        await self._hold()
+        await self._lock_tab()
         await self._storage.write(TABLE, {self._key(person, row.id): _text(row)})
 
     async def claim(self, person: str, row: OutboxRow) -> bool:
@@ -72,11 +72,11 @@ class OutboxStorage:
             logger.warning("whose row it is cannot be read, so it is sent: %s", error)
             return True
         if before is None and self._locks.interruptions == 0:  # nobody took it: all that was kept was deleted
-            await self.keep(person, replace(row, is_sent=True))
+            await self.save(person, replace(row, is_sent=True))
             return True
         return before is not None
 
-    async def revise(self, person: str, row: OutboxRow) -> bool:
+    async def update(self, person: str, row: OutboxRow) -> bool:
         """Write the row anew, if it is still this tab's. False: it is not."""
         text = _text(row)
         try:
@@ -86,11 +86,11 @@ class OutboxStorage:
             logger.warning("a row stays as it was: %s", error)
             return True
 
-    async def drop(self, person: str, row_id: str) -> None:
+    async def delete(self, person: str, row_id: str) -> None:
         """The row is acknowledged."""
         await self._storage.write(TABLE, {}, [self._key(person, row_id)])
 
-    async def drop_everywhere(self, person: str, row_id: str) -> None:
+    async def delete_everywhere(self, person: str, row_id: str) -> None:
         """The message is not wanted any more, whichever tab has it by now."""
         found = await self._storage.keys(TABLE, f"{person}/")
         keys = [key for key in found if key.split("/", 2)[2] == row_id]
@@ -98,7 +98,7 @@ class OutboxStorage:
 
     async def load(self, person: str) -> list[OutboxRow]:
         """All rows of this person that are this tab's, or nobody's and so this tab's from now on; oldest first."""
-        await self._hold()
+        await self._lock_tab()
         found = await self._storage.read(TABLE, f"{person}/{self._tab}/")
         mine = [row for key, text in found.items() for row in self._read(key, text)]
         return _in_order(mine + await self._adopt(person))
@@ -115,12 +115,12 @@ class OutboxStorage:
             if release is None:
                 continue
             try:
-                adopted += await self._take(person, tab)
+                adopted += await self._take_over(person, tab)
             finally:
                 release()
         return adopted
 
-    async def _take(self, person: str, tab: str) -> list[OutboxRow]:
+    async def _take_over(self, person: str, tab: str) -> list[OutboxRow]:
         left = await self._storage.read(
             TABLE, f"{person}/{tab}/"
         )  # again: under the lock nobody else takes them
@@ -130,17 +130,17 @@ class OutboxStorage:
             await self._storage.write(TABLE, puts, rows)
         return list(rows.values())
 
-    async def _hold(self) -> None:
+    async def _lock_tab(self) -> None:
         """Be known to live, before the first row says that this tab owns it."""
-        async with self._holding:
-            if self._release is not None:
+        async with self._locking:
+            if self._unlock is not None:
                 return
-            times_let_go = self._times_let_go
+            times_let_go = self._release_count
             release = await self._locks.try_lock(_LOCK + self._tab)
-            if release is not None and times_let_go != self._times_let_go:  # meanwhile
+            if release is not None and times_let_go != self._release_count:  # meanwhile
                 release()
             else:
-                self._release = release
+                self._unlock = release
 
     def _key(self, person: str, row_id: str) -> str:
         return f"{person}/{self._tab}/{row_id}"

@@ -41,7 +41,7 @@ class Sequence(Generic[Item]):
             del self._held[number]
         return self._release()
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Begin from nothing: the history is another one."""
         self.epoch = None
         self.watermark = self._head = 0

@@ -47,7 +47,7 @@ class Journal:
         """The same, to be sent along with a question."""
         return json.dumps([asdict(entry) for entry in self._entries], ensure_ascii=False)
 
-    def note(self, event: Event, now: Instant, status: Status) -> None:
+    def record(self, event: Event, now: Instant, status: Status) -> None:
         """Remember ``event``, after which the connection stood at ``status``."""
         words = describe(event)
         if self._entries and (last := self._entries[-1]).event == words and last.status is status:

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Coroutine
 from typing import Any
 
-logger = logging.getLogger("kizuna.background")
+logger = logging.getLogger("kizuna.tasks")
 
 
 class TaskSet:

@@ -34,7 +34,7 @@ class Machine:
 
     # what is told
 
-    def tell(self, *happened: Event) -> list[Command]:
+    def handle(self, *happened: Event) -> list[Command]:
         """Tell these events at this moment; returns what to do about them."""
         given: list[Command] = []
         for event in happened:
@@ -49,7 +49,7 @@ class Machine:
         while (due := self._next_due(end)) is not None:
             timer, at = due
             self._move(max(0.0, at - self.now.monotonic))
-            given += self.tell(events.TimerFired(timer))
+            given += self.handle(events.TimerFired(timer))
         self._move(end - self.now.monotonic)
         return given
 
@@ -69,26 +69,26 @@ class Machine:
 
     def fire(self, timer: Timer) -> list[Command]:
         """Fire ``timer`` now, due or not."""
-        return self.tell(events.TimerFired(timer))
+        return self.handle(events.TimerFired(timer))
 
     def receive(self, frame: Mapping[str, Any]) -> list[Command]:
         """Let a frame arrive on the newest link."""
-        return self.tell(events.FrameReceived(self.link, frame))
+        return self.handle(events.FrameReceived(self.link, frame))
 
     def drop(self, code: int = 1006, reason: str = "") -> list[Command]:
         """Let the newest link's socket close."""
-        return self.tell(events.SocketClosed(self.link, code, reason))
+        return self.handle(events.SocketClosed(self.link, code, reason))
 
     def open(self) -> list[Command]:
         """Let the newest link come up, until the server's and the application's word are awaited."""
-        return self.tell(events.TokenObtained(self.link, "token"), events.SocketOpened(self.link))
+        return self.handle(events.TokenObtained(self.link, "token"), events.SocketOpened(self.link))
 
     def settle(self) -> list[Command]:
         """Let the newest link come up for good."""
         given = self.open()
         if self.options.wire.ready is not None:
             given += self.receive(READY)
-        return given + self.tell(events.LinkPrepared(self.link))
+        return given + self.handle(events.LinkPrepared(self.link))
 
     def pong(self) -> list[Command]:
         ping = [command for command in self.commands if isinstance(command, SendPing)][-1]
@@ -136,18 +136,18 @@ def machine_in(status: Status, **options: Any) -> Machine:
     machine = Machine(**options)
     if status is Status.IDLE:
         return machine
-    machine.tell(events.ConnectRequested())
+    machine.handle(events.ConnectRequested())
     if status in _BY_DROPS:
         machine.drop()
     elif status is not Status.CONNECTING:
         machine.settle()
     match status:
         case Status.SUSPECT:
-            machine.tell(events.PageShown())
+            machine.handle(events.PageShown())
         case Status.OFFLINE:
-            machine.tell(events.WentOffline())
+            machine.handle(events.WentOffline())
         case Status.SUSPENDED:
-            machine.tell(events.PageSuspended())
+            machine.handle(events.PageSuspended())
         case Status.EXHAUSTED:
             while machine.status is not Status.EXHAUSTED:
                 machine.retry()
@@ -155,7 +155,7 @@ def machine_in(status: Status, **options: Any) -> Machine:
         case Status.REJECTED:
             machine.drop(1008)
         case Status.CLOSED:
-            machine.tell(events.DisconnectRequested())
+            machine.handle(events.DisconnectRequested())
     assert machine.status is status
     return machine
 

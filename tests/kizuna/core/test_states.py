@@ -172,16 +172,16 @@ class Walk:
                 machine.sleep(draw.choice([0.0, 100.0]))
                 machine.hang(draw.choice([0.0, 5.0]))
             case 3:
-                machine.tell(events.TokenFailed(machine.link, unauthorized=draw.random() < 0.1))
+                machine.handle(events.TokenFailed(machine.link, unauthorized=draw.random() < 0.1))
             case 5 if Timer.ROLLOVER in machine.connection.timers and draw.random() < 0.7:
                 old = machine.connection.state.link or 0
                 machine.fire(Timer.ROLLOVER)
                 if draw.random() < 0.3:
-                    machine.tell(events.WentOffline())
+                    machine.handle(events.WentOffline())
                 if draw.random() < 0.5:
                     machine.settle()
                 else:
-                    machine.tell(events.SocketClosed(old, 1006))
+                    machine.handle(events.SocketClosed(old, 1006))
             case 5:
                 machine.open()
                 machine.drop(draw.choice([1006, 1006, 1006, 1008, 1013, 4401]))
@@ -191,7 +191,7 @@ class Walk:
                 machine.open()
                 machine.receive(draw.choice([{"type": "pong"}, {"type": "bye", "retryAfter": 20}]))
             case _:
-                machine.tell(*draw.choices(EVERYTHING_ELSE, [3, 1, 6, 6, 2, 6, 3, 2, 2]))
+                machine.handle(*draw.choices(EVERYTHING_ELSE, [3, 1, 6, 6, 2, 6, 3, 2, 2]))
 
 
 EVERYTHING_ELSE: list[events.Event] = [

@@ -82,13 +82,13 @@ def test_another_history_begins_with_nothing_held():
 def test_a_history_that_is_forgotten_leaves_nothing():
     sequence = started(9)
     sequence.offer(11, "old")
-    sequence.forget()
+    sequence.reset()
     assert (sequence.epoch, sequence.watermark, sequence.has_gap) == (None, 0, False)
     assert sequence.offer(10, "new") == []
     assert sequence.start("g", 9) == []
     sequence.offer(2, "old")
     sequence.offer(12, "old")
-    sequence.forget()
+    sequence.reset()
     assert [item for number in range(1, 13) for item in sequence.offer(number, "new")] == ["new"] * 12
 
 

@@ -13,7 +13,7 @@ READY = {"type": "ready"}
 URL = "wss://example.org/prod"
 
 
-class Stage:
+class ServiceHarness:
     """Responsible for a service, its platform, and the test's hand on both."""
 
     def __init__(self, get_access_token: Any = None, **options: Any) -> None:
