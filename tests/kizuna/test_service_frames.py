@@ -59,7 +59,7 @@ async def test_a_malformed_frame_is_life_is_reported_and_ends_nothing(
     socket.receive(text)
     assert harness.status == "connected"
     assert (len(problems), frames) == (1, [])
-    assert "could not be read" in caplog.text
+    assert "malformed frame" in caplog.text
     unsubscribe()
     listener.on_binary()
     assert len(problems) == 1

@@ -93,7 +93,10 @@ def test_a_connection_that_never_returns_is_found_by_liveness_alone(
 
 
 def test_every_event_happens_and_every_status_is_met():
-    kinds = {kind.__name__ for kind in (*CallerEvent.__args__, *LinkEvent.__args__, *PageEvent.__args__, TimerFired)}
+    kinds = {
+        kind.__name__
+        for kind in (*CallerEvent.__args__, *LinkEvent.__args__, *PageEvent.__args__, TimerFired)
+    }
     for batch in range(12, 32):
         run(Counts, batch, examples=10)
         if kinds == Counts.kinds and set(Status) == Counts.statuses:

@@ -1,9 +1,9 @@
-"""Tables of texts in IndexedDB: what must outlive the page, shared by all pages of its origin.
+"""The IndexedDB storage: tables of texts that outlive the page, shared by all pages of its origin.
 
 A transaction of IndexedDB ends by itself: the browser commits it as soon as the callbacks of its last request have
-returned. A coroutine that awaits goes on in a later task of the browser's event loop, when the transaction is over.
-So nothing in here awaits between the first request of a transaction and the last: plain functions make the
-requests and take their answers, and all that a coroutine waits for is the end.
+returned. A coroutine that awaits continues in a later task of the event loop, when the transaction is over. So nothing
+here awaits between the first and the last request of a transaction: plain functions make the requests and take their
+results, and a coroutine waits for the end only.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ from kizuna.errors import StorageFailed
 
 Result = TypeVar("Result")
 
-#: Seconds that a browser may take to open the database, which takes milliseconds unless it never answers at all.
+#: Seconds to wait for the database to open: it takes milliseconds, or the browser never answers.
 OPEN_TIMEOUT = 3.0
-#: Seconds until a transaction without an answer is undone: a person waits for it before typing on.
+#: Seconds until a transaction without an answer is aborted: a person waits for it before typing on.
 TRANSACTION_TIMEOUT = 10.0
 
-#: The last character there is, as IndexedDB compares: no text of ours begins with it.
+#: The last character, as IndexedDB compares: no key begins with it.
 _LAST = "\uffff"
 
 _MEANINGS = {
     "InvalidStateError": "the browser has closed the database",
-    "NotFoundError": "it has no such table: another version of the page made it",
-    "QuotaExceededError": "the disk, or the room that the browser gives to this page, is full",
-    "SecurityError": "the browser forbids this page to keep data",
-    "VersionError": "a newer version of the page has changed it: reload this one",
+    "NotFoundError": "a table is missing: another version of the page created the database",
+    "QuotaExceededError": "the disk, or the browser's quota for this page, is full",
+    "SecurityError": "the browser does not allow this page to store data",
+    "VersionError": "a newer version of the page has upgraded it: reload this one",
 }
 
 
 class IndexedDb:
-    """Responsible for being :class:`kizuna.platform.Storage` in a browser: one database, opened at the first call.
+    """The :class:`kizuna.platform.Storage` of a browser: one database, opened at the first call.
 
-    A new table takes a higher ``version``. A connection that the browser closed is opened anew at the next call.
+    A new table needs a higher ``version``. A connection that the browser closed is opened again at the next call.
     """
 
     def __init__(self, name: str, tables: Iterable[str], version: int = 1) -> None:
@@ -50,10 +50,10 @@ class IndexedDb:
         self._tables = tuple(tables)
         self._version = version
         self._connection: _Connection | None = None
-        self._turn = asyncio.Lock()  # its waiters come in order, and so do the transactions
+        self._turn = asyncio.Lock()  # its waiters run in order, and so do the transactions
 
     async def read(self, table: str, prefix: str = "") -> dict[str, str]:
-        """The rows whose keys begin so, in the order of their keys (by code point, as Python compares)."""
+        """Return the rows whose keys begin with ``prefix``, sorted by key (by code point, as Python compares)."""
 
         def make_requests(transaction: _Transaction[Any]) -> tuple[js.IDBRequest[Any], js.IDBRequest[Any]]:
             within = js.IDBKeyRange.bound(prefix, prefix + _LAST)
@@ -63,7 +63,7 @@ class IndexedDb:
         return dict(sorted(zip(keys.result.to_py(), values.result.to_py(), strict=True)))
 
     async def keys(self, table: str, prefix: str = "") -> list[str]:
-        """The keys that begin so, in order (by code point, as Python compares)."""
+        """Return the keys that begin with ``prefix``, sorted (by code point, as Python compares)."""
 
         def make_requests(transaction: _Transaction[Any]) -> js.IDBRequest[Any]:
             return transaction.store.getAllKeys(js.IDBKeyRange.bound(prefix, prefix + _LAST))
@@ -83,7 +83,10 @@ class IndexedDb:
         await self._transact(table, "readwrite", make_requests)
 
     async def change(self, table: str, key: str, change: Callable[[str | None], str | None]) -> str | None:
-        """Put what ``change`` makes of a row in its place. What it raises reaches the caller, and nothing changes."""
+        """Replace one row by ``change(row)``, and return the row as it was before.
+
+        What ``change`` raises reaches the caller, and nothing is changed.
+        """
         before: str | None = None
 
         def replace(transaction: _Transaction[Any], found: str | None) -> None:
@@ -116,7 +119,7 @@ class IndexedDb:
             return await transaction.committed()
         except _Aborted as undone:
             raise self._failed(undone.why) from None
-        except JsException as error:  # of a request that was made inside, such as for a key that is none
+        except JsException as error:  # of a request that was made inside, such as for an invalid key
             raise self._failed(error) from None
 
     async def _begin(
@@ -127,7 +130,7 @@ class IndexedDb:
         except JsException as error:
             if error.name != "InvalidStateError":
                 raise
-        # The browser closed the connection and has yet to say so. Nothing was asked on it.
+        # The browser closed the connection and has not reported it yet. Nothing was requested on it.
         self.close()
         return _Transaction(await self._open(), table, mode, make_requests)
 
@@ -147,11 +150,11 @@ class IndexedDb:
 
 
 class _Connection:
-    """Responsible for one connection, from asking for it until either side closes it, and for its proxies."""
+    """One connection, from the request to open it until either side closes it, and its proxies."""
 
     def __init__(self, request: js.IDBOpenDBRequest, tables: Iterable[str]) -> None:
         self.is_over = False
-        self.problem: str | JsException | JsNull = ""  #: why there is no database, for now or for good
+        self.problem: str | JsException | JsNull = ""  #: why there is no database
         self._tables = tables
         self._request = request
         self._database: js.IDBDatabase | None = None
@@ -169,13 +172,15 @@ class _Connection:
         )
 
     async def opened(self) -> js.IDBDatabase | None:
-        """The database; None while there is none, see ``problem``. A late answer is waited for no longer, but is
-        taken: the browser answers each request in turn, so asking again would not help."""
+        """Return the database; None while there is none, with the reason in ``problem``.
+
+        After a timeout a late answer is still used: browsers answer in order, so another request would not help.
+        """
         await self._answered.wait()
         return self._database
 
     def close(self) -> None:
-        """Close it, or as soon as it opens."""
+        """Close now, or as soon as it is open."""
         self.is_over = True
         if self._database is not None:
             self._detach()
@@ -199,7 +204,7 @@ class _Connection:
         self._answer("")
 
     def _on_error(self, event: js.Event) -> None:
-        event.preventDefault()  # else Firefox reports it as an error of the page
+        event.preventDefault()  # else Firefox reports an error of the page
         self._detach()
         self.is_over = True
         self._answer(self._request.error)
@@ -218,7 +223,7 @@ class _Connection:
 
 
 class _Aborted(Exception):
-    """The browser undid a transaction."""
+    """The browser aborted a transaction."""
 
     def __init__(self, why: str | JsException | JsNull) -> None:
         super().__init__(why)
@@ -226,9 +231,9 @@ class _Aborted(Exception):
 
 
 class _Transaction(Generic[Result]):
-    """Responsible for one transaction and its proxies, until it is committed or undone.
+    """One transaction and its proxies, until it is committed or aborted.
 
-    ``make_requests`` is called at once. Raises what it raises, and JsException where the browser takes no transaction.
+    ``make_requests`` is called at once. Raises what it raises, and JsException if the browser rejects the transaction.
     """
 
     def __init__(
@@ -238,7 +243,7 @@ class _Transaction(Generic[Result]):
         mode: str,
         make_requests: Callable[[_Transaction[Result]], Result],
     ) -> None:
-        # "strict": committed means on the disk, not on its way there.
+        # "strict": committed means that it is on the disk.
         self._transaction = database.transaction(table, mode, durability="strict")
         self.store = self._transaction.objectStore(table)
         self._proxies = ProxyOwner()
@@ -258,7 +263,7 @@ class _Transaction(Generic[Result]):
     def on_result(
         self, request: js.IDBRequest[Any], callback: Callable[[_Transaction[Result], Any], None]
     ) -> None:
-        """Call ``callback`` with the answer, inside the transaction. What it raises undoes all."""
+        """Call ``callback`` with the result, inside the transaction. If it raises, the transaction is aborted."""
 
         def answer(event: js.Event) -> None:
             try:
@@ -298,7 +303,7 @@ class _Transaction(Generic[Result]):
             self._over.set()
 
     def _abort(self) -> bool:
-        """False: it is being committed already, and the browser will say how that ends."""
+        """Abort. Return False if it is being committed already: then the browser reports how that ends."""
         with contextlib.suppress(JsException):
             self._transaction.abort()
             return True
@@ -313,7 +318,7 @@ class _Transaction(Generic[Result]):
 
 
 def _explain(error: JsException | JsNull) -> str:
-    if isinstance(error, JsNull):  # what the browser undoes without a word, as when it closes a connection
+    if isinstance(error, JsNull):  # as when the browser closes the connection
         return "the browser gave no reason"
     meaning = _MEANINGS.get(error.name)
     return f"{meaning} ({error.name})" if meaning else f"{error.name}: {error.message}"

@@ -1,4 +1,4 @@
-"""What the browser tells about the page: in front or not, on a network or not, put aside or taken up again."""
+"""The page's events: shown or hidden, online or offline, suspended or resumed."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from kizuna.platform import (
 
 
 def state() -> PageState:
-    """The page as it is now."""
+    """Return the page as it is now."""
     return PageState(visible=js.document.visibilityState != "hidden", online=js.navigator.onLine)
 
 
 class PageWatch:
-    """Responsible for the page's events, from its making until ``close()``.
+    """The listeners to the page's events, until ``close()``.
 
-    ``pagehide`` and ``freeze`` announce a life without code; ``pageshow`` (of a page that was kept) and ``resume``
-    end it. None of them keeps a page out of the back/forward cache, as ``unload`` would. A change of network, from
-    Wi-Fi to cellular say, is told where the browser has ``navigator.connection``: ``online`` stays as it is then.
+    ``pagehide`` and ``freeze`` announce that no code will run; ``pageshow`` (of a page from the back/forward cache)
+    and ``resume`` end that. None of these keeps a page out of the cache, as ``unload`` would. A change of network, such
+    as from Wi-Fi to cellular, is reported where the browser has ``navigator.connection``: ``online`` does not change.
     """
 
     def __init__(self, listener: Callable[[PageEvent], None]) -> None:
@@ -52,7 +52,7 @@ class PageWatch:
             self._listen(network, "change", lambda event: listener(NetworkChanged()))
 
     def close(self) -> None:
-        """Listen no more."""
+        """Remove all listeners."""
         while self._listeners:
             target, kind, proxy = self._listeners.pop()
             target.removeEventListener(kind, proxy)

@@ -1,8 +1,7 @@
-"""The whole policy of keeping one connection alive, as a pure machine: events in, commands out.
+"""The connection: decides what to do about every event. Events in, commands out.
 
-``Connection.handle(event, now)`` decides; it has no clock, no socket and no chance of its own, so every test of it
-runs in microseconds and every failure can be replayed. Where to go is data in ``states.py``; each action named
-there is a method here.
+It has no clock, socket or random numbers of its own, so every test of it runs in microseconds and every failure can
+be replayed. Where an event leads is data in ``states.py``; the actions named there are methods here.
 """
 
 from __future__ import annotations
@@ -42,9 +41,11 @@ TICK_SECONDS = 1.0
 
 
 class Connection:
-    """Responsible for deciding what to do about every event. Users talk to WebSocketService instead.
+    """The decisions about one connection. Applications use WebSocketService instead.
 
-    ``random`` returns numbers in [0, 1).
+    Args:
+        options: The numbers to decide by.
+        random: Returns numbers in [0, 1).
     """
 
     def __init__(self, options: Options, random: Callable[[], float]) -> None:
@@ -67,40 +68,42 @@ class Connection:
         self._token_renewals = 0  # refusals of a token in a row
         self._try_now_at = -math.inf
         self._limits = AttemptLimits(options.connect_timeout, options.stale_attempt_after)
-        self._candidate_at = -math.inf  # when the last one was begun
+        self._candidate_at = -math.inf  # when the last candidate was begun
 
     # --- what others may see ---
 
     @property
     def state(self) -> ConnectionState:
-        """The state as it stands after the last event."""
+        """Return the state after the last event."""
         return self._state
 
     @property
     def status(self) -> Status:
-        """Short for ``state.status``."""
+        """Return ``state.status``."""
         return self._state.status
 
     @property
     def link(self) -> Link | None:
-        """The link that carries the application's frames, or is to carry them; None: there is none."""
+        """Return the current link: it carries the application's frames, or will. None: there is no link."""
         return self._links.current
 
     @property
     def links(self) -> list[Link]:
-        """Every link that is not forgotten: two while one replaces the other, else one or none."""
+        """Return every link that was not abandoned: two during a rollover, else one or none."""
         return self._links.all
 
     @property
     def timers(self) -> Mapping[Timer, float]:
-        """The armed timers and their deadlines, monotonic seconds."""
+        """Return the timers that are set and their deadlines (monotonic seconds)."""
         return self._timers
 
     # --- events in, commands out ---
 
     def handle(self, event: Event, now: Instant) -> list[Command]:
-        """Take note of ``event``; returns what to do about it, in order. Never raises for what a network or a
-        browser does: events that make no sense now, or that belong to an unknown link, change nothing."""
+        """Handle ``event``, and return what to do about it, in order.
+
+        An event that makes no sense now, or belongs to an unknown link, changes nothing.
+        """
         self._commands = []
         self._now = now
         if isinstance(event, events.TimerFired):
@@ -111,7 +114,7 @@ class Connection:
                 return []
             slept = self._sleep.slept(now)
             self._on_link_event(event, link)
-            if slept:  # afterwards: what arrives first was often sent before the sleep, and proves nothing
+            if slept:  # after the event: a frame that arrives first was often sent before the sleep
                 self._fire(Trigger.WOKE)
         else:
             if self._sleep.slept(now):
@@ -126,11 +129,11 @@ class Connection:
             self._fire(Trigger.WOKE)
         elif throttled and timer is Timer.TICK and self._sleep.may_have_slept(late):
             self._fire(Trigger.DOUBTED)
-        if due is None or self._timers.get(timer) != due:  # waking disarmed it, or armed it anew
+        if due is None or self._timers.get(timer) != due:  # waking has cancelled it, or set it again
             return
         del self._timers[timer]
         link = self._links.timed_by(timer)
-        was_held_up = late > sleep.LATE and (self._visible or not throttled)  # else its timers alone were
+        was_held_up = late > sleep.LATE and (self._visible or not throttled)  # not only its timers
         if link is not None:
             link.is_postponed = was_held_up and not link.is_postponed
             if link.is_postponed:
@@ -148,9 +151,8 @@ class Connection:
                 self._fire(Trigger.TRY_NOW)
             case events.DoubtRaised():
                 self._fire(Trigger.DOUBTED)
-            case events.NetworkChanged() if (
-                self._options.wire.pong is not None
-            ):  # told for each new guess of speed
+            # It also fires for each new estimate of speed, so without pongs it must not open candidates.
+            case events.NetworkChanged() if self._options.wire.pong is not None:
                 self._fire(Trigger.DOUBTED)
             case events.PageShown():
                 self._visible = True
@@ -169,7 +171,7 @@ class Connection:
             case events.PageResumed():
                 self._fire(Trigger.RESUMED)
             case events.MachineSlept() if self._sleep.accept_worker_report(self._now):
-                self._fire(Trigger.RESUMED)  # not WOKE: what was begun since it woke goes on
+                self._fire(Trigger.RESUMED)  # not WOKE: an attempt begun after the sleep goes on
 
     def _on_link_event(self, event: LinkEvent, link: Link) -> None:
         match event:
@@ -190,16 +192,16 @@ class Connection:
             case events.SocketClosed(code=code, reason=reason) if link.is_open:
                 self._on_server_close(link, server_close.from_close(code, reason))
             case events.SocketClosed(code=code):
-                self._on_link_lost(link, Reason(ReasonKind.UNREACHABLE, "the server cannot be reached", code))
+                self._link_lost(link, Reason(ReasonKind.UNREACHABLE, "the server cannot be reached", code))
             case events.LinkPrepared():
                 if link.note_prepared():
                     self._on_proven(link)
             case events.PrepareFailed(detail=detail):  # pragma: no branch
                 words = detail or "the application could not prepare the link"
-                self._on_link_lost(link, Reason(ReasonKind.PREPARE_FAILED, words))
+                self._link_lost(link, Reason(ReasonKind.PREPARE_FAILED, words))
 
     def _on_opened(self, link: Link) -> None:
-        # Where the wire has no ready, the application's preparation is all that is awaited.
+        # Without ready on this wire, only the application's preparation is awaited.
         patience = self._options.prepare_timeout if link.is_ready else self._limits.deadline
         self._arm(self._links.deadline_of(link), patience)
         self._do(PrepareLink(link.number))
@@ -232,25 +234,23 @@ class Connection:
         self._fire(Trigger.PROMOTED if link is self._links.candidate else Trigger.PROVEN)
 
     def _on_server_close(self, link: Link, end: ServerClose) -> None:
-        """The server ended the link. One beside that which carries has no say in whether we come back; nor has that
-        which carries while the next one is on its way: a server that allows one session closes the older."""
+        """Handle the end of a link by the server."""
+        # While a candidate is on its way it is no refusal: a server that allows one session closes the older one.
         if link is self._links.current and self._links.candidate is None and self._is_refusal(end.policy):
             unauthorized = end.policy is Policy.RENEW_TOKEN
-            self._on_rejection(
-                replace(end.reason, kind=ReasonKind.UNAUTHORIZED) if unauthorized else end.reason
-            )
+            self._rejected(replace(end.reason, kind=ReasonKind.UNAUTHORIZED) if unauthorized else end.reason)
             return
         if end.retry_after is not None:
             now = self._now.monotonic
             self._backoff.set_server_delay(now, min(end.retry_after, self._options.max_retry_after))
             candidate = self._links.candidate
-            if candidate is not None and not candidate.is_ready:  # it is not to come yet, either
+            if candidate is not None and not candidate.is_ready:  # the server wants no link yet
                 self._drop_candidate()
         if link in self.links:
-            self._on_link_lost(link, end.reason)
+            self._link_lost(link, end.reason)
 
     def _is_refusal(self, policy: Policy) -> bool:
-        """Whether there is no coming back: the server said so, or refuses our token for the second time in a row."""
+        """Return whether the server wants no further attempt, or has refused a token twice in a row."""
         self._token_renewals += policy is Policy.RENEW_TOKEN
         return policy is Policy.STOP or self._token_renewals > 1
 
@@ -280,16 +280,14 @@ class Connection:
     def _on_connect_deadline(self) -> None:
         link = self._current_link
         if link.is_open and link.is_ready:
-            self._on_link_lost(
-                link, Reason(ReasonKind.PREPARE_FAILED, "the application was not prepared in time")
-            )
+            self._link_lost(link, Reason(ReasonKind.PREPARE_FAILED, "the link was not prepared in time"))
         else:
             self._note_timeout(link)
-            self._on_link_lost(link, Reason(ReasonKind.TIMEOUT, "the server did not answer in time"))
+            self._link_lost(link, Reason(ReasonKind.TIMEOUT, "the server did not answer in time"))
 
     def _on_heartbeat(self) -> None:
         link = self._current_link
-        # The deadline of an earlier question stands: else pings more frequent than it would put it off for ever.
+        # The timer of an earlier ping stays: pings that are more frequent would restart it for ever.
         self._ping(link, None if link.heartbeat.is_silent else self._options.pong_timeout)
         self._arm(Timer.HEARTBEAT, self._options.heartbeat_interval)
 
@@ -299,9 +297,7 @@ class Connection:
         if self.status is Status.CONNECTED:
             self._fire(Trigger.DOUBTED)
         else:
-            self._on_link_lost(
-                self._current_link, Reason(ReasonKind.SILENCE, "the server does not answer any more")
-            )
+            self._link_lost(self._current_link, Reason(ReasonKind.SILENCE, "the server stopped responding"))
 
     # --- the actions named in states.STATUS_TABLE ---
 
@@ -367,7 +363,7 @@ class Connection:
 
     def _become_connected(self) -> None:
         self._limits.note_proven(self._current_link.slowest_step)
-        if self._options.wire.ready is not None:  # elsewhere only uptime proves that the server serves
+        if self._options.wire.ready is not None:  # without ready, only uptime proves the server
             self._note_success()
         self._enter(Status.CONNECTED)
         self._change(attempt=0, reason=None, connected_since=self._now.wall)
@@ -377,34 +373,34 @@ class Connection:
 
     def _begin_rollover(self) -> None:
         self._end(self._links.retiring)
-        self._disarm(Timer.ROLLOVER)  # a doubt does not wait for it
+        self._disarm(Timer.ROLLOVER)  # when a doubt begins it
         candidate = self._links.candidate = self._links.create(self._now.monotonic)
         self._candidate_at = self._now.monotonic
         self._arm(Timer.CANDIDATE, self._limits.deadline)
         self._do(FetchToken(candidate.number))
 
     def _promote(self) -> None:
-        """The candidate carries from now on; the old link may still deliver what is on its way."""
+        """Make the candidate the current link; the old link may still deliver frames that are on their way."""
         self._links.promote()
         self._disarm(Timer.CANDIDATE)
         self._limits.note_proven(self._current_link.slowest_step)
         if self._options.wire.has_seq:
             self._arm(Timer.RETIRE, self._options.retire_after)
-        else:  # what comes over both would be seen twice
+        else:  # a frame that comes over both would be seen twice
             self._end(self._links.retiring)
         self._enter(Status.CONNECTED)
         self._begin_heartbeat()
 
     def _adopt_candidate(self) -> None:
-        """The old link died while its successor was being prepared: that is the attempt, and it goes on."""
+        """Go on with the candidate as the attempt, since the current link ended while it was being prepared."""
         self._links.promote()
-        left = self._timers[Timer.CANDIDATE] - self._now.monotonic  # of the step that it is in
+        left = self._timers[Timer.CANDIDATE] - self._now.monotonic  # of the candidate's current step
         self._enter(Status.CONNECTING)
         self._change(attempt=1)
         self._arm(Timer.CONNECT, max(0.0, left))
 
     def _probe(self) -> None:
-        if self._options.wire.pong is None:  # nothing would answer
+        if self._options.wire.pong is None:
             return
         link = self._current_link
         link.apply(LinkSignal.DOUBT)
@@ -412,7 +408,7 @@ class Connection:
         self._ping(link, self._options.probe_timeout)
 
     def _doubt(self) -> None:
-        """Ask, or where nothing answers, bring the next link up beside this one: a doubt destroys nothing."""
+        """Send a probe, or where the server answers none, open a candidate beside the doubted link."""
         if self._options.wire.pong is not None:
             self._probe()
             return
@@ -425,7 +421,7 @@ class Connection:
 
     @property
     def _doubt_delay(self) -> float:
-        """Seconds until a doubt may open a link again, where nothing answers a probe."""
+        """Return the seconds until a doubt may open another candidate, where the server answers no probe."""
         waits = self._candidate_at + rollover.DOUBT_INTERVAL - self._now.monotonic
         return max(self._server_delay_left, waits if self._options.wire.pong is None else 0.0)
 
@@ -436,7 +432,7 @@ class Connection:
     def _replace(self) -> None:
         reason = self._state.reason
         if self._online and reason is not None and reason.kind is ReasonKind.SILENCE:
-            self._attempt_when_allowed()  # finding out took long enough
+            self._attempt_when_allowed()  # the silence was delay enough
         else:
             self._schedule_retry()
 
@@ -478,12 +474,12 @@ class Connection:
 
     @property
     def _server_delay_left(self) -> float:
-        """Seconds for which the server still asks us to stay away."""
+        """Return for how many more seconds the server wants no attempt."""
         return self._backoff.server_delay_left(self._now.monotonic)
 
     @property
     def _current_link(self) -> Link:
-        """The link, in a status that cannot be without one."""
+        """Return the current link, in a status that always has one."""
         assert self._links.current is not None
         return self._links.current
 
@@ -495,12 +491,12 @@ class Connection:
         self._do(FetchToken(link.number))
 
     def _abandon(self) -> None:
-        """Give up every link."""
+        """Abandon every link."""
         for link in self._links.all:
             self._end(link)
 
     def _drop_candidate(self) -> None:
-        """The next link failed. That costs nothing: the old one carries on, and another try follows."""
+        """Abandon the candidate that failed and plan another; the current link goes on."""
         self._end(self._links.candidate)
         pause = self._backoff.jittered(rollover.RETRY_AFTER)
         self._arm(Timer.ROLLOVER, max(pause, self._doubt_delay))
@@ -511,7 +507,7 @@ class Connection:
             link.apply(LinkSignal.ENDED)
             self._do(AbandonLink(link.number))
 
-    def _on_link_lost(self, link: Link, reason: Reason) -> None:
+    def _link_lost(self, link: Link, reason: Reason) -> None:
         if link is self._links.candidate:
             self._drop_candidate()
         elif link is self._links.retiring:
@@ -525,7 +521,7 @@ class Connection:
             self._change(reason=reason)
             self._fire(Trigger.LOST)
 
-    def _on_rejection(self, reason: Reason) -> None:
+    def _rejected(self, reason: Reason) -> None:
         self._abandon()
         self._change(reason=reason)
         self._fire(Trigger.REFUSED)
@@ -535,7 +531,7 @@ class Connection:
             self._fire(Trigger.TRUSTED)
 
     def _begin_heartbeat(self) -> None:
-        """The link has just begun to carry: ask at once, and from now on; and know when it is to be replaced."""
+        """Send the first ping of the link that was just proven, and set the timers of heartbeat and rollover."""
         link = self._current_link
         self._ping(link, self._options.pong_timeout)
         self._arm(Timer.HEARTBEAT, self._options.heartbeat_interval)
@@ -544,21 +540,20 @@ class Connection:
             self._arm(Timer.ROLLOVER, due_in)
 
     def _ping(self, link: Link, patience: float | None) -> None:
-        """Ask for an answer; ``patience`` seconds until silence means something, None: that is running already."""
+        """Send a ping; after ``patience`` seconds silence counts. None: the timer of an earlier ping is set already."""
         link.heartbeat.ping_sent(self._now.monotonic)
         self._do(SendPing(link.number, self._now.monotonic))
         if patience is not None and self._options.wire.pong is not None:
-            link.is_postponed = False  # a new question
+            link.is_postponed = False
             self._arm(Timer.SILENCE, patience)
 
     def _note_timeout(self, link: Link | None) -> None:
-        if link is not None and not (
-            link.is_open and link.is_ready
-        ):  # else the application was slow, not the line
+        """Count a timeout, unless the link is ready: then the application was slow, not the network."""
+        if link is not None and not (link.is_open and link.is_ready):
             self._limits.note_timeout()
 
     def _note_success(self) -> None:
-        """The server serves us: the budget is whole again, and the token is a good one."""
+        """Note that the server serves us: the budget is full again and the token is good."""
         self._backoff.refill()
         self._token_renewals = 0
 
@@ -586,7 +581,7 @@ class Connection:
         self._arm(Timer.TICK, TICK_SECONDS)
 
     def _arm_retry(self, seconds: float) -> None:
-        """Attempt in ``seconds``, but not before the time that the server asked for."""
+        """Set the next attempt in ``seconds``, but not before the time that the server asked for."""
         self._arm(Timer.RETRY, max(seconds, self._server_delay_left))
 
     def _disarm(self, timer: Timer) -> None:

@@ -18,7 +18,7 @@ from kizuna.core.state import Reason, ReasonKind
 
 @dataclass(frozen=True, slots=True)
 class ServerClose:
-    """How a link ended. ``retry_after``: seconds that the server asks us to stay away at least."""
+    """How a link ended. ``retry_after``: seconds before which the server wants no attempt."""
 
     reason: Reason
     policy: Policy
@@ -26,13 +26,13 @@ class ServerClose:
 
 
 def from_bye(frame: Mapping[str, Any]) -> ServerClose:
-    """The server said bye in a frame."""
-    words = text(frame.get("reason")) or "the server said goodbye"
+    """Return what a ``bye`` frame says."""
+    words = text(frame.get("reason")) or "the server closed the connection"
     return _decide(Reason(ReasonKind.SERVER_RESTARTING, words), frame, Policy.RETRY)
 
 
 def from_close(code: int, reason: str) -> ServerClose:
-    """The open socket was closed with ``code`` and ``reason``."""
+    """Return what the close of an open socket with ``code`` and ``reason`` says."""
     payload = _parse(reason)
     kind = ReasonKind.SERVER_RESTARTING if payload else ReasonKind.CLOSED_BY_SERVER
     words = text(payload.get("reason")) or close_codes.words(code)
@@ -40,7 +40,7 @@ def from_close(code: int, reason: str) -> ServerClose:
 
 
 def from_token_failure(event: TokenFailed) -> ServerClose:
-    """The token provider gave no token."""
+    """Return what the failure of the token provider says."""
     if event.unauthorized:
         reason = Reason(ReasonKind.UNAUTHORIZED, "the identity provider refused a token")
         return ServerClose(reason, Policy.STOP)
@@ -51,12 +51,12 @@ def from_token_failure(event: TokenFailed) -> ServerClose:
 
 
 def text(value: Any) -> str:
-    """``value`` if it is text, else none."""
+    """Return ``value`` if it is text, else ""."""
     return value if isinstance(value, str) else ""
 
 
 def number(value: Any) -> float | None:
-    """``value`` if it is a finite number that a float can hold; servers may send anything."""
+    """Return ``value`` if it is a finite number that a float can hold, else None: servers may send anything."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 2**53:
         return None
     return value
@@ -78,7 +78,7 @@ def _decide(reason: Reason, payload: Mapping[str, Any], policy: Policy) -> Serve
 
 
 def _parse(reason: str) -> Mapping[str, Any]:
-    """The payload in a close reason; empty if it is none."""
+    """Return the JSON object in a close reason; empty if there is none."""
     try:
         return read_frame(reason)
     except NotAFrame:

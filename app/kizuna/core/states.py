@@ -1,14 +1,14 @@
-"""Every state of a connection and of a link, and every transition, as data.
+"""The states of a connection and of a link, and every transition, as data.
 
-Two rules. Everything that decides *where to go* stands in the two tables of this file; *how* it is done stands in
-``connection.py``, as the method that a table's row names. And the tables are total: a pair that they do not list
-is ignored by name (:data:`IGNORED`), so that no event of a browser ever raises.
+*Where* an event leads stands in the two tables of this file; *how* it is done stands in ``connection.py``, in the
+method that a table's row names. A pair that is not in a table is ignored (:data:`IGNORED`), so no event of a browser
+raises.
 
-The status table says what a person may be told. Its triggers are wishes of the caller, events of the page and the
-outcomes of links. A row names one action and every status that the action may lead to: most lead to one, some
-decide by the budget or by what the server said.
+The status table is about the connection. Its triggers are calls of the application, events of the page and outcomes of
+links. A row names one action and every status that the action may lead to: most lead to one, some decide by the
+budget or by what the server said.
 
-The link table is the life of one socket. A connection has one link at a time, and two while one replaces the other.
+The link table is about one socket. A connection has one link at a time, and two during a rollover.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from kizuna.core.events import Timer
 
 
 class Status(StrEnum):
-    """What a person may be told about the connection."""
+    """What an application shows about the connection."""
 
     IDLE = "idle"  #: never asked to connect
     CONNECTING = "connecting"  #: fetching a token, opening a socket, or preparing it
@@ -40,7 +40,7 @@ CONNECTED_STATUSES = frozenset({Status.CONNECTED, Status.SUSPECT})
 
 
 class Trigger(StrEnum):
-    """What makes a status change."""
+    """What can change a status."""
 
     CONNECT = "connect()"
     DISCONNECT = "disconnect()"
@@ -64,7 +64,7 @@ class Trigger(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What one trigger does in one status: the action's name, and where it may lead."""
+    """What a trigger does in a status: the action's name, and the statuses that it may lead to."""
 
     action: str
     to: tuple[Status, ...]
@@ -75,7 +75,7 @@ IGNORED = Row("ignore", ())
 _BEGIN = Row("start", (Status.CONNECTING,))
 _CLOSE = Row("close", (Status.CLOSED,))
 _RESTART_STALE = Row("restart_stale_attempt", (Status.CONNECTING,))
-_RESTART = Row("restart", (Status.CONNECTING,))  # whatever was begun before the sleep is dead
+_RESTART = Row("restart", (Status.CONNECTING,))  # an attempt begun before the sleep is lost
 _PROBE = Row("probe", (Status.SUSPECT, Status.CONNECTED))  # CONNECTED: this wire answers no probe
 _DOUBT = Row("doubt", (Status.SUSPECT,))
 _RETRY_FULL = Row("retry_with_full_budget", (Status.CONNECTING, Status.WAITING))
@@ -89,7 +89,7 @@ _SUSPEND = Row("suspend", (Status.SUSPENDED,))
 
 
 def _try_now(status: Status) -> Row:
-    return Row("try_now", (Status.CONNECTING, status))  # the status itself: it was tried a moment ago
+    return Row("try_now", (Status.CONNECTING, status))  # the status itself: tried again too soon
 
 
 STATUS_TABLE: Mapping[Status, Mapping[Trigger, Row]] = {
@@ -205,7 +205,7 @@ _OPEN_LINK_TIMERS = frozenset(
     }
 )
 
-#: Which timers may run in a status. Entering a status disarms all others.
+#: Which timers may run in a status. Entering a status cancels all others.
 TIMERS: Mapping[Status, frozenset[Timer]] = {
     Status.IDLE: frozenset(),
     Status.CONNECTING: frozenset({Timer.CONNECT}),
@@ -221,12 +221,12 @@ TIMERS: Mapping[Status, frozenset[Timer]] = {
 
 
 def row(status: Status, trigger: Trigger) -> Row:
-    """What ``trigger`` does in ``status``; :data:`IGNORED` for a pair that makes no sense."""
+    """Return what ``trigger`` does in ``status``; :data:`IGNORED` for a pair that is not in the table."""
     return STATUS_TABLE[status].get(trigger, IGNORED)
 
 
 class LinkState(StrEnum):
-    """The life of one socket."""
+    """The state of one link."""
 
     OPENING = "opening"  #: a token is fetched, then the handshake runs
     PROVING = "proving"  #: open; the server's ready and the application's prepare are awaited
@@ -236,7 +236,7 @@ class LinkState(StrEnum):
 
 
 class LinkSignal(StrEnum):
-    """What makes a link's state change."""
+    """What can change a link's state."""
 
     OPENED = "opened"
     PROVED = "proved"
@@ -267,5 +267,5 @@ LINK_TABLE: Mapping[LinkState, Mapping[LinkSignal, LinkState]] = {
 
 
 def next_link_state(state: LinkState, signal: LinkSignal) -> LinkState:
-    """Where ``signal`` leads from ``state``; the same state for a pair that makes no sense."""
+    """Return where ``signal`` leads from ``state``; the same state for a pair that is not in the table."""
     return LINK_TABLE[state].get(signal, state)

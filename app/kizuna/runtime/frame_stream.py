@@ -1,4 +1,4 @@
-"""Frames as an async iterator: for those who would rather loop than be called."""
+"""The frame stream: frames as an async iterator."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from kizuna.runtime.transport import Frame
 
 
 class FrameStream:
-    """Responsible for keeping at most ``limit`` frames for a reader that is slower than the server.
+    """A queue of at most ``limit`` unread frames for one reader.
 
-    The oldest go first, and :attr:`dropped` says how many did. Ends when the service is disconnected, or by
-    ``close()``; leaving the loop closes it.
+    When it is full the oldest frame is dropped and counted in :attr:`dropped`. It ends when the service is
+    disconnected, or by ``close()``.
     """
 
     def __init__(self, subscribe: Callable[[Handler[Frame]], Callable[[], None]], limit: int) -> None:
@@ -22,11 +22,11 @@ class FrameStream:
         self._limit = limit
         self._changed = asyncio.Event()
         self.is_closed = False
-        self.dropped = 0  #: frames that were never read, because the reader was too slow
+        self.dropped = 0  #: frames that the reader was too slow for
         self._unsubscribe = subscribe(self._append)
 
     def close(self) -> None:
-        """Take no more; what is here already can still be read."""
+        """Accept no further frame; unread ones can still be read."""
         self.is_closed = True
         self._unsubscribe()
         self._changed.set()

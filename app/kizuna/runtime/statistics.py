@@ -1,4 +1,4 @@
-"""How a connection has fared, in numbers."""
+"""The statistics of a connection."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROUND_TRIPS = 120
 
 
 class Statistics(NamedTuple):
-    """Since the service was made. Times in seconds; None where nothing was measured yet."""
+    """Numbers since the service was made. Times in seconds; None where nothing was measured yet."""
 
     attempts: int  #: links begun
     connections: int  #: times that the connection came to stand
@@ -32,7 +32,7 @@ class Statistics(NamedTuple):
 
 
 class StatisticsRecorder:
-    """Responsible for counting, event by event."""
+    """The counters behind Statistics, updated with every event."""
 
     def __init__(self) -> None:
         self._attempts = self._connections = self._drops = self._rollovers = 0
@@ -42,11 +42,11 @@ class StatisticsRecorder:
         self._round_trips: deque[float] = deque(maxlen=ROUND_TRIPS)
 
     def record_attempt(self) -> None:
-        """A link was begun."""
+        """Count an attempt."""
         self._attempts += 1
 
     def record(self, event: Event, before: ConnectionState, after: ConnectionState, now: Instant) -> None:
-        """``event`` led from one state to the other."""
+        """Count what ``event`` changed between the two states."""
         match event:
             case events.FrameReceived():
                 self._frames += 1
@@ -67,7 +67,7 @@ class StatisticsRecorder:
             self._rollovers += 1
 
     def snapshot(self, now: Instant) -> Statistics:
-        """The numbers at this moment."""
+        """Return the numbers at this moment."""
         ordered = sorted(self._round_trips)
         return Statistics(
             attempts=self._attempts,
@@ -87,7 +87,7 @@ class StatisticsRecorder:
 
 
 def _percentile(ordered: list[float], share: float) -> float | None:
-    """The smallest value that ``share`` of all do not exceed."""
+    """Return the smallest value that is not exceeded by ``share`` of all values."""
     if not ordered:
         return None
     return ordered[max(0, ceil(share * len(ordered)) - 1)]

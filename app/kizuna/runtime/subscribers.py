@@ -1,4 +1,4 @@
-"""Handlers of frames: plain or async, each served in order, none able to stop another."""
+"""The handlers of frames, sync or async: each gets all frames in order, and its errors affect no other."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Handler = Callable[[Item], Awaitable[object] | object]
 
 
 class Subscribers(Generic[Item]):
-    """Responsible for handing every item to every handler, in order. An error in one is logged."""
+    """The handlers of one kind of item. An error in a handler is logged."""
 
     def __init__(self) -> None:
         self._queues: list[_HandlerQueue[Item]] = []
 
     def add(self, handler: Handler[Item]) -> Callable[[], None]:
-        """Call ``handler`` with every item from now on; returns the unsubscribe."""
+        """Call ``handler`` with every item from now on; return the unsubscribe function."""
         queue = _HandlerQueue(handler)
         self._queues.append(queue)
 
@@ -34,19 +34,18 @@ class Subscribers(Generic[Item]):
         return unsubscribe
 
     def deliver(self, item: Item) -> None:
-        """Hand ``item`` to all."""
+        """Pass ``item`` to all handlers."""
         for queue in tuple(self._queues):
             queue.deliver(item)
 
     def discard_pending(self) -> None:
-        """Forget what async handlers have not come to, and stop those that are at task."""
+        """Drop the items that async handlers have not started on, and cancel those that are running."""
         for queue in self._queues:
             queue.discard_pending()
 
 
 class _HandlerQueue(Generic[Item]):
-    """Responsible for one handler. What an async handler has not come to yet waits, so that items never interleave;
-    a task lives only while the handler is at task."""
+    """One handler and the items that wait for it: an async handler gets the next item when it is done with the last."""
 
     def __init__(self, handler: Handler[Item]) -> None:
         self._handler = handler
@@ -73,7 +72,7 @@ class _HandlerQueue(Generic[Item]):
             try:
                 outcome = self._handler(self._waiting.popleft())
             except Exception:
-                logger.exception("a handler failed; the others go on")
+                logger.exception("error in a handler")
                 continue
             if inspect.isawaitable(outcome):
                 self._task = asyncio.ensure_future(outcome)
@@ -83,7 +82,7 @@ class _HandlerQueue(Generic[Item]):
         self._task = None
         error = None if task.cancelled() else task.exception()
         if error is not None:
-            logger.error("an async handler failed; it is served the next frame", exc_info=error)
+            logger.error("error in an async handler", exc_info=error)
         self._run_next()
 
 

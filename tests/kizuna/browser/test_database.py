@@ -154,7 +154,7 @@ async def test_without_indexeddb_every_call_fails_in_words(harness: StorageHarne
 
 async def test_a_page_that_may_keep_nothing_is_told_so(harness: StorageHarness) -> None:
     harness.database.errors["open"] = harness.js.JsException("SecurityError")
-    with pytest.raises(StorageFailed, match="forbids this page to keep data"):
+    with pytest.raises(StorageFailed, match="does not allow this page to store data"):
         await harness.open().read("letters")
 
 

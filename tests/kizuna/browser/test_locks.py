@@ -164,7 +164,7 @@ async def test_without_web_locks_every_lock_is_granted_and_the_log_says_so_once(
     first()
     second()
     assert [record.getMessage() for record in caplog.records] == [
-        "locks are granted without asking other tabs: this browser has no Web Locks, or only on https and localhost"
+        "locks are granted unchecked: this browser has no Web Locks here (only on https and localhost)"
     ]
 
 

@@ -47,7 +47,7 @@ def test_every_code_has_words_for_a_person():
         (3003, "forbids"),
         (4401, "token"),
         (4403, "forbids"),
-        (4429, "patience"),
+        (4429, "try later"),
     ],
 )
 def test_a_code_that_is_known_is_told_in_words_without_its_number(code: int, part: str):

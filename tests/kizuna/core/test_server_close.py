@@ -17,7 +17,7 @@ def closed(code: int, **word: Any) -> farewell.ServerClose:
 
 
 def test_a_bye_without_words_is_a_restart_to_come_back_from():
-    reason = Reason(ReasonKind.SERVER_RESTARTING, "the server said goodbye")
+    reason = Reason(ReasonKind.SERVER_RESTARTING, "the server closed the connection")
     assert farewell.from_bye({"type": "bye"}) == farewell.ServerClose(reason, Policy.RETRY, None)
 
 
