@@ -354,7 +354,7 @@ async def test_the_application_prepares_each_new_link_before_it_counts():
     assert harness.status == "connected"
 
 
-async def test_preparations_run_one_after_the_other_plain_ones_too_and_can_be_taken_back():
+async def test_preparations_run_in_order_and_can_be_unsubscribed():
     harness = ServiceHarness()
     order: list[str] = []
 
@@ -399,7 +399,7 @@ async def test_a_preparation_that_raises_is_tried_again(caplog: pytest.LogCaptur
     await connecting
 
 
-async def test_a_link_that_is_gone_takes_no_words_and_its_preparation_is_cancelled():
+async def test_abandoned_link_sends_nothing_and_its_preparation_is_cancelled():
     harness = ServiceHarness()
     links: list[LinkHandle] = []
     ends: list[str] = []

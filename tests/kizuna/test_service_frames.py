@@ -44,9 +44,7 @@ async def test_async_handlers_are_served_one_frame_after_the_other():
 @pytest.mark.parametrize(
     "text", ["", "{", "[1]", "null", '"x"', "7", "{" * 200_000, '{"a":' * 1000, "\x00", "9" * 5000]
 )
-async def test_a_malformed_frame_is_life_is_reported_and_ends_nothing(
-    text: str, caplog: pytest.LogCaptureFixture
-):
+async def test_malformed_frame_ends_a_doubt_and_is_reported(text: str, caplog: pytest.LogCaptureFixture):
     harness = ServiceHarness()
     problems: list[str] = []
     frames: list[Any] = []

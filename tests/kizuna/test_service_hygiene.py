@@ -34,7 +34,7 @@ async def test_what_an_old_socket_says_late_changes_nothing():
     assert len(harness.platform.sockets) == 2
 
 
-async def test_an_old_socket_is_given_up_before_the_new_one_is_asked_for():
+async def test_old_socket_is_abandoned_before_the_new_one_opens():
     order: list[str] = []
     harness = ServiceHarness(lambda: order.append("token"))
     socket = await harness.connect()

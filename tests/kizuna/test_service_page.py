@@ -54,7 +54,7 @@ async def test_a_page_that_never_joined_or_left_on_purpose_connects_never(left: 
     assert harness.platform.watchers == []
 
 
-async def test_a_page_that_is_put_aside_closes_cleanly_and_comes_back_by_itself():
+async def test_suspended_page_closes_cleanly_and_reconnects_on_resume():
     harness = ServiceHarness()
     socket = await harness.connect()
     harness.platform.suspend()
@@ -126,7 +126,7 @@ async def test_an_edge_that_the_level_contradicts_does_not_stick():
     assert harness.status == "connecting"
 
 
-async def test_a_page_that_is_put_aside_is_not_woken_by_an_edge_that_was_lost():
+async def test_lost_event_does_not_wake_a_suspended_page():
     harness = ServiceHarness()
     become(harness, online=False)
     await harness.connect()
@@ -160,7 +160,7 @@ async def test_a_machine_that_slept_probes_its_link_and_replaces_a_dead_one():
     assert len(harness.platform.sockets) == 2
 
 
-async def test_a_page_that_was_held_up_reads_what_waits_before_it_believes_the_silence():
+async def test_busy_page_reads_waiting_frames_before_the_silence_deadline():
     harness = ServiceHarness()
     socket = await harness.connect()
     harness.platform.clock.move_to(harness.platform.clock.now().monotonic + 60)

@@ -222,7 +222,7 @@ async def test_a_provider_may_disconnect():
 
 
 @pytest.mark.parametrize("error", [ValueError, OSError, RuntimeError])
-async def test_a_platform_that_opens_no_socket_costs_the_attempt_and_tells_no_token(
+async def test_socket_that_cannot_open_fails_the_attempt_without_leaking_the_token(
     error: Callable[[str], Exception], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ):
     def refuse(url: str, listener: object) -> None:

@@ -29,7 +29,7 @@ async def test_a_reconnect_is_tested_in_a_few_lines():
     service.disconnect()
 
 
-def test_timers_fire_in_the_order_in_which_they_are_due_and_only_when_told():
+def test_timers_fire_in_order_and_only_when_told():
     clock = VirtualClock(monotonic=0)
     fired: list[str] = []
     clock.call_at(2, lambda: fired.append("second"))
@@ -153,7 +153,7 @@ async def test_a_storage_in_memory_keeps_the_contract(duty: Callable[[Storage, S
     await duty(storage, storage)
 
 
-async def test_a_storage_that_a_test_breaks_fails_at_every_call_and_loses_nothing():
+async def test_broken_memory_storage_fails_every_call_and_loses_nothing():
     storage = MemoryStorage()
     await storage.write("letters", {"a": "1"})
     storage.is_broken = True
@@ -179,7 +179,7 @@ async def test_a_storage_that_a_test_holds_up_answers_once_it_is_released():
     assert await storage.read("letters") == {"a": "1", "b": "1"}
 
 
-async def test_a_lock_in_memory_is_held_by_one_page_until_it_lets_go():
+async def test_memory_lock_is_held_by_one_page_until_released():
     page = MemoryLocks()
     other = MemoryLocks(page.held)
     release = await page.try_lock("tab")

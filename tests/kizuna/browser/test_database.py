@@ -152,7 +152,7 @@ async def test_without_indexeddb_every_call_fails_in_words(harness: StorageHarne
         await harness.open().read("letters")
 
 
-async def test_a_page_that_may_keep_nothing_is_told_so(harness: StorageHarness) -> None:
+async def test_forbidden_storage_raises_storage_failed(harness: StorageHarness) -> None:
     harness.database.errors["open"] = harness.js.JsException("SecurityError")
     with pytest.raises(StorageFailed, match="does not allow this page to store data"):
         await harness.open().read("letters")
@@ -243,7 +243,7 @@ async def test_another_tab_may_upgrade_the_database_at_any_time(harness: Storage
     assert await newer.read("letters") == {"a": "1"}
 
 
-async def test_a_tab_of_an_older_version_that_does_not_let_go_is_named(harness: StorageHarness) -> None:
+async def test_upgrade_blocked_by_an_older_tab_is_reported(harness: StorageHarness) -> None:
     await harness.open(version=1).write("letters", {"a": "1"})
     stubborn = Connection(harness.database)
     harness.database.connections.append(stubborn)

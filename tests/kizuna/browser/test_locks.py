@@ -155,7 +155,7 @@ async def test_a_call_that_is_cancelled_holds_nothing(js: Any, manager: LockMana
 
 
 @pytest.mark.parametrize("absence", [None, JsNull()])
-async def test_without_web_locks_every_lock_is_granted_and_the_log_says_so_once(
+async def test_without_web_locks_every_lock_is_granted_with_one_warning(
     js: Any, absence: object, caplog: pytest.LogCaptureFixture
 ) -> None:
     js.navigator.locks = absence
@@ -199,7 +199,7 @@ async def test_a_lock_granted_after_giving_up_is_let_go_at_once(
     release()
 
 
-async def test_a_lock_that_was_lost_is_noted_and_can_still_be_let_go(
+async def test_stolen_lock_is_logged_and_can_be_released(
     js: Any, manager: LockManager, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)

@@ -50,7 +50,7 @@ def test_every_code_has_words_for_a_person():
         (4429, "try later"),
     ],
 )
-def test_a_code_that_is_known_is_told_in_words_without_its_number(code: int, part: str):
+def test_known_close_code_is_described_without_its_number(code: int, part: str):
     assert part in close_codes.words(code)
     assert str(code) not in close_codes.words(code)
 

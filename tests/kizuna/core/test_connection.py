@@ -91,7 +91,7 @@ def test_every_delay_is_jittered_by_half_around_its_nominal_value(chance: float,
 # --- budget and delay are two things ---
 
 
-def test_a_server_that_accepts_and_drops_gives_the_budget_back_but_is_not_hammered():
+def test_accepting_and_dropping_server_refills_the_budget_but_not_the_delay():
     machine = machine_in(Status.CONNECTED)
     delays = []
     for _ in range(9):
@@ -137,7 +137,7 @@ def test_retries_while_hidden_or_offline_spend_no_budget(going: events.Event, co
     assert machine.connection._backoff.spent == 0
 
 
-def test_a_hidden_page_retries_at_the_longest_delay_for_ever_even_without_a_budget():
+def test_hidden_page_retries_for_ever_at_the_longest_delay():
     machine = machine_in(Status.CONNECTING, max_retries=0)
     machine.handle(events.PageHidden())
     delays = []
@@ -147,7 +147,7 @@ def test_a_hidden_page_retries_at_the_longest_delay_for_ever_even_without_a_budg
     assert delays == [1, 2, 4, 8, 16, 16, 16, 16]
 
 
-def test_a_budget_spent_in_sight_is_not_reported_while_hidden_and_is_whole_when_shown():
+def test_exhaustion_is_deferred_while_hidden_and_budget_reset_on_show():
     machine = machine_in(Status.CONNECTING, max_retries=1)
     machine.drop()
     machine.wait(1)  # the only retry
@@ -191,7 +191,7 @@ def test_an_exhausted_connection_is_armed_again_with_a_whole_budget(event: event
     assert machine.attempts == before + 6
 
 
-def test_with_rest_one_quiet_attempt_is_made_per_rest_and_exhausted_stays_on_show():
+def test_with_idle_retries_exhausted_stays_shown_during_quiet_attempts():
     machine = machine_in(Status.EXHAUSTED, idle_retry_interval=60)
     for _ in range(3):
         assert machine.armed(Timer.RETRY) == 60
@@ -419,7 +419,7 @@ def test_attempts_are_counted_since_the_connection_last_stood():
 
 
 @pytest.mark.parametrize("status", list(Status))
-def test_a_time_of_the_next_attempt_is_shown_exactly_while_waiting_and_is_the_timers(status: Status):
+def test_retry_at_is_the_timers_deadline_and_set_only_while_waiting(status: Status):
     machine = machine_in(status, idle_retry_interval=60)
     retry_at = machine.connection.state.retry_at
     assert retry_at == (machine.connection.timers[Timer.RETRY] if status is Status.WAITING else None)
@@ -443,7 +443,7 @@ def test_uptime_is_shown_exactly_while_the_connection_stands(status: Status):
     assert (since is not None) == (status in (Status.CONNECTED, Status.SUSPECT))
 
 
-def test_uptime_begins_when_the_link_is_proven_and_a_doubt_does_not_end_it():
+def test_connected_since_is_set_by_proof_and_survives_a_doubt():
     machine = machine_in(Status.CONNECTING)
     machine.hang(3)
     machine.settle()

@@ -110,7 +110,7 @@ def test_the_deadline_doubles_to_forty_seconds_while_attempts_time_out():
     assert machine.armed(Timer.CONNECT) == 10
 
 
-def test_a_line_that_was_slow_once_gets_its_time_at_the_next_attempt():
+def test_slow_network_gets_a_longer_deadline_at_the_next_attempt():
     machine = machine_in(Status.CONNECTING)
     machine.handle(events.TokenObtained(1, "t"))
     machine.wait(8)
@@ -120,7 +120,7 @@ def test_a_line_that_was_slow_once_gets_its_time_at_the_next_attempt():
     assert machine.armed(Timer.CONNECT) == 16
 
 
-def test_a_page_that_is_looked_at_again_and_again_lets_a_slow_attempt_succeed():
+def test_page_shown_repeatedly_lets_a_slow_attempt_succeed():
     machine = machine_in(Status.CONNECTING)
     while machine.status is Status.CONNECTING and machine.attempts < 6:
         link = machine.link
@@ -256,7 +256,8 @@ def test_no_heartbeat_where_nothing_is_connected(status: Status):
     assert not only(machine.wait(9), SendPing)
 
 
-def test_silence_after_a_ping_is_a_doubt_after_ten_seconds_and_an_end_after_five_more():
+def test_silence_after_a_ping_is_a_doubt_then_the_end():
+    """A doubt after ten seconds, the end of the link after five more."""
     machine = machine_in(Status.CONNECTED)
     machine.pong()
     machine.wait(30)
@@ -309,7 +310,7 @@ def test_pings_more_frequent_than_patience_do_not_put_the_doubt_off():
     assert machine.attempts == 2
 
 
-def test_a_heartbeat_that_falls_due_in_doubt_does_not_put_the_end_off():
+def test_heartbeat_during_a_doubt_does_not_postpone_the_end():
     machine = machine_in(Status.CONNECTED)
     machine.pong()
     machine.wait(27)
@@ -473,7 +474,7 @@ def test_on_the_articles_wire_an_open_socket_counts_once_prepared():
     assert machine.status is Status.CONNECTED
 
 
-def test_on_the_articles_wire_only_five_seconds_of_uptime_give_the_budget_back():
+def test_article_wire_refills_the_budget_after_five_seconds_of_uptime():
     machine = machine_in(Status.CONNECTING, wire=ARTICLE)
     while machine.status is not Status.EXHAUSTED:
         machine.settle()
@@ -489,7 +490,7 @@ def test_on_the_articles_wire_only_five_seconds_of_uptime_give_the_budget_back()
         machine.settle()
 
 
-def test_on_the_articles_wire_a_token_refused_twice_in_a_row_is_a_rejection():
+def test_article_wire_rejects_after_two_refused_tokens_in_a_row():
     machine = machine_in(Status.CONNECTED, wire=ARTICLE)
     machine.drop(4401)
     assert machine.status is Status.WAITING

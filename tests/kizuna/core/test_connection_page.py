@@ -46,7 +46,7 @@ def test_a_page_that_returns_means_nothing_to_a_connection_that_nobody_wants(
 
 
 @pytest.mark.parametrize("event", [*RETURNS, events.WentOffline()], ids=name)
-def test_a_connection_that_stands_is_probed_and_replaced_after_five_seconds_of_silence(event: events.Event):
+def test_connected_page_probes_and_replaces_a_silent_link_after_five_seconds(event: events.Event):
     machine = machine_in(Status.CONNECTED)
     machine.pong()
     machine.wait(1)
@@ -100,7 +100,7 @@ def test_an_attempt_older_than_two_seconds_is_restarted(event: events.Event, has
     assert machine.armed(Timer.CONNECT) == 10
 
 
-def test_an_open_link_that_makes_progress_is_not_torn_down_by_an_impatient_page():
+def test_attempt_with_progress_is_not_restarted_when_the_page_comes_back():
     machine = machine_in(Status.CONNECTING)
     machine.wait(1.5)
     machine.open()
@@ -157,7 +157,7 @@ def test_a_false_flag_locks_nobody_out():
     assert machine.status is Status.CONNECTED
 
 
-def test_offline_is_a_level_a_drop_under_a_flag_raised_earlier_waits_offline():
+def test_drop_while_offline_flag_is_set_leads_to_offline():
     machine = machine_in(Status.CONNECTED)
     machine.handle(events.WentOffline())
     machine.pong()
@@ -300,7 +300,7 @@ def test_a_hidden_page_that_hangs_for_longer_than_any_throttle_has_slept():
 
 
 @pytest.mark.parametrize("wire", [KIZUNA, ARTICLE], ids=lambda wire: wire.name)
-def test_a_late_tick_beside_a_worker_that_is_heard_means_a_busy_page(wire: Wire):
+def test_late_tick_with_a_running_worker_means_a_busy_page(wire: Wire):
     machine = machine_in(Status.CONNECTED, wire=wire)
     machine.receive({"type": "pong"})
     machine.hang(5)
@@ -325,7 +325,7 @@ def test_a_sleep_that_the_worker_saw_is_followed_by_an_attempt(status: Status):
     assert only(machine.handle(events.MachineSlept()), FetchToken)
 
 
-def test_an_attempt_begun_since_the_machine_woke_goes_on_when_the_worker_tells():
+def test_attempt_begun_after_sleep_survives_the_workers_report():
     machine = machine_in(Status.CONNECTED)
     machine.handle(events.PageSuspended())
     machine.hang(3600)
@@ -335,7 +335,7 @@ def test_an_attempt_begun_since_the_machine_woke_goes_on_when_the_worker_tells()
     assert machine.attempts == 2
 
 
-def test_an_attempt_from_before_the_sleep_is_restarted_though_the_clock_stood_still():
+def test_attempt_from_before_sleep_is_restarted_though_monotonic_clock_stopped():
     machine = machine_in(Status.CONNECTING)
     machine.sleep(3600)
     assert without_timers(machine.handle(events.TokenObtained(1, "t")))[-2:] == [
@@ -358,7 +358,7 @@ def test_a_deadline_of_silence_that_a_sleep_brought_on_is_given_anew():
     assert (machine.status, machine.armed(Timer.SILENCE)) == (Status.SUSPECT, 5)
 
 
-def test_a_close_that_is_told_on_waking_up_is_followed_by_an_attempt_at_once():
+def test_close_reported_on_waking_is_followed_by_an_immediate_attempt():
     machine = machine_in(Status.CONNECTED)
     machine.sleep(3600)
     assert FetchToken(2) in machine.drop()
@@ -381,7 +381,7 @@ def test_a_page_that_is_put_aside_after_a_sleep_stays_aside():
     assert machine.connection.link is None
 
 
-def test_a_retry_that_falls_due_in_a_sleep_is_one_attempt_and_costs_no_budget():
+def test_retry_due_during_sleep_is_one_attempt_and_costs_nothing():
     machine = machine_in(Status.WAITING)
     machine.sleep(3600)
     machine.hang(1)
@@ -464,7 +464,7 @@ def test_doubts_on_the_articles_wire_open_at_most_one_link_a_minute():
     assert min(after - before for before, after in itertools.pairwise(attempts)) >= 60
 
 
-def test_a_doubt_does_not_wait_for_the_time_at_which_a_link_is_replaced_anyway():
+def test_doubt_begins_a_candidate_before_the_planned_rollover():
     machine = machine_in(Status.CONNECTED, wire=ARTICLE)
     machine.wait(60)
     machine.handle(events.MachineSlept())
@@ -485,7 +485,7 @@ def test_the_next_link_sets_the_deadlines_back_too():
     assert machine.armed(Timer.CONNECT) == 10
 
 
-def test_a_link_that_a_doubt_opens_and_that_fails_is_tried_again_after_a_minute():
+def test_failed_candidate_of_a_doubt_is_followed_after_a_minute():
     machine = machine_in(Status.CONNECTED, wire=ARTICLE)
     machine.handle(events.MachineSlept())
     machine.drop()
@@ -509,7 +509,8 @@ def test_a_server_that_closes_the_older_of_two_sessions_refuses_nobody(wire: Wir
     assert (machine.status, machine.connection.state.link) == (Status.CONNECTED, 2)
 
 
-def test_on_the_articles_wire_a_new_guess_of_the_networks_speed_opens_no_link():
+def test_article_wire_opens_no_candidate_on_network_change():
+    """The event also fires for each new estimate of the network's speed."""
     machine = machine_in(Status.CONNECTED, wire=ARTICLE)
     assert machine.handle(events.NetworkChanged()) == []
 
@@ -523,7 +524,7 @@ def test_a_doubt_waits_for_the_time_that_a_token_endpoint_named():
     assert 139 <= (machine.armed(Timer.ROLLOVER) or 0) <= 300
 
 
-def test_a_silent_link_is_not_replaced_before_the_time_that_the_server_named():
+def test_silent_link_is_not_replaced_before_the_servers_delay():
     machine = machine_in(Status.CONNECTED)
     machine.fire(Timer.ROLLOVER)
     machine.handle(events.TokenFailed(2, unauthorized=False, retry_after=200))
@@ -532,7 +533,7 @@ def test_a_silent_link_is_not_replaced_before_the_time_that_the_server_named():
     assert (machine.armed(Timer.RETRY) or 0) > 180
 
 
-def test_a_next_link_that_catches_up_keeps_its_time_when_the_old_one_goes():
+def test_adopted_candidate_keeps_its_deadline():
     machine = machine_in(Status.CONNECTED)
     machine.fire(Timer.ROLLOVER)
     machine.open()
@@ -569,7 +570,7 @@ def test_each_question_may_be_put_off_once():
     assert (machine.status, machine.armed(Timer.SILENCE)) == (Status.SUSPECT, 1)
 
 
-def test_the_late_deadline_of_a_hidden_page_without_a_worker_is_not_put_off():
+def test_late_deadline_of_a_throttled_page_is_not_postponed():
     machine = machine_in(Status.SUSPECT)
     machine.handle(events.PageHidden())
     machine.hang(60)  # its timers are held back, its frames are not

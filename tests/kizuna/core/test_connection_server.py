@@ -38,7 +38,7 @@ def test_a_retry_after_that_is_no_number_of_seconds_means_nothing(word: object):
     assert machine.armed(Timer.RETRY) == 1.0
 
 
-def test_a_token_endpoint_that_names_a_time_is_a_minimum_and_costs_nothing():
+def test_token_endpoints_delay_is_a_minimum_and_costs_no_retry():
     machine = machine_in(Status.CONNECTING, chance=0.0)
     for _ in range(20):
         machine.handle(events.TokenFailed(machine.link, unauthorized=False, detail="busy", retry_after=20))
@@ -78,7 +78,7 @@ def test_page_events_respect_the_servers_word_also_when_the_budget_is_spent(even
     assert machine.connection.state.retry_at == machine.now.monotonic + 40
 
 
-def test_the_free_attempts_of_an_offline_page_and_the_quiet_ones_respect_it_too():
+def test_offline_and_idle_attempts_respect_the_servers_delay():
     machine = machine_in(Status.CONNECTED, chance=0.0)
     machine.receive({"type": "bye", "retryAfter": 200})
     machine.handle(events.WentOffline())
@@ -90,7 +90,7 @@ def test_the_free_attempts_of_an_offline_page_and_the_quiet_ones_respect_it_too(
     assert (machine.status, machine.armed(Timer.RETRY)) == (Status.EXHAUSTED, 200)
 
 
-def test_a_page_that_was_put_aside_respects_it_when_it_is_taken_up():
+def test_resumed_page_respects_the_servers_delay():
     machine = machine_in(Status.CONNECTED, chance=0.0)
     machine.receive({"type": "bye", "retryAfter": 200})
     machine.handle(events.PageSuspended())
@@ -169,7 +169,7 @@ def test_a_json_word_in_a_close_reason_is_heard_as_a_bye():
     assert machine.status is Status.REJECTED
 
 
-def test_a_word_that_does_not_say_whether_to_come_back_leaves_that_to_the_code():
+def test_bye_without_reconnect_leaves_the_decision_to_the_close_code():
     machine = machine_in(Status.CONNECTED)
     machine.drop(1008, '{"reason": "no such harness"}')
     assert machine.status is Status.REJECTED
@@ -265,7 +265,7 @@ def test_a_failed_handshake_is_retried_whatever_it_says():
     assert machine.connection.state.reason.kind is ReasonKind.UNREACHABLE
 
 
-def test_a_page_that_comes_back_while_it_is_held_back_has_its_whole_budget():
+def test_page_shown_during_the_servers_delay_has_a_full_budget():
     machine = machine_in(Status.CONNECTING)
     for _ in range(5):
         machine.drop()

@@ -15,7 +15,7 @@ def links_of(*parts: str) -> Links:
     return links
 
 
-def test_links_are_numbered_from_one_and_begin_where_the_server_must_accept_them():
+def test_links_are_numbered_from_one_and_not_ready_at_first():
     links = Links(needs_ready=True)
     first, second = links.create(100.0), links.create(101.0)
     assert [(link.number, link.active_at, link.is_ready) for link in (first, second)] == [

@@ -54,7 +54,7 @@ def test_a_link_is_replaced_before_its_token_expires() -> None:
         assert 3300 <= due_in < 3600
 
 
-def test_a_short_lived_token_is_renewed_in_the_last_quarter_of_its_life() -> None:
+def test_short_token_is_renewed_in_its_last_quarter() -> None:
     due_in = rollover.due_in(Options(), 20, lambda: 0.0)
     assert due_in == 15
 
@@ -93,7 +93,7 @@ def test_an_expiry_that_is_no_number_means_nothing(expires_in: object) -> None:
 # --- how ---
 
 
-def test_the_next_link_is_opened_while_the_old_one_carries_and_nothing_shows() -> None:
+def test_rollover_does_not_change_the_state_before_promotion() -> None:
     machine = rolling()
     before = machine.connection.state
     assert [link.number for link in machine.connection.links] == [1, 2]
@@ -145,7 +145,7 @@ def test_a_doubted_link_that_is_replaced_is_doubted_no_more() -> None:
     assert machine.status is Status.CONNECTED
 
 
-def test_an_answer_on_the_next_link_does_not_end_the_doubt_about_the_old_one() -> None:
+def test_frame_on_the_candidate_does_not_end_the_current_links_doubt() -> None:
     machine = rolling()
     machine.handle(events.WentOnline())
     machine.open()
@@ -235,7 +235,7 @@ def test_a_doubted_link_that_dies_hands_over_too() -> None:
     assert machine.attempts == 2
 
 
-def test_a_successor_that_fails_after_the_old_link_died_is_a_drop_like_any_other() -> None:
+def test_failed_adopted_candidate_is_a_drop_like_any_other() -> None:
     machine = rolling()
     machine.handle(events.SocketClosed(1, 1006))
     machine.drop()
@@ -352,7 +352,7 @@ def test_a_server_that_asks_the_next_link_for_patience_gets_it() -> None:
     assert machine.armed(Timer.ROLLOVER) == 125  # with the jitter on top
 
 
-def test_a_server_that_says_goodbye_until_later_is_not_asked_by_the_next_link_either() -> None:
+def test_bye_with_a_delay_also_ends_the_candidate() -> None:
     machine = rolling()
     machine.handle(events.FrameReceived(1, {"type": "bye", "retryAfter": 100}))
     assert machine.status is Status.WAITING
@@ -360,7 +360,7 @@ def test_a_server_that_says_goodbye_until_later_is_not_asked_by_the_next_link_ei
     assert machine.armed(Timer.RETRY) == 125
 
 
-def test_a_server_that_ends_the_oldest_link_of_a_person_keeps_the_next_one_that_it_has_let_in() -> None:
+def test_bye_to_the_old_link_keeps_an_accepted_candidate() -> None:
     """Of too many connections it is the oldest that has to go: mostly the one that is being replaced."""
     machine = rolling()
     machine.open()
@@ -372,7 +372,7 @@ def test_a_server_that_ends_the_oldest_link_of_a_person_keeps_the_next_one_that_
     assert machine.status is Status.CONNECTED
 
 
-def test_a_pong_on_the_next_link_is_no_round_trip_of_the_one_that_carries() -> None:
+def test_pong_on_the_candidate_does_not_change_rtt() -> None:
     machine = rolling()
     machine.open()
     before = machine.connection.state
@@ -389,7 +389,7 @@ def test_nothing_waits_for_a_next_link_that_has_come() -> None:
     assert promoted().armed(Timer.CANDIDATE) is None
 
 
-def test_an_answer_on_the_old_link_does_not_end_the_doubt_about_the_new_one() -> None:
+def test_frame_on_the_retiring_link_does_not_end_a_doubt() -> None:
     machine = rolling()
     machine.handle(events.WentOnline())
     machine.settle()

@@ -34,7 +34,7 @@ def test_a_close_without_a_word_is_weighed_by_its_code(code: int):
     assert end.policy is close_codes.policy(code)
 
 
-def test_a_close_reason_that_is_a_word_counts_as_a_bye_and_keeps_its_code():
+def test_json_close_reason_counts_as_bye_and_keeps_its_code():
     end = closed(1012, reason="deploying", retryAfter=7)
     assert end.reason == Reason(ReasonKind.SERVER_RESTARTING, "deploying", 1012)
     assert end.retry_after == 7
@@ -48,7 +48,7 @@ def test_a_close_reason_that_is_prose_is_no_word():
 @pytest.mark.parametrize(
     ("reconnect", "policy"), [(False, Policy.STOP), (True, Policy.RETRY), ("no", Policy.STOP)]
 )
-def test_whether_to_come_back_is_the_servers_word_before_it_is_the_codes(reconnect: object, policy: Policy):
+def test_reconnect_field_overrides_the_close_code(reconnect: object, policy: Policy):
     assert close_codes.policy(1008) is Policy.STOP
     assert closed(1008, reconnect=reconnect).policy is policy
 
@@ -67,7 +67,7 @@ def test_a_server_that_does_not_want_us_back_is_not_restarting(words: str, kind:
     assert farewell.from_bye({"reason": words}).reason.kind is ReasonKind.SERVER_RESTARTING
 
 
-def test_a_server_that_is_too_busy_names_a_time_or_gets_the_usual_one():
+def test_busy_server_names_a_delay_or_gets_the_default():
     assert farewell.from_close(1013, "").retry_after == close_codes.RETRY_LATER_SECONDS
     assert closed(1013, retryAfter=3).retry_after == 3
     assert closed(1001).retry_after is None

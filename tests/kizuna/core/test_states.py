@@ -121,7 +121,8 @@ def test_a_pair_of_the_link_table_leads_where_the_table_says():
     assert states.next_link_state(LinkState.OPENING, LinkSignal.OPENED) is LinkState.PROVING
 
 
-def test_only_connect_leaves_closed_and_only_connect_or_disconnect_leave_rejected_and_idle():
+def test_terminal_statuses_are_left_by_the_callers_wishes_only():
+    """Only connect() leaves CLOSED; connect() or disconnect() leave REJECTED and IDLE."""
     assert set(STATUS_TABLE[Status.CLOSED]) == {Trigger.CONNECT}
     assert set(STATUS_TABLE[Status.REJECTED]) == {Trigger.CONNECT, Trigger.DISCONNECT}
     assert set(STATUS_TABLE[Status.IDLE]) == {Trigger.CONNECT, Trigger.DISCONNECT}

@@ -105,7 +105,7 @@ async def test_a_row_that_only_the_platform_has_cannot_be_changed_without_it(har
         await harness.storage.change("t", "a", lambda text: text)
 
 
-async def test_a_platform_that_works_again_takes_over_what_is_written_from_then_on(harness: StorageHarness):
+async def test_recovered_storage_gets_later_writes(harness: StorageHarness):
     harness.platform.is_broken = True
     await harness.storage.write("t", {"a": "1"})
     harness.platform.is_broken = False

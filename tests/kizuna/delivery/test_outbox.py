@@ -23,7 +23,7 @@ def ids(outbox: Outbox, now: float) -> list[str]:
     return [pending.id for pending in outbox.take_due(now)]
 
 
-def test_one_of_a_lane_is_on_its_way_at_a_time_in_the_order_added():
+def test_one_message_per_channel_is_in_flight_in_order_added():
     outbox = filled("a", "b", "c")
     assert ids(outbox, 0) == ["a"]
     assert ids(outbox, 0) == []
@@ -37,7 +37,7 @@ def test_lanes_do_not_wait_for_each_other():
     assert ids(outbox, 0) == ["a", "x"]
 
 
-def test_what_stays_without_an_answer_comes_again_with_the_same_id_ever_more_patiently():
+def test_unanswered_message_is_due_again_at_doubling_intervals():
     outbox = filled("a", "b")
     now, waits = 0.0, []
     for tries in range(1, 8):
@@ -102,7 +102,7 @@ def test_what_the_server_postpones_waits_and_its_lane_with_it():
     assert ids(outbox, 30) == ["a"]
 
 
-def test_a_lost_link_makes_what_was_on_its_way_due_again_and_nothing_else():
+def test_lost_link_makes_only_messages_in_flight_due_again():
     outbox = filled("a", "b")
     outbox.add("x", "other", {})
     outbox.add("y", "third", {})

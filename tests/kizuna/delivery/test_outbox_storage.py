@@ -42,7 +42,7 @@ async def ids(rows: OutboxStorage, person: str = "mika") -> list[str]:
     return [each.id for each in await rows.adopt(person)]
 
 
-async def test_a_row_is_committed_when_keep_returns_and_comes_back_whole(browser: Browser):
+async def test_row_is_committed_when_save_returns_and_loads_unchanged(browser: Browser):
     rows, _ = browser.tab("one")
     kept = row("c/1", number=3, is_sent=True, failure=("too_old", "words"))
     await rows.save("mika", kept)
@@ -82,7 +82,7 @@ async def test_a_tab_is_known_to_live_before_its_first_row_is_written(browser: B
     assert seen == [[]]
 
 
-async def test_the_rows_of_a_tab_that_is_gone_go_to_the_first_that_looks(browser: Browser):
+async def test_rows_of_a_closed_tab_go_to_the_first_that_loads(browser: Browser):
     first, first_locks = browser.tab("one")
     second, _ = browser.tab("two")
     third, _ = browser.tab("three")
@@ -96,7 +96,7 @@ async def test_the_rows_of_a_tab_that_is_gone_go_to_the_first_that_looks(browser
     assert sorted(browser.rows) == ["mika/two/a", "mika/two/b"]
 
 
-async def test_the_rows_of_a_tab_that_let_go_go_to_the_next_that_looks(browser: Browser):
+async def test_rows_of_a_tab_after_release_go_to_the_next_that_loads(browser: Browser):
     first, _ = browser.tab("one")
     second, _ = browser.tab("two")
     first.release()
@@ -109,7 +109,7 @@ async def test_the_rows_of_a_tab_that_let_go_go_to_the_next_that_looks(browser: 
     assert await ids(second) == []
 
 
-async def test_a_tab_that_keeps_several_rows_at_once_can_let_go_of_all(browser: Browser):
+async def test_tab_that_saves_rows_concurrently_can_release_them(browser: Browser):
     first, _ = browser.tab("one")
     second, _ = browser.tab("two")
     await asyncio.gather(first.load("mika"), first.save("mika", row("a", 1)), first.save("mika", row("b", 2)))
@@ -117,7 +117,7 @@ async def test_a_tab_that_keeps_several_rows_at_once_can_let_go_of_all(browser: 
     assert await ids(second) == ["a", "b"]
 
 
-async def test_a_tab_that_let_go_while_it_asked_for_its_lock_has_none(browser: Browser):
+async def test_release_during_the_lock_request_leaves_no_lock(browser: Browser):
     first, _ = browser.tab("one")
     loading = asyncio.create_task(first.load("mika"))
     await asyncio.sleep(0)
@@ -195,7 +195,7 @@ async def test_a_row_that_another_tab_took_cannot_be_claimed(browser: Browser):
     assert browser.rows == {}
 
 
-async def test_a_row_that_is_gone_though_nobody_can_have_taken_it_is_written_again(browser: Browser):
+async def test_deleted_row_that_no_tab_adopted_is_written_again(browser: Browser):
     rows, _ = browser.tab("one")
     await rows.save("mika", row("a"))
     browser.rows.clear()  # the person cleared what the browser keeps
@@ -211,9 +211,7 @@ async def test_a_row_that_something_else_wrote_over_is_claimed_as_it_is(browser:
     assert browser.rows["mika/one/a"] == "{"
 
 
-async def test_a_row_is_revised_only_while_it_is_this_tabs(
-    browser: Browser, caplog: pytest.LogCaptureFixture
-):
+async def test_row_is_updated_only_while_it_is_this_tabs(browser: Browser, caplog: pytest.LogCaptureFixture):
     first, first_locks = browser.tab("one")
     second, _ = browser.tab("two")
     await first.save("mika", row("a"))
@@ -228,7 +226,7 @@ async def test_a_row_is_revised_only_while_it_is_this_tabs(
     assert "could not update outbox row" in caplog.text
 
 
-async def test_what_is_not_wanted_is_dropped_whichever_tab_has_it(browser: Browser):
+async def test_row_is_deleted_in_whichever_tab_has_it(browser: Browser):
     first, first_locks = browser.tab("one")
     second, _ = browser.tab("two")
     await first.save("mika", row("a"))
@@ -239,9 +237,7 @@ async def test_what_is_not_wanted_is_dropped_whichever_tab_has_it(browser: Brows
     assert list(browser.rows) == ["mika/two/b"]
 
 
-async def test_a_row_that_cannot_be_read_is_claimed_all_the_same(
-    browser: Browser, caplog: pytest.LogCaptureFixture
-):
+async def test_row_that_cannot_be_read_is_claimed_anyway(browser: Browser, caplog: pytest.LogCaptureFixture):
     rows, _ = browser.tab("one")
     await rows.save("mika", row("a"))
     browser.storage.is_broken = True
@@ -294,7 +290,7 @@ async def test_a_row_that_cannot_be_read_is_claimed_all_the_same(
         ),
     ],
 )
-async def test_what_is_no_row_is_reported_once_and_stays(
+async def test_unreadable_row_is_reported_once_and_left_in_place(
     browser: Browser, text: str, caplog: pytest.LogCaptureFixture
 ):
     rows, _ = browser.tab("one")

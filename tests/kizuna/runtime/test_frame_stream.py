@@ -26,7 +26,7 @@ async def test_frames_come_in_order_until_disconnect():
     harness.assert_nothing_is_left()
 
 
-async def test_a_reader_that_is_too_slow_loses_the_oldest_and_is_told_how_many():
+async def test_slow_reader_loses_the_oldest_frames_and_their_count_is_known():
     harness = ServiceHarness()
     await harness.connect()
     stream = harness.service.frames(limit=3)

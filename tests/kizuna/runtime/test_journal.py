@@ -59,7 +59,7 @@ def test_only_the_latest_are_kept():
     assert [entry.event for entry in journal.entries] == [f"socket opened (link {n})" for n in (7, 8, 9)]
 
 
-async def test_a_service_keeps_the_story_of_its_connection_as_data_and_as_json():
+async def test_service_records_a_journal_readable_as_json():
     harness = ServiceHarness(lambda: "SECRET")
     await harness.connect()
     await harness.platform.advance(5)
