@@ -1,4 +1,4 @@
-"""Numbers that cannot work are refused by the name that the user wrote."""
+"""Options: numbers that cannot work are rejected by the name that the user wrote."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The public face: connect() and its endings, sending, preparing, looking."""
+"""The public face: connect() and how it ends, sending, preparing, and the state."""
 
 from __future__ import annotations
 

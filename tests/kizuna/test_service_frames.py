@@ -1,4 +1,4 @@
-"""Frames on their way to the application: handlers of every kind, and what they may do meanwhile."""
+"""Frames to the application: handlers of every kind, and what they may do meanwhile."""
 
 from __future__ import annotations
 

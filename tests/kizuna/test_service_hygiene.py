@@ -1,4 +1,4 @@
-"""Nothing is left over: no socket that was replaced, no timer, no listener, no task."""
+"""No leftovers: no replaced socket, no timer, no listener, no task."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page as the service sees it: edges when they come, levels when they do not."""
+"""The page as the service sees it, with events and without."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tokens: one for every attempt, from providers of every kind, and never to be seen."""
+"""Tokens: one for every attempt, from providers of every kind, never in a log or an error."""
 
 from __future__ import annotations
 

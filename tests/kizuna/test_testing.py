@@ -1,4 +1,4 @@
-"""The platform that users test on obeys, and its own example is true."""
+"""The fake platform for users' tests, and the example in its docstring."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ async def test_a_socket_that_is_not_open_takes_no_frame():
         socket.send("{}")
 
 
-async def test_a_page_tells_whoever_watches_and_shows_its_levels():
+async def test_fake_page_sends_events_to_watchers_and_shows_its_state():
     platform = FakePlatform()
     told: list[object] = []
     unwatch = platform.watch_page(told.append)

@@ -1,4 +1,4 @@
-"""The words of two servers."""
+"""The wires of two servers."""
 
 from __future__ import annotations
 

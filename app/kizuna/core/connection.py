@@ -202,8 +202,8 @@ class Connection:
 
     def _on_opened(self, link: Link) -> None:
         # Without ready on this wire, only the application's preparation is awaited.
-        patience = self._options.prepare_timeout if link.is_ready else self._limits.deadline
-        self._arm(self._links.deadline_of(link), patience)
+        seconds = self._options.prepare_timeout if link.is_ready else self._limits.deadline
+        self._arm(self._links.deadline_of(link), seconds)
         self._do(PrepareLink(link.number))
 
     def _on_frame(self, frame: Mapping[str, Any], link: Link) -> None:
@@ -539,13 +539,13 @@ class Connection:
         if due_in is not None:
             self._arm(Timer.ROLLOVER, due_in)
 
-    def _ping(self, link: Link, patience: float | None) -> None:
-        """Send a ping; after ``patience`` seconds silence counts. None: the timer of an earlier ping is set already."""
+    def _ping(self, link: Link, timeout: float | None) -> None:
+        """Send a ping; after ``timeout`` seconds silence counts. None: the timer of an earlier ping is set already."""
         link.heartbeat.ping_sent(self._now.monotonic)
         self._do(SendPing(link.number, self._now.monotonic))
-        if patience is not None and self._options.wire.pong is not None:
+        if timeout is not None and self._options.wire.pong is not None:
             link.is_postponed = False
-            self._arm(Timer.SILENCE, patience)
+            self._arm(Timer.SILENCE, timeout)
 
     def _note_timeout(self, link: Link | None) -> None:
         """Count a timeout, unless the link is ready: then the application was slow, not the network."""

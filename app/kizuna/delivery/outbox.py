@@ -108,8 +108,8 @@ class Outbox:
         return [pending.id for pending in in_flight]
 
     def _sent(self, pending: PendingMessage, now: float) -> PendingMessage:
-        patience = min(self._ack_timeout * 2 ** min(pending.tries, 16), MAX_ACK_TIMEOUT)
-        sent = replace(pending, tries=pending.tries + 1, in_flight=True, due_at=now + patience)
+        timeout = min(self._ack_timeout * 2 ** min(pending.tries, 16), MAX_ACK_TIMEOUT)
+        sent = replace(pending, tries=pending.tries + 1, in_flight=True, due_at=now + timeout)
         self._messages[pending.id] = sent
         return sent
 

@@ -1,4 +1,4 @@
-"""The edge to the browser: everything attached is detached, everything made is destroyed."""
+"""The browser's platform: every listener is removed, every proxy destroyed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from kizuna.platform import (
 
 
 class Ear:
-    """Responsible for remembering what a socket said."""
+    """A listener that records a socket's events."""
 
     def __init__(self) -> None:
         self.heard: list[Any] = []

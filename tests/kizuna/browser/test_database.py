@@ -1,4 +1,4 @@
-"""IndexedDB as a Storage: the contract, every way in which a browser fails, and nothing left behind."""
+"""IndexedDB as a Storage: the contract, every failure of a browser, nothing left behind."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.kizuna.delivery.storage_contract import CONTRACT, TABLES
 
 
 class StorageHarness:
-    """Responsible for the fake database and for the pages that use it."""
+    """The fake database and the pages that use it."""
 
     def __init__(self, js: Any, module: ModuleType, proxies: ModuleType) -> None:
         self.js = js

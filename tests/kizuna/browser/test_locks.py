@@ -1,4 +1,4 @@
-"""Web Locks as Locks: held until let go, let go with the page, and taken again when it comes back."""
+"""Web Locks: held until released, freed with the page, requested again when it comes back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Timers that a hidden page cannot slow: armed in the page and in a worker, the first wins, and nothing is left."""
+"""Timers that a hidden page does not delay: set in the page and in a worker, the first counts, nothing is left."""
 
 from __future__ import annotations
 
@@ -248,7 +248,7 @@ def test_overdue_timers_fire_in_order_when_a_worker_starts(js: Any) -> None:
     unwatch()
 
 
-def test_a_callback_that_fails_is_called_once_whoever_comes_first(js: Any) -> None:
+def test_failing_callback_is_called_once_whichever_timer_fires_first(js: Any) -> None:
     here, calls = platform(), []
 
     def fail() -> None:

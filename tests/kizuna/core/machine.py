@@ -1,4 +1,4 @@
-"""A Connection on a clock that obeys the test: what every test of the pure machine stands on."""
+"""A Connection on a clock that the test moves."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ READY = {"type": "ready"}
 
 
 class Machine:
-    """Responsible for telling a Connection events at chosen times, and for keeping the commands that it gives.
+    """A Connection that gets events at chosen times, and the commands that it returned.
 
     ``chance`` is what the Connection draws: 0.5 puts every jittered delay at its nominal value.
     """
@@ -32,10 +32,10 @@ class Machine:
         self.now = Instant(1000.0, 1_700_000_000.0)
         self.commands: list[Command] = []  #: all since the beginning
 
-    # what is told
+    # events
 
     def handle(self, *happened: Event) -> list[Command]:
-        """Tell these events at this moment; returns what to do about them."""
+        """Handle these events at this moment; return the commands."""
         given: list[Command] = []
         for event in happened:
             given += self.connection.handle(event, self.now)
@@ -60,7 +60,7 @@ class Machine:
         return delay
 
     def hang(self, seconds: float) -> None:
-        """Let time pass without firing anything: a page that is held up."""
+        """Let time pass without firing anything: a busy page."""
         self._move(seconds)
 
     def sleep(self, seconds: float) -> None:
@@ -80,11 +80,11 @@ class Machine:
         return self.handle(events.SocketClosed(self.link, code, reason))
 
     def open(self) -> list[Command]:
-        """Let the newest link come up, until the server's and the application's word are awaited."""
+        """Open the newest link; ready and prepare are awaited."""
         return self.handle(events.TokenObtained(self.link, "token"), events.SocketOpened(self.link))
 
     def settle(self) -> list[Command]:
-        """Let the newest link come up for good."""
+        """Open and prove the newest link."""
         given = self.open()
         if self.options.wire.ready is not None:
             given += self.receive(READY)
@@ -94,7 +94,7 @@ class Machine:
         ping = [command for command in self.commands if isinstance(command, SendPing)][-1]
         return self.receive({"type": "pong", "t": round(ping.t * 1000)})
 
-    # what is seen
+    # results
 
     @property
     def status(self) -> Status:
@@ -132,7 +132,7 @@ def without_timers(commands: list[Command]) -> list[Command]:
 
 
 def machine_in(status: Status, **options: Any) -> Machine:
-    """A machine that was brought to ``status`` by what would bring it there in life."""
+    """A machine that real events have brought to ``status``."""
     machine = Machine(**options)
     if status is Status.IDLE:
         return machine

@@ -1,4 +1,4 @@
-"""Longer for a line that has shown to be slow, and short again for one that is not."""
+"""The deadlines of attempts: longer on a slow network, short again on a fast one."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from kizuna.core.attempt_limits import AttemptLimits
 
 
 def after(*steps: str, slowest: float = 0.0) -> tuple[float, float]:
-    """Deadline and impatience after these."""
-    patience = AttemptLimits(connect_timeout=10.0, stale_attempt_after=2.0)
+    """Return the two limits after these steps."""
+    limits = AttemptLimits(connect_timeout=10.0, stale_attempt_after=2.0)
     for step in steps:
         if step == "note_proven":
-            patience.note_proven(slowest)
+            limits.note_proven(slowest)
         else:
-            getattr(patience, step)()
-    return patience.deadline, patience.stale_attempt_after
+            getattr(limits, step)()
+    return limits.deadline, limits.stale_attempt_after
 
 
 def test_both_double_with_what_they_cut_short():

@@ -1,4 +1,4 @@
-"""Delays double and are jittered; the budget is another thing."""
+"""The delay, which doubles with jitter, and the budget."""
 
 from __future__ import annotations
 

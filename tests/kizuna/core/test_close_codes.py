@@ -1,4 +1,4 @@
-"""What a close code asks of us."""
+"""The meaning of close codes."""
 
 from __future__ import annotations
 

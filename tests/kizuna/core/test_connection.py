@@ -1,4 +1,4 @@
-"""Attempts, their delays and their budget; exhaustion; what the server's own word decides."""
+"""Attempts, their delays and their budget; exhaustion; decisions of the server."""
 
 from __future__ import annotations
 

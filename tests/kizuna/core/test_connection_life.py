@@ -1,4 +1,4 @@
-"""One link's life: the deadline of an attempt, its proof, its heartbeat, its silence, and its end."""
+"""One link from the attempt to its end: deadlines, proof, heartbeat, silence."""
 
 from __future__ import annotations
 
@@ -300,7 +300,7 @@ def test_a_frame_that_came_before_the_ping_is_no_answer_to_it():
     assert machine.status is Status.SUSPECT
 
 
-def test_pings_more_frequent_than_patience_do_not_put_the_doubt_off():
+def test_pings_more_frequent_than_their_timeout_do_not_postpone_the_doubt():
     machine = machine_in(Status.CONNECTED, heartbeat_interval=3, pong_timeout=10)
     machine.wait(9.9)
     assert machine.status is Status.CONNECTED

@@ -1,6 +1,6 @@
-"""Whatever happens, in whatever order: what must always hold of a connection, and that it always comes back.
+"""Random events in any order: the rules that always hold for a connection, and that it always reconnects.
 
-`KIZUNA_EXAMPLES=20000 make unit ARGS="-k TestWorld"` tries harder; a smaller number is for the impatient. A failure
+`KIZUNA_EXAMPLES=20000 make unit ARGS="-k TestWorld"` tries harder; a smaller number is faster. A failure
 prints the shortest sequence of steps that shows it. That it can fail: tests/simulation/test_broken_connections.py.
 """
 
@@ -91,7 +91,7 @@ REASONS = ["", "{", *map(json.dumps, WORDS)]
 
 
 class World(RuleBasedStateMachine):
-    """Responsible for a model of the network, the server and the page around one Connection."""
+    """A model of the network, the server and the page around one Connection."""
 
     make: MakeConnection = Connection
 

@@ -1,4 +1,4 @@
-"""What a page tells: shown and hidden, on and off the network, put aside and taken up, asleep and awake."""
+"""Events of the page: shown and hidden, online and offline, suspended and resumed, sleep and waking."""
 
 from __future__ import annotations
 

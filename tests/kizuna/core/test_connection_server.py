@@ -1,4 +1,4 @@
-"""What the server says on its way out: bye, a word in the close reason, a close code."""
+"""The end of a link by the server: bye, a JSON close reason, a close code."""
 
 from __future__ import annotations
 

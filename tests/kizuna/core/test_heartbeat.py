@@ -1,4 +1,4 @@
-"""What was asked, what was heard, and how long the last answer took."""
+"""Pings, pongs, silence and the round trip."""
 
 from __future__ import annotations
 

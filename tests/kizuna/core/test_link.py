@@ -1,4 +1,4 @@
-"""One socket's life."""
+"""The states of one link."""
 
 from __future__ import annotations
 

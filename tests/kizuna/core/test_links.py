@@ -1,4 +1,4 @@
-"""Which link plays which part."""
+"""The roles of links."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A link is replaced before it ends by itself: unnoticed, without a budget, and never at the price of the old one."""
+"""Rollover: unnoticed, without cost to the budget, and never at the price of the old link."""
 
 from __future__ import annotations
 
@@ -343,7 +343,7 @@ def test_a_link_that_retires_is_gone_before_the_next_replacement_begins() -> Non
     assert [link.number for link in machine.connection.links] == [2, 3]
 
 
-def test_a_server_that_asks_the_next_link_for_patience_gets_it() -> None:
+def test_delay_asked_of_the_candidate_is_respected() -> None:
     machine = rolling()
     machine.open()
     given = machine.handle(events.FrameReceived(2, {"type": "bye", "retryAfter": 100}))

@@ -1,4 +1,4 @@
-"""Clocks betray that the machine slept; a late timer alone is a reason to doubt."""
+"""Detection of sleep by the clocks."""
 
 from __future__ import annotations
 

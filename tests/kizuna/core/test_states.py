@@ -1,4 +1,4 @@
-"""The tables are total, every state can be reached, and what they promise is what happens."""
+"""The tables: total, every state reachable, every transition as promised."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def test_no_timer_runs_where_nothing_is_awaited():
 
 
 class Walk:
-    """Responsible for one machine under random events, and for noting which arrows it takes."""
+    """One machine under random events, and the transitions that it takes."""
 
     def __init__(self, seed: int) -> None:
         self.dice = random.Random(seed)

@@ -1,4 +1,4 @@
-"""What the platform does not keep, the page keeps as long as it lives, and says so."""
+"""The fallback storage: memory instead of a platform's storage that fails, and the call of on_failure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is not acknowledged is kept, in order, under one id, within bounds."""
+"""The outbox: unacknowledged messages in order, each under one id, within bounds."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_server_that_never_answers_is_asked_for_ever():
     assert (pending.id, pending.tries) == ("a", 1500)
 
 
-def test_a_parcel_is_frozen_and_carries_what_was_added():
+def test_pending_message_is_frozen_and_has_the_added_data():
     outbox = filled("a")
     [pending] = outbox.take_due(0)
     assert (pending.channel, pending.data) == ("general", {"content": "a"})
@@ -114,7 +114,7 @@ def test_lost_link_makes_only_messages_in_flight_due_again():
     assert [pending.tries for pending in outbox.take_due(5.1)] == [2, 2]
 
 
-def test_a_parcel_is_current_until_something_happens_to_it():
+def test_pending_message_is_current_until_it_changes():
     outbox = filled("a")
     [first] = outbox.take_due(0)
     assert outbox.is_current(first)
@@ -143,7 +143,7 @@ def test_a_thousand_messages_may_wait_and_no_more():
 
 
 class Traffic(RuleBasedStateMachine):
-    """Responsible for an outbox before a server that acknowledges late, twice, out of order or never."""
+    """An outbox and a server that acknowledges late, twice, out of order or never."""
 
     LIMIT = 6
 
@@ -151,7 +151,7 @@ class Traffic(RuleBasedStateMachine):
         super().__init__()
         self.outbox = Outbox(limit=self.LIMIT)
         self.now = 0.0
-        self.waiting: dict[str, str] = {}  # id -> lane, in the order added
+        self.waiting: dict[str, str] = {}  # id -> channel, in the order added
         self.sent: dict[str, float] = {}
         self.count = 0
 
@@ -170,7 +170,7 @@ class Traffic(RuleBasedStateMachine):
     def send(self) -> None:
         for pending in self.outbox.take_due(self.now):
             oldest = next(known for known, channel in self.waiting.items() if channel == pending.channel)
-            assert pending.id == oldest, "first in, first out, in each lane"
+            assert pending.id == oldest, "first in, first out, in each channel"
             assert self.now - self.sent.get(pending.id, -1e9) >= 5.0, "not again before its time"
             assert pending.data == {"n": int(pending.id[1:])}
             self.sent[pending.id] = self.now

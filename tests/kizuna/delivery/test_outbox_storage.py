@@ -1,4 +1,4 @@
-"""A message belongs to one tab at a time, and to another one when that is gone."""
+"""The stored rows of an outbox: one tab owns a message, and another one after that is closed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kizuna.testing import MemoryLocks, MemoryStorage
 
 
 class Browser:
-    """Responsible for what tabs share."""
+    """What the tabs of a browser share."""
 
     def __init__(self) -> None:
         self.storage = MemoryStorage()

@@ -1,4 +1,4 @@
-"""Over a network that loses, repeats and reorders, each item comes out once and in order."""
+"""The sequence: each item once and in order, over a network that loses, repeats and reorders."""
 
 from __future__ import annotations
 

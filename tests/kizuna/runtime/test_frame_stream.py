@@ -1,4 +1,4 @@
-"""Frames as an async iterator: bounded, honest about what was dropped, and ending with the connection."""
+"""Frames as an async iterator: bounded, counting what it drops, ended by disconnect()."""
 
 from __future__ import annotations
 

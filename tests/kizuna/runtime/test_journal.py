@@ -1,4 +1,4 @@
-"""The journal tells what happened, and nothing that a person said or a secret held."""
+"""The journal: what it records, and that it has no secret and no text of a person."""
 
 from __future__ import annotations
 

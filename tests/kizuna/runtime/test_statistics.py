@@ -1,4 +1,4 @@
-"""What is counted is what happened."""
+"""The statistics: what each event counts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Handlers are served in order, plain or async, and none stops another."""
+"""Handlers, sync or async: served in order, independent of each other."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_plain_handlers_need_no_loop():
     assert subscribers._queues == []
 
 
-def test_whoever_is_unsubscribed_in_a_round_is_told_no_more_in_it():
+def test_handler_unsubscribed_during_a_delivery_is_not_called():
     subscribers: Subscribers[int] = Subscribers()
     told: list[int] = []
     subscribers.add(lambda item: forget())
@@ -53,7 +53,7 @@ async def test_dropping_what_waits_keeps_the_handlers():
 
 
 class Called:
-    """Responsible for being a handler whose call is async, which no inspection of the object shows."""
+    """A handler whose ``__call__`` is async, which no inspection of the object shows."""
 
     def __init__(self, told: list[int]) -> None:
         self.told = told

@@ -1,4 +1,4 @@
-"""Work that nobody awaits is held until it is done, and never fails unseen."""
+"""Background tasks: kept until they are done, their errors logged."""
 
 from __future__ import annotations
 
