@@ -5,7 +5,7 @@
         service.send_message("sendMessage", {"roomId": "general", "content": "こんにちは"})
 
 In a browser ``kizuna.browser.WebSocketService`` has its platform already. The decisions are made in
-:class:`~kizuna.core.connection.Connection`; this file carries them out.
+:class:`~kizuna.core.connection.Connection`; this file current them out.
 """
 
 from __future__ import annotations
@@ -239,12 +239,12 @@ class WebSocketService:
 
     def _handle(self, event: events.Event) -> None:
         before, now = self._connection.state, self._platform.now()
-        given = self._connection.handle(event, now)
+        to_do = self._connection.handle(event, now)
         after = self._connection.state
         self._recorder.record(event, before, after, now)
         if event != _TICK:  # every second
             self.journal.record(event, now, after.status)
-        for command in given:
+        for command in to_do:
             self._execute(command)
         self._publish(before.status)
 
@@ -307,8 +307,8 @@ class WebSocketService:
             case commands.OpenSocket(link=link, token=token):
                 self._transports[link].open(self._url, token)
             case commands.PrepareLink(link=link):
-                carries = self._connection.link
-                replaces = carries is not None and carries.number != link
+                current = self._connection.link
+                replaces = current is not None and current.number != link
                 self._transports[link].prepare(self._preparations.values(), replaces=replaces)
             case commands.AbandonLink(link=link, code=code, reason=reason):
                 self._transports.pop(link).abandon(code, reason)

@@ -515,7 +515,7 @@ class Connection:
         elif self._links.candidate is not None:
             self._end(link)
             self._change(reason=reason)
-            self._fire(Trigger.INHERITED)
+            self._fire(Trigger.ADOPTED)
         else:
             self._abandon()
             self._change(reason=reason)

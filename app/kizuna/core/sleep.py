@@ -31,7 +31,7 @@ class SleepDetector:
         self._gap = gap
         self._offset: float | None = None
         self._was_hidden = False
-        self._told_at: float | None = None
+        self._reported_at: float | None = None
 
     def slept(self, now: Instant) -> bool:
         """Return whether the machine slept since the last call."""
@@ -46,10 +46,10 @@ class SleepDetector:
 
     def accept_worker_report(self, now: Instant) -> bool:
         """Return whether to act on a worker's report of sleep: a worker that gets no processor time repeats it."""
-        is_news = self._told_at is None or now.monotonic - self._told_at >= MIN_REPORT_INTERVAL
-        if is_news:
-            self._told_at = now.monotonic
-        return is_news
+        is_new = self._reported_at is None or now.monotonic - self._reported_at >= MIN_REPORT_INTERVAL
+        if is_new:
+            self._reported_at = now.monotonic
+        return is_new
 
     def page_hidden(self) -> None:
         """Note that from now on the browser may delay the page's timers."""

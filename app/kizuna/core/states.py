@@ -53,7 +53,7 @@ class Trigger(StrEnum):
     REFUSED = "link refused"
     ROLLOVER_DUE = "rollover due"
     PROMOTED = "next link proven"
-    INHERITED = "link lost, the next one goes on"
+    ADOPTED = "link lost, the next one goes on"
     SHOWN = "page shown"
     ONLINE = "online"
     OFFLINE = "offline"
@@ -115,7 +115,7 @@ STATUS_TABLE: Mapping[Status, Mapping[Trigger, Row]] = {
         Trigger.DOUBTED: _DOUBT,
         Trigger.ROLLOVER_DUE: Row("begin_rollover", (Status.CONNECTED,)),
         Trigger.PROMOTED: _PROMOTE,
-        Trigger.INHERITED: _ADOPT,
+        Trigger.ADOPTED: _ADOPT,
         Trigger.LOST: _RETRY_LATER,
         Trigger.REFUSED: _REJECT,
         Trigger.SHOWN: _PROBE,
@@ -130,7 +130,7 @@ STATUS_TABLE: Mapping[Status, Mapping[Trigger, Row]] = {
         Trigger.TRUSTED: Row("confirm_alive", (Status.CONNECTED,)),
         Trigger.ROLLOVER_DUE: Row("begin_rollover", (Status.SUSPECT,)),
         Trigger.PROMOTED: _PROMOTE,
-        Trigger.INHERITED: _ADOPT,
+        Trigger.ADOPTED: _ADOPT,
         Trigger.LOST: Row("replace", (Status.CONNECTING, Status.WAITING, Status.OFFLINE, Status.EXHAUSTED)),
         Trigger.REFUSED: _REJECT,
         Trigger.RESUMED: _DOUBT,

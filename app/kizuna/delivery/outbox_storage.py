@@ -81,9 +81,8 @@ class OutboxStorage:
         except StorageFailed as error:  # better sent twice (the server de-duplicates) than never
             logger.warning("could not verify ownership, sending anyway: %s", error)
             return True
-        if (
-            before is None and self._locks.interruptions == 0
-        ):  # not adopted by another tab: all stored data was deleted
+        # Not adopted by another tab: all stored data was deleted.
+        if before is None and self._locks.interruptions == 0:
             await self.save(person, replace(row, is_sent=True))
             return True
         return before is not None

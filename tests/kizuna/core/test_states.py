@@ -76,7 +76,7 @@ WANTED = STANDING | AWAY | {Status.CONNECTING, Status.SUSPENDED}
         (Trigger.PROVEN, {Status.CONNECTING, Status.EXHAUSTED}),
         (Trigger.ROLLOVER_DUE, STANDING),
         (Trigger.PROMOTED, STANDING),
-        (Trigger.INHERITED, STANDING),
+        (Trigger.ADOPTED, STANDING),
         (Trigger.DOUBTED, {Status.CONNECTED}),
         (Trigger.TRUSTED, {Status.SUSPECT}),
         (Trigger.SHOWN, WANTED - {Status.SUSPECT}),
