@@ -95,8 +95,8 @@ class Adoption:
         old, new = self._rows_in(self._storage), self._rows_in(storage)
         try:
             for row in await old.load(person):
-                await new.keep(person, row)
-                await old.drop(person, row.id)
+                await new.save(person, row)
+                await old.delete(person, row.id)
             rooms = await self._storage.read(cache.TABLE, f"{person}/")
             known = await storage.keys(cache.TABLE, f"{person}/")
             await storage.write(cache.TABLE, {key: rooms[key] for key in rooms.keys() - known})
@@ -104,8 +104,8 @@ class Adoption:
         except StorageFailed as error:
             logger.warning("what an earlier version kept stays where it is: %s", error)
         finally:  # from here on they are anybody's of their person: the page takes them like those of a closed tab
-            old.let_go()
-            new.let_go()
+            old.release()
+            new.release()
 
     async def _persons(self) -> set[str]:
         """Whose rows there are."""

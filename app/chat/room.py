@@ -147,7 +147,7 @@ class Room:
         )
         if is_new_page:
             if was_restored:
-                self._sequence.forget()
+                self._sequence.reset()
                 self.seen = min(self.seen, batch.head)
             self.timeline = self.timeline.only_pending()
             self._is_stale = self._begins = False

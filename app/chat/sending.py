@@ -129,9 +129,9 @@ class OutboxSender:
             raise OutboxFull(self._outbox.limit)
         self._being_kept += 1
         try:
-            await self._rows.keep(person, row)
+            await self._rows.save(person, row)
             if person != self._person:
-                await self._rows.drop(person, row.id)
+                await self._rows.delete(person, row.id)
                 return False
         finally:
             self._being_kept -= 1
@@ -142,14 +142,14 @@ class OutboxSender:
     def _let_go_unless_keeping(self) -> None:
         """Another tab may take the rows of a person who left; but none that is kept and dropped again just now."""
         if self._person is None and self._being_kept == 0:
-            self._rows.let_go()
+            self._rows.release()
 
     def settle(self, client_message_id: str | None) -> None:
         """The server has this one."""
         row = self._kept.pop(client_message_id or "", None)
         if row is not None:
             self._outbox.acknowledge(row.id)
-            self._work.start(self._rows.drop(self._person or "", row.id))
+            self._work.start(self._rows.delete(self._person or "", row.id))
 
     def refuse(self, nack: Nack) -> None:
         """The server did not take this one: later, or never. A word about one that is settled comes too late."""
@@ -183,7 +183,7 @@ class OutboxSender:
         if row is None:
             return False
         self._outbox.acknowledge(row.id)
-        self._work.start(self._rows.drop_everywhere(self._person or "", row.id))
+        self._work.start(self._rows.delete_everywhere(self._person or "", row.id))
         return _may_have_arrived(row)
 
     # --- on its way ---
@@ -216,7 +216,7 @@ class OutboxSender:
             return
         row = self._kept[pending.id]
         if self._is_too_old(row):
-            if await self._rows.revise(person, replace(row, failure=_pair(TOO_OLD))):
+            if await self._rows.update(person, replace(row, failure=_pair(TOO_OLD))):
                 self._fail(row.id, TOO_OLD)
             else:
                 self._let_go(pending)
@@ -262,7 +262,7 @@ class OutboxSender:
         self._work.start(self._revise(self._person or "", row))
 
     async def _revise(self, person: str, row: OutboxRow) -> None:
-        await self._rows.revise(person, row)
+        await self._rows.update(person, row)
 
     def _row(self, outgoing: OutgoingMessage) -> OutboxRow:
         frame = outgoing.frame

@@ -94,7 +94,7 @@ class ChatSession:
         self._restored = asyncio.Event()  # set when what was kept of the person of the moment is here
         self._notices = 0
         self._bad_frames = 0
-        service.on_open(self._prepare)
+        service.before_connected(self._prepare)
         service.on_message(self._on_frame)
         service.on_malformed_frame(self._on_bad_frame)
         service.subscribe(lambda state: state, self._on_connection)

@@ -1,4 +1,4 @@
-"""Kizuna: keeps one WebSocket alive through everything a network and a browser do to it.
+"""Kizuna: keeps one WebSocket connection up in spite of what networks, browsers and servers do.
 
 In a browser, begin with :class:`kizuna.browser.WebSocketService`. Tests begin with :mod:`kizuna.testing`.
 """

@@ -1,15 +1,15 @@
-"""Every error that the library raises at its callers.
+"""The errors of the library.
 
     KizunaError
     ├── ConfigurationError       an option or a URL that cannot work; names the key
     ├── NotConnected             send_message() while no link is open
-    ├── FrameTooLarge            a frame that the gateway would answer by closing the connection
-    ├── StorageFailed            the platform's storage keeps nothing: forbidden, full or broken
-    ├── Unauthorized             raised by a token provider: the identity provider said no; do not come back
-    ├── TryLater                 raised by a token provider: the identity provider asks for so many seconds of patience
+    ├── FrameTooLarge            a frame for which the gateway would close the connection
+    ├── StorageFailed            the platform's storage is forbidden, full or broken
+    ├── Unauthorized             raised by a token provider: the token endpoint refused; no further attempt
+    ├── TryLater                 raised by a token provider: the token endpoint names a time for the next attempt
     └── ConnectionFailed         connect() ended without a connection
-        ├── Exhausted            the retry budget is spent; Try now, connect() or the page's return begin again
-        ├── Rejected             the server, or the token provider, said not to come back
+        ├── Exhausted            the retry budget is spent; try_now(), connect() or showing the page starts again
+        ├── Rejected             the server, or the token provider, wants no further attempt
         └── Disconnected         disconnect() was called meanwhile
 
 What networks and browsers do never raises: it becomes a state with a reason.
@@ -23,7 +23,7 @@ class KizunaError(Exception):
 
 
 class ConfigurationError(KizunaError, ValueError):
-    """An option that cannot work. ``key`` is its name as the user wrote it."""
+    """An option that cannot work. ``key``: its name as the user wrote it."""
 
     def __init__(self, key: str, problem: str) -> None:
         super().__init__(f"{key}: {problem}")
@@ -36,7 +36,7 @@ class NotConnected(KizunaError):
 
 
 class FrameTooLarge(KizunaError):
-    """The frame has ``size`` bytes of UTF-8, more than the ``limit`` at which gateways close the connection."""
+    """The frame has ``size`` bytes of UTF-8, more than ``limit``: gateways close the connection for that."""
 
     def __init__(self, size: int, limit: int) -> None:
         super().__init__(
@@ -47,17 +47,21 @@ class FrameTooLarge(KizunaError):
 
 
 class StorageFailed(KizunaError):
-    """The storage could not do what was asked, and nothing of it was done."""
+    """The storage could not do what was asked, and has changed nothing."""
 
 
 class Unauthorized(KizunaError):
-    """For token providers to raise: the token endpoint itself said no, so asking again is useless. A 401 or 403 of
-    anybody else, such as a proxy or a firewall, is no such answer."""
+    """For token providers to raise: the token endpoint itself refused, so another attempt is useless.
+
+    A 401 or 403 that comes from something else, such as a proxy or a firewall, is not such an answer.
+    """
 
 
 class TryLater(KizunaError):
-    """For token providers to raise: the token endpoint names a time, as 429 and 503 do in ``Retry-After``. The next
-    attempt comes after ``retry_after`` seconds at the earliest, and costs no retry."""
+    """For token providers to raise: the token endpoint names a time, as 429 and 503 do in ``Retry-After``.
+
+    The next attempt comes after at least ``retry_after`` seconds, and costs no retry.
+    """
 
     def __init__(self, message: str, retry_after: float) -> None:
         super().__init__(message)
@@ -77,4 +81,4 @@ class Rejected(ConnectionFailed):
 
 
 class Disconnected(ConnectionFailed):
-    """disconnect() was called before the connection stood."""
+    """disconnect() was called before the connection was open."""

@@ -21,7 +21,11 @@ _RENAMED = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """Seconds, unless the name says otherwise. Raises ConfigurationError for a number that cannot work."""
+    """The numbers of a connection, in seconds unless the name says otherwise.
+
+    Raises:
+        ConfigurationError: A number that cannot work.
+    """
 
     first_retry_delay: float = 1.0  #: doubles by each retry: 1, 2, 4, 8, 16 (the article)
     max_retries: int = 5  #: after these, EXHAUSTED (the article)
@@ -29,28 +33,28 @@ class Options:
     heartbeat_interval: float = 30.0  #: API Gateway closes after ten idle minutes (the article)
     pong_timeout: float = 10.0  #: silence after a ping until the link is doubted
     probe_timeout: float = 5.0  #: silence after a probe until the link is replaced
-    connect_timeout: float = 10.0  #: for each of token, opening, ready; Chromium alone would wait far longer
+    connect_timeout: float = 10.0  #: for each of token, opening, ready; browsers themselves wait far longer
     prepare_timeout: float = 30.0  #: the application's preparation once the server is ready
-    stable_after: float = (
-        5.0  #: uptime after which the delay starts again (reconnecting-websocket's minUptime)
+    #: uptime after which the delay starts again at its first step (reconnecting-websocket's minUptime)
+    stable_after: float = 5.0
+    offline_interval: float = (
+        30.0  #: between attempts while the browser reports no network: it may be wrong; they cost no retry
     )
-    offline_interval: float = 30.0  #: free attempts while the browser claims to be offline: it may be wrong
-    stale_attempt_after: float = (
-        2.0  #: an attempt without progress for so long is restarted when the page comes back
-    )
+    #: an attempt without progress for so long is restarted when the page comes back
+    stale_attempt_after: float = 2.0
     try_now_interval: float = 1.0  #: "Try now" acts at most this often
-    rollover_after: float = (
-        6600.0  #: a link is replaced at this age (110 min; API Gateway cuts at 2 h); 0: never
+    #: a link is replaced at this age (110 min; API Gateway closes at 2 h); 0: never
+    rollover_after: float = 6600.0
+    rollover_spread: float = (
+        300.0  #: earlier or later by up to this much, so that not all links are replaced at once
     )
-    rollover_spread: float = 300.0  #: earlier or later by up to this much, so that not all move at once
     retire_after: float = 5.0  #: a replaced link may still deliver for this long
     #: one quiet attempt this often when exhausted and visible; 0: none (the article stops)
     idle_retry_interval: float = 0.0
-    max_retry_after: float = 300.0  #: what a server may ask for at most
-    sleep_threshold: float = (
-        3.0  #: clocks this far apart: the machine slept; a tick this late: a reason to doubt
-    )
-    max_frame_bytes: int = 32 * 1024  #: API Gateway's frame limit; a larger frame costs the connection
+    max_retry_after: float = 300.0  #: the longest delay that a server may ask for
+    #: clocks this far apart: the machine slept; a tick this late: a reason to doubt
+    sleep_threshold: float = 3.0
+    max_frame_bytes: int = 32 * 1024  #: API Gateway's limit: it closes the connection for a larger frame
     wire: Wire = KIZUNA
 
     def __post_init__(self) -> None:
@@ -62,9 +66,15 @@ class Options:
 
     @classmethod
     def from_mapping(cls, numbers: Mapping[str, Any], *, prefix: str = "", wire: Wire = KIZUNA) -> Options:
-        """Read options from a configuration file: camelCase keys, any of them. ``prefix`` goes before a key in errors.
+        """Return the options of a configuration file: camelCase keys, each optional.
 
-        Raises ConfigurationError for a key that is not known and for a number that cannot work.
+        Args:
+            numbers: Keys and values. Earlier names of keys are read too, with a warning.
+            prefix: Precedes a key in errors.
+            wire: The wire of the server.
+
+        Raises:
+            ConfigurationError: An unknown key, or a number that cannot work.
         """
         names = {_camel_case(item.name): item.name for item in fields(cls) if item.name != "wire"}
         values: dict[str, Any] = {}

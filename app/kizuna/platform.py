@@ -1,6 +1,6 @@
-"""What a platform gives to the library: instants, chance, sockets, timers, page events, small settings.
+"""The platform: what the library needs from the outside, such as clocks, sockets, timers, page events and storage.
 
-The browser's is :class:`kizuna.browser.BrowserPlatform`; :class:`kizuna.testing.FakePlatform` obeys a test.
+The browser's is :class:`kizuna.browser.BrowserPlatform`; tests use :class:`kizuna.testing.FakePlatform`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Protocol, TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class Instant:
-    """One moment on two clocks, in seconds. Deadlines are monotonic; the wall clock only reveals sleep."""
+    """One moment on two clocks, in seconds. Deadlines are monotonic; the wall clock only shows sleep."""
 
     monotonic: float
     wall: float
@@ -33,32 +33,32 @@ class PageHidden:
 
 @dataclass(frozen=True, slots=True)
 class WentOnline:
-    """The browser says that there is a network."""
+    """The browser reports a network."""
 
 
 @dataclass(frozen=True, slots=True)
 class WentOffline:
-    """The browser says that there is none. It may be wrong."""
+    """The browser reports no network. It may be wrong."""
 
 
 @dataclass(frozen=True, slots=True)
 class PageSuspended:
-    """``pagehide`` or ``freeze``: no code may run for long after this."""
+    """``pagehide`` or ``freeze``: after this, no code may run for a long time."""
 
 
 @dataclass(frozen=True, slots=True)
 class PageResumed:
-    """``pageshow`` of a page that was kept, or ``resume``."""
+    """``pageshow`` of a page from the back/forward cache, or ``resume``."""
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkChanged:
-    """``navigator.connection`` says ``change``: another network, or the same one otherwise."""
+    """``navigator.connection`` fired ``change``: another network, or other properties of the same one."""
 
 
 @dataclass(frozen=True, slots=True)
 class MachineSlept:
-    """A worker beside the page saw its clocks jump. It keeps running while the page is busy."""
+    """A worker beside the page, which runs even while the page is busy, saw its clocks jump."""
 
 
 PageEvent: TypeAlias = (
@@ -77,19 +77,19 @@ PageEvent: TypeAlias = (
 
 
 class SocketListener(Protocol):
-    """Who is told what happens to a socket."""
+    """The receiver of a socket's events."""
 
     def on_open(self) -> None:
-        """The handshake succeeded."""
+        """Handle the end of a successful handshake."""
 
     def on_text(self, text: str) -> None:
-        """A text frame arrived."""
+        """Handle a text frame."""
 
     def on_binary(self) -> None:
-        """A binary frame arrived, which no wire of this library uses."""
+        """Handle a binary frame, which no wire of this library uses."""
 
     def on_close(self, code: int, reason: str) -> None:
-        """The socket is gone; nothing follows."""
+        """Handle the end of the socket; nothing follows."""
 
 
 class Socket(Protocol):
@@ -97,96 +97,106 @@ class Socket(Protocol):
 
     @property
     def is_open(self) -> bool:
-        """Whether the platform says that a frame could be sent now."""
+        """Return whether the platform can send a frame now."""
 
     def send(self, text: str) -> None:
         """Send one text frame. The socket must be open."""
 
     def abandon(self, code: int, reason: str) -> None:
-        """Tell the listener nothing any more, then close, then release everything. May be called twice."""
+        """Detach the listener, close, and release everything. May be called twice."""
 
 
 class TimerHandle(Protocol):
-    """A timer that can be disarmed."""
+    """A timer that can be cancelled."""
 
     def cancel(self) -> None:
-        """Disarm. Without effect on a timer that has fired."""
+        """Cancel the timer; no effect after it has fired."""
 
 
 @dataclass(frozen=True, slots=True)
 class PageState:
-    """What the page is right now. Read as a level, because edges get lost."""
+    """The page as it is now. Read directly, because browsers lose events."""
 
     visible: bool = True
     online: bool = True
-    throttled: bool = (
-        True  #: timers may come up to a minute late while it is hidden: so careful unless known better
-    )
+    #: Timers may come up to a minute late while it is hidden; the default is the careful one.
+    throttled: bool = True
 
 
 class Settings(Protocol):
-    """Small texts that outlive the page. A platform without room for them forgets; it never raises."""
+    """Small texts that outlive the page. Where the platform cannot store them they are lost; no call raises."""
 
     def get(self, key: str) -> str | None:
-        """What was set last, or None."""
+        """Return the last value of ``key``, or None."""
 
     def set(self, key: str, value: str) -> None:
-        """Remember ``value``."""
+        """Store ``value``."""
 
     def delete(self, key: str) -> None:
-        """Forget it."""
+        """Delete ``key``."""
 
 
 class Storage(Protocol):
-    """Texts in tables, shared by all pages of one origin, which outlive them all.
+    """Texts in tables, shared by all pages of one origin, that outlive the pages.
 
-    Every call is one transaction, committed when it returns; calls of one page happen in the order made. Raises
-    StorageFailed where the platform keeps nothing: forbidden, full, broken.
+    Every call is one transaction, committed when it returns; the calls of one page happen in the order made. Every call
+    raises StorageFailed where the platform cannot store: forbidden, full or broken.
     """
 
     async def read(self, table: str, prefix: str = "") -> dict[str, str]:
-        """The rows whose keys begin so, in the order of their keys."""
+        """Return the rows whose keys begin with ``prefix``, sorted by key."""
 
     async def keys(self, table: str, prefix: str = "") -> list[str]:
-        """The keys that begin so, in order, without their rows."""
+        """Return the keys that begin with ``prefix``, sorted."""
 
     async def write(self, table: str, puts: Mapping[str, str], deletes: Iterable[str] = ()) -> None:
-        """Write and delete rows, all or none. Deleting what is not there is no error."""
+        """Write and delete rows, all or none. Deleting a missing row is no error."""
 
     async def change(self, table: str, key: str, change: Callable[[str | None], str | None]) -> str | None:
-        """Read one row and put what ``change`` makes of it in its place (None: no row), with nobody in between.
-        Returns the row as it was before."""
+        """Replace one row by ``change(row)`` in one transaction, and return the row as it was before.
+
+        Args:
+            table: The table.
+            key: The row's key.
+            change: Gets the row, or None if there is none; returns the new row, or None to delete it.
+        """
 
 
 class Locks(Protocol):
-    """Named locks among all pages of one origin. The platform frees those of a page that is gone or put aside."""
+    """Named locks, shared by all pages of one origin. Those of a page that is closed or suspended are freed."""
 
     @property
     def interruptions(self) -> int:
-        """How often others may have held what this page holds: it was put aside, or a lock was granted blindly."""
+        """Return how often another page may have held this page's locks: after a suspension, or an unchecked grant."""
 
     async def try_lock(self, name: str) -> Callable[[], None] | None:
-        """Hold the lock until the returned function is called; None if another page holds it. A platform without
-        locks grants every one, so what is done under a lock must be harmless when done twice."""
+        """Take the lock, and return the function that frees it; None if another page holds it.
+
+        A platform without locks grants every one, so what is done under a lock must be harmless when done twice.
+        """
 
 
 class Platform(Protocol):
-    """Everything outside: no other part of the library knows where it runs."""
+    """The outside. No other part of the library knows where it runs."""
 
     def now(self) -> Instant:
-        """This moment."""
+        """Return the current moment."""
 
     def random(self) -> float:
-        """A number in [0, 1)."""
+        """Return a number in [0, 1)."""
 
     def open_socket(self, url: str, listener: SocketListener) -> Socket:
-        """Begin to open a socket. Raises ValueError for a URL that no socket takes."""
+        """Begin to open a socket.
+
+        Raises:
+            ValueError: A URL that no socket accepts.
+        """
 
     def call_at(self, when: float, callback: Callable[[], None]) -> TimerHandle:
-        """Call back at ``when`` (monotonic seconds), or as soon after it as the platform can."""
+        """Call ``callback`` at ``when`` (monotonic seconds), or as soon after it as the platform can."""
 
     def page(self) -> PageState:
-        """The page as it is now."""
+        """Return the page as it is now."""
 
-    def watch_page(self, tell: Callable[[PageEvent], None]) -> Callable[[], None]:
-        """Tell every page event from now on; returns the function that ends it."""
+    def watch_page(self, listener: Callable[[PageEvent], None]) -> Callable[[], None]:
+        """Call ``listener`` for every page event from now on; return the function that ends it."""

@@ -1,11 +1,11 @@
-"""The public face: one WebSocket that stays, with the article's names in Python's spelling.
+"""The service: one WebSocket connection, with the article's names in Python's spelling.
 
     async with WebSocketService(url, get_access_token, platform=platform) as service:
         unsubscribe = service.on_message(show)
         service.send_message("sendMessage", {"roomId": "general", "content": "こんにちは"})
 
-In a browser ``kizuna.browser.WebSocketService`` brings its platform along. Decisions are made in
-:class:`~kizuna.core.connection.Connection`; this file only carries them out.
+In a browser ``kizuna.browser.WebSocketService`` has its platform already. The decisions are made in
+:class:`~kizuna.core.connection.Connection`; this file current them out.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from kizuna.core import commands, events
 from kizuna.core.connection import Connection
 from kizuna.core.events import Timer
 from kizuna.core.state import ConnectionState
-from kizuna.core.states import Status
+from kizuna.core.states import CONNECTED_STATUSES, Status
 from kizuna.errors import (
     ConfigurationError,
     ConnectionFailed,
@@ -37,7 +37,7 @@ from kizuna.options import Options
 from kizuna.platform import PageState, Platform, TimerHandle
 from kizuna.runtime.frame_stream import FrameStream
 from kizuna.runtime.journal import Journal
-from kizuna.runtime.statistics import Meter, Statistics
+from kizuna.runtime.statistics import Statistics, StatisticsRecorder
 from kizuna.runtime.subscribers import Handler, Subscribers
 from kizuna.runtime.transport import Frame, GetAccessToken, Prepare, Transport
 from kizuna.store import Store
@@ -47,14 +47,19 @@ logger = logging.getLogger("kizuna.service")
 Part = TypeVar("Part")
 
 _TICK = events.TimerFired(Timer.TICK)
-_CONNECTED = (Status.CONNECTED, Status.SUSPECT)
 
 
 class WebSocketService:
-    """Responsible for one connection on behalf of an application.
+    """One connection on behalf of an application.
 
-    ``url``: ws:// or wss://. ``get_access_token``: sync or async, called for every attempt; the token goes into the
-    query as ``token``. Raises ConfigurationError for a URL that cannot work.
+    Args:
+        url: ws:// or wss://.
+        get_access_token: Sync or async, called for every attempt; the token goes into the query as ``token``.
+        platform: Where the library runs.
+        options: The numbers of the connection.
+
+    Raises:
+        ConfigurationError: A URL that cannot work.
     """
 
     def __init__(
@@ -73,29 +78,34 @@ class WebSocketService:
         self._store = Store(self._connection.state)
         self._messages: Subscribers[Frame] = Subscribers()
         self._malformed: Subscribers[str] = Subscribers()
-        self._prepares: dict[object, Prepare] = {}
+        self._preparations: dict[object, Prepare] = {}
         self._transports: dict[int, Transport] = {}
-        self._meter = Meter()
+        self._recorder = StatisticsRecorder()
         self._streams: list[FrameStream] = []
-        self.journal = Journal()  #: what happened lately: as data, and as JSON to send along with a question
+        self.journal = Journal()  #: the latest events, for diagnosis
         self._timers: dict[Timer, TimerHandle] = {}
         self._waiters: set[asyncio.Future[ConnectionFailed | None]] = set()
         self._events: deque[events.Event] = deque()
         self._is_dispatching = False
-        self._unwatch: Callable[[], None] | None = None
+        self._stop_watching: Callable[[], None] | None = None
         self._page = PageState()
 
     # --- connecting ---
 
     async def connect(self) -> None:
-        """Connect, and return once connected. While connecting it joins; while connected it returns at once.
+        """Connect, and return once connected; at once if it is connected already.
 
-        Raises Exhausted, Rejected or Disconnected. Cancelling the wait stops nothing.
+        Several calls may wait at the same time. Cancelling a call ends the wait, not the attempts.
+
+        Raises:
+            Exhausted: The retry budget is spent.
+            Rejected: The server wants no further attempt.
+            Disconnected: disconnect() was called meanwhile.
         """
-        if self._is_dispatching:  # an eager task that a handler started: the wish would only be queued
+        if self._is_dispatching:  # called from a handler by an eager task: the event would only be queued
             await asyncio.sleep(0)
-        if self._unwatch is None:
-            self._unwatch = self._platform.watch_page(self._on_page_event)
+        if self._stop_watching is None:
+            self._stop_watching = self._platform.watch_page(self._on_page_event)
         self._read_page()
         self._dispatch(events.ConnectRequested())
         is_over, failure = _outcome(self._connection.state)
@@ -113,25 +123,27 @@ class WebSocketService:
             self._waiters.discard(waiter)
 
     def disconnect(self) -> None:
-        """Close on purpose: nothing comes back until connect(). Afterwards no timer, listener or task is left."""
+        """Close on purpose, until connect() is called. Afterwards no timer, listener or task is left."""
         self._dispatch(events.DisconnectRequested())
-        if self._unwatch is not None:
-            self._unwatch()
-            self._unwatch = None
+        if self._stop_watching is not None:
+            self._stop_watching()
+            self._stop_watching = None
 
     def try_now(self) -> None:
-        """Attempt at once instead of waiting; acts at most once a second."""
+        """Make the next attempt now instead of waiting; acts at most once per ``try_now_interval``."""
         self._dispatch(events.RetryRequested())
 
     def doubt(self) -> None:
-        """Ask whether the connection still stands, since an answer is overdue: a silent link is replaced 5 s later
-        (``probe_timeout``), one that answers is kept. Without effect where none stands."""
+        """Send a probe, because the application is missing an answer.
+
+        A link that stays silent for ``probe_timeout`` is replaced, one that answers is kept. No effect without a link.
+        """
         self._dispatch(events.DoubtRaised())
 
     async def __aenter__(self) -> WebSocketService:
         try:
             await self.connect()
-        except BaseException:  # Exhausted, or cancelled: nobody will leave a block that was not entered
+        except BaseException:  # Exhausted, or cancelled: __aexit__ will not be called
             self.disconnect()
             raise
         return self
@@ -144,36 +156,45 @@ class WebSocketService:
     # --- frames ---
 
     def send_message(self, action: str, data: Frame | None = None) -> None:
-        """Send ``{"action": action, **data}`` now. Raises NotConnected or FrameTooLarge; nothing is kept for later,
-        that is the outbox's work."""
-        carrier = self._carrier
-        if carrier is None or not self.is_connected():
-            raise NotConnected("there is no open connection to send on")
-        carrier.send(action, data or {})
+        """Send ``{"action": action, **data}`` now. Nothing is queued: that is the outbox's task.
+
+        Raises:
+            NotConnected: No link is open.
+            FrameTooLarge: The frame is larger than ``max_frame_bytes``.
+        """
+        transport = self._transport
+        if transport is None or not self.is_connected():
+            raise NotConnected("no open connection")
+        transport.send(action, data or {})
 
     def on_message(self, handler: Handler[Frame]) -> Callable[[], None]:
-        """Call ``handler(frame)``, def or async def, for every frame; returns the unsubscribe."""
+        """Call ``handler(frame)``, sync or async, for every frame; return the unsubscribe function."""
         return self._messages.add(handler)
 
     def frames(self, limit: int = 1000) -> FrameStream:
-        """The frames from now on, as an async iterator that ends with disconnect(): ``async for frame in
-        service.frames()``. It keeps at most ``limit`` unread ones, and says how many it ``dropped``."""
+        """Return an async iterator over the frames from now on, that ends with disconnect().
+
+        Args:
+            limit: How many unread frames are kept; the iterator counts older ones in ``dropped``.
+        """
         stream = FrameStream(self._messages.add, limit)
         self._streams = [other for other in self._streams if not other.is_closed] + [stream]
         return stream
 
     def on_malformed_frame(self, handler: Handler[str]) -> Callable[[], None]:
-        """Call ``handler(problem)`` for every frame that is not one JSON object; returns the unsubscribe."""
+        """Call ``handler(problem)`` for every frame that is not one JSON object; return the unsubscribe function."""
         return self._malformed.add(handler)
 
-    def on_open(self, prepare: Prepare) -> Callable[[], None]:
-        """Await ``prepare(link)`` on each new link before it counts as connected: the place to say hello and to
-        catch up. If it raises, the link is given up and tried again. Returns the unsubscribe."""
+    def before_connected(self, prepare: Prepare) -> Callable[[], None]:
+        """Await ``prepare(link)`` on each new link before it counts as connected; return the unsubscribe function.
+
+        ``prepare`` can say hello and catch up. If it raises, the link is abandoned and another attempt follows.
+        """
         key = object()
-        self._prepares[key] = prepare
+        self._preparations[key] = prepare
 
         def unsubscribe() -> None:
-            self._prepares.pop(key, None)
+            self._preparations.pop(key, None)
 
         return unsubscribe
 
@@ -181,27 +202,31 @@ class WebSocketService:
 
     @property
     def state(self) -> ConnectionState:
-        """The state now: frozen."""
+        """Return the current state, frozen."""
         return self._store.state
 
     def statistics(self) -> Statistics:
-        """How the connection has fared since this service was made."""
-        return self._meter.read(self._platform.now())
+        """Return the numbers of this connection since the service was made."""
+        return self._recorder.snapshot(self._platform.now())
 
     def subscribe(
         self, selector: Callable[[ConnectionState], Part], listener: Callable[[Part], object]
     ) -> Callable[[], None]:
-        """Call ``listener(part)`` whenever ``selector(state)`` changes; returns the unsubscribe."""
+        """Call ``listener(part)`` whenever ``selector(state)`` changes; return the unsubscribe function."""
         return self._store.subscribe(selector, listener)
 
     def is_connected(self) -> bool:
-        """Whether a frame can be sent now."""
-        return self._connection.status in _CONNECTED and self._carrier is not None and self._carrier.is_open
+        """Return whether a frame can be sent now."""
+        return (
+            self._connection.status in CONNECTED_STATUSES
+            and self._transport is not None
+            and self._transport.is_open
+        )
 
     # --- events in ---
 
     def _dispatch(self, event: events.Event) -> None:
-        """Handle ``event``, and whatever it leads to, one after the other: handlers may call back into us."""
+        """Handle ``event`` and those that it causes, one after the other: handlers may call back into the service."""
         self._events.append(event)
         if self._is_dispatching:
             return
@@ -214,12 +239,12 @@ class WebSocketService:
 
     def _handle(self, event: events.Event) -> None:
         before, now = self._connection.state, self._platform.now()
-        given = self._connection.handle(event, now)
+        to_do = self._connection.handle(event, now)
         after = self._connection.state
-        self._meter.note(event, before, after, now)
-        if event != _TICK:  # once a second nothing happened
-            self.journal.note(event, now, after.status)
-        for command in given:
+        self._recorder.record(event, before, after, now)
+        if event != _TICK:  # every second
+            self.journal.record(event, now, after.status)
+        for command in to_do:
             self._execute(command)
         self._publish(before.status)
 
@@ -230,8 +255,8 @@ class WebSocketService:
                 "%s -> %s (%s)", before, state.status, state.reason.words if state.reason else "no reason"
             )
             if state.status is Status.CLOSED:
-                self._messages.drop_waiting()
-                self._malformed.drop_waiting()
+                self._messages.discard_pending()
+                self._malformed.discard_pending()
                 while self._streams:
                     self._streams.pop().close()
         self._store.update(lambda _: state)
@@ -242,7 +267,7 @@ class WebSocketService:
 
     def _on_page_event(self, event: events.PageEvent) -> None:
         if isinstance(event, events.PageSuspended):
-            self._read_page()  # before, since nothing may wake what is put aside
+            self._read_page()  # before: no event may follow the suspension
             self._dispatch(event)
         else:
             self._page = _page_after(event, self._page)
@@ -252,11 +277,11 @@ class WebSocketService:
     def _on_timer(self, timer: Timer) -> None:
         self._timers.pop(timer, None)
         self._read_page()
-        if timer not in self._timers:  # else what the page told has armed it anew
+        if timer not in self._timers:  # else an event of the page has set it again
             self._dispatch(events.TimerFired(timer, self._page.throttled))
 
     def _read_page(self) -> None:
-        """Levels, because browsers lose edges."""
+        """Read visibility and network as they are, because browsers lose events."""
         before, self._page = self._page, self._platform.page()
         if self._page.visible != before.visible:
             self._dispatch(events.PageShown() if self._page.visible else events.PageHidden())
@@ -266,15 +291,15 @@ class WebSocketService:
     # --- commands out ---
 
     @property
-    def _carrier(self) -> Transport | None:
-        """The transport of the link that carries the application's frames."""
+    def _transport(self) -> Transport | None:
+        """Return the transport of the current link."""
         link = self._connection.link
         return None if link is None else self._transports.get(link.number)
 
     def _execute(self, command: commands.Command) -> None:
         match command:
             case commands.FetchToken(link=link):
-                self._meter.note_attempt()
+                self._recorder.record_attempt()
                 self._transports[link] = Transport(
                     link, self._platform, self._dispatch, self._options.max_frame_bytes
                 )
@@ -282,18 +307,18 @@ class WebSocketService:
             case commands.OpenSocket(link=link, token=token):
                 self._transports[link].open(self._url, token)
             case commands.PrepareLink(link=link):
-                carries = self._connection.link
-                replaces = carries is not None and carries.number != link
-                self._transports[link].prepare(self._prepares.values(), replaces=replaces)
+                current = self._connection.link
+                replaces = current is not None and current.number != link
+                self._transports[link].prepare(self._preparations.values(), replaces=replaces)
             case commands.AbandonLink(link=link, code=code, reason=reason):
                 self._transports.pop(link).abandon(code, reason)
             case commands.SendPing(link=link, t=t):
                 self._send_ping(link, t)
             case commands.Deliver(frame=frame):
-                self._messages.tell(frame)
+                self._messages.deliver(frame)
             case commands.ReportMalformed(problem=problem):
-                logger.warning("a frame could not be read: %s", problem)
-                self._malformed.tell(problem)
+                logger.warning("malformed frame: %s", problem)
+                self._malformed.deliver(problem)
             case commands.SetTimer(timer=timer, at=at):
                 self._cancel_timer(timer)
                 self._timers[timer] = self._platform.call_at(at, lambda: self._on_timer(timer))
@@ -304,8 +329,8 @@ class WebSocketService:
         wire = self._options.wire
         try:
             self._transports[link].send(wire.ping, wire.ping_data(t))
-        except KizunaError as error:  # the link is on its way out: its close, or the silence, will tell
-            logger.warning("no ping was sent: %s", error)
+        except KizunaError as error:  # the link is failing: its close, or the silence, follows
+            logger.warning("could not send a ping: %s", error)
 
     def _cancel_timer(self, timer: Timer) -> None:
         handle = self._timers.pop(timer, None)
@@ -316,18 +341,18 @@ class WebSocketService:
 def _checked_url(url: str) -> str:
     try:
         parts = urlsplit(url)
-        parts.port  # noqa: B018 - raises for one that is no number
+        parts.port  # noqa: B018 - raises if it is not a number
     except ValueError as error:
-        raise ConfigurationError("url", f"is no URL: {error}") from None
+        raise ConfigurationError("url", f"is not a URL: {error}") from None
     if parts.scheme not in ("ws", "wss") or not parts.hostname:
         raise ConfigurationError("url", f"must begin with ws:// or wss:// and name a host, not {url!r}")
     if parts.fragment:
-        raise ConfigurationError("url", "must have no fragment (#...): no WebSocket takes one")
+        raise ConfigurationError("url", "must have no fragment (#...): WebSockets accept none")
     return url
 
 
 def _page_after(event: events.PageEvent, page: PageState) -> PageState:
-    """What is known of the page once ``event`` is told."""
+    """Return the page as it is after ``event``."""
     match event:
         case events.PageShown():
             return replace(page, visible=True)
@@ -341,7 +366,7 @@ def _page_after(event: events.PageEvent, page: PageState) -> PageState:
 
 
 def _outcome(state: ConnectionState) -> tuple[bool, ConnectionFailed | None]:
-    """Whether connect() ends in this state, and the error that it ends with, if any."""
+    """Return whether connect() ends in this state, and the error that it raises, if any."""
     words = state.reason.words if state.reason else ""
     match state.status:
         case Status.CONNECTED | Status.SUSPECT:

@@ -1,6 +1,6 @@
 """One service per page, reachable from anywhere: the article's accessor.
 
-React's effects and hot reloads made second sockets; a page with one accessor cannot.
+React's effects and hot reloads opened second sockets there; a single accessor prevents that.
 """
 
 from __future__ import annotations
@@ -14,7 +14,11 @@ _service: WebSocketService | None = None
 
 
 def get_or_create(create: Callable[[], WebSocketService] | None) -> WebSocketService:
-    """The page's service, made by ``create`` at the first call. Raises ConfigurationError if there is neither."""
+    """Return the page's service, made by ``create`` at the first call.
+
+    Raises:
+        ConfigurationError: There is no service yet and ``create`` is None.
+    """
     global _service
     if _service is None:
         if create is None:
@@ -24,7 +28,7 @@ def get_or_create(create: Callable[[], WebSocketService] | None) -> WebSocketSer
 
 
 def disconnect_websocket() -> None:
-    """Disconnect the page's service and forget it."""
+    """Disconnect the page's service and drop it: the next get makes a new one."""
     global _service
     if _service is not None:
         _service.disconnect()

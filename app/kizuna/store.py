@@ -1,14 +1,14 @@
-"""A value, a way to replace it, and a way to be told.
+"""The store: one immutable state, and subscriptions to its parts.
 
     >>> store = Store(1)
     >>> unsubscribe = store.subscribe(lambda value: value % 2, print)
     >>> store.update(lambda value: value + 1)
     0
-    >>> store.update(lambda value: value + 2)   # the selected part is the same: nobody is told
+    >>> store.update(lambda value: value + 2)   # the selected part is the same: no listener is called
     >>> unsubscribe()
 
-The state is meant to be immutable. A function that returns the very state it was given changes nothing and
-tells nobody: that is how a duplicate message costs no rendering.
+A function that returns the very state it was given changes nothing and calls no listener, so a duplicate message
+costs no rendering.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Part = TypeVar("Part")
 
 
 class Store(Generic[State]):
-    """Responsible for holding one immutable state and telling listeners which parts of it changed."""
+    """One immutable state; listeners are called when their part of it changes."""
 
     def __init__(self, initial: State) -> None:
         self._state = initial
@@ -32,13 +32,13 @@ class Store(Generic[State]):
 
     @property
     def state(self) -> State:
-        """The state as it stands."""
+        """Return the current state."""
         return self._state
 
     def update(self, change: Callable[[State], State]) -> None:
-        """Replace the state by ``change(state)``, then tell the listeners whose part is another one.
+        """Replace the state by ``change(state)``, and call the listeners whose part changed.
 
-        A listener that updates the store again is served in turn: the others see both states, in order or merged.
+        A listener may update the store again: the other listeners get both states in order, or only the last.
         """
         state = change(self._state)
         if state is self._state:
@@ -50,9 +50,9 @@ class Store(Generic[State]):
     def subscribe(
         self, selector: Callable[[State], Part], listener: Callable[[Part], object]
     ) -> Callable[[], None]:
-        """Call ``listener(part)`` whenever ``selector(state)`` becomes another value; returns the unsubscribe.
+        """Call ``listener(part)`` whenever ``selector(state)`` changes; return the unsubscribe function.
 
-        Parts are compared by identity first, then by equality. An error in a listener is logged and stops no other.
+        Parts are compared by identity first, then by equality. An error in a listener is logged; the others are called.
         """
         subscription = _Subscription(selector, listener, selector(self._state))
         self._subscriptions.append(subscription)
@@ -66,7 +66,7 @@ class Store(Generic[State]):
 
 
 class _Subscription(Generic[State]):
-    """Responsible for remembering the part that one listener saw last."""
+    """One listener and the part that it got last."""
 
     def __init__(
         self, selector: Callable[[State], Any], listener: Callable[[Any], object], seen: Any
@@ -77,7 +77,7 @@ class _Subscription(Generic[State]):
         self.active = True
 
     def notify(self, store: Store[State]) -> None:
-        if not self.active:  # unsubscribed by a listener that was told before it
+        if not self.active:  # unsubscribed by a listener that was called before it
             return
         try:
             part = self._selector(store.state)
@@ -86,4 +86,4 @@ class _Subscription(Generic[State]):
             self._seen = part
             self._listener(part)
         except Exception:
-            logger.exception("a listener failed; the others go on")
+            logger.exception("error in a listener")

@@ -1,4 +1,4 @@
-"""A platform that obeys a test: virtual time, sockets without a network, a page that hides on command.
+"""A fake platform for tests: virtual time, sockets without a network, a page that hides on command.
 
 platform = FakePlatform()
 service = WebSocketService("wss://example.org", platform=platform)
@@ -40,7 +40,7 @@ from kizuna.platform import (
 
 
 class VirtualClock:
-    """Responsible for time that passes only when told. Seconds."""
+    """A clock and timers that a test moves. Seconds."""
 
     def __init__(self, *, monotonic: float = 1000.0, wall: float = 1_700_000_000.0) -> None:
         self._now = Instant(monotonic, wall)
@@ -48,37 +48,37 @@ class VirtualClock:
         self._numbers = itertools.count()
 
     def now(self) -> Instant:
-        """This moment."""
+        """Return the current moment."""
         return self._now
 
     def call_at(self, when: float, callback: Callable[[], None]) -> _FakeTimer:
-        """Call back when time has come to ``when`` (monotonic)."""
+        """Call ``callback`` when the clock reaches ``when`` (monotonic seconds)."""
         timer = _FakeTimer(callback)
         heapq.heappush(self._timers, (when, next(self._numbers), timer))
         return timer
 
     @property
     def armed(self) -> int:
-        """How many timers are armed."""
+        """Return how many timers are set."""
         return sum(not timer.cancelled for _, _, timer in self._timers)
 
     def next_due(self) -> float | None:
-        """When the next timer is due, if any is armed."""
+        """Return when the next timer is due; None if none is set."""
         while self._timers and self._timers[0][2].cancelled:
             heapq.heappop(self._timers)
         return self._timers[0][0] if self._timers else None
 
     def move_to(self, monotonic: float) -> None:
-        """Let time pass without calling anybody: as a page that is held up sees it."""
+        """Move the clocks without calling any timer, as a busy page sees it."""
         passed = max(0.0, monotonic - self._now.monotonic)
         self._now = Instant(self._now.monotonic + passed, self._now.wall + passed)
 
     def sleep(self, seconds: float) -> None:
-        """Let the machine sleep: the wall clock goes on, the monotonic one stands still."""
+        """Let the machine sleep: the wall clock moves, the monotonic one does not."""
         self._now = Instant(self._now.monotonic, self._now.wall + seconds)
 
     def fire_next(self) -> bool:
-        """Call the next timer that is due by now; False if none is."""
+        """Call the next timer that is due by now; return whether there was one."""
         due = self.next_due()
         if due is None or due > self._now.monotonic:
             return False
@@ -98,29 +98,29 @@ class _FakeTimer:
 
 
 class FakeSocket:
-    """Responsible for one socket without a network: the test plays the server."""
+    """A socket without a network: the test plays the server."""
 
     def __init__(self, url: str, listener: SocketListener) -> None:
         self.url = url
         self.sent: list[dict[str, Any]] = []  #: frames that the page sent
-        self.closed_with: int | None = None  #: the page's close code, once it gave the socket up
+        self.closed_with: int | None = None  #: the page's close code, once it abandoned the socket
         self.is_open = False
         self._listener: SocketListener | None = listener
 
     @property
     def actions(self) -> list[str]:
-        """The actions of the frames that the page sent."""
+        """Return the actions of the frames that the page sent."""
         return [frame["action"] for frame in self.sent]
 
     # what the page does
 
     def send(self, text: str) -> None:
-        """Send a frame."""
+        """Record a frame."""
         assert self.is_open, "sent on a socket that is not open"
         self.sent.append(json.loads(text))
 
     def abandon(self, code: int, reason: str) -> None:
-        """Give the socket up."""
+        """Close, as the page's side."""
         self._listener = None
         self.is_open = False
         if self.closed_with is None:
@@ -148,8 +148,12 @@ class FakeSocket:
 
 
 class FakePlatform:
-    """Responsible for being all of the outside, as the test wishes it. ``chance`` is what random() returns;
-    ``throttled``: this browser may hold the timers of a hidden page back, for want of a worker."""
+    """A platform that a test controls.
+
+    Args:
+        chance: What random() returns.
+        throttled: Whether this browser, without a worker, may delay the timers of a hidden page.
+    """
 
     def __init__(self, *, chance: float = 0.5, throttled: bool = True) -> None:
         self.clock = VirtualClock()
@@ -160,51 +164,51 @@ class FakePlatform:
 
     @property
     def socket(self) -> FakeSocket:
-        """The newest socket."""
+        """Return the newest socket."""
         return self.sockets[-1]
 
     @property
     def live_sockets(self) -> list[FakeSocket]:
-        """The sockets that the page has not given up and the network has not dropped."""
+        """Return the sockets that neither the page has abandoned nor the network has dropped."""
         return [socket for socket in self.sockets if socket._listener is not None]
 
     # what the library asks for
 
     def now(self) -> Instant:
-        """This moment."""
+        """Return the current moment of the virtual clock."""
         return self.clock.now()
 
     def random(self) -> float:
-        """No chance at all."""
+        """Return ``chance``."""
         return self.chance
 
     def open_socket(self, url: str, listener: SocketListener) -> FakeSocket:
-        """A new socket, opening until the test accepts it."""
+        """Return a new socket that stays connecting until the test accepts it."""
         self.sockets.append(FakeSocket(url, listener))
         return self.sockets[-1]
 
     def call_at(self, when: float, callback: Callable[[], None]) -> _FakeTimer:
-        """A timer on the virtual clock."""
+        """Set a timer on the virtual clock."""
         return self.clock.call_at(when, callback)
 
     def page(self) -> PageState:
-        """The page as the test set it."""
+        """Return the page as the test set it."""
         return self._page
 
-    def watch_page(self, tell: Callable[[PageEvent], None]) -> Callable[[], None]:
-        """Tell page events until the returned function is called."""
-        self.watchers.append(tell)
-        return lambda: self.watchers.remove(tell)
+    def watch_page(self, listener: Callable[[PageEvent], None]) -> Callable[[], None]:
+        """Pass page events to ``listener`` until the returned function is called."""
+        self.watchers.append(listener)
+        return lambda: self.watchers.remove(listener)
 
     # what the test does
 
     async def settle(self) -> None:
-        """Let every task that can run come to its next wait."""
+        """Let every task run to its next wait."""
         for _ in range(20):
             await asyncio.sleep(0)
 
     async def advance(self, seconds: float) -> None:
-        """Let time pass, with every timer called when it is due."""
+        """Let ``seconds`` pass, and call every timer when it is due."""
         end = self.clock.now().monotonic + seconds
         await self.settle()
         while (due := self.clock.next_due()) is not None and due <= end:
@@ -215,46 +219,48 @@ class FakePlatform:
         await self.settle()
 
     def show(self) -> None:
-        """The tab comes to the front."""
-        self._become(replace(self._page, visible=True), PageShown())
+        """Bring the tab to the front."""
+        self._set_page(replace(self._page, visible=True), PageShown())
 
     def hide(self) -> None:
-        """The tab goes to the back."""
-        self._become(replace(self._page, visible=False), PageHidden())
+        """Send the tab to the back."""
+        self._set_page(replace(self._page, visible=False), PageHidden())
 
     def go_online(self) -> None:
-        """The browser says online."""
-        self._become(replace(self._page, online=True), WentOnline())
+        """Let the browser report a network."""
+        self._set_page(replace(self._page, online=True), WentOnline())
 
     def go_offline(self) -> None:
-        """The browser says offline."""
-        self._become(replace(self._page, online=False), WentOffline())
+        """Let the browser report no network."""
+        self._set_page(replace(self._page, online=False), WentOffline())
 
     def suspend(self) -> None:
-        """pagehide or freeze."""
-        self._become(self._page, PageSuspended())
+        """Send ``pagehide`` or ``freeze``."""
+        self._set_page(self._page, PageSuspended())
 
     def resume(self) -> None:
-        """pageshow or resume."""
-        self._become(self._page, PageResumed())
+        """Send ``pageshow`` or ``resume``."""
+        self._set_page(self._page, PageResumed())
 
     def change_network(self) -> None:
-        """The browser says that the network is another one, or otherwise."""
-        self._become(self._page, NetworkChanged())
+        """Let the browser report another network."""
+        self._set_page(self._page, NetworkChanged())
 
     def wake(self) -> None:
-        """The worker beside the page saw that the machine slept; ``clock.sleep()`` is what the page's clocks see."""
-        self._become(self._page, MachineSlept())
+        """Let the worker beside the page report sleep; ``clock.sleep()`` moves the page's clocks."""
+        self._set_page(self._page, MachineSlept())
 
-    def _become(self, page: PageState, event: PageEvent) -> None:
+    def _set_page(self, page: PageState, event: PageEvent) -> None:
         self._page = page
-        for tell in tuple(self.watchers):
-            tell(event)
+        for listener in tuple(self.watchers):
+            listener(event)
 
 
 class MemoryStorage:
-    """Responsible for tables that several pages share for as long as the test holds them. ``is_broken``: every call
-    raises StorageFailed. ``is_stuck``: no call returns until it is False again and ``release()`` was called."""
+    """Tables in memory, which the pages of a test can share.
+
+    ``is_broken``: every call raises StorageFailed. ``is_stuck``: no call returns until ``release()`` is called.
+    """
 
     def __init__(self) -> None:
         self.is_broken = False
@@ -263,17 +269,17 @@ class MemoryStorage:
         self._turn = asyncio.Event()
 
     def release(self) -> None:
-        """Let the calls that hang go on."""
+        """Let the stuck calls go on."""
         self.is_stuck = False
         self._turn.set()
 
     async def read(self, table: str, prefix: str = "") -> dict[str, str]:
-        """The rows whose keys begin so, in the order of their keys."""
+        """Return the rows whose keys begin with ``prefix``, sorted by key."""
         rows = await self._open(table)
         return {key: rows[key] for key in sorted(rows) if key.startswith(prefix)}
 
     async def keys(self, table: str, prefix: str = "") -> list[str]:
-        """The keys that begin so, in order."""
+        """Return the keys that begin with ``prefix``, sorted."""
         return list(await self.read(table, prefix))
 
     async def write(self, table: str, puts: Mapping[str, str], deletes: Iterable[str] = ()) -> None:
@@ -284,7 +290,7 @@ class MemoryStorage:
         rows.update(puts)
 
     async def change(self, table: str, key: str, change: Callable[[str | None], str | None]) -> str | None:
-        """Put what ``change`` makes of a row in its place."""
+        """Replace one row by ``change(row)``, and return the row as it was before."""
         rows = await self._open(table)
         before = rows.get(key)
         after = change(before)
@@ -295,7 +301,7 @@ class MemoryStorage:
         return before
 
     async def _open(self, table: str) -> dict[str, str]:
-        await asyncio.sleep(0)  # as a real one, it never answers at once
+        await asyncio.sleep(0)  # a real one never answers at once, either
         while self.is_stuck:
             self._turn.clear()
             await self._turn.wait()
@@ -305,14 +311,14 @@ class MemoryStorage:
 
 
 class MemoryLocks:
-    """Responsible for the locks of one page, among those that share ``held`` with it."""
+    """The locks of one page; pages that share ``held`` compete for them."""
 
     def __init__(self, held: dict[str, object] | None = None) -> None:
         self.held: dict[str, object] = {} if held is None else held
         self.interruptions = 0
 
     async def try_lock(self, name: str) -> Callable[[], None] | None:
-        """Hold the lock if nobody does."""
+        """Take the lock if it is free."""
         await asyncio.sleep(0)
         if name in self.held:
             return None
@@ -325,7 +331,7 @@ class MemoryLocks:
         return release
 
     def end(self) -> None:
-        """The page is gone, or put aside: its locks are free."""
+        """Free the locks of this page, as if it was closed or suspended."""
         self.interruptions += 1
         for name, grant in tuple(self.held.items()):
             if isinstance(grant, _Grant) and grant.page is self:

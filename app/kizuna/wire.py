@@ -1,4 +1,4 @@
-"""How ping, pong, ready and bye look on one kind of server: an option of the library, not literals in it."""
+"""The wire: what ping, pong, ready and bye look like on one kind of server."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from enum import Enum
 from typing import Any
 
 
-class Meaning(Enum):
-    """What a frame means to the connection; to the application every frame is delivered."""
+class FrameKind(Enum):
+    """What a frame is to the connection. Every frame is delivered to the application."""
 
     READY = "ready"  #: the server has accepted this link
     PONG = "pong"  #: answer to a ping
@@ -19,11 +19,11 @@ class Meaning(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wire:
-    """Responsible for the words of the connection itself. None: this server has no such word.
+    """The frames that belong to the connection itself. None: this server has no such frame.
 
-    Without ``ready`` an open socket counts at once, but only uptime proves it. Without ``pong`` silence proves
-    nothing, so the next link is opened beside a doubted one. Unless its frames carry a ``seq`` (``has_seq``), by
-    which the application knows what it has seen, a link closes as soon as the next one stands.
+    Without ``ready`` an open socket counts at once, but only uptime proves it. Without ``pong`` silence proves nothing,
+    so a candidate is opened beside a doubted link. Without ``has_seq`` a replaced link closes at once, since the
+    application could not recognise a frame that arrives twice.
     """
 
     name: str
@@ -33,25 +33,25 @@ class Wire:
     bye: str | None = None
     has_seq: bool = False
 
-    def meaning(self, frame: Mapping[str, Any]) -> Meaning:
-        """What ``frame`` means to the connection."""
+    def kind_of(self, frame: Mapping[str, Any]) -> FrameKind:
+        """Return what ``frame`` is to the connection."""
         match frame.get("type"):
             case None:
-                return Meaning.OTHER
+                return FrameKind.OTHER
             case self.ready:
-                return Meaning.READY
+                return FrameKind.READY
             case self.pong:
-                return Meaning.PONG
+                return FrameKind.PONG
             case self.bye:
-                return Meaning.BYE
-        return Meaning.OTHER
+                return FrameKind.BYE
+        return FrameKind.OTHER
 
     def ping_data(self, t: float) -> dict[str, Any]:
-        """What a ping carries besides its action; ``t`` monotonic seconds."""
+        """Return the fields of a ping besides its action; ``t``: monotonic seconds."""
         return {"t": round(t * 1000)} if self.pong else {}
 
 
 #: This project's server.
 KIZUNA = Wire(name="kizuna", ready="ready", pong="pong", bye="bye", has_seq=True)
-#: The article's server: it answers neither the opening nor a ping.
+#: The article's server: it sends neither ready nor pong.
 ARTICLE = Wire(name="article")

@@ -42,7 +42,7 @@ class Browser:
 
     async def left_words(self, person: str) -> None:
         """A tab of that version was closed with something unsent."""
-        await self.rows_of("gone").keep(person, ROW)
+        await self.rows_of("gone").save(person, ROW)
         self.locks.clear()
 
     def rows_of(self, tab: str, storage: Storage | None = None) -> OutboxStorage:
@@ -180,7 +180,7 @@ async def test_a_living_tab_of_an_earlier_version_keeps_its_rows() -> None:
     browser, page = Browser(), Page()
     person = browser.was_here("Ann", "old", HERE, "user-1")
     tab = browser.rows_of("living")
-    await tab.keep(person, ROW)
+    await tab.save(person, ROW)
     await page.starts(browser)
     assert list(browser.storage.tables["outbox"]) == [f"{person}/living/c1"]
     browser.locks.clear()  # it was closed

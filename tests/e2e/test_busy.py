@@ -44,7 +44,7 @@ async def start(wire):
     service = services[wire.name] = WebSocketService(url, token, platform=platform, options=Options(wire=wire))
     words, seen = heard[wire.name], statuses[wire.name] = [], []
     if wire is KIZUNA:
-        service.on_open(hello)
+        service.before_connected(hello)
     service.on_message(lambda frame: words.append(frame["content"]) if "content" in frame else None)
     service.subscribe(lambda state: state.status, seen.append)
     await service.connect()

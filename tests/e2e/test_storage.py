@@ -207,7 +207,7 @@ def test_an_older_page_is_told_to_reload_after_an_upgrade(
     )
     assert second.run("await newer.read('letters')") == {"a": "1"}
     assert "reload this one (VersionError)" in first.run("await failure_of(older.read('letters'))")
-    assert "no such table" in first.run("await failure_of(IndexedDb('upgraded', [], 2).read('none'))")
+    assert "a table is missing" in first.run("await failure_of(IndexedDb('upgraded', [], 2).read('none'))")
 
 
 def test_without_indexeddb_the_page_is_told_so(tab: PythonPage) -> None:

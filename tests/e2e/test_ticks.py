@@ -171,7 +171,7 @@ def assert_beats(person: UserPage) -> None:
 
 def assert_named_once(person: UserPage) -> None:
     """Assert that the log says once that the worker's file is missing, and which."""
-    (complaint,) = [line for line in person.watch.console if "for want of a worker" in line]
+    (complaint,) = [line for line in person.watch.console if "no worker (" in line]
     assert TICKS_FILE in complaint
     assert workers_of(person.page) == []
 

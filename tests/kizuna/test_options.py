@@ -1,4 +1,4 @@
-"""Numbers that cannot work are refused by the name that the user wrote."""
+"""Options: numbers that cannot work are rejected by the name that the user wrote."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_an_earlier_name_of_a_key_is_read_with_a_warning(earlier: str, name: str
     assert getattr(options, name) == 7
 
 
-def test_a_wrong_number_under_an_earlier_name_is_named_as_it_was_written():
+def test_wrong_number_under_an_earlier_key_is_reported_under_that_key():
     with pytest.warns(FutureWarning), pytest.raises(ConfigurationError, match="^rest: must be a number"):
         Options.from_mapping({"rest": True})
 

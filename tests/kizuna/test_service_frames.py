@@ -1,4 +1,4 @@
-"""Frames on their way to the application: handlers of every kind, and what they may do meanwhile."""
+"""Frames to the application: handlers of every kind, and what they may do meanwhile."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 
 from kizuna.runtime.transport import LinkHandle
-from tests.kizuna.stage import Stage
+from tests.kizuna.service_harness import ServiceHarness
 
 
 async def test_every_frame_reaches_every_handler_in_order():
-    stage = Stage()
+    harness = ServiceHarness()
     first: list[Any] = []
     second: list[Any] = []
-    stage.service.on_message(first.append)
-    stage.service.on_message(second.append)
-    socket = await stage.connect()
+    harness.service.on_message(first.append)
+    harness.service.on_message(second.append)
+    socket = await harness.connect()
     for number in range(3):
         socket.receive({"type": "message", "n": number})
     assert first == second
@@ -25,7 +25,7 @@ async def test_every_frame_reaches_every_handler_in_order():
 
 
 async def test_async_handlers_are_served_one_frame_after_the_other():
-    stage = Stage()
+    harness = ServiceHarness()
     log: list[str] = []
 
     async def show(frame: Any) -> None:
@@ -33,33 +33,31 @@ async def test_async_handlers_are_served_one_frame_after_the_other():
         await asyncio.sleep(0)
         log.append(f"end {frame['n']}")
 
-    socket = await stage.connect()
-    stage.service.on_message(show)
+    socket = await harness.connect()
+    harness.service.on_message(show)
     for number in range(3):
         socket.receive({"n": number})
-    await stage.platform.settle()
+    await harness.platform.settle()
     assert log == ["begin 0", "end 0", "begin 1", "end 1", "begin 2", "end 2"]
 
 
 @pytest.mark.parametrize(
     "text", ["", "{", "[1]", "null", '"x"', "7", "{" * 200_000, '{"a":' * 1000, "\x00", "9" * 5000]
 )
-async def test_a_malformed_frame_is_life_is_reported_and_ends_nothing(
-    text: str, caplog: pytest.LogCaptureFixture
-):
-    stage = Stage()
+async def test_malformed_frame_ends_a_doubt_and_is_reported(text: str, caplog: pytest.LogCaptureFixture):
+    harness = ServiceHarness()
     problems: list[str] = []
     frames: list[Any] = []
-    socket = await stage.connect()
-    stage.service.on_message(frames.append)
-    unsubscribe = stage.service.on_malformed_frame(problems.append)
-    stage.platform.show()
-    assert stage.status == "suspect"
+    socket = await harness.connect()
+    harness.service.on_message(frames.append)
+    unsubscribe = harness.service.on_malformed_frame(problems.append)
+    harness.platform.show()
+    assert harness.status == "suspect"
     listener: Any = socket._listener
     socket.receive(text)
-    assert stage.status == "connected"
+    assert harness.status == "connected"
     assert (len(problems), frames) == (1, [])
-    assert "could not be read" in caplog.text
+    assert "malformed frame" in caplog.text
     unsubscribe()
     listener.on_binary()
     assert len(problems) == 1
@@ -69,16 +67,16 @@ async def test_a_malformed_frame_is_life_is_reported_and_ends_nothing(
     "frame", [{}, {"type": None}, {"type": []}, {"type": {}}, {"type": 5}, {"type": True}]
 )
 async def test_a_frame_of_no_known_kind_is_the_applications(frame: dict[str, Any]):
-    stage = Stage()
+    harness = ServiceHarness()
     frames: list[Any] = []
-    socket = await stage.connect()
-    stage.service.on_message(frames.append)
+    socket = await harness.connect()
+    harness.service.on_message(frames.append)
     socket.receive(frame)
     assert frames == [frame]
 
 
 async def test_a_handler_that_fails_stops_nobody(caplog: pytest.LogCaptureFixture):
-    stage = Stage()
+    harness = ServiceHarness()
     frames: list[Any] = []
 
     def broken(frame: Any) -> None:
@@ -87,30 +85,30 @@ async def test_a_handler_that_fails_stops_nobody(caplog: pytest.LogCaptureFixtur
     async def broken_later(frame: Any) -> None:
         raise LookupError
 
-    socket = await stage.connect()
+    socket = await harness.connect()
     for handler in (broken, broken_later, frames.append):
-        stage.service.on_message(handler)
+        harness.service.on_message(handler)
     socket.receive({"n": 1})
     socket.receive({"n": 2})
-    await stage.platform.settle()
+    await harness.platform.settle()
     assert len(frames) == 2
     assert [record.levelname for record in caplog.records] == ["ERROR"] * 4
-    assert stage.service.is_connected()
+    assert harness.service.is_connected()
 
 
 async def test_a_handler_may_unsubscribe_itself_and_the_next():
-    stage = Stage()
+    harness = ServiceHarness()
     log: list[str] = []
-    socket = await stage.connect()
+    socket = await harness.connect()
 
     def first(frame: Any) -> None:
         log.append("first")
         forget_first()
         forget_second()
 
-    forget_first = stage.service.on_message(first)
-    forget_second = stage.service.on_message(lambda frame: log.append("second"))
-    stage.service.on_message(lambda frame: log.append("third"))
+    forget_first = harness.service.on_message(first)
+    forget_second = harness.service.on_message(lambda frame: log.append("second"))
+    harness.service.on_message(lambda frame: log.append("third"))
     socket.receive({})
     socket.receive({})
     assert log == ["first", "third", "third"]
@@ -120,155 +118,155 @@ async def test_a_handler_may_unsubscribe_itself_and_the_next():
 
 
 async def test_a_handler_may_disconnect():
-    stage = Stage()
-    socket = await stage.connect()
+    harness = ServiceHarness()
+    socket = await harness.connect()
     later: list[Any] = []
-    stage.service.on_message(lambda frame: stage.service.disconnect())
-    stage.service.on_message(later.append)
+    harness.service.on_message(lambda frame: harness.service.disconnect())
+    harness.service.on_message(later.append)
     socket.receive({"n": 1})
-    assert stage.status == "closed"
+    assert harness.status == "closed"
     assert later == [{"n": 1}]  # one frame is told to all
     socket.receive({"n": 2})
     assert len(later) == 1
-    stage.assert_nothing_is_left()
+    harness.assert_nothing_is_left()
 
 
 async def test_an_async_handler_may_disconnect_and_come_to_its_end():
-    stage = Stage()
+    harness = ServiceHarness()
     log: list[str] = []
 
     async def leave(frame: Any) -> None:
-        stage.service.disconnect()
+        harness.service.disconnect()
         await asyncio.sleep(0)
         log.append(f"left after {frame['n']}")
 
-    socket = await stage.connect()
-    stage.service.on_message(leave)
+    socket = await harness.connect()
+    harness.service.on_message(leave)
     socket.receive({"n": 1})
     socket.receive({"n": 2})
-    await stage.platform.settle()
+    await harness.platform.settle()
     assert log == ["left after 1"]
-    stage.assert_nothing_is_left()
+    harness.assert_nothing_is_left()
 
 
 async def test_what_an_async_handler_has_not_come_to_ends_with_the_connection():
-    stage = Stage()
+    harness = ServiceHarness()
     log: list[str] = []
 
     async def slow(frame: Any) -> None:
         log.append(f"begin {frame['n']}")
         await asyncio.Event().wait()
 
-    socket = await stage.connect()
-    stage.service.on_message(slow)
-    stage.service.on_malformed_frame(slow)
+    socket = await harness.connect()
+    harness.service.on_message(slow)
+    harness.service.on_malformed_frame(slow)
     for number in range(3):
         socket.receive({"n": number})
-    await stage.platform.settle()
-    stage.service.disconnect()
-    await stage.platform.settle()
+    await harness.platform.settle()
+    harness.service.disconnect()
+    await harness.platform.settle()
     assert log == ["begin 0"]
-    stage.assert_nothing_is_left()
-    socket = await stage.connect()  # the handler is still there for the next connection
+    harness.assert_nothing_is_left()
+    socket = await harness.connect()  # the handler is still there for the next connection
     socket.receive({"n": 9})
-    await stage.platform.settle()
+    await harness.platform.settle()
     assert log[-1] == "begin 9"
-    stage.service.disconnect()
+    harness.service.disconnect()
 
 
 async def test_a_drop_takes_nothing_from_an_async_handler():
-    stage = Stage()
+    harness = ServiceHarness()
     seen: list[int] = []
 
     async def show(frame: Any) -> None:
         await asyncio.sleep(0)
         seen.append(frame["n"])
 
-    socket = await stage.connect()
-    stage.service.on_message(show)
+    socket = await harness.connect()
+    harness.service.on_message(show)
     for number in range(3):
         socket.receive({"n": number})
     socket.drop()
-    await stage.platform.settle()
+    await harness.platform.settle()
     assert seen == [0, 1, 2]
 
 
 async def test_a_listener_to_the_state_may_disconnect():
-    stage = Stage()
-    stage.service.subscribe(
+    harness = ServiceHarness()
+    harness.service.subscribe(
         lambda state: state.status.value,
-        lambda status: stage.service.disconnect() if status == "connected" else None,
+        lambda status: harness.service.disconnect() if status == "connected" else None,
     )
-    connecting = await stage.begin()
-    await stage.serve()
+    connecting = await harness.begin()
+    await harness.serve()
     await connecting  # it was connected, for a moment
-    assert stage.status == "closed"
-    stage.assert_nothing_is_left()
+    assert harness.status == "closed"
+    harness.assert_nothing_is_left()
 
 
 async def test_a_listener_to_a_loss_may_try_now():
-    stage = Stage()
-    await stage.connect()
-    stage.service.subscribe(
+    harness = ServiceHarness()
+    await harness.connect()
+    harness.service.subscribe(
         lambda state: state.status.value,
-        lambda status: stage.service.try_now() if status == "waiting" else None,
+        lambda status: harness.service.try_now() if status == "waiting" else None,
     )
-    stage.socket.drop()
-    assert (stage.status, len(stage.platform.sockets)) == ("connecting", 2)
+    harness.socket.drop()
+    assert (harness.status, len(harness.platform.sockets)) == ("connecting", 2)
 
 
 async def test_a_handler_may_connect_again_after_it_disconnected():
-    stage = Stage()
+    harness = ServiceHarness()
     tasks: list[asyncio.Task[None]] = []
 
     def again(frame: Any) -> None:
         if frame["type"] == "again":
-            stage.service.disconnect()
-            tasks.append(asyncio.create_task(stage.service.connect()))
+            harness.service.disconnect()
+            tasks.append(asyncio.create_task(harness.service.connect()))
 
-    stage.service.on_message(again)
-    first = await stage.connect()
+    harness.service.on_message(again)
+    first = await harness.connect()
     first.receive({"type": "again"})
-    await stage.platform.settle()
-    await stage.serve()
+    await harness.platform.settle()
+    await harness.serve()
     await tasks[0]
-    assert stage.platform.live_sockets == [stage.socket]
+    assert harness.platform.live_sockets == [harness.socket]
     assert first.closed_with == 1000
 
 
 async def test_a_connect_that_begins_inside_a_dispatch_waits_for_its_turn():
     """As a task does that an eager loop (Python 3.12) runs at once."""
-    stage = Stage()
+    harness = ServiceHarness()
     coroutines: list[Any] = []
 
     def again(frame: Any) -> None:
         if frame["type"] == "again":
-            stage.service.disconnect()
-            coroutines.append(stage.service.connect())
+            harness.service.disconnect()
+            coroutines.append(harness.service.connect())
             coroutines[0].send(None)
 
-    stage.service.on_message(again)
-    first = await stage.connect()
+    harness.service.on_message(again)
+    first = await harness.connect()
     first.receive({"type": "again"})
-    assert stage.status == "closed"
+    assert harness.status == "closed"
 
     async def go_on() -> None:
         await asyncio.sleep(0)
         coroutines[0].send(None)
 
     await go_on()
-    assert stage.status == "connecting"
+    assert harness.status == "connecting"
     coroutines[0].close()
-    stage.service.disconnect()
+    harness.service.disconnect()
 
 
 async def test_a_preparation_may_try_now_and_may_send_on_a_handle_only():
-    stage = Stage()
+    harness = ServiceHarness()
 
     async def prepare(link: LinkHandle) -> None:
-        stage.service.try_now()
+        harness.service.try_now()
         link.send_message("hello")
 
-    stage.service.on_open(prepare)
-    await stage.connect()
-    assert stage.socket.actions == ["hello", "ping"]
+    harness.service.before_connected(prepare)
+    await harness.connect()
+    assert harness.socket.actions == ["hello", "ping"]

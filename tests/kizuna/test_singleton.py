@@ -10,7 +10,7 @@ from kizuna import singleton
 from kizuna.errors import ConfigurationError
 from kizuna.service import WebSocketService
 from kizuna.testing import FakePlatform
-from tests.kizuna.stage import URL
+from tests.kizuna.service_harness import URL
 
 
 @pytest.fixture(autouse=True)

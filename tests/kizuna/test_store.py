@@ -1,4 +1,4 @@
-"""A duplicate renders nothing; a listener that fails or updates disturbs nobody."""
+"""The store: a duplicate calls no listener; one that fails or updates does not disturb the others."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_parts_that_are_equal_are_the_same_and_nan_is_itself():
     assert told == [nan]
 
 
-def test_whoever_unsubscribed_is_told_no_more_even_in_the_same_round():
+def test_listener_unsubscribed_during_an_update_is_not_called():
     store = Store(0)
     told: list[str] = []
 

@@ -1,4 +1,4 @@
-"""The platform that users test on obeys, and its own example is true."""
+"""The fake platform for users' tests, and the example in its docstring."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kizuna.errors import StorageFailed
 from kizuna.platform import Instant, PageShown, PageState, Storage
 from kizuna.testing import FakePlatform, MemoryLocks, MemoryStorage, VirtualClock
 from tests.kizuna.delivery.storage_contract import CONTRACT
-from tests.kizuna.stage import Stage
+from tests.kizuna.service_harness import ServiceHarness
 
 
 async def test_a_reconnect_is_tested_in_a_few_lines():
@@ -29,7 +29,7 @@ async def test_a_reconnect_is_tested_in_a_few_lines():
     service.disconnect()
 
 
-def test_timers_fire_in_the_order_in_which_they_are_due_and_only_when_told():
+def test_timers_fire_in_order_and_only_when_told():
     clock = VirtualClock(monotonic=0)
     fired: list[str] = []
     clock.call_at(2, lambda: fired.append("second"))
@@ -63,10 +63,10 @@ def test_sleep_moves_the_wall_alone_and_time_never_goes_back():
 
 
 async def test_a_socket_that_was_given_up_tells_nothing_and_does_not_open():
-    stage = Stage()
-    connecting = await stage.begin()
-    socket = stage.socket
-    stage.service.disconnect()
+    harness = ServiceHarness()
+    connecting = await harness.begin()
+    socket = harness.socket
+    harness.service.disconnect()
     socket.accept()
     socket.receive({"type": "ready"})
     socket.drop()
@@ -77,14 +77,14 @@ async def test_a_socket_that_was_given_up_tells_nothing_and_does_not_open():
 
 
 async def test_a_socket_that_is_not_open_takes_no_frame():
-    stage = Stage()
-    socket = await stage.connect()
+    harness = ServiceHarness()
+    socket = await harness.connect()
     socket.drop()
     with pytest.raises(AssertionError, match="not open"):
         socket.send("{}")
 
 
-async def test_a_page_tells_whoever_watches_and_shows_its_levels():
+async def test_fake_page_sends_events_to_watchers_and_shows_its_state():
     platform = FakePlatform()
     told: list[object] = []
     unwatch = platform.watch_page(told.append)
@@ -153,7 +153,7 @@ async def test_a_storage_in_memory_keeps_the_contract(duty: Callable[[Storage, S
     await duty(storage, storage)
 
 
-async def test_a_storage_that_a_test_breaks_fails_at_every_call_and_loses_nothing():
+async def test_broken_memory_storage_fails_every_call_and_loses_nothing():
     storage = MemoryStorage()
     await storage.write("letters", {"a": "1"})
     storage.is_broken = True
@@ -179,7 +179,7 @@ async def test_a_storage_that_a_test_holds_up_answers_once_it_is_released():
     assert await storage.read("letters") == {"a": "1", "b": "1"}
 
 
-async def test_a_lock_in_memory_is_held_by_one_page_until_it_lets_go():
+async def test_memory_lock_is_held_by_one_page_until_released():
     page = MemoryLocks()
     other = MemoryLocks(page.held)
     release = await page.try_lock("tab")

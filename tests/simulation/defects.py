@@ -52,7 +52,7 @@ def never_sends_again(patch: pytest.MonkeyPatch) -> None:
 
 def sends_all_at_once(patch: pytest.MonkeyPatch) -> None:
     """A message does not wait for the acknowledgement of the one before."""
-    patch.setattr(Outbox, "_heads", lambda self: list(self._parcels.values()))
+    patch.setattr(Outbox, "_heads", lambda self: list(self._messages.values()))
 
 
 def warns_of_nothing(patch: pytest.MonkeyPatch) -> None:
@@ -84,9 +84,9 @@ def ignores_heads(patch: pytest.MonkeyPatch) -> None:
 def keeps_nothing(patch: pytest.MonkeyPatch) -> None:
     """Pending messages are not stored."""
 
-    async def keep(self: OutboxStorage, person: str, row: OutboxRow) -> None: ...
+    async def save(self: OutboxStorage, person: str, row: OutboxRow) -> None: ...
 
-    patch.setattr(OutboxStorage, "keep", keep)
+    patch.setattr(OutboxStorage, "save", save)
 
 
 def adopts_nothing(patch: pytest.MonkeyPatch) -> None:

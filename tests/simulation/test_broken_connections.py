@@ -10,7 +10,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from kizuna.core.commands import Command
 from kizuna.core.connection import Connection
-from kizuna.core.events import Event, LinkEvent, TimerFired, Wish
+from kizuna.core.events import CallerEvent, Event, LinkEvent, TimerFired
 from kizuna.core.states import Status
 from kizuna.platform import PageEvent
 from tests.kizuna.core.machine import MakeConnection
@@ -93,7 +93,10 @@ def test_a_connection_that_never_returns_is_found_by_liveness_alone(
 
 
 def test_every_event_happens_and_every_status_is_met():
-    kinds = {kind.__name__ for kind in (*Wish.__args__, *LinkEvent.__args__, *PageEvent.__args__, TimerFired)}
+    kinds = {
+        kind.__name__
+        for kind in (*CallerEvent.__args__, *LinkEvent.__args__, *PageEvent.__args__, TimerFired)
+    }
     for batch in range(12, 32):
         run(Counts, batch, examples=10)
         if kinds == Counts.kinds and set(Status) == Counts.statuses:

@@ -40,10 +40,11 @@ __all__ = [
 
 
 class BrowserPlatform:
-    """Responsible for being the outside in a browser, and for the one worker of all services that share it.
+    """The Platform implementation for browsers, with one worker for all services that share it.
 
-    ``worker_url``: where the page's host serves ``kizuna.browser.ticks.WORKER_SOURCE``, relative to the page, for a
-    Content-Security-Policy that allows workers from ``'self'`` alone; None: the library makes a ``blob:`` of it.
+    Args:
+        worker_url: Where the page's host serves ``kizuna.browser.ticks.WORKER_SOURCE``, relative to the page, for a
+            Content-Security-Policy that allows workers from ``'self'`` alone. None: a ``blob:`` URL.
     """
 
     def __init__(self, worker_url: str | None = None) -> None:
@@ -52,36 +53,36 @@ class BrowserPlatform:
         self._watches: dict[PageWatch, Callable[[PageEvent], None]] = {}
 
     def now(self) -> Instant:
-        """This moment."""
+        """Return the current moment."""
         return timers.now()
 
     def random(self) -> float:
-        """A number in [0, 1)."""
+        """Return a number in [0, 1)."""
         return random.random()
 
     def open_socket(self, url: str, listener: SocketListener) -> BrowserSocket:
-        """A native WebSocket. A worker that could not be fetched before may be within reach now, too."""
+        """Begin to open a native WebSocket, and try again to start a worker that could not be loaded."""
         self._restart_ticks()
         return BrowserSocket(url, listener)
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Tick:
-        """A timer of the page and, while somebody watches the page, one of the worker beside it."""
+        """Set a timer in the page and, while the page is watched, one in the worker."""
         return self._ticks.call_at(when, callback)
 
     def page(self) -> PageState:
-        """The page as it is now."""
+        """Return the page as it is now."""
         return replace(page.state(), throttled=not self._ticks.are_on_time)
 
-    def watch_page(self, tell: Callable[[PageEvent], None]) -> Callable[[], None]:
-        """Listen to the page until the returned function is called; the worker lives as long as anybody does."""
+    def watch_page(self, listener: Callable[[PageEvent], None]) -> Callable[[], None]:
+        """Pass page events to ``listener`` until the returned function is called; the worker runs meanwhile."""
 
-        def hear(event: PageEvent) -> None:
-            if isinstance(event, PageHidden):  # from now on a worker is needed
+        def on_event(event: PageEvent) -> None:
+            if isinstance(event, PageHidden):  # from now on timers may be late without a worker
                 self._restart_ticks()
-            tell(event)
+            listener(event)
 
-        watch = PageWatch(hear)
-        self._watches[watch] = tell
+        watch = PageWatch(on_event)
+        self._watches[watch] = listener
         self._ticks.start()
 
         def close() -> None:
@@ -93,11 +94,11 @@ class BrowserPlatform:
         return close
 
     def _on_slept(self) -> None:
-        for tell in tuple(self._watches.values()):
-            tell(MachineSlept())
+        for listener in tuple(self._watches.values()):
+            listener(MachineSlept())
 
     def _restart_ticks(self) -> None:
-        """Ask once more for a worker that there is not. One that was refused as a blob: would be refused again."""
+        """Try again to start a missing worker. One that was refused as a ``blob:`` would be refused again."""
         if self._watches and self._can_reload_worker:
             self._ticks.start()
 
@@ -123,7 +124,11 @@ def get_websocket_service(
     platform: BrowserPlatform | None = None,
     options: Options | None = None,
 ) -> service.WebSocketService:
-    """The page's one service: made at the first call, which needs ``url``; the same at every further one."""
+    """Return the page's one service, made at the first call, which needs ``url``.
+
+    Raises:
+        ConfigurationError: ``url`` is missing at the first call, or cannot work.
+    """
     if url is None:
         return singleton.get_or_create(None)
     return singleton.get_or_create(

@@ -1,4 +1,4 @@
-"""Log records in the browser's console, each at its level: Python's own handler would show every one as an error."""
+"""A logging handler for the browser's console: Python's own would show every record as an error."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import js
 
 
 class ConsoleHandler(logging.Handler):
-    """Responsible for handing records to the console."""
+    """A handler that writes each record to the console at its level."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Show ``record``."""
+        """Write ``record`` to the console."""
         text = self.format(record)
         if record.levelno >= logging.ERROR:
             js.console.error(text)

@@ -1,9 +1,9 @@
-"""Tables of texts in IndexedDB: what must outlive the page, shared by all pages of its origin.
+"""The IndexedDB storage: tables of texts that outlive the page, shared by all pages of its origin.
 
 A transaction of IndexedDB ends by itself: the browser commits it as soon as the callbacks of its last request have
-returned. A coroutine that awaits goes on in a later task of the browser's event loop, when the transaction is over.
-So nothing in here awaits between the first request of a transaction and the last: plain functions make the
-requests and take their answers, and all that a coroutine waits for is the end.
+returned. A coroutine that awaits continues in a later task of the event loop, when the transaction is over. So nothing
+here awaits between the first and the last request of a transaction: plain functions make the requests and take their
+results, and a coroutine waits for the end only.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ from kizuna.errors import StorageFailed
 
 Result = TypeVar("Result")
 
-#: Seconds that a browser may take to open the database, which takes milliseconds unless it never answers at all.
+#: Seconds to wait for the database to open: it takes milliseconds, or the browser never answers.
 OPEN_TIMEOUT = 3.0
-#: Seconds until a transaction without an answer is undone: a person waits for it before typing on.
+#: Seconds until a transaction without an answer is aborted: a person waits for it before typing on.
 TRANSACTION_TIMEOUT = 10.0
 
-#: The last character there is, as IndexedDB compares: no text of ours begins with it.
+#: The last character, as IndexedDB compares: no key begins with it.
 _LAST = "\uffff"
 
 _MEANINGS = {
     "InvalidStateError": "the browser has closed the database",
-    "NotFoundError": "it has no such table: another version of the page made it",
-    "QuotaExceededError": "the disk, or the room that the browser gives to this page, is full",
-    "SecurityError": "the browser forbids this page to keep data",
-    "VersionError": "a newer version of the page has changed it: reload this one",
+    "NotFoundError": "a table is missing: another version of the page created the database",
+    "QuotaExceededError": "the disk, or the browser's quota for this page, is full",
+    "SecurityError": "the browser does not allow this page to store data",
+    "VersionError": "a newer version of the page has upgraded it: reload this one",
 }
 
 
 class IndexedDb:
-    """Responsible for being :class:`kizuna.platform.Storage` in a browser: one database, opened at the first call.
+    """The :class:`kizuna.platform.Storage` of a browser: one database, opened at the first call.
 
-    A new table takes a higher ``version``. A connection that the browser closed is opened anew at the next call.
+    A new table needs a higher ``version``. A connection that the browser closed is opened again at the next call.
     """
 
     def __init__(self, name: str, tables: Iterable[str], version: int = 1) -> None:
@@ -50,40 +50,43 @@ class IndexedDb:
         self._tables = tuple(tables)
         self._version = version
         self._connection: _Connection | None = None
-        self._turn = asyncio.Lock()  # its waiters come in order, and so do the transactions
+        self._turn = asyncio.Lock()  # its waiters run in order, and so do the transactions
 
     async def read(self, table: str, prefix: str = "") -> dict[str, str]:
-        """The rows whose keys begin so, in the order of their keys (by code point, as Python compares)."""
+        """Return the rows whose keys begin with ``prefix``, sorted by key (by code point, as Python compares)."""
 
-        def ask(transaction: _Transaction[Any]) -> tuple[js.IDBRequest[Any], js.IDBRequest[Any]]:
+        def make_requests(transaction: _Transaction[Any]) -> tuple[js.IDBRequest[Any], js.IDBRequest[Any]]:
             within = js.IDBKeyRange.bound(prefix, prefix + _LAST)
             return transaction.store.getAllKeys(within), transaction.store.getAll(within)
 
-        keys, values = await self._transact(table, "readonly", ask)
+        keys, values = await self._transact(table, "readonly", make_requests)
         return dict(sorted(zip(keys.result.to_py(), values.result.to_py(), strict=True)))
 
     async def keys(self, table: str, prefix: str = "") -> list[str]:
-        """The keys that begin so, in order (by code point, as Python compares)."""
+        """Return the keys that begin with ``prefix``, sorted (by code point, as Python compares)."""
 
-        def ask(transaction: _Transaction[Any]) -> js.IDBRequest[Any]:
+        def make_requests(transaction: _Transaction[Any]) -> js.IDBRequest[Any]:
             return transaction.store.getAllKeys(js.IDBKeyRange.bound(prefix, prefix + _LAST))
 
-        keys = await self._transact(table, "readonly", ask)
+        keys = await self._transact(table, "readonly", make_requests)
         return sorted(keys.result.to_py())
 
     async def write(self, table: str, puts: Mapping[str, str], deletes: Iterable[str] = ()) -> None:
         """Write and delete rows, all or none."""
 
-        def ask(transaction: _Transaction[Any]) -> None:
+        def make_requests(transaction: _Transaction[Any]) -> None:
             for key in deletes:
                 transaction.store.delete(key)
             for key, text in puts.items():
                 transaction.store.put(text, key)
 
-        await self._transact(table, "readwrite", ask)
+        await self._transact(table, "readwrite", make_requests)
 
     async def change(self, table: str, key: str, change: Callable[[str | None], str | None]) -> str | None:
-        """Put what ``change`` makes of a row in its place. What it raises reaches the caller, and nothing changes."""
+        """Replace one row by ``change(row)``, and return the row as it was before.
+
+        What ``change`` raises reaches the caller, and nothing is changed.
+        """
         before: str | None = None
 
         def replace(transaction: _Transaction[Any], found: str | None) -> None:
@@ -95,7 +98,7 @@ class IndexedDb:
             else:
                 transaction.store.put(after, key)
 
-        await self._transact(table, "readwrite", lambda it: it.then(it.store.get(key), replace))
+        await self._transact(table, "readwrite", lambda it: it.on_result(it.store.get(key), replace))
         return before
 
     def close(self) -> None:
@@ -103,31 +106,33 @@ class IndexedDb:
         if self._connection is not None:
             self._connection.close()
 
-    async def _transact(self, table: str, mode: str, ask: Callable[[_Transaction[Result]], Result]) -> Result:
-        """One transaction: ``ask`` makes the requests of it, at once. Returns what it returned, after the commit."""
+    async def _transact(
+        self, table: str, mode: str, make_requests: Callable[[_Transaction[Result]], Result]
+    ) -> Result:
+        """Make the requests of one transaction, and return what ``make_requests`` returned, after the commit."""
         async with self._turn:
             try:
-                transaction = await self._begin(table, mode, ask)
+                transaction = await self._begin(table, mode, make_requests)
             except JsException as error:
                 raise self._failed(error) from None
         try:
             return await transaction.committed()
-        except _Undone as undone:
+        except _Aborted as undone:
             raise self._failed(undone.why) from None
-        except JsException as error:  # of a request that was made inside, such as for a key that is none
+        except JsException as error:  # of a request that was made inside, such as for an invalid key
             raise self._failed(error) from None
 
     async def _begin(
-        self, table: str, mode: str, ask: Callable[[_Transaction[Result]], Result]
+        self, table: str, mode: str, make_requests: Callable[[_Transaction[Result]], Result]
     ) -> _Transaction[Result]:
         try:
-            return _Transaction(await self._open(), table, mode, ask)
+            return _Transaction(await self._open(), table, mode, make_requests)
         except JsException as error:
             if error.name != "InvalidStateError":
                 raise
-        # The browser closed the connection and has yet to say so. Nothing was asked on it.
+        # The browser closed the connection and has not reported it yet. Nothing was requested on it.
         self.close()
-        return _Transaction(await self._open(), table, mode, ask)
+        return _Transaction(await self._open(), table, mode, make_requests)
 
     async def _open(self) -> js.IDBDatabase:
         if self._connection is None or self._connection.is_over:
@@ -145,11 +150,11 @@ class IndexedDb:
 
 
 class _Connection:
-    """Responsible for one connection, from asking for it until either side closes it, and for its proxies."""
+    """One connection, from the request to open it until either side closes it, and its proxies."""
 
     def __init__(self, request: js.IDBOpenDBRequest, tables: Iterable[str]) -> None:
         self.is_over = False
-        self.problem: str | JsException | JsNull = ""  #: why there is no database, for now or for good
+        self.problem: str | JsException | JsNull = ""  #: why there is no database
         self._tables = tables
         self._request = request
         self._database: js.IDBDatabase | None = None
@@ -167,13 +172,15 @@ class _Connection:
         )
 
     async def opened(self) -> js.IDBDatabase | None:
-        """The database; None while there is none, see ``problem``. A late answer is waited for no longer, but is
-        taken: the browser answers each request in turn, so asking again would not help."""
+        """Return the database; None while there is none, with the reason in ``problem``.
+
+        After a timeout a late answer is still used: browsers answer in order, so another request would not help.
+        """
         await self._answered.wait()
         return self._database
 
     def close(self) -> None:
-        """Close it, or as soon as it opens."""
+        """Close now, or as soon as it is open."""
         self.is_over = True
         if self._database is not None:
             self._detach()
@@ -197,7 +204,7 @@ class _Connection:
         self._answer("")
 
     def _on_error(self, event: js.Event) -> None:
-        event.preventDefault()  # else Firefox reports it as an error of the page
+        event.preventDefault()  # else Firefox reports an error of the page
         self._detach()
         self.is_over = True
         self._answer(self._request.error)
@@ -215,8 +222,8 @@ class _Connection:
         self._proxies.release()
 
 
-class _Undone(Exception):
-    """The browser undid a transaction."""
+class _Aborted(Exception):
+    """The browser aborted a transaction."""
 
     def __init__(self, why: str | JsException | JsNull) -> None:
         super().__init__(why)
@@ -224,9 +231,9 @@ class _Undone(Exception):
 
 
 class _Transaction(Generic[Result]):
-    """Responsible for one transaction and its proxies, until it is committed or undone.
+    """One transaction and its proxies, until it is committed or aborted.
 
-    ``ask`` is called at once. Raises what it raises, and JsException where the browser takes no transaction.
+    ``make_requests`` is called at once. Raises what it raises, and JsException if the browser rejects the transaction.
     """
 
     def __init__(
@@ -234,9 +241,9 @@ class _Transaction(Generic[Result]):
         database: js.IDBDatabase,
         table: str,
         mode: str,
-        ask: Callable[[_Transaction[Result]], Result],
+        make_requests: Callable[[_Transaction[Result]], Result],
     ) -> None:
-        # "strict": committed means on the disk, not on its way there.
+        # "strict": committed means that it is on the disk.
         self._transaction = database.transaction(table, mode, durability="strict")
         self.store = self._transaction.objectStore(table)
         self._proxies = ProxyOwner()
@@ -244,37 +251,39 @@ class _Transaction(Generic[Result]):
         self._over = asyncio.Event()
         self._failure: Exception | None = None
         try:
-            self._result = ask(self)
+            self._result = make_requests(self)
         except BaseException:
-            self._undo()
+            self._abort()
             self._detach()
             raise
         self._transaction.oncomplete = self._proxies.hold(lambda event: self._over.set())
         self._transaction.onabort = self._proxies.hold(self._on_abort)
         self._deadline = BrowserTimer(now().monotonic + TRANSACTION_TIMEOUT, self._on_deadline)
 
-    def then(self, request: js.IDBRequest[Any], go_on: Callable[[_Transaction[Result], Any], None]) -> None:
-        """Call ``go_on`` with the answer, inside the transaction. What it raises undoes all."""
+    def on_result(
+        self, request: js.IDBRequest[Any], callback: Callable[[_Transaction[Result], Any], None]
+    ) -> None:
+        """Call ``callback`` with the result, inside the transaction. If it raises, the transaction is aborted."""
 
         def answer(event: js.Event) -> None:
             try:
-                go_on(self, request.result)
+                callback(self, request.result)
             except Exception as error:  # noqa: BLE001 - committed() raises it
                 self._failure = error
-                self._undo()
+                self._abort()
 
         request.onsuccess = self._proxies.hold(answer)
         self._awaited.append(request)
 
     async def committed(self) -> Result:
-        """What ``ask`` returned, once nothing can undo it any more. Raises _Undone, or what ``go_on`` raised.
+        """Return what ``make_requests`` returned, after the commit. Raises _Aborted, or what ``callback`` raised.
 
-        Cancelling the wait undoes the transaction, if that still can be.
+        Cancelling the wait aborts the transaction, if that is still possible.
         """
         try:
             await self._over.wait()
         except BaseException:
-            self._undo()
+            self._abort()
             raise
         finally:
             self._deadline.cancel()
@@ -285,16 +294,16 @@ class _Transaction(Generic[Result]):
 
     def _on_abort(self, event: js.Event) -> None:
         if self._failure is None:
-            self._failure = _Undone(self._transaction.error)
+            self._failure = _Aborted(self._transaction.error)
         self._over.set()
 
     def _on_deadline(self) -> None:
-        if self._undo():
-            self._failure = _Undone(f"the browser did not answer within {TRANSACTION_TIMEOUT:g} s")
+        if self._abort():
+            self._failure = _Aborted(f"the browser did not answer within {TRANSACTION_TIMEOUT:g} s")
             self._over.set()
 
-    def _undo(self) -> bool:
-        """False: it is being committed already, and the browser will say how that ends."""
+    def _abort(self) -> bool:
+        """Abort. Return False if it is being committed already: then the browser reports how that ends."""
         with contextlib.suppress(JsException):
             self._transaction.abort()
             return True
@@ -309,7 +318,7 @@ class _Transaction(Generic[Result]):
 
 
 def _explain(error: JsException | JsNull) -> str:
-    if isinstance(error, JsNull):  # what the browser undoes without a word, as when it closes a connection
+    if isinstance(error, JsNull):  # as when the browser closes the connection
         return "the browser gave no reason"
     meaning = _MEANINGS.get(error.name)
     return f"{meaning} ({error.name})" if meaning else f"{error.name}: {error.message}"

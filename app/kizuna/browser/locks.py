@@ -1,8 +1,8 @@
-"""Named locks among the pages of one origin, as browsers know them (Web Locks).
+"""Named locks among the pages of one origin, by Web Locks.
 
-A browser frees the locks of a page that is gone, whatever ended it. A page in the back/forward cache keeps its own,
-but as soon as another page asks for one of them the browser throws it out of the cache (Chromium 156 does): so they
-are let go when the page is put aside (``pagehide``), and asked for again when it comes back.
+A browser frees the locks of a page that is closed, for whatever reason. A page in the back/forward cache keeps them,
+but it is removed from the cache when another page requests one (Chromium 156). So they are freed when the page is
+suspended (``pagehide``), and requested again when it comes back.
 """
 
 from __future__ import annotations
@@ -21,61 +21,61 @@ from kizuna.runtime.tasks import TaskSet
 
 logger = logging.getLogger("kizuna.locks")
 
-#: Seconds that a browser may take to answer: milliseconds, on a busy machine seconds, unless it never answers at all.
+#: Seconds to wait for an answer: it takes milliseconds, on a busy machine seconds, or never comes.
 ANSWER_TIMEOUT = 15.0
 
 
 class WebLocks:
-    """Responsible for being :class:`kizuna.platform.Locks` in a browser: the locks that this page holds.
+    """The :class:`kizuna.platform.Locks` of a browser: the locks that this page holds.
 
-    Where browsers offer none (in an insecure context), every lock is granted, and the log says so once.
+    Where a browser has no Web Locks (in an insecure context), every lock is granted, with one warning in the log.
     """
 
     def __init__(self) -> None:
-        self.interruptions = 0  #: how often others may have held what this page holds
+        self.interruptions = 0  #: how often another page may have held this page's locks
         self._held: dict[str, _Lock] = {}
         self._tasks = TaskSet()
         self._proxies = ProxyOwner()
         self._listeners: list[tuple[str, Any]] = []
-        self._has_complained = False
+        self._has_warned = False
 
     async def try_lock(self, name: str) -> Callable[[], None] | None:
-        """Hold the lock until the returned function is called; None if another page, or this one, holds it."""
+        """Take the lock, and return the function that frees it; None if another page, or this one, holds it."""
         if name in self._held:
             return None
         if not getattr(js.navigator, "locks", None):
-            return self._grant_blindly("this browser has no Web Locks, or only on https and localhost")
+            return self._grant_unchecked("this browser has no Web Locks here (only on https and localhost)")
         request = _Request(name)
         self._tasks.start(request.run(wait=False))
         try:
             is_granted = await asyncio.wait_for(request.answer, ANSWER_TIMEOUT)
         except TimeoutError:
             request.end()
-            return self._grant_blindly("the browser does not answer")
+            return self._grant_unchecked("the browser does not answer")
         except BaseException:
-            request.end()  # nobody waits for it any more
+            request.end()
             raise
         if request.problem:
-            return self._grant_blindly(request.problem)
-        return self._hold(_Lock(name, request)) if is_granted else None
+            return self._grant_unchecked(request.problem)
+        return self._add(_Lock(name, request)) if is_granted else None
 
-    def _grant_blindly(self, why: str) -> Callable[[], None]:
+    def _grant_unchecked(self, why: str) -> Callable[[], None]:
         self.interruptions += 1
-        if not self._has_complained:
-            self._has_complained = True
-            logger.warning("locks are granted without asking other tabs: %s", why)
+        if not self._has_warned:
+            self._has_warned = True
+            logger.warning("locks are granted unchecked: %s", why)
         return lambda: None
 
-    def _hold(self, lock: _Lock) -> Callable[[], None]:
+    def _add(self, lock: _Lock) -> Callable[[], None]:
         if not self._held:
-            self._listen("pagehide", lambda event: self._let_go())
-            self._listen("pageshow", lambda event: self._take_again() if event.persisted else None)
+            self._listen("pagehide", lambda event: self._release_all())
+            self._listen("pageshow", lambda event: self._request_again() if event.persisted else None)
         self._held[lock.name] = lock
         return lambda: self._release(lock)
 
     def _release(self, lock: _Lock) -> None:
         if self._held.get(lock.name) is not lock:
-            return  # it was called before
+            return  # freed already
         lock.request.end()
         del self._held[lock.name]
         if not self._held:
@@ -84,13 +84,13 @@ class WebLocks:
             self._listeners.clear()
             self._proxies.release()
 
-    def _let_go(self) -> None:
+    def _release_all(self) -> None:
         self.interruptions += 1
         for lock in self._held.values():
             lock.request.end()
 
-    def _take_again(self) -> None:
-        """In the background: meanwhile another page may have taken one, and may keep it for long."""
+    def _request_again(self) -> None:
+        """Request all locks again, without waiting: another page may have taken one meanwhile."""
         for lock in self._held.values():
             lock.request = _Request(lock.name)
             self._tasks.start(lock.request.run(wait=True))
@@ -103,31 +103,32 @@ class WebLocks:
 
 @dataclass
 class _Lock:
-    """Responsible for what a holder holds, in the lives of the page before and after it was put aside."""
+    """A lock that is held, across suspensions of the page."""
 
     name: str
-    request: _Request  #: the one of the moment
+    request: _Request  #: the latest
 
 
 class _Request:
-    """Responsible for asking for a lock once, for holding it until ``end()``, and for the proxies of both."""
+    """One request for a lock: it holds the lock until ``end()``, and owns the proxies."""
 
     def __init__(self, name: str) -> None:
-        self.answer: asyncio.Future[bool] = (
-            asyncio.get_running_loop().create_future()
-        )  #: whether it is granted
-        self.problem = ""  #: why the browser would not even answer
+        #: Whether it is granted.
+        self.answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self.problem = ""  #: why the browser rejected the request
         self._name = name
         self._is_over = False
         self._aborter = js.AbortController.new()
-        self._resolve: Callable[[None], None] | None = None  # the promise that keeps the lock
+        self._resolve: Callable[[None], None] | None = None  # frees the lock
         self._proxies = ProxyOwner()
 
     async def run(self, *, wait: bool) -> None:
-        """Ask, ``wait`` or not until others let it go; returns when it was refused, or is free again."""
-        options = (
-            {"signal": self._aborter.signal} if wait else {"ifAvailable": True}
-        )  # never both, says the norm
+        """Request the lock; return when it was refused, or is free again.
+
+        ``wait``: whether to wait until other pages free it.
+        """
+        # The Web Locks specification forbids both together.
+        options = {"signal": self._aborter.signal} if wait else {"ifAvailable": True}
         on_answer = self._proxies.hold(self._on_answer)
         try:
             await js.navigator.locks.request(self._name, to_js(options), on_answer)
@@ -141,7 +142,7 @@ class _Request:
                 self.answer.set_result(False)
 
     def end(self) -> None:
-        """Free the lock, or wait for it no more."""
+        """Free the lock, or stop waiting for it."""
         self._is_over = True
         if self._resolve is not None:
             self._resolve(None)
@@ -153,7 +154,7 @@ class _Request:
             self.answer.set_result(bool(lock))
         if not lock or self._is_over:
             return None
-        return js.Promise.new(self._proxies.hold(self._keep))
+        return js.Promise.new(self._proxies.hold(self._on_promise))
 
-    def _keep(self, resolve: Callable[[None], None], reject: object) -> None:
+    def _on_promise(self, resolve: Callable[[None], None], reject: object) -> None:
         self._resolve = resolve

@@ -1,4 +1,4 @@
-"""What the browser tells about the page: in front or not, on a network or not, put aside or taken up again."""
+"""The page's events: shown or hidden, online or offline, suspended or resumed."""
 
 from __future__ import annotations
 
@@ -22,35 +22,37 @@ from kizuna.platform import (
 
 
 def state() -> PageState:
-    """The page as it is now."""
+    """Return the page as it is now."""
     return PageState(visible=js.document.visibilityState != "hidden", online=js.navigator.onLine)
 
 
 class PageWatch:
-    """Responsible for the page's events, from its making until ``close()``.
+    """The listeners to the page's events, until ``close()``.
 
-    ``pagehide`` and ``freeze`` announce a life without code; ``pageshow`` (of a page that was kept) and ``resume``
-    end it. None of them keeps a page out of the back/forward cache, as ``unload`` would. A change of network, from
-    Wi-Fi to cellular say, is told where the browser has ``navigator.connection``: ``online`` stays as it is then.
+    ``pagehide`` and ``freeze`` announce that no code will run; ``pageshow`` (of a page from the back/forward cache)
+    and ``resume`` end that. None of these keeps a page out of the cache, as ``unload`` would. A change of network, such
+    as from Wi-Fi to cellular, is reported where the browser has ``navigator.connection``: ``online`` does not change.
     """
 
-    def __init__(self, tell: Callable[[PageEvent], None]) -> None:
-        self._tell = tell
+    def __init__(self, listener: Callable[[PageEvent], None]) -> None:
+        self._listener = listener
         self._proxies = ProxyOwner()
         self._listeners: list[tuple[Any, str, Any]] = []
         self._listen(js.document, "visibilitychange", lambda event: self._on_visibility())
-        self._listen(js.document, "freeze", lambda event: tell(PageSuspended()))
-        self._listen(js.document, "resume", lambda event: tell(PageResumed()))
-        self._listen(js.window, "online", lambda event: tell(WentOnline()))
-        self._listen(js.window, "offline", lambda event: tell(WentOffline()))
-        self._listen(js.window, "pagehide", lambda event: tell(PageSuspended()))
-        self._listen(js.window, "pageshow", lambda event: tell(PageResumed()) if event.persisted else None)
+        self._listen(js.document, "freeze", lambda event: listener(PageSuspended()))
+        self._listen(js.document, "resume", lambda event: listener(PageResumed()))
+        self._listen(js.window, "online", lambda event: listener(WentOnline()))
+        self._listen(js.window, "offline", lambda event: listener(WentOffline()))
+        self._listen(js.window, "pagehide", lambda event: listener(PageSuspended()))
+        self._listen(
+            js.window, "pageshow", lambda event: listener(PageResumed()) if event.persisted else None
+        )
         network = getattr(js.navigator, "connection", None)
         if getattr(network, "addEventListener", None):
-            self._listen(network, "change", lambda event: tell(NetworkChanged()))
+            self._listen(network, "change", lambda event: listener(NetworkChanged()))
 
     def close(self) -> None:
-        """Listen no more."""
+        """Remove all listeners."""
         while self._listeners:
             target, kind, proxy = self._listeners.pop()
             target.removeEventListener(kind, proxy)
@@ -62,4 +64,4 @@ class PageWatch:
         self._listeners.append((target, kind, proxy))
 
     def _on_visibility(self) -> None:
-        self._tell(PageHidden() if js.document.visibilityState == "hidden" else PageShown())
+        self._listener(PageHidden() if js.document.visibilityState == "hidden" else PageShown())

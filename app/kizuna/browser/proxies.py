@@ -1,7 +1,7 @@
-"""Who owns which PyProxy, and how many are alive.
+"""The owners of PyProxies, and a count of those that are alive.
 
-A Python callable that JavaScript keeps (a listener, a handler, a timer's callback) lives until ``destroy()``: no
-garbage collector on either side frees it in time. So every one of them is made here, by an owner that releases it.
+A Python callable that JavaScript keeps (a listener, a handler, a timer's callback) exists until ``destroy()``: no
+garbage collector on either side frees it in time. So each is made here, by an owner that destroys it.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ _alive = 0
 
 
 def alive() -> int:
-    """How many proxies of this library are alive: the figure of the leak gate."""
+    """Return how many proxies of this library are alive, for the tests of leaks."""
     return _alive
 
 
 class ProxyOwner:
-    """Responsible for the proxies of one socket, timer or set of listeners."""
+    """The proxies of one socket, timer or set of listeners."""
 
     def __init__(self) -> None:
         self._proxies: list[JsDoubleProxy[Any]] = []
 
     def hold(self, function: Function) -> JsDoubleProxy[Function]:
-        """``function`` as JavaScript may keep it, until release()."""
+        """Return ``function`` as a proxy that JavaScript may keep until release()."""
         global _alive
         proxy = create_proxy(function)
         self._proxies.append(proxy)
@@ -36,7 +36,7 @@ class ProxyOwner:
         return proxy
 
     def release(self) -> None:
-        """Destroy all. JavaScript must not hold any of them any more. May be called twice."""
+        """Destroy all proxies. JavaScript must not hold any of them. May be called twice."""
         global _alive
         while self._proxies:
             self._proxies.pop().destroy()

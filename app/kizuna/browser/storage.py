@@ -1,4 +1,4 @@
-"""Small settings in the browser's storage, and in memory where it has no room for them."""
+"""Small settings in the browser's storage, or in memory where that fails."""
 
 from __future__ import annotations
 
@@ -13,21 +13,26 @@ logger = logging.getLogger("kizuna.storage")
 
 
 async def ask_to_persist() -> None:
-    """Ask the browser to delete nothing of this origin when it needs room. Firefox asks the person, until they have
-    answered once; others decide by how often the person is here. Where there is no such thing, nothing happens."""
+    """Ask the browser not to delete the data of this origin when it needs room.
+
+    Firefox asks the person, until they have answered once; others decide by how often the page is used. No effect where
+    the browser has no such request.
+    """
     with contextlib.suppress(JsException, AttributeError):
         await js.navigator.storage.persist()
 
 
 def page_prefix() -> str:
-    """What sets apart the names of one page among those of its origin: the path of its folder; at the root nothing."""
+    """Return what precedes the names of this page's keys: the path of its folder; at the root ""."""
     folder = urlsplit(urljoin(js.document.baseURI, ".")).path
     return "" if folder == "/" else folder
 
 
 class _Settings:
-    """Responsible for texts that outlive the page. Without storage (blocked, full) they live as long as the page.
-    ``prefix`` goes before every key."""
+    """Texts that outlive the page. Without storage (blocked, full) they last as long as the page.
+
+    ``prefix`` precedes every key.
+    """
 
     def __init__(self, storage: str, prefix: str) -> None:
         self._name = storage
@@ -35,29 +40,27 @@ class _Settings:
         self._memory: dict[str, str | None] = {}
 
     def get(self, key: str) -> str | None:
-        """What was set last, or None."""
+        """Return the last value of ``key``, or None."""
         if key in self._memory:
             return self._memory[key]
         try:
             value = self._storage.getItem(self._prefix + key)
         except JsException:
             return None
-        return (
-            value if isinstance(value, str) else None
-        )  # a missing key is JavaScript's null, which is not None
+        return value if isinstance(value, str) else None  # JavaScript's null is not None
 
     def set(self, key: str, value: str) -> None:
-        """Remember ``value``."""
+        """Store ``value``."""
         try:
             self._storage.setItem(self._prefix + key, value)
         except JsException as error:
-            logger.warning("the browser keeps no settings (%s); they end with this page", error.name)
+            logger.warning("could not store a setting (%s): it is lost when the page closes", error.name)
             self._memory[key] = value
         else:
             self._memory.pop(key, None)
 
     def delete(self, key: str) -> None:
-        """Forget it."""
+        """Delete ``key``."""
         try:
             self._storage.removeItem(self._prefix + key)
         except JsException:
@@ -66,7 +69,7 @@ class _Settings:
             self._memory.pop(key, None)
 
     def names(self, prefix: str) -> list[str]:
-        """What follows ``prefix`` in each key that begins so."""
+        """Return the keys that begin with ``prefix``, without it."""
         begin = self._prefix + prefix
         try:
             keys = [str(self._storage.key(index)) for index in range(self._storage.length)]
@@ -76,20 +79,20 @@ class _Settings:
 
     @property
     def _storage(self) -> js.Storage:
-        """Asked for anew each time: merely naming a storage that is blocked raises."""
+        """Return the storage; read each time, since naming a blocked storage raises."""
         storage: js.Storage = getattr(js, self._name)
         return storage
 
 
 class LocalSettings(_Settings):
-    """Responsible for what every tab of this browser shares, and keeps."""
+    """Settings that all tabs of this browser share."""
 
     def __init__(self, prefix: str = "") -> None:
         super().__init__("localStorage", prefix)
 
 
 class TabSettings(_Settings):
-    """Responsible for what belongs to this tab alone, across its reloads, until it is closed."""
+    """Settings of this tab alone, kept across reloads until it is closed."""
 
     def __init__(self, prefix: str = "") -> None:
         super().__init__("sessionStorage", prefix)

@@ -1,11 +1,11 @@
-"""Ticks that do not slow down in a hidden page.
+"""Timers that are not delayed in a hidden page.
 
-Browsers hold the timers of a hidden page back: to one wake-up a second, Chromium after some minutes to one a minute.
-Those of a dedicated worker run on time, and messages from it are not held back either. So each timer is armed twice,
-in the page and in the worker, and the first to come due wins: nothing has to be moved when the page is hidden, and
-where there is no worker the page's timers carry on alone. In a frozen page both stand still.
+Browsers delay the timers of a hidden page: to one wake-up a second, Chromium after some minutes to one a minute. Those
+of a dedicated worker run on time, and so do messages from it. So each timer is set twice, in the page and in the
+worker, and the first to fire counts: nothing changes when the page is hidden, and without a worker the page's timers go
+on. In a frozen page neither runs.
 
-The worker also sees what the page cannot tell from having computed for long: that the machine slept.
+The worker also notices that the machine slept, which the page cannot tell from a long computation.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from kizuna.browser.timers import BrowserTimer, delay_until
 
 logger = logging.getLogger("kizuna.ticks")
 
-#: All the JavaScript of the worker. Pages whose Content-Security-Policy allows no blob: serve this very text as a file.
+#: The worker's JavaScript. Pages whose Content-Security-Policy allows no ``blob:`` serve this very text as a file.
 WORKER_SOURCE = """\
 // Kizuna's ticks: the timers of a worker are not held back when the page is hidden, nor by a page that computes.
 // {id, delay} arms one (delay in milliseconds), {id} disarms it; when it is due, its id is posted. Once a second the
@@ -52,35 +52,36 @@ TRUSTED_POLICY = "kizuna-ticks"
 
 
 class Ticks:
-    """Responsible for the one worker of a platform, from ``start()`` to ``stop()``, and for what is armed in it.
+    """The one worker of a platform, from ``start()`` to ``stop()``, and the timers set in it.
 
-    ``url``: where the page's host serves WORKER_SOURCE, relative to the page; None: a Blob, which a strict
-    Content-Security-Policy refuses. Without a worker nothing fires here, and the log says so once. ``on_slept`` is
-    called when the worker saw that the machine slept.
+    Args:
+        url: Where the page's host serves WORKER_SOURCE, relative to the page. None: a ``blob:`` URL, which a strict
+            Content-Security-Policy refuses. Without a worker only the page's timers fire, with one warning in the log.
+        on_slept: Called when the worker noticed that the machine slept.
     """
 
     def __init__(self, url: str | None, on_slept: Callable[[], None]) -> None:
         self._url = url
         self._on_slept = on_slept
-        self._armed: dict[int, Tick] = {}  # with or without a worker: one that starts later takes them over
+        self._armed: dict[int, Tick] = {}  # a worker that starts later gets them all
         self._numbers = itertools.count(1)
         self._worker: js.Worker | None = None
         self._blob_url = ""
         self._proxies = ProxyOwner()
         self._has_ticked = False
-        self._has_complained = False
+        self._has_warned = False
 
     @property
     def are_on_time(self) -> bool:
-        """Whether there is a worker that has been heard: one that was only just made may never come to life."""
+        """Return whether a worker has answered: one that was just made may never start."""
         return self._has_ticked
 
     def start(self) -> None:
-        """Make the worker, unless there is one."""
+        """Start the worker, unless it runs."""
         if self._worker is not None:
             return
         if not getattr(js, "Worker", None):
-            self._complain("this browser has no workers")
+            self._warn_once("this browser has no workers")
             return
         try:
             self._worker = js.Worker.new(_trusted(self._url or self._make_blob()), name="kizuna-ticks")
@@ -89,36 +90,34 @@ class Ticks:
             return
         self._worker.onmessage = self._proxies.hold(self._on_message)
         self._worker.onerror = self._proxies.hold(self._on_error)
-        for tick in sorted(
-            self._armed.values(), key=lambda tick: tick.when
-        ):  # what is overdue, too, in its order
+        for tick in sorted(self._armed.values(), key=lambda tick: tick.when):
             self._post(tick)
 
     def stop(self) -> None:
-        """End the worker. What is armed stays armed in the page."""
+        """Stop the worker. Timers stay set in the page."""
         worker, self._worker = self._worker, None
         self._has_ticked = False
-        self._forget_blob()
+        self._revoke_blob()
         if worker is not None:
             worker.onmessage = worker.onerror = None
             worker.terminate()
             self._proxies.release()
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Tick:
-        """Call back once at ``when`` (monotonic seconds)."""
+        """Call ``callback`` once at ``when`` (monotonic seconds)."""
         number = next(self._numbers)
         tick = Tick(self, number, when, callback)
         self._armed[number] = tick
         self._post(tick)
         return tick
 
-    def disarm(self, tick: Tick) -> None:
-        """It is not wanted any more."""
+    def cancel(self, tick: Tick) -> None:
+        """Cancel ``tick`` in the worker."""
         if self._armed.pop(tick.number, None) is not None and self._worker is not None:
             self._worker.postMessage(to_js({"id": tick.number}))
 
-    def forget(self, tick: Tick) -> None:
-        """It fired in the page, and is about to in the worker: telling it so would come too late."""
+    def discard(self, tick: Tick) -> None:
+        """Drop ``tick``, which fired in the page: it is too late to cancel it in the worker."""
         self._armed.pop(tick.number, None)
 
     def _post(self, tick: Tick) -> None:
@@ -130,14 +129,14 @@ class Ticks:
         self._blob_url = js.URL.createObjectURL(blob)
         return self._blob_url
 
-    def _forget_blob(self) -> None:
+    def _revoke_blob(self) -> None:
         if self._blob_url:
             js.URL.revokeObjectURL(self._blob_url)
             self._blob_url = ""
 
     def _on_message(self, event: js.MessageEvent) -> None:
         self._has_ticked = True
-        self._forget_blob()
+        self._revoke_blob()
         if not isinstance(event.data, int):
             self._on_slept()
             return
@@ -146,37 +145,37 @@ class Ticks:
             tick.fire()
 
     def _on_error(self, event: js.Event) -> None:
-        event.preventDefault()  # it is told below, once
+        event.preventDefault()  # logged below, once
         self._fail(f"{self._url or 'a blob: URL'} could not be loaded or run")
 
     def _fail(self, why: str) -> None:
         self.stop()
-        self._complain(why)
+        self._warn_once(why)
 
-    def _complain(self, why: str) -> None:
-        if not self._has_complained:
-            self._has_complained = True
-            logger.warning("timers may be late while the page is hidden, for want of a worker: %s", why)
+    def _warn_once(self, why: str) -> None:
+        if not self._has_warned:
+            self._has_warned = True
+            logger.warning("timers may be late while the page is hidden: no worker (%s)", why)
 
 
 def _trusted(url: str) -> js.TrustedScriptURL | str:
-    """The URL as a page takes it that asks for Trusted Types: none comes here but what the program itself has named."""
+    """Return the URL as a page with Trusted Types accepts it: every URL here comes from the program itself."""
     policy = _policy()
     return url if policy is None else policy.createScriptURL(url)
 
 
-@functools.cache  # a page may make a policy once
+@functools.cache  # a page may create a policy of one name only once
 def _policy() -> js.TrustedTypePolicy | None:
     if not getattr(js, "trustedTypes", None):
         return None
     try:
         return js.trustedTypes.createPolicy(TRUSTED_POLICY, to_js({"createScriptURL": js.String}))
-    except JsException:  # not allowed here: the browser judges the URL as it is
+    except JsException:  # not allowed here: the browser checks the URL itself
         return None
 
 
 class Tick:
-    """Responsible for one timer, armed in the page and in the worker: the first to come due wins."""
+    """One timer, set in the page and in the worker: the first to fire counts."""
 
     def __init__(self, ticks: Ticks, number: int, when: float, callback: Callable[[], None]) -> None:
         self.number = number
@@ -186,15 +185,15 @@ class Tick:
         self._in_page = BrowserTimer(when, self._on_page_timer)
 
     def cancel(self) -> None:
-        """Disarm. Without effect on a timer that has fired."""
-        self._ticks.disarm(self)
+        """Cancel the timer; no effect after it has fired."""
+        self._ticks.cancel(self)
         self._in_page.cancel()
 
     def fire(self) -> None:
-        """It came due in the worker."""
+        """Fire, as the worker's timer."""
         self._in_page.cancel()
         self._callback()
 
     def _on_page_timer(self) -> None:
-        self._ticks.forget(self)
+        self._ticks.discard(self)
         self._callback()

@@ -1,4 +1,4 @@
-"""Timers and the two clocks of the browser."""
+"""The browser's timers and its two clocks."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ MAX_DELAY_MS = 2**31 - 1
 
 
 def now() -> Instant:
-    """This moment; in a browser ``time.monotonic()`` is ``performance.now()``."""
+    """Return the current moment; in a browser ``time.monotonic()`` is ``performance.now()``."""
     return Instant(time.monotonic(), time.time())
 
 
 def delay_until(when: float) -> float:
-    """Milliseconds from now to ``when`` (monotonic seconds), as a timeout takes them."""
+    """Return the milliseconds from now to ``when`` (monotonic seconds), for setTimeout."""
     return min(max(0.0, (when - time.monotonic()) * 1000), MAX_DELAY_MS)
 
 
 class BrowserTimer:
-    """Responsible for one setTimeout and the proxy of its callback: asyncio's would keep both until the end."""
+    """One setTimeout and the proxy of its callback, which asyncio would keep until the timer fires."""
 
     def __init__(self, when: float, callback: Callable[[], None]) -> None:
         self._callback: Callable[[], None] | None = callback
@@ -33,7 +33,7 @@ class BrowserTimer:
         self._id: int | None = js.setTimeout(self._proxies.hold(self._fire), delay_until(when))
 
     def cancel(self) -> None:
-        """Disarm. Without effect on a timer that has fired."""
+        """Cancel the timer; no effect after it has fired."""
         if self._id is not None:
             js.clearTimeout(self._id)
             self._end()
@@ -46,5 +46,5 @@ class BrowserTimer:
 
     def _end(self) -> None:
         self._id = None
-        self._callback = None  # it may hold this timer: memory is free at once, and waits for no collector
+        self._callback = None  # it may refer to this timer: break the cycle
         self._proxies.release()

@@ -1,4 +1,4 @@
-"""The native WebSocket, driven directly: ``pyscript.WebSocket`` cannot detach a handler and never frees one."""
+"""The native WebSocket, used directly: ``pyscript.WebSocket`` cannot detach a handler and never frees one."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from kizuna.platform import SocketListener
 
 
 class BrowserSocket:
-    """Responsible for one native socket and for the proxies of its handlers.
+    """One native socket and the proxies of its handlers.
 
-    Raises ValueError for a URL that the browser takes for no WebSocket's (syntax, or ws:// from an https page).
+    Raises:
+        ValueError: A URL that the browser rejects (syntax, or ws:// from an https page).
     """
 
     def __init__(self, url: str, listener: SocketListener) -> None:
         try:
             socket = js.WebSocket.new(url)
         except JsException as error:
-            raise ValueError(
-                f"{error.name}: the browser opens no socket for this URL"
-            ) from None  # it holds a token
+            # Not its message: it holds the URL with the token.
+            raise ValueError(f"{error.name}: the browser rejects this URL") from None
         self._socket: js.WebSocket | None = socket
         self._proxies = ProxyOwner()
         self._listener = listener
         socket.onopen = self._proxies.hold(lambda event: listener.on_open())
         socket.onmessage = self._proxies.hold(self._on_message)
         socket.onclose = self._proxies.hold(self._on_close)
-        # No onerror: a close follows every error, and an error says nothing that the close does not.
+        # No onerror: a close follows every error, and says more.
 
     @property
     def is_open(self) -> bool:
-        """Whether the browser says OPEN."""
+        """Return whether the socket's state is OPEN."""
         return self._socket is not None and self._socket.readyState == js.WebSocket.OPEN
 
     def send(self, text: str) -> None:
@@ -41,7 +41,7 @@ class BrowserSocket:
             self._socket.send(text)
 
     def abandon(self, code: int, reason: str) -> None:
-        """Detach, close, forget: ``close()`` may take a minute to come to its end, and nobody waits for it."""
+        """Detach the handlers and close. Closing may take the browser a minute; nothing waits for it."""
         socket, self._socket = self._socket, None
         if socket is None:
             return
@@ -49,7 +49,7 @@ class BrowserSocket:
         self._proxies.release()
         try:
             socket.close(code, reason)
-        except JsException:  # a code or reason that browsers refuse; the socket must go all the same
+        except JsException:  # a code or reason that browsers reject
             socket.close()
 
     def _on_message(self, event: js.MessageEvent) -> None:

@@ -1,7 +1,7 @@
-"""How long to wait before the next attempt, and how many attempts there are.
+"""The delay before the next attempt, and the budget of retries.
 
-The budget and the delay are two things. A server that answers gives the budget back; the delay starts again only
-once a link has stood for a while, so that a server which accepts and drops is not hammered.
+The two are separate. A server that answers gives the budget back; the delay starts again only once a link has been
+up for a while, so that a server which accepts and drops is not overloaded.
 """
 
 from __future__ import annotations
@@ -9,21 +9,24 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-#: The delay doubles this often: 1, 2, 4, 8, 16 (the article). A larger budget goes on at the last step, a smaller one
-#: does not shorten it: in a hidden tab, and against a server that accepts and drops, attempts outnumber the budget.
+#: How often the delay doubles: 1, 2, 4, 8, 16 (the article). Independent of the budget: in a hidden tab, and against a
+#: server that accepts and drops, there are more attempts than retries in the budget.
 DOUBLINGS = 4
 
 
 class Backoff:
-    """Responsible for the delay before each retry and for the budget of retries.
+    """The delay before each retry, the budget of retries, and the time before which the server wants no attempt.
 
     >>> backoff = Backoff(first_delay=1, max_retries=5, jitter=0, random=lambda: 0.5)
     >>> [backoff.next_delay() for _ in range(6)]
     [1.0, 2.0, 4.0, 8.0, 16.0, 16.0]
 
-    ``first_delay`` in seconds, doubled by each step up to 16 times its value.
-    ``jitter`` 0.5 spreads each delay evenly over ±50 % (socket.io's ``randomizationFactor``): without it a
-    restart of the server brings everyone back in the same second. ``random`` returns numbers in [0, 1).
+    Args:
+        first_delay: Seconds, doubled by each step up to 16 times its value.
+        max_retries: The budget.
+        jitter: Share by which a delay is spread: 0.5 is ±50 % (socket.io's ``randomizationFactor``). Without it, a
+            restart of the server brings every client back in the same second.
+        random: Returns numbers in [0, 1).
     """
 
     def __init__(
@@ -39,7 +42,7 @@ class Backoff:
 
     @property
     def exhausted(self) -> bool:
-        """Whether the budget is spent."""
+        """Return whether the budget is spent."""
         return self.spent >= self._max_retries
 
     def spend(self) -> None:
@@ -50,34 +53,36 @@ class Backoff:
         """Give the budget back; the delay stays where it is."""
         self.spent = 0
 
-    def start_again(self) -> None:
-        """Begin the delay again at its first step."""
+    def reset_delay(self) -> None:
+        """Start the delay again at its first step."""
         self._step = 0
 
-    def hold_back(self, now: float, seconds: float) -> None:
-        """The server asks us to stay away from now on (monotonic seconds): it is alive, and a wait that it names is no
-        end of the budget."""
-        self.refill()
-        self._not_before = now + self.spread_up(seconds)
+    def set_server_delay(self, now: float, seconds: float) -> None:
+        """Allow no attempt for at least ``seconds`` from ``now`` (monotonic seconds), since the server asked for it.
 
-    def held_back_for(self, now: float) -> float:
-        """Seconds for which the server still asks us to stay away."""
+        The budget is given back: a server that asks for time is alive.
+        """
+        self.refill()
+        self._not_before = now + self.jittered_up(seconds)
+
+    def server_delay_left(self, now: float) -> float:
+        """Return for how many more seconds the server wants no attempt."""
         return max(0.0, self._not_before - now)
 
     def release(self) -> None:
-        """Come back although the server asked for time: a person wants it."""
+        """Drop the server's delay, because a person wants an attempt now."""
         self._not_before = -math.inf
 
     def next_delay(self) -> float:
-        """Seconds until the next attempt, jittered; the one after it waits twice as long."""
+        """Return the seconds until the next attempt, with jitter, and double the delay for the one after it."""
         nominal = self._first_delay * 2**self._step
         self._step = min(self._step + 1, DOUBLINGS)
-        return self.spread(nominal)
+        return self.jittered(nominal)
 
-    def spread(self, seconds: float) -> float:
-        """``seconds``, jittered around its value."""
+    def jittered(self, seconds: float) -> float:
+        """Return ``seconds`` with jitter in both directions."""
         return seconds * (1 + self._jitter * (2 * self._random() - 1))
 
-    def spread_up(self, seconds: float) -> float:
-        """``seconds`` as a minimum, jittered upwards."""
+    def jittered_up(self, seconds: float) -> float:
+        """Return ``seconds`` with jitter upwards only."""
         return seconds * (1 + self._jitter * self._random())

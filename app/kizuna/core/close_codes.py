@@ -1,11 +1,13 @@
-"""What a close code asks of us. Anything that is not in the table is retried: the reference for codes is the IANA
-registry, for 4xxx the habits of pusher, centrifugo and graphql-ws."""
+"""The meaning of WebSocket close codes. A code that is not in the table is retried.
+
+Sources: the IANA registry; for 4xxx the usage of pusher, centrifugo and graphql-ws.
+"""
 
 from __future__ import annotations
 
 from enum import StrEnum
 
-#: Try-again-later codes name no time; pusher and centrifugo wait at least a second, RFC 6455 names none.
+#: For codes that mean "try again later": they name no time (RFC 6455); pusher and centrifugo wait at least a second.
 RETRY_LATER_SECONDS = 5.0
 
 
@@ -14,8 +16,8 @@ class Policy(StrEnum):
 
     RETRY = "retry"  #: within the budget
     RETRY_LATER = "retry later"  #: within the budget, after RETRY_LATER_SECONDS at least
-    RENEW_TOKEN = "renew the token"  #: as every attempt does; refused twice in a row is a rejection
-    STOP = "stop"  #: do not come back
+    RENEW_TOKEN = "renew the token"  #: every attempt does; a second refusal in a row is a rejection
+    STOP = "stop"  #: no further attempt
 
 
 _POLICIES: dict[int, Policy] = {
@@ -45,15 +47,15 @@ _WORDS: dict[int, str] = {
     3003: "the server forbids the connection",
     4401: "the server does not accept the token",
     4403: "the server forbids the connection",
-    4429: "the server asks for patience",
+    4429: "the server asks to try later",
 }
 
 
 def policy(code: int) -> Policy:
-    """What to do after a close with ``code``."""
+    """Return what to do after a close with ``code``."""
     return _POLICIES.get(code, Policy.RETRY)
 
 
 def words(code: int) -> str:
-    """What happened, for a person."""
+    """Return what a close with ``code`` means, in words for a person."""
     return _WORDS.get(code, f"the server closed the connection (code {code})")

@@ -1,7 +1,4 @@
-"""What to do: the only way in which a :class:`~kizuna.core.connection.Connection` touches the world.
-
-Imperative, immutable.
-"""
+"""The commands that a connection returns, its only effect on the outside. Immutable."""
 
 from __future__ import annotations
 
@@ -14,14 +11,14 @@ from kizuna.core.events import Timer
 
 @dataclass(frozen=True, slots=True)
 class FetchToken:
-    """Ask the token provider for a token for this link; answer by TokenObtained or TokenFailed."""
+    """Ask the token provider for this link's token; TokenObtained or TokenFailed follows."""
 
     link: int
 
 
 @dataclass(frozen=True, slots=True)
 class OpenSocket:
-    """Open a socket with this token."""
+    """Open this link's socket with ``token``."""
 
     link: int
     token: str | None
@@ -32,14 +29,14 @@ class OpenSocket:
 
 @dataclass(frozen=True, slots=True)
 class PrepareLink:
-    """Let the application prepare the open link; answer by LinkPrepared or PrepareFailed."""
+    """Let the application prepare the open link; LinkPrepared or PrepareFailed follows."""
 
     link: int
 
 
 @dataclass(frozen=True, slots=True)
 class AbandonLink:
-    """Detach every handler, then close with ``code``, then forget: no event of this link may come any more."""
+    """Detach every handler, close with ``code``, and send no further event of this link."""
 
     link: int
     code: int = 1000
@@ -48,7 +45,7 @@ class AbandonLink:
 
 @dataclass(frozen=True, slots=True)
 class SendPing:
-    """Send a heartbeat; ``t`` is monotonic seconds and comes back in the answer."""
+    """Send a ping; ``t`` (monotonic seconds) comes back in the pong."""
 
     link: int
     t: float
@@ -56,7 +53,7 @@ class SendPing:
 
 @dataclass(frozen=True, slots=True)
 class Deliver:
-    """Hand a frame to the application."""
+    """Pass a frame to the application."""
 
     link: int
     frame: Mapping[str, Any]
@@ -64,14 +61,14 @@ class Deliver:
 
 @dataclass(frozen=True, slots=True)
 class ReportMalformed:
-    """Tell the application that a frame could not be read."""
+    """Report to the application that a frame could not be read."""
 
     problem: str
 
 
 @dataclass(frozen=True, slots=True)
 class SetTimer:
-    """Arm the timer of this kind for ``at`` (monotonic seconds), in place of an earlier one."""
+    """Set the timer of this kind for ``at`` (monotonic seconds), replacing an earlier one."""
 
     timer: Timer
     at: float
@@ -79,7 +76,7 @@ class SetTimer:
 
 @dataclass(frozen=True, slots=True)
 class CancelTimer:
-    """Disarm the timer of this kind."""
+    """Cancel the timer of this kind."""
 
     timer: Timer
 

@@ -1,8 +1,7 @@
-"""The whole policy of keeping one connection alive, as a pure machine: events in, commands out.
+"""The connection: decides what to do about every event. Events in, commands out.
 
-``Connection.handle(event, now)`` decides; it has no clock, no socket and no chance of its own, so every test of it
-runs in microseconds and every failure can be replayed. Where to go is data in ``states.py``; each action named
-there is a method here.
+It has no clock, socket or random numbers of its own, so every test of it runs in microseconds and every failure can
+be replayed. Where an event leads is data in ``states.py``; the actions named there are methods here.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from kizuna.core import events, rollover, server_close as farewell, sleep, states
+from kizuna.core import events, rollover, server_close, sleep, states
 from kizuna.core.attempt_limits import AttemptLimits
 from kizuna.core.backoff import Backoff
 from kizuna.core.close_codes import Policy
@@ -28,7 +27,7 @@ from kizuna.core.commands import (
     SendPing,
     SetTimer,
 )
-from kizuna.core.events import Event, LinkEvent, Timer, Wish
+from kizuna.core.events import CallerEvent, Event, LinkEvent, Timer
 from kizuna.core.link import Link
 from kizuna.core.links import Links
 from kizuna.core.server_close import ServerClose
@@ -36,15 +35,17 @@ from kizuna.core.state import ConnectionState, Reason, ReasonKind
 from kizuna.core.states import LinkSignal, LinkState, Status, Trigger
 from kizuna.options import Options
 from kizuna.platform import Instant, PageEvent
-from kizuna.wire import Meaning
+from kizuna.wire import FrameKind
 
 TICK_SECONDS = 1.0
 
 
 class Connection:
-    """Responsible for deciding what to do about every event. Users talk to WebSocketService instead.
+    """The decisions about one connection. Applications use WebSocketService instead.
 
-    ``random`` returns numbers in [0, 1).
+    Args:
+        options: The numbers to decide by.
+        random: Returns numbers in [0, 1).
     """
 
     def __init__(self, options: Options, random: Callable[[], float]) -> None:
@@ -65,42 +66,44 @@ class Connection:
         self._visible = True
         self._online = True
         self._token_renewals = 0  # refusals of a token in a row
-        self._tried_by_hand_at = -math.inf
+        self._try_now_at = -math.inf
         self._limits = AttemptLimits(options.connect_timeout, options.stale_attempt_after)
-        self._candidate_at = -math.inf  # when the last one was begun
+        self._candidate_at = -math.inf  # when the last candidate was begun
 
     # --- what others may see ---
 
     @property
     def state(self) -> ConnectionState:
-        """The state as it stands after the last event."""
+        """Return the state after the last event."""
         return self._state
 
     @property
     def status(self) -> Status:
-        """Short for ``state.status``."""
+        """Return ``state.status``."""
         return self._state.status
 
     @property
     def link(self) -> Link | None:
-        """The link that carries the application's frames, or is to carry them; None: there is none."""
+        """Return the current link: it carries the application's frames, or will. None: there is no link."""
         return self._links.current
 
     @property
     def links(self) -> list[Link]:
-        """Every link that is not forgotten: two while one replaces the other, else one or none."""
+        """Return every link that was not abandoned: two during a rollover, else one or none."""
         return self._links.all
 
     @property
     def timers(self) -> Mapping[Timer, float]:
-        """The armed timers and their deadlines, monotonic seconds."""
+        """Return the timers that are set and their deadlines (monotonic seconds)."""
         return self._timers
 
     # --- events in, commands out ---
 
     def handle(self, event: Event, now: Instant) -> list[Command]:
-        """Take note of ``event``; returns what to do about it, in order. Never raises for what a network or a
-        browser does: events that make no sense now, or that belong to an unknown link, change nothing."""
+        """Handle ``event``, and return what to do about it, in order.
+
+        An event that makes no sense now, or belongs to an unknown link, changes nothing.
+        """
         self._commands = []
         self._now = now
         if isinstance(event, events.TimerFired):
@@ -111,7 +114,7 @@ class Connection:
                 return []
             slept = self._sleep.slept(now)
             self._on_link_event(event, link)
-            if slept:  # afterwards: what arrives first was often sent before the sleep, and proves nothing
+            if slept:  # after the event: a frame that arrives first was often sent before the sleep
                 self._fire(Trigger.WOKE)
         else:
             if self._sleep.slept(now):
@@ -126,19 +129,19 @@ class Connection:
             self._fire(Trigger.WOKE)
         elif throttled and timer is Timer.TICK and self._sleep.may_have_slept(late):
             self._fire(Trigger.DOUBTED)
-        if due is None or self._timers.get(timer) != due:  # waking disarmed it, or armed it anew
+        if due is None or self._timers.get(timer) != due:  # waking has cancelled it, or set it again
             return
         del self._timers[timer]
         link = self._links.timed_by(timer)
-        was_held_up = late > sleep.LATE and (self._visible or not throttled)  # else its timers alone were
+        was_held_up = late > sleep.LATE and (self._visible or not throttled)  # not only its timers
         if link is not None:
-            link.is_put_off = was_held_up and not link.is_put_off
-            if link.is_put_off:
-                self._arm(timer, sleep.PUT_OFF)
+            link.is_postponed = was_held_up and not link.is_postponed
+            if link.is_postponed:
+                self._arm(timer, sleep.POSTPONED_BY)
                 return
         self._on_timer(timer)
 
-    def _on_event(self, event: Wish | PageEvent) -> None:
+    def _on_event(self, event: CallerEvent | PageEvent) -> None:
         match event:
             case events.ConnectRequested():
                 self._fire(Trigger.CONNECT)
@@ -148,9 +151,8 @@ class Connection:
                 self._fire(Trigger.TRY_NOW)
             case events.DoubtRaised():
                 self._fire(Trigger.DOUBTED)
-            case events.NetworkChanged() if (
-                self._options.wire.pong is not None
-            ):  # told for each new guess of speed
+            # It also fires for each new estimate of speed, so without pongs it must not open candidates.
+            case events.NetworkChanged() if self._options.wire.pong is not None:
                 self._fire(Trigger.DOUBTED)
             case events.PageShown():
                 self._visible = True
@@ -168,8 +170,8 @@ class Connection:
                 self._fire(Trigger.SUSPENDED)
             case events.PageResumed():
                 self._fire(Trigger.RESUMED)
-            case events.MachineSlept() if self._sleep.told_by_worker(self._now):
-                self._fire(Trigger.RESUMED)  # not WOKE: what was begun since it woke goes on
+            case events.MachineSlept() if self._sleep.accept_worker_report(self._now):
+                self._fire(Trigger.RESUMED)  # not WOKE: an attempt begun after the sleep goes on
 
     def _on_link_event(self, event: LinkEvent, link: Link) -> None:
         match event:
@@ -178,7 +180,7 @@ class Connection:
                     self._arm(self._links.deadline_of(link), self._limits.deadline)
                     self._do(OpenSocket(link.number, token))
             case events.TokenFailed():
-                self._on_server_close(link, farewell.from_token_failure(event))
+                self._on_server_close(link, server_close.from_token_failure(event))
             case events.SocketOpened():
                 if link.note_opened(self._now.monotonic):
                     self._on_opened(link)
@@ -188,42 +190,42 @@ class Connection:
                 self._mark_alive(link)
                 self._do(ReportMalformed(problem))
             case events.SocketClosed(code=code, reason=reason) if link.is_open:
-                self._on_server_close(link, farewell.from_close(code, reason))
+                self._on_server_close(link, server_close.from_close(code, reason))
             case events.SocketClosed(code=code):
-                self._lose(link, Reason(ReasonKind.UNREACHABLE, "the server cannot be reached", code))
+                self._link_lost(link, Reason(ReasonKind.UNREACHABLE, "the server cannot be reached", code))
             case events.LinkPrepared():
                 if link.note_prepared():
                     self._on_proven(link)
             case events.PrepareFailed(detail=detail):  # pragma: no branch
                 words = detail or "the application could not prepare the link"
-                self._lose(link, Reason(ReasonKind.PREPARE_FAILED, words))
+                self._link_lost(link, Reason(ReasonKind.PREPARE_FAILED, words))
 
     def _on_opened(self, link: Link) -> None:
-        # Where the wire has no ready, the application's preparation is all that is awaited.
-        patience = self._options.prepare_timeout if link.is_ready else self._limits.deadline
-        self._arm(self._links.deadline_of(link), patience)
+        # Without ready on this wire, only the application's preparation is awaited.
+        seconds = self._options.prepare_timeout if link.is_ready else self._limits.deadline
+        self._arm(self._links.deadline_of(link), seconds)
         self._do(PrepareLink(link.number))
 
     def _on_frame(self, frame: Mapping[str, Any], link: Link) -> None:
         self._mark_alive(link)
         self._do(Deliver(link.number, frame))
-        match self._options.wire.meaning(frame):
-            case Meaning.READY:
+        match self._options.wire.kind_of(frame):
+            case FrameKind.READY:
                 self._on_ready(frame, link)
-            case Meaning.PONG:
-                t = farewell.number(frame.get("t"))
+            case FrameKind.PONG:
+                t = server_close.number(frame.get("t"))
                 link.heartbeat.pong_received(self._now.monotonic, None if t is None else t / 1000)
                 if link is self._links.current:
                     self._change(rtt=link.heartbeat.rtt)
-            case Meaning.BYE:
-                self._on_server_close(link, farewell.from_bye(frame))
-            case Meaning.OTHER:  # pragma: no branch
+            case FrameKind.BYE:
+                self._on_server_close(link, server_close.from_bye(frame))
+            case FrameKind.OTHER:  # pragma: no branch
                 pass
 
     def _on_ready(self, frame: Mapping[str, Any], link: Link) -> None:
         if link.is_ready or link.state is not LinkState.PROVING:
             return
-        link.expires_in = farewell.number(frame.get("expiresIn"))
+        link.expires_in = server_close.number(frame.get("expiresIn"))
         self._arm(self._links.deadline_of(link), self._options.prepare_timeout)
         if link.note_ready():
             self._on_proven(link)
@@ -232,23 +234,23 @@ class Connection:
         self._fire(Trigger.PROMOTED if link is self._links.candidate else Trigger.PROVEN)
 
     def _on_server_close(self, link: Link, end: ServerClose) -> None:
-        """The server ended the link. One beside that which carries has no say in whether we come back; nor has that
-        which carries while the next one is on its way: a server that allows one session closes the older."""
+        """Handle the end of a link by the server."""
+        # While a candidate is on its way it is no refusal: a server that allows one session closes the older one.
         if link is self._links.current and self._links.candidate is None and self._is_refusal(end.policy):
             unauthorized = end.policy is Policy.RENEW_TOKEN
-            self._refuse(replace(end.reason, kind=ReasonKind.UNAUTHORIZED) if unauthorized else end.reason)
+            self._rejected(replace(end.reason, kind=ReasonKind.UNAUTHORIZED) if unauthorized else end.reason)
             return
         if end.retry_after is not None:
             now = self._now.monotonic
-            self._backoff.hold_back(now, min(end.retry_after, self._options.max_retry_after))
+            self._backoff.set_server_delay(now, min(end.retry_after, self._options.max_retry_after))
             candidate = self._links.candidate
-            if candidate is not None and not candidate.is_ready:  # it is not to come yet, either
+            if candidate is not None and not candidate.is_ready:  # the server wants no link yet
                 self._drop_candidate()
         if link in self.links:
-            self._lose(link, end.reason)
+            self._link_lost(link, end.reason)
 
     def _is_refusal(self, policy: Policy) -> bool:
-        """Whether there is no coming back: the server said so, or refuses our token for the second time in a row."""
+        """Return whether the server wants no further attempt, or has refused a token twice in a row."""
         self._token_renewals += policy is Policy.RENEW_TOKEN
         return policy is Policy.STOP or self._token_renewals > 1
 
@@ -263,8 +265,8 @@ class Connection:
             case Timer.SILENCE:
                 self._on_silence()
             case Timer.STABLE:
-                self._backoff.start_again()
-                self._note_served()
+                self._backoff.reset_delay()
+                self._note_success()
             case Timer.ROLLOVER:
                 self._fire(Trigger.ROLLOVER_DUE)
             case Timer.CANDIDATE:
@@ -276,26 +278,26 @@ class Connection:
                 self._arm_tick()
 
     def _on_connect_deadline(self) -> None:
-        link = self._standing_link
+        link = self._current_link
         if link.is_open and link.is_ready:
-            self._lose(link, Reason(ReasonKind.PREPARE_FAILED, "the application was not prepared in time"))
+            self._link_lost(link, Reason(ReasonKind.PREPARE_FAILED, "the link was not prepared in time"))
         else:
             self._note_timeout(link)
-            self._lose(link, Reason(ReasonKind.TIMEOUT, "the server did not answer in time"))
+            self._link_lost(link, Reason(ReasonKind.TIMEOUT, "the server did not answer in time"))
 
     def _on_heartbeat(self) -> None:
-        link = self._standing_link
-        # The deadline of an earlier question stands: else pings more frequent than it would put it off for ever.
+        link = self._current_link
+        # The timer of an earlier ping stays: pings that are more frequent would restart it for ever.
         self._ping(link, None if link.heartbeat.is_silent else self._options.pong_timeout)
         self._arm(Timer.HEARTBEAT, self._options.heartbeat_interval)
 
     def _on_silence(self) -> None:
-        if not self._standing_link.heartbeat.is_silent:
+        if not self._current_link.heartbeat.is_silent:
             return
         if self.status is Status.CONNECTED:
             self._fire(Trigger.DOUBTED)
         else:
-            self._lose(self._standing_link, Reason(ReasonKind.SILENCE, "the server does not answer any more"))
+            self._link_lost(self._current_link, Reason(ReasonKind.SILENCE, "the server stopped responding"))
 
     # --- the actions named in states.STATUS_TABLE ---
 
@@ -306,9 +308,9 @@ class Connection:
         getattr(self, f"_{row.action}")()
         assert self.status in row.to, f"{row.action} led to {self.status}, which {trigger} does not name"
 
-    def _begin(self) -> None:
+    def _start(self) -> None:
         self._backoff.refill()
-        self._backoff.start_again()
+        self._backoff.reset_delay()
         self._backoff.release()
         self._token_renewals = 0
         self._change(attempt=0, reason=None)
@@ -330,39 +332,39 @@ class Connection:
             self._schedule_idle_retry()
 
     def _restart_stale_attempt(self) -> None:
-        if self._now.monotonic - self._standing_link.active_at > self._limits.stale_attempt_after:
-            self._limits.restarted()
+        if self._now.monotonic - self._current_link.active_at > self._limits.stale_attempt_after:
+            self._limits.note_restart()
             self._open_link()
 
     def _restart(self) -> None:
         self._open_link()
 
-    def _come_back(self) -> None:
+    def _retry_with_full_budget(self) -> None:
         self._backoff.refill()
-        self._come_back_soon()
+        self._attempt_when_allowed()
 
-    def _come_back_soon(self) -> None:
-        if self._held_back_for > 0:
+    def _attempt_when_allowed(self) -> None:
+        if self._server_delay_left > 0:
             self._wait(0.0)
         else:
             self._attempt()
 
-    def _rearm(self) -> None:
-        self._backoff.start_again()
-        self._come_back()
+    def _retry_anew(self) -> None:
+        self._backoff.reset_delay()
+        self._retry_with_full_budget()
 
     def _try_now(self) -> None:
         now = self._now.monotonic
-        if now - self._tried_by_hand_at < self._options.try_now_interval:
+        if now - self._try_now_at < self._options.try_now_interval:
             return
-        self._tried_by_hand_at = now
+        self._try_now_at = now
         self._backoff.release()
-        self._rearm()
+        self._retry_anew()
 
-    def _settle(self) -> None:
-        self._limits.proved(self._standing_link.slowest_step)
-        if self._options.wire.ready is not None:  # elsewhere only uptime proves that the server serves
-            self._note_served()
+    def _become_connected(self) -> None:
+        self._limits.note_proven(self._current_link.slowest_step)
+        if self._options.wire.ready is not None:  # without ready, only uptime proves the server
+            self._note_success()
         self._enter(Status.CONNECTED)
         self._change(attempt=0, reason=None, connected_since=self._now.wall)
         self._begin_heartbeat()
@@ -371,57 +373,57 @@ class Connection:
 
     def _begin_rollover(self) -> None:
         self._end(self._links.retiring)
-        self._disarm(Timer.ROLLOVER)  # a doubt does not wait for it
-        candidate = self._links.candidate = self._links.make(self._now.monotonic)
+        self._disarm(Timer.ROLLOVER)  # when a doubt begins it
+        candidate = self._links.candidate = self._links.create(self._now.monotonic)
         self._candidate_at = self._now.monotonic
         self._arm(Timer.CANDIDATE, self._limits.deadline)
         self._do(FetchToken(candidate.number))
 
     def _promote(self) -> None:
-        """The candidate carries from now on; the old link may still deliver what is on its way."""
+        """Make the candidate the current link; the old link may still deliver frames that are on their way."""
         self._links.promote()
         self._disarm(Timer.CANDIDATE)
-        self._limits.proved(self._standing_link.slowest_step)
+        self._limits.note_proven(self._current_link.slowest_step)
         if self._options.wire.has_seq:
             self._arm(Timer.RETIRE, self._options.retire_after)
-        else:  # what comes over both would be seen twice
+        else:  # a frame that comes over both would be seen twice
             self._end(self._links.retiring)
         self._enter(Status.CONNECTED)
         self._begin_heartbeat()
 
     def _adopt_candidate(self) -> None:
-        """The old link died while its successor was being prepared: that is the attempt, and it goes on."""
+        """Go on with the candidate as the attempt, since the current link ended while it was being prepared."""
         self._links.promote()
-        left = self._timers[Timer.CANDIDATE] - self._now.monotonic  # of the step that it is in
+        left = self._timers[Timer.CANDIDATE] - self._now.monotonic  # of the candidate's current step
         self._enter(Status.CONNECTING)
         self._change(attempt=1)
         self._arm(Timer.CONNECT, max(0.0, left))
 
     def _probe(self) -> None:
-        if self._options.wire.pong is None:  # nothing would answer
+        if self._options.wire.pong is None:
             return
-        link = self._standing_link
+        link = self._current_link
         link.apply(LinkSignal.DOUBT)
         self._enter(Status.SUSPECT)
         self._ping(link, self._options.probe_timeout)
 
     def _doubt(self) -> None:
-        """Ask, or where nothing answers, bring the next link up beside this one: a doubt destroys nothing."""
+        """Send a probe, or where the server answers none, open a candidate beside the doubted link."""
         if self._options.wire.pong is not None:
             self._probe()
             return
-        self._standing_link.apply(LinkSignal.DOUBT)
+        self._current_link.apply(LinkSignal.DOUBT)
         self._enter(Status.SUSPECT)
-        if self._links.candidate is None and self._doubt_waits > 0:
-            self._arm(Timer.ROLLOVER, self._doubt_waits)
+        if self._links.candidate is None and self._doubt_delay > 0:
+            self._arm(Timer.ROLLOVER, self._doubt_delay)
         elif self._links.candidate is None:
             self._begin_rollover()
 
     @property
-    def _doubt_waits(self) -> float:
-        """Seconds until a doubt may open a link again, where nothing answers a probe."""
+    def _doubt_delay(self) -> float:
+        """Return the seconds until a doubt may open another candidate, where the server answers no probe."""
         waits = self._candidate_at + rollover.DOUBT_INTERVAL - self._now.monotonic
-        return max(self._held_back_for, waits if self._options.wire.pong is None else 0.0)
+        return max(self._server_delay_left, waits if self._options.wire.pong is None else 0.0)
 
     def _confirm_alive(self) -> None:
         self._disarm(Timer.SILENCE)
@@ -430,7 +432,7 @@ class Connection:
     def _replace(self) -> None:
         reason = self._state.reason
         if self._online and reason is not None and reason.kind is ReasonKind.SILENCE:
-            self._come_back_soon()  # finding out took long enough
+            self._attempt_when_allowed()  # the silence was delay enough
         else:
             self._schedule_retry()
 
@@ -449,7 +451,7 @@ class Connection:
 
     def _schedule_idle_retry(self) -> None:
         if self._options.idle_retry_interval > 0:
-            self._arm_retry(self._backoff.spread(self._options.idle_retry_interval))
+            self._arm_retry(self._backoff.jittered(self._options.idle_retry_interval))
 
     def _go_offline(self) -> None:
         self._abandon()
@@ -471,41 +473,41 @@ class Connection:
     # --- what actions are made of ---
 
     @property
-    def _held_back_for(self) -> float:
-        """Seconds for which the server still asks us to stay away."""
-        return self._backoff.held_back_for(self._now.monotonic)
+    def _server_delay_left(self) -> float:
+        """Return for how many more seconds the server wants no attempt."""
+        return self._backoff.server_delay_left(self._now.monotonic)
 
     @property
-    def _standing_link(self) -> Link:
-        """The link, in a status that cannot be without one."""
+    def _current_link(self) -> Link:
+        """Return the current link, in a status that always has one."""
         assert self._links.current is not None
         return self._links.current
 
     def _open_link(self) -> None:
         self._abandon()
-        link = self._links.current = self._links.make(self._now.monotonic)
+        link = self._links.current = self._links.create(self._now.monotonic)
         self._change(attempt=self._state.attempt + 1)
         self._arm(Timer.CONNECT, self._limits.deadline)
         self._do(FetchToken(link.number))
 
     def _abandon(self) -> None:
-        """Give up every link."""
+        """Abandon every link."""
         for link in self._links.all:
             self._end(link)
 
     def _drop_candidate(self) -> None:
-        """The next link failed. That costs nothing: the old one carries on, and another try follows."""
+        """Abandon the candidate that failed and plan another; the current link goes on."""
         self._end(self._links.candidate)
-        pause = self._backoff.spread(rollover.RETRY_AFTER)
-        self._arm(Timer.ROLLOVER, max(pause, self._doubt_waits))
+        pause = self._backoff.jittered(rollover.RETRY_AFTER)
+        self._arm(Timer.ROLLOVER, max(pause, self._doubt_delay))
 
     def _end(self, link: Link | None) -> None:
         if link is not None:
-            self._disarm(self._links.forget(link))
+            self._disarm(self._links.remove(link))
             link.apply(LinkSignal.ENDED)
             self._do(AbandonLink(link.number))
 
-    def _lose(self, link: Link, reason: Reason) -> None:
+    def _link_lost(self, link: Link, reason: Reason) -> None:
         if link is self._links.candidate:
             self._drop_candidate()
         elif link is self._links.retiring:
@@ -513,59 +515,58 @@ class Connection:
         elif self._links.candidate is not None:
             self._end(link)
             self._change(reason=reason)
-            self._fire(Trigger.INHERITED)
+            self._fire(Trigger.ADOPTED)
         else:
             self._abandon()
             self._change(reason=reason)
             self._fire(Trigger.LOST)
 
-    def _refuse(self, reason: Reason) -> None:
+    def _rejected(self, reason: Reason) -> None:
         self._abandon()
         self._change(reason=reason)
         self._fire(Trigger.REFUSED)
 
     def _mark_alive(self, link: Link) -> None:
-        if link.note_heard(self._now.monotonic) and link is self._links.current:
+        if link.note_frame(self._now.monotonic) and link is self._links.current:
             self._fire(Trigger.TRUSTED)
 
     def _begin_heartbeat(self) -> None:
-        """The link has just begun to carry: ask at once, and from now on; and know when it is to be replaced."""
-        link = self._standing_link
+        """Send the first ping of the link that was just proven, and set the timers of heartbeat and rollover."""
+        link = self._current_link
         self._ping(link, self._options.pong_timeout)
         self._arm(Timer.HEARTBEAT, self._options.heartbeat_interval)
         due_in = rollover.due_in(self._options, link.expires_in, self._random)
         if due_in is not None:
             self._arm(Timer.ROLLOVER, due_in)
 
-    def _ping(self, link: Link, patience: float | None) -> None:
-        """Ask for an answer; ``patience`` seconds until silence means something, None: that is running already."""
+    def _ping(self, link: Link, timeout: float | None) -> None:
+        """Send a ping; after ``timeout`` seconds silence counts. None: the timer of an earlier ping is set already."""
         link.heartbeat.ping_sent(self._now.monotonic)
         self._do(SendPing(link.number, self._now.monotonic))
-        if patience is not None and self._options.wire.pong is not None:
-            link.is_put_off = False  # a new question
-            self._arm(Timer.SILENCE, patience)
+        if timeout is not None and self._options.wire.pong is not None:
+            link.is_postponed = False
+            self._arm(Timer.SILENCE, timeout)
 
     def _note_timeout(self, link: Link | None) -> None:
-        if link is not None and not (
-            link.is_open and link.is_ready
-        ):  # else the application was slow, not the line
-            self._limits.timed_out()
+        """Count a timeout, unless the link is ready: then the application was slow, not the network."""
+        if link is not None and not (link.is_open and link.is_ready):
+            self._limits.note_timeout()
 
-    def _note_served(self) -> None:
-        """The server serves us: the budget is whole again, and the token is a good one."""
+    def _note_success(self) -> None:
+        """Note that the server serves us: the budget is full again and the token is good."""
         self._backoff.refill()
         self._token_renewals = 0
 
     def _enter(self, status: Status) -> None:
         for timer in self._timers.keys() - states.TIMERS[status]:
             self._disarm(timer)
-        stands = status in (Status.CONNECTED, Status.SUSPECT)
+        is_connected = status in states.CONNECTED_STATUSES
         self._change(
             status=status,
-            link=self._links.current.number if stands and self._links.current is not None else None,
+            link=self._links.current.number if is_connected and self._links.current is not None else None,
             retry_at=None,
-            rtt=self._state.rtt if stands else None,
-            connected_since=self._state.connected_since if stands else None,
+            rtt=self._state.rtt if is_connected else None,
+            connected_since=self._state.connected_since if is_connected else None,
         )
 
     def _arm(self, timer: Timer, seconds: float) -> None:
@@ -580,8 +581,8 @@ class Connection:
         self._arm(Timer.TICK, TICK_SECONDS)
 
     def _arm_retry(self, seconds: float) -> None:
-        """Attempt in ``seconds``, but not before the time that the server asked for."""
-        self._arm(Timer.RETRY, max(seconds, self._held_back_for))
+        """Set the next attempt in ``seconds``, but not before the time that the server asked for."""
+        self._arm(Timer.RETRY, max(seconds, self._server_delay_left))
 
     def _disarm(self, timer: Timer) -> None:
         if self._timers.pop(timer, None) is not None:

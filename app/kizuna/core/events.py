@@ -1,7 +1,7 @@
-"""What happened: to a link, to the page, to a timer, or by the caller's wish. Past tense, immutable.
+"""The events of a connection: what happened to a link, the page or a timer, or what the caller wants. Immutable.
 
-``link`` is the number of the link that an event belongs to. Events of a link that is no longer known change
-nothing: that is how a late ``close`` of an old socket is harmless.
+``link`` is the number of the link that an event belongs to. Events of an unknown link change nothing, so a late
+``close`` of an old socket is harmless.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeAlias
 
-# What happens to a page is the platform's to say; every event has its name here.
+# The events of a page are defined by the platform; all events can be named from here.
 from kizuna.platform import (
     MachineSlept as MachineSlept,
     NetworkChanged as NetworkChanged,
@@ -32,14 +32,14 @@ class Timer(StrEnum):
     RETRY = "retry"  #: the next attempt is due
     HEARTBEAT = "heartbeat"  #: the next ping is due
     SILENCE = "silence"  #: the ping should have been answered by now
-    STABLE = "stable"  #: the link has been up long enough for the delay to start again at its first step
+    STABLE = "stable"  #: the link has been up long enough to reset the delay
     ROLLOVER = "rollover"  #: the link should be replaced before it ends by itself
     CANDIDATE = "candidate"  #: the next link takes too long
-    RETIRE = "retire"  #: what the replaced link had to deliver has come
+    RETIRE = "retire"  #: the replaced link has had time to deliver its last frames
     TICK = "tick"  #: a second has passed; coming late is a reason to doubt
 
 
-# --- the caller's wishes ---
+# --- calls of the application ---
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class RetryRequested:
 
 @dataclass(frozen=True, slots=True)
 class DoubtRaised:
-    """``doubt()`` was called: the application misses an answer."""
+    """``doubt()`` was called: the application is missing an answer."""
 
 
 # --- one link ---
@@ -78,9 +78,11 @@ class TokenObtained:
 
 @dataclass(frozen=True, slots=True)
 class TokenFailed:
-    """The token provider raised: ``unauthorized`` when it raised :class:`kizuna.errors.Unauthorized`,
-    ``unreachable`` when it raised OSError, as whatever talks to a network does when there is none. ``retry_after``:
-    the seconds of :class:`kizuna.errors.TryLater`."""
+    """The token provider raised.
+
+    ``unauthorized``: it raised :class:`kizuna.errors.Unauthorized`. ``unreachable``: it raised OSError, as network code
+    does without a network. ``retry_after``: the seconds of :class:`kizuna.errors.TryLater`.
+    """
 
     link: int
     unauthorized: bool
@@ -106,7 +108,7 @@ class FrameReceived:
 
 @dataclass(frozen=True, slots=True)
 class FrameMalformed:
-    """A frame that is none. It is life all the same, and is reported."""
+    """A frame arrived that is not one JSON object. It proves that the link is alive, and is reported."""
 
     link: int
     problem: str
@@ -114,7 +116,7 @@ class FrameMalformed:
 
 @dataclass(frozen=True, slots=True)
 class SocketClosed:
-    """The socket is gone. ``code`` 1006: without a close frame, which is also how every failed handshake looks."""
+    """The socket closed. ``code`` 1006: without a close frame, as every failed handshake does."""
 
     link: int
     code: int
@@ -123,7 +125,7 @@ class SocketClosed:
 
 @dataclass(frozen=True, slots=True)
 class LinkPrepared:
-    """The application's ``prepare`` came to its end."""
+    """The application's ``prepare`` returned."""
 
     link: int
 
@@ -141,8 +143,10 @@ class PrepareFailed:
 
 @dataclass(frozen=True, slots=True)
 class TimerFired:
-    """A timer came due, perhaps late. ``throttled``: no worker beside the page is heard, so lateness may mean
-    anything: a busy page, a hidden one, sleep. It makes it no other event."""
+    """A timer came due, perhaps late.
+
+    ``throttled``: no worker runs beside the page, so lateness can mean a busy page, a hidden one, or sleep.
+    """
 
     timer: Timer
     throttled: bool = field(default=True, compare=False)
@@ -158,5 +162,5 @@ LinkEvent: TypeAlias = (
     | LinkPrepared
     | PrepareFailed
 )
-Wish: TypeAlias = ConnectRequested | DisconnectRequested | RetryRequested | DoubtRaised
-Event: TypeAlias = Wish | LinkEvent | TimerFired | PageEvent
+CallerEvent: TypeAlias = ConnectRequested | DisconnectRequested | RetryRequested | DoubtRaised
+Event: TypeAlias = CallerEvent | LinkEvent | TimerFired | PageEvent

@@ -1,36 +1,40 @@
-"""What a ping and its silence mean.
+"""The pings of one link and their answers.
 
-An answer must be provoked: a ping goes out every interval, also under constant traffic. Any inbound frame is life.
+A ping goes out every interval, even while other frames arrive. Any frame that arrives proves the link alive.
 """
 
 from __future__ import annotations
 
 
 class Heartbeat:
-    """Responsible for remembering when one link was last asked and last heard. Seconds, monotonic."""
+    """The time of a link's last ping, and whether anything has arrived since. Monotonic seconds."""
 
     def __init__(self) -> None:
-        self._asked_at: float | None = None
+        self._pinged_at: float | None = None
         self._answered = True
         self.rtt: float | None = None  #: seconds from the last ping to its pong
 
     def ping_sent(self, now: float) -> None:
-        """A ping goes out."""
-        self._asked_at = now
+        """Note that a ping was sent."""
+        self._pinged_at = now
         self._answered = False
 
     def frame_received(self) -> None:
-        """Something arrived."""
+        """Note that a frame arrived."""
         self._answered = True
 
-    def pong_received(self, now: float, asked_at: float | None) -> None:
-        """The pong arrived. ``asked_at`` is what it says that the ping carried; the round trip is measured only
-        for the last ping, so that an old answer does not pass for a fast one."""
-        if asked_at is not None and self._asked_at is not None and abs(asked_at - self._asked_at) < 0.001:
-            self.rtt = max(0.0, now - self._asked_at)
-            self._asked_at = None  # a repeated pong measures nothing
+    def pong_received(self, now: float, pinged_at: float | None) -> None:
+        """Note that a pong arrived, and measure the round trip if it answers the last ping.
+
+        Args:
+            now: Monotonic seconds.
+            pinged_at: The time that the pong repeats from its ping. A pong of an earlier ping measures nothing.
+        """
+        if pinged_at is not None and self._pinged_at is not None and abs(pinged_at - self._pinged_at) < 0.001:
+            self.rtt = max(0.0, now - self._pinged_at)
+            self._pinged_at = None  # a repeated pong measures nothing
 
     @property
     def is_silent(self) -> bool:
-        """Whether nothing has arrived since the last ping."""
+        """Return whether nothing has arrived since the last ping."""
         return not self._answered

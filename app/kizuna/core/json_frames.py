@@ -1,7 +1,7 @@
-"""The JSON object in a text frame, read so that no frame can hurt the page.
+"""The reader of text frames: one JSON object, with a limit of nesting.
 
 Python's JSON reader calls itself for every level of nesting. On CPython too many levels raise RecursionError; on
-WebAssembly the stack ends first, which is fatal to the whole interpreter. So the depth is looked at before.
+WebAssembly the stack overflows first, which ends the whole interpreter. So the depth is checked before.
 """
 
 from __future__ import annotations
@@ -21,7 +21,11 @@ class NotAFrame(ValueError):
 
 
 def read_frame(text: str) -> dict[str, Any]:
-    """The JSON object in ``text``. Raises NotAFrame."""
+    """Return the JSON object in ``text``.
+
+    Raises:
+        NotAFrame: It is something else, or nested more than MAX_DEPTH levels deep.
+    """
     if _is_too_deep(text):
         raise NotAFrame(f"nested more than {MAX_DEPTH} levels deep")
     try:

@@ -1,4 +1,4 @@
-"""One socket's life, from the wish for a token to the moment it is forgotten."""
+"""The link: one WebSocket, from the request for its token until it is abandoned."""
 
 from __future__ import annotations
 
@@ -7,38 +7,44 @@ from kizuna.core.states import LinkSignal, LinkState, next_link_state
 
 
 class Link:
-    """Responsible for what is known about one socket. Times are monotonic seconds."""
+    """What is known about one link. Times are monotonic seconds.
+
+    Args:
+        number: Its number, by which events and commands name it.
+        started_at: When it was begun.
+        heartbeat: Its pings.
+        needs_ready: Whether the server accepts a link by a ``ready`` frame.
+    """
 
     def __init__(self, number: int, started_at: float, heartbeat: Heartbeat, *, needs_ready: bool) -> None:
         self.number = number
-        self.active_at = started_at  #: when it was begun, got its token, opened or was heard last
+        self.active_at = started_at  #: time of its last step or frame
         self.heartbeat = heartbeat
         self.state = LinkState.OPENING
-        self.expires_in: float | None = (
-            None  #: seconds from ready until its token expires, where ready says so
-        )
-        self.slowest_step = 0.0  #: seconds that the slowest of token, opening and ready took
-        self.is_put_off = False  #: a deadline came late, and is to come once more; until it makes progress
+        #: Seconds from ready until its token expires, where ready says so.
+        self.expires_in: float | None = None
+        self.slowest_step = 0.0  #: seconds of the slowest of token, opening and ready
+        self.is_postponed = False  #: its deadline came late and was set once more
         self._has_token = False
         self._ready = not needs_ready
         self._prepared = False
 
     def apply(self, signal: LinkSignal) -> None:
-        """Go where the table leads."""
+        """Change the state as the table says."""
         self.state = next_link_state(self.state, signal)
 
     @property
     def is_open(self) -> bool:
-        """Whether frames can go over it."""
+        """Return whether frames can be sent over it."""
         return self.state in (LinkState.PROVING, LinkState.LIVE, LinkState.DOUBTED)
 
     @property
     def is_ready(self) -> bool:
-        """Whether the server has accepted it."""
+        """Return whether the server has accepted it."""
         return self._ready
 
     def note_token(self, now: float) -> bool:
-        """The token is here. True the first time: one link opens one socket."""
+        """Note that the token arrived. Return whether that was expected: one link opens one socket."""
         if self.state is not LinkState.OPENING or self._has_token:
             return False
         self._has_token = True
@@ -46,15 +52,15 @@ class Link:
         return True
 
     def note_opened(self, now: float) -> bool:
-        """The handshake succeeded. True if that was awaited."""
+        """Note that the handshake succeeded. Return whether that was expected."""
         if self.state is not LinkState.OPENING:
             return False
         self._note_progress(now)
         self.apply(LinkSignal.OPENED)
         return True
 
-    def note_heard(self, now: float) -> bool:
-        """Something arrived, and whatever it is, it is life. True if that ends a doubt."""
+    def note_frame(self, now: float) -> bool:
+        """Note that a frame arrived, which proves the link alive. Return whether that ends a doubt."""
         self._note_progress(now)
         self.heartbeat.frame_received()
         if self.state is not LinkState.DOUBTED:
@@ -63,12 +69,12 @@ class Link:
         return True
 
     def note_ready(self) -> bool:
-        """The server accepts the link. True if that completes the proof."""
+        """Note that the server accepted the link. Return whether it is proven now."""
         self._ready = True
         return self._prove()
 
     def note_prepared(self) -> bool:
-        """The application is done preparing. True if that completes the proof."""
+        """Note that the application has prepared the link. Return whether it is proven now."""
         self._prepared = True
         return self._prove()
 
@@ -76,7 +82,7 @@ class Link:
         if self.state is LinkState.OPENING or not self._ready:
             self.slowest_step = max(self.slowest_step, now - self.active_at)
         self.active_at = now
-        self.is_put_off = False
+        self.is_postponed = False
 
     def _prove(self) -> bool:
         if self.state is not LinkState.PROVING or not (self._ready and self._prepared):

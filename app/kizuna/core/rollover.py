@@ -1,7 +1,8 @@
-"""Replacing a link before it ends by itself: the next one is open, proven and caught up before the old one goes.
+"""The rollover: when to replace a link before it ends by itself.
 
-API Gateway cuts every connection after two hours, and a token expires; both are known beforehand, so nobody has to
-see them. While a link is replaced there are two: the candidate, until it is promoted, or the retiring one, afterwards.
+API Gateway closes every connection after two hours, and a token expires; both are known beforehand. The next link is
+open, proven and caught up before the old one closes. During a rollover there are two links: the current one and the
+candidate, then the retiring one and the current one.
 """
 
 from __future__ import annotations
@@ -10,19 +11,22 @@ from collections.abc import Callable
 
 from kizuna.options import Options
 
-#: Seconds before a token's end at which it is renewed (SignalR's figure), or a quarter of a shorter life.
+#: Seconds before a token expires at which it is renewed (as SignalR), or a quarter of its life if that is less.
 RENEWAL_LEAD = 300.0
-#: Seconds until a candidate that failed is followed by another, while the old link still carries everything.
+#: Seconds between a candidate that failed and the next one.
 RETRY_AFTER = 30.0
-#: Seconds between two candidates that doubts begin, where nothing answers a probe.
+#: Seconds between two candidates that are begun by doubts, where the server answers no probe.
 DOUBT_INTERVAL = 60.0
 
 
 def due_in(options: Options, expires_in: float | None, random: Callable[[], float]) -> float | None:
-    """Seconds from a link's proof until its replacement begins; None: it is never replaced.
+    """Return the seconds from a link's proof until its replacement begins; None: it is never replaced.
 
-    ``expires_in``: seconds until the token expires, as ``ready`` says. Spread, so that those who came together do
-    not leave together.
+    Args:
+        options: ``rollover_after`` and ``rollover_spread``.
+        expires_in: Seconds until the token expires, from ``ready``.
+        random: Returns numbers in [0, 1): the times are spread, so that clients that came together do not leave
+            together.
     """
     ages = []
     if options.rollover_after > 0:

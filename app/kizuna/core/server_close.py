@@ -1,6 +1,6 @@
-"""The server's last word on a link: whether to come back, and when at the earliest.
+"""How the server ended a link: whether to come back, and when at the earliest.
 
-A word is a ``bye`` frame, or the same JSON object as close reason. What the word leaves open, the close code says.
+The server says so in a ``bye`` frame, or in the same JSON object as close reason; else the close code decides.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from kizuna.core.state import Reason, ReasonKind
 
 @dataclass(frozen=True, slots=True)
 class ServerClose:
-    """How a link ended. ``retry_after``: seconds that the server asks us to stay away at least."""
+    """How a link ended. ``retry_after``: seconds before which the server wants no attempt."""
 
     reason: Reason
     policy: Policy
@@ -26,21 +26,21 @@ class ServerClose:
 
 
 def from_bye(frame: Mapping[str, Any]) -> ServerClose:
-    """The server said bye in a frame."""
-    words = text(frame.get("reason")) or "the server said goodbye"
-    return _weigh(Reason(ReasonKind.SERVER_RESTARTING, words), frame, Policy.RETRY)
+    """Return what a ``bye`` frame says."""
+    words = text(frame.get("reason")) or "the server closed the connection"
+    return _decide(Reason(ReasonKind.SERVER_RESTARTING, words), frame, Policy.RETRY)
 
 
 def from_close(code: int, reason: str) -> ServerClose:
-    """The open socket was closed with ``code`` and ``reason``."""
-    word = _parse(reason)
-    kind = ReasonKind.SERVER_RESTARTING if word else ReasonKind.CLOSED_BY_SERVER
-    words = text(word.get("reason")) or close_codes.words(code)
-    return _weigh(Reason(kind, words, code), word, close_codes.policy(code))
+    """Return what the close of an open socket with ``code`` and ``reason`` says."""
+    payload = _parse(reason)
+    kind = ReasonKind.SERVER_RESTARTING if payload else ReasonKind.CLOSED_BY_SERVER
+    words = text(payload.get("reason")) or close_codes.words(code)
+    return _decide(Reason(kind, words, code), payload, close_codes.policy(code))
 
 
 def from_token_failure(event: TokenFailed) -> ServerClose:
-    """The token provider gave no token."""
+    """Return what the failure of the token provider says."""
     if event.unauthorized:
         reason = Reason(ReasonKind.UNAUTHORIZED, "the identity provider refused a token")
         return ServerClose(reason, Policy.STOP)
@@ -51,19 +51,19 @@ def from_token_failure(event: TokenFailed) -> ServerClose:
 
 
 def text(value: Any) -> str:
-    """``value`` if it is text, else none."""
+    """Return ``value`` if it is text, else ""."""
     return value if isinstance(value, str) else ""
 
 
 def number(value: Any) -> float | None:
-    """``value`` if it is a finite number that a float can hold; servers may send anything."""
+    """Return ``value`` if it is a finite number that a float can hold, else None: servers may send anything."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 2**53:
         return None
     return value
 
 
-def _weigh(reason: Reason, word: Mapping[str, Any], policy: Policy) -> ServerClose:
-    match word.get("reconnect"):
+def _decide(reason: Reason, payload: Mapping[str, Any], policy: Policy) -> ServerClose:
+    match payload.get("reconnect"):
         case False:
             policy = Policy.STOP
         case True:
@@ -71,14 +71,14 @@ def _weigh(reason: Reason, word: Mapping[str, Any], policy: Policy) -> ServerClo
     if policy is Policy.STOP:
         kind = ReasonKind.UNSUPPORTED if reason.words == ReasonKind.UNSUPPORTED else ReasonKind.REJECTED
         reason = replace(reason, kind=kind)
-    retry_after = number(word.get("retryAfter"))
+    retry_after = number(payload.get("retryAfter"))
     if retry_after is None and policy is Policy.RETRY_LATER:
         retry_after = close_codes.RETRY_LATER_SECONDS
     return ServerClose(reason, policy, retry_after)
 
 
 def _parse(reason: str) -> Mapping[str, Any]:
-    """The word in a close reason; empty if it is none."""
+    """Return the JSON object in a close reason; empty if there is none."""
     try:
         return read_frame(reason)
     except NotAFrame:

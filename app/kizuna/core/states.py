@@ -1,14 +1,14 @@
-"""Every state of a connection and of a link, and every transition, as data.
+"""The states of a connection and of a link, and every transition, as data.
 
-Two rules. Everything that decides *where to go* stands in the two tables of this file; *how* it is done stands in
-``connection.py``, as the method that a table's row names. And the tables are total: a pair that they do not list
-is ignored by name (:data:`IGNORED`), so that no event of a browser ever raises.
+*Where* an event leads stands in the two tables of this file; *how* it is done stands in ``connection.py``, in the
+method that a table's row names. A pair that is not in a table is ignored (:data:`IGNORED`), so no event of a browser
+raises.
 
-The status table says what a person may be told. Its triggers are wishes of the caller, events of the page and the
-outcomes of links. A row names one action and every status that the action may lead to: most lead to one, some
-decide by the budget or by what the server said.
+The status table is about the connection. Its triggers are calls of the application, events of the page and outcomes of
+links. A row names one action and every status that the action may lead to: most lead to one, some decide by the
+budget or by what the server said.
 
-The link table is the life of one socket. A connection has one link at a time, and two while one replaces the other.
+The link table is about one socket. A connection has one link at a time, and two during a rollover.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from kizuna.core.events import Timer
 
 
 class Status(StrEnum):
-    """What a person may be told about the connection."""
+    """What an application shows about the connection."""
 
     IDLE = "idle"  #: never asked to connect
     CONNECTING = "connecting"  #: fetching a token, opening a socket, or preparing it
@@ -35,8 +35,12 @@ class Status(StrEnum):
     CLOSED = "closed"  #: by disconnect(); only connect() leaves it
 
 
+#: A link is open and proven: the application can send.
+CONNECTED_STATUSES = frozenset({Status.CONNECTED, Status.SUSPECT})
+
+
 class Trigger(StrEnum):
-    """What makes a status change."""
+    """What can change a status."""
 
     CONNECT = "connect()"
     DISCONNECT = "disconnect()"
@@ -49,7 +53,7 @@ class Trigger(StrEnum):
     REFUSED = "link refused"
     ROLLOVER_DUE = "rollover due"
     PROMOTED = "next link proven"
-    INHERITED = "link lost, the next one goes on"
+    ADOPTED = "link lost, the next one goes on"
     SHOWN = "page shown"
     ONLINE = "online"
     OFFLINE = "offline"
@@ -60,7 +64,7 @@ class Trigger(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What one trigger does in one status: the action's name, and where it may lead."""
+    """What a trigger does in a status: the action's name, and the statuses that it may lead to."""
 
     action: str
     to: tuple[Status, ...]
@@ -68,14 +72,14 @@ class Row:
 
 IGNORED = Row("ignore", ())
 
-_BEGIN = Row("begin", (Status.CONNECTING,))
+_BEGIN = Row("start", (Status.CONNECTING,))
 _CLOSE = Row("close", (Status.CLOSED,))
 _RESTART_STALE = Row("restart_stale_attempt", (Status.CONNECTING,))
-_RESTART = Row("restart", (Status.CONNECTING,))  # whatever was begun before the sleep is dead
+_RESTART = Row("restart", (Status.CONNECTING,))  # an attempt begun before the sleep is lost
 _PROBE = Row("probe", (Status.SUSPECT, Status.CONNECTED))  # CONNECTED: this wire answers no probe
 _DOUBT = Row("doubt", (Status.SUSPECT,))
-_COME_BACK = Row("come_back", (Status.CONNECTING, Status.WAITING))
-_REARM = Row("rearm", (Status.CONNECTING, Status.WAITING))
+_RETRY_FULL = Row("retry_with_full_budget", (Status.CONNECTING, Status.WAITING))
+_RETRY_ANEW = Row("retry_anew", (Status.CONNECTING, Status.WAITING))
 _PROMOTE = Row("promote", (Status.CONNECTED,))
 _ADOPT = Row("adopt_candidate", (Status.CONNECTING,))
 _RETRY_LATER = Row("schedule_retry", (Status.WAITING, Status.OFFLINE, Status.EXHAUSTED))
@@ -85,7 +89,7 @@ _SUSPEND = Row("suspend", (Status.SUSPENDED,))
 
 
 def _try_now(status: Status) -> Row:
-    return Row("try_now", (Status.CONNECTING, status))  # the status itself: it was tried a moment ago
+    return Row("try_now", (Status.CONNECTING, status))  # the status itself: tried again too soon
 
 
 STATUS_TABLE: Mapping[Status, Mapping[Trigger, Row]] = {
@@ -96,7 +100,7 @@ STATUS_TABLE: Mapping[Status, Mapping[Trigger, Row]] = {
     Status.CONNECTING: {
         Trigger.DISCONNECT: _CLOSE,
         Trigger.TRY_NOW: _RESTART_STALE,
-        Trigger.PROVEN: Row("settle", (Status.CONNECTED,)),
+        Trigger.PROVEN: Row("become_connected", (Status.CONNECTED,)),
         Trigger.LOST: _RETRY_LATER,
         Trigger.REFUSED: _REJECT,
         Trigger.SHOWN: _RESTART_STALE,
@@ -111,7 +115,7 @@ STATUS_TABLE: Mapping[Status, Mapping[Trigger, Row]] = {
         Trigger.DOUBTED: _DOUBT,
         Trigger.ROLLOVER_DUE: Row("begin_rollover", (Status.CONNECTED,)),
         Trigger.PROMOTED: _PROMOTE,
-        Trigger.INHERITED: _ADOPT,
+        Trigger.ADOPTED: _ADOPT,
         Trigger.LOST: _RETRY_LATER,
         Trigger.REFUSED: _REJECT,
         Trigger.SHOWN: _PROBE,
@@ -126,7 +130,7 @@ STATUS_TABLE: Mapping[Status, Mapping[Trigger, Row]] = {
         Trigger.TRUSTED: Row("confirm_alive", (Status.CONNECTED,)),
         Trigger.ROLLOVER_DUE: Row("begin_rollover", (Status.SUSPECT,)),
         Trigger.PROMOTED: _PROMOTE,
-        Trigger.INHERITED: _ADOPT,
+        Trigger.ADOPTED: _ADOPT,
         Trigger.LOST: Row("replace", (Status.CONNECTING, Status.WAITING, Status.OFFLINE, Status.EXHAUSTED)),
         Trigger.REFUSED: _REJECT,
         Trigger.RESUMED: _DOUBT,
@@ -138,10 +142,10 @@ STATUS_TABLE: Mapping[Status, Mapping[Trigger, Row]] = {
         Trigger.DISCONNECT: _CLOSE,
         Trigger.TRY_NOW: _try_now(Status.WAITING),
         Trigger.RETRY_DUE: Row("retry", (Status.CONNECTING,)),
-        Trigger.SHOWN: _COME_BACK,
-        Trigger.ONLINE: _COME_BACK,
-        Trigger.RESUMED: _COME_BACK,
-        Trigger.WOKE: _COME_BACK,
+        Trigger.SHOWN: _RETRY_FULL,
+        Trigger.ONLINE: _RETRY_FULL,
+        Trigger.RESUMED: _RETRY_FULL,
+        Trigger.WOKE: _RETRY_FULL,
         Trigger.OFFLINE: _GO_OFFLINE,
         Trigger.SUSPENDED: _SUSPEND,
     },
@@ -150,33 +154,33 @@ STATUS_TABLE: Mapping[Status, Mapping[Trigger, Row]] = {
         Trigger.DISCONNECT: _CLOSE,
         Trigger.TRY_NOW: _try_now(Status.OFFLINE),
         Trigger.RETRY_DUE: Row("attempt", (Status.CONNECTING,)),
-        Trigger.SHOWN: _COME_BACK,
-        Trigger.ONLINE: _COME_BACK,
-        Trigger.RESUMED: _COME_BACK,
-        Trigger.WOKE: _COME_BACK,
+        Trigger.SHOWN: _RETRY_FULL,
+        Trigger.ONLINE: _RETRY_FULL,
+        Trigger.RESUMED: _RETRY_FULL,
+        Trigger.WOKE: _RETRY_FULL,
         Trigger.SUSPENDED: _SUSPEND,
     },
     Status.SUSPENDED: {
         Trigger.CONNECT: _try_now(Status.SUSPENDED),
         Trigger.DISCONNECT: _CLOSE,
         Trigger.TRY_NOW: _try_now(Status.SUSPENDED),
-        Trigger.SHOWN: _COME_BACK,
-        Trigger.ONLINE: _COME_BACK,
-        Trigger.RESUMED: _COME_BACK,
-        Trigger.WOKE: _COME_BACK,
+        Trigger.SHOWN: _RETRY_FULL,
+        Trigger.ONLINE: _RETRY_FULL,
+        Trigger.RESUMED: _RETRY_FULL,
+        Trigger.WOKE: _RETRY_FULL,
     },
     Status.EXHAUSTED: {
         Trigger.CONNECT: _BEGIN,
         Trigger.DISCONNECT: _CLOSE,
         Trigger.TRY_NOW: _try_now(Status.EXHAUSTED),
         Trigger.RETRY_DUE: Row("attempt_quietly", (Status.EXHAUSTED,)),
-        Trigger.PROVEN: Row("settle", (Status.CONNECTED,)),
+        Trigger.PROVEN: Row("become_connected", (Status.CONNECTED,)),
         Trigger.LOST: Row("schedule_idle_retry", (Status.EXHAUSTED,)),
         Trigger.REFUSED: _REJECT,
-        Trigger.SHOWN: _REARM,
-        Trigger.ONLINE: _REARM,
-        Trigger.RESUMED: _REARM,
-        Trigger.WOKE: _REARM,
+        Trigger.SHOWN: _RETRY_ANEW,
+        Trigger.ONLINE: _RETRY_ANEW,
+        Trigger.RESUMED: _RETRY_ANEW,
+        Trigger.WOKE: _RETRY_ANEW,
         Trigger.OFFLINE: _GO_OFFLINE,
         Trigger.SUSPENDED: _SUSPEND,
     },
@@ -189,7 +193,7 @@ STATUS_TABLE: Mapping[Status, Mapping[Trigger, Row]] = {
     },
 }
 
-_STANDING = frozenset(
+_OPEN_LINK_TIMERS = frozenset(
     {
         Timer.HEARTBEAT,
         Timer.SILENCE,
@@ -201,12 +205,12 @@ _STANDING = frozenset(
     }
 )
 
-#: Which timers may run in a status. Entering a status disarms all others.
+#: Which timers may run in a status. Entering a status cancels all others.
 TIMERS: Mapping[Status, frozenset[Timer]] = {
     Status.IDLE: frozenset(),
     Status.CONNECTING: frozenset({Timer.CONNECT}),
-    Status.CONNECTED: _STANDING,
-    Status.SUSPECT: _STANDING,
+    Status.CONNECTED: _OPEN_LINK_TIMERS,
+    Status.SUSPECT: _OPEN_LINK_TIMERS,
     Status.WAITING: frozenset({Timer.RETRY}),
     Status.OFFLINE: frozenset({Timer.RETRY}),
     Status.SUSPENDED: frozenset(),
@@ -217,12 +221,12 @@ TIMERS: Mapping[Status, frozenset[Timer]] = {
 
 
 def row(status: Status, trigger: Trigger) -> Row:
-    """What ``trigger`` does in ``status``; :data:`IGNORED` for a pair that makes no sense."""
+    """Return what ``trigger`` does in ``status``; :data:`IGNORED` for a pair that is not in the table."""
     return STATUS_TABLE[status].get(trigger, IGNORED)
 
 
 class LinkState(StrEnum):
-    """The life of one socket."""
+    """The state of one link."""
 
     OPENING = "opening"  #: a token is fetched, then the handshake runs
     PROVING = "proving"  #: open; the server's ready and the application's prepare are awaited
@@ -232,7 +236,7 @@ class LinkState(StrEnum):
 
 
 class LinkSignal(StrEnum):
-    """What makes a link's state change."""
+    """What can change a link's state."""
 
     OPENED = "opened"
     PROVED = "proved"
@@ -263,5 +267,5 @@ LINK_TABLE: Mapping[LinkState, Mapping[LinkSignal, LinkState]] = {
 
 
 def next_link_state(state: LinkState, signal: LinkSignal) -> LinkState:
-    """Where ``signal`` leads from ``state``; the same state for a pair that makes no sense."""
+    """Return where ``signal`` leads from ``state``; the same state for a pair that is not in the table."""
     return LINK_TABLE[state].get(signal, state)

@@ -1,1 +1,1 @@
-"""Once and in order: the outbox and its storage, the sequence of a channel. Knows nothing of connections."""
+"""Delivery once and in order: the outbox, its storage, and the sequence of a channel. Independent of connections."""

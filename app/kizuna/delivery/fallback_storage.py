@@ -1,4 +1,4 @@
-"""A storage that goes on when the platform's fails: in memory, for as long as the page lives."""
+"""A storage that falls back to memory when the platform's storage fails."""
 
 from __future__ import annotations
 
@@ -12,25 +12,26 @@ logger = logging.getLogger("kizuna.storage")
 
 
 class FallbackStorage:
-    """Responsible for going on: what ``storage`` does not take is kept here, and is read back as if it had.
+    """A storage that keeps in memory what ``storage`` rejects, until the page closes.
 
-    ``not_kept`` is called when only memory keeps a row: it ends with the page, and the person should know.
+    Args:
+        storage: The platform's storage.
+        on_failure: Called when a row is in memory only, since it is lost when the page closes.
     """
 
-    def __init__(self, storage: Storage, not_kept: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, storage: Storage, on_failure: Callable[[], None] = lambda: None) -> None:
         self._storage = storage
-        self._not_kept = not_kept
+        self._on_failure = on_failure
         self._is_failing = False
-        self._memory: dict[
-            tuple[str, str], str | None
-        ] = {}  # None: deleted, though the storage may still have it
+        # None: deleted, though the storage may still have it.
+        self._memory: dict[tuple[str, str], str | None] = {}
 
     async def read(self, table: str, prefix: str = "") -> dict[str, str]:
-        """The rows whose keys begin so, in the order of their keys."""
+        """Return the rows whose keys begin with ``prefix``, sorted by key."""
         try:
             rows = await self._storage.read(table, prefix)
         except StorageFailed as error:
-            self._complain(table, error)
+            self._warn_once(table, error)
             rows = {}
         else:
             self._is_failing = False
@@ -42,11 +43,11 @@ class FallbackStorage:
         return {key: rows[key] for key in sorted(rows)}
 
     async def keys(self, table: str, prefix: str = "") -> list[str]:
-        """The keys that begin so, in order."""
+        """Return the keys that begin with ``prefix``, sorted."""
         try:
             found = set(await self._storage.keys(table, prefix))
         except StorageFailed as error:
-            self._complain(table, error)
+            self._warn_once(table, error)
             found = set()
         for (of, key), text in self._memory.items():
             if of == table and key.startswith(prefix):
@@ -61,14 +62,17 @@ class FallbackStorage:
         try:
             await self._storage.write(table, puts, deletes)
         except StorageFailed as error:
-            self._keep_here(table, {**dict.fromkeys(deletes), **puts}, error)
+            self._write_to_memory(table, {**dict.fromkeys(deletes), **puts}, error)
         else:
             for key in (*puts, *deletes):
                 self._memory.pop((table, key), None)
 
     async def change(self, table: str, key: str, change: Callable[[str | None], str | None]) -> str | None:
-        """Put what ``change`` makes of a row in its place. Raises StorageFailed for one that only the
-        platform has."""
+        """Replace one row by ``change(row)``, and return the row as it was before.
+
+        Raises:
+            StorageFailed: The row is in the platform's storage, which failed.
+        """
         place = (table, key)
         if place not in self._memory:
             return await self._storage.change(table, key, change)
@@ -76,15 +80,15 @@ class FallbackStorage:
         self._memory[place] = change(before)
         return before
 
-    def _complain(self, table: str, error: StorageFailed) -> None:
-        """Once for each time that it fails: it is asked every few seconds."""
+    def _warn_once(self, table: str, error: StorageFailed) -> None:
+        """Warn once for each period of failure: the storage is used every few seconds."""
         if not self._is_failing:
             self._is_failing = True
-            logger.warning("%s: until it works again, rows are kept in memory alone: %s", table, error)
+            logger.warning("%s: storage failed, using memory until it works again: %s", table, error)
 
-    def _keep_here(self, table: str, rows: Mapping[str, str | None], error: StorageFailed) -> None:
-        self._complain(table, error)
+    def _write_to_memory(self, table: str, rows: Mapping[str, str | None], error: StorageFailed) -> None:
+        self._warn_once(table, error)
         for key, text in rows.items():
             self._memory[(table, key)] = text
         if any(text is not None for text in rows.values()):
-            self._not_kept()
+            self._on_failure()

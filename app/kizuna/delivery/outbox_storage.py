@@ -1,11 +1,11 @@
-"""The rows of an outbox: what waits outlives the page, and belongs to one tab at a time.
+"""The stored rows of an outbox: messages outlive the page, and belong to one tab at a time.
 
-One row for each message, committed before anybody calls it queued. Its key names the person whose words they are,
-the tab that sends them, and the message: ``person/tab/id``. A tab holds a lock of its name for as long as it lives and
-sends; rows whose tab holds none are adopted by the next tab of the same person that looks. So what a closed or crashed
-tab left is sent by another one, and what a living tab is about to send is sent by nobody else.
+One row for each message, with the key ``person/tab/id``: whose message it is, the tab that sends it, and the message.
+A tab holds a lock of its name while it is open and may send. Rows of a tab that holds none are adopted by another tab
+of the same person. So the messages of a closed or crashed tab are sent by another one, and those of an open tab by
+that tab alone.
 
-Ownership spares work; it is not what makes a message appear once. That is its id, which never changes.
+Ownership only saves work. A message appears once because of its id, which never changes.
 """
 
 from __future__ import annotations
@@ -36,75 +36,102 @@ class OutboxRow:
     written_at: int  #: milliseconds since 1970: its age, and its place in the order
     number: int = 0  #: its place among those of one millisecond
     typed_at: int  #: milliseconds since 1970: what the person is shown
-    is_sent: bool = False  #: it was sent at least once, so it may have arrived
-    failure: tuple[str, str] | None = None  #: why it is not sent any more: a code, and words
+    is_sent: bool = False  #: it was sent at least once, and may have arrived
+    failure: tuple[str, str] | None = None  #: why it is not sent again: a code, and words
 
 
 class OutboxStorage:
-    """Responsible for one tab's rows in ``storage``. ``tab`` is a name that no other tab has ever had, without "/"."""
+    """The rows of one tab.
+
+    Args:
+        storage: Where the rows are.
+        locks: The locks among the tabs.
+        tab: A name that no other tab has ever had, without "/".
+    """
 
     def __init__(self, storage: Storage, locks: Locks, tab: str) -> None:
         self._storage = storage
         self._locks = locks
         self._tab = tab
-        self._release: Callable[[], None] | None = None  # gives the lock of this tab's name back
-        self._holding = asyncio.Lock()  # one request for it at a time: a second one would be refused
-        self._times_let_go = 0
+        self._unlock: Callable[[], None] | None = None  # frees the lock of this tab's name
+        self._locking = asyncio.Lock()  # one request at a time: a second one would be refused
+        self._release_count = 0
         self._unreadable: set[str] = set()
 
-    def let_go(self) -> None:
-        """Send nothing for now: what this tab has is left to the other tabs of its person, until it loads again."""
-        self._times_let_go += 1
-        if self._release is not None:
-            self._release()
-            self._release = None
+    def release(self) -> None:
+        """Leave this tab's rows to the other tabs of the person, until the next load() or save()."""
+        self._release_count += 1
+        if self._unlock is not None:
+            self._unlock()
+            self._unlock = None
 
-    async def keep(self, person: str, row: OutboxRow) -> None:
-        """Write the row. It outlives the page once this returns."""
-        await self._hold()
+    async def save(self, person: str, row: OutboxRow) -> None:
+        """Write a row. It outlives the page once this returns.
+
+        Raises:
+            StorageFailed: It could not be written.
+        """
+        await self._lock_tab()
         await self._storage.write(TABLE, {self._key(person, row.id): _text(row)})
 
     async def claim(self, person: str, row: OutboxRow) -> bool:
-        """Note that the row is about to be sent. False: it is not this tab's any more, and must not be."""
+        """Mark a row as about to be sent. Return whether it is still this tab's; else it must not be sent."""
         try:
             before = await self._storage.change(TABLE, self._key(person, row.id), _as_sent)
-        except StorageFailed as error:  # sent by two tabs is stored once; sent by none is lost
-            logger.warning("whose row it is cannot be read, so it is sent: %s", error)
+        except StorageFailed as error:  # better sent twice (the server de-duplicates) than never
+            logger.warning("could not verify ownership, sending anyway: %s", error)
             return True
-        if before is None and self._locks.interruptions == 0:  # nobody took it: all that was kept was deleted
-            await self.keep(person, replace(row, is_sent=True))
+        # Not adopted by another tab: all stored data was deleted.
+        if before is None and self._locks.interruptions == 0:
+            await self.save(person, replace(row, is_sent=True))
             return True
         return before is not None
 
-    async def revise(self, person: str, row: OutboxRow) -> bool:
-        """Write the row anew, if it is still this tab's. False: it is not."""
+    async def update(self, person: str, row: OutboxRow) -> bool:
+        """Replace a row. Return whether it is still this tab's; else nothing was written."""
         text = _text(row)
         try:
             key = self._key(person, row.id)
             return await self._storage.change(TABLE, key, lambda before: before and text) is not None
         except StorageFailed as error:
-            logger.warning("a row stays as it was: %s", error)
+            logger.warning("could not update outbox row: %s", error)
             return True
 
-    async def drop(self, person: str, row_id: str) -> None:
-        """The row is acknowledged."""
+    async def delete(self, person: str, row_id: str) -> None:
+        """Delete this tab's row of a message that was acknowledged.
+
+        Raises:
+            StorageFailed: It could not be deleted.
+        """
         await self._storage.write(TABLE, {}, [self._key(person, row_id)])
 
-    async def drop_everywhere(self, person: str, row_id: str) -> None:
-        """The message is not wanted any more, whichever tab has it by now."""
+    async def delete_everywhere(self, person: str, row_id: str) -> None:
+        """Delete the rows of a message in all tabs of the person.
+
+        Raises:
+            StorageFailed: They could not be deleted.
+        """
         found = await self._storage.keys(TABLE, f"{person}/")
         keys = [key for key in found if key.split("/", 2)[2] == row_id]
         await self._storage.write(TABLE, {}, [self._key(person, row_id), *keys])
 
     async def load(self, person: str) -> list[OutboxRow]:
-        """All rows of this person that are this tab's, or nobody's and so this tab's from now on; oldest first."""
-        await self._hold()
+        """Return the person's rows of this tab and of closed tabs, which now belong to this tab; oldest first.
+
+        Raises:
+            StorageFailed: They could not be read.
+        """
+        await self._lock_tab()
         found = await self._storage.read(TABLE, f"{person}/{self._tab}/")
         mine = [row for key, text in found.items() for row in self._read(key, text)]
         return _in_order(mine + await self._adopt(person))
 
     async def adopt(self, person: str) -> list[OutboxRow]:
-        """The rows that a tab of this person left since anybody looked: this tab's from now on, oldest first."""
+        """Return the person's rows of closed tabs, which now belong to this tab; oldest first.
+
+        Raises:
+            StorageFailed: They could not be read.
+        """
         return _in_order(await self._adopt(person))
 
     async def _adopt(self, person: str) -> list[OutboxRow]:
@@ -115,55 +142,54 @@ class OutboxStorage:
             if release is None:
                 continue
             try:
-                adopted += await self._take(person, tab)
+                adopted += await self._take_over(person, tab)
             finally:
                 release()
         return adopted
 
-    async def _take(self, person: str, tab: str) -> list[OutboxRow]:
-        left = await self._storage.read(
-            TABLE, f"{person}/{tab}/"
-        )  # again: under the lock nobody else takes them
+    async def _take_over(self, person: str, tab: str) -> list[OutboxRow]:
+        # Read again: under the lock, no other tab adopts them.
+        left = await self._storage.read(TABLE, f"{person}/{tab}/")
         rows = {key: row for key, text in left.items() for row in self._read(key, text)}
         puts = {self._key(person, row.id): left[key] for key, row in rows.items()}
         if rows:
             await self._storage.write(TABLE, puts, rows)
         return list(rows.values())
 
-    async def _hold(self) -> None:
-        """Be known to live, before the first row says that this tab owns it."""
-        async with self._holding:
-            if self._release is not None:
+    async def _lock_tab(self) -> None:
+        """Take the lock that shows that this tab is open, before it owns a row."""
+        async with self._locking:
+            if self._unlock is not None:
                 return
-            times_let_go = self._times_let_go
+            times_let_go = self._release_count
             release = await self._locks.try_lock(_LOCK + self._tab)
-            if release is not None and times_let_go != self._times_let_go:  # meanwhile
+            if release is not None and times_let_go != self._release_count:  # meanwhile
                 release()
             else:
-                self._release = release
+                self._unlock = release
 
     def _key(self, person: str, row_id: str) -> str:
         return f"{person}/{self._tab}/{row_id}"
 
     def _read(self, key: str, text: str) -> list[OutboxRow]:
-        """The row in ``text``; nothing if something else wrote it. It stays where it is: a newer page may read it."""
+        """Return the row in ``text``; nothing if it cannot be read. It is not deleted: a newer page may read it."""
         try:
             return [_row(json.loads(text))]
         except (ValueError, TypeError, KeyError, RecursionError):
             if key not in self._unreadable:
                 self._unreadable.add(key)
-                logger.warning("a message that waited cannot be read and stays where it is")
+                logger.warning("could not read an outbox row; it is left in place")
             return []
 
 
 def _text(row: OutboxRow) -> str:
-    """What is stored. A channel is called "lane" there, as pages of earlier versions read and write it."""
+    """Return the stored form. A channel is called "lane" there, as pages of earlier versions read and write it."""
     fields = asdict(row)
     return json.dumps({"lane": fields.pop("channel"), **fields})
 
 
 def _row(data: Any) -> OutboxRow:
-    """Raises ValueError, TypeError or KeyError for what is no row."""
+    """Return the row of stored ``data``. Raises ValueError, TypeError or KeyError if it is not a row."""
     kinds = {"id": str, "lane": str, "data": dict, "written_at": int, "typed_at": int, "number": int}
     for name, kind in kinds.items():
         if not isinstance(data[name], kind):
@@ -179,7 +205,7 @@ def _as_sent(text: str | None) -> str | None:
         return None
     try:
         return json.dumps({**json.loads(text), "is_sent": True})
-    except (ValueError, TypeError):  # something else wrote over it; the page still knows what it said
+    except (ValueError, TypeError):  # overwritten by something else; the page still has the message
         return text
 
 

@@ -1,7 +1,7 @@
-"""When to show, hold or drop what arrives numbered, over a network that loses, repeats and reorders.
+"""The sequence: puts numbered items in order, over a network that loses, repeats and reorders.
 
-The watermark is contiguous: everything up to it has been released, in order, once. What lies at or below it is a
-duplicate; what lies beyond a gap is held until the gap is filled.
+Everything up to the watermark has been released, in order, once. An item at or below it is a duplicate; an item
+behind a gap is held until the gap is filled.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ Item = TypeVar("Item")
 
 
 class Sequence(Generic[Item]):
-    """Responsible for releasing numbered items in order. Numbers are dense from 1 within one ``epoch``.
+    """Numbered items, released in order. Numbers are dense from 1 within one ``epoch``.
 
     >>> sequence = Sequence()
     >>> sequence.start("e", 4)
@@ -24,13 +24,13 @@ class Sequence(Generic[Item]):
     """
 
     def __init__(self) -> None:
-        self.epoch: str | None = None  #: which history the numbers belong to; None: none yet
+        self.epoch: str | None = None  #: the history that the numbers belong to; None: unknown yet
         self.watermark = 0  #: everything up to here is released
         self._head = 0  # the highest number known to exist
         self._held: dict[int, Item] = {}
 
     def start(self, epoch: str, watermark: int) -> list[Item]:
-        """Begin after ``watermark``, in this or another history; returns what was held and fits now."""
+        """Begin after ``watermark`` of this or another epoch; return the held items that are in order now."""
         if epoch != self.epoch:
             self._held.clear()
             self._head = 0
@@ -41,14 +41,14 @@ class Sequence(Generic[Item]):
             del self._held[number]
         return self._release()
 
-    def forget(self) -> None:
-        """Begin from nothing: the history is another one."""
+    def reset(self) -> None:
+        """Begin from nothing: the epoch ended."""
         self.epoch = None
         self.watermark = self._head = 0
         self._held.clear()
 
     def offer(self, number: int, item: Item) -> list[Item]:
-        """Take ``item``; returns what can be shown now, in order: nothing for a duplicate or beyond a gap."""
+        """Take ``item``; return the items that are in order now: none for a duplicate or behind a gap."""
         if number <= self.watermark:
             return []
         self._head = max(self._head, number)
@@ -56,21 +56,21 @@ class Sequence(Generic[Item]):
         return self._release()
 
     def raise_head(self, number: int) -> None:
-        """The server says that ``number`` exists. A stale word, below the watermark, means nothing."""
+        """Note that ``number`` exists on the server. A number below the watermark has no effect."""
         self._head = max(self._head, number)
 
     def set_head(self, number: int) -> None:
-        """The server says that nothing beyond ``number`` exists but what was offered: a higher word was wrong."""
+        """Note that nothing beyond ``number`` exists on the server, except items that were offered."""
         self._head = max(number, self.watermark, *self._held)
 
     @property
     def held(self) -> tuple[Item, ...]:
-        """What lies beyond a gap, in no order."""
+        """Return the items behind a gap, in no order."""
         return tuple(self._held.values())
 
     @property
     def has_gap(self) -> bool:
-        """Whether something is known to exist that has not been released."""
+        """Return whether an item is known to exist that has not been released."""
         return self._head > self.watermark
 
     def _release(self) -> list[Item]:

@@ -1,1 +1,1 @@
-"""Carries commands out: sockets, handlers, tasks; keeps the journal and the statistics."""
+"""The runtime: carries commands out with sockets, handlers and tasks; keeps the journal and the statistics."""

@@ -1,4 +1,4 @@
-"""Frames as an async iterator: for those who would rather loop than be called."""
+"""The frame stream: frames as an async iterator."""
 
 from __future__ import annotations
 
@@ -11,40 +11,40 @@ from kizuna.runtime.transport import Frame
 
 
 class FrameStream:
-    """Responsible for keeping at most ``limit`` frames for a reader that is slower than the server.
+    """A queue of at most ``limit`` unread frames for one reader.
 
-    The oldest go first, and :attr:`dropped` says how many did. Ends when the service is disconnected, or by
-    ``close()``; leaving the loop closes it.
+    When it is full the oldest frame is dropped and counted in :attr:`dropped`. It ends when the service is
+    disconnected, or by ``close()``.
     """
 
     def __init__(self, subscribe: Callable[[Handler[Frame]], Callable[[], None]], limit: int) -> None:
-        self._waiting: deque[Frame] = deque()
+        self._unread: deque[Frame] = deque()
         self._limit = limit
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
         self.is_closed = False
-        self.dropped = 0  #: frames that were never read, because the reader was too slow
-        self._unsubscribe = subscribe(self._take)
+        self.dropped = 0  #: frames that the reader was too slow for
+        self._unsubscribe = subscribe(self._append)
 
     def close(self) -> None:
-        """Take no more; what is here already can still be read."""
+        """Accept no further frame; unread ones can still be read."""
         self.is_closed = True
         self._unsubscribe()
-        self._news.set()
+        self._changed.set()
 
     def __aiter__(self) -> FrameStream:
         return self
 
     async def __anext__(self) -> Frame:
-        while not self._waiting:
+        while not self._unread:
             if self.is_closed:
                 raise StopAsyncIteration
-            self._news.clear()
-            await self._news.wait()
-        return self._waiting.popleft()
+            self._changed.clear()
+            await self._changed.wait()
+        return self._unread.popleft()
 
-    def _take(self, frame: Frame) -> None:
-        if len(self._waiting) >= self._limit:
-            self._waiting.popleft()
+    def _append(self, frame: Frame) -> None:
+        if len(self._unread) >= self._limit:
+            self._unread.popleft()
             self.dropped += 1
-        self._waiting.append(frame)
-        self._news.set()
+        self._unread.append(frame)
+        self._changed.set()

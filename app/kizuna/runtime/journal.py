@@ -1,4 +1,4 @@
-"""What happened to a connection, for whoever has to find out why: bounded, without a token or a person's words.
+"""The journal: the latest events of a connection, for diagnosis; without tokens or what people wrote.
 
 >>> print(service.journal.to_json())          # doctest: +SKIP
 [{"at": 1700000000.0, "event": "connect requested", "status": "connecting", "times": 1}, ...]
@@ -24,7 +24,7 @@ _WORDS = re.compile(r"(?<!^)(?=[A-Z])")
 
 @dataclass(frozen=True, slots=True)
 class JournalEntry:
-    """One event, or the same one ``times`` in a row. ``at``: the last of them, seconds since 1970."""
+    """One event, or the same one ``times`` in a row. ``at``: time of the last of them, seconds since 1970."""
 
     at: float
     event: str
@@ -33,22 +33,22 @@ class JournalEntry:
 
 
 class Journal:
-    """Responsible for remembering the latest events."""
+    """The latest events, at most ``limit`` entries."""
 
     def __init__(self, limit: int = LIMIT) -> None:
         self._entries: deque[JournalEntry] = deque(maxlen=limit)
 
     @property
     def entries(self) -> tuple[JournalEntry, ...]:
-        """What is remembered, oldest first."""
+        """Return the entries, oldest first."""
         return tuple(self._entries)
 
     def to_json(self) -> str:
-        """The same, to be sent along with a question."""
+        """Return the entries as JSON, to attach to a report."""
         return json.dumps([asdict(entry) for entry in self._entries], ensure_ascii=False)
 
-    def note(self, event: Event, now: Instant, status: Status) -> None:
-        """Remember ``event``, after which the connection stood at ``status``."""
+    def record(self, event: Event, now: Instant, status: Status) -> None:
+        """Add ``event``, after which the connection had ``status``."""
         words = describe(event)
         if self._entries and (last := self._entries[-1]).event == words and last.status is status:
             self._entries[-1] = replace(last, at=now.wall, times=last.times + 1)
@@ -57,7 +57,7 @@ class Journal:
 
 
 def describe(event: Event) -> str:
-    """``event`` in words, without what it carries: frames and reasons hold what people wrote."""
+    """Return ``event`` in words, without its content: frames and close reasons hold what people wrote."""
     words = _WORDS.sub(" ", type(event).__name__).lower()
     match event:
         case events.TimerFired(timer=timer):

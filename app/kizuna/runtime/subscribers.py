@@ -1,4 +1,4 @@
-"""Handlers of frames: plain or async, each served in order, none able to stop another."""
+"""The handlers of frames, sync or async: each gets all frames in order, and its errors affect no other."""
 
 from __future__ import annotations
 
@@ -16,75 +16,74 @@ Handler = Callable[[Item], Awaitable[object] | object]
 
 
 class Subscribers(Generic[Item]):
-    """Responsible for handing every item to every handler, in order. An error in one is logged."""
+    """The handlers of one kind of item. An error in a handler is logged."""
 
     def __init__(self) -> None:
-        self._deliveries: list[_Delivery[Item]] = []
+        self._queues: list[_HandlerQueue[Item]] = []
 
     def add(self, handler: Handler[Item]) -> Callable[[], None]:
-        """Call ``handler`` with every item from now on; returns the unsubscribe."""
-        delivery = _Delivery(handler)
-        self._deliveries.append(delivery)
+        """Call ``handler`` with every item from now on; return the unsubscribe function."""
+        queue = _HandlerQueue(handler)
+        self._queues.append(queue)
 
         def unsubscribe() -> None:
-            delivery.cancel()
-            if delivery in self._deliveries:
-                self._deliveries.remove(delivery)
+            queue.cancel()
+            if queue in self._queues:
+                self._queues.remove(queue)
 
         return unsubscribe
 
-    def tell(self, item: Item) -> None:
-        """Hand ``item`` to all."""
-        for delivery in tuple(self._deliveries):
-            delivery.tell(item)
+    def deliver(self, item: Item) -> None:
+        """Pass ``item`` to all handlers."""
+        for queue in tuple(self._queues):
+            queue.deliver(item)
 
-    def drop_waiting(self) -> None:
-        """Forget what async handlers have not come to, and stop those that are at work."""
-        for delivery in self._deliveries:
-            delivery.drop_waiting()
+    def discard_pending(self) -> None:
+        """Drop the items that async handlers have not started on, and cancel those that are running."""
+        for queue in self._queues:
+            queue.discard_pending()
 
 
-class _Delivery(Generic[Item]):
-    """Responsible for one handler. What an async handler has not come to yet waits, so that items never interleave;
-    a task lives only while the handler is at work."""
+class _HandlerQueue(Generic[Item]):
+    """One handler and the items that wait for it: an async handler gets the next item when it is done with the last."""
 
     def __init__(self, handler: Handler[Item]) -> None:
         self._handler = handler
         self._waiting: deque[Item] = deque()
-        self._work: asyncio.Future[Any] | None = None
+        self._task: asyncio.Future[Any] | None = None
         self._active = True
 
     def cancel(self) -> None:
         self._active = False
-        self.drop_waiting()
+        self.discard_pending()
 
-    def drop_waiting(self) -> None:
+    def discard_pending(self) -> None:
         self._waiting.clear()
-        if self._work is not None and self._work is not _current_task():
-            self._work.cancel()
+        if self._task is not None and self._task is not _current_task():
+            self._task.cancel()
 
-    def tell(self, item: Item) -> None:
+    def deliver(self, item: Item) -> None:
         if self._active:
             self._waiting.append(item)
-            self._serve()
+            self._run_next()
 
-    def _serve(self) -> None:
-        while self._waiting and self._work is None:
+    def _run_next(self) -> None:
+        while self._waiting and self._task is None:
             try:
                 outcome = self._handler(self._waiting.popleft())
             except Exception:
-                logger.exception("a handler failed; the others go on")
+                logger.exception("error in a handler")
                 continue
             if inspect.isawaitable(outcome):
-                self._work = asyncio.ensure_future(outcome)
-                self._work.add_done_callback(self._on_served)
+                self._task = asyncio.ensure_future(outcome)
+                self._task.add_done_callback(self._on_done)
 
-    def _on_served(self, work: asyncio.Future[Any]) -> None:
-        self._work = None
-        error = None if work.cancelled() else work.exception()
+    def _on_done(self, task: asyncio.Future[Any]) -> None:
+        self._task = None
+        error = None if task.cancelled() else task.exception()
         if error is not None:
-            logger.error("an async handler failed; it is served the next frame", exc_info=error)
-        self._serve()
+            logger.error("error in an async handler", exc_info=error)
+        self._run_next()
 
 
 def _current_task() -> asyncio.Task[Any] | None:

@@ -1,4 +1,4 @@
-"""Work that nobody awaits: held, because asyncio itself holds tasks weakly, and never failing unseen."""
+"""A set of background tasks: keeps references to them, since asyncio does not, and logs their errors."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import logging
 from collections.abc import Coroutine
 from typing import Any
 
-logger = logging.getLogger("kizuna.background")
+logger = logging.getLogger("kizuna.tasks")
 
 
 class TaskSet:
-    """Responsible for tasks that run beside what started them. An error in one is logged and stops no other."""
+    """Tasks that nothing awaits. An error in one is logged and stops no other."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
@@ -20,17 +20,16 @@ class TaskSet:
         return len(self._tasks)
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Let ``work`` run."""
+        """Run ``work`` in a task."""
         task = asyncio.get_running_loop().create_task(_guarded(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(
-            lambda _: work.close()
-        )  # a task cancelled before it began would leave it to warn
+        # A task that is cancelled before it starts would leave a coroutine that warns.
+        task.add_done_callback(lambda _: work.close())
 
 
 async def _guarded(work: Coroutine[Any, Any, None]) -> None:
     try:
         await work
     except Exception:
-        logger.exception("work in the background failed")
+        logger.exception("error in a background task")

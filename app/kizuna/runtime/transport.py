@@ -1,5 +1,4 @@
-"""What one link has in the world: a token on its way, a socket, the application's preparation. Nothing of it
-outlives ``abandon()``."""
+"""The transport of one link: its token request, its socket, and its preparation by the application."""
 
 from __future__ import annotations
 
@@ -20,15 +19,15 @@ from kizuna.platform import Platform, Socket
 logger = logging.getLogger("kizuna.transport")
 
 Frame: TypeAlias = Mapping[str, Any]
-#: Gives the token for one attempt, or None for a server that wants none. Raises Unauthorized to end it all,
-#: TryLater to be asked again after some seconds, OSError when its endpoint cannot be reached.
+#: Returns the token for one attempt, or None for a server that needs none. Raises Unauthorized to end all attempts,
+#: TryLater to be called again after some seconds, OSError when its endpoint cannot be reached.
 GetAccessToken: TypeAlias = Callable[[], "Awaitable[str | None] | str | None"]
 
 
 class LinkHandle:
-    """Responsible for letting ``prepare`` speak on a link that does not carry the application's frames yet.
+    """The link as ``prepare`` gets it: it can send before the link is connected.
 
-    ``replaces``: another link still carries them, and this one is to take over unnoticed.
+    ``replaces``: the link is a candidate, and another link still carries the application's frames.
     """
 
     def __init__(self, transport: Transport, *, replaces: bool) -> None:
@@ -36,7 +35,12 @@ class LinkHandle:
         self.replaces = replaces
 
     def send_message(self, action: str, data: Frame | None = None) -> None:
-        """As WebSocketService.send_message, on this link. Raises NotConnected once it is gone."""
+        """Send ``{"action": action, **data}`` on this link.
+
+        Raises:
+            NotConnected: The link is closed.
+            FrameTooLarge: The frame is larger than ``max_frame_bytes``.
+        """
         self._transport.send(action, data or {})
 
 
@@ -44,7 +48,7 @@ Prepare: TypeAlias = Callable[[LinkHandle], Awaitable[None] | None]
 
 
 class Transport:
-    """Responsible for one link's socket and tasks; what happens to them becomes events of that link."""
+    """The socket and the tasks of one link; what happens to them becomes events of that link."""
 
     def __init__(
         self, link: int, platform: Platform, dispatch: Callable[[events.Event], None], max_frame_bytes: int
@@ -58,17 +62,17 @@ class Transport:
 
     @property
     def is_open(self) -> bool:
-        """Whether a frame could be sent now."""
+        """Return whether a frame can be sent now."""
         return self._socket is not None and self._socket.is_open
 
     def fetch_token(self, get_access_token: GetAccessToken | None) -> None:
-        """Ask the provider; TokenObtained or TokenFailed follows."""
+        """Ask the token provider; TokenObtained or TokenFailed follows."""
         if get_access_token is None:
             self._dispatch(events.TokenObtained(self._link, None))
             return
         try:
             token = get_access_token()
-        except Exception as error:  # noqa: BLE001 - a provider may raise anything; it becomes the attempt's reason
+        except Exception as error:  # noqa: BLE001 - a provider may raise anything: the attempt failed
             self._dispatch(self._token_failure(error))
             return
         if inspect.isawaitable(token):
@@ -77,13 +81,13 @@ class Transport:
             self._dispatch(self._token_event(token))
 
     def open(self, url: str, token: str | None) -> None:
-        """Begin to open the socket. What fails at once is a failed attempt as any other."""
+        """Begin to open the socket. An immediate failure is a failed attempt like any other."""
         try:
             if token is not None:
                 url += f"{'&' if '?' in url else '?'}token={quote(token, safe='')}"
             self._socket = self._platform.open_socket(url, _Listener(self._link, self._dispatch))
         except Exception as error:  # noqa: BLE001 - its message may hold the URL, and so the token
-            logger.warning("the platform opens no socket: %s", type(error).__name__)
+            logger.warning("could not open the socket: %s", type(error).__name__)
             self._dispatch(events.SocketClosed(self._link, 1006))
 
     def prepare(self, prepares: Iterable[Prepare], *, replaces: bool) -> None:
@@ -91,9 +95,14 @@ class Transport:
         self._spawn(self._prepare(tuple(prepares), LinkHandle(self, replaces=replaces)))
 
     def send(self, action: str, data: Frame) -> None:
-        """Send one frame. Raises NotConnected or FrameTooLarge."""
+        """Send one frame.
+
+        Raises:
+            NotConnected: The socket is not open.
+            FrameTooLarge: The frame is larger than ``max_frame_bytes``.
+        """
         text = json.dumps({"action": action, **data}, ensure_ascii=False, separators=(",", ":"))
-        # Half a surrogate pair goes out as U+FFFD, which has three bytes as well.
+        # Half a surrogate pair is sent as U+FFFD, which has three bytes as well.
         size = len(text.encode(errors="surrogatepass"))
         if size > self._max_frame_bytes:
             raise FrameTooLarge(size, self._max_frame_bytes)
@@ -102,11 +111,11 @@ class Transport:
         try:
             self._socket.send(text)
         except Exception as error:
-            raise NotConnected("the socket took no frame") from error
+            raise NotConnected("the socket did not accept the frame") from error
 
     def abandon(self, code: int, reason: str) -> None:
-        """Cancel, detach, close, forget. May be called twice."""
-        for task in tuple(self._tasks):  # also the one that we may be called from: it ends at its next await
+        """Cancel the tasks, detach and close the socket. May be called twice."""
+        for task in tuple(self._tasks):  # also the calling one: it ends at its next await
             task.cancel()
         self._tasks.clear()
         socket, self._socket = self._socket, None
@@ -127,7 +136,7 @@ class Transport:
                 if preparing is not None:
                     await preparing
         except Exception as error:
-            logger.exception("prepare failed")
+            logger.exception("error in prepare")
             self._dispatch(events.PrepareFailed(self._link, str(error)))
         else:
             self._dispatch(events.LinkPrepared(self._link))
@@ -138,7 +147,7 @@ class Transport:
         return self._token_failure(TypeError())
 
     def _token_failure(self, error: Exception) -> events.TokenFailed:
-        """Only the error's kind goes further: its words may hold an address with a secret in it."""
+        """Return the event for ``error``, with its type alone: its text may hold an address with a secret in it."""
         kind = type(error).__name__
         logger.info("no token: %s", kind)
         return events.TokenFailed(
@@ -153,12 +162,12 @@ class Transport:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        if inspect.iscoroutine(awaited):  # a task that is cancelled before it began would leave it to warn
+        if inspect.iscoroutine(awaited):  # else it warns if the task is cancelled before it starts
             task.add_done_callback(lambda _: awaited.close())
 
 
 class _Listener:
-    """Responsible for turning what one socket says into events of its link."""
+    """The receiver of one socket's events, which become events of its link."""
 
     def __init__(self, link: int, dispatch: Callable[[events.Event], None]) -> None:
         self._link = link

@@ -60,7 +60,7 @@ CHANGES: dict[str, tuple[Change, ...]] = {
     "resend": (
         Change(
             "app/kizuna/delivery/outbox.py",
-            "tries=pending.tries + 1, in_flight=True, due_at=now + patience",
+            "tries=pending.tries + 1, in_flight=True, due_at=now + timeout",
             "tries=pending.tries + 1, in_flight=True, due_at=float('inf')",
         ),
         Change(

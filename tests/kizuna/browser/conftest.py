@@ -1,5 +1,4 @@
-"""A browser made of plain Python, so that the thin edge of the library can be held to its duties on CPython:
-what it attaches it detaches, what it makes for JavaScript it destroys."""
+"""A fake browser in plain Python, to test on CPython that listeners are removed and proxies destroyed."""
 
 from __future__ import annotations
 
@@ -60,7 +59,7 @@ class Target(SimpleNamespace):
 
 
 class JsObject:
-    """Responsible for what JavaScript constructs by ``new``; a test finds all that were in ``made``."""
+    """A class that JavaScript constructs by ``new``; ``made`` has all its objects."""
 
     made: list[Any]
 

@@ -1,5 +1,8 @@
-"""IndexedDB made of plain Python, as strict about transactions as browsers are: what is asked of one outside its
-callbacks is refused, and it commits by itself. Transactions of one database run one after another, in order."""
+"""A fake IndexedDB in plain Python, as strict about transactions as browsers are.
+
+A request outside its transaction's callbacks is refused, and a transaction commits by itself. Transactions of one
+database run one after another, in order.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The edge to the browser: everything attached is detached, everything made is destroyed."""
+"""The browser's platform: every listener is removed, every proxy destroyed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from kizuna.platform import (
 
 
 class Ear:
-    """Responsible for remembering what a socket said."""
+    """A listener that records a socket's events."""
 
     def __init__(self) -> None:
         self.heard: list[Any] = []
@@ -89,7 +89,7 @@ def test_a_close_code_that_browsers_refuse_still_closes(js: Any) -> None:
     assert js.WebSocket.made[0].log[-1] == ("close", 1005)
 
 
-def test_a_url_that_the_browser_takes_for_no_sockets_raises_without_naming_the_token(js: Any) -> None:
+def test_rejected_url_raises_value_error_without_the_token(js: Any) -> None:
     from kizuna.browser.websocket import BrowserSocket
 
     with pytest.raises(ValueError, match="SyntaxError") as caught:
@@ -182,7 +182,8 @@ def test_a_change_of_network_is_told_where_the_browser_tells_of_it(js: Any) -> N
     assert network.listeners == []
 
 
-def test_nothing_listens_to_unload_which_would_keep_the_page_out_of_the_back_forward_cache(js: Any) -> None:
+def test_no_listener_to_unload(js: Any) -> None:
+    """A listener would keep the page out of the back/forward cache."""
     from kizuna.browser.page import PageWatch
 
     watch = PageWatch(lambda event: None)
@@ -221,7 +222,7 @@ def test_settings_that_may_not_be_read_are_missing(js: Any) -> None:
     assert LocalSettings().get("name") is None
 
 
-async def test_a_browser_is_asked_to_persist_and_may_refuse_or_know_of_nothing(js: Any) -> None:
+async def test_ask_to_persist_survives_refusal_and_missing_api(js: Any) -> None:
     from kizuna.browser import ask_to_persist
 
     await ask_to_persist()
@@ -294,7 +295,7 @@ async def test_the_service_leaves_nothing_behind_after_a_thousand_drops(js: Any)
         assert service.is_connected()
         native.readyState = native.CLOSED
         native.onclose(SimpleNamespace(code=1006, reason=""))
-        service._connection._tried_by_hand_at = float("-inf")  # the test is faster than a person
+        service._connection._try_now_at = float("-inf")  # the test is faster than a person
         service.try_now()
         if number == 9:
             alive_after_ten = proxies.alive()

@@ -1,4 +1,4 @@
-"""JSON over HTTP: what a page asks, what it makes of each answer, and of none."""
+"""JSON over HTTP: requests, answers of every kind, and none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Web Locks as Locks: held until let go, let go with the page, and taken again when it comes back."""
+"""Web Locks: held until released, freed with the page, requested again when it comes back."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ async def test_a_call_that_is_cancelled_holds_nothing(js: Any, manager: LockMana
 
 
 @pytest.mark.parametrize("absence", [None, JsNull()])
-async def test_without_web_locks_every_lock_is_granted_and_the_log_says_so_once(
+async def test_without_web_locks_every_lock_is_granted_with_one_warning(
     js: Any, absence: object, caplog: pytest.LogCaptureFixture
 ) -> None:
     js.navigator.locks = absence
@@ -164,7 +164,7 @@ async def test_without_web_locks_every_lock_is_granted_and_the_log_says_so_once(
     first()
     second()
     assert [record.getMessage() for record in caplog.records] == [
-        "locks are granted without asking other tabs: this browser has no Web Locks, or only on https and localhost"
+        "locks are granted unchecked: this browser has no Web Locks here (only on https and localhost)"
     ]
 
 
@@ -199,7 +199,7 @@ async def test_a_lock_granted_after_giving_up_is_let_go_at_once(
     release()
 
 
-async def test_a_lock_that_was_lost_is_noted_and_can_still_be_let_go(
+async def test_stolen_lock_is_logged_and_can_be_released(
     js: Any, manager: LockManager, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)

@@ -1,4 +1,4 @@
-"""Timers that a hidden page cannot slow: armed in the page and in a worker, the first wins, and nothing is left."""
+"""Timers that a hidden page does not delay: set in the page and in a worker, the first counts, nothing is left."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def test_the_last_one_may_leave_in_a_callback_of_the_worker(js: Any) -> None:
     assert worker.is_terminated
 
 
-def test_without_a_file_the_worker_is_made_of_a_blob_which_is_freed_when_it_runs(js: Any) -> None:
+def test_without_a_file_the_worker_is_a_blob_freed_once_running(js: Any) -> None:
     from kizuna.browser.ticks import WORKER_SOURCE
 
     here = platform(None)
@@ -149,7 +149,7 @@ def test_a_blob_is_freed_though_its_worker_never_ran(js: Any) -> None:
     assert js.blobs == {}
 
 
-def test_timers_count_as_throttled_until_the_worker_was_heard_and_after_its_end(js: Any) -> None:
+def test_timers_are_throttled_unless_a_worker_has_answered(js: Any) -> None:
     here = platform()
     assert here.page().throttled
     unwatch = watched(here)
@@ -173,7 +173,7 @@ def test_a_sleep_that_the_worker_saw_is_told_to_all_who_watch(js: Any) -> None:
         end()
 
 
-def test_a_worker_that_cannot_run_is_named_once_and_the_page_counts_alone(
+def test_broken_worker_is_logged_once_and_page_timers_go_on(
     js: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     here, calls = platform(), []
@@ -209,7 +209,7 @@ def test_a_browser_that_makes_no_worker_is_no_failure(
     unwatch()
 
 
-def test_a_file_that_was_out_of_reach_is_asked_for_again_with_the_next_socket(js: Any) -> None:
+def test_unreachable_worker_file_is_requested_again_with_the_next_socket(js: Any) -> None:
     here = platform()
     unwatch = watched(here)
     here.open_socket("ws://127.0.0.1/ws", SimpleNamespace()).abandon(1000, "")
@@ -222,7 +222,7 @@ def test_a_file_that_was_out_of_reach_is_asked_for_again_with_the_next_socket(js
     assert len(js.Worker.made) == 2, "nobody watches"
 
 
-def test_a_file_that_was_out_of_reach_is_asked_for_again_when_the_page_is_hidden(js: Any) -> None:
+def test_unreachable_worker_file_is_requested_again_when_hidden(js: Any) -> None:
     unwatch = watched(platform())
     js.Worker.made[0].fail()
     js.document.visibilityState = "hidden"
@@ -236,7 +236,7 @@ def test_a_file_that_was_out_of_reach_is_asked_for_again_when_the_page_is_hidden
     unwatch()
 
 
-def test_what_is_overdue_comes_in_its_order_when_a_worker_takes_it_over(js: Any) -> None:
+def test_overdue_timers_fire_in_order_when_a_worker_starts(js: Any) -> None:
     here, calls = platform(), []
     for seconds in (-1, -5, -3):
         in_seconds(here, seconds, lambda seconds=seconds: calls.append(seconds))
@@ -248,7 +248,7 @@ def test_what_is_overdue_comes_in_its_order_when_a_worker_takes_it_over(js: Any)
     unwatch()
 
 
-def test_a_callback_that_fails_is_called_once_whoever_comes_first(js: Any) -> None:
+def test_failing_callback_is_called_once_whichever_timer_fires_first(js: Any) -> None:
     here, calls = platform(), []
 
     def fail() -> None:
@@ -292,7 +292,7 @@ def test_a_timer_that_has_ended_is_free_without_a_collector(js: Any, end: str) -
     unwatch()
 
 
-def test_a_blob_that_was_refused_once_is_not_tried_again_with_every_socket(js: Any) -> None:
+def test_refused_blob_is_not_tried_again_with_the_next_socket(js: Any) -> None:
     here = platform(None)
     unwatch = watched(here)
     js.Worker.made[0].fail()
@@ -323,7 +323,7 @@ class TrustedTypes:
         return SimpleNamespace(createScriptURL=lambda url: f"trusted {rules['createScriptURL'](url)}")
 
 
-def test_where_types_must_be_trusted_the_workers_address_is_and_one_policy_serves_all(js: Any) -> None:
+def test_with_trusted_types_one_policy_creates_every_worker_url(js: Any) -> None:
     js.trustedTypes = TrustedTypes("kizuna-ticks")
     js.String = str
     for unwatch in [watched(platform()), watched(platform())]:
@@ -331,7 +331,7 @@ def test_where_types_must_be_trusted_the_workers_address_is_and_one_policy_serve
     assert [worker.url for worker in js.Worker.made] == ["trusted ticks.js"] * 2
 
 
-def test_where_the_policy_is_not_allowed_the_browser_judges_the_address_as_it_is(js: Any) -> None:
+def test_with_a_forbidden_policy_the_url_stays_a_plain_string(js: Any) -> None:
     js.trustedTypes = TrustedTypes()
     js.String = str
     watched(platform())()

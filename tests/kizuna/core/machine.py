@@ -1,4 +1,4 @@
-"""A Connection on a clock that obeys the test: what every test of the pure machine stands on."""
+"""A Connection on a clock that the test moves."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ READY = {"type": "ready"}
 
 
 class Machine:
-    """Responsible for telling a Connection events at chosen times, and for keeping the commands that it gives.
+    """A Connection that gets events at chosen times, and the commands that it returned.
 
     ``chance`` is what the Connection draws: 0.5 puts every jittered delay at its nominal value.
     """
@@ -32,10 +32,10 @@ class Machine:
         self.now = Instant(1000.0, 1_700_000_000.0)
         self.commands: list[Command] = []  #: all since the beginning
 
-    # what is told
+    # events
 
-    def tell(self, *happened: Event) -> list[Command]:
-        """Tell these events at this moment; returns what to do about them."""
+    def handle(self, *happened: Event) -> list[Command]:
+        """Handle these events at this moment; return the commands."""
         given: list[Command] = []
         for event in happened:
             given += self.connection.handle(event, self.now)
@@ -49,7 +49,7 @@ class Machine:
         while (due := self._next_due(end)) is not None:
             timer, at = due
             self._move(max(0.0, at - self.now.monotonic))
-            given += self.tell(events.TimerFired(timer))
+            given += self.handle(events.TimerFired(timer))
         self._move(end - self.now.monotonic)
         return given
 
@@ -60,7 +60,7 @@ class Machine:
         return delay
 
     def hang(self, seconds: float) -> None:
-        """Let time pass without firing anything: a page that is held up."""
+        """Let time pass without firing anything: a busy page."""
         self._move(seconds)
 
     def sleep(self, seconds: float) -> None:
@@ -69,32 +69,32 @@ class Machine:
 
     def fire(self, timer: Timer) -> list[Command]:
         """Fire ``timer`` now, due or not."""
-        return self.tell(events.TimerFired(timer))
+        return self.handle(events.TimerFired(timer))
 
     def receive(self, frame: Mapping[str, Any]) -> list[Command]:
         """Let a frame arrive on the newest link."""
-        return self.tell(events.FrameReceived(self.link, frame))
+        return self.handle(events.FrameReceived(self.link, frame))
 
     def drop(self, code: int = 1006, reason: str = "") -> list[Command]:
         """Let the newest link's socket close."""
-        return self.tell(events.SocketClosed(self.link, code, reason))
+        return self.handle(events.SocketClosed(self.link, code, reason))
 
     def open(self) -> list[Command]:
-        """Let the newest link come up, until the server's and the application's word are awaited."""
-        return self.tell(events.TokenObtained(self.link, "token"), events.SocketOpened(self.link))
+        """Open the newest link; ready and prepare are awaited."""
+        return self.handle(events.TokenObtained(self.link, "token"), events.SocketOpened(self.link))
 
     def settle(self) -> list[Command]:
-        """Let the newest link come up for good."""
+        """Open and prove the newest link."""
         given = self.open()
         if self.options.wire.ready is not None:
             given += self.receive(READY)
-        return given + self.tell(events.LinkPrepared(self.link))
+        return given + self.handle(events.LinkPrepared(self.link))
 
     def pong(self) -> list[Command]:
         ping = [command for command in self.commands if isinstance(command, SendPing)][-1]
         return self.receive({"type": "pong", "t": round(ping.t * 1000)})
 
-    # what is seen
+    # results
 
     @property
     def status(self) -> Status:
@@ -132,22 +132,22 @@ def without_timers(commands: list[Command]) -> list[Command]:
 
 
 def machine_in(status: Status, **options: Any) -> Machine:
-    """A machine that was brought to ``status`` by what would bring it there in life."""
+    """A machine that real events have brought to ``status``."""
     machine = Machine(**options)
     if status is Status.IDLE:
         return machine
-    machine.tell(events.ConnectRequested())
+    machine.handle(events.ConnectRequested())
     if status in _BY_DROPS:
         machine.drop()
     elif status is not Status.CONNECTING:
         machine.settle()
     match status:
         case Status.SUSPECT:
-            machine.tell(events.PageShown())
+            machine.handle(events.PageShown())
         case Status.OFFLINE:
-            machine.tell(events.WentOffline())
+            machine.handle(events.WentOffline())
         case Status.SUSPENDED:
-            machine.tell(events.PageSuspended())
+            machine.handle(events.PageSuspended())
         case Status.EXHAUSTED:
             while machine.status is not Status.EXHAUSTED:
                 machine.retry()
@@ -155,7 +155,7 @@ def machine_in(status: Status, **options: Any) -> Machine:
         case Status.REJECTED:
             machine.drop(1008)
         case Status.CLOSED:
-            machine.tell(events.DisconnectRequested())
+            machine.handle(events.DisconnectRequested())
     assert machine.status is status
     return machine
 

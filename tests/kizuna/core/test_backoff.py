@@ -1,4 +1,4 @@
-"""Delays double and are jittered; the budget is another thing."""
+"""The delay, which doubles with jitter, and the budget."""
 
 from __future__ import annotations
 
@@ -45,17 +45,17 @@ def test_jitter_stays_within_its_bounds_also_at_the_last_step(jitter: float, cha
 
 def test_jitter_has_mean_one_and_reaches_half_to_both_sides():
     it = Backoff(first_delay=1, max_retries=5, jitter=0.5, random=random.Random(1).random)
-    drawn = [it.spread(1.0) for _ in range(20_000)]
+    drawn = [it.jittered(1.0) for _ in range(20_000)]
     assert mean(drawn) == pytest.approx(1.0, abs=0.01)
     assert (min(drawn), max(drawn)) == (pytest.approx(0.5, abs=0.01), pytest.approx(1.5, abs=0.01))
 
 
 def test_a_large_draw_waits_longer_a_small_one_shorter():
-    assert [backoff(jitter=0.5, chance=chance).spread(40) for chance in (0.0, 0.25, 0.75)] == [20, 30, 50]
+    assert [backoff(jitter=0.5, chance=chance).jittered(40) for chance in (0.0, 0.25, 0.75)] == [20, 30, 50]
 
 
 def test_a_minimum_is_jittered_upwards_only():
-    assert [backoff(jitter=0.5, chance=chance).spread_up(40) for chance in (0.0, 0.5)] == [40, 50]
+    assert [backoff(jitter=0.5, chance=chance).jittered_up(40) for chance in (0.0, 0.5)] == [40, 50]
 
 
 def test_the_budget_is_spent_and_given_back_without_touching_the_delay():
@@ -75,7 +75,7 @@ def test_the_delay_starts_again_without_touching_the_budget():
     it = backoff(max_retries=1)
     it.next_delay()
     it.spend()
-    it.start_again()
+    it.reset_delay()
     assert it.next_delay() == 1
     assert it.exhausted
 

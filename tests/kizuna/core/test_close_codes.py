@@ -1,4 +1,4 @@
-"""What a close code asks of us."""
+"""The meaning of close codes."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ def test_every_code_has_words_for_a_person():
         (3003, "forbids"),
         (4401, "token"),
         (4403, "forbids"),
-        (4429, "patience"),
+        (4429, "try later"),
     ],
 )
-def test_a_code_that_is_known_is_told_in_words_without_its_number(code: int, part: str):
+def test_known_close_code_is_described_without_its_number(code: int, part: str):
     assert part in close_codes.words(code)
     assert str(code) not in close_codes.words(code)
 

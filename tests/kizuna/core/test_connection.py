@@ -1,4 +1,4 @@
-"""Attempts, their delays and their budget; exhaustion; what the server's own word decides."""
+"""Attempts, their delays and their budget; exhaustion; decisions of the server."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ from tests.kizuna.core.machine import Machine, machine_in, only, without_timers
 
 def test_connect_asks_for_a_token_then_opens_one_socket_with_it():
     machine = Machine()
-    assert without_timers(machine.tell(events.ConnectRequested())) == [FetchToken(1)]
+    assert without_timers(machine.handle(events.ConnectRequested())) == [FetchToken(1)]
     assert machine.status is Status.CONNECTING
-    assert without_timers(machine.tell(events.TokenObtained(1, "t"))) == [OpenSocket(1, "t")]
+    assert without_timers(machine.handle(events.TokenObtained(1, "t"))) == [OpenSocket(1, "t")]
 
 
 def test_a_token_that_is_told_twice_opens_no_second_socket():
     machine = machine_in(Status.CONNECTING)
-    machine.tell(events.TokenObtained(1, "t"))
-    assert machine.tell(events.TokenObtained(1, "t")) == []
-    machine.tell(events.SocketOpened(1))
-    assert machine.tell(events.TokenObtained(1, "t")) == []
+    machine.handle(events.TokenObtained(1, "t"))
+    assert machine.handle(events.TokenObtained(1, "t")) == []
+    machine.handle(events.SocketOpened(1))
+    assert machine.handle(events.TokenObtained(1, "t")) == []
 
 
 def test_a_socket_that_opens_twice_is_prepared_once():
     machine = machine_in(Status.CONNECTING)
     machine.open()
-    assert machine.tell(events.SocketOpened(1)) == []
+    assert machine.handle(events.SocketOpened(1)) == []
 
 
 def test_connect_again_joins_the_attempt_and_the_connection():
     machine = machine_in(Status.CONNECTING)
-    assert [machine.tell(events.ConnectRequested()) for _ in range(20)] == [[]] * 20
+    assert [machine.handle(events.ConnectRequested()) for _ in range(20)] == [[]] * 20
     machine.settle()
-    assert machine.tell(events.ConnectRequested()) == []
+    assert machine.handle(events.ConnectRequested()) == []
     assert machine.attempts == 1
 
 
@@ -91,7 +91,7 @@ def test_every_delay_is_jittered_by_half_around_its_nominal_value(chance: float,
 # --- budget and delay are two things ---
 
 
-def test_a_server_that_accepts_and_drops_gives_the_budget_back_but_is_not_hammered():
+def test_accepting_and_dropping_server_refills_the_budget_but_not_the_delay():
     machine = machine_in(Status.CONNECTED)
     delays = []
     for _ in range(9):
@@ -129,7 +129,7 @@ def test_a_server_that_opens_but_never_says_ready_gives_no_budget_back():
 def test_retries_while_hidden_or_offline_spend_no_budget(going: events.Event, coming: events.Event | None):
     machine = machine_in(Status.CONNECTING)
     machine.drop()
-    machine.tell(going)
+    machine.handle(going)
     for _ in range(50):
         machine.retry()
         machine.drop()
@@ -137,9 +137,9 @@ def test_retries_while_hidden_or_offline_spend_no_budget(going: events.Event, co
     assert machine.connection._backoff.spent == 0
 
 
-def test_a_hidden_page_retries_at_the_longest_delay_for_ever_even_without_a_budget():
+def test_hidden_page_retries_for_ever_at_the_longest_delay():
     machine = machine_in(Status.CONNECTING, max_retries=0)
-    machine.tell(events.PageHidden())
+    machine.handle(events.PageHidden())
     delays = []
     for _ in range(8):
         machine.drop()
@@ -147,14 +147,14 @@ def test_a_hidden_page_retries_at_the_longest_delay_for_ever_even_without_a_budg
     assert delays == [1, 2, 4, 8, 16, 16, 16, 16]
 
 
-def test_a_budget_spent_in_sight_is_not_reported_while_hidden_and_is_whole_when_shown():
+def test_exhaustion_is_deferred_while_hidden_and_budget_reset_on_show():
     machine = machine_in(Status.CONNECTING, max_retries=1)
     machine.drop()
     machine.wait(1)  # the only retry
-    machine.tell(events.PageHidden())
+    machine.handle(events.PageHidden())
     machine.drop()
     assert machine.status is Status.WAITING
-    machine.tell(events.PageShown())
+    machine.handle(events.PageShown())
     machine.drop()
     assert machine.status is Status.WAITING
     machine.wait(30)
@@ -179,7 +179,7 @@ def test_a_budget_spent_in_sight_is_not_reported_while_hidden_and_is_whole_when_
 def test_an_exhausted_connection_is_armed_again_with_a_whole_budget(event: events.Event):
     machine = machine_in(Status.EXHAUSTED)
     before = machine.attempts
-    machine.tell(event)
+    machine.handle(event)
     assert machine.status is Status.CONNECTING
     delays = []
     for _ in range(5):
@@ -191,7 +191,7 @@ def test_an_exhausted_connection_is_armed_again_with_a_whole_budget(event: event
     assert machine.attempts == before + 6
 
 
-def test_with_rest_one_quiet_attempt_is_made_per_rest_and_exhausted_stays_on_show():
+def test_with_idle_retries_exhausted_stays_shown_during_quiet_attempts():
     machine = machine_in(Status.EXHAUSTED, idle_retry_interval=60)
     for _ in range(3):
         assert machine.armed(Timer.RETRY) == 60
@@ -222,7 +222,7 @@ def test_a_quiet_attempt_that_hangs_ends_at_its_deadline():
 
 def test_no_quiet_attempt_is_made_while_hidden():
     machine = machine_in(Status.EXHAUSTED, idle_retry_interval=60)
-    machine.tell(events.PageHidden())
+    machine.handle(events.PageHidden())
     assert not only(machine.wait(600), FetchToken)
     assert machine.armed(Timer.RETRY) is not None
 
@@ -230,7 +230,7 @@ def test_no_quiet_attempt_is_made_while_hidden():
 def test_a_quiet_attempt_may_be_refused_for_good():
     machine = machine_in(Status.EXHAUSTED, idle_retry_interval=60)
     machine.wait(60)
-    machine.tell(events.TokenFailed(machine.link, unauthorized=True))
+    machine.handle(events.TokenFailed(machine.link, unauthorized=True))
     assert machine.status is Status.REJECTED
     assert machine.connection.timers == {}
 
@@ -239,7 +239,7 @@ def test_try_now_replaces_a_quiet_attempt():
     machine = machine_in(Status.EXHAUSTED, idle_retry_interval=60)
     machine.wait(60)
     quiet = machine.link
-    assert AbandonLink(quiet) in machine.tell(events.RetryRequested())
+    assert AbandonLink(quiet) in machine.handle(events.RetryRequested())
     assert (machine.status, machine.link) == (Status.CONNECTING, quiet + 1)
 
 
@@ -249,7 +249,7 @@ def test_try_now_replaces_a_quiet_attempt():
 @pytest.mark.parametrize("status", [Status.WAITING, Status.OFFLINE, Status.SUSPENDED, Status.EXHAUSTED])
 def test_try_now_attempts_at_once_and_begins_the_delay_again(status: Status):
     machine = machine_in(status)
-    machine.tell(events.RetryRequested(), events.WentOnline())
+    machine.handle(events.RetryRequested(), events.WentOnline())
     assert machine.status is Status.CONNECTING
     machine.drop()
     assert machine.armed(Timer.RETRY) == 1.0
@@ -257,24 +257,24 @@ def test_try_now_attempts_at_once_and_begins_the_delay_again(status: Status):
 
 def test_try_now_acts_at_most_once_a_second():
     machine = machine_in(Status.WAITING)
-    machine.tell(events.RetryRequested())
+    machine.handle(events.RetryRequested())
     machine.drop()
     machine.hang(0.9)
-    assert machine.tell(events.RetryRequested()) == []
+    assert machine.handle(events.RetryRequested()) == []
     assert machine.status is Status.WAITING
     machine.hang(0.1)
-    machine.tell(events.RetryRequested())
+    machine.handle(events.RetryRequested())
     assert machine.status is Status.CONNECTING
 
 
 def test_try_now_in_an_exhausted_connection_is_limited_too():
     machine = machine_in(Status.EXHAUSTED, max_retries=0)
-    machine.tell(events.RetryRequested())
+    machine.handle(events.RetryRequested())
     machine.drop()
     assert machine.status is Status.EXHAUSTED
-    assert machine.tell(events.RetryRequested()) == []
+    assert machine.handle(events.RetryRequested()) == []
     machine.hang(1)
-    assert machine.tell(events.RetryRequested()) != []
+    assert machine.handle(events.RetryRequested()) != []
 
 
 @pytest.mark.parametrize(
@@ -282,7 +282,7 @@ def test_try_now_in_an_exhausted_connection_is_limited_too():
 )
 def test_try_now_means_nothing_elsewhere(status: Status):
     machine = machine_in(status)
-    assert machine.tell(events.RetryRequested()) == []
+    assert machine.handle(events.RetryRequested()) == []
     assert machine.status is status
 
 
@@ -293,13 +293,13 @@ def test_try_now_means_nothing_elsewhere(status: Status):
 def test_disconnect_leaves_no_link_and_no_timer_whatever_went_before(status: Status):
     machine = machine_in(status, idle_retry_interval=60)
     link = machine.connection.link
-    commands = machine.tell(events.DisconnectRequested())
+    commands = machine.handle(events.DisconnectRequested())
     assert machine.status is Status.CLOSED
     assert machine.connection.timers == {}
     assert machine.connection.link is None
     assert only(commands, AbandonLink) == ([AbandonLink(link.number)] if link else [])
     assert machine.connection.state == ConnectionState(Status.CLOSED)
-    assert machine.tell(events.DisconnectRequested()) == []
+    assert machine.handle(events.DisconnectRequested()) == []
 
 
 EVERYTHING_BUT_A_WISH: list[events.Event] = [
@@ -328,7 +328,7 @@ def test_nothing_but_a_wish_leaves_idle_closed_or_rejected(status: Status):
     machine = machine_in(status)
     state = machine.connection.state
     machine.sleep(3600)
-    assert machine.tell(*EVERYTHING_BUT_A_WISH) == []
+    assert machine.handle(*EVERYTHING_BUT_A_WISH) == []
     assert machine.wait(10_000) == []
     assert machine.connection.state is state
 
@@ -336,15 +336,15 @@ def test_nothing_but_a_wish_leaves_idle_closed_or_rejected(status: Status):
 @pytest.mark.parametrize("status", [Status.CLOSED, Status.REJECTED])
 def test_connect_begins_again_from_nothing(status: Status):
     machine = machine_in(status)
-    machine.tell(events.ConnectRequested())
+    machine.handle(events.ConnectRequested())
     assert machine.connection.state == ConnectionState(Status.CONNECTING, attempt=1)
 
 
 def test_disconnect_then_connect_tears_the_old_link_down_and_keeps_the_new():
     machine = machine_in(Status.CONNECTED)
-    commands = machine.tell(events.DisconnectRequested(), events.ConnectRequested())
+    commands = machine.handle(events.DisconnectRequested(), events.ConnectRequested())
     assert without_timers(commands) == [AbandonLink(1), FetchToken(2)]
-    assert machine.tell(events.SocketClosed(1, 1000)) == []
+    assert machine.handle(events.SocketClosed(1, 1000)) == []
     machine.settle()
     assert machine.status is Status.CONNECTED
 
@@ -359,7 +359,7 @@ def test_a_token_is_fetched_for_every_attempt():
 
 def test_a_provider_that_fails_costs_an_attempt():
     machine = machine_in(Status.CONNECTING)
-    machine.tell(events.TokenFailed(1, unauthorized=False, detail="the token endpoint is away"))
+    machine.handle(events.TokenFailed(1, unauthorized=False, detail="the token endpoint is away"))
     assert machine.status is Status.WAITING
     assert machine.connection.state.reason is not None
     assert machine.connection.state.reason.kind is ReasonKind.TOKEN_UNAVAILABLE
@@ -368,7 +368,7 @@ def test_a_provider_that_fails_costs_an_attempt():
 
 def test_a_provider_that_reaches_nobody_is_a_server_that_cannot_be_reached():
     machine = machine_in(Status.CONNECTING)
-    machine.tell(events.TokenFailed(1, unauthorized=False, unreachable=True))
+    machine.handle(events.TokenFailed(1, unauthorized=False, unreachable=True))
     assert machine.status is Status.WAITING
     assert machine.connection.state.reason is not None
     assert machine.connection.state.reason.kind is ReasonKind.UNREACHABLE
@@ -376,7 +376,7 @@ def test_a_provider_that_reaches_nobody_is_a_server_that_cannot_be_reached():
 
 def test_a_provider_that_is_unauthorized_ends_it_all():
     machine = machine_in(Status.CONNECTING)
-    machine.tell(events.TokenFailed(1, unauthorized=True))
+    machine.handle(events.TokenFailed(1, unauthorized=True))
     assert machine.status is Status.REJECTED
     assert machine.connection.state.reason is not None
     assert machine.connection.state.reason.kind is ReasonKind.UNAUTHORIZED
@@ -387,13 +387,13 @@ def test_a_provider_that_is_unauthorized_ends_it_all():
 )
 def test_a_token_that_comes_too_late_opens_no_socket(event: events.Event):
     machine = machine_in(Status.CONNECTING)
-    machine.tell(event)
-    assert machine.tell(events.TokenObtained(1, "t")) == []
+    machine.handle(event)
+    assert machine.handle(events.TokenObtained(1, "t")) == []
 
 
 def test_no_state_no_event_and_no_command_shows_a_token():
     machine = machine_in(Status.CONNECTING)
-    shown = [repr(command) for command in machine.tell(events.TokenObtained(1, "SECRET"))]
+    shown = [repr(command) for command in machine.handle(events.TokenObtained(1, "SECRET"))]
     shown += [repr(events.TokenObtained(1, "SECRET")), repr(machine.connection.state)]
     assert "SECRET" not in "".join(shown)
 
@@ -404,7 +404,7 @@ def test_no_state_no_event_and_no_command_shows_a_token():
 def test_attempts_are_counted_since_the_connection_last_stood():
     machine = Machine()
     seen = [machine.connection.state.attempt]
-    machine.tell(events.ConnectRequested())
+    machine.handle(events.ConnectRequested())
     for _ in range(3):
         seen.append(machine.connection.state.attempt)
         machine.drop()
@@ -419,7 +419,7 @@ def test_attempts_are_counted_since_the_connection_last_stood():
 
 
 @pytest.mark.parametrize("status", list(Status))
-def test_a_time_of_the_next_attempt_is_shown_exactly_while_waiting_and_is_the_timers(status: Status):
+def test_retry_at_is_the_timers_deadline_and_set_only_while_waiting(status: Status):
     machine = machine_in(status, idle_retry_interval=60)
     retry_at = machine.connection.state.retry_at
     assert retry_at == (machine.connection.timers[Timer.RETRY] if status is Status.WAITING else None)
@@ -443,14 +443,14 @@ def test_uptime_is_shown_exactly_while_the_connection_stands(status: Status):
     assert (since is not None) == (status in (Status.CONNECTED, Status.SUSPECT))
 
 
-def test_uptime_begins_when_the_link_is_proven_and_a_doubt_does_not_end_it():
+def test_connected_since_is_set_by_proof_and_survives_a_doubt():
     machine = machine_in(Status.CONNECTING)
     machine.hang(3)
     machine.settle()
     since = machine.now.wall
     machine.wait(2)
     machine.pong()
-    machine.tell(events.PageShown())
+    machine.handle(events.PageShown())
     machine.pong()
     assert machine.connection.state.connected_since == since
 

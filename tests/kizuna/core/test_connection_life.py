@@ -1,4 +1,4 @@
-"""One link's life: the deadline of an attempt, its proof, its heartbeat, its silence, and its end."""
+"""One link from the attempt to its end: deadlines, proof, heartbeat, silence."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def test_a_link_counts_once_the_server_is_ready_and_the_application_prepared():
     assert machine.open()[-1] == PrepareLink(1)
     machine.receive(READY)
     assert machine.status is Status.CONNECTING
-    machine.tell(events.LinkPrepared(1))
+    machine.handle(events.LinkPrepared(1))
     assert machine.status is Status.CONNECTED
 
 
 def test_the_application_may_be_prepared_before_the_server_is_ready():
     machine = machine_in(Status.CONNECTING)
     machine.open()
-    machine.tell(events.LinkPrepared(1))
+    machine.handle(events.LinkPrepared(1))
     assert machine.status is Status.CONNECTING
     machine.receive(READY)
     assert machine.status is Status.CONNECTED
@@ -61,7 +61,7 @@ def test_frames_are_delivered_while_the_application_prepares():
 def test_a_prepare_that_fails_costs_the_attempt():
     machine = machine_in(Status.CONNECTING)
     machine.open()
-    assert AbandonLink(1) in machine.tell(events.PrepareFailed(1, "no history"))
+    assert AbandonLink(1) in machine.handle(events.PrepareFailed(1, "no history"))
     assert machine.status is Status.WAITING
     assert reason_of(machine) is ReasonKind.PREPARE_FAILED
 
@@ -85,9 +85,9 @@ def fire_when_due(machine: Machine, timer: Timer) -> list[Command]:
 def test_each_step_that_makes_progress_has_the_whole_deadline():
     machine = machine_in(Status.CONNECTING)
     machine.wait(9)
-    machine.tell(events.TokenObtained(1, "t"))
+    machine.handle(events.TokenObtained(1, "t"))
     machine.wait(9)
-    machine.tell(events.SocketOpened(1))
+    machine.handle(events.SocketOpened(1))
     machine.wait(9.9)
     assert machine.status is Status.CONNECTING
     assert AbandonLink(1) in machine.wait(0.1)
@@ -110,9 +110,9 @@ def test_the_deadline_doubles_to_forty_seconds_while_attempts_time_out():
     assert machine.armed(Timer.CONNECT) == 10
 
 
-def test_a_line_that_was_slow_once_gets_its_time_at_the_next_attempt():
+def test_slow_network_gets_a_longer_deadline_at_the_next_attempt():
     machine = machine_in(Status.CONNECTING)
-    machine.tell(events.TokenObtained(1, "t"))
+    machine.handle(events.TokenObtained(1, "t"))
     machine.wait(8)
     machine.settle()
     machine.drop()
@@ -120,14 +120,14 @@ def test_a_line_that_was_slow_once_gets_its_time_at_the_next_attempt():
     assert machine.armed(Timer.CONNECT) == 16
 
 
-def test_a_page_that_is_looked_at_again_and_again_lets_a_slow_attempt_succeed():
+def test_page_shown_repeatedly_lets_a_slow_attempt_succeed():
     machine = machine_in(Status.CONNECTING)
     while machine.status is Status.CONNECTING and machine.attempts < 6:
         link = machine.link
-        machine.tell(events.TokenObtained(link, "t"))
+        machine.handle(events.TokenObtained(link, "t"))
         for _ in range(3):  # in the nine seconds that the handshake takes
             machine.wait(3)
-            machine.tell(events.PageHidden(), events.PageShown())
+            machine.handle(events.PageHidden(), events.PageShown())
         if machine.link == link:
             machine.settle()
     assert (machine.status, machine.attempts) == (Status.CONNECTED, 4)
@@ -138,21 +138,21 @@ def test_a_next_link_has_as_long_for_each_step_as_an_attempt():
     machine.fire(Timer.ROLLOVER)
     assert machine.armed(Timer.CANDIDATE) == 10
     machine.wait(9)
-    machine.tell(events.TokenObtained(2, "t"))
+    machine.handle(events.TokenObtained(2, "t"))
     assert machine.armed(Timer.CANDIDATE) == 10
     machine.wait(10)
     machine.fire(Timer.ROLLOVER)
     assert machine.armed(Timer.CANDIDATE) == 20
 
 
-@pytest.mark.parametrize("stage", ["token", "handshake"])
-def test_the_deadline_ends_an_attempt_that_hangs_anywhere(stage: str):
+@pytest.mark.parametrize("harness", ["token", "handshake"])
+def test_the_deadline_ends_an_attempt_that_hangs_anywhere(harness: str):
     machine = machine_in(Status.CONNECTING)
-    if stage == "handshake":
-        machine.tell(events.TokenObtained(1, "t"))
+    if harness == "handshake":
+        machine.handle(events.TokenObtained(1, "t"))
     machine.wait(10)
     assert (machine.status, machine.connection.link) == (Status.WAITING, None)
-    assert machine.tell(events.TokenObtained(1, "t"), events.SocketOpened(1)) == []
+    assert machine.handle(events.TokenObtained(1, "t"), events.SocketOpened(1)) == []
 
 
 def test_an_attempt_that_failed_does_not_time_out_as_well():
@@ -212,7 +212,7 @@ def test_events_of_an_unknown_link_change_nothing(event: Any, number: int):
             machine.settle()
         state, timers = machine.connection.state, dict(machine.connection.timers)
         stale = type(event)(**{**{slot: getattr(event, slot) for slot in event.__slots__}, "link": number})
-        assert machine.tell(stale) == []
+        assert machine.handle(stale) == []
         assert machine.connection.state is state
         assert machine.connection.timers == timers
 
@@ -256,7 +256,8 @@ def test_no_heartbeat_where_nothing_is_connected(status: Status):
     assert not only(machine.wait(9), SendPing)
 
 
-def test_silence_after_a_ping_is_a_doubt_after_ten_seconds_and_an_end_after_five_more():
+def test_silence_after_a_ping_is_a_doubt_then_the_end():
+    """A doubt after ten seconds, the end of the link after five more."""
     machine = machine_in(Status.CONNECTED)
     machine.pong()
     machine.wait(30)
@@ -280,14 +281,14 @@ def test_any_inbound_frame_is_life(status: Status):
         events.FrameMalformed(1, "a binary frame"),
     ):
         machine = machine_in(status)
-        machine.tell(event)
+        machine.handle(event)
         machine.wait(29)
         assert (machine.status, machine.attempts) == (Status.CONNECTED, 1)
 
 
 def test_a_malformed_frame_is_reported():
     machine = machine_in(Status.CONNECTED)
-    assert machine.tell(events.FrameMalformed(1, "not JSON")) == [ReportMalformed("not JSON")]
+    assert machine.handle(events.FrameMalformed(1, "not JSON")) == [ReportMalformed("not JSON")]
 
 
 def test_a_frame_that_came_before_the_ping_is_no_answer_to_it():
@@ -299,7 +300,7 @@ def test_a_frame_that_came_before_the_ping_is_no_answer_to_it():
     assert machine.status is Status.SUSPECT
 
 
-def test_pings_more_frequent_than_patience_do_not_put_the_doubt_off():
+def test_pings_more_frequent_than_their_timeout_do_not_postpone_the_doubt():
     machine = machine_in(Status.CONNECTED, heartbeat_interval=3, pong_timeout=10)
     machine.wait(9.9)
     assert machine.status is Status.CONNECTED
@@ -309,11 +310,11 @@ def test_pings_more_frequent_than_patience_do_not_put_the_doubt_off():
     assert machine.attempts == 2
 
 
-def test_a_heartbeat_that_falls_due_in_doubt_does_not_put_the_end_off():
+def test_heartbeat_during_a_doubt_does_not_postpone_the_end():
     machine = machine_in(Status.CONNECTED)
     machine.pong()
     machine.wait(27)
-    machine.tell(events.PageShown())
+    machine.handle(events.PageShown())
     assert only(machine.wait(4.9), SendPing)
     machine.wait(0.1)
     assert machine.status is Status.CONNECTING
@@ -329,12 +330,12 @@ def test_a_deadline_of_silence_that_comes_late_is_put_off_once():
     assert (machine.status, machine.attempts) == (Status.CONNECTING, 2)
 
 
-@pytest.mark.parametrize("stage", ["token", "ready", "prepare"])
-def test_a_deadline_of_an_attempt_that_comes_late_is_put_off_once(stage: str):
+@pytest.mark.parametrize("harness", ["token", "ready", "prepare"])
+def test_a_deadline_of_an_attempt_that_comes_late_is_put_off_once(harness: str):
     machine = machine_in(Status.CONNECTING)
-    if stage != "token":
+    if harness != "token":
         machine.open()
-    if stage == "prepare":
+    if harness == "prepare":
         machine.receive({"type": "ready"})
     machine.hang((machine.armed(Timer.CONNECT) or 0) + 0.6)
     machine.fire(Timer.CONNECT)
@@ -377,7 +378,7 @@ def test_the_second_chance_is_there_again_once_the_link_has_answered():
         machine.fire(Timer.SILENCE)
         assert machine.status is Status.SUSPECT
         machine.pong()
-        machine.tell(events.PageShown())
+        machine.handle(events.PageShown())
 
 
 def test_the_second_chance_is_there_again_for_the_next_link():
@@ -386,7 +387,7 @@ def test_the_second_chance_is_there_again_for_the_next_link():
         machine.hang(60)
         machine.fire(Timer.SILENCE)
     machine.settle()
-    machine.tell(events.PageShown())
+    machine.handle(events.PageShown())
     machine.hang(60)
     machine.fire(Timer.SILENCE)
     assert (machine.status, machine.attempts) == (Status.SUSPECT, 2)
@@ -469,11 +470,11 @@ def test_an_answer_to_the_ping_before_is_life_but_measures_nothing():
 def test_on_the_articles_wire_an_open_socket_counts_once_prepared():
     machine = machine_in(Status.CONNECTING, wire=ARTICLE)
     machine.open()
-    machine.tell(events.LinkPrepared(1))
+    machine.handle(events.LinkPrepared(1))
     assert machine.status is Status.CONNECTED
 
 
-def test_on_the_articles_wire_only_five_seconds_of_uptime_give_the_budget_back():
+def test_article_wire_refills_the_budget_after_five_seconds_of_uptime():
     machine = machine_in(Status.CONNECTING, wire=ARTICLE)
     while machine.status is not Status.EXHAUSTED:
         machine.settle()
@@ -489,7 +490,7 @@ def test_on_the_articles_wire_only_five_seconds_of_uptime_give_the_budget_back()
         machine.settle()
 
 
-def test_on_the_articles_wire_a_token_refused_twice_in_a_row_is_a_rejection():
+def test_article_wire_rejects_after_two_refused_tokens_in_a_row():
     machine = machine_in(Status.CONNECTED, wire=ARTICLE)
     machine.drop(4401)
     assert machine.status is Status.WAITING
@@ -539,6 +540,6 @@ def test_a_second_ready_does_not_put_the_end_of_the_preparation_off():
 def test_a_preparation_that_failed_says_why(detail: str, words: str):
     machine = machine_in(Status.CONNECTING)
     machine.open()
-    machine.tell(events.PrepareFailed(machine.link, detail))
+    machine.handle(events.PrepareFailed(machine.link, detail))
     assert machine.connection.state.reason is not None
     assert machine.connection.state.reason.words == words

@@ -1,6 +1,6 @@
-"""Whatever happens, in whatever order: what must always hold of a connection, and that it always comes back.
+"""Random events in any order: the rules that always hold for a connection, and that it always reconnects.
 
-`KIZUNA_EXAMPLES=20000 make unit ARGS="-k TestWorld"` tries harder; a smaller number is for the impatient. A failure
+`KIZUNA_EXAMPLES=20000 make unit ARGS="-k TestWorld"` tries harder; a smaller number is faster. A failure
 prints the shortest sequence of steps that shows it. That it can fail: tests/simulation/test_broken_connections.py.
 """
 
@@ -17,7 +17,7 @@ from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from kizuna.core import events
-from kizuna.core.attempt_limits import MOST
+from kizuna.core.attempt_limits import MAX_FACTOR
 from kizuna.core.commands import (
     AbandonLink,
     CancelTimer,
@@ -31,7 +31,7 @@ from kizuna.core.commands import (
 )
 from kizuna.core.connection import Connection
 from kizuna.core.events import Event, Timer
-from kizuna.core.sleep import PUT_OFF
+from kizuna.core.sleep import POSTPONED_BY
 from kizuna.core.states import TIMERS, Status
 from kizuna.options import Options
 from kizuna.wire import ARTICLE, KIZUNA
@@ -44,7 +44,7 @@ STANDS = {Status.CONNECTED, Status.SUSPECT}
 #: The longest nominal delay, in first delays: 1, 2, 4, 8, 16.
 LONGEST_STEP = 16
 #: Seconds after which a silent link is given up: the next ping, its pong, the probe, and a deadline that is put off.
-SILENT_FOR = 30 + 10 + 5 + PUT_OFF
+SILENT_FOR = 30 + 10 + 5 + POSTPONED_BY
 #: Deadlines are sums of floats.
 TOLERANCE = 1e-6
 #: Which of two links: min is the old one, max is the next.
@@ -91,7 +91,7 @@ REASONS = ["", "{", *map(json.dumps, WORDS)]
 
 
 class World(RuleBasedStateMachine):
-    """Responsible for a model of the network, the server and the page around one Connection."""
+    """A model of the network, the server and the page around one Connection."""
 
     make: MakeConnection = Connection
 
@@ -122,53 +122,53 @@ class World(RuleBasedStateMachine):
         self.not_before = -math.inf  # the server does not want us back earlier
         self.tried_by_hand_at = -math.inf
         if is_up:
-            self.tell(events.ConnectRequested())
+            self.handle(events.ConnectRequested())
             self.serve()
 
     # --- what happens ---
 
     @rule(event=st.sampled_from([events.ConnectRequested(), events.RetryRequested()]))
     def wish(self, event: Event) -> None:
-        self.tell(event)
+        self.handle(event)
 
     @rule()
     def disconnect(self) -> None:
-        self.tell(events.DisconnectRequested())
+        self.handle(events.DisconnectRequested())
 
     @rule(happened=st.lists(st.sampled_from(PAGE), min_size=1, max_size=3))
     def page(self, happened: list[Event]) -> None:
-        self.tell(*happened)
+        self.handle(*happened)
 
     @precondition(lambda self: self.fetching)
     @rule(outcome=st.sampled_from(["token", "token", "token", "failure", "unauthorized", "busy"]))
     def token(self, outcome: str) -> None:
         link = min(self.fetching)
         if outcome == "token":
-            self.tell(events.TokenObtained(link, "t"))
+            self.handle(events.TokenObtained(link, "t"))
         else:
             retry_after = 20.0 if outcome == "busy" else None
-            self.tell(events.TokenFailed(link, outcome == "unauthorized", retry_after=retry_after))
+            self.handle(events.TokenFailed(link, outcome == "unauthorized", retry_after=retry_after))
 
     @precondition(lambda self: self.opening)
     @rule()
     def handshake(self) -> None:
-        self.tell(events.SocketOpened(min(self.opening)))
+        self.handle(events.SocketOpened(min(self.opening)))
 
     @precondition(lambda self: self.preparing)
     @rule(fails=st.booleans())
     def prepared(self, fails: bool) -> None:
         link = min(self.preparing)
-        self.tell(events.PrepareFailed(link) if fails else events.LinkPrepared(link))
+        self.handle(events.PrepareFailed(link) if fails else events.LinkPrepared(link))
 
     @precondition(lambda self: self.open)
     @rule(frame=st.just(READY) | st.sampled_from(FRAMES), which=st.sampled_from([min, max]))
     def frame(self, frame: dict[str, Any], which: Which) -> None:
-        self.tell(events.FrameReceived(which(self.open), frame))
+        self.handle(events.FrameReceived(which(self.open), frame))
 
     @precondition(lambda self: self.open)
     @rule(which=st.sampled_from([min, max]))
     def malformed_frame(self, which: Which) -> None:
-        self.tell(events.FrameMalformed(which(self.open), "not JSON"))
+        self.handle(events.FrameMalformed(which(self.open), "not JSON"))
 
     @precondition(lambda self: self.opening | self.open)
     @rule(
@@ -177,7 +177,7 @@ class World(RuleBasedStateMachine):
         which=st.sampled_from([min, max]),
     )
     def drop(self, code: int, reason: str, which: Which) -> None:
-        self.tell(events.SocketClosed(which(self.opening | self.open), code, reason))
+        self.handle(events.SocketClosed(which(self.opening | self.open), code, reason))
 
     @precondition(lambda self: self.machine.options.wire is KIZUNA and self.opening | self.open)
     @rule(data=st.data(), which=st.sampled_from([min, max]))
@@ -185,7 +185,9 @@ class World(RuleBasedStateMachine):
         """Duplicates, and answers to nothing, of a link that lives."""
         link = which(self.opening | self.open)
         is_open = link in self.open
-        self.tell(data.draw(st.sampled_from(about(link))) if is_open else events.TokenObtained(link, "again"))
+        self.handle(
+            data.draw(st.sampled_from(about(link))) if is_open else events.TokenObtained(link, "again")
+        )
 
     @precondition(lambda self: self.machine.link > 0)
     @rule(data=st.data())
@@ -194,7 +196,7 @@ class World(RuleBasedStateMachine):
         links = [number for number in range(-1, self.machine.link + 2) if number not in known]
         event = data.draw(st.sampled_from(about(data.draw(st.sampled_from(links)))))
         state = self.machine.connection.state
-        assert self.machine.tell(event) == []
+        assert self.machine.handle(event) == []
         assert self.machine.connection.state is state
 
     @rule(timer=st.sampled_from(Timer))
@@ -202,7 +204,7 @@ class World(RuleBasedStateMachine):
         """It fires though it is not armed: at most it shows that the machine slept."""
         if timer not in self.armed:
             slept, state = self.slept(), self.machine.connection.state
-            answer = self.tell(events.TimerFired(timer, throttled=self.throttled))
+            answer = self.handle(events.TimerFired(timer, throttled=self.throttled))
             assert slept or (answer == [] and self.machine.connection.state is state)
 
     @precondition(lambda self: Timer.ROLLOVER in self.armed)
@@ -224,12 +226,12 @@ class World(RuleBasedStateMachine):
         assert self.machine.connection.state.link == (following if steps == 4 else old)
         assert self.machine.status is (Status.CONNECTED if steps == 4 else before)
         if then == "next lost" and 0 < steps < 4:
-            self.tell(events.SocketClosed(following, 1008))
+            self.handle(events.SocketClosed(following, 1008))
             assert self.machine.connection.state.link == old
             assert self.machine.status is before, "what fails beside the link that carries costs nothing"
             assert Timer.ROLLOVER in self.armed, "and is tried again"
         elif then == "old lost" and old in self.open:
-            self.tell(events.SocketClosed(old, 1006))
+            self.handle(events.SocketClosed(old, 1006))
             assert self.machine.connection.links[0].number == following
             assert self.machine.status is (Status.CONNECTED if steps == 4 else Status.CONNECTING)
         assert self.machine.connection._backoff.spent <= spent, "a replacement spends no budget"
@@ -241,7 +243,7 @@ class World(RuleBasedStateMachine):
             events.FrameReceived(link, READY),
             events.LinkPrepared(link),
         ]
-        self.tell(steps[step])
+        self.handle(steps[step])
 
     @rule(seconds=st.sampled_from([0.1, 1.0, 5.0, 11.0, 31.0, 400.0]))
     def time_passes(self, seconds: float) -> None:
@@ -264,14 +266,14 @@ class World(RuleBasedStateMachine):
     def the_machine_sleeps(self, seconds: float) -> None:
         self.machine.sleep(seconds)
         if self.machine.status in UNWANTED:
-            self.tell(events.PageHidden() if not self.visible else events.PageShown())
+            self.handle(events.PageHidden() if not self.visible else events.PageShown())
 
     @precondition(lambda self: self.machine.status not in UNWANTED)
     @rule()
     def on_a_good_network_try_now_connects_within_two_seconds(self) -> None:
-        self.tell(events.PageShown(), events.WentOnline())
+        self.handle(events.PageShown(), events.WentOnline())
         self.time_passes(1.0)
-        self.tell(events.RetryRequested())
+        self.handle(events.RetryRequested())
         self.connects_within(2.0, step=0.1)
         assert self.machine.connection.state.reason is None
 
@@ -280,7 +282,7 @@ class World(RuleBasedStateMachine):
     def on_a_good_network_a_visible_page_connects_by_itself(self, is_told: bool) -> None:
         """``is_told``: as a browser tells it; else, where nothing of the page itself changes, timers must find out."""
         if is_told or self.machine.status is Status.SUSPENDED or not (self.visible and self.online):
-            self.tell(events.WentOnline(), events.PageShown())
+            self.handle(events.WentOnline(), events.PageShown())
         self.connects_within(self.bounds[Timer.RETRY][1] + 1.0, step=1.0)
 
     @precondition(lambda self: self.machine.status in STANDS and self.machine.options.wire is KIZUNA)
@@ -396,7 +398,7 @@ class World(RuleBasedStateMachine):
         return min(self.armed, key=lambda timer: self.armed[timer], default=None)
 
     def fire(self, timer: Timer) -> None:
-        self.tell(events.TimerFired(timer, throttled=self.throttled))
+        self.handle(events.TimerFired(timer, throttled=self.throttled))
 
     def slept(self) -> bool:
         """Whether the clocks say so, since the last event."""
@@ -411,7 +413,7 @@ class World(RuleBasedStateMachine):
         while self.opening:
             self.handshake()
         for link in sorted(self.open):
-            self.tell(events.FrameReceived(link, READY))
+            self.handle(events.FrameReceived(link, READY))
         while self.preparing:
             self.prepared(False)
 
@@ -423,7 +425,7 @@ class World(RuleBasedStateMachine):
             self.serve()
             self.time_passes(step)
 
-    def tell(self, *happened: Event) -> list[Command]:
+    def handle(self, *happened: Event) -> list[Command]:
         """Let these events happen; returns what the connection wants done."""
         given: list[Command] = []
         for event in happened:
@@ -431,7 +433,7 @@ class World(RuleBasedStateMachine):
             primary, spent = self.machine.connection.link, self.machine.connection._backoff.spent
             beside = isinstance(event, events.LinkEvent) and primary and event.link != primary.number
             self.note(event)
-            answer = self.machine.tell(event)
+            answer = self.machine.handle(event)
             for command in answer:
                 self.obey(command, event)
             if beside:
@@ -546,10 +548,10 @@ def delay_bounds(options: Options) -> Mapping[Timer, tuple[float, float]]:
     )
     silences = options.probe_timeout, options.pong_timeout
     return {
-        Timer.CONNECT: (0.0, max(MOST * options.connect_timeout, options.prepare_timeout)),
+        Timer.CONNECT: (0.0, max(MAX_FACTOR * options.connect_timeout, options.prepare_timeout)),
         Timer.RETRY: (0.0, max(longest * (1 + options.jitter), options.offline_interval)),
         Timer.HEARTBEAT: (options.heartbeat_interval, options.heartbeat_interval),
-        Timer.SILENCE: (PUT_OFF, max(silences)),
+        Timer.SILENCE: (POSTPONED_BY, max(silences)),
         Timer.STABLE: (options.stable_after, options.stable_after),
         Timer.TICK: (1.0, 1.0),
     }

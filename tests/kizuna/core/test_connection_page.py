@@ -1,4 +1,4 @@
-"""What a page tells: shown and hidden, on and off the network, put aside and taken up, asleep and awake."""
+"""Events of the page: shown and hidden, online and offline, suspended and resumed, sleep and waking."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def name(value: object) -> str:
 @pytest.mark.parametrize("status", AWAY, ids=name)
 def test_a_page_that_returns_attempts_now(status: Status, event: events.Event):
     machine = machine_in(status)
-    assert only(machine.tell(event), FetchToken) == [FetchToken(machine.link)]
+    assert only(machine.handle(event), FetchToken) == [FetchToken(machine.link)]
     assert machine.status is Status.CONNECTING
 
 
@@ -41,18 +41,18 @@ def test_a_page_that_returns_means_nothing_to_a_connection_that_nobody_wants(
     status: Status, event: events.Event
 ):
     machine = machine_in(status)
-    assert machine.tell(event) == []
+    assert machine.handle(event) == []
     assert machine.status is status
 
 
 @pytest.mark.parametrize("event", [*RETURNS, events.WentOffline()], ids=name)
-def test_a_connection_that_stands_is_probed_and_replaced_after_five_seconds_of_silence(event: events.Event):
+def test_connected_page_probes_and_replaces_a_silent_link_after_five_seconds(event: events.Event):
     machine = machine_in(Status.CONNECTED)
     machine.pong()
     machine.wait(1)
-    assert without_timers(machine.tell(event)) == [SendPing(1, machine.now.monotonic)]
+    assert without_timers(machine.handle(event)) == [SendPing(1, machine.now.monotonic)]
     assert machine.status is Status.SUSPECT
-    machine.tell(events.WentOnline())
+    machine.handle(events.WentOnline())
     machine.wait(4.9)
     assert machine.status is Status.SUSPECT
     assert without_timers(machine.wait(0.1)) == [AbandonLink(1), FetchToken(2)]
@@ -65,7 +65,7 @@ def test_a_connection_that_stands_is_probed_and_replaced_after_five_seconds_of_s
 def test_an_answer_ends_the_doubt(event: events.Event):
     machine = machine_in(Status.CONNECTED)
     machine.pong()
-    machine.tell(event)
+    machine.handle(event)
     machine.hang(0.2)
     machine.pong()
     assert machine.status is Status.CONNECTED
@@ -78,14 +78,14 @@ def test_an_answer_ends_the_doubt(event: events.Event):
 @pytest.mark.parametrize("event", [events.PageShown(), events.WentOnline(), events.WentOffline()], ids=name)
 def test_a_doubted_link_is_not_asked_twice(event: events.Event):
     machine = machine_in(Status.SUSPECT)
-    assert machine.tell(event) == []
+    assert machine.handle(event) == []
 
 
 def test_an_attempt_younger_than_two_seconds_is_left_alone():
     for event in [*RETURNS, events.RetryRequested()]:
         machine = machine_in(Status.CONNECTING)
         machine.wait(2.0)
-        assert machine.tell(event) == []
+        assert machine.handle(event) == []
 
 
 @pytest.mark.parametrize("event", [*RETURNS, events.RetryRequested()], ids=name)
@@ -93,26 +93,26 @@ def test_an_attempt_younger_than_two_seconds_is_left_alone():
 def test_an_attempt_older_than_two_seconds_is_restarted(event: events.Event, has_token: bool):
     machine = machine_in(Status.CONNECTING)
     if has_token:
-        machine.tell(events.TokenObtained(1, "t"))
+        machine.handle(events.TokenObtained(1, "t"))
     machine.wait(2.1)
-    assert without_timers(machine.tell(event)) == [AbandonLink(1), FetchToken(2)]
+    assert without_timers(machine.handle(event)) == [AbandonLink(1), FetchToken(2)]
     assert machine.status is Status.CONNECTING
     assert machine.armed(Timer.CONNECT) == 10
 
 
-def test_an_open_link_that_makes_progress_is_not_torn_down_by_an_impatient_page():
+def test_attempt_with_progress_is_not_restarted_when_the_page_comes_back():
     machine = machine_in(Status.CONNECTING)
     machine.wait(1.5)
     machine.open()
     machine.wait(1.5)
-    assert machine.tell(events.PageShown()) == []
+    assert machine.handle(events.PageShown()) == []
     machine.receive({"type": "ready"})
     for _ in range(5):  # the application catches up: a batch every second and a half
         machine.wait(1.5)
         machine.receive({"type": "batch"})
-        assert machine.tell(events.PageShown(), events.RetryRequested()) == []
+        assert machine.handle(events.PageShown(), events.RetryRequested()) == []
     machine.wait(2.1)  # now nothing comes any more
-    assert without_timers(machine.tell(events.PageShown())) == [AbandonLink(1), FetchToken(2)]
+    assert without_timers(machine.handle(events.PageShown())) == [AbandonLink(1), FetchToken(2)]
 
 
 @pytest.mark.parametrize("status", AWAY, ids=name)
@@ -120,8 +120,8 @@ def test_several_events_at_once_make_one_attempt(status: Status):
     machine = machine_in(status)
     before = machine.attempts
     machine.sleep(100)
-    machine.tell(events.PageResumed(), events.PageShown(), events.WentOnline(), events.RetryRequested())
-    machine.tell(events.PageShown(), events.PageResumed(), events.ConnectRequested())
+    machine.handle(events.PageResumed(), events.PageShown(), events.WentOnline(), events.RetryRequested())
+    machine.handle(events.PageShown(), events.PageResumed(), events.ConnectRequested())
     assert machine.attempts == before + 1
 
 
@@ -129,7 +129,7 @@ def test_several_events_at_once_make_one_attempt(status: Status):
 def test_a_page_that_is_hidden_changes_nothing_at_once(status: Status):
     machine = machine_in(status)
     state = machine.connection.state
-    assert machine.tell(events.PageHidden()) == []
+    assert machine.handle(events.PageHidden()) == []
     assert machine.connection.state is state
 
 
@@ -139,7 +139,7 @@ def test_a_page_that_is_hidden_changes_nothing_at_once(status: Status):
 @pytest.mark.parametrize("status", [Status.CONNECTING, Status.WAITING, Status.EXHAUSTED], ids=name)
 def test_a_page_without_a_network_waits_for_it(status: Status):
     machine = machine_in(status)
-    machine.tell(events.WentOffline())
+    machine.handle(events.WentOffline())
     assert machine.status is Status.OFFLINE
     assert machine.connection.link is None
     assert machine.connection.timers.keys() == {Timer.RETRY}
@@ -157,9 +157,9 @@ def test_a_false_flag_locks_nobody_out():
     assert machine.status is Status.CONNECTED
 
 
-def test_offline_is_a_level_a_drop_under_a_flag_raised_earlier_waits_offline():
+def test_drop_while_offline_flag_is_set_leads_to_offline():
     machine = machine_in(Status.CONNECTED)
-    machine.tell(events.WentOffline())
+    machine.handle(events.WentOffline())
     machine.pong()
     assert machine.status is Status.CONNECTED  # the flag lied
     machine.drop()
@@ -168,14 +168,14 @@ def test_offline_is_a_level_a_drop_under_a_flag_raised_earlier_waits_offline():
 
 def test_a_probe_that_stays_without_an_answer_under_the_flag_ends_offline():
     machine = machine_in(Status.CONNECTED)
-    machine.tell(events.WentOffline())
+    machine.handle(events.WentOffline())
     machine.wait(5)
     assert machine.status is Status.OFFLINE
 
 
 def test_the_flag_may_have_been_up_before_anybody_connected():
     machine = Machine()
-    machine.tell(events.WentOffline(), events.ConnectRequested())
+    machine.handle(events.WentOffline(), events.ConnectRequested())
     assert machine.status is Status.CONNECTING
     machine.drop()
     assert machine.status is Status.OFFLINE
@@ -184,11 +184,11 @@ def test_the_flag_may_have_been_up_before_anybody_connected():
 def test_a_network_that_flickers_leaves_one_link_at_most():
     machine = machine_in(Status.CONNECTED)
     for _ in range(20):
-        machine.tell(events.WentOffline(), events.WentOnline())
+        machine.handle(events.WentOffline(), events.WentOnline())
     assert machine.attempts == 1
     machine.wait(5)
     for _ in range(20):
-        machine.tell(events.WentOffline(), events.WentOnline())
+        machine.handle(events.WentOffline(), events.WentOnline())
     assert len(only(machine.commands, FetchToken)) == len(only(machine.commands, AbandonLink)) + 1
 
 
@@ -199,7 +199,7 @@ def test_a_network_that_flickers_leaves_one_link_at_most():
 def test_a_page_that_is_put_aside_closes_cleanly(status: Status):
     machine = machine_in(status, idle_retry_interval=60)
     link = machine.connection.link
-    commands = machine.tell(events.PageSuspended())
+    commands = machine.handle(events.PageSuspended())
     assert without_timers(commands) == ([AbandonLink(link.number, 1000)] if link else [])
     assert machine.status is Status.SUSPENDED
     assert machine.connection.timers == {}
@@ -208,15 +208,15 @@ def test_a_page_that_is_put_aside_closes_cleanly(status: Status):
 @pytest.mark.parametrize("status", [*OFF, Status.SUSPENDED], ids=name)
 def test_what_is_closed_already_is_not_closed_for_a_page_put_aside(status: Status):
     machine = machine_in(status)
-    assert machine.tell(events.PageSuspended()) == []
+    assert machine.handle(events.PageSuspended()) == []
     assert machine.status is status
 
 
 def test_late_words_of_the_socket_that_was_closed_for_it_mean_nothing():
     machine = machine_in(Status.CONNECTED)
-    machine.tell(events.PageSuspended(), events.PageResumed())
+    machine.handle(events.PageSuspended(), events.PageResumed())
     state = machine.connection.state
-    assert machine.tell(events.SocketClosed(1, 1006), events.FrameReceived(1, {"type": "ready"})) == []
+    assert machine.handle(events.SocketClosed(1, 1006), events.FrameReceived(1, {"type": "ready"})) == []
     assert machine.connection.state is state
     machine.settle()
     assert machine.status is Status.CONNECTED
@@ -224,9 +224,9 @@ def test_late_words_of_the_socket_that_was_closed_for_it_mean_nothing():
 
 def test_a_page_that_was_frozen_unnoticed_is_probed_and_probed_again():
     machine = machine_in(Status.CONNECTED)
-    machine.tell(events.PageResumed())
+    machine.handle(events.PageResumed())
     machine.wait(3)
-    assert only(machine.tell(events.PageResumed()), SendPing)
+    assert only(machine.handle(events.PageResumed()), SendPing)
     assert machine.armed(Timer.SILENCE) == 5
 
 
@@ -237,7 +237,7 @@ def test_a_page_that_was_frozen_unnoticed_is_probed_and_probed_again():
 def test_waking_up_attempts_now_whatever_told_of_it(status: Status):
     machine = machine_in(status)
     machine.sleep(3600)
-    assert only(machine.tell(events.PageHidden()), FetchToken)
+    assert only(machine.handle(events.PageHidden()), FetchToken)
     assert machine.status is Status.CONNECTING
 
 
@@ -245,7 +245,7 @@ def test_a_sleep_is_seen_by_clocks_that_disagree_and_probed():
     machine = machine_in(Status.CONNECTED)
     machine.pong()
     machine.sleep(3600)
-    assert SendPing(1, machine.now.monotonic) in machine.tell(events.TimerFired(Timer.TICK))
+    assert SendPing(1, machine.now.monotonic) in machine.handle(events.TimerFired(Timer.TICK))
     assert machine.status is Status.SUSPECT
     assert machine.armed(Timer.TICK) == 1
 
@@ -275,13 +275,13 @@ def test_the_late_ticks_of_a_hidden_page_are_no_sleep(wire: str):
     machine = machine_in(Status.CONNECTED, **({"wire": ARTICLE} if wire == "article" else {}))
     machine.receive({"type": "pong"})
     machine.hang(0.5)
-    machine.tell(events.PageHidden())
+    machine.handle(events.PageHidden())
     for _ in range(10):  # Chromium runs the timers of such a page once a minute
         machine.hang(60)
         machine.fire(Timer.TICK)
         assert machine.status is Status.CONNECTED
     machine.hang(59)
-    machine.tell(events.PageShown())
+    machine.handle(events.PageShown())
     machine.receive({"type": "pong"})
     machine.fire(Timer.TICK)  # armed while hidden
     assert (machine.status, machine.attempts) == (Status.CONNECTED, 1)
@@ -293,18 +293,18 @@ def test_the_late_ticks_of_a_hidden_page_are_no_sleep(wire: str):
 def test_a_hidden_page_that_hangs_for_longer_than_any_throttle_has_slept():
     machine = machine_in(Status.CONNECTED)
     machine.pong()
-    machine.tell(events.PageHidden())
+    machine.handle(events.PageHidden())
     machine.hang(64.1)
     machine.fire(Timer.TICK)
     assert machine.status is Status.SUSPECT
 
 
 @pytest.mark.parametrize("wire", [KIZUNA, ARTICLE], ids=lambda wire: wire.name)
-def test_a_late_tick_beside_a_worker_that_is_heard_means_a_busy_page(wire: Wire):
+def test_late_tick_with_a_running_worker_means_a_busy_page(wire: Wire):
     machine = machine_in(Status.CONNECTED, wire=wire)
     machine.receive({"type": "pong"})
     machine.hang(5)
-    given = machine.tell(events.TimerFired(Timer.TICK, throttled=False))
+    given = machine.handle(events.TimerFired(Timer.TICK, throttled=False))
     assert without_timers(given) == []
     assert machine.status is Status.CONNECTED
     assert machine.armed(Timer.TICK) == 1
@@ -314,7 +314,7 @@ def test_a_sleep_that_the_worker_saw_is_probed():
     machine = machine_in(Status.CONNECTED)
     machine.pong()
     machine.hang(5)
-    assert only(machine.tell(events.MachineSlept()), SendPing)
+    assert only(machine.handle(events.MachineSlept()), SendPing)
     assert machine.status is Status.SUSPECT
 
 
@@ -322,23 +322,26 @@ def test_a_sleep_that_the_worker_saw_is_probed():
 def test_a_sleep_that_the_worker_saw_is_followed_by_an_attempt(status: Status):
     machine = machine_in(status)
     machine.hang(3600)
-    assert only(machine.tell(events.MachineSlept()), FetchToken)
+    assert only(machine.handle(events.MachineSlept()), FetchToken)
 
 
-def test_an_attempt_begun_since_the_machine_woke_goes_on_when_the_worker_tells():
+def test_attempt_begun_after_sleep_survives_the_workers_report():
     machine = machine_in(Status.CONNECTED)
-    machine.tell(events.PageSuspended())
+    machine.handle(events.PageSuspended())
     machine.hang(3600)
-    machine.tell(events.PageResumed())
+    machine.handle(events.PageResumed())
     machine.wait(0.9)
-    assert machine.tell(events.MachineSlept()) == []
+    assert machine.handle(events.MachineSlept()) == []
     assert machine.attempts == 2
 
 
-def test_an_attempt_from_before_the_sleep_is_restarted_though_the_clock_stood_still():
+def test_attempt_from_before_sleep_is_restarted_though_monotonic_clock_stopped():
     machine = machine_in(Status.CONNECTING)
     machine.sleep(3600)
-    assert without_timers(machine.tell(events.TokenObtained(1, "t")))[-2:] == [AbandonLink(1), FetchToken(2)]
+    assert without_timers(machine.handle(events.TokenObtained(1, "t")))[-2:] == [
+        AbandonLink(1),
+        FetchToken(2),
+    ]
     machine.sleep(3600)
     machine.hang(10)
     commands = machine.fire(Timer.CONNECT)  # was armed for the attempt that is given up here
@@ -355,7 +358,7 @@ def test_a_deadline_of_silence_that_a_sleep_brought_on_is_given_anew():
     assert (machine.status, machine.armed(Timer.SILENCE)) == (Status.SUSPECT, 5)
 
 
-def test_a_close_that_is_told_on_waking_up_is_followed_by_an_attempt_at_once():
+def test_close_reported_on_waking_is_followed_by_an_immediate_attempt():
     machine = machine_in(Status.CONNECTED)
     machine.sleep(3600)
     assert FetchToken(2) in machine.drop()
@@ -373,12 +376,12 @@ def test_a_frame_from_before_the_sleep_proves_nothing_about_the_link():
 def test_a_page_that_is_put_aside_after_a_sleep_stays_aside():
     machine = machine_in(Status.WAITING)
     machine.sleep(3600)
-    machine.tell(events.PageSuspended())
+    machine.handle(events.PageSuspended())
     assert machine.status is Status.SUSPENDED
     assert machine.connection.link is None
 
 
-def test_a_retry_that_falls_due_in_a_sleep_is_one_attempt_and_costs_no_budget():
+def test_retry_due_during_sleep_is_one_attempt_and_costs_nothing():
     machine = machine_in(Status.WAITING)
     machine.sleep(3600)
     machine.hang(1)
@@ -394,9 +397,9 @@ def test_a_retry_that_falls_due_in_a_sleep_is_one_attempt_and_costs_no_budget():
 def test_a_silent_link_is_replaced_five_seconds_after_somebody_doubts_it(event: events.Event):
     machine = machine_in(Status.CONNECTED)
     machine.pong()
-    assert without_timers(machine.tell(event)) == [SendPing(1, machine.now.monotonic)]
+    assert without_timers(machine.handle(event)) == [SendPing(1, machine.now.monotonic)]
     machine.wait(4)
-    assert machine.tell(event) == [], "it is being asked already"
+    assert machine.handle(event) == [], "it is being asked already"
     assert without_timers(machine.wait(1)) == [AbandonLink(1), FetchToken(2)]
 
 
@@ -404,7 +407,7 @@ def test_a_silent_link_is_replaced_five_seconds_after_somebody_doubts_it(event: 
 @pytest.mark.parametrize("status", sorted(set(Status) - {Status.CONNECTED}), ids=name)
 def test_a_doubt_means_nothing_where_no_link_stands(status: Status, event: events.Event):
     machine = machine_in(status)
-    assert machine.tell(event) == []
+    assert machine.handle(event) == []
 
 
 # --- the article's wire: silence proves nothing, so the next link comes up beside the doubted one ---
@@ -415,7 +418,7 @@ DOUBTS: list[events.Event] = [events.PageResumed(), events.MachineSlept(), event
 @pytest.mark.parametrize("event", [events.PageShown(), events.WentOnline(), events.WentOffline()], ids=name)
 def test_on_the_articles_wire_nothing_would_answer_a_probe(event: events.Event):
     machine = machine_in(Status.CONNECTED, wire=ARTICLE)
-    assert machine.tell(event) == []
+    assert machine.handle(event) == []
     assert machine.status is Status.CONNECTED
 
 
@@ -434,12 +437,12 @@ def asleep(machine: Machine) -> None:
 )
 def test_a_doubt_on_the_articles_wire_destroys_nothing(doubt: Any):
     machine = machine_in(Status.CONNECTED, wire=ARTICLE)
-    given = doubt(machine) if callable(doubt) else machine.tell(doubt)
+    given = doubt(machine) if callable(doubt) else machine.handle(doubt)
     assert not only(machine.commands, AbandonLink)
     assert only(machine.commands, FetchToken) == [FetchToken(1), FetchToken(2)], given
     assert machine.status is Status.SUSPECT
     message = {"type": "message", "content": "sent while the page was busy"}
-    assert Deliver(1, message) in machine.tell(events.FrameReceived(1, message))
+    assert Deliver(1, message) in machine.handle(events.FrameReceived(1, message))
     assert machine.status is Status.CONNECTED
     given = machine.settle()
     assert without_timers(given)[-2:] == [AbandonLink(1), SendPing(2, machine.now.monotonic)]
@@ -461,18 +464,18 @@ def test_doubts_on_the_articles_wire_open_at_most_one_link_a_minute():
     assert min(after - before for before, after in itertools.pairwise(attempts)) >= 60
 
 
-def test_a_doubt_does_not_wait_for_the_time_at_which_a_link_is_replaced_anyway():
+def test_doubt_begins_a_candidate_before_the_planned_rollover():
     machine = machine_in(Status.CONNECTED, wire=ARTICLE)
     machine.wait(60)
-    machine.tell(events.MachineSlept())
+    machine.handle(events.MachineSlept())
     assert machine.armed(Timer.ROLLOVER) is None
-    machine.tell(events.PageResumed())  # the link that is on its way is enough
+    machine.handle(events.PageResumed())  # the link that is on its way is enough
     assert machine.attempts == 2
 
 
 def test_the_next_link_sets_the_deadlines_back_too():
     machine = machine_in(Status.CONNECTED, wire=ARTICLE)
-    machine.tell(events.MachineSlept())
+    machine.handle(events.MachineSlept())
     machine.wait(10)
     machine.wait(machine.armed(Timer.ROLLOVER) or 0)
     assert machine.armed(Timer.CANDIDATE) == 20
@@ -482,9 +485,9 @@ def test_the_next_link_sets_the_deadlines_back_too():
     assert machine.armed(Timer.CONNECT) == 10
 
 
-def test_a_link_that_a_doubt_opens_and_that_fails_is_tried_again_after_a_minute():
+def test_failed_candidate_of_a_doubt_is_followed_after_a_minute():
     machine = machine_in(Status.CONNECTED, wire=ARTICLE)
-    machine.tell(events.MachineSlept())
+    machine.handle(events.MachineSlept())
     machine.drop()
     assert (machine.status, machine.connection.state.link) == (Status.SUSPECT, 1)
     assert machine.armed(Timer.ROLLOVER) == 60
@@ -497,51 +500,52 @@ def test_a_link_that_a_doubt_opens_and_that_fails_is_tried_again_after_a_minute(
 @pytest.mark.parametrize("wire", [KIZUNA, ARTICLE], ids=lambda wire: wire.name)
 def test_a_server_that_closes_the_older_of_two_sessions_refuses_nobody(wire: Wire, code: int):
     machine = machine_in(Status.CONNECTED, wire=wire)
-    machine.fire(Timer.ROLLOVER) if wire is KIZUNA else machine.tell(events.MachineSlept())
+    machine.fire(Timer.ROLLOVER) if wire is KIZUNA else machine.handle(events.MachineSlept())
     machine.open()
-    machine.tell(events.SocketClosed(1, code))
+    machine.handle(events.SocketClosed(1, code))
     assert machine.status is Status.CONNECTING
     machine.receive(READY)
-    machine.tell(events.LinkPrepared(2))
+    machine.handle(events.LinkPrepared(2))
     assert (machine.status, machine.connection.state.link) == (Status.CONNECTED, 2)
 
 
-def test_on_the_articles_wire_a_new_guess_of_the_networks_speed_opens_no_link():
+def test_article_wire_opens_no_candidate_on_network_change():
+    """The event also fires for each new estimate of the network's speed."""
     machine = machine_in(Status.CONNECTED, wire=ARTICLE)
-    assert machine.tell(events.NetworkChanged()) == []
+    assert machine.handle(events.NetworkChanged()) == []
 
 
 def test_a_doubt_waits_for_the_time_that_a_token_endpoint_named():
     machine = machine_in(Status.CONNECTED, wire=ARTICLE)
-    machine.tell(events.MachineSlept(), events.TokenFailed(2, unauthorized=False, retry_after=200))
+    machine.handle(events.MachineSlept(), events.TokenFailed(2, unauthorized=False, retry_after=200))
     machine.wait(61)
-    machine.tell(events.DoubtRaised(), events.PageResumed())
+    machine.handle(events.DoubtRaised(), events.PageResumed())
     assert machine.attempts == 2
     assert 139 <= (machine.armed(Timer.ROLLOVER) or 0) <= 300
 
 
-def test_a_silent_link_is_not_replaced_before_the_time_that_the_server_named():
+def test_silent_link_is_not_replaced_before_the_servers_delay():
     machine = machine_in(Status.CONNECTED)
     machine.fire(Timer.ROLLOVER)
-    machine.tell(events.TokenFailed(2, unauthorized=False, retry_after=200))
+    machine.handle(events.TokenFailed(2, unauthorized=False, retry_after=200))
     machine.wait(16)
     assert (machine.status, machine.attempts) == (Status.WAITING, 2)
     assert (machine.armed(Timer.RETRY) or 0) > 180
 
 
-def test_a_next_link_that_catches_up_keeps_its_time_when_the_old_one_goes():
+def test_adopted_candidate_keeps_its_deadline():
     machine = machine_in(Status.CONNECTED)
     machine.fire(Timer.ROLLOVER)
     machine.open()
     machine.receive(READY)
-    machine.tell(events.FrameReceived(1, {"type": "pong"}))
+    machine.handle(events.FrameReceived(1, {"type": "pong"}))
     machine.hang(3)
-    machine.tell(events.SocketClosed(1, 1006))
+    machine.handle(events.SocketClosed(1, 1006))
     assert (machine.status, machine.armed(Timer.CONNECT)) == (Status.CONNECTING, 27)
     machine = machine_in(Status.CONNECTED)
     machine.fire(Timer.ROLLOVER)
     machine.hang(13)
-    machine.tell(events.SocketClosed(1, 1006))  # that is told before the deadline, which has passed
+    machine.handle(events.SocketClosed(1, 1006))  # that is told before the deadline, which has passed
     assert (machine.status, machine.armed(Timer.CONNECT)) == (Status.CONNECTING, 0)
 
 
@@ -560,15 +564,15 @@ def test_each_question_may_be_put_off_once():
     machine = machine_in(Status.SUSPECT)
     machine.hang(5.7)
     machine.fire(Timer.SILENCE)
-    machine.tell(events.PageResumed())
+    machine.handle(events.PageResumed())
     machine.hang(7)
     machine.fire(Timer.SILENCE)
     assert (machine.status, machine.armed(Timer.SILENCE)) == (Status.SUSPECT, 1)
 
 
-def test_the_late_deadline_of_a_hidden_page_without_a_worker_is_not_put_off():
+def test_late_deadline_of_a_throttled_page_is_not_postponed():
     machine = machine_in(Status.SUSPECT)
-    machine.tell(events.PageHidden())
+    machine.handle(events.PageHidden())
     machine.hang(60)  # its timers are held back, its frames are not
     machine.fire(Timer.SILENCE)
     assert (machine.status, machine.attempts) == (Status.CONNECTING, 2)

@@ -1,4 +1,4 @@
-"""What the server says on its way out: bye, a word in the close reason, a close code."""
+"""The end of a link by the server: bye, a JSON close reason, a close code."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ def test_a_retry_after_that_is_no_number_of_seconds_means_nothing(word: object):
     assert machine.armed(Timer.RETRY) == 1.0
 
 
-def test_a_token_endpoint_that_names_a_time_is_a_minimum_and_costs_nothing():
+def test_token_endpoints_delay_is_a_minimum_and_costs_no_retry():
     machine = machine_in(Status.CONNECTING, chance=0.0)
     for _ in range(20):
-        machine.tell(events.TokenFailed(machine.link, unauthorized=False, detail="busy", retry_after=20))
+        machine.handle(events.TokenFailed(machine.link, unauthorized=False, detail="busy", retry_after=20))
         assert machine.status is Status.WAITING
         assert (machine.armed(Timer.RETRY) or 0) >= 20
-        assert not only(machine.tell(events.PageShown()), FetchToken)
+        assert not only(machine.handle(events.PageShown()), FetchToken)
         machine.retry()
     assert machine.connection.state.reason is not None
     assert machine.connection.state.reason.kind is ReasonKind.TOKEN_UNAVAILABLE
-    machine.tell(events.TokenFailed(machine.link, unauthorized=False, retry_after=86_400))
+    machine.handle(events.TokenFailed(machine.link, unauthorized=False, retry_after=86_400))
     assert machine.armed(Timer.RETRY) == 300
 
 
@@ -60,7 +60,7 @@ def test_page_events_respect_the_servers_word(event: events.Event):
     machine = machine_in(Status.CONNECTED, chance=0.0)
     machine.receive({"type": "bye", "retryAfter": 40})
     machine.wait(10)
-    assert not only(machine.tell(event), FetchToken)
+    assert not only(machine.handle(event), FetchToken)
     assert (machine.status, machine.armed(Timer.RETRY)) == (Status.WAITING, 30)
     machine.wait(30)
     assert machine.status is Status.CONNECTING
@@ -73,15 +73,15 @@ def test_page_events_respect_the_servers_word_also_when_the_budget_is_spent(even
     machine.open()
     machine.receive({"type": "bye", "retryAfter": 40})
     assert machine.status is Status.EXHAUSTED
-    assert not only(machine.tell(event), FetchToken)
+    assert not only(machine.handle(event), FetchToken)
     assert (machine.status, machine.armed(Timer.RETRY)) == (Status.WAITING, 40)
     assert machine.connection.state.retry_at == machine.now.monotonic + 40
 
 
-def test_the_free_attempts_of_an_offline_page_and_the_quiet_ones_respect_it_too():
+def test_offline_and_idle_attempts_respect_the_servers_delay():
     machine = machine_in(Status.CONNECTED, chance=0.0)
     machine.receive({"type": "bye", "retryAfter": 200})
-    machine.tell(events.WentOffline())
+    machine.handle(events.WentOffline())
     assert machine.armed(Timer.RETRY) == 200
     machine = machine_in(Status.EXHAUSTED, chance=0.0, idle_retry_interval=60)
     machine.retry()
@@ -90,12 +90,12 @@ def test_the_free_attempts_of_an_offline_page_and_the_quiet_ones_respect_it_too(
     assert (machine.status, machine.armed(Timer.RETRY)) == (Status.EXHAUSTED, 200)
 
 
-def test_a_page_that_was_put_aside_respects_it_when_it_is_taken_up():
+def test_resumed_page_respects_the_servers_delay():
     machine = machine_in(Status.CONNECTED, chance=0.0)
     machine.receive({"type": "bye", "retryAfter": 200})
-    machine.tell(events.PageSuspended())
+    machine.handle(events.PageSuspended())
     machine.hang(50)
-    machine.tell(events.PageResumed())
+    machine.handle(events.PageResumed())
     assert (machine.status, machine.armed(Timer.RETRY)) == (Status.WAITING, 150)
 
 
@@ -103,7 +103,7 @@ def test_a_page_that_was_put_aside_respects_it_when_it_is_taken_up():
 def test_try_now_does_not_respect_it(event: events.Event):
     machine = machine_in(Status.CONNECTED)
     machine.receive({"type": "bye", "retryAfter": 40})
-    machine.tell(event)
+    machine.handle(event)
     assert machine.status is Status.CONNECTING
     machine.drop()
     assert machine.armed(Timer.RETRY) == 1.0
@@ -112,7 +112,7 @@ def test_try_now_does_not_respect_it(event: events.Event):
 def test_the_servers_word_is_forgotten_once_connected():
     machine = machine_in(Status.CONNECTED)
     machine.receive({"type": "bye", "retryAfter": 250})
-    machine.tell(events.RetryRequested())
+    machine.handle(events.RetryRequested())
     machine.settle()
     machine.drop()
     assert machine.armed(Timer.RETRY) == 1.0
@@ -153,7 +153,7 @@ def test_bye_may_come_before_the_link_is_proven(bye: dict[str, object], status: 
     machine.open()
     assert AbandonLink(1) in machine.receive({"type": "bye", **bye})
     assert machine.status is status
-    assert machine.tell(events.LinkPrepared(1)) == []
+    assert machine.handle(events.LinkPrepared(1)) == []
 
 
 def test_a_json_word_in_a_close_reason_is_heard_as_a_bye():
@@ -169,9 +169,9 @@ def test_a_json_word_in_a_close_reason_is_heard_as_a_bye():
     assert machine.status is Status.REJECTED
 
 
-def test_a_word_that_does_not_say_whether_to_come_back_leaves_that_to_the_code():
+def test_bye_without_reconnect_leaves_the_decision_to_the_close_code():
     machine = machine_in(Status.CONNECTED)
-    machine.drop(1008, '{"reason": "no such stage"}')
+    machine.drop(1008, '{"reason": "no such harness"}')
     assert machine.status is Status.REJECTED
     machine = machine_in(Status.CONNECTED)
     machine.drop(1008, '{"reconnect": true}')
@@ -234,7 +234,7 @@ def test_a_refused_token_is_renewed_once_then_it_is_a_rejection(code: int):
 def test_connect_begins_without_what_the_server_said_before():
     machine = machine_in(Status.CONNECTED)
     machine.receive({"type": "bye", "retryAfter": 250})
-    machine.tell(events.DisconnectRequested(), events.ConnectRequested())
+    machine.handle(events.DisconnectRequested(), events.ConnectRequested())
     machine.open()
     machine.drop(4401)
     assert machine.armed(Timer.RETRY) == 1.0
@@ -242,7 +242,7 @@ def test_connect_begins_without_what_the_server_said_before():
     machine.open()
     machine.drop(4401)
     assert machine.status is Status.REJECTED
-    machine.tell(events.ConnectRequested())
+    machine.handle(events.ConnectRequested())
     machine.open()
     machine.drop(4401)
     assert machine.status is Status.WAITING
@@ -265,7 +265,7 @@ def test_a_failed_handshake_is_retried_whatever_it_says():
     assert machine.connection.state.reason.kind is ReasonKind.UNREACHABLE
 
 
-def test_a_page_that_comes_back_while_it_is_held_back_has_its_whole_budget():
+def test_page_shown_during_the_servers_delay_has_a_full_budget():
     machine = machine_in(Status.CONNECTING)
     for _ in range(5):
         machine.drop()
@@ -273,7 +273,7 @@ def test_a_page_that_comes_back_while_it_is_held_back_has_its_whole_budget():
     machine.open()
     machine.receive({"type": "bye", "retryAfter": 60})
     assert machine.status is Status.WAITING  # the server speaks, so it is alive
-    machine.tell(events.PageShown())
+    machine.handle(events.PageShown())
     assert machine.status is Status.WAITING
     for _ in range(5):
         assert machine.status is Status.WAITING
@@ -285,5 +285,5 @@ def test_a_page_that_comes_back_while_it_is_held_back_has_its_whole_budget():
 def test_half_a_second_that_the_server_asks_for_is_half_a_second():
     machine = machine_in(Status.CONNECTED, chance=0.0)
     machine.receive({"type": "bye", "retryAfter": 0.5})
-    machine.tell(events.PageShown())
+    machine.handle(events.PageShown())
     assert (machine.status, machine.armed(Timer.RETRY)) == (Status.WAITING, 0.5)

@@ -1,4 +1,4 @@
-"""What was asked, what was heard, and how long the last answer took."""
+"""Pings, pongs, silence and the round trip."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_the_time_may_come_back_rounded_to_a_millisecond():
 
 
 @pytest.mark.parametrize("earlier", [0.001, 0.5, 1.0])
-def test_a_time_that_is_a_millisecond_or_more_off_belongs_to_another_ping(earlier: float):
+def test_pong_a_millisecond_off_belongs_to_another_ping(earlier: float):
     heartbeat = Heartbeat()
     heartbeat.ping_sent(0.0)
     heartbeat.pong_received(1.0, -earlier)

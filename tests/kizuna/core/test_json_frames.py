@@ -1,4 +1,4 @@
-"""No frame can hurt the page: what is not one JSON object of sane depth is refused before it is read."""
+"""The reader of frames: rejects what is not one JSON object of bounded depth."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One socket's life."""
+"""The states of one link."""
 
 from __future__ import annotations
 
@@ -60,11 +60,11 @@ def test_nothing_proves_a_link_that_is_not_open():
 def test_whatever_is_heard_ends_a_doubt_and_is_a_sign_of_life():
     it = open_link(needs_ready=False)
     it.note_prepared()
-    assert it.note_heard(110.0) is False
+    assert it.note_frame(110.0) is False
     it.apply(LinkSignal.DOUBT)
     it.heartbeat.ping_sent(115.0)
     assert it.is_open
-    assert it.note_heard(120.0)
+    assert it.note_frame(120.0)
     assert not it.heartbeat.is_silent
     assert (it.state, it.active_at) == (LinkState.LIVE, 120.0)
 

@@ -1,4 +1,4 @@
-"""Which link plays which part."""
+"""The roles of links."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from kizuna.core.links import Links
 def links_of(*parts: str) -> Links:
     links = Links(needs_ready=True)
     for part in parts:
-        setattr(links, part, links.make(100.0))
+        setattr(links, part, links.create(100.0))
     return links
 
 
-def test_links_are_numbered_from_one_and_begin_where_the_server_must_accept_them():
+def test_links_are_numbered_from_one_and_not_ready_at_first():
     links = Links(needs_ready=True)
-    first, second = links.make(100.0), links.make(101.0)
+    first, second = links.create(100.0), links.create(101.0)
     assert [(link.number, link.active_at, link.is_ready) for link in (first, second)] == [
         (1, 100.0, False),
         (2, 101.0, False),
     ]
-    assert Links(needs_ready=False).make(100.0).is_ready
+    assert Links(needs_ready=False).create(100.0).is_ready
     assert links.all == []
 
 
@@ -48,7 +48,7 @@ def test_each_part_has_its_deadline_and_is_forgotten_with_it(part: str, timer: T
     link = getattr(links, part)
     assert links.deadline_of(link) is timer
     assert links.timed_by(timer) == link
-    assert links.forget(link) is timer
+    assert links.remove(link) is timer
     assert link not in links.all
     assert len(links.all) == 2
 

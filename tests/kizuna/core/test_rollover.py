@@ -1,4 +1,4 @@
-"""A link is replaced before it ends by itself: unnoticed, without a budget, and never at the price of the old one."""
+"""Rollover: unnoticed, without cost to the budget, and never at the price of the old link."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from kizuna.options import Options
 from kizuna.runtime.transport import LinkHandle
 from kizuna.wire import ARTICLE
 from tests.kizuna.core.machine import READY, Machine, machine_in, only
-from tests.kizuna.stage import Stage
+from tests.kizuna.service_harness import ServiceHarness
 
 
 def connected(**options: object) -> Machine:
@@ -54,7 +54,7 @@ def test_a_link_is_replaced_before_its_token_expires() -> None:
         assert 3300 <= due_in < 3600
 
 
-def test_a_short_lived_token_is_renewed_in_the_last_quarter_of_its_life() -> None:
+def test_short_token_is_renewed_in_its_last_quarter() -> None:
     due_in = rollover.due_in(Options(), 20, lambda: 0.0)
     assert due_in == 15
 
@@ -77,7 +77,7 @@ def test_ready_says_when_the_token_expires() -> None:
     machine = machine_in(Status.CONNECTING)
     machine.open()
     machine.receive({**READY, "expiresIn": 100})
-    machine.tell(events.LinkPrepared(machine.link))
+    machine.handle(events.LinkPrepared(machine.link))
     assert machine.armed(Timer.ROLLOVER) == 100 - 25 * 0.75
 
 
@@ -86,21 +86,21 @@ def test_an_expiry_that_is_no_number_means_nothing(expires_in: object) -> None:
     machine = machine_in(Status.CONNECTING)
     machine.open()
     machine.receive({**READY, "expiresIn": expires_in})
-    machine.tell(events.LinkPrepared(machine.link))
+    machine.handle(events.LinkPrepared(machine.link))
     assert machine.armed(Timer.ROLLOVER) == 6600
 
 
 # --- how ---
 
 
-def test_the_next_link_is_opened_while_the_old_one_carries_and_nothing_shows() -> None:
+def test_rollover_does_not_change_the_state_before_promotion() -> None:
     machine = rolling()
     before = machine.connection.state
     assert [link.number for link in machine.connection.links] == [1, 2]
     machine.open()
     machine.receive(READY)
     assert machine.connection.state == before
-    given = machine.tell(events.LinkPrepared(2))
+    given = machine.handle(events.LinkPrepared(2))
     assert machine.status is Status.CONNECTED
     assert machine.connection.state.link == 2
     assert machine.connection.state.connected_since == before.connected_since
@@ -110,15 +110,15 @@ def test_the_next_link_is_opened_while_the_old_one_carries_and_nothing_shows() -
 def test_the_old_link_delivers_for_five_seconds_more_and_is_closed() -> None:
     machine = promoted()
     machine.pong()
-    assert only(machine.tell(events.FrameReceived(1, {"type": "late"})), Deliver)
+    assert only(machine.handle(events.FrameReceived(1, {"type": "late"})), Deliver)
     assert only(machine.wait(4.9), AbandonLink) == []
     assert only(machine.wait(0.2), AbandonLink) == [AbandonLink(1)]
-    assert machine.tell(events.FrameReceived(1, {"type": "too late"})) == []
+    assert machine.handle(events.FrameReceived(1, {"type": "too late"})) == []
 
 
 def test_an_old_link_that_closes_by_itself_is_forgotten() -> None:
     machine = promoted()
-    assert only(machine.tell(events.SocketClosed(1, 1001)), AbandonLink) == [AbandonLink(1)]
+    assert only(machine.handle(events.SocketClosed(1, 1001)), AbandonLink) == [AbandonLink(1)]
     assert machine.status is Status.CONNECTED
     assert machine.armed(Timer.RETIRE) is None
 
@@ -136,7 +136,7 @@ def test_the_heartbeat_moves_to_the_new_link() -> None:
 
 def test_a_doubted_link_that_is_replaced_is_doubted_no_more() -> None:
     machine = rolling()
-    machine.tell(events.WentOnline())
+    machine.handle(events.WentOnline())
     assert machine.status is Status.SUSPECT
     machine.settle()
     assert machine.status is Status.CONNECTED
@@ -145,9 +145,9 @@ def test_a_doubted_link_that_is_replaced_is_doubted_no_more() -> None:
     assert machine.status is Status.CONNECTED
 
 
-def test_an_answer_on_the_next_link_does_not_end_the_doubt_about_the_old_one() -> None:
+def test_frame_on_the_candidate_does_not_end_the_current_links_doubt() -> None:
     machine = rolling()
-    machine.tell(events.WentOnline())
+    machine.handle(events.WentOnline())
     machine.open()
     machine.receive(READY)
     assert machine.status is Status.SUSPECT
@@ -185,7 +185,7 @@ def test_a_next_link_that_fails_costs_nothing_and_rejects_nobody(
     if is_open:
         machine.open()
     before = machine.connection.state
-    assert AbandonLink(2) in machine.tell(failure)
+    assert AbandonLink(2) in machine.handle(failure)
     assert machine.connection.state == before
     assert machine.armed(Timer.ROLLOVER) == 30
     assert machine.armed(Timer.CANDIDATE) is None
@@ -208,14 +208,14 @@ def test_preparing_the_next_link_has_its_own_time() -> None:
     machine.open()
     machine.receive(READY)
     machine.fire(Timer.HEARTBEAT)
-    machine.tell(events.FrameReceived(1, {"type": "pong"}))
+    machine.handle(events.FrameReceived(1, {"type": "pong"}))
     assert AbandonLink(2) not in machine.wait(29)
     assert AbandonLink(2) in machine.wait(1.5)
 
 
 def test_if_the_old_link_dies_first_the_next_one_is_the_attempt() -> None:
     machine = rolling()
-    given = machine.tell(events.SocketClosed(1, 1006))
+    given = machine.handle(events.SocketClosed(1, 1006))
     assert only(given, FetchToken) == []
     assert only(given, AbandonLink) == [AbandonLink(1)]
     assert machine.status is Status.CONNECTING
@@ -229,15 +229,15 @@ def test_if_the_old_link_dies_first_the_next_one_is_the_attempt() -> None:
 
 def test_a_doubted_link_that_dies_hands_over_too() -> None:
     machine = rolling()
-    machine.tell(events.WentOnline())
+    machine.handle(events.WentOnline())
     machine.wait(5)
     assert machine.status is Status.CONNECTING
     assert machine.attempts == 2
 
 
-def test_a_successor_that_fails_after_the_old_link_died_is_a_drop_like_any_other() -> None:
+def test_failed_adopted_candidate_is_a_drop_like_any_other() -> None:
     machine = rolling()
-    machine.tell(events.SocketClosed(1, 1006))
+    machine.handle(events.SocketClosed(1, 1006))
     machine.drop()
     assert machine.status is Status.WAITING
     assert machine.armed(Timer.RETRY) == 1
@@ -255,7 +255,7 @@ def test_leaving_gives_up_both_links(
     make: Callable[[], Machine], event: events.Event, status: Status
 ) -> None:
     machine = make()
-    given = machine.tell(event)
+    given = machine.handle(event)
     assert {command.link for command in only(given, AbandonLink)} == {1, 2}
     assert machine.status is status
     assert machine.connection.links == []
@@ -264,7 +264,7 @@ def test_leaving_gives_up_both_links(
 
 def test_a_refusal_of_the_link_that_carries_ends_the_retiring_one_too():
     machine = promoted()
-    machine.tell(events.SocketClosed(2, 1008))
+    machine.handle(events.SocketClosed(2, 1008))
     assert (machine.status, machine.connection.links) == (Status.REJECTED, [])
 
 
@@ -272,66 +272,66 @@ def test_a_refusal_of_the_link_that_carries_ends_the_retiring_one_too():
 
 
 async def test_messages_go_over_the_new_link_from_its_promotion_on() -> None:
-    stage = Stage(rollover_after=60, rollover_spread=0)
-    first = await stage.connect()
+    harness = ServiceHarness(rollover_after=60, rollover_spread=0)
+    first = await harness.connect()
     prepared: list[LinkHandle] = []
 
     async def prepare(link: LinkHandle) -> None:
         prepared.append(link)
         link.send_message("hello")
 
-    stage.service.on_open(prepare)
+    harness.service.before_connected(prepare)
     heard: list[object] = []
-    stage.service.on_message(heard.append)
+    harness.service.on_message(heard.append)
     for _ in range(2):
         first.receive({"type": "pong"})
-        await stage.platform.advance(30)
-    second = stage.socket
+        await harness.platform.advance(30)
+    second = harness.socket
     assert second is not first
-    stage.service.send_message("before", {})
+    harness.service.send_message("before", {})
     second.accept()
-    await stage.platform.settle()
+    await harness.platform.settle()
     assert prepared[0].replaces
     assert second.actions == ["hello"]
-    stage.service.send_message("meanwhile", {})
+    harness.service.send_message("meanwhile", {})
     second.receive(READY)
-    await stage.platform.settle()
-    stage.service.send_message("after", {})
+    await harness.platform.settle()
+    harness.service.send_message("after", {})
     first.receive({"type": "late"})
     assert first.actions[-2:] == ["before", "meanwhile"]
     assert second.actions == ["hello", "ping", "after"]
     assert {"type": "late"} in heard
-    await stage.platform.advance(5.1)
+    await harness.platform.advance(5.1)
     assert first.closed_with == 1000
-    assert stage.platform.live_sockets == [second]
-    stage.service.disconnect()
+    assert harness.platform.live_sockets == [second]
+    harness.service.disconnect()
     await asyncio.sleep(0)
-    stage.assert_nothing_is_left()
+    harness.assert_nothing_is_left()
 
 
 async def test_a_first_link_replaces_nothing() -> None:
-    stage = Stage()
+    harness = ServiceHarness()
     handles: list[LinkHandle] = []
-    stage.service.on_open(handles.append)
-    await stage.connect()
+    harness.service.before_connected(handles.append)
+    await harness.connect()
     assert [handle.replaces for handle in handles] == [False]
-    stage.service.disconnect()
+    harness.service.disconnect()
 
 
 async def test_a_page_that_leaves_while_a_link_is_replaced_leaves_nothing_behind() -> None:
-    stage = Stage(rollover_after=20, rollover_spread=0)
-    first = await stage.connect()
+    harness = ServiceHarness(rollover_after=20, rollover_spread=0)
+    first = await harness.connect()
     first.receive({"type": "pong"})
-    await stage.platform.advance(20)
-    assert len(stage.platform.live_sockets) == 2
-    stage.service.disconnect()
+    await harness.platform.advance(20)
+    assert len(harness.platform.live_sockets) == 2
+    harness.service.disconnect()
     await asyncio.sleep(0)
-    stage.assert_nothing_is_left()
+    harness.assert_nothing_is_left()
 
 
 def test_an_inherited_attempt_is_the_first() -> None:
     machine = rolling()
-    machine.tell(events.SocketClosed(1, 1006))
+    machine.handle(events.SocketClosed(1, 1006))
     assert machine.status is Status.CONNECTING
     assert machine.connection.state.attempt == 1
 
@@ -343,40 +343,40 @@ def test_a_link_that_retires_is_gone_before_the_next_replacement_begins() -> Non
     assert [link.number for link in machine.connection.links] == [2, 3]
 
 
-def test_a_server_that_asks_the_next_link_for_patience_gets_it() -> None:
+def test_delay_asked_of_the_candidate_is_respected() -> None:
     machine = rolling()
     machine.open()
-    given = machine.tell(events.FrameReceived(2, {"type": "bye", "retryAfter": 100}))
+    given = machine.handle(events.FrameReceived(2, {"type": "bye", "retryAfter": 100}))
     assert AbandonLink(2) in given
     assert machine.status is Status.CONNECTED
     assert machine.armed(Timer.ROLLOVER) == 125  # with the jitter on top
 
 
-def test_a_server_that_says_goodbye_until_later_is_not_asked_by_the_next_link_either() -> None:
+def test_bye_with_a_delay_also_ends_the_candidate() -> None:
     machine = rolling()
-    machine.tell(events.FrameReceived(1, {"type": "bye", "retryAfter": 100}))
+    machine.handle(events.FrameReceived(1, {"type": "bye", "retryAfter": 100}))
     assert machine.status is Status.WAITING
     assert machine.connection.links == []
     assert machine.armed(Timer.RETRY) == 125
 
 
-def test_a_server_that_ends_the_oldest_link_of_a_person_keeps_the_next_one_that_it_has_let_in() -> None:
+def test_bye_to_the_old_link_keeps_an_accepted_candidate() -> None:
     """Of too many connections it is the oldest that has to go: mostly the one that is being replaced."""
     machine = rolling()
     machine.open()
-    machine.tell(events.FrameReceived(2, READY))
+    machine.handle(events.FrameReceived(2, READY))
     bye = {"type": "bye", "reason": "too_many_connections", "retryAfter": 60}
-    machine.tell(events.FrameReceived(1, bye))
+    machine.handle(events.FrameReceived(1, bye))
     assert [link.number for link in machine.connection.links] == [2]
-    machine.tell(events.LinkPrepared(2))
+    machine.handle(events.LinkPrepared(2))
     assert machine.status is Status.CONNECTED
 
 
-def test_a_pong_on_the_next_link_is_no_round_trip_of_the_one_that_carries() -> None:
+def test_pong_on_the_candidate_does_not_change_rtt() -> None:
     machine = rolling()
     machine.open()
     before = machine.connection.state
-    machine.tell(events.FrameReceived(2, {"type": "pong", "t": round(machine.now.monotonic * 1000)}))
+    machine.handle(events.FrameReceived(2, {"type": "pong", "t": round(machine.now.monotonic * 1000)}))
     assert machine.connection.state == before
 
 
@@ -389,21 +389,21 @@ def test_nothing_waits_for_a_next_link_that_has_come() -> None:
     assert promoted().armed(Timer.CANDIDATE) is None
 
 
-def test_an_answer_on_the_old_link_does_not_end_the_doubt_about_the_new_one() -> None:
+def test_frame_on_the_retiring_link_does_not_end_a_doubt() -> None:
     machine = rolling()
-    machine.tell(events.WentOnline())
+    machine.handle(events.WentOnline())
     machine.settle()
     machine.pong()
-    machine.tell(events.WentOnline())
+    machine.handle(events.WentOnline())
     assert machine.status is Status.SUSPECT
-    machine.tell(events.FrameReceived(1, {"type": "late"}))
+    machine.handle(events.FrameReceived(1, {"type": "late"}))
     assert machine.status is Status.SUSPECT
 
 
 def test_a_new_link_has_a_second_chance_of_its_own() -> None:
     machine = rolling()
     for link in (1, 2):
-        machine.tell(events.WentOnline())
+        machine.handle(events.WentOnline())
         machine.hang(20)  # the page is held up, and the deadline comes late
         machine.fire(Timer.SILENCE)
         assert machine.status is Status.SUSPECT

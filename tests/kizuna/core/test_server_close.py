@@ -1,4 +1,4 @@
-"""The server's last word: taken as said where it says something, weighed by the close code where it does not."""
+"""The server's bye and close reasons, and the close code where these leave it open."""
 
 from __future__ import annotations
 
@@ -7,84 +7,86 @@ from typing import Any
 
 import pytest
 
-from kizuna.core import close_codes, server_close as farewell
+from kizuna.core import close_codes, server_close
 from kizuna.core.close_codes import Policy
 from kizuna.core.state import Reason, ReasonKind
 
 
-def closed(code: int, **word: Any) -> farewell.ServerClose:
-    return farewell.from_close(code, json.dumps(word))
+def closed(code: int, **payload: Any) -> server_close.ServerClose:
+    return server_close.from_close(code, json.dumps(payload))
 
 
 def test_a_bye_without_words_is_a_restart_to_come_back_from():
-    reason = Reason(ReasonKind.SERVER_RESTARTING, "the server said goodbye")
-    assert farewell.from_bye({"type": "bye"}) == farewell.ServerClose(reason, Policy.RETRY, None)
+    reason = Reason(ReasonKind.SERVER_RESTARTING, "the server closed the connection")
+    assert server_close.from_bye({"type": "bye"}) == server_close.ServerClose(reason, Policy.RETRY, None)
 
 
 def test_a_bye_says_why_and_when_to_come_back():
-    end = farewell.from_bye({"type": "bye", "reason": "new version", "retryAfter": 20})
-    assert end == farewell.ServerClose(Reason(ReasonKind.SERVER_RESTARTING, "new version"), Policy.RETRY, 20)
+    end = server_close.from_bye({"type": "bye", "reason": "new version", "retryAfter": 20})
+    assert end == server_close.ServerClose(
+        Reason(ReasonKind.SERVER_RESTARTING, "new version"), Policy.RETRY, 20
+    )
 
 
 @pytest.mark.parametrize("code", [1000, 1001, 1006, 1008, 1013, 4401])
 def test_a_close_without_a_word_is_weighed_by_its_code(code: int):
-    end = farewell.from_close(code, "")
+    end = server_close.from_close(code, "")
     kind = ReasonKind.REJECTED if code == 1008 else ReasonKind.CLOSED_BY_SERVER
     assert end.reason == Reason(kind, close_codes.words(code), code)
     assert end.policy is close_codes.policy(code)
 
 
-def test_a_close_reason_that_is_a_word_counts_as_a_bye_and_keeps_its_code():
+def test_json_close_reason_counts_as_bye_and_keeps_its_code():
     end = closed(1012, reason="deploying", retryAfter=7)
     assert end.reason == Reason(ReasonKind.SERVER_RESTARTING, "deploying", 1012)
     assert end.retry_after == 7
 
 
 def test_a_close_reason_that_is_prose_is_no_word():
-    end = farewell.from_close(1001, "going away")
+    end = server_close.from_close(1001, "going away")
     assert end.reason == Reason(ReasonKind.CLOSED_BY_SERVER, close_codes.words(1001), 1001)
 
 
 @pytest.mark.parametrize(
     ("reconnect", "policy"), [(False, Policy.STOP), (True, Policy.RETRY), ("no", Policy.STOP)]
 )
-def test_whether_to_come_back_is_the_servers_word_before_it_is_the_codes(reconnect: object, policy: Policy):
+def test_reconnect_field_overrides_the_close_code(reconnect: object, policy: Policy):
     assert close_codes.policy(1008) is Policy.STOP
     assert closed(1008, reconnect=reconnect).policy is policy
 
 
 def test_a_bye_may_forbid_to_come_back():
-    assert farewell.from_bye({"reconnect": False}).policy is Policy.STOP
-    assert farewell.from_bye({"reconnect": 0}).policy is Policy.RETRY, "nothing but false itself is a no"
+    assert server_close.from_bye({"reconnect": False}).policy is Policy.STOP
+    assert server_close.from_bye({"reconnect": 0}).policy is Policy.RETRY, "nothing but false itself is a no"
 
 
 @pytest.mark.parametrize(
     ("words", "kind"), [("unsupported", ReasonKind.UNSUPPORTED), ("banned", ReasonKind.REJECTED)]
 )
 def test_a_server_that_does_not_want_us_back_is_not_restarting(words: str, kind: ReasonKind):
-    assert farewell.from_bye({"reason": words, "reconnect": False}).reason == Reason(kind, words)
+    assert server_close.from_bye({"reason": words, "reconnect": False}).reason == Reason(kind, words)
     assert closed(1008, reason=words, reconnect=False).reason == Reason(kind, words, 1008)
-    assert farewell.from_bye({"reason": words}).reason.kind is ReasonKind.SERVER_RESTARTING
+    assert server_close.from_bye({"reason": words}).reason.kind is ReasonKind.SERVER_RESTARTING
 
 
-def test_a_server_that_is_too_busy_names_a_time_or_gets_the_usual_one():
-    assert farewell.from_close(1013, "").retry_after == close_codes.RETRY_LATER_SECONDS
+def test_busy_server_names_a_delay_or_gets_the_default():
+    assert server_close.from_close(1013, "").retry_after == close_codes.RETRY_LATER_SECONDS
     assert closed(1013, retryAfter=3).retry_after == 3
     assert closed(1001).retry_after is None
 
 
 @pytest.mark.parametrize("value", [0, 0.5, -3, 2**53 - 1])
 def test_a_number_is_taken(value: float):
-    assert farewell.number(value) == value
+    assert server_close.number(value) == value
 
 
 @pytest.mark.parametrize(
     "value", [True, False, None, "5", [], 2**53, -(2**53), float("inf"), float("nan"), 10**400]
 )
 def test_what_is_no_number_that_a_float_can_hold_is_none(value: object):
-    assert farewell.number(value) is None
+    assert server_close.number(value) is None
 
 
 def test_only_text_is_text():
-    assert farewell.text("words") == "words"
-    assert farewell.text(None) == farewell.text(5) == farewell.text(["words"]) == ""
+    assert server_close.text("words") == "words"
+    assert server_close.text(None) == server_close.text(5) == server_close.text(["words"]) == ""

@@ -1,4 +1,4 @@
-"""Clocks betray that the machine slept; a late timer alone is a reason to doubt."""
+"""Detection of sleep by the clocks."""
 
 from __future__ import annotations
 
@@ -51,7 +51,9 @@ def test_a_tick_armed_on_a_visible_page_is_on_time_again():
 
 def test_a_worker_that_is_starved_is_believed_once_in_half_a_minute():
     sleep = detector()
-    told = [sleep.told_by_worker(Instant(100.0 + late, 1000.0 + late)) for late in (0.0, 4.0, 29.9, 30.0)]
+    told = [
+        sleep.accept_worker_report(Instant(100.0 + late, 1000.0 + late)) for late in (0.0, 4.0, 29.9, 30.0)
+    ]
     assert told == [True, False, False, True]
 
 

@@ -1,4 +1,4 @@
-"""The tables are total, every state can be reached, and what they promise is what happens."""
+"""The tables: total, every state reachable, every transition as promised."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ WANTED = STANDING | AWAY | {Status.CONNECTING, Status.SUSPENDED}
         (Trigger.PROVEN, {Status.CONNECTING, Status.EXHAUSTED}),
         (Trigger.ROLLOVER_DUE, STANDING),
         (Trigger.PROMOTED, STANDING),
-        (Trigger.INHERITED, STANDING),
+        (Trigger.ADOPTED, STANDING),
         (Trigger.DOUBTED, {Status.CONNECTED}),
         (Trigger.TRUSTED, {Status.SUSPECT}),
         (Trigger.SHOWN, WANTED - {Status.SUSPECT}),
@@ -121,7 +121,8 @@ def test_a_pair_of_the_link_table_leads_where_the_table_says():
     assert states.next_link_state(LinkState.OPENING, LinkSignal.OPENED) is LinkState.PROVING
 
 
-def test_only_connect_leaves_closed_and_only_connect_or_disconnect_leave_rejected_and_idle():
+def test_terminal_statuses_are_left_by_the_callers_wishes_only():
+    """Only connect() leaves CLOSED; connect() or disconnect() leave REJECTED and IDLE."""
     assert set(STATUS_TABLE[Status.CLOSED]) == {Trigger.CONNECT}
     assert set(STATUS_TABLE[Status.REJECTED]) == {Trigger.CONNECT, Trigger.DISCONNECT}
     assert set(STATUS_TABLE[Status.IDLE]) == {Trigger.CONNECT, Trigger.DISCONNECT}
@@ -141,7 +142,7 @@ def test_no_timer_runs_where_nothing_is_awaited():
 
 
 class Walk:
-    """Responsible for one machine under random events, and for noting which arrows it takes."""
+    """One machine under random events, and the transitions that it takes."""
 
     def __init__(self, seed: int) -> None:
         self.dice = random.Random(seed)
@@ -172,16 +173,16 @@ class Walk:
                 machine.sleep(draw.choice([0.0, 100.0]))
                 machine.hang(draw.choice([0.0, 5.0]))
             case 3:
-                machine.tell(events.TokenFailed(machine.link, unauthorized=draw.random() < 0.1))
+                machine.handle(events.TokenFailed(machine.link, unauthorized=draw.random() < 0.1))
             case 5 if Timer.ROLLOVER in machine.connection.timers and draw.random() < 0.7:
                 old = machine.connection.state.link or 0
                 machine.fire(Timer.ROLLOVER)
                 if draw.random() < 0.3:
-                    machine.tell(events.WentOffline())
+                    machine.handle(events.WentOffline())
                 if draw.random() < 0.5:
                     machine.settle()
                 else:
-                    machine.tell(events.SocketClosed(old, 1006))
+                    machine.handle(events.SocketClosed(old, 1006))
             case 5:
                 machine.open()
                 machine.drop(draw.choice([1006, 1006, 1006, 1008, 1013, 4401]))
@@ -191,7 +192,7 @@ class Walk:
                 machine.open()
                 machine.receive(draw.choice([{"type": "pong"}, {"type": "bye", "retryAfter": 20}]))
             case _:
-                machine.tell(*draw.choices(EVERYTHING_ELSE, [3, 1, 6, 6, 2, 6, 3, 2, 2]))
+                machine.handle(*draw.choices(EVERYTHING_ELSE, [3, 1, 6, 6, 2, 6, 3, 2, 2]))
 
 
 EVERYTHING_ELSE: list[events.Event] = [

@@ -1,5 +1,6 @@
-"""What every kizuna.platform.Storage owes, each duty a plain function over two views of one storage, as two pages
-have them. Nothing of pytest in here: the same functions run inside a page, on IndexedDB (tests/e2e/test_storage.py).
+"""The contract of kizuna.platform.Storage: plain functions over two views of one storage, as two pages have them.
+
+No pytest in here: the same functions run inside a page, on IndexedDB (tests/e2e/test_storage.py).
 """
 
 from __future__ import annotations
@@ -102,7 +103,7 @@ async def calls_happen_in_the_order_made(page: Storage, other: Storage) -> None:
     assert before == "23"
 
 
-#: Every duty, for whoever holds a storage to it.
+#: Every duty of a storage.
 CONTRACT: tuple[Callable[[Storage, Storage], Awaitable[None]], ...] = tuple(
     duty for duty in tuple(globals().values()) if inspect.iscoroutinefunction(duty)
 )

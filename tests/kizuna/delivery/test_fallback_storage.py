@@ -1,4 +1,4 @@
-"""What the platform does not keep, the page keeps as long as it lives, and says so."""
+"""The fallback storage: memory instead of a platform's storage that fails, and the call of on_failure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from kizuna.errors import StorageFailed
 from kizuna.testing import MemoryStorage
 
 
-class Stage:
+class StorageHarness:
     def __init__(self) -> None:
         self.platform = MemoryStorage()
         self.told = 0
@@ -20,98 +20,98 @@ class Stage:
 
 
 @pytest.fixture
-def stage() -> Stage:
-    return Stage()
+def harness() -> StorageHarness:
+    return StorageHarness()
 
 
-async def test_as_long_as_the_platform_keeps_memory_holds_nothing(stage: Stage):
-    await stage.storage.write("t", {"b": "2", "a": "1", "x": "9"}, ["c"])
-    assert await stage.storage.change("t", "a", lambda text: f"{text}+") == "1"
-    assert list((await stage.storage.read("t")).items()) == [("a", "1+"), ("b", "2"), ("x", "9")]
-    assert stage.platform.tables == {"t": {"a": "1+", "b": "2", "x": "9"}}
-    stage.platform.is_broken = True
-    assert await stage.storage.read("t") == {}
-    assert stage.told == 0
+async def test_as_long_as_the_platform_keeps_memory_holds_nothing(harness: StorageHarness):
+    await harness.storage.write("t", {"b": "2", "a": "1", "x": "9"}, ["c"])
+    assert await harness.storage.change("t", "a", lambda text: f"{text}+") == "1"
+    assert list((await harness.storage.read("t")).items()) == [("a", "1+"), ("b", "2"), ("x", "9")]
+    assert harness.platform.tables == {"t": {"a": "1+", "b": "2", "x": "9"}}
+    harness.platform.is_broken = True
+    assert await harness.storage.read("t") == {}
+    assert harness.told == 0
 
 
-async def test_what_the_platform_does_not_take_is_read_back_in_order(stage: Stage):
-    await stage.storage.write("t", {"a1": "1", "a3": "3"})
-    stage.platform.is_broken = True
-    await stage.storage.write("t", {"a2": "2", "b": "4"})
-    await stage.storage.write("other", {"a9": "9"})
-    assert stage.told == 2
-    assert await stage.storage.read("t", "a") == {"a2": "2"}
-    stage.platform.is_broken = False
-    assert list(await stage.storage.read("t", "a")) == ["a1", "a2", "a3"]
+async def test_what_the_platform_does_not_take_is_read_back_in_order(harness: StorageHarness):
+    await harness.storage.write("t", {"a1": "1", "a3": "3"})
+    harness.platform.is_broken = True
+    await harness.storage.write("t", {"a2": "2", "b": "4"})
+    await harness.storage.write("other", {"a9": "9"})
+    assert harness.told == 2
+    assert await harness.storage.read("t", "a") == {"a2": "2"}
+    harness.platform.is_broken = False
+    assert list(await harness.storage.read("t", "a")) == ["a1", "a2", "a3"]
 
 
-async def test_keys_are_those_of_the_rows(stage: Stage):
-    await stage.storage.write("t", {"a1": "1", "a3": "3", "b": "4"})
-    stage.platform.is_broken = True
-    assert await stage.storage.keys("t") == []
-    await stage.storage.write("t", {"a2": "2"}, ["a3"])
-    await stage.storage.write("other", {"a9": "9"})
-    assert await stage.storage.keys("t", "a") == ["a2"]
-    stage.platform.is_broken = False
-    assert await stage.storage.keys("t", "a") == ["a1", "a2"]
+async def test_keys_are_those_of_the_rows(harness: StorageHarness):
+    await harness.storage.write("t", {"a1": "1", "a3": "3", "b": "4"})
+    harness.platform.is_broken = True
+    assert await harness.storage.keys("t") == []
+    await harness.storage.write("t", {"a2": "2"}, ["a3"])
+    await harness.storage.write("other", {"a9": "9"})
+    assert await harness.storage.keys("t", "a") == ["a2"]
+    harness.platform.is_broken = False
+    assert await harness.storage.keys("t", "a") == ["a1", "a2"]
 
 
 async def test_a_storage_that_stays_broken_is_complained_of_once(
-    stage: Stage, caplog: pytest.LogCaptureFixture
+    harness: StorageHarness, caplog: pytest.LogCaptureFixture
 ):
-    stage.platform.is_broken = True
+    harness.platform.is_broken = True
     for _ in range(5):
-        await stage.storage.read("t")
-        await stage.storage.write("t", {"a": "1"})
+        await harness.storage.read("t")
+        await harness.storage.write("t", {"a": "1"})
     assert len(caplog.records) == 1
-    stage.platform.is_broken = False
-    await stage.storage.read("t")
-    stage.platform.is_broken = True
-    await stage.storage.read("t")
+    harness.platform.is_broken = False
+    await harness.storage.read("t")
+    harness.platform.is_broken = True
+    await harness.storage.read("t")
     assert len(caplog.records) == 2
 
 
-async def test_a_row_that_could_not_be_deleted_is_gone_for_this_page(stage: Stage):
-    await stage.storage.write("t", {"a": "1"})
-    stage.platform.is_broken = True
-    await stage.storage.write("t", {}, ["a"])
-    stage.platform.is_broken = False
-    assert await stage.storage.read("t") == {}
-    assert stage.told == 0  # nothing is lost
-    await stage.storage.write("t", {"a": "2"})
-    assert await stage.storage.read("t") == {"a": "2"}
+async def test_a_row_that_could_not_be_deleted_is_gone_for_this_page(harness: StorageHarness):
+    await harness.storage.write("t", {"a": "1"})
+    harness.platform.is_broken = True
+    await harness.storage.write("t", {}, ["a"])
+    harness.platform.is_broken = False
+    assert await harness.storage.read("t") == {}
+    assert harness.told == 0  # nothing is lost
+    await harness.storage.write("t", {"a": "2"})
+    assert await harness.storage.read("t") == {"a": "2"}
 
 
-async def test_a_row_that_is_written_and_deleted_at_once_is_written(stage: Stage):
-    stage.platform.is_broken = True
-    await stage.storage.write("t", {"a": "1"}, ["a"])
-    assert await stage.storage.read("t") == {"a": "1"}
+async def test_a_row_that_is_written_and_deleted_at_once_is_written(harness: StorageHarness):
+    harness.platform.is_broken = True
+    await harness.storage.write("t", {"a": "1"}, ["a"])
+    assert await harness.storage.read("t") == {"a": "1"}
 
 
-async def test_a_row_in_memory_changes_there(stage: Stage):
-    stage.platform.is_broken = True
-    await stage.storage.write("t", {"a": "1"})
-    assert await stage.storage.change("t", "a", lambda text: f"{text}+") == "1"
-    assert await stage.storage.read("t") == {"a": "1+"}
-    assert await stage.storage.change("t", "a", lambda text: None) == "1+"
-    assert await stage.storage.read("t") == {}
-    assert await stage.storage.change("t", "a", lambda text: text) is None
+async def test_a_row_in_memory_changes_there(harness: StorageHarness):
+    harness.platform.is_broken = True
+    await harness.storage.write("t", {"a": "1"})
+    assert await harness.storage.change("t", "a", lambda text: f"{text}+") == "1"
+    assert await harness.storage.read("t") == {"a": "1+"}
+    assert await harness.storage.change("t", "a", lambda text: None) == "1+"
+    assert await harness.storage.read("t") == {}
+    assert await harness.storage.change("t", "a", lambda text: text) is None
 
 
-async def test_a_row_that_only_the_platform_has_cannot_be_changed_without_it(stage: Stage):
-    await stage.storage.write("t", {"a": "1"})
-    stage.platform.is_broken = True
+async def test_a_row_that_only_the_platform_has_cannot_be_changed_without_it(harness: StorageHarness):
+    await harness.storage.write("t", {"a": "1"})
+    harness.platform.is_broken = True
     with pytest.raises(StorageFailed):
-        await stage.storage.change("t", "a", lambda text: text)
+        await harness.storage.change("t", "a", lambda text: text)
 
 
-async def test_a_platform_that_works_again_takes_over_what_is_written_from_then_on(stage: Stage):
-    stage.platform.is_broken = True
-    await stage.storage.write("t", {"a": "1"})
-    stage.platform.is_broken = False
-    await stage.storage.write("t", {"a": "2"}, ["b"])
-    assert await stage.storage.change("t", "a", lambda text: "3") == "2"
-    assert stage.platform.tables == {"t": {"a": "3"}}
+async def test_recovered_storage_gets_later_writes(harness: StorageHarness):
+    harness.platform.is_broken = True
+    await harness.storage.write("t", {"a": "1"})
+    harness.platform.is_broken = False
+    await harness.storage.write("t", {"a": "2"}, ["b"])
+    assert await harness.storage.change("t", "a", lambda text: "3") == "2"
+    assert harness.platform.tables == {"t": {"a": "3"}}
 
 
 async def test_nobody_need_be_told():

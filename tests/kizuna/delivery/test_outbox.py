@@ -1,4 +1,4 @@
-"""What is not acknowledged is kept, in order, under one id, within bounds."""
+"""The outbox: unacknowledged messages in order, each under one id, within bounds."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def ids(outbox: Outbox, now: float) -> list[str]:
     return [pending.id for pending in outbox.take_due(now)]
 
 
-def test_one_of_a_lane_is_on_its_way_at_a_time_in_the_order_added():
+def test_one_message_per_channel_is_in_flight_in_order_added():
     outbox = filled("a", "b", "c")
     assert ids(outbox, 0) == ["a"]
     assert ids(outbox, 0) == []
@@ -37,7 +37,7 @@ def test_lanes_do_not_wait_for_each_other():
     assert ids(outbox, 0) == ["a", "x"]
 
 
-def test_what_stays_without_an_answer_comes_again_with_the_same_id_ever_more_patiently():
+def test_unanswered_message_is_due_again_at_doubling_intervals():
     outbox = filled("a", "b")
     now, waits = 0.0, []
     for tries in range(1, 8):
@@ -60,7 +60,7 @@ def test_a_server_that_never_answers_is_asked_for_ever():
     assert (pending.id, pending.tries) == ("a", 1500)
 
 
-def test_a_parcel_is_frozen_and_carries_what_was_added():
+def test_pending_message_is_frozen_and_has_the_added_data():
     outbox = filled("a")
     [pending] = outbox.take_due(0)
     assert (pending.channel, pending.data) == ("general", {"content": "a"})
@@ -102,7 +102,7 @@ def test_what_the_server_postpones_waits_and_its_lane_with_it():
     assert ids(outbox, 30) == ["a"]
 
 
-def test_a_lost_link_makes_what_was_on_its_way_due_again_and_nothing_else():
+def test_lost_link_makes_only_messages_in_flight_due_again():
     outbox = filled("a", "b")
     outbox.add("x", "other", {})
     outbox.add("y", "third", {})
@@ -114,7 +114,7 @@ def test_a_lost_link_makes_what_was_on_its_way_due_again_and_nothing_else():
     assert [pending.tries for pending in outbox.take_due(5.1)] == [2, 2]
 
 
-def test_a_parcel_is_current_until_something_happens_to_it():
+def test_pending_message_is_current_until_it_changes():
     outbox = filled("a")
     [first] = outbox.take_due(0)
     assert outbox.is_current(first)
@@ -143,7 +143,7 @@ def test_a_thousand_messages_may_wait_and_no_more():
 
 
 class Traffic(RuleBasedStateMachine):
-    """Responsible for an outbox before a server that acknowledges late, twice, out of order or never."""
+    """An outbox and a server that acknowledges late, twice, out of order or never."""
 
     LIMIT = 6
 
@@ -151,7 +151,7 @@ class Traffic(RuleBasedStateMachine):
         super().__init__()
         self.outbox = Outbox(limit=self.LIMIT)
         self.now = 0.0
-        self.waiting: dict[str, str] = {}  # id -> lane, in the order added
+        self.waiting: dict[str, str] = {}  # id -> channel, in the order added
         self.sent: dict[str, float] = {}
         self.count = 0
 
@@ -170,7 +170,7 @@ class Traffic(RuleBasedStateMachine):
     def send(self) -> None:
         for pending in self.outbox.take_due(self.now):
             oldest = next(known for known, channel in self.waiting.items() if channel == pending.channel)
-            assert pending.id == oldest, "first in, first out, in each lane"
+            assert pending.id == oldest, "first in, first out, in each channel"
             assert self.now - self.sent.get(pending.id, -1e9) >= 5.0, "not again before its time"
             assert pending.data == {"n": int(pending.id[1:])}
             self.sent[pending.id] = self.now

@@ -1,4 +1,4 @@
-"""Over a network that loses, repeats and reorders, each item comes out once and in order."""
+"""The sequence: each item once and in order, over a network that loses, repeats and reorders."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_what_lies_beyond_a_gap_is_held_until_the_gap_is_filled():
     assert not sequence.has_gap
 
 
-def test_a_duplicate_is_dropped_whether_released_or_held_and_the_first_copy_counts():
+def test_duplicate_is_dropped_and_the_first_copy_counts():
     sequence = started()
     sequence.offer(2, "b")
     assert sequence.offer(2, "other") == []
@@ -51,7 +51,7 @@ def test_an_item_may_be_none():
     assert sequence.watermark == 2
 
 
-def test_a_head_beyond_the_watermark_is_a_gap_and_a_stale_one_means_nothing():
+def test_head_beyond_the_watermark_is_a_gap_a_stale_one_is_ignored():
     sequence = started(5)
     sequence.raise_head(3)
     assert not sequence.has_gap
@@ -82,13 +82,13 @@ def test_another_history_begins_with_nothing_held():
 def test_a_history_that_is_forgotten_leaves_nothing():
     sequence = started(9)
     sequence.offer(11, "old")
-    sequence.forget()
+    sequence.reset()
     assert (sequence.epoch, sequence.watermark, sequence.has_gap) == (None, 0, False)
     assert sequence.offer(10, "new") == []
     assert sequence.start("g", 9) == []
     sequence.offer(2, "old")
     sequence.offer(12, "old")
-    sequence.forget()
+    sequence.reset()
     assert [item for number in range(1, 13) for item in sequence.offer(number, "new")] == ["new"] * 12
 
 

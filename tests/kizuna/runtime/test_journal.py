@@ -1,4 +1,4 @@
-"""The journal tells what happened, and nothing that a person said or a secret held."""
+"""The journal: what it records, and that it has no secret and no text of a person."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kizuna.core.events import Event, Timer
 from kizuna.core.states import Status
 from kizuna.platform import Instant
 from kizuna.runtime.journal import Journal, describe
-from tests.kizuna.stage import Stage
+from tests.kizuna.service_harness import ServiceHarness
 
 
 def at(second: float) -> Instant:
@@ -44,8 +44,8 @@ def test_every_event_is_told_in_words_without_what_it_carries(event: Event, word
 def test_the_same_event_in_a_row_is_one_entry_that_counts():
     journal = Journal()
     for second in range(3):
-        journal.note(events.FrameReceived(1, {"type": "message"}), at(second), Status.CONNECTED)
-    journal.note(events.SocketClosed(1, 1006), at(3), Status.WAITING)
+        journal.record(events.FrameReceived(1, {"type": "message"}), at(second), Status.CONNECTED)
+    journal.record(events.SocketClosed(1, 1006), at(3), Status.WAITING)
     assert [(entry.event, entry.times, entry.at) for entry in journal.entries] == [
         ("frame received: message (link 1)", 3, 1_700_000_002.0),
         ("socket closed: 1006 (link 1)", 1, 1_700_000_003.0),
@@ -55,16 +55,16 @@ def test_the_same_event_in_a_row_is_one_entry_that_counts():
 def test_only_the_latest_are_kept():
     journal = Journal(limit=3)
     for link in range(10):
-        journal.note(events.SocketOpened(link), at(link), Status.CONNECTING)
+        journal.record(events.SocketOpened(link), at(link), Status.CONNECTING)
     assert [entry.event for entry in journal.entries] == [f"socket opened (link {n})" for n in (7, 8, 9)]
 
 
-async def test_a_service_keeps_the_story_of_its_connection_as_data_and_as_json():
-    stage = Stage(lambda: "SECRET")
-    await stage.connect()
-    await stage.platform.advance(5)
-    stage.socket.drop()
-    told = [(entry["event"], entry["status"]) for entry in json.loads(stage.service.journal.to_json())]
+async def test_service_records_a_journal_readable_as_json():
+    harness = ServiceHarness(lambda: "SECRET")
+    await harness.connect()
+    await harness.platform.advance(5)
+    harness.socket.drop()
+    told = [(entry["event"], entry["status"]) for entry in json.loads(harness.service.journal.to_json())]
     assert told == [
         ("connect requested", "connecting"),
         ("token obtained (link 1)", "connecting"),
@@ -74,5 +74,5 @@ async def test_a_service_keeps_the_story_of_its_connection_as_data_and_as_json()
         ("timer fired: stable", "connected"),
         ("socket closed: 1006 (link 1)", "waiting"),
     ]
-    assert "SECRET" not in stage.service.journal.to_json()
-    stage.service.disconnect()
+    assert "SECRET" not in harness.service.journal.to_json()
+    harness.service.disconnect()

@@ -1,4 +1,4 @@
-"""Handlers are served in order, plain or async, and none stops another."""
+"""Handlers, sync or async: served in order, independent of each other."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ def test_plain_handlers_need_no_loop():
     subscribers: Subscribers[int] = Subscribers()
     told: list[int] = []
     forget = subscribers.add(told.append)
-    subscribers.tell(1)
+    subscribers.deliver(1)
     forget()
     forget()
-    subscribers.tell(2)
-    subscribers.drop_waiting()
+    subscribers.deliver(2)
+    subscribers.discard_pending()
     assert told == [1]
-    assert subscribers._deliveries == []
+    assert subscribers._queues == []
 
 
-def test_whoever_is_unsubscribed_in_a_round_is_told_no_more_in_it():
+def test_handler_unsubscribed_during_a_delivery_is_not_called():
     subscribers: Subscribers[int] = Subscribers()
     told: list[int] = []
     subscribers.add(lambda item: forget())
     forget = subscribers.add(told.append)
-    subscribers.tell(1)
+    subscribers.deliver(1)
     assert told == []
 
 
@@ -43,17 +43,17 @@ async def test_dropping_what_waits_keeps_the_handlers():
     subscribers: Subscribers[int] = Subscribers()
     told: list[int] = []
     subscribers.add(Called(told))
-    subscribers.tell(1)
-    subscribers.tell(2)
-    subscribers.drop_waiting()
+    subscribers.deliver(1)
+    subscribers.deliver(2)
+    subscribers.discard_pending()
     await settle()
-    subscribers.tell(3)
+    subscribers.deliver(3)
     await settle()
     assert told == [3]
 
 
 class Called:
-    """Responsible for being a handler whose call is async, which no inspection of the object shows."""
+    """A handler whose ``__call__`` is async, which no inspection of the object shows."""
 
     def __init__(self, told: list[int]) -> None:
         self.told = told
@@ -78,7 +78,7 @@ async def test_every_kind_of_async_handler_is_awaited_one_item_after_the_other(k
     told: list[int] = []
     subscribers.add(kind(told))
     for item in range(3):
-        subscribers.tell(item)
+        subscribers.deliver(item)
     await settle()
     assert told == [0, 1, 2]
     assert asyncio.all_tasks() == {asyncio.current_task()}
@@ -99,8 +99,8 @@ async def test_an_error_is_logged_and_the_next_item_served(caplog: pytest.LogCap
 
     subscribers.add(broken)
     subscribers.add(broken_at_first)
-    subscribers.tell(0)
-    subscribers.tell(1)
+    subscribers.deliver(0)
+    subscribers.deliver(1)
     await settle()
     assert told == [1]
     assert [bool(record.exc_info and record.exc_info[1]) for record in caplog.records] == [True] * 3
@@ -115,8 +115,8 @@ async def test_unsubscribing_stops_what_waits_and_what_is_at_work():
         await asyncio.Event().wait()
 
     forget = subscribers.add(slow)
-    subscribers.tell(1)
-    subscribers.tell(2)
+    subscribers.deliver(1)
+    subscribers.deliver(2)
     await settle()
     forget()
     await settle()
@@ -128,7 +128,7 @@ async def test_unsubscribing_before_the_handler_began_warns_of_nothing():
     subscribers: Subscribers[int] = Subscribers()
     told: list[int] = []
     forget = subscribers.add(Called(told))
-    subscribers.tell(1)
+    subscribers.deliver(1)
     forget()
     await settle()
     assert told == []
@@ -144,8 +144,8 @@ async def test_an_async_handler_may_unsubscribe_itself_and_come_to_its_end():
         log.append(item)
 
     forget = subscribers.add(once)
-    subscribers.tell(1)
-    subscribers.tell(2)
+    subscribers.deliver(1)
+    subscribers.deliver(2)
     await settle()
     assert log == [1]
 
@@ -159,9 +159,9 @@ def test_unsubscribing_works_after_the_loop_has_ended():
 
     async def main() -> None:
         forgets.append(subscribers.add(hang))
-        subscribers.tell(1)
+        subscribers.deliver(1)
         await settle()
-        subscribers._deliveries[0]._work.remove_done_callback(subscribers._deliveries[0]._on_served)  # type: ignore[union-attr]
+        subscribers._queues[0]._task.remove_done_callback(subscribers._queues[0]._on_done)  # type: ignore[union-attr]
 
     asyncio.run(main())
     forgets[0]()  # its work is known still, and no loop runs that could name a current task

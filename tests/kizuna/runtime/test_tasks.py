@@ -1,4 +1,4 @@
-"""Work that nobody awaits is held until it is done, and never fails unseen."""
+"""Background tasks: kept until they are done, their errors logged."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def test_an_error_is_logged_and_stops_nobody_else(caplog: pytest.LogCaptur
     async def work() -> None:
         done.set()
 
-    with caplog.at_level(logging.ERROR, logger="kizuna.background"):
+    with caplog.at_level(logging.ERROR, logger="kizuna.tasks"):
         background.start(fail())
         background.start(work())
         await done.wait()

@@ -27,15 +27,15 @@ class Recorder(Machine):
     def __init__(self) -> None:
         super().__init__()
         self.told: list[tuple[Event, Instant]] = []
-        self.tell(ConnectRequested())
+        self.handle(ConnectRequested())
         self.settle()
         self.pong()
         self.before, self.told = self.told, []
 
-    def tell(self, *happened: Event) -> list[Command]:
-        """Record the events, and tell the Machine."""
+    def handle(self, *happened: Event) -> list[Command]:
+        """Record the events, and pass them to the Machine."""
         self.told += [(event, self.now) for event in happened]
-        return super().tell(*happened)
+        return super().handle(*happened)
 
 
 def tick(machine: Machine) -> None:
@@ -57,10 +57,10 @@ def cycle(machine: Machine) -> None:
 #: Name -> one round. A link that is unknown is late; a page that is shown makes its link SUSPECT until the pong.
 WORKLOADS: dict[str, Callable[[Machine], object]] = {
     "FrameReceived, a message": lambda machine: machine.receive(MESSAGE),
-    "FrameReceived, of an unknown link": lambda machine: machine.tell(FrameReceived(999, MESSAGE)),
+    "FrameReceived, of an unknown link": lambda machine: machine.handle(FrameReceived(999, MESSAGE)),
     "TimerFired, the tick": tick,
     "heartbeat and its pong": lambda machine: (machine.fire(Timer.HEARTBEAT), machine.pong()),
-    "PageShown and its pong": lambda machine: (machine.tell(PageShown()), machine.pong()),
+    "PageShown and its pong": lambda machine: (machine.handle(PageShown()), machine.pong()),
     "drop, retry, connected again": cycle,
 }
 
@@ -82,9 +82,9 @@ def _microseconds(recorder: Recorder) -> float:
     """Return the microseconds of a new Connection for one recorded event."""
     connection = Connection(recorder.options, lambda: recorder.chance)
 
-    def tell(told: Iterable[tuple[Event, Instant]]) -> None:
+    def replay(told: Iterable[tuple[Event, Instant]]) -> None:
         for event, now in told:
             connection.handle(event, now)
 
-    tell(recorder.before)
-    return 1e6 * timeit.timeit(lambda: tell(recorder.told), number=1) / len(recorder.told)
+    replay(recorder.before)
+    return 1e6 * timeit.timeit(lambda: replay(recorder.told), number=1) / len(recorder.told)

@@ -1,4 +1,4 @@
-"""A service on a platform that obeys: what the tests of the public face stand on."""
+"""A service on a fake platform, for the tests of the public face."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ READY = {"type": "ready"}
 URL = "wss://example.org/prod"
 
 
-class Stage:
-    """Responsible for a service, its platform, and the test's hand on both."""
+class ServiceHarness:
+    """A service on a fake platform."""
 
     def __init__(self, get_access_token: Any = None, **options: Any) -> None:
         self.platform = FakePlatform()
@@ -29,7 +29,7 @@ class Stage:
 
     @property
     def status(self) -> str:
-        """Where the connection stands."""
+        """The connection's status."""
         return self.service.state.status.value
 
     async def begin(self) -> asyncio.Task[None]:
@@ -39,7 +39,7 @@ class Stage:
         return connecting
 
     async def serve(self) -> None:
-        """Let the newest socket come up for good."""
+        """Accept the newest socket and send ready."""
         self.socket.accept()
         self.socket.receive(READY)
         await self.platform.settle()
