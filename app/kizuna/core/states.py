@@ -26,13 +26,13 @@ class Status(StrEnum):
     IDLE = "idle"  #: never asked to connect
     CONNECTING = "connecting"  #: fetching a token, opening a socket, or preparing it
     CONNECTED = "connected"  #: open, proven and prepared
-    SUSPECT = "suspect"  #: open but doubted: a probe is out, or the next link on its way
+    SUSPECT = "suspect"  #: open but doubted: a probe was sent, or a candidate is being opened
     WAITING = "waiting"  #: until the deadline of the next attempt
     OFFLINE = "offline"  #: the browser says that there is no network
-    SUSPENDED = "suspended"  #: closed while the page leads a hidden life; comes back by itself
+    SUSPENDED = "suspended"  #: closed while the page is frozen or left; reconnects by itself
     EXHAUSTED = "exhausted"  #: the retry budget is spent
     REJECTED = "rejected"  #: the server said not to come back
-    CLOSED = "closed"  #: by disconnect(); only connect() leaves it
+    CLOSED = "closed"  #: by disconnect(); only connect() ends it
 
 
 #: A link is open and proven: the application can send.
@@ -230,8 +230,8 @@ class LinkState(StrEnum):
 
     OPENING = "opening"  #: a token is fetched, then the handshake runs
     PROVING = "proving"  #: open; the server's ready and the application's prepare are awaited
-    LIVE = "live"  #: carries the application's frames
-    DOUBTED = "doubted"  #: still carries them, but an answer is overdue
+    LIVE = "live"  #: delivers the application's frames
+    DOUBTED = "doubted"  #: still delivers them, but an answer is overdue
     CLOSING = "closing"  #: abandoned: handlers detached, nothing is expected from it
 
 
