@@ -5,7 +5,7 @@
         service.send_message("sendMessage", {"roomId": "general", "content": "こんにちは"})
 
 In a browser ``kizuna.browser.WebSocketService`` has its platform already. The decisions are made in
-:class:`~kizuna.core.connection.Connection`; this file current them out.
+:class:`~kizuna.core.connection.Connection`; this file carries them out.
 """
 
 from __future__ import annotations
