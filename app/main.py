@@ -11,10 +11,10 @@ import js
 
 from chat import cache
 from chat.admission import Endpoints
-from chat.adoption import Adoption
 from chat.cache import RoomCache
 from chat.config import CONFIG_FILE, Config, parse_config
 from chat.identity import Identity
+from chat.migration import Migration
 from chat.session import ChatSession
 from chat.store import ChatStore
 from kizuna.browser import (
@@ -41,14 +41,14 @@ from ui.shell.splash import show_failure
 #: kizuna.browser.ticks.WORKER_SOURCE as a file: the page's Content-Security-Policy lets no blob become a worker.
 TICKS_FILE = "static/boot/ticks.js"
 
-_work = TaskSet()
+_tasks = TaskSet()
 
 
 def start() -> None:
     """Begin. What goes wrong is shown on the page, with the file or key that it comes from."""
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s", handlers=[ConsoleHandler()])
     random.seed()  # a start from a snapshot would give every page the same jitter
-    _work.start(_start())
+    _tasks.start(_start())
 
 
 async def _start() -> None:
@@ -76,16 +76,19 @@ async def _open_page(config: Config) -> None:
     tables, locks, tab_id = (outbox_rows.TABLE, cache.TABLE), WebLocks(), _new_id()
     database = IndexedDb(f"{prefix}kizuna", tables)
     old_database = IndexedDb("kizuna", tables) if prefix else database
-    adopts_as = _new_id()
-    adoption = Adoption(
-        LocalSettings(), TabSettings(), old_database, lambda storage: OutboxStorage(storage, locks, adopts_as)
+    migration_tab_id = _new_id()
+    migration = Migration(
+        LocalSettings(),
+        TabSettings(),
+        old_database,
+        lambda storage: OutboxStorage(storage, locks, migration_tab_id),
     )
     if prefix:
-        await adoption.all(identity, settings, tab, database)
+        await migration.migrate_all(identity, settings, tab, database)
         old_database.close()
     else:
-        await adoption.secrets(identity)
-    rows = OutboxStorage(FallbackStorage(database, lambda: session.not_kept()), locks, tab_id)
+        await migration.migrate_secrets(identity)
+    rows = OutboxStorage(FallbackStorage(database, lambda: session.on_storage_failed()), locks, tab_id)
     session = ChatSession(
         store,
         service,
@@ -94,7 +97,7 @@ async def _open_page(config: Config) -> None:
         _new_id,
         rows,
         RoomCache(FallbackStorage(database), platform, lambda: not identity.has_left),
-        answers=config.options.wire.ready is not None,
+        kizuna_wire=config.options.wire.ready is not None,
     )
     _persist_once_there_is_something(store)
     Page(store, session, page_texts(), time.monotonic).open()
@@ -108,7 +111,7 @@ def _persist_once_there_is_something(store: ChatStore) -> None:
     def ask(waits: bool) -> None:
         if waits:
             unsubscribe()
-            _work.start(ask_to_persist())
+            _tasks.start(ask_to_persist())
 
     unsubscribe = store.subscribe(lambda state: state.waiting > 0, ask)
 

@@ -106,8 +106,8 @@ class Endpoints:
         asked_at = self.now()
         posted = await self._post_json(self.token_url, {"name": name, "clientSecret": secret}, {})
         status, answer, _ = posted
-        if status in _REFUSED and _refusal(answer):
-            raise _final(answer, "the token endpoint refused the person")
+        if status in _REFUSED and _refusal_code(answer):
+            raise _refusal_error(answer, "the token endpoint refused the person")
         if status == 400 and _is_about_the_name(answer):
             raise NameRefused("the token endpoint refused the name")
         text = _text(status, answer, "token")
@@ -123,15 +123,15 @@ class Endpoints:
         """A ticket; None if the token was refused."""
         is_own = _origin(ticket_url) == self._own_origin
         posted = await self._post_token(ticket_url, token, in_header=not is_own)
-        if is_own and posted[0] == 401 and _refusal(posted[1]):
+        if is_own and posted[0] == 401 and _refusal_code(posted[1]):
             # A server of an earlier version reads the header alone; and no gate that wants it for itself is in between.
             posted = await self._post_token(ticket_url, token, in_header=True)
         status, answer, _ = posted
-        code = _refusal(answer)
+        code = _refusal_code(answer)
         if status == 401 and code:
             return None
         if status == 403 and code:
-            raise _final(answer, "the ticket endpoint refused the person")
+            raise _refusal_error(answer, "the ticket endpoint refused the person")
         ticket = _text(status, answer, "ticket")
         if ticket is None:
             raise _unavailable(posted, "ticket")
@@ -157,9 +157,9 @@ class Admission:
         self._endpoints = endpoints
         self._name = name
         self._secret = secret
-        self._kept: Token | None = None
+        self._token: Token | None = None
 
-    async def ask(self) -> tuple[str, str]:
+    async def fetch_credential(self) -> tuple[str, str]:
         """What the URL of one attempt says, a ticket or a new token; and the user id of whom it admits.
 
         Raises what Endpoints raises.
@@ -169,12 +169,12 @@ class Admission:
             # A handshake that fails does not say why: an old token would be tried for ever.
             token = await self._new_token()
             return token.text, token.user_id
-        kept = self._kept
+        kept = self._token
         if kept is not None and kept.is_reusable(self._endpoints.now()):
             ticket = await self._ticket(ticket_url, kept)
             if ticket is not None:
                 return ticket, kept.user_id
-        self._kept = fresh = await self._new_token()
+        self._token = fresh = await self._new_token()
         ticket = await self._ticket(ticket_url, fresh)
         if ticket is None:
             # A new signing key has not reached every server yet. Had it reached none, trying again would hurt nobody.
@@ -188,15 +188,15 @@ class Admission:
         try:
             ticket = await self._endpoints.fetch_ticket(ticket_url, token)
         except Intercepted:  # or it was the server after all, in words of its own
-            self._forget(token)
+            self._discard(token)
             raise
         if ticket is None:
-            self._forget(token)
+            self._discard(token)
         return ticket
 
-    def _forget(self, token: Token) -> None:
-        if self._kept is token:  # not one that came meanwhile
-            self._kept = None
+    def _discard(self, token: Token) -> None:
+        if self._token is token:  # not one that came meanwhile
+            self._token = None
 
 
 def _origin(url: str) -> tuple[str, str]:
@@ -204,13 +204,13 @@ def _origin(url: str) -> tuple[str, str]:
     return parts.scheme, parts.netloc
 
 
-def _refusal(answer: Any) -> str:
+def _refusal_code(answer: Any) -> str:
     """The code of a server's own refusal; empty for what anybody else says."""
     code = answer.get("code") if isinstance(answer, dict) else None
     return code if isinstance(code, str) and code in REFUSALS else ""
 
 
-def _final(answer: Mapping[str, Any], words: str) -> Unauthorized:
+def _refusal_error(answer: Mapping[str, Any], words: str) -> Unauthorized:
     """What a server's own refusal means. An earlier version of this page knows ``code`` alone."""
     if answer["code"] == "forbidden_origin":
         return OriginForbidden(words)

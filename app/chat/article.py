@@ -9,7 +9,7 @@ from typing import Any
 _MESSAGE_FIELDS = ("messageId", "senderId", "content", "timestamp")
 
 
-def completed(frame: Mapping[str, Any], room_id: str) -> Mapping[str, Any]:
+def complete_frame(frame: Mapping[str, Any], room_id: str) -> Mapping[str, Any]:
     """``frame`` with what a message lacks: it belongs to ``room_id``, and its sender is called by their id."""
     if frame.get("type") not in (None, "message") or any(name not in frame for name in _MESSAGE_FIELDS):
         return frame

@@ -51,23 +51,23 @@ class RoomCache:
         self._may_keep = may_keep
         self._person: str | None = None
         self._changed: dict[str, Room] = {}
-        self._kept: dict[str, _Origin] = {}  # by room
+        self._saved: dict[str, _SavedVersion] = {}  # by room
         self._timer: TimerHandle | None = None
-        self._work = TaskSet()
+        self._tasks = TaskSet()
 
-    async def serve(self, person: str) -> list[CachedRoom]:
+    async def start_for(self, person: str) -> list[CachedRoom]:
         """Keep for this person from now on; returns what was kept for them before, in the order entered."""
         self._forget_changes()
-        self._kept = {}
+        self._saved = {}
         self._person = person
         found = await self._storage.read(TABLE, f"{person}/")
         rooms = [room for key, text in found.items() if (room := _read(key, text)) is not None]
         return sorted(rooms, key=lambda room: (room.entered_at, room.room_id))
 
-    def note(self, room: Room) -> None:
+    def save_soon(self, room: Room) -> None:
         """The room has changed: keep it soon."""
-        kept = self._kept.get(room.room_id)
-        if self._person is None or (kept is not None and kept.is_still(room)):
+        saved = self._saved.get(room.room_id)
+        if self._person is None or (saved is not None and saved.is_same(room)):
             return
         self._changed[room.room_id] = room
         if self._timer is None:
@@ -76,15 +76,15 @@ class RoomCache:
     def forget(self, room_id: str) -> None:
         """The room was left."""
         self._changed.pop(room_id, None)
-        self._kept.pop(room_id, None)
+        self._saved.pop(room_id, None)
         if self._person is not None:
-            self._work.start(self._storage.write(TABLE, {}, [_key(self._person, room_id)]))
+            self._tasks.start(self._storage.write(TABLE, {}, [_key(self._person, room_id)]))
 
     def clear(self) -> None:
-        """The person signs out: nothing of theirs stays, and nothing is kept until serve()."""
+        """The person signs out: nothing of theirs stays, and nothing is kept until start_for()."""
         self._forget_changes()
         if self._person is not None:
-            self._work.start(self.delete(self._person))
+            self._tasks.start(self.delete(self._person))
         self._person = None
 
     async def delete(self, person: str) -> None:
@@ -95,9 +95,9 @@ class RoomCache:
         rooms = tuple(self._changed.values())
         self._forget_changes()
         if self._may_keep():
-            self._kept.update((room.room_id, _Origin.of(room)) for room in rooms)
+            self._saved.update((room.room_id, _SavedVersion.of(room)) for room in rooms)
             rows = {_key(self._person or "", room.room_id): _write(room) for room in rooms}
-            self._work.start(self._storage.write(TABLE, rows))
+            self._tasks.start(self._storage.write(TABLE, rows))
 
     def _forget_changes(self) -> None:
         self._changed = {}
@@ -107,19 +107,19 @@ class RoomCache:
 
 
 @dataclass(frozen=True, slots=True)
-class _Origin:
+class _SavedVersion:
     """Responsible for knowing what a room's row was written from."""
 
     timeline: Timeline
     rest: tuple[object, ...]
 
     @classmethod
-    def of(cls, room: Room) -> _Origin:
+    def of(cls, room: Room) -> _SavedVersion:
         return cls(room.timeline, (room.seen, room.epoch, room.watermark, room.entered_at))
 
-    def is_still(self, room: Room) -> bool:
+    def is_same(self, room: Room) -> bool:
         """Whether nothing has changed. A timeline that says the same is the same object."""
-        return self.timeline is room.timeline and self.rest == _Origin.of(room).rest
+        return self.timeline is room.timeline and self.rest == _SavedVersion.of(room).rest
 
 
 def _key(person: str, room_id: str) -> str:

@@ -66,12 +66,12 @@ class Identity:
         return self._tab.get(NAME_KEY) or self._settings.get(NAME_KEY) or None
 
     @property
-    def person(self) -> str:
+    def person_key(self) -> str:
         """What the person of the moment is called in storage: another for every secret and every token endpoint. It
         tells neither."""
-        return self.called(self._secret)
+        return self.person_key_for(self._secret)
 
-    def called(self, secret: str) -> str:
+    def person_key_for(self, secret: str) -> str:
         """What the person with this secret is called in storage."""
         return hashlib.sha256(f"{self._endpoints.token_url}\n{secret}".encode()).hexdigest()[:32]
 
@@ -83,17 +83,17 @@ class Identity:
         return name is not None and self._settings.get(LEFT_KEY + name) is not None
 
     @property
-    def person_who_left(self) -> str | None:
+    def left_person_key(self) -> str | None:
         """What storage calls the remembered person, if they left."""
         name = self.remembered_name
-        return self.person_of(name) if name is not None and self.has_left else None
+        return self.person_key_of(name) if name is not None and self.has_left else None
 
-    def person_of(self, name: str) -> str | None:
+    def person_key_of(self, name: str) -> str | None:
         """What storage calls the person of this name; None if there has been none."""
         secret = self._settings.get(self._secret_key(name))
-        return None if secret is None else self.called(secret)
+        return None if secret is None else self.person_key_for(secret)
 
-    def adopt(self, name: str, secret: str) -> None:
+    def save_secret(self, name: str, secret: str) -> None:
         """The person of this name has this secret."""
         self._settings.set(self._secret_key(name), secret)
 
@@ -101,7 +101,7 @@ class Identity:
         endpoint = hashlib.sha256(self._endpoints.token_url.encode()).hexdigest()[:16]
         return f"{SECRET_KEY}{endpoint}.{name}"
 
-    def enter(self, name: str) -> None:
+    def join(self, name: str) -> None:
         """Be the person of this name. Raises protocol.InvalidField."""
         name = check_person_name("name", name)
         self.name = name
@@ -110,7 +110,7 @@ class Identity:
         self._settings.delete(LEFT_KEY + name)
         # Kept here too: storage that is cleared under a page must not make somebody else of the person.
         self._secret = self._settings.get(self._secret_key(name)) or self._make_secret()
-        self.adopt(name, self._secret)
+        self.save_secret(name, self._secret)
         self._admission = Admission(self._endpoints, name, self._secret)
         self.user_id = self._remembered_user_id()
 
@@ -129,7 +129,7 @@ class Identity:
         """
         admission = self._admission
         try:
-            token, user_id = await admission.ask()
+            token, user_id = await admission.fetch_credential()
         except (KizunaError, OSError) as error:
             if admission is self._admission:  # else it is no word about this person
                 self.problem = PROBLEMS.get(type(error))
@@ -139,12 +139,12 @@ class Identity:
         if admission is not self._admission:
             raise TokenUnavailable("the person left meanwhile")
         self.user_id = user_id
-        self._settings.set(USER_KEY + self.person, user_id)
+        self._settings.set(USER_KEY + self.person_key, user_id)
         return token
 
     def _remembered_user_id(self) -> str | None:
         """Which messages are the person's own, before any server has said so."""
         try:
-            return check_id("userId", self._settings.get(USER_KEY + self.person))
+            return check_id("userId", self._settings.get(USER_KEY + self.person_key))
         except ValueError:
             return None

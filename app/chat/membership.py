@@ -30,7 +30,7 @@ from chat.protocol import (
     UpFrame,
 )
 from chat.requests import Request, Requests
-from chat.room import Asked, Room
+from chat.room import AskedPosition, Room
 from kizuna.errors import KizunaError, NotConnected
 from kizuna.platform import Platform, TimerHandle
 from kizuna.runtime.transport import LinkHandle
@@ -39,32 +39,32 @@ from kizuna.service import WebSocketService
 logger = logging.getLogger("kizuna.membership")
 
 #: Seconds between noticing a gap and asking for it: reordered frames of one broadcast arrive within this.
-GAP_PATIENCE = 0.2
+GAP_DELAY = 0.2
 #: The codes of the errors that say that a person may not enter a room, or is not in it.
 FORBIDDEN, NOT_IN_ROOM = "forbidden", "not_in_room"
 
 
-class Listener(Protocol):
+class MembershipListener(Protocol):
     """Who is told what became of the rooms."""
 
-    def room_changed(self, room: Room) -> None:
+    def on_room_changed(self, room: Room) -> None:
         """Its messages are others than before."""
 
-    def progressed(self) -> None:
+    def on_progress(self) -> None:
         """Another room is complete, or not any more; older messages are on their way, or here."""
 
-    def stored(self, messages: Iterable[Message]) -> None:
+    def on_stored(self, messages: Iterable[Message]) -> None:
         """The server has these for good; one's own may be among them."""
 
-    def history_restored(self, room: Room) -> None:
+    def on_history_restored(self, room: Room) -> None:
         """The server's history of the room is another one than before; it was loaded anew."""
 
-    def room_closed(self, room: Room) -> None:
+    def on_room_closed(self, room: Room) -> None:
         """The server does not let this person in."""
 
 
 @dataclass(slots=True)
-class Successor:
+class Candidate:
     """A link on its way to replace the one in use: from where its hello asked, and what is not answered yet."""
 
     positions: dict[str, RoomPosition]
@@ -86,17 +86,22 @@ class Membership:
     """
 
     def __init__(
-        self, platform: Platform, service: WebSocketService, listener: Listener, *, asks: bool = True
+        self,
+        platform: Platform,
+        service: WebSocketService,
+        listener: MembershipListener,
+        *,
+        kizuna_wire: bool = True,
     ) -> None:
         self._platform = platform
         self._service = service
         self._listener = listener
-        self._asks = asks
+        self._kizuna_wire = kizuna_wire
         self._rooms = JoinedRooms(None)
         self._requests = Requests(platform, self.send, service.doubt, self._on_unanswered)
         self._preparing: LinkHandle | None = None  # a first link on which we catch up before it counts
-        self._successor: Successor | None = None  # a link that is to replace the one in use, unnoticed
-        self._carrier: int | None = None  # number of the link in use
+        self._candidate: Candidate | None = None  # a link that is to replace the one in use, unnoticed
+        self._link_number: int | None = None  # number of the link in use
         self._entered: dict[
             str, RoomPosition
         ] = {}  # the rooms that the link is in, and from where each was asked
@@ -105,21 +110,23 @@ class Membership:
         self._caught_up: asyncio.Future[None] | None = None
         self._gap_timer: TimerHandle | None = None
 
-    def serve(self, book: JoinedRooms) -> None:
+    def use_rooms(self, rooms: JoinedRooms) -> None:
         """Be in these rooms from the next link on."""
-        self._rooms = book
+        self._rooms = rooms
 
     # --- reading ---
 
     def is_caught_up(self, room_id: str) -> bool:
         """Whether nothing that was said in the room before the link opened is missing any more."""
-        return self._carrier is not None and (not self._asks or self._is_complete(room_id))
+        return self._link_number is not None and (not self._kizuna_wire or self._is_complete(room_id))
 
     def is_catching_up(self, room_id: str) -> bool:
         """Whether a link is open, and the room's batches are on their way."""
         if self._preparing is not None:
             return True
-        return self._carrier is not None and not self.is_caught_up(room_id) and room_id not in self._closed
+        return (
+            self._link_number is not None and not self.is_caught_up(room_id) and room_id not in self._closed
+        )
 
     def _is_complete(self, room_id: str) -> bool:
         return room_id in self._entered and room_id not in self._missing | self._closed
@@ -132,17 +139,17 @@ class Membership:
 
     async def prepare(self, link: LinkHandle) -> None:
         """On every new link: say hello with how far we have come, and catch up before the link counts."""
-        if not self._asks:
+        if not self._kizuna_wire:
             return
         if link.replaces:
-            await self._take_over(link)
+            await self._prepare_candidate(link)
             return
         self.link_lost()
         self._preparing = link
         self._entered = {room.room_id: room.position() for room in self._rooms}
         self._missing = set(self._entered)
         self._caught_up = asyncio.get_running_loop().create_future()
-        self._listener.progressed()
+        self._listener.on_progress()
         self.send(_hello(self._entered))
         # A hello's answer may get lost on its way through a gateway: then the deadline asks again.
         for room in self._rooms:
@@ -155,37 +162,37 @@ class Membership:
             if self._preparing is link:
                 self._preparing = None
 
-    async def _take_over(self, link: LinkHandle) -> None:
+    async def _prepare_candidate(self, link: LinkHandle) -> None:
         """Say hello on a link that replaces the one in use, and wait for its answers. Nothing of it is shown, and
         where it fails nothing is lost: the old link goes on."""
         positions = {room.room_id: room.position() for room in self._rooms}
         answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        successor = self._successor = Successor(positions, answered, set(positions))
+        candidate = self._candidate = Candidate(positions, answered, set(positions))
         hello = protocol.to_object(_hello(positions))
         try:
             link.send_message(hello.pop("action"), hello)
-            await successor.answered
+            await candidate.answered
         except BaseException:
-            if self._successor is successor:
-                self._successor = None
+            if self._candidate is candidate:
+                self._candidate = None
             raise
 
-    def link_stands(self, number: int | None) -> None:
+    def link_ready(self, number: int | None) -> None:
         """The link of this number is in use."""
-        if self._carrier == number:
+        if self._link_number == number:
             return
-        self._carrier = number
-        if self._successor is not None:
-            self._entered, self._successor = self._successor.positions, None
-            for room_id in (*self._book_ids(), *self._entered):
+        self._link_number = number
+        if self._candidate is not None:
+            self._entered, self._candidate = self._candidate.positions, None
+            for room_id in (*self._joined_ids(), *self._entered):
                 self._requests.drop(Join, room_id)  # what was asked on the old link joined only that
             self._missing = {room.room_id for room in self._rooms if room.needs_sync}  # its sync says so
-        self.follow()
+        self.reconcile()
 
     def link_lost(self) -> None:
         """No answer will come over the old link any more."""
         self._preparing = None
-        self._carrier = None
+        self._link_number = None
         self._entered = {}
         self._missing = set()
         self._closed = set()
@@ -194,14 +201,14 @@ class Membership:
             self._gap_timer.cancel()
             self._gap_timer = None
 
-    def follow(self) -> None:
+    def reconcile(self) -> None:
         """Be in the rooms of the book, and in no other. Before ``ready`` nothing but hello may be sent."""
-        self._missing.intersection_update(self._book_ids())
+        self._missing.intersection_update(self._joined_ids())
         self._note_caught_up()
-        if not self._asks or self._carrier is None:
+        if not self._kizuna_wire or self._link_number is None:
             return
         for room_id in [room_id for room_id in self._entered if room_id not in self._rooms]:
-            self._forget(room_id)
+            self._drop_room(room_id)
             self.send(Leave(room_id=room_id))
         for room in self._rooms:
             if room.room_id not in self._entered or self._is_blank(room):
@@ -212,7 +219,7 @@ class Membership:
         hello brought went to the one that was left."""
         return room.position().after is None and room.room_id not in self._missing | self._closed
 
-    def _forget(self, room_id: str) -> None:
+    def _drop_room(self, room_id: str) -> None:
         """The link is not in the room, and nothing about it is on its way."""
         self._entered.pop(room_id, None)
         self._missing.discard(room_id)
@@ -225,28 +232,28 @@ class Membership:
     def on_batch(self, batch: Batch) -> None:
         """Messages that were asked for."""
         request = self._requests.answered(batch.ref)
-        successor = self._successor
-        asked = self._asked(request, batch.room_id)
-        if successor is not None and batch.ref is None:
-            successor.note_answer(batch.room_id)
+        candidate = self._candidate
+        asked = self._asked_position(request, batch.room_id)
+        if candidate is not None and batch.ref is None:
+            candidate.note_answer(batch.room_id)
         room = self._rooms.get(batch.room_id)
         if room is None:
             return
-        self._listener.stored(batch.messages)
+        self._listener.on_stored(batch.messages)
         if request is not None and isinstance(request.frame, History):
             room.prepend(batch)
         else:
             before = room.watermark
-            if room.absorb(batch, asked):
-                self._listener.history_restored(room)
-            self._go_on(room, batch, room.watermark != before)
+            if room.apply_batch(batch, asked):
+                self._listener.on_history_restored(room)
+            self._continue_sync(room, batch, room.watermark != before)
             if request is not None and isinstance(request.frame, Join):
                 self.send(Ping())  # the answer names our rooms: an older leave may have come last
-        self._listener.room_changed(room)
+        self._listener.on_room_changed(room)
 
     def on_heads(self, heads: Iterable[RoomHead]) -> None:
         """The rooms that the server has us in, and how far each has come."""
-        if not self._asks:
+        if not self._kizuna_wire:
             return
         named = set()
         for head in heads:
@@ -254,16 +261,20 @@ class Membership:
             room = self._rooms.get(head.room_id)
             if room is not None:
                 room.raise_head(head)
-                self.watch(room)
-            elif self._carrier is not None:
+                self.schedule_sync(room)
+            elif self._link_number is not None:
                 self.send(Leave(room_id=head.room_id))  # frames of one connection may run at once
         for room in self._rooms:
-            if self._carrier is not None and self._is_complete(room.room_id) and room.room_id not in named:
+            if (
+                self._link_number is not None
+                and self._is_complete(room.room_id)
+                and room.room_id not in named
+            ):
                 self._ask_join(room)  # a leave overtook our join
-        self.follow()  # what the server could not serve before
+        self.reconcile()  # what the server could not serve before
 
     def on_error(self, error: Error) -> bool:
-        """A request could not be served. True if the person was told why by room_closed()."""
+        """A request could not be served. True if the person was told why by on_room_closed()."""
         request = self._requests.answered(error.ref)
         room = self._rooms.get(error.room_id or (request.room_id if request is not None else ""))
         if room is None:
@@ -273,18 +284,16 @@ class Membership:
             return True
         if request is None or not isinstance(request.frame, History):
             self._give_up(room.room_id)
-        self._listener.progressed()
+        self._listener.on_progress()
         return error.code == NOT_IN_ROOM
 
-    def watch(self, room: Room) -> None:
+    def schedule_sync(self, room: Room) -> None:
         """Ask for what is missing in the room, once reordered frames have had their time to arrive."""
         if not room.needs_sync or self._gap_timer is not None or not self._can_ask:
             return
         if self._requests.is_asking(Sync, room.room_id) or self._requests.is_asking(Join, room.room_id):
             return  # its answer brings it
-        self._gap_timer = self._platform.call_at(
-            self._platform.now().monotonic + GAP_PATIENCE, self._close_gaps
-        )
+        self._gap_timer = self._platform.call_at(self._platform.now().monotonic + GAP_DELAY, self._close_gaps)
 
     # --- questions ---
 
@@ -294,7 +303,7 @@ class Membership:
             return
         ref = self._requests.new_ref()
         self._requests.ask(ref, room.room_id, History(room_id=room.room_id, before=room.oldest, ref=ref))
-        self._listener.progressed()
+        self._listener.on_progress()
 
     def send(self, frame: UpFrame) -> None:
         """Send on the link of the moment. One that is gone takes nothing: its end brings everything again."""
@@ -307,7 +316,7 @@ class Membership:
 
     @property
     def _can_ask(self) -> bool:
-        return self._asks and (self._preparing is not None or self._service.is_connected())
+        return self._kizuna_wire and (self._preparing is not None or self._service.is_connected())
 
     def _ask_join(self, room: Room) -> None:
         if self._requests.is_asking(Join, room.room_id):
@@ -316,7 +325,7 @@ class Membership:
         self._missing.add(room.room_id)
         ref = self._requests.new_ref()
         self._requests.ask(ref, room.room_id, Join(**_fields(room), ref=ref))
-        self._listener.progressed()
+        self._listener.on_progress()
 
     def _ask_sync(self, room: Room) -> None:
         self._requests.drop(Sync, room.room_id)
@@ -329,11 +338,11 @@ class Membership:
             if room.needs_sync:
                 self._ask_sync(room)
 
-    def _go_on(self, room: Room, batch: Batch, moved: bool) -> None:
+    def _continue_sync(self, room: Room, batch: Batch, moved: bool) -> None:
         """Ask on until nothing is missing, as long as each answer brings something."""
         if room.needs_sync:
             if batch.complete:
-                self.watch(room)
+                self.schedule_sync(room)
             elif moved:
                 self._ask_sync(room)
             else:
@@ -344,12 +353,12 @@ class Membership:
         self._closed.discard(room.room_id)
         self._note_caught_up()
 
-    def _asked(self, request: Request | None, room_id: str) -> Asked | None:
+    def _asked_position(self, request: Request | None, room_id: str) -> AskedPosition | None:
         """From where the question went that a batch answers; hello's answers carry no reference."""
         if request is not None and isinstance(request.frame, Sync | Join):
             return request.frame
-        if self._successor is not None:
-            return self._successor.positions.get(room_id)
+        if self._candidate is not None:
+            return self._candidate.positions.get(room_id)
         return self._entered.get(room_id) if self._preparing is not None else None
 
     def _note_caught_up(self) -> None:
@@ -361,31 +370,31 @@ class Membership:
         self._missing.discard(room.room_id)
         for kind in (Join, Sync, History):
             self._requests.drop(kind, room.room_id)
-        if self._successor is not None:
-            self._successor.note_answer(room.room_id)
+        if self._candidate is not None:
+            self._candidate.note_answer(room.room_id)
         self._note_caught_up()
-        self._listener.room_closed(room)
-        self._listener.progressed()
+        self._listener.on_room_closed(room)
+        self._listener.on_progress()
 
     def _on_unanswered(self, request: Request) -> None:
         """The server does not serve this question."""
         logger.warning("the server left %s without an answer", request.frame.action)
         if not isinstance(request.frame, History):
             self._give_up(request.room_id)
-        self._listener.progressed()
+        self._listener.on_progress()
 
     def _give_up(self, room_id: str) -> None:
         """The server does not serve this room now: it is asked again when the server next says where it has us. The
         others go on; only a link on which no room is served is worth nothing."""
-        self._forget(room_id)
-        if self._successor is not None:
-            self._successor.note_answer(room_id)
-            self._successor.positions.pop(room_id, None)
+        self._drop_room(room_id)
+        if self._candidate is not None:
+            self._candidate.note_answer(room_id)
+            self._candidate.positions.pop(room_id, None)
         if self._caught_up is not None and not self._caught_up.done() and not self._entered:
             self._caught_up.set_exception(KizunaError("the server does not send what was missed"))
         self._note_caught_up()
 
-    def _book_ids(self) -> tuple[str, ...]:
+    def _joined_ids(self) -> tuple[str, ...]:
         return tuple(room.room_id for room in self._rooms)
 
 

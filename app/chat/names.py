@@ -35,20 +35,20 @@ _VIRAMAS = "\u094d\u09cd\u0a4d\u0acd\u0b4d\u0bcd\u0c4d\u0ccd\u0d4d\u0dca"
 _IDEOGRAPHS = "\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _MONGOLIAN = "\u1820-\u18aa"
 
-_WORK_IN_WORDS = (
+_JOINERS_IN_WORDS = (
     rf"(?<=[{_JOINING}])[\u200c\u200d](?=[{_JOINING}])"
     rf"|(?<=[{_VIRAMAS}])[\u200c\u200d]"
     rf"|(?<=[{_MONGOLIAN}])[\u180b-\u180d]"
 )
-_WORK_IN_PICTURES = (
+_JOINERS_IN_PICTURES = (
     rf"(?<=[{PICTURES}\ufe0f])\u200d(?=[{PICTURES}])"
     rf"|(?<=[{PICTURES}\xa9\xae\u203c\u2049\u2122\u2139\u3030\u303d\u3297\u3299])[\ufe0e\ufe0f]"
     r"|(?<=[#*0-9])\ufe0f(?=\u20e3)"
     r"|(?<=\U0001f3f4)[\U000e0020-\U000e007e]+\U000e007f"  # the flags of England, Scotland, Wales
     rf"|(?<=[{_IDEOGRAPHS}])[\ufe00-\ufe0f\U000e0100-\U000e01ef]"  # which form of a kanji
 )
-_NEEDED_BY_ROOMS = re.compile(_WORK_IN_WORDS)
-_NEEDED_BY_PEOPLE = re.compile(f"{_WORK_IN_WORDS}|{_WORK_IN_PICTURES}")
+_ALLOWED_IN_ROOMS = re.compile(_JOINERS_IN_WORDS)
+_ALLOWED_IN_PEOPLE = re.compile(f"{_JOINERS_IN_WORDS}|{_JOINERS_IN_PICTURES}")
 
 _PLAIN_ROOM = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
 _INVISIBLE = re.compile(f"[{INVISIBLE}]")
@@ -63,7 +63,7 @@ _LATER_SIGN = re.compile(
 )
 
 
-class UnfitName(ValueError):
+class InvalidName(ValueError):
     """A name that cannot be used. ``reason`` and ``params``: what a person is told, as in protocol.InvalidField."""
 
     def __init__(self, problem: str, reason: str, **params: int) -> None:
@@ -86,23 +86,23 @@ def trimmed(text: str) -> str:
 
 
 def person(text: str) -> str:
-    """The name to show of somebody who enters this. Raises UnfitName."""
+    """The name to show of somebody who enters this. Raises InvalidName."""
     # Composed first, because that can make a name longer: what is measured is what is shown.
     name = trimmed(composed(text))
     if len(name) > MAX_PERSON_CHARACTERS:
-        raise UnfitName(
+        raise InvalidName(
             f"must have 1 to {MAX_PERSON_CHARACTERS} characters", "too_long", limit=MAX_PERSON_CHARACTERS
         )
-    if _INVISIBLE.search(_NEEDED_BY_PEOPLE.sub("", name)):
-        raise UnfitName("must not contain control or invisible characters", "invisible")
+    if _INVISIBLE.search(_ALLOWED_IN_PEOPLE.sub("", name)):
+        raise InvalidName("must not contain control or invisible characters", "invisible")
     if all(char.isspace() or _is_mark(char) for char in name):
-        raise UnfitName("must contain a visible character", "blank")
+        raise InvalidName("must contain a visible character", "blank")
     _check_marks(name)
     return name
 
 
 def room(name: str) -> str:
-    """The name, if a room can have it. Raises UnfitName."""
+    """The name, if a room can have it. Raises InvalidName."""
     if not 1 <= len(name) <= MAX_ROOM_CHARACTERS:
         raise _no_room()
     return name if _PLAIN_ROOM.match(name) else _room_of_any_script(name)
@@ -110,19 +110,19 @@ def room(name: str) -> str:
 
 @lru_cache(maxsize=1024)  # every frame names its room
 def _room_of_any_script(name: str) -> str:
-    if _INVISIBLE.search(_NEEDED_BY_ROOMS.sub("", name)):
-        raise UnfitName("must not contain control or invisible characters", "invisible")
+    if _INVISIBLE.search(_ALLOWED_IN_ROOMS.sub("", name)):
+        raise InvalidName("must not contain control or invisible characters", "invisible")
     if name[0] in "-." or _is_mark(name[0]) or not all(map(_is_in_words, name)):
         raise _no_room()
     _check_marks(name)
     if composed(name) != name:
-        raise UnfitName("must be in Unicode normal form C", "room", limit=MAX_ROOM_CHARACTERS)
+        raise InvalidName("must be in Unicode normal form C", "room", limit=MAX_ROOM_CHARACTERS)
     return name
 
 
-def _no_room() -> UnfitName:
+def _no_room() -> InvalidName:
     problem = f"must be 1 to {MAX_ROOM_CHARACTERS} letters, digits, '_', '-' or '.', beginning with a letter or digit"
-    return UnfitName(problem, "room", limit=MAX_ROOM_CHARACTERS)
+    return InvalidName(problem, "room", limit=MAX_ROOM_CHARACTERS)
 
 
 def _check_marks(name: str) -> None:
@@ -130,7 +130,7 @@ def _check_marks(name: str) -> None:
     for char in name:
         marks = marks + 1 if _is_mark(char) else 0
         if marks > MAX_MARKS:
-            raise UnfitName(f"must not have more than {MAX_MARKS} marks in a row", "marks")
+            raise InvalidName(f"must not have more than {MAX_MARKS} marks in a row", "marks")
 
 
 def _is_mark(char: str) -> bool:

@@ -27,9 +27,9 @@ class PresenceTracker:
         self._changed = changed
         self._counts: dict[str, int] = {}
         self._more: set[str] = set()
-        self._writers: dict[str, dict[str, tuple[str, float]]] = {}  # by room and user id: name, until when
+        self._typing: dict[str, dict[str, tuple[str, float]]] = {}  # by room and user id: name, until when
         self._timer: TimerHandle | None = None
-        self._told_at: dict[str, float] = {}
+        self._notified_at: dict[str, float] = {}
 
     def count(self, room_id: str) -> int | None:
         """How many people are in the room; None: the server has not said."""
@@ -41,54 +41,54 @@ class PresenceTracker:
 
     def typing_users(self, room_id: str) -> tuple[str, ...]:
         """The names of those who are writing in the room, who began first at the front."""
-        return tuple(name for name, _ in self._writers.get(room_id, {}).values())
+        return tuple(name for name, _ in self._typing.get(room_id, {}).values())
 
-    def note_presence(self, presence: Presence) -> None:
+    def on_presence(self, presence: Presence) -> None:
         """The server says who is here."""
         self._counts[presence.room_id] = presence.count
         (self._more.add if presence.more else self._more.discard)(presence.room_id)
         self._changed()
 
-    def note_typing(self, notice: TypingNotice, me: str | None) -> None:
+    def on_typing(self, notice: TypingNotice, me: str | None) -> None:
         """Somebody is writing; what I write in another tab I know."""
         if notice.sender_id == me:
             return
-        writers = self._writers.setdefault(notice.room_id, {})
-        if notice.sender_id not in writers and len(writers) >= MAX_TYPING_USERS:
+        typing = self._typing.setdefault(notice.room_id, {})
+        if notice.sender_id not in typing and len(typing) >= MAX_TYPING_USERS:
             return
-        writers[notice.sender_id] = (notice.sender_name, self._now() + TYPING_LASTS)
+        typing[notice.sender_id] = (notice.sender_name, self._now() + TYPING_LASTS)
         if self._timer is None:
             self._arm()
         self._changed()
 
-    def note_message(self, message: Message) -> None:
+    def on_message(self, message: Message) -> None:
         """Who has said it writes no longer."""
-        if self._writers.get(message.room_id, {}).pop(message.sender_id, None) is not None:
+        if self._typing.get(message.room_id, {}).pop(message.sender_id, None) is not None:
             self._changed()
 
     def notify_typing(self, room_id: str) -> None:
         """I am writing: the others hear it now and then."""
-        told_at = self._told_at.get(room_id)
-        if told_at is None or self._now() - told_at >= TYPING_INTERVAL:
-            self._told_at[room_id] = self._now()
+        notified_at = self._notified_at.get(room_id)
+        if notified_at is None or self._now() - notified_at >= TYPING_INTERVAL:
+            self._notified_at[room_id] = self._now()
             self._send(Typing(room_id=room_id))
 
     def reset_typing(self, room_id: str) -> None:
         """I have said it: what I write next is news again."""
-        self._told_at.pop(room_id, None)
+        self._notified_at.pop(room_id, None)
 
     def forget(self, room_id: str) -> None:
         """The room was left."""
         self._counts.pop(room_id, None)
         self._more.discard(room_id)
-        self._writers.pop(room_id, None)
+        self._typing.pop(room_id, None)
 
     def link_lost(self) -> None:
         """Nobody tells any more."""
         self._counts.clear()
         self._more.clear()
-        self._writers.clear()
-        self._told_at.clear()
+        self._typing.clear()
+        self._notified_at.clear()
         self._disarm()
 
     def _now(self) -> float:
@@ -96,7 +96,7 @@ class PresenceTracker:
 
     def _arm(self) -> None:
         self._disarm()
-        ends = [until for writers in self._writers.values() for _, until in writers.values()]
+        ends = [until for typing in self._typing.values() for _, until in typing.values()]
         if ends:
             self._timer = self._platform.call_at(min(ends), self._expire)
 
@@ -107,7 +107,7 @@ class PresenceTracker:
 
     def _expire(self) -> None:
         self._timer = None
-        for room_id, writers in self._writers.items():
-            self._writers[room_id] = {who: said for who, said in writers.items() if said[1] > self._now()}
+        for room_id, typing in self._typing.items():
+            self._typing[room_id] = {who: said for who, said in typing.items() if said[1] > self._now()}
         self._arm()
         self._changed()

@@ -131,7 +131,7 @@ def _check_name(name: str, value: Any, rule: Callable[[str], str]) -> str:
         raise InvalidField(name, f"must be text, not {_kind(value)}")
     try:
         return rule(value)
-    except names.UnfitName as error:
+    except names.InvalidName as error:
         raise InvalidField(name, str(error), error.reason, **error.params) from None
 
 

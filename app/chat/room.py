@@ -10,7 +10,7 @@ from chat.timeline import Delivery, Timeline
 from kizuna.delivery.sequence import Sequence
 
 
-class Asked(Protocol):
+class AskedPosition(Protocol):
     """From where the server was asked: a sync, a join, or a room of a hello."""
 
     @property
@@ -35,7 +35,7 @@ class Room:
         self.timeline = Timeline(me=me)
         self._sequence: Sequence[Message | Ack] = Sequence()
         self._unread: tuple[Timeline, int, int] | None = None  # counted for this timeline and this seen
-        self._begins = False  # nothing lies before the first message shown
+        self._is_at_start = False  # nothing lies before the first message shown
         self._is_stale = False  # the server's history is another one: only a new page helps
 
     @property
@@ -68,7 +68,7 @@ class Room:
             count += not entry.own
         return count
 
-    def see(self) -> bool:
+    def mark_seen(self) -> bool:
         """The person has the room before their eyes. Returns whether there was anything new in it."""
         before, self.seen = self.seen, self._sequence.watermark
         return self.seen != before
@@ -76,7 +76,7 @@ class Room:
     @property
     def has_earlier(self) -> bool:
         """Whether older messages exist than those shown."""
-        return not self._begins and self.oldest > 1
+        return not self._is_at_start and self.oldest > 1
 
     @property
     def oldest(self) -> int:
@@ -108,9 +108,9 @@ class Room:
         if message.seq is None:  # a server without numbers: the article's
             self.timeline = self.timeline.add(message)
         elif self._belongs(message.epoch):
-            self._show(self._sequence.offer(message.seq, message))
+            self._add_to_timeline(self._sequence.offer(message.seq, message))
 
-    def acknowledge(self, ack: Ack) -> None:
+    def apply_ack(self, ack: Ack) -> None:
         """One's own message is stored: it takes its place in the sequence like everybody's."""
         if not self._belongs(ack.epoch):
             return
@@ -119,7 +119,7 @@ class Room:
         if self.timeline.own(ack.client_message_id) is None:
             self._sequence.raise_head(ack.seq)  # not shown yet: its broadcast, or a sync, brings the words
         elif ack.seq > self._sequence.watermark:
-            self._show(self._sequence.offer(ack.seq, ack))
+            self._add_to_timeline(self._sequence.offer(ack.seq, ack))
         elif ack.seq >= self.oldest:
             self.timeline = self.timeline.confirm(ack)
         else:  # it lies in a part of the history that is not shown
@@ -130,11 +130,11 @@ class Room:
         if self._sequence.epoch is not None and self._belongs(head.epoch):
             self._sequence.raise_head(head.seq)
 
-    def absorb(self, batch: Batch, asked: Asked | None = None) -> bool:
+    def apply_batch(self, batch: Batch, asked: AskedPosition | None = None) -> bool:
         """What ``hello``, ``join`` or ``sync`` brought. True if an earlier history was dropped for another one:
         another epoch, or a head before the one that the server had reached when it was ``asked``. A history of which
         nothing has come is dropped without a word."""
-        if self._is_from_before_the_first_message(batch, asked):
+        if self._precedes_first_message(batch, asked):
             return False
         asked_after = asked.after if asked is not None else None
         is_another = self._sequence.epoch not in (None, batch.epoch)
@@ -150,16 +150,16 @@ class Room:
                 self._sequence.reset()
                 self.seen = min(self.seen, batch.head)
             self.timeline = self.timeline.only_pending()
-            self._is_stale = self._begins = False
+            self._is_stale = self._is_at_start = False
             start = begins if leaves_hole else first or batch.head + 1
-            self._show(self._sequence.start(batch.epoch, start - 1))
+            self._add_to_timeline(self._sequence.start(batch.epoch, start - 1))
         released: list[Message | Ack] = []
         for message in batch.messages:
             if message.seq is not None:
                 released += self._sequence.offer(message.seq, message)
-        self._show(released)
+        self._add_to_timeline(released)
         if is_new_page:
-            self._drop_what_is_not_shown()
+            self._discard_unplaced()
         if batch.complete:
             self._sequence.set_head(batch.head)
         else:
@@ -173,9 +173,9 @@ class Room:
         if batch.epoch != self._sequence.epoch or (last is not None and last + 1 < self.oldest):
             return
         before, self.timeline = self.timeline, self.timeline.add_many(batch.messages)
-        self._begins = batch.complete or self.timeline is before
+        self._is_at_start = batch.complete or self.timeline is before
 
-    def _is_from_before_the_first_message(self, batch: Batch, asked: Asked | None) -> bool:
+    def _precedes_first_message(self, batch: Batch, asked: AskedPosition | None) -> bool:
         """Whether this is a late answer, which says that nobody has written into the room. Only who asked from the
         history that is shown, and is answered so, has lost it."""
         known = self._sequence.epoch
@@ -197,7 +197,7 @@ class Room:
             return False
         return True
 
-    def _show(self, released: list[Message | Ack]) -> None:
+    def _add_to_timeline(self, released: list[Message | Ack]) -> None:
         messages: list[Message] = []
         for item in released:
             if isinstance(item, Message):
@@ -207,7 +207,7 @@ class Room:
             messages = []
         self.timeline = self.timeline.add_many(messages)
 
-    def _drop_what_is_not_shown(self) -> None:
+    def _discard_unplaced(self) -> None:
         """One's own messages that the server has, in a part of the history that is not shown: nothing places them."""
         held = {item.client_message_id for item in self._sequence.held if isinstance(item, Ack)}
         for entry in self.timeline.pending:

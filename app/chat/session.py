@@ -53,9 +53,9 @@ from kizuna.service import WebSocketService
 logger = logging.getLogger("kizuna.chat")
 
 #: Seconds that the connection waits at most for what an earlier page kept: a browser may never answer.
-RESTORE_PATIENCE = 5.0
+RESTORE_TIMEOUT = 5.0
 #: A room whose newest page is short (long messages fill a frame) is filled up to this many messages.
-FIRST_SIGHT = 30
+MIN_VISIBLE_MESSAGES = 30
 
 
 class ChatSession:
@@ -76,7 +76,7 @@ class ChatSession:
         rows: OutboxStorage,
         cache: RoomCache,
         *,
-        answers: bool = True,
+        kizuna_wire: bool = True,
     ) -> None:
         self._store = store
         self._service = service
@@ -84,13 +84,13 @@ class ChatSession:
         self._platform = platform
         self._make_id = make_id
         self._cache = cache
-        self._answers = answers
+        self._kizuna_wire = kizuna_wire
         self._rooms = JoinedRooms(None)
-        self._membership = Membership(platform, service, self, asks=answers)
-        self._sender = OutboxSender(service, platform, rows, self, acknowledges=answers)
-        self._presence = PresenceTracker(platform, self._membership.send, self._show)
-        self._work = TaskSet()
-        self._patience: TimerHandle | None = None  # ends the wait for what was kept
+        self._membership = Membership(platform, service, self, kizuna_wire=kizuna_wire)
+        self._sender = OutboxSender(service, platform, rows, self, kizuna_wire=kizuna_wire)
+        self._presence = PresenceTracker(platform, self._membership.send, self._publish)
+        self._tasks = TaskSet()
+        self._restore_timer: TimerHandle | None = None  # ends the wait for what was kept
         self._restored = asyncio.Event()  # set when what was kept of the person of the moment is here
         self._notices = 0
         self._bad_frames = 0
@@ -106,9 +106,9 @@ class ChatSession:
         name = self._identity.remembered_name
         self._change(suggested_name=name or "")
         if self._identity.has_left:
-            person = self._identity.person_who_left
+            person = self._identity.left_person_key
             if person is not None:
-                self._work.start(self._cache.delete(person))  # the page may have been closed before all was
+                self._tasks.start(self._cache.delete(person))  # the page may have been closed before all was
             self._service.disconnect()
         elif name is not None:
             self.join(name)
@@ -118,24 +118,24 @@ class ChatSession:
         if self._store.state.name is not None:
             return  # a double click, or two wishes at once
         try:
-            self._identity.enter(name)
+            self._identity.join(name)
         except InvalidField as error:
             self._notify(NoticeKind.NAME_REFUSED, problem=error.reason, **error.params)
             return
         name = self._identity.name or ""
         self._rooms = JoinedRooms(self._identity.user_id)
         self._rooms.enter(self._store.state.room_id, self._wall_ms())
-        self._membership.serve(self._rooms)
+        self._membership.use_rooms(self._rooms)
         self._change(name=name, suggested_name=name, user_id=self._identity.user_id)
-        self._unnotify(NoticeKind.NAME_REFUSED)
-        self._show()
+        self._clear_notice(NoticeKind.NAME_REFUSED)
+        self._publish()
         self._restored = restored = asyncio.Event()
-        self._stop_waiting()
-        self._patience = self._platform.call_at(
-            self._platform.now().monotonic + RESTORE_PATIENCE, restored.set
+        self._cancel_restore_timer()
+        self._restore_timer = self._platform.call_at(
+            self._platform.now().monotonic + RESTORE_TIMEOUT, restored.set
         )
-        self._work.start(self._restore(self._identity.person, self._rooms, self._restored))
-        self._work.start(self._connect())
+        self._tasks.start(self._restore(self._identity.person_key, self._rooms, self._restored))
+        self._tasks.start(self._connect())
 
     def leave(self) -> None:
         """Sign out: close on purpose, keep nothing that was said; nothing comes back, also after a reload, until
@@ -146,15 +146,15 @@ class ChatSession:
         waiting, name = self._store.state.waiting, self._store.state.name or ""
         self._identity.leave(remember=remember)
         self._service.disconnect()
-        self._stop_waiting()
-        self._sender.dismiss()
+        self._cancel_restore_timer()
+        self._sender.stop()
         self._cache.clear()
         self._rooms = JoinedRooms(None)
-        self._membership.serve(self._rooms)
+        self._membership.use_rooms(self._rooms)
         self._change(name=None, notice=None)
         if waiting:
             self._notify(NoticeKind.STILL_WAITING, count=waiting, name=name)
-        self._show()
+        self._publish()
 
     def follow_other_tabs(self) -> None:
         """Leave, if this person has left in another tab. To be called when other tabs may have done something."""
@@ -170,9 +170,9 @@ class ChatSession:
         except InvalidField as error:
             self._notify(NoticeKind.ROOM_REFUSED, room=name, problem=error.reason, **error.params)
             return
-        self._unnotify(NoticeKind.ROOM_REFUSED)
+        self._clear_notice(NoticeKind.ROOM_REFUSED)
         if room_id != self._store.state.room_id:
-            self._go_to(room_id)
+            self._switch_room(room_id)
 
     def leave_room(self, name: str) -> None:
         """Be in this room no longer, and forget what was said there. What waits to be sent there is sent."""
@@ -182,11 +182,11 @@ class ChatSession:
         self._cache.forget(name)
         self._presence.forget(name)
         if name == self._store.state.room_id:
-            self._go_to(next_room.room_id)
-        self._membership.follow()
-        self._show()
+            self._switch_room(next_room.room_id)
+        self._membership.reconcile()
+        self._publish()
 
-    async def say(self, text: str) -> bool:
+    async def send_message(self, text: str) -> bool:
         """Send ``text``, now or as soon as it can be. Returns once it is kept: not even a crash loses it then.
         False: it was refused, a notice says why, the text stays with the person."""
         room_id, name, client_message_id = self._store.state.room_id, self._store.state.name, self._make_id()
@@ -196,10 +196,10 @@ class ChatSession:
                 room_id=room_id,
                 content=protocol.check_content("message", text),
             )
-            book = self._rooms
+            rooms = self._rooms
             await self._restored.wait()  # what was said before comes before
             outgoing = OutgoingMessage(frame, self._wall_ms())
-            if name is None or book is not self._rooms or not await self._sender.take(outgoing):
+            if name is None or rooms is not self._rooms or not await self._sender.enqueue(outgoing):
                 return False
         except InvalidField as error:
             self._notify(NoticeKind.MESSAGE_REFUSED, problem=error.reason, **error.params)
@@ -207,16 +207,16 @@ class ChatSession:
         except OutboxFull as error:
             self._notify(NoticeKind.OUTBOX_FULL, limit=error.limit)
             return False
-        self._show_own(outgoing)
+        self._add_own(outgoing)
         self._presence.reset_typing(room_id)
-        self._unnotify(NoticeKind.MESSAGE_REFUSED)
-        self._show()
-        self._sender.pump()
+        self._clear_notice(NoticeKind.MESSAGE_REFUSED)
+        self._publish()
+        self._sender.send_due()
         return True
 
-    def note_typing(self) -> None:
+    def notify_typing(self) -> None:
         """The person is writing; those in the room hear it, now and then."""
-        if self._answers and self._store.state.caught_up:
+        if self._kizuna_wire and self._store.state.caught_up:
             self._presence.notify_typing(self._store.state.room_id)
 
     def try_now(self) -> None:
@@ -225,7 +225,7 @@ class ChatSession:
 
     def load_earlier(self) -> None:
         """Fetch the page before the oldest message shown."""
-        room = self._shown
+        room = self._current_room
         if room is not None:
             self._membership.load_earlier(room)
 
@@ -235,7 +235,7 @@ class ChatSession:
             self._sender.retry(client_message_id)
         except OutboxFull as error:
             self._notify(NoticeKind.OUTBOX_FULL, limit=error.limit)
-        self._sender.pump()
+        self._sender.send_due()
 
     def retry_all(self) -> None:
         """Send every failed message of the room that is shown again, in the order typed."""
@@ -247,10 +247,10 @@ class ChatSession:
         if self._sender.discard(client_message_id):
             self._notify(NoticeKind.MAY_HAVE_ARRIVED)
         self._rooms.discard(client_message_id)
-        self._show()
-        self._sender.pump()
+        self._publish()
+        self._sender.send_due()
 
-    def tell(self, kind: NoticeKind, **params: str | int) -> None:
+    def show_notice(self, kind: NoticeKind, **params: str | int) -> None:
         """The page has this to tell; not again while it shows."""
         notice = self._store.state.notice
         if notice is None or notice.kind is not kind:
@@ -272,26 +272,26 @@ class ChatSession:
             self._identify(self._identity.user_id)
         await self._membership.prepare(link)
 
-    async def _restore(self, person: str, book: JoinedRooms, done: asyncio.Event) -> None:
+    async def _restore(self, person: str, rooms: JoinedRooms, done: asyncio.Event) -> None:
         """Show what an earlier page knew, and what it left to be sent."""
         try:
-            if book is self._rooms:
-                for cached in await self._cache.serve(person):
-                    room = book.reopen(cached.room_id, cached.entered_at)
+            if rooms is self._rooms:
+                for cached in await self._cache.start_for(person):
+                    room = rooms.reopen(cached.room_id, cached.entered_at)
                     if room is not None and cached.epoch is not None:
                         room.restore(cached.epoch, cached.messages, cached.seen)
-            if book is self._rooms:
-                self._show()
-                await self._sender.serve(person)
+            if rooms is self._rooms:
+                self._publish()
+                await self._sender.start_for(person)
         finally:
             done.set()
             if done is self._restored:
-                self._stop_waiting()
+                self._cancel_restore_timer()
 
-    def _stop_waiting(self) -> None:
-        if self._patience is not None:
-            self._patience.cancel()
-            self._patience = None
+    def _cancel_restore_timer(self) -> None:
+        if self._restore_timer is not None:
+            self._restore_timer.cancel()
+            self._restore_timer = None
 
     def _on_connection(self, state: ConnectionState) -> None:
         stands = state.status in (Status.CONNECTED, Status.SUSPECT)
@@ -311,9 +311,9 @@ class ChatSession:
             self._presence.link_lost()
             self._sender.link_lost()
         if stands:
-            self._membership.link_stands(state.link)
-            self._sender.pump()
-        self._show()
+            self._membership.link_ready(state.link)
+            self._sender.send_due()
+        self._publish()
         self._fill_screen()
         if state.status is Status.REJECTED and self._identity.is_refused:
             self.leave()
@@ -329,8 +329,8 @@ class ChatSession:
 
     def _on_frame(self, data: Mapping[str, Any]) -> None:
         try:
-            if not self._answers:
-                data = article.completed(data, self._room_of_echo(data))
+            if not self._kizuna_wire:
+                data = article.complete_frame(data, self._room_of_echo(data))
             frame = protocol.parse_down(data)
         except protocol.ProtocolError as error:
             self._on_bad_frame(str(error))
@@ -341,20 +341,20 @@ class ChatSession:
             case Ack():
                 self._on_ack(frame)
             case Nack():
-                self._sender.refuse(frame)
-                self._sender.pump()
+                self._sender.reject(frame)
+                self._sender.send_due()
             case Batch():
                 self._membership.on_batch(frame)
                 self._fill_screen()
-                self._sender.pump()
+                self._sender.send_due()
             case Ready():
                 self._identify(frame.user_id)
             case Pong(heads=heads) if heads is not None:
                 self._membership.on_heads(heads)
             case Presence() if frame.room_id in self._rooms:
-                self._presence.note_presence(frame)
+                self._presence.on_presence(frame)
             case TypingNotice() if frame.room_id in self._rooms:
-                self._presence.note_typing(frame, self._identity.user_id)
+                self._presence.on_typing(frame, self._identity.user_id)
             case protocol.Error():
                 self._on_error(frame)
             case protocol.GatewayError():
@@ -371,24 +371,24 @@ class ChatSession:
         return self._store.state.room_id
 
     def _on_message(self, message: Message) -> None:
-        self.stored([message])
-        self._presence.note_message(message)
+        self.on_stored([message])
+        self._presence.on_message(message)
         room = self._rooms.get(message.room_id)
         if room is not None:
             room.receive(message)
-            self._membership.watch(room)
-            self.room_changed(room)
-        self._sender.pump()
+            self._membership.schedule_sync(room)
+            self.on_room_changed(room)
+        self._sender.send_due()
 
     def _on_ack(self, ack: Ack) -> None:
-        self._sender.settle(ack.client_message_id)
-        self.mark(ack.client_message_id, Delivery.SENT)
+        self._sender.acknowledge(ack.client_message_id)
+        self.on_delivery(ack.client_message_id, Delivery.SENT)
         room = self._rooms.get(ack.room_id)
         if room is not None:
-            room.acknowledge(ack)
-            self._membership.watch(room)
-            self.room_changed(room)
-        self._sender.pump()
+            room.apply_ack(ack)
+            self._membership.schedule_sync(room)
+            self.on_room_changed(room)
+        self._sender.send_due()
 
     def _on_error(self, error: protocol.Error) -> None:
         logger.warning("the server could not serve a request: %s (%s)", error.message, error.code)
@@ -402,89 +402,89 @@ class ChatSession:
 
     # --- what Membership tells ---
 
-    def room_changed(self, room: Room) -> None:
+    def on_room_changed(self, room: Room) -> None:
         """Its messages are others than before."""
-        self._cache.note(room)
-        self._show()
+        self._cache.save_soon(room)
+        self._publish()
 
-    def progressed(self) -> None:
+    def on_progress(self) -> None:
         """Another room is complete, or not any more."""
-        self._show()
+        self._publish()
 
-    def stored(self, messages: Iterable[Message]) -> None:
+    def on_stored(self, messages: Iterable[Message]) -> None:
         """One's own words come back from the server: they are stored, ack or not."""
         for message in messages:
             if message.sender_id == self._identity.user_id:
                 room = self._rooms.get(message.room_id)
-                awaited = room.timeline.awaited(message) if room is not None else None
+                awaited = room.timeline.pending_for(message) if room is not None else None
                 own = message.client_message_id or (awaited.client_message_id if awaited else None)
-                self._sender.settle(own)
-                self.mark(
+                self._sender.acknowledge(own)
+                self.on_delivery(
                     own or "", Delivery.SENT
                 )  # it may have to wait for others before it takes its place
 
-    def history_restored(self, room: Room) -> None:
+    def on_history_restored(self, room: Room) -> None:
         """The room's history is another one than before."""
         self._notify(NoticeKind.HISTORY_RESTORED)
 
-    def room_closed(self, room: Room) -> None:
+    def on_room_closed(self, room: Room) -> None:
         """The server does not let this person in."""
         self._notify(NoticeKind.ROOM_CLOSED, room=room.room_id)
 
     # --- what OutboxSender tells ---
 
-    def mark(self, client_message_id: str, delivery: Delivery, failure: Failure | None = None) -> None:
+    def on_delivery(self, client_message_id: str, delivery: Delivery, failure: Failure | None = None) -> None:
         """One of the person's messages has come so far."""
         is_shown = self._rooms.mark(client_message_id, delivery, failure)
         if failure is not None and not is_shown:
             self._notify(NoticeKind.FAILED_UNSEEN)
-        self._show()
+        self._publish()
 
     def on_restored(self, messages: Iterable[OutgoingMessage]) -> None:
         """These wait since before this page was opened, or were left by another one."""
         for outgoing in messages:
-            self._show_own(outgoing)
-        self._show()
+            self._add_own(outgoing)
+        self._publish()
 
     def on_taken_over(self, client_message_id: str) -> None:
         """Another tab has taken the message over."""
         self._rooms.discard(client_message_id)
-        self._show()
+        self._publish()
 
     def on_pending_count(self, waiting: int) -> None:
         """So many messages wait to be acknowledged."""
         self._change(waiting=waiting)
 
-    def not_kept(self) -> None:
+    def on_storage_failed(self) -> None:
         """The browser keeps nothing: what waits to be sent ends with this page."""
         self._notify(NoticeKind.NOT_KEPT)
 
     # --- the store ---
 
     @property
-    def _shown(self) -> Room | None:
+    def _current_room(self) -> Room | None:
         return self._rooms.get(self._store.state.room_id)
 
-    def _go_to(self, room_id: str) -> None:
+    def _switch_room(self, room_id: str) -> None:
         if self._store.state.name is not None:
             _, left = self._rooms.enter(room_id, self._wall_ms())
             if left is not None:
                 self._cache.forget(left.room_id)
             for outgoing in self._sender.pending_in(room_id):  # in a room that was left they wait unseen
-                self._show_own(outgoing)
+                self._add_own(outgoing)
         self._change(room_id=room_id)
-        self._membership.follow()
-        self._show()
+        self._membership.reconcile()
+        self._publish()
         self._fill_screen()
 
-    def _show_own(self, outgoing: OutgoingMessage) -> None:
+    def _add_own(self, outgoing: OutgoingMessage) -> None:
         """One's own words stand on the screen before anybody else knows them."""
         frame, name = outgoing.frame, self._store.state.name or ""
         room = self._rooms.get(frame.room_id)
         if room is None:
             return  # it is sent all the same
         if room.timeline.has_stored(frame.client_message_id):
-            self._sender.settle(frame.client_message_id)
+            self._sender.acknowledge(frame.client_message_id)
             return
         room.timeline = room.timeline.add_own(frame.client_message_id, frame.content, name, outgoing.typed_at)
         if outgoing.failure is not None:
@@ -494,18 +494,18 @@ class ChatSession:
         self._rooms.identify(user_id)
         self._identity.user_id = user_id
         self._change(user_id=user_id)
-        self._show()
+        self._publish()
 
-    def _show(self) -> None:
+    def _publish(self) -> None:
         """Put the room, and what is known around it, before the views; what is the same tells nobody."""
-        room = self._shown
+        room = self._current_room
         if room is None:
             self._change(
                 timeline=EMPTY, rooms=(), caught_up=False, catching_up=False, present=None, typing=()
             )
             return
-        if room.see():
-            self._cache.note(room)
+        if room.mark_seen():
+            self._cache.save_soon(room)
         self._change(
             timeline=room.timeline,
             rooms=self._rooms.summaries(),
@@ -519,11 +519,11 @@ class ChatSession:
 
     def _fill_screen(self) -> None:
         """A newest page of few long messages leaves a screen half empty."""
-        room = self._shown
-        if room is not None and len(room.timeline) < FIRST_SIGHT and self._store.state.caught_up:
+        room = self._current_room
+        if room is not None and len(room.timeline) < MIN_VISIBLE_MESSAGES and self._store.state.caught_up:
             self._membership.load_earlier(room)
 
-    def _unnotify(self, kind: NoticeKind) -> None:
+    def _clear_notice(self, kind: NoticeKind) -> None:
         """What this notice complained of is mended."""
         notice = self._store.state.notice
         if notice is not None and notice.kind is kind:
@@ -537,7 +537,7 @@ class ChatSession:
         def change(state: ChatState) -> ChatState:
             return (
                 state
-                if all(_same(getattr(state, k), v) for k, v in parts.items())
+                if all(_is_unchanged(getattr(state, k), v) for k, v in parts.items())
                 else replace(state, **parts)
             )
 
@@ -547,6 +547,6 @@ class ChatSession:
         return round(self._platform.now().wall * 1000)
 
 
-def _same(before: object, after: object) -> bool:
+def _is_unchanged(before: object, after: object) -> bool:
     """Whether nobody need draw. A timeline that says the same is the same object, and long."""
     return before is after or (not isinstance(after, Timeline) and before == after)

@@ -96,7 +96,7 @@ class Timeline:
         """Whether one's own message with this id is shown as the server stored it."""
         return client_key(self.me or "", client_message_id) in self._known
 
-    def awaited(self, message: Message) -> Entry | None:
+    def pending_for(self, message: Message) -> Entry | None:
         """One's own entry, not stored so far as we know, that ``message`` is the stored form of."""
         if message.sender_id != self.me:
             return None
@@ -120,7 +120,7 @@ class Timeline:
         timeline = self
         known: dict[str, Entry] | None = None  # copied once for all, and only if there is news
         for message in messages:
-            if timeline._settled(message, known if known is not None else self._known):
+            if timeline._is_known(message, known if known is not None else self._known):
                 continue
             known = dict(self._known) if known is None else known
             timeline = timeline._insert(message, known)
@@ -194,18 +194,18 @@ class Timeline:
 
     # --- inside ---
 
-    def _settled(self, message: Message, known: Mapping[str, Entry]) -> bool:
+    def _is_known(self, message: Message, known: Mapping[str, Entry]) -> bool:
         """Whether ``message`` is shown already and changes nothing."""
         if message.message_id in known:
             return True
         if message.client_message_id is not None:
             return client_key(message.sender_id, message.client_message_id) in known
-        if self.awaited(message):  # the same words typed twice wait for two answers
+        if self.pending_for(message):  # the same words typed twice wait for two answers
             return False
-        return self._repeats(message)
+        return self._is_repeat(message)
 
     def _insert(self, message: Message, known: dict[str, Entry]) -> Timeline:
-        optimistic = self.awaited(message)
+        optimistic = self.pending_for(message)
         own = message.sender_id == self.me
         named = message.client_message_id is not None
         entry = Entry(
@@ -247,7 +247,7 @@ class Timeline:
     def _pending_entry(self, key: str) -> Entry | None:
         return next((entry for entry in self.pending if entry.key == key), None)
 
-    def _repeats(self, message: Message) -> bool:
+    def _is_repeat(self, message: Message) -> bool:
         """The article's rule, which knows no client id."""
         return any(
             entry.sender_id == message.sender_id

@@ -25,11 +25,11 @@ class Actions(Protocol):
     def leave_room(self, name: str) -> None:
         """Be in this room no longer. The last room cannot be left; of the one that is shown, another one shows."""
 
-    async def say(self, text: str) -> bool:
+    async def send_message(self, text: str) -> bool:
         """Send, now or when there is a connection. Returns once it is kept, so that not even a crash loses it.
         False: refused, a Notice says why, the text stays where it is."""
 
-    def note_typing(self) -> None:
+    def notify_typing(self) -> None:
         """The person is writing. May be called at every key."""
 
     def try_now(self) -> None:
@@ -48,7 +48,7 @@ class Actions(Protocol):
         """Forget a message that is not stored by the server. If it had been sent already, a Notice says that it may
         have arrived."""
 
-    def tell(self, kind: NoticeKind, **params: str | int) -> None:
+    def show_notice(self, kind: NoticeKind, **params: str | int) -> None:
         """Show a notice of what the page found by itself; not again while it shows."""
 
     def dismiss_notice(self) -> None:

@@ -81,7 +81,7 @@ class Stage:
         def make_id() -> str:
             return f"c{next(ids)}" if page == 1 else f"p{page}-c{next(ids)}"  # another page draws other ids
 
-        storage = FallbackStorage(self.browser.storage, lambda: self.session.not_kept())
+        storage = FallbackStorage(self.browser.storage, lambda: self.session.on_storage_failed())
         self.session = ChatSession(
             self.store,
             self.service,
@@ -92,7 +92,7 @@ class Stage:
             RoomCache(
                 FallbackStorage(self.browser.storage), self.platform, lambda: not self.identity.has_left
             ),
-            answers=options is None or options.wire is KIZUNA,
+            kizuna_wire=options is None or options.wire is KIZUNA,
         )
         self.seen_states: list[ChatState] = []
         self.store.subscribe(lambda state: state, self.seen_states.append)
@@ -130,7 +130,7 @@ class Stage:
 
     async def say(self, text: str) -> bool:
         """Say it, and let it go out."""
-        is_taken = await self.session.say(text)
+        is_taken = await self.session.send_message(text)
         await self.platform.settle()
         return is_taken
 

@@ -89,7 +89,7 @@ def ann(endpoints: Desks) -> Admission:
 async def test_a_ticket_is_got_for_the_token_which_goes_to_nobody_else(
     endpoints: Desks, ann: Admission
 ) -> None:
-    assert await ann.ask() == ("ticket-1", "u")
+    assert await ann.fetch_credential() == ("ticket-1", "u")
     assert endpoints.tokens_asked == [{"name": "Ann", "clientSecret": "the secret"}]
     assert endpoints.shown == ["t.1"]
 
@@ -110,7 +110,7 @@ async def test_the_authorization_header_is_left_to_a_gate_of_the_own_origin(
     ann = Admission(
         Endpoints(endpoints, TOKEN_URL, TICKET_URL, endpoints.clock.now, page_url), "Ann", "the secret"
     )
-    await ann.ask()
+    await ann.fetch_credential()
     assert (endpoints.shown, endpoints.authorizations) == (["t.1"], [authorization])
 
 
@@ -120,20 +120,24 @@ async def test_a_server_of_an_earlier_version_gets_the_token_in_the_header_too(e
         Endpoints(endpoints, TOKEN_URL, TICKET_URL, endpoints.clock.now, page_url), "Ann", "the secret"
     )
     endpoints.next_tickets = [(401, {"code": "unauthorized", "message": "no token"}, None)]
-    assert await ann.ask() == ("ticket-2", "u")
+    assert await ann.fetch_credential() == ("ticket-2", "u")
     assert endpoints.authorizations == [None, "Bearer t.1"]
 
 
 async def test_every_attempt_has_a_ticket_of_its_own_and_a_young_token_is_used_again(
     endpoints: Desks, ann: Admission
 ) -> None:
-    assert [await ann.ask() for _ in range(3)] == [("ticket-1", "u"), ("ticket-2", "u"), ("ticket-3", "u")]
+    assert [await ann.fetch_credential() for _ in range(3)] == [
+        ("ticket-1", "u"),
+        ("ticket-2", "u"),
+        ("ticket-3", "u"),
+    ]
     assert endpoints.shown == ["t.1"] * 3
 
 
 async def test_without_tickets_the_token_itself_is_given_and_never_twice(endpoints: Desks) -> None:
     ann = Admission(Endpoints(endpoints, TOKEN_URL, None, endpoints.clock.now), "Ann", "the secret")
-    assert [await ann.ask(), await ann.ask()] == [("t.1", "u"), ("t.2", "u")]
+    assert [await ann.fetch_credential(), await ann.fetch_credential()] == [("t.1", "u"), ("t.2", "u")]
     assert endpoints.shown == []
 
 
@@ -141,12 +145,12 @@ async def test_without_tickets_the_token_itself_is_given_and_never_twice(endpoin
 
 
 async def test_a_token_is_used_until_half_of_its_life_is_left(endpoints: Desks, ann: Admission) -> None:
-    await ann.ask()
+    await ann.fetch_credential()
     endpoints.clock.move_to(endpoints.clock.now().monotonic + LIFETIME / 2 - 1)
-    await ann.ask()
+    await ann.fetch_credential()
     endpoints.clock.move_to(endpoints.clock.now().monotonic + 1)
-    await ann.ask()
-    await ann.ask()
+    await ann.fetch_credential()
+    await ann.fetch_credential()
     assert endpoints.shown == ["t.1", "t.1", "t.2", "t.2"]
 
 
@@ -158,25 +162,25 @@ async def test_a_life_begins_when_the_token_is_asked_for_not_when_it_arrives(
             endpoints.clock.move_to(endpoints.clock.now().monotonic + LIFETIME / 2)
 
     endpoints.before_answering = slowly
-    await ann.ask()
-    await ann.ask()
+    await ann.fetch_credential()
+    await ann.fetch_credential()
     assert endpoints.shown == ["t.1", "t.2"]
 
 
 async def test_what_the_machine_slept_counts_though_the_monotonic_clock_stood_still(
     endpoints: Desks, ann: Admission
 ) -> None:
-    await ann.ask()
+    await ann.fetch_credential()
     endpoints.clock.sleep(LIFETIME / 2)
-    await ann.ask()
+    await ann.fetch_credential()
     assert endpoints.shown == ["t.1", "t.2"]
 
 
 async def test_a_wall_clock_that_is_set_back_makes_no_token_younger(endpoints: Desks, ann: Admission) -> None:
-    await ann.ask()
+    await ann.fetch_credential()
     endpoints.clock.sleep(-LIFETIME)
     endpoints.clock.move_to(endpoints.clock.now().monotonic + LIFETIME / 2)
-    await ann.ask()
+    await ann.fetch_credential()
     assert endpoints.shown == ["t.1", "t.2"]
 
 
@@ -185,15 +189,15 @@ async def test_a_token_whose_life_nobody_knows_is_used_once(
     endpoints: Desks, ann: Admission, lifetime: Any
 ) -> None:
     endpoints.lifetime = lifetime
-    await ann.ask()
-    await ann.ask()
+    await ann.fetch_credential()
+    await ann.fetch_credential()
     assert endpoints.shown == ["t.1", "t.2"]
 
 
 async def test_a_life_of_any_number_of_seconds_is_understood(endpoints: Desks, ann: Admission) -> None:
     endpoints.lifetime = 10**400
-    await ann.ask()
-    await ann.ask()
+    await ann.fetch_credential()
+    await ann.fetch_credential()
     assert endpoints.shown == ["t.1"] * 2
 
 
@@ -214,10 +218,10 @@ def test_a_renewal_by_rollover_always_gets_a_new_token(lifetime: int, chance: fl
 async def test_a_kept_token_that_is_refused_is_thrown_away_and_a_new_one_tried_once(
     endpoints: Desks, ann: Admission
 ) -> None:
-    await ann.ask()
+    await ann.fetch_credential()
     endpoints.next_tickets = [(401, NOT_GOOD, None)]
-    assert await ann.ask() == ("ticket-3", "u")
-    await ann.ask()
+    assert await ann.fetch_credential() == ("ticket-3", "u")
+    await ann.fetch_credential()
     assert endpoints.shown == ["t.1", "t.1", "t.2", "t.2"]
 
 
@@ -227,36 +231,36 @@ async def test_a_new_token_that_is_refused_is_not_kept_and_trying_again_may_help
     """Servers learn of a new signing key one after the other."""
     endpoints.next_tickets = [(401, NOT_GOOD, None)]
     with pytest.raises(TokenUnavailable):
-        await ann.ask()
+        await ann.fetch_credential()
     assert endpoints.shown == ["t.1"]
-    await ann.ask()
+    await ann.fetch_credential()
     assert endpoints.shown == ["t.1", "t.2"]
 
 
 async def test_a_page_that_may_not_come_in_does_not_try_again(endpoints: Desks, ann: Admission) -> None:
     endpoints.next_tickets = [(403, NOT_HERE, None)]
     with pytest.raises(OriginForbidden):
-        await ann.ask()
+        await ann.fetch_credential()
     assert endpoints.shown == ["t.1"]
 
 
 async def test_who_was_banned_while_the_token_was_kept_does_not_try_again(
     endpoints: Desks, ann: Admission
 ) -> None:
-    await ann.ask()
+    await ann.fetch_credential()
     endpoints.next_tickets = [(403, BANNED, None)]
     with pytest.raises(Banned):
-        await ann.ask()
+        await ann.fetch_credential()
     assert endpoints.shown == ["t.1", "t.1"]
 
 
 async def test_the_kept_and_the_new_token_refused_is_enough_for_one_attempt(
     endpoints: Desks, ann: Admission
 ) -> None:
-    await ann.ask()
+    await ann.fetch_credential()
     endpoints.next_tickets = [(401, NOT_GOOD, None), (401, NOT_GOOD, None)]
     with pytest.raises(TokenUnavailable):
-        await ann.ask()
+        await ann.fetch_credential()
     assert endpoints.shown == ["t.1", "t.1", "t.2"]
 
 
@@ -274,7 +278,7 @@ async def test_a_person_whom_the_token_endpoint_refuses_is_unauthorized(
 ) -> None:
     endpoints.next_tokens = [(status, answer, None)]
     with pytest.raises(error) as caught:
-        await ann.ask()
+        await ann.fetch_credential()
     assert type(caught.value) is error
     assert endpoints.shown == []
 
@@ -309,19 +313,19 @@ async def test_what_answers_in_the_servers_place_costs_one_attempt(
 ) -> None:
     endpoints.next_tokens = [answer]
     with pytest.raises(Intercepted):
-        await ann.ask()
+        await ann.fetch_credential()
     endpoints.next_tickets = [answer]
     with pytest.raises(Intercepted):
-        await ann.ask()
-    assert (await ann.ask())[1] == "u"
+        await ann.fetch_credential()
+    assert (await ann.fetch_credential())[1] == "u"
 
 
 async def test_a_foreign_ticket_servers_refusal_forgets_the_token(endpoints: Desks, ann: Admission) -> None:
-    await ann.ask()
+    await ann.fetch_credential()
     endpoints.next_tickets = [(401, {"message": "The incoming token has expired"}, None)]
     with pytest.raises(Intercepted):
-        await ann.ask()
-    await ann.ask()
+        await ann.fetch_credential()
+    await ann.fetch_credential()
     assert endpoints.shown == ["t.1", "t.1", "t.2"]
 
 
@@ -332,11 +336,11 @@ async def test_a_busy_endpoint_that_names_a_time_is_left_alone_so_long(
     for planned in (endpoints.next_tokens, endpoints.next_tickets):
         planned.append((status, {"code": "busy"}, 20.0))
         with pytest.raises(TryLater) as caught:
-            await ann.ask()
+            await ann.fetch_credential()
         assert caught.value.retry_after == 20.0
     endpoints.next_tickets = [(500, None, 20.0)]
     with pytest.raises(TokenUnavailable):
-        await ann.ask()
+        await ann.fetch_credential()
 
 
 async def test_a_name_the_token_endpoint_does_not_take_is_refused_for_good(
@@ -346,7 +350,7 @@ async def test_a_name_the_token_endpoint_does_not_take_is_refused_for_good(
         (400, {"code": "invalid_field", "field": "name", "message": "name: must …"}, None)
     ]
     with pytest.raises(NameRefused) as refused:
-        await ann.ask()
+        await ann.fetch_credential()
     assert isinstance(refused.value, Unauthorized)  # which ends the attempts
 
 
@@ -383,8 +387,8 @@ async def test_no_ticket_for_now_costs_the_attempt_and_not_the_token(
 ) -> None:
     endpoints.next_tickets = [answer]
     with pytest.raises(TokenUnavailable, match=f"ticket endpoint answered {answer[0]}"):
-        await ann.ask()
-    await ann.ask()
+        await ann.fetch_credential()
+    await ann.fetch_credential()
     assert endpoints.shown == ["t.1"] * 2
 
 
@@ -392,9 +396,9 @@ async def test_no_ticket_for_now_costs_the_attempt_and_not_the_token(
 async def test_no_token_for_now_costs_the_attempt(endpoints: Desks, ann: Admission, answer: Answer) -> None:
     endpoints.next_tokens = [answer]
     with pytest.raises(TokenUnavailable, match="token endpoint"):
-        await ann.ask()
+        await ann.fetch_credential()
     assert endpoints.shown == []
-    await ann.ask()
+    await ann.fetch_credential()
 
 
 async def test_an_endpoint_that_cannot_be_reached_says_so_in_its_own_words(
@@ -402,11 +406,11 @@ async def test_an_endpoint_that_cannot_be_reached_says_so_in_its_own_words(
 ) -> None:
     endpoints.next_tokens = [OSError("refused")]
     with pytest.raises(OSError, match="refused"):
-        await ann.ask()
+        await ann.fetch_credential()
     endpoints.next_tickets = [OSError("unreachable")]
     with pytest.raises(OSError, match="unreachable"):
-        await ann.ask()
-    await ann.ask()
+        await ann.fetch_credential()
+    await ann.fetch_credential()
     assert endpoints.shown == ["t.2"] * 2
 
 
@@ -416,7 +420,7 @@ async def test_a_token_that_no_header_can_carry_is_not_handed_to_a_browser_that_
 ) -> None:
     endpoints.next_tokens = [(200, {"token": token, "userId": "u", "expiresIn": LIFETIME}, None)]
     with pytest.raises(TokenUnavailable, match="no header can carry") as caught:
-        await ann.ask()
+        await ann.fetch_credential()
     assert token not in str(caught.value)
     assert endpoints.shown == []
 
@@ -432,7 +436,7 @@ async def test_no_error_and_no_log_line_holds_a_secret_a_token_or_a_ticket(
             Endpoints(endpoints, TOKEN_URL, TICKET_URL, endpoints.clock.now), "Ann", "the secret"
         )
         with pytest.raises(KizunaError) as caught:
-            await newcomer.ask()
+            await newcomer.fetch_credential()
         said.append(repr(caught.value) + str(caught.value))
 
     mirror = {"token": "t.secret", "ticket": "ticket-secret", "clientSecret": "the secret"}
@@ -473,20 +477,20 @@ async def test_a_link_and_the_next_one_may_ask_at_once_and_each_gets_a_ticket(
     endpoints: Desks, ann: Admission
 ) -> None:
     endpoints.before_answering = Crossing(TOKEN_URL)
-    first, second = await asyncio.gather(ann.ask(), ann.ask())
+    first, second = await asyncio.gather(ann.fetch_credential(), ann.fetch_credential())
     assert {first[0], second[0]} == {"ticket-1", "ticket-2"}
     assert len(endpoints.tokens_asked) == 2
-    await ann.ask()
+    await ann.fetch_credential()
     assert endpoints.shown[2] in endpoints.shown[:2]
 
 
 async def test_two_who_are_refused_with_the_same_kept_token_both_get_in_with_new_ones(
     endpoints: Desks, ann: Admission
 ) -> None:
-    await ann.ask()
+    await ann.fetch_credential()
     endpoints.before_answering = Crossing(TICKET_URL)
     endpoints.next_tickets = [(401, NOT_GOOD, None), (401, NOT_GOOD, None)]
-    first, second = await asyncio.gather(ann.ask(), ann.ask())
+    first, second = await asyncio.gather(ann.fetch_credential(), ann.fetch_credential())
     assert first[0] != second[0]
     assert endpoints.shown[:3] == ["t.1"] * 3
     assert sorted(endpoints.shown[3:]) == ["t.2", "t.3"]
@@ -495,7 +499,7 @@ async def test_two_who_are_refused_with_the_same_kept_token_both_get_in_with_new
 async def test_a_late_refusal_of_an_old_token_does_not_cost_the_newer_one(
     endpoints: Desks, ann: Admission
 ) -> None:
-    await ann.ask()
+    await ann.fetch_credential()
     arrived, answered = asyncio.Event(), asyncio.Event()
 
     async def hold_the_first(url: str) -> None:
@@ -505,14 +509,14 @@ async def test_a_late_refusal_of_an_old_token_does_not_cost_the_newer_one(
 
     endpoints.before_answering = hold_the_first
     endpoints.next_tickets = [(401, NOT_GOOD, None), (401, NOT_GOOD, None)]
-    late = asyncio.create_task(ann.ask())
+    late = asyncio.create_task(ann.fetch_credential())
     await arrived.wait()
-    await ann.ask()  # is refused as well, and keeps t.2
+    await ann.fetch_credential()  # is refused as well, and keeps t.2
     endpoints.next_tokens = [OSError("refused")]
     answered.set()
     with pytest.raises(OSError, match="refused"):  # for itself it may ask for a new token, and fail
         await late
-    await ann.ask()
+    await ann.fetch_credential()
     assert endpoints.shown[-1] == "t.2"
 
 
@@ -522,10 +526,10 @@ async def test_who_gives_up_in_the_middle_leaves_nothing_behind_that_stops_other
     never = asyncio.Event()
     endpoints.before_answering = lambda url: never.wait()  # type: ignore[assignment, return-value]
     for _ in range(2):
-        asking = asyncio.create_task(ann.ask())
+        asking = asyncio.create_task(ann.fetch_credential())
         await asyncio.sleep(0)
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asking
     endpoints.before_answering = None
-    assert (await ann.ask())[1] == "u"
+    assert (await ann.fetch_credential())[1] == "u"

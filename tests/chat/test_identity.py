@@ -62,7 +62,7 @@ def identity(
 async def test_a_token_is_asked_for_with_the_name_and_its_secret() -> None:
     server = Server()
     person = identity(server)
-    person.enter("Mika")
+    person.join("Mika")
     assert await person.get_token() == "ticket-1"
     assert server.asked == [{"name": "Mika", "clientSecret": "secret-0"}]
     assert person.user_id == "id-of-Mika"
@@ -71,13 +71,13 @@ async def test_a_token_is_asked_for_with_the_name_and_its_secret() -> None:
 async def test_every_renewal_is_the_same_person_also_after_a_reload() -> None:
     server, settings = Server(), MemorySettings()
     first = identity(server, settings)
-    first.enter("Mika")
+    first.join("Mika")
     await first.get_token()
     await first.get_token()
     again = identity(server, settings)
     assert again.remembered_name == "Mika"
     assert again.user_id is None
-    again.enter("Mika")
+    again.join("Mika")
     assert again.user_id == "id-of-Mika"
     await again.get_token()
     assert [body["clientSecret"] for body in server.asked] == ["secret-0"] * 2
@@ -87,7 +87,7 @@ async def test_another_name_gets_a_token_of_its_own() -> None:
     server = Server()
     person = identity(server)
     for name in ("Mika", "Ren", "Mika"):
-        person.enter(name)
+        person.join(name)
         await person.get_token()
         await person.get_token()
         assert person.user_id == f"id-of-{name}"
@@ -98,7 +98,7 @@ async def test_another_name_gets_a_token_of_its_own() -> None:
 async def test_who_leaves_forgets_the_token() -> None:
     server = Server()
     person = identity(server)
-    person.enter("Mika")
+    person.join("Mika")
     await person.get_token()
     person.leave()
     await person.get_token()
@@ -108,7 +108,7 @@ async def test_who_leaves_forgets_the_token() -> None:
 async def test_what_stood_in_the_way_of_a_token_is_known_until_one_comes() -> None:
     server = Server()
     person = identity(server)
-    person.enter("Mika")
+    person.join("Mika")
     server.status = 403
     with pytest.raises(Intercepted):
         await person.get_token()
@@ -131,11 +131,11 @@ async def test_when_somebody_else_comes_in_the_middle_nothing_of_the_first_is_th
     server = Server()
     server.held_up = endpoint
     person = identity(server)
-    person.enter("Mika")
+    person.join("Mika")
     late = asyncio.create_task(person.get_token())
     await server.has_come.wait()
     person.leave()
-    person.enter("Ren")
+    person.join("Ren")
     server.held_up = ""
     server.go_on.set()
     with pytest.raises(TokenUnavailable, match="left meanwhile"):  # else Ren's link would be Mika's
@@ -150,9 +150,9 @@ async def test_when_somebody_else_comes_in_the_middle_nothing_of_the_first_is_th
 def test_each_name_has_its_own_secret_and_gets_it_back() -> None:
     settings = MemorySettings()
     person = identity(Server(), settings)
-    person.enter("Mika")
-    person.enter("Ren")
-    person.enter("Mika")
+    person.join("Mika")
+    person.join("Ren")
+    person.join("Mika")
     secrets = {key.rpartition(".")[2]: value for key, value in settings.items() if "secret" in key}
     assert secrets == {"Mika": "secret-0", "Ren": "secret-1"}
 
@@ -161,32 +161,32 @@ async def test_no_server_is_shown_a_secret_that_was_made_for_another() -> None:
     here, there, settings = Server(), Server(), MemorySettings()
     people = [identity(here, settings), identity(there, settings, token_url="https://there.example/token")]
     for person in people:
-        person.enter("Mika")
+        person.join("Mika")
         await person.get_token()
-    assert people[0].person != people[1].person
+    assert people[0].person_key != people[1].person_key
     assert len([key for key in settings if "secret" in key]) == 2
 
 
 def test_leaving_is_remembered_until_entering_again() -> None:
     person = identity(Server())
-    person.enter("Mika")
+    person.join("Mika")
     assert not person.has_left
     person.leave()
     assert person.has_left
-    person.enter("Mika")
+    person.join("Mika")
     assert not person.has_left
 
 
 def test_a_name_that_cannot_be_shown_is_refused() -> None:
     with pytest.raises(InvalidField, match="name"):
-        identity(Server()).enter("\u202e")
+        identity(Server()).join("\u202e")
 
 
 def test_a_remembered_name_that_no_rule_accepts_is_told_but_not_entered() -> None:
     person = identity(Server(), MemorySettings({"kizuna.name": "x" * 500}))
     assert person.remembered_name == "x" * 500
     with pytest.raises(InvalidField):
-        person.enter(person.remembered_name)
+        person.join(person.remembered_name)
     assert person.name is None
 
 
@@ -197,8 +197,8 @@ def test_an_empty_remembered_name_is_none() -> None:
 def test_each_tab_remembers_its_own_person_and_a_new_one_the_last() -> None:
     settings, tab = MemorySettings(), MemorySettings()
 
-    identity(Server(), settings, tab).enter("Mika")
-    identity(Server(), settings, MemorySettings()).enter("Ren")
+    identity(Server(), settings, tab).join("Mika")
+    identity(Server(), settings, MemorySettings()).join("Ren")
     assert identity(Server(), settings, tab).remembered_name == "Mika"
     assert identity(Server(), settings, MemorySettings()).remembered_name == "Ren"
 
@@ -206,18 +206,18 @@ def test_each_tab_remembers_its_own_person_and_a_new_one_the_last() -> None:
 def test_who_left_is_known_in_storage_and_others_have_not_left() -> None:
     settings = MemorySettings()
     person = identity(Server(), settings)
-    assert person.person_who_left is None
-    person.enter("Mika")
-    name_in_storage = person.person
+    assert person.left_person_key is None
+    person.join("Mika")
+    name_in_storage = person.person_key
     person.leave()
-    assert identity(Server(), settings).person_who_left == name_in_storage
-    person.enter("Ren")
+    assert identity(Server(), settings).left_person_key == name_in_storage
+    person.join("Ren")
     assert not person.has_left
-    assert person.person_who_left is None
+    assert person.left_person_key is None
 
 
 def test_the_name_in_storage_tells_neither_name_nor_secret() -> None:
     person = identity(Server())
-    person.enter("Mika")
-    assert "Mika" not in person.person
-    assert "secret" not in person.person
+    person.join("Mika")
+    assert "Mika" not in person.person_key
+    assert "secret" not in person.person_key

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from chat import names
-from chat.names import UnfitName
+from chat.names import InvalidName
 
 ZWNJ, ZWJ, RLM, LRM, SHY, ZWSP, VS16 = "\u200c", "\u200d", "\u200f", "\u200e", "\xad", "\u200b", "\ufe0f"
 FILLERS = ("\u3164", "\uffa0", "\u115f", "\u1160")
@@ -142,7 +142,7 @@ def test_a_room_has_a_name_of_any_script(name: str) -> None:
 
 @pytest.mark.parametrize("name", NO_ROOMS)
 def test_a_name_that_hides_something_or_holds_signs_is_no_rooms(name: str) -> None:
-    with pytest.raises(UnfitName):
+    with pytest.raises(InvalidName):
         names.room(name)
 
 
@@ -160,7 +160,7 @@ def test_what_keyboards_leave_around_a_name_is_taken_away(typed: str, name: str)
     ("reason", "name"), [(reason, name) for reason, group in NO_PEOPLE.items() for name in group]
 )
 def test_a_name_that_cannot_be_used_is_refused_with_the_reason(reason: str, name: str) -> None:
-    with pytest.raises(UnfitName) as refused:
+    with pytest.raises(InvalidName) as refused:
         names.person(name)
     assert refused.value.reason == reason
 
@@ -171,7 +171,7 @@ def test_a_name_that_cannot_be_used_is_refused_with_the_reason(reason: str, name
 def accepted(rule: Callable[[str], str], text: str) -> bool:
     try:
         rule(text)
-    except UnfitName:
+    except InvalidName:
         return False
     return True
 
@@ -210,7 +210,7 @@ def test_a_name_that_is_accepted_is_accepted_again_unchanged(text: str) -> None:
     for rule in (names.person, names.room):
         try:
             name = rule(text)
-        except UnfitName:
+        except InvalidName:
             continue
         assert rule(name) == name == names.composed(name)
 

@@ -46,7 +46,7 @@ def shown(room: Room) -> list[int | None]:
 
 def room_at(first: int, last: int) -> Room:
     room = Room("general", "me")
-    room.absorb(page(first, last))
+    room.apply_batch(page(first, last))
     return room
 
 
@@ -61,7 +61,7 @@ def test_a_room_that_has_come_somewhere_asks_from_there() -> None:
 
 def test_an_empty_room_begins_at_its_beginning() -> None:
     room = Room("general", "me")
-    room.absorb(Batch(room_id="general", epoch="e", head=0, complete=True))
+    room.apply_batch(Batch(room_id="general", epoch="e", head=0, complete=True))
     room.receive(message(1))
     assert shown(room) == [1]
 
@@ -70,15 +70,15 @@ def test_a_broadcast_before_the_first_page_comes_with_the_page() -> None:
     room = Room("general", "me")
     room.receive(message(3))
     assert shown(room) == []
-    room.absorb(page(1, 3))
+    room.apply_batch(page(1, 3))
     assert shown(room) == [1, 2, 3]
 
 
 def test_an_incomplete_batch_leaves_something_to_ask_for() -> None:
     room = Room("general", "me")
-    room.absorb(page(1, 3, head=5))
+    room.apply_batch(page(1, 3, head=5))
     assert room.needs_sync
-    room.absorb(page(4, 5))
+    room.apply_batch(page(4, 5))
     assert not room.needs_sync
     assert shown(room) == [1, 2, 3, 4, 5]
 
@@ -88,7 +88,7 @@ def test_a_broadcast_of_another_epoch_asks_for_the_newest_page() -> None:
     room.receive(message(1, epoch="restored"))
     assert room.needs_sync
     assert room.position().after is None
-    assert room.absorb(page(1, 1, epoch="restored"))
+    assert room.apply_batch(page(1, 1, epoch="restored"))
     assert [entry.message_id for entry in room.timeline.entries] == ["restored-1"]
     assert not room.needs_sync
 
@@ -96,7 +96,7 @@ def test_a_broadcast_of_another_epoch_asks_for_the_newest_page() -> None:
 def test_after_going_back_to_an_older_backup_the_words_on_their_way_are_kept() -> None:
     room = room_at(1, 3)
     room.timeline = room.timeline.add_own("c9", "mine", "Me", 5)
-    room.absorb(page(1, 1, epoch="restored"))
+    room.apply_batch(page(1, 1, epoch="restored"))
     assert [entry.content for entry in room.timeline.entries] == ["words 1", "mine"]
 
 
@@ -109,7 +109,7 @@ def test_a_head_of_another_epoch_is_noticed_even_when_nothing_is_said() -> None:
 def empty_room(me: str = "me") -> Room:
     """One that nobody had written into when the page asked."""
     room = Room("general", me)
-    room.absorb(nothing())
+    room.apply_batch(nothing())
     return room
 
 
@@ -130,7 +130,7 @@ def test_the_first_message_of_an_empty_room_is_shown_and_its_epoch_taken_over() 
 def test_ones_own_first_words_in_an_empty_room_take_their_place() -> None:
     room = empty_room()
     room.timeline = room.timeline.add_own("c9", "mine", "Me", 5)
-    room.acknowledge(acknowledged(1))
+    room.apply_ack(acknowledged(1))
     assert (shown(room), room.epoch, room.needs_sync) == ([1], "e", False)
 
 
@@ -139,7 +139,7 @@ def test_a_message_beyond_the_first_of_an_empty_room_asks_for_those_before() -> 
     room.receive(message(2))
     assert (shown(room), room.needs_sync) == ([], True)
     assert (room.position().after, room.position().epoch) == (0, "e")
-    assert not room.absorb(page(1, 2), asked_from(0, "e"))
+    assert not room.apply_batch(page(1, 2), asked_from(0, "e"))
     assert shown(room) == [1, 2]
 
 
@@ -153,7 +153,7 @@ def test_a_head_of_a_room_that_was_empty_asks_for_what_is_there_now() -> None:
 def test_what_was_said_in_an_empty_room_meanwhile_is_no_restored_history() -> None:
     room = empty_room()
     room.timeline = room.timeline.add_own("c9", "mine", "Me", 5)
-    assert not room.absorb(page(1, 3), asked_from(0, EMPTY_EPOCH))
+    assert not room.apply_batch(page(1, 3), asked_from(0, EMPTY_EPOCH))
     assert [entry.content for entry in room.timeline.entries] == ["words 1", "words 2", "words 3", "mine"]
     assert not room.needs_sync
 
@@ -162,14 +162,14 @@ def test_a_late_word_that_the_room_is_empty_drops_nothing() -> None:
     for asked in (None, asked_from(None, None), asked_from(0, EMPTY_EPOCH)):
         room = empty_room()
         room.receive(message(1))
-        assert not room.absorb(nothing(), asked)
+        assert not room.apply_batch(nothing(), asked)
         room.raise_head(RoomHead(room_id="general", epoch=EMPTY_EPOCH, seq=0))
         assert (shown(room), room.epoch, room.needs_sync) == ([1], "e", False)
 
 
 def test_a_backup_from_before_the_first_message_drops_what_was_said_and_never_mixes() -> None:
     room = room_at(1, 5)
-    assert room.absorb(nothing(), asked_from(5, "e"))
+    assert room.apply_batch(nothing(), asked_from(5, "e"))
     assert (shown(room), room.position().after, room.position().epoch) == ([], 0, EMPTY_EPOCH)
     room.receive(message(1, epoch="another"))
     assert [entry.message_id for entry in room.timeline.entries] == ["another-1"]
@@ -178,7 +178,7 @@ def test_a_backup_from_before_the_first_message_drops_what_was_said_and_never_mi
 def test_a_room_that_turns_out_to_be_gone_while_its_newest_page_is_awaited_is_empty() -> None:
     room = room_at(1, 5)
     room.receive(message(1, epoch="another"))
-    assert room.absorb(nothing(), asked_from(None, None))
+    assert room.apply_batch(nothing(), asked_from(None, None))
     assert (shown(room), room.epoch) == ([], EMPTY_EPOCH)
 
 
@@ -186,15 +186,15 @@ def test_a_frame_of_a_dead_history_does_not_keep_an_empty_room_waiting_for_it() 
     room = empty_room()
     room.receive(message(5, epoch="dead"))
     assert room.needs_sync
-    assert not room.absorb(nothing(), asked_from(0, "dead"))
+    assert not room.apply_batch(nothing(), asked_from(0, "dead"))
     assert (shown(room), room.epoch, room.needs_sync) == ([], EMPTY_EPOCH, False)
 
 
 def test_another_history_in_place_of_one_without_messages_is_taken_without_a_word() -> None:
     room = Room("general", "me")
-    room.absorb(Batch(room_id="general", epoch="of old", head=0, complete=True))
+    room.apply_batch(Batch(room_id="general", epoch="of old", head=0, complete=True))
     room.timeline = room.timeline.add_own("c9", "mine", "Me", 5)
-    assert not room.absorb(page(1, 2), asked_from(0, "of old"))
+    assert not room.apply_batch(page(1, 2), asked_from(0, "of old"))
     assert shown(room) == [1, 2, None]
 
 
@@ -205,7 +205,7 @@ def acknowledged(seq: int, epoch: str = "e") -> Ack:
 def test_an_ack_of_another_epoch_places_nothing_and_asks_for_a_page() -> None:
     room = room_at(1, 3)
     room.timeline = room.timeline.add_own("c9", "mine", "Me", 5)
-    room.acknowledge(acknowledged(4, epoch="restored"))
+    room.apply_ack(acknowledged(4, epoch="restored"))
     assert shown(room) == [1, 2, 3, None]
     assert room.needs_sync
 
@@ -216,7 +216,7 @@ def test_an_own_message_acknowledged_within_what_is_shown_takes_its_place() -> N
         Batch(room_id="general", epoch="e", messages=(message(1), message(3)), head=6, complete=True)
     )
     room.timeline = room.timeline.add_own("c9", "mine", "Me", 5)
-    room.acknowledge(acknowledged(2))
+    room.apply_ack(acknowledged(2))
     assert shown(room) == [1, 2, 3, 4, 5, 6]
     assert room.timeline.entries[1].content == "mine"
 
@@ -231,7 +231,7 @@ def test_what_an_earlier_page_kept_replaces_nothing_newer() -> None:
 def test_an_own_message_acknowledged_in_a_part_that_is_not_shown_does_not_stay_at_the_end() -> None:
     room = room_at(100, 110)
     room.timeline = room.timeline.add_own("c9", "mine", "Me", 5)
-    room.acknowledge(
+    room.apply_ack(
         Ack(
             client_message_id="c9",
             room_id="general",
@@ -264,7 +264,7 @@ def test_in_whatever_order_and_however_often_frames_come_each_shows_once_in_orde
     order: list[int], repeats: list[int]
 ) -> None:
     room = Room("general", "me")
-    room.absorb(Batch(room_id="general", epoch="e", head=0, complete=True))
+    room.apply_batch(Batch(room_id="general", epoch="e", head=0, complete=True))
     for seq in [*order, *repeats]:
         room.receive(message(seq))
         assert shown(room) == sorted(shown(room), key=lambda number: number or 0)
@@ -281,10 +281,10 @@ def test_a_deleted_message_keeps_its_place_and_shows_nobodys_words() -> None:
 def test_ones_own_words_that_were_deleted_before_one_heard_of_them_do_not_stay() -> None:
     room = room_at(1, 3)
     room.timeline = room.timeline.add_own("c9", "mine", "Me", 5)
-    room.acknowledge(replace(acknowledged(4), duplicate=True, deleted=True))
+    room.apply_ack(replace(acknowledged(4), duplicate=True, deleted=True))
     assert shown(room) == [1, 2, 3]
     assert room.needs_sync
-    room.absorb(page(4, 4), asked_from(3, "e"))
+    room.apply_batch(page(4, 4), asked_from(3, "e"))
     assert (shown(room), room.needs_sync) == ([1, 2, 3, 4], False)
 
 
@@ -296,7 +296,7 @@ def test_a_gap_that_has_expired_is_left_behind_with_all_before_it() -> None:
     room = room_at(85, 90)
     room.timeline = room.timeline.add_own("mine", "waits", "Me", 5)
     room.raise_head(RoomHead(room_id="general", epoch="e", seq=9000))
-    assert not room.absorb(all_gone(90, 9000), asked_from(90, "e"))
+    assert not room.apply_batch(all_gone(90, 9000), asked_from(90, "e"))
     assert (shown(room), room.watermark, room.needs_sync) == ([None], 9000, False)
     room.raise_head(RoomHead(room_id="general", epoch="e", seq=9000))
     assert not room.needs_sync
@@ -308,7 +308,7 @@ def test_a_gap_that_has_expired_is_left_behind_with_all_before_it() -> None:
 
 def test_a_late_word_that_a_gap_has_expired_drops_nothing() -> None:
     room = room_at(85, 90)
-    assert not room.absorb(all_gone(80, 89), asked_from(80, "e"))
+    assert not room.apply_batch(all_gone(80, 89), asked_from(80, "e"))
     assert shown(room) == [85, 86, 87, 88, 89, 90]
 
 
@@ -321,13 +321,13 @@ def test_a_history_that_begins_late_has_nothing_earlier_once_the_server_says_so(
 
 def test_a_limited_answer_that_comes_late_drops_nothing() -> None:
     room = room_at(1, 3)
-    assert not room.absorb(page(3, 3, limited=True))
+    assert not room.apply_batch(page(3, 3, limited=True))
     assert shown(room) == [1, 2, 3]
 
 
 def test_an_answer_about_older_messages_from_before_a_new_page_hides_no_hole() -> None:
     room = room_at(1, 2)
-    room.absorb(page(900, 900, limited=True))
+    room.apply_batch(page(900, 900, limited=True))
     room.prepend(page(1, 2, head=900))
     assert shown(room) == [900]
     room.prepend(page(898, 899, head=900))
@@ -338,5 +338,5 @@ def test_ones_own_message_that_lies_before_a_new_page_waits_for_nothing_any_more
     room = room_at(1, 2)
     room.timeline = room.timeline.add_own("mine", "hello", "Me", 5).mark("mine", Delivery.SENT)
     room.timeline = room.timeline.add_own("later", "and this", "Me", 6)
-    room.absorb(page(900, 900, limited=True))
+    room.apply_batch(page(900, 900, limited=True))
     assert [entry.content for entry in room.timeline.entries] == ["words 900", "and this"]

@@ -337,12 +337,12 @@ async def test_a_message_of_40_kib_is_refused_and_nothing_else_is_touched(stage:
 
 async def test_what_the_page_tells_is_told_once_while_it_shows(stage: Stage) -> None:
     for _ in range(2):
-        stage.session.tell(NoticeKind.TEXT_TOO_LONG, limit=64)
+        stage.session.show_notice(NoticeKind.TEXT_TOO_LONG, limit=64)
     first = stage.state.notice
     assert first is not None
     assert (first.kind, first.params) == (NoticeKind.TEXT_TOO_LONG, {"limit": 64})
-    stage.session.tell(NoticeKind.ONLY_TEXT)
-    stage.session.tell(NoticeKind.TEXT_TOO_LONG, limit=64)
+    stage.session.show_notice(NoticeKind.ONLY_TEXT)
+    stage.session.show_notice(NoticeKind.TEXT_TOO_LONG, limit=64)
     assert stage.state.notice is not None
     assert stage.state.notice.number == first.number + 2
 

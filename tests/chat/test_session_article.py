@@ -45,7 +45,7 @@ async def test_an_open_socket_is_all_it_takes_and_nothing_is_asked(stage: Stage)
     assert stage.state.caught_up
     stage.session.enter_room("tea")
     stage.session.load_earlier()
-    stage.session.note_typing()
+    stage.session.notify_typing()
     assert stage.socket.actions == ["ping"]
     assert stage.state.caught_up
 

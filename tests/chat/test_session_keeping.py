@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from chat.sending import ADOPT_INTERVAL
-from chat.session import RESTORE_PATIENCE
+from chat.session import RESTORE_TIMEOUT
 from chat.store import NoticeKind
 from chat.timeline import Delivery, Failure
 from kizuna.core.states import Status
@@ -43,7 +43,7 @@ async def started(stage: Stage) -> Stage:
 async def test_a_message_shows_only_once_it_is_committed(stage: Stage) -> None:
     await stage.join()
     stage.browser.storage.is_stuck = True
-    saying = asyncio.create_task(stage.session.say("hello"))
+    saying = asyncio.create_task(stage.session.send_message("hello"))
     await stage.platform.settle()
     assert stage.entries() == []
     assert stage.sent("sendMessage") == []
@@ -56,7 +56,7 @@ async def test_a_message_shows_only_once_it_is_committed(stage: Stage) -> None:
 async def test_a_crash_right_after_saying_loses_nothing(stage: Stage) -> None:
     await stage.join()
     stage.socket.drop()
-    assert await stage.session.say("hello")
+    assert await stage.session.send_message("hello")
     again = await started(stage.reloaded())
     assert again.entries() == [("hello", Delivery.QUEUED)]
     again.session.leave()
@@ -65,7 +65,7 @@ async def test_a_crash_right_after_saying_loses_nothing(stage: Stage) -> None:
 async def test_a_crash_before_the_commit_sends_nothing(stage: Stage) -> None:
     await stage.join()
     stage.browser.storage.is_stuck = True
-    saying = asyncio.create_task(stage.session.say("hello"))
+    saying = asyncio.create_task(stage.session.send_message("hello"))
     await stage.platform.settle()
     saying.cancel()
     stage.browser.storage.release()
@@ -77,19 +77,19 @@ async def test_a_crash_before_the_commit_sends_nothing(stage: Stage) -> None:
 async def test_words_said_before_the_outbox_was_read_are_not_taken(stage: Stage) -> None:
     stage.browser.storage.is_stuck = True
     stage.session.join("Mika")
-    await stage.platform.advance(RESTORE_PATIENCE)
-    assert not await stage.session.say("hello")
+    await stage.platform.advance(RESTORE_TIMEOUT)
+    assert not await stage.session.send_message("hello")
     stage.browser.storage.release()
     await stage.platform.settle()
     assert stage.entries() == []
-    assert await stage.session.say("hello")
+    assert await stage.session.send_message("hello")
     assert len(stage.browser.rows("outbox")) == 1
 
 
 async def test_words_kept_after_their_author_left_are_dropped(stage: Stage) -> None:
     await stage.join()
     stage.browser.storage.is_stuck = True
-    saying = asyncio.create_task(stage.session.say("hello"))
+    saying = asyncio.create_task(stage.session.send_message("hello"))
     await stage.platform.settle()
     stage.session.leave()
     stage.browser.storage.release()
@@ -99,7 +99,7 @@ async def test_words_kept_after_their_author_left_are_dropped(stage: Stage) -> N
 
 async def test_a_message_for_a_closing_socket_goes_out_over_the_next_link(stage: Stage) -> None:
     await stage.join()
-    assert await stage.session.say("hello")
+    assert await stage.session.send_message("hello")
     stage.socket.is_open = False  # CLOSING: the page has not been told yet
     await stage.platform.settle()
     assert stage.entries() == [("hello", Delivery.QUEUED)]
@@ -134,8 +134,8 @@ async def test_a_full_outbox_refuses_the_next_message_with_the_reason(stage: Sta
     await stage.join()
     stage.socket.drop()
     for number in range(DEFAULT_LIMIT):
-        assert await stage.session.say(f"words {number}")
-    assert not await stage.session.say("one too many")
+        assert await stage.session.send_message(f"words {number}")
+    assert not await stage.session.send_message("one too many")
     assert stage.state.notice is not None
     assert (stage.state.notice.kind, stage.state.notice.params) == (
         NoticeKind.OUTBOX_FULL,

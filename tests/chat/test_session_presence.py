@@ -88,27 +88,27 @@ async def test_nobody_writes_on_a_link_that_is_gone(stage: Stage) -> None:
 async def test_the_others_hear_now_and_then_that_i_write(stage: Stage) -> None:
     await stage.join()
     for _ in range(5):
-        stage.session.note_typing()
+        stage.session.notify_typing()
     assert stage.sent("typing") == [{"action": "typing", "roomId": "general"}]
     await stage.platform.advance(TYPING_INTERVAL)
-    stage.session.note_typing()
+    stage.session.notify_typing()
     assert len(stage.sent("typing")) == 2
 
 
 async def test_what_i_write_after_saying_something_is_news_at_once(stage: Stage) -> None:
     await stage.join()
-    stage.session.note_typing()
+    stage.session.notify_typing()
     await stage.say("hello")
-    stage.session.note_typing()
+    stage.session.notify_typing()
     assert len(stage.sent("typing")) == 2
 
 
 async def test_who_writes_while_down_tells_nobody(stage: Stage) -> None:
     await stage.join()
     stage.socket.drop()
-    stage.session.note_typing()
+    stage.session.notify_typing()
     assert stage.sent("typing") == []
     await stage.platform.advance(2)
     await stage.open_link()
-    stage.session.note_typing()
+    stage.session.notify_typing()
     assert len(stage.sent("typing")) == 1

@@ -8,7 +8,7 @@ from chat.admission import Answer
 from chat.presence import MAX_TYPING_USERS
 from chat.requests import MAX_TRIES, REQUEST_TIMEOUT
 from chat.sending import ADOPT_INTERVAL, MAX_PAUSE
-from chat.session import RESTORE_PATIENCE
+from chat.session import RESTORE_TIMEOUT
 from chat.store import NoticeKind
 from chat.timeline import Delivery, Failure
 from kizuna.core.states import Status
@@ -42,7 +42,7 @@ async def test_words_said_while_storage_was_silent_are_nobody_elses() -> None:
         stage.browser.storage.is_stuck = True
         stage.session.join("Mika")
         await stage.platform.settle()
-        saying = asyncio.create_task(stage.session.say("I am Mika"))
+        saying = asyncio.create_task(stage.session.send_message("I am Mika"))
         await stage.platform.settle()
         stage.session.leave()
         if comes_next:
@@ -60,7 +60,7 @@ async def test_a_storage_that_never_answers_keeps_nobody_from_connecting() -> No
     stage.session.join("Mika")
     await stage.platform.settle()
     stage.socket.accept()
-    await stage.platform.advance(RESTORE_PATIENCE)
+    await stage.platform.advance(RESTORE_TIMEOUT)
     await stage.receive(READY, batch(1, [message(1)]))
     assert stage.state.is_connected
     assert stage.entries() == [("words 1", Delivery.RECEIVED)]
@@ -274,7 +274,7 @@ async def test_a_room_that_was_closed_and_opened_again_is_caught_up() -> None:
     stage.session.enter_room("secret")
     question = stage.sent("join")[-1]
     await stage.receive({"type": "error", "code": "forbidden", "message": "no", "ref": question["ref"]})
-    stage.session.note_typing()
+    stage.session.notify_typing()
     assert stage.sent("typing") == []
     stage.session.leave_room("secret")
     await enter(stage, "secret")

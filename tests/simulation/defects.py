@@ -36,7 +36,7 @@ def recognises_nothing(patch: pytest.MonkeyPatch) -> None:
         return [item] if number <= self.watermark else offer(self, number, item)
 
     patch.setattr(Sequence, "offer", trusting)
-    patch.setattr(Timeline, "_settled", lambda self, message, known: False)
+    patch.setattr(Timeline, "_is_known", lambda self, message, known: False)
 
 
 def never_sends_again(patch: pytest.MonkeyPatch) -> None:

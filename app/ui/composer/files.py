@@ -28,12 +28,12 @@ class Files:
             return
         event.preventDefault()
         if event.type == "drop" and "Files" in types:
-            self._actions.tell(NoticeKind.ONLY_TEXT)
+            self._actions.show_notice(NoticeKind.ONLY_TEXT)
 
     def _paste(self, event: js.ClipboardEvent) -> None:
         if only_files(_types(event.clipboardData)):
             event.preventDefault()
-            self._actions.tell(NoticeKind.ONLY_TEXT)
+            self._actions.show_notice(NoticeKind.ONLY_TEXT)
 
 
 def _types(transfer: js.DataTransfer | JsNull) -> list[str]:

@@ -110,8 +110,8 @@ class ComposerView:
             draft = _load_draft(place)
             if not fits(draft):
                 draft = cut(draft)
-                self._actions.tell(NoticeKind.DRAFT_CUT, limit=MAX_KIB)
-            self._sendings[place] = Sending(draft, self._actions.say, partial(self._settled, place))
+                self._actions.show_notice(NoticeKind.DRAFT_CUT, limit=MAX_KIB)
+            self._sendings[place] = Sending(draft, self._actions.send_message, partial(self._settled, place))
         self._sending.clear()
         self._fill(self._sending.text)
         self._is_measured = False  # only when it is drawn, since it may not show yet
@@ -165,7 +165,7 @@ class ComposerView:
         inserted = str(event.data or "")
         if inserted and not fits_with(sending.shown, field.selectionStart, field.selectionEnd, inserted):
             event.preventDefault()
-            self._actions.tell(NoticeKind.TEXT_TOO_LONG, limit=MAX_KIB)
+            self._actions.show_notice(NoticeKind.TEXT_TOO_LONG, limit=MAX_KIB)
         elif sending.has_sent_words:
             sending.touch(characters_in(sending.shown, field.selectionStart))
 
@@ -174,7 +174,7 @@ class ComposerView:
         text, shown = self._field.value, self._sending.shown
         if len(text) > len(shown) and not fits(text):  # it came in a way that cannot be refused before
             self._write(shown)
-            self._actions.tell(NoticeKind.TEXT_TOO_LONG, limit=MAX_KIB)
+            self._actions.show_notice(NoticeKind.TEXT_TOO_LONG, limit=MAX_KIB)
             return
         if not getattr(
             event, "inputType", ""
@@ -186,7 +186,7 @@ class ComposerView:
         if self._refused:
             self._actions.dismiss_notice()
         if text.strip():
-            self._actions.note_typing()
+            self._actions.notify_typing()
 
     # --- sending ---
 

@@ -107,7 +107,7 @@ def test_messages_of_equal_client_ids_are_deleted_apart(rooms, delete):
     delete(1)
     delete(2)
     room = Room("general", "cy")
-    room.absorb(rooms.read_after("general", None, None))
+    room.apply_batch(rooms.read_after("general", None, None))
     assert [entry.seq for entry in room.timeline.entries] == [1, 2]
 
 
@@ -377,7 +377,7 @@ class PageRoom:
                 return
             always = False
             asked = self.room.position()
-            self.room.absorb(self.rooms.read_after("general", asked.after, asked.epoch), asked)
+            self.room.apply_batch(self.rooms.read_after("general", asked.after, asked.epoch), asked)
         raise AssertionError("it asks for ever")
 
     def scroll_up(self):

@@ -52,7 +52,7 @@ CHANGES: dict[str, tuple[Change, ...]] = {
         ),
         Change(
             "app/chat/timeline.py",
-            "            if timeline._settled(message, known if known is not None else self._known):\n",
+            "            if timeline._is_known(message, known if known is not None else self._known):\n",
             "            if False:\n",
         ),
     ),

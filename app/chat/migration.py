@@ -20,7 +20,7 @@ from kizuna.delivery.outbox_storage import OutboxStorage
 from kizuna.errors import StorageFailed
 from kizuna.platform import Settings, Storage
 
-logger = logging.getLogger("kizuna.adoption")
+logger = logging.getLogger("kizuna.migration")
 
 FIRST_PAINT_KEY = "kizuna.glimpse"  # static/boot/glimpse.js
 SECRET_KEY = "kizuna.secret."
@@ -34,7 +34,7 @@ class OldSettings(Settings, Protocol):
         """What follows ``prefix`` in each key that begins so."""
 
 
-class Adoption:
+class Migration:
     """Responsible for what stands under the old names: ``settings``, the ``tab``'s, and the tables in ``storage``.
     ``rows_in`` gives the outbox in a storage, as a tab of its own."""
 
@@ -50,24 +50,26 @@ class Adoption:
         self._storage = storage
         self._rows_in = rows_in
 
-    async def secrets(self, identity: Identity) -> list[str]:
+    async def migrate_secrets(self, identity: Identity) -> list[str]:
         """Take over the secrets of people who used this page's token endpoint. Returns the new ones' names."""
-        names = [name for name in self._settings.names(SECRET_KEY) if identity.person_of(name) is None]
+        names = [name for name in self._settings.names(SECRET_KEY) if identity.person_key_of(name) is None]
         secrets = {name: self._settings.get(SECRET_KEY + name) or "" for name in names}
-        persons = {name: identity.called(secret) for name, secret in secrets.items()}
+        persons = {name: identity.person_key_for(secret) for name, secret in secrets.items()}
         adopted = [name for name in names if self._settings.get(USER_KEY + persons[name]) is not None]
         if len(adopted) < len(names):  # only then: the storage may be slow to answer
             with_rows = await self._persons()
             adopted = [name for name in names if name in adopted or persons[name] in with_rows]
         for name in adopted:
-            identity.adopt(name, secrets[name])
+            identity.save_secret(name, secrets[name])
         return adopted
 
-    async def all(self, identity: Identity, settings: Settings, tab: Settings, storage: Storage) -> None:
+    async def migrate_all(
+        self, identity: Identity, settings: Settings, tab: Settings, storage: Storage
+    ) -> None:
         """Take over everything of these people, for a page that has names of its own: to ``settings`` what is found
         the first time, to ``tab`` what is found the first time in this tab, to ``storage`` whatever is found."""
-        for name in await self.secrets(identity):
-            person = identity.person_of(name) or ""
+        for name in await self.migrate_secrets(identity):
+            person = identity.person_key_of(name) or ""
             if f'"name":{json.dumps(name, ensure_ascii=False)}' in (
                 self._settings.get(FIRST_PAINT_KEY) or ""
             ):
@@ -77,9 +79,11 @@ class Adoption:
             if self._settings.get(NAME_KEY) == name and settings.get(NAME_KEY) is None:
                 settings.set(NAME_KEY, name)
         for name in self._settings.names(SECRET_KEY):
-            if identity.person_of(name) == identity.called(self._settings.get(SECRET_KEY + name) or ""):
+            if identity.person_key_of(name) == identity.person_key_for(
+                self._settings.get(SECRET_KEY + name) or ""
+            ):
                 self._take_tab(name, tab)
-                await self._take_rows(identity.person_of(name) or "", storage)
+                await self._take_rows(identity.person_key_of(name) or "", storage)
 
     def _take_tab(self, name: str, tab: Settings) -> None:
         if self._tab.get(NAME_KEY) != name or tab.get(NAME_KEY) is not None:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from chat.admission import Answer, Endpoints
-from chat.adoption import Adoption
 from chat.identity import Identity
+from chat.migration import Migration
 from kizuna.delivery.outbox_storage import OutboxRow, OutboxStorage
 from kizuna.platform import Storage
 from kizuna.testing import MemoryLocks, MemoryStorage, VirtualClock
@@ -33,7 +33,7 @@ class Browser:
 
     def was_here(self, name: str, secret: str, token_url: str, user_id: str | None = None) -> str:
         """Somebody used an earlier version; what that called the person in storage."""
-        person = identity(token_url, MemorySettings()).called(secret)
+        person = identity(token_url, MemorySettings()).person_key_for(secret)
         self.settings[f"kizuna.secret.{name}"] = secret
         self.settings["kizuna.name"] = self.tab["kizuna.name"] = name
         if user_id:
@@ -48,8 +48,8 @@ class Browser:
     def rows_of(self, tab: str, storage: Storage | None = None) -> OutboxStorage:
         return OutboxStorage(storage or self.storage, MemoryLocks(self.locks), tab)
 
-    def adoption(self) -> Adoption:
-        return Adoption(self.settings, self.tab, self.storage, lambda storage: self.rows_of("new", storage))
+    def migration(self) -> Migration:
+        return Migration(self.settings, self.tab, self.storage, lambda storage: self.rows_of("new", storage))
 
 
 class Page:
@@ -60,7 +60,7 @@ class Page:
         self.identity = identity(token_url, self.settings, self.tab)
 
     async def starts(self, browser: Browser) -> None:
-        await browser.adoption().all(self.identity, self.settings, self.tab, self.storage)
+        await browser.migration().migrate_all(self.identity, self.settings, self.tab, self.storage)
 
 
 def identity(token_url: str, settings: MemorySettings, tab: MemorySettings | None = None) -> Identity:
@@ -79,10 +79,10 @@ async def test_who_had_a_user_id_of_this_server_is_the_same_person() -> None:
     browser = Browser()
     person = browser.was_here("Ann", "old", HERE, "user-1")
     page = identity(HERE, browser.settings, browser.tab)
-    assert await browser.adoption().secrets(page) == ["Ann"]
-    assert await browser.adoption().secrets(page) == []
-    page.enter("Ann")
-    assert (page.person, page.user_id) == (person, "user-1")
+    assert await browser.migration().migrate_secrets(page) == ["Ann"]
+    assert await browser.migration().migrate_secrets(page) == []
+    page.join("Ann")
+    assert (page.person_key, page.user_id) == (person, "user-1")
 
 
 async def test_who_only_ever_queued_words_for_this_server_is_the_same_person() -> None:
@@ -91,9 +91,9 @@ async def test_who_only_ever_queued_words_for_this_server_is_the_same_person() -
     person = browser.was_here("Ann", "old", HERE)
     await browser.left_words(person)
     page = identity(HERE, browser.settings)
-    await browser.adoption().secrets(page)
-    page.enter("Ann")
-    assert await browser.rows_of("gone").load(page.person) == [ROW]
+    await browser.migration().migrate_secrets(page)
+    page.join("Ann")
+    assert await browser.rows_of("gone").load(page.person_key) == [ROW]
 
 
 async def test_a_secret_made_for_another_server_is_not_shown_to_this_one() -> None:
@@ -101,16 +101,16 @@ async def test_a_secret_made_for_another_server_is_not_shown_to_this_one() -> No
     person = browser.was_here("Ann", "old", ELSEWHERE, "user-1")
     await browser.left_words(person)
     page = identity(HERE, browser.settings)
-    assert await browser.adoption().secrets(page) == []
-    page.enter("Ann")
-    assert page.person != person
+    assert await browser.migration().migrate_secrets(page) == []
+    page.join("Ann")
+    assert page.person_key != person
     assert "old" not in [
         value for key, value in browser.settings.items() if key.startswith("kizuna.secret-for")
     ]
     back = identity(ELSEWHERE, browser.settings)
-    await browser.adoption().secrets(back)
-    back.enter("Ann")
-    assert back.person == person
+    await browser.migration().migrate_secrets(back)
+    back.join("Ann")
+    assert back.person_key == person
 
 
 async def test_a_browser_that_reads_no_rows_still_knows_who_had_a_user_id() -> None:
@@ -118,7 +118,7 @@ async def test_a_browser_that_reads_no_rows_still_knows_who_had_a_user_id() -> N
     browser.was_here("Ann", "old", HERE, "user-1")
     browser.was_here("Ben", "other", HERE)
     browser.storage.is_broken = True
-    assert await browser.adoption().secrets(identity(HERE, browser.settings)) == ["Ann"]
+    assert await browser.migration().migrate_secrets(identity(HERE, browser.settings)) == ["Ann"]
 
 
 # --- a page under a path, with names of its own ---
@@ -134,8 +134,8 @@ async def test_a_page_under_a_path_finds_person_words_rooms_and_draft() -> None:
     await page.storage.write("rooms", {f"{person}/tea": "newer"})
     await page.starts(browser)
     assert page.identity.remembered_name == "Ann"
-    page.identity.enter("Ann")
-    assert (page.identity.person, page.identity.user_id) == (person, "user-1")
+    page.identity.join("Ann")
+    assert (page.identity.person_key, page.identity.user_id) == (person, "user-1")
     assert await browser.rows_of("new", page.storage).load(person) == [ROW]
     rooms = await page.storage.read("rooms")
     assert rooms == {f"{person}/general": "a room", f"{person}/tea": "newer"}
@@ -152,8 +152,8 @@ async def test_two_pages_of_one_origin_take_each_their_own() -> None:
         await browser.left_words(person)
     for page in (here, there):
         await page.starts(browser)
-    assert (here.identity.person_of("Ann"), here.identity.person_of("Ben")) == (ann, None)
-    assert (there.identity.person_of("Ann"), there.identity.person_of("Ben")) == (None, ben)
+    assert (here.identity.person_key_of("Ann"), here.identity.person_key_of("Ben")) == (ann, None)
+    assert (there.identity.person_key_of("Ann"), there.identity.person_key_of("Ben")) == (None, ben)
     assert (here.identity.remembered_name, there.identity.remembered_name) == (None, "Ben")
     assert list(here.storage.tables["outbox"]) == [f"{ann}/new/c1"]
     assert list(there.storage.tables["outbox"]) == [f"{ben}/new/c1"]
@@ -166,12 +166,12 @@ async def test_what_is_over_since_then_does_not_come_back() -> None:
     browser.tab["kizuna.draft.general/Ann"] = "half a word"
     await page.starts(browser)
     assert page.identity.has_left
-    page.identity.enter("Ann")
+    page.identity.join("Ann")
     del page.tab["kizuna.draft.general/Ann"]
     await page.starts(browser)
     assert not page.identity.has_left
     assert "kizuna.draft.general/Ann" not in page.tab
-    page.identity.enter("Ben")
+    page.identity.join("Ben")
     await page.starts(browser)
     assert page.identity.remembered_name == "Ben"
 
