@@ -34,7 +34,7 @@ from kizuna.delivery.outbox_storage import OutboxStorage
 from kizuna.errors import ConfigurationError
 from kizuna.runtime.tasks import TaskSet
 from ui.kit.catalogues import page_texts
-from ui.kit.http import NoJson, get_json, post_json
+from ui.kit.http import InvalidJson, get_json, post_json
 from ui.page import Page
 from ui.shell.splash import show_failure
 
@@ -124,7 +124,7 @@ def _new_id() -> str:
 async def _load_config() -> Config:
     try:
         status, data = await get_json(CONFIG_FILE)
-    except NoJson as error:
+    except InvalidJson as error:
         raise ConfigurationError(CONFIG_FILE, str(error)) from None
     if status != 200:
         raise ConfigurationError(CONFIG_FILE, f"cannot be read: the host answered HTTP {status}")

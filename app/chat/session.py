@@ -38,7 +38,7 @@ from chat.protocol import (
 )
 from chat.room import Room
 from chat.sending import OutboxSender, OutgoingMessage
-from chat.store import ChatState, ChatStore, Link, Notice, NoticeKind
+from chat.store import ChatState, ChatStore, ConnectionInfo, Notice, NoticeKind
 from chat.timeline import EMPTY, Delivery, Failure, Timeline
 from kizuna.core.state import ConnectionState, Reason, ReasonKind
 from kizuna.core.states import Status
@@ -294,23 +294,23 @@ class ChatSession:
             self._restore_timer = None
 
     def _on_connection(self, state: ConnectionState) -> None:
-        stands = state.status in (Status.CONNECTED, Status.SUSPECT)
+        is_open = state.status in (Status.CONNECTED, Status.SUSPECT)
         before = self._store.state
-        link = Link(
+        connection = ConnectionInfo(
             status=state.status,
             attempt=state.attempt,
             retry_at=state.retry_at,
             reason=self._reason(state.reason),
-            last_connected_at=self._platform.now().wall if stands else before.link.last_connected_at,
+            last_connected_at=self._platform.now().wall if is_open else before.connection.last_connected_at,
         )
-        if replace(link, last_connected_at=before.link.last_connected_at) != before.link:
-            self._change(link=link)
-        self._store.set_connected(stands)
-        if not stands and (before.is_connected or state.status is not Status.CONNECTING):
+        if replace(connection, last_connected_at=before.connection.last_connected_at) != before.connection:
+            self._change(connection=connection)
+        self._store.set_connected(is_open)
+        if not is_open and (before.is_connected or state.status is not Status.CONNECTING):
             self._membership.link_lost()
             self._presence.link_lost()
             self._sender.link_lost()
-        if stands:
+        if is_open:
             self._membership.link_ready(state.link)
             self._sender.send_due()
         self._publish()

@@ -47,7 +47,7 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class ConnectionInfo:
     """The connection as the page shows it. Times: ``retry_at`` on the monotonic clock of ``Platform.now()`` in
     seconds; ``last_connected_at`` in seconds since 1970."""
 
@@ -70,7 +70,7 @@ class RoomSummary:
 class ChatState:
     """All that views read."""
 
-    link: Link = Link()
+    connection: ConnectionInfo = ConnectionInfo()
     is_connected: bool = False
     caught_up: bool = False  #: nothing that was said before the link opened is missing any more
     catching_up: bool = False  #: the link is open and the batches are on their way

@@ -8,7 +8,7 @@ import js
 
 from chat.store import ChatState, ChatStore
 from ui.actions import Actions
-from ui.composer.files import Files
+from ui.composer.files import FileGuard
 from ui.composer.unsent_view import UnsentView
 from ui.composer.view import ComposerView
 from ui.connection.outage import Outage
@@ -18,8 +18,8 @@ from ui.kit.dom import Listeners, by_id, fill
 from ui.kit.formats import Formats
 from ui.kit.render import RenderScheduler, View
 from ui.kit.texts import Texts
-from ui.messages.arrivals import Arrivals
 from ui.messages.keyboard import MessageKeys
+from ui.messages.new_messages import NewMessages
 from ui.messages.view import MessagesView
 from ui.rooms.address import DEFAULT_ROOM, address_of, room_of
 from ui.rooms.presence_view import PresenceView
@@ -34,7 +34,7 @@ class Page:
     """Responsible for making the views, telling each when its part of the state changed, and letting go of all."""
 
     def __init__(self, store: ChatStore, actions: Actions, texts: Texts, now: Callable[[], float]) -> None:
-        """``now``: monotonic seconds, on the clock of ``Link.retry_at``."""
+        """``now``: monotonic seconds, on the clock of ``ConnectionInfo.retry_at``."""
         self._store = store
         self._actions = actions
         self._texts = texts
@@ -45,11 +45,11 @@ class Page:
     def open(self) -> None:
         """Show the page. The room in the address is entered before anything is drawn."""
         fill(js.document, self._texts)
-        listeners, arrivals = Listeners(), Arrivals()
+        listeners, new_messages = Listeners(), NewMessages()
         self._scheduler = RenderScheduler(AnimationFrames(), lambda: self._store.state, self._now)
         self._closers += [self._scheduler.close, listeners.close]
         self._enter_room()
-        self._make_views(listeners, arrivals)
+        self._make_views(listeners, new_messages)
         self._closers.append(self._store.subscribe(lambda s: s.room_id, lambda _: self._follow_room()))
         listeners.on(js.window, "hashchange", lambda _: self._enter_room())
         listeners.on(by_id("skip"), "click", self._skip)
@@ -65,19 +65,19 @@ class Page:
             close()
         self._closers.clear()
 
-    def _make_views(self, listeners: Listeners, arrivals: Arrivals) -> None:
-        actions, texts, outage, frames = self._actions, self._texts, self._outage, self._scheduler
+    def _make_views(self, listeners: Listeners, new_messages: NewMessages) -> None:
+        actions, texts, outage, scheduler = self._actions, self._texts, self._outage, self._scheduler
         formats = Formats(texts)
-        document = DocumentView(self._store, texts, outage, arrivals)
-        messages = MessagesView(actions, texts, formats, arrivals, frames, listeners)
-        composer = ComposerView(self._store, actions, texts, frames, listeners)
+        document = DocumentView(self._store, texts, outage, new_messages)
+        messages = MessagesView(actions, texts, formats, new_messages, scheduler, listeners)
+        composer = ComposerView(self._store, actions, texts, scheduler, listeners)
         MessageKeys(by_id("messages"), by_id("rows"), listeners, composer.focus)
-        Files(actions, listeners)
+        FileGuard(actions, listeners)
         self._closers += [document.close, messages.close, composer.close]
         self._add(
             ScreenView(actions, texts, listeners), lambda s: (s.name, s.user_id, s.room_id, s.suggested_name)
         )
-        self._add(ConnectionView(actions, texts, formats, outage, frames, listeners), _connection)
+        self._add(ConnectionView(actions, texts, formats, outage, scheduler, listeners), _connection)
         self._add(document, lambda s: (_connection(s), s.timeline, s.room_id, s.caught_up, s.rooms))
         self._add(
             RoomsView(actions, texts, listeners, composer.focus), lambda s: (s.name, s.rooms, s.room_id)
@@ -88,7 +88,7 @@ class Page:
         self._add(UnsentView(actions, texts, listeners, composer.focus), lambda s: s.timeline)
         self._add(messages, lambda s: (s.timeline, s.room_id, s.caught_up, s.loading_earlier, s.name))
         self._add(
-            AnnouncerView(texts, formats, outage, arrivals),
+            AnnouncerView(texts, formats, outage, new_messages),
             lambda s: (_connection(s), s.timeline, s.room_id, s.caught_up),
         )
 
@@ -116,9 +116,9 @@ class Page:
 
     def _visibility_changed(self) -> None:
         if not js.document.hidden:
-            self._outage.seen_again(self._now())
+            self._outage.page_shown(self._now())
         self._scheduler.mark_all()
 
 
 def _connection(state: ChatState) -> tuple[object, ...]:
-    return (state.link, state.catching_up, state.waiting, state.name)
+    return (state.connection, state.catching_up, state.waiting, state.name)

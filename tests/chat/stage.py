@@ -153,7 +153,7 @@ class Stage:
     async def join(self, **page: Any) -> None:
         self.session.join("Mika")
         await self.open_link(**page)
-        assert self.state.link.status is Status.CONNECTED
+        assert self.state.connection.status is Status.CONNECTED
 
 
 def message(seq: int, **parts: Any) -> dict[str, Any]:

@@ -68,19 +68,19 @@ async def test_a_remembered_name_joins_by_itself_and_is_the_same_person(stage: S
 async def test_who_left_stays_away_across_reloads_until_joining(stage: Stage) -> None:
     await stage.join()
     stage.session.leave()
-    assert stage.state.link.status is Status.CLOSED
+    assert stage.state.connection.status is Status.CLOSED
     assert stage.state.name is None
     await stage.platform.advance(120)
     assert len(stage.platform.sockets) == 1
     again = stage.reloaded()
     again.session.start()
-    assert again.state.link.status is Status.CLOSED
+    assert again.state.connection.status is Status.CLOSED
     await again.platform.advance(120)
     assert again.platform.sockets == []
     assert again.state.suggested_name == "Mika"
     again.session.join("Mika")
     await again.open_link()
-    assert again.state.link.status is Status.CONNECTED
+    assert again.state.connection.status is Status.CONNECTED
     again.session.leave()
 
 
@@ -92,7 +92,7 @@ async def test_who_left_stays_away_though_the_secret_is_gone(stage: Stage) -> No
     again = stage.reloaded()
     again.session.start()
     await again.platform.advance(120)
-    assert again.state.link.status is Status.CLOSED
+    assert again.state.connection.status is Status.CLOSED
     assert again.platform.sockets == []
 
 
@@ -332,7 +332,7 @@ async def test_a_message_of_40_kib_is_refused_and_nothing_else_is_touched(stage:
     assert stage.entries() == []
     assert await stage.say("short")
     assert stage.state.notice is None
-    assert stage.state.link.status is Status.CONNECTED
+    assert stage.state.connection.status is Status.CONNECTED
 
 
 async def test_what_the_page_tells_is_told_once_while_it_shows(stage: Stage) -> None:
@@ -432,13 +432,13 @@ async def test_catching_up_goes_on_until_the_batches_are_complete(stage: Stage) 
     stage.socket.drop()
     await stage.platform.advance(2)
     await stage.open_link(head=3, messages=[message(2)], next=2, complete=False)
-    assert stage.state.link.status is Status.CONNECTING
+    assert stage.state.connection.status is Status.CONNECTING
     assert stage.state.catching_up
     assert not stage.state.caught_up
     (question,) = stage.sent("sync")
     stage.socket.receive(batch(3, [message(3)], ref=question["ref"]))
     await stage.platform.settle()
-    assert stage.state.link.status is Status.CONNECTED
+    assert stage.state.connection.status is Status.CONNECTED
     assert stage.state.caught_up
     assert not stage.state.catching_up
 
@@ -453,7 +453,7 @@ async def test_a_batch_that_never_comes_is_asked_for_again_before_the_link_count
     (question,) = stage.sent("sync")
     stage.socket.receive(batch(0, [], ref=question["ref"]))
     await stage.platform.settle()
-    assert stage.state.link.status is Status.CONNECTED
+    assert stage.state.connection.status is Status.CONNECTED
 
 
 async def test_another_epoch_drops_what_was_shown_and_keeps_what_waits(stage: Stage) -> None:
@@ -555,7 +555,7 @@ async def test_a_frame_that_cannot_be_read_is_reported_and_survived(stage: Stage
     assert stage.state.notice.kind is NoticeKind.BAD_FRAME
     stage.socket.receive(message(1))
     assert stage.entries() == [("words 1", Delivery.RECEIVED)]
-    assert stage.state.link.status is Status.CONNECTED
+    assert stage.state.connection.status is Status.CONNECTED
 
 
 async def test_the_gateways_own_error_is_told(stage: Stage) -> None:
@@ -568,9 +568,9 @@ async def test_the_gateways_own_error_is_told(stage: Stage) -> None:
 async def test_the_page_knows_where_the_person_stands(stage: Stage) -> None:
     await stage.join()
     stage.socket.drop()
-    assert stage.state.link.status is Status.WAITING
-    assert stage.state.link.retry_at == stage.platform.now().monotonic + 1
-    assert stage.state.link.reason == "closed_by_server"
+    assert stage.state.connection.status is Status.WAITING
+    assert stage.state.connection.retry_at == stage.platform.now().monotonic + 1
+    assert stage.state.connection.reason == "closed_by_server"
     assert not stage.state.caught_up
     assert not stage.state.is_connected
-    assert stage.state.link.last_connected_at is not None
+    assert stage.state.connection.last_connected_at is not None

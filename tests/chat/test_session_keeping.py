@@ -374,10 +374,10 @@ async def test_leaving_in_one_tab_leaves_in_those_of_this_person_alone() -> None
     for tab in (second, third):
         tab.session.follow_other_tabs()
         await tab.platform.settle()
-    assert (second.state.name, second.state.link.status) == (None, Status.CLOSED)
+    assert (second.state.name, second.state.connection.status) == (None, Status.CLOSED)
     assert second.state.notice is not None
     assert second.state.notice.kind is NoticeKind.LEFT_ELSEWHERE
-    assert (third.state.name, third.state.link.status) == ("Ren", Status.CONNECTED)
+    assert (third.state.name, third.state.connection.status) == ("Ren", Status.CONNECTED)
     first.session.join("Mika")
     await first.open_link()
     second.session.follow_other_tabs()

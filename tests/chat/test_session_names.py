@@ -34,7 +34,7 @@ async def test_a_name_the_server_refuses_is_told_at_the_form_never_retried() -> 
     await stage.platform.advance(3600)
     assert len(stage.tokens_asked) == 1
     assert (stage.state.name, stage.state.suggested_name) == (None, "Mika")
-    assert stage.state.link.status is Status.CLOSED
+    assert stage.state.connection.status is Status.CLOSED
     assert stage.state.notice is not None
     assert (stage.state.notice.kind, stage.state.notice.params) == (
         NoticeKind.NAME_REFUSED,
@@ -48,7 +48,7 @@ async def test_after_a_refused_name_another_one_comes_in() -> None:
     await stage.platform.settle()
     stage.session.join("Ren")
     await stage.open_link()
-    assert stage.state.link.status is Status.CONNECTED
+    assert stage.state.connection.status is Status.CONNECTED
     assert stage.state.notice is None
 
 

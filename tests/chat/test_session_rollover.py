@@ -104,11 +104,11 @@ async def test_the_old_link_may_die_while_the_new_one_says_hello(short_lived: St
     await stage.say("on its way")
     old.drop()
     await stage.platform.settle()
-    assert stage.state.link.status is Status.CONNECTING
+    assert stage.state.connection.status is Status.CONNECTING
     stage.socket.receive({"type": "ready", "connectionId": "y=", "userId": "id-of-Mika", "serverTime": 1})
     stage.socket.receive(batch(1, []))
     await stage.platform.settle()
-    assert stage.state.link.status is Status.CONNECTED
+    assert stage.state.connection.status is Status.CONNECTED
     assert stage.state.caught_up
     assert [frame["content"] for frame in stage.sent("sendMessage")] == ["on its way"]
 

@@ -241,7 +241,7 @@ async def test_a_link_on_which_no_room_is_served_is_given_up() -> None:
     await stage.receive(
         READY, {"type": "error", "code": "internal", "message": "not now", "roomId": "general"}
     )
-    assert stage.state.link.status is Status.WAITING
+    assert stage.state.connection.status is Status.WAITING
     await stage.platform.advance(2)
     await stage.open_link()
     assert stage.state.is_connected
@@ -456,11 +456,11 @@ async def test_a_firewalls_403_now_and_then_is_a_failed_attempt() -> None:
     stage.ticket_answer = FIREWALL
     stage.socket.drop()
     await stage.platform.advance(2)
-    assert (stage.state.link.status, stage.state.link.reason) == (Status.WAITING, "intercepted")
+    assert (stage.state.connection.status, stage.state.connection.reason) == (Status.WAITING, "intercepted")
     stage.ticket_answer = None
     await stage.platform.advance(4)
     await stage.open_link()
-    assert (stage.state.link.status, stage.state.link.reason) == (Status.CONNECTED, None)
+    assert (stage.state.connection.status, stage.state.connection.reason) == (Status.CONNECTED, None)
 
 
 async def test_a_server_that_lets_no_page_of_this_origin_in_says_so() -> None:
@@ -468,7 +468,10 @@ async def test_a_server_that_lets_no_page_of_this_origin_in_says_so() -> None:
     stage.ticket_answer = REFUSED
     stage.session.join("Mika")
     await stage.platform.settle()
-    assert (stage.state.link.status, stage.state.link.reason) == (Status.REJECTED, "forbidden_origin")
+    assert (stage.state.connection.status, stage.state.connection.reason) == (
+        Status.REJECTED,
+        "forbidden_origin",
+    )
 
 
 async def test_a_person_who_is_banned_is_told_so_and_the_page_never_tries_again() -> None:
@@ -479,10 +482,10 @@ async def test_a_person_who_is_banned_is_told_so_and_the_page_never_tries_again(
     await stage.receive({"type": "bye", "reason": "unknown_connection", "reconnect": True})
     stage.socket.drop()
     await stage.platform.advance(10)
-    assert (stage.state.link.status, stage.state.link.reason) == (Status.REJECTED, "banned")
+    assert (stage.state.connection.status, stage.state.connection.reason) == (Status.REJECTED, "banned")
     assert stage.tickets_asked == tickets + 1
     await stage.platform.advance(3600)
-    assert stage.state.link.status is Status.REJECTED
+    assert stage.state.connection.status is Status.REJECTED
     assert stage.tickets_asked == tickets + 1
 
 
@@ -491,6 +494,6 @@ async def test_a_busy_ticket_endpoint_is_asked_again_when_it_said() -> None:
     stage.ticket_answer = (503, None, 20.0)
     stage.session.join("Mika")
     await stage.platform.settle()
-    assert (stage.state.link.status, stage.state.link.reason) == (Status.WAITING, "busy")
-    assert stage.state.link.retry_at is not None
-    assert stage.state.link.retry_at - stage.platform.now().monotonic >= 20
+    assert (stage.state.connection.status, stage.state.connection.reason) == (Status.WAITING, "busy")
+    assert stage.state.connection.retry_at is not None
+    assert stage.state.connection.retry_at - stage.platform.now().monotonic >= 20

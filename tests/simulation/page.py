@@ -99,7 +99,7 @@ class ChatPage:
     def is_settled(self) -> bool:
         """Whether it shows itself as connected and caught up, with nothing pending."""
         state = self.state
-        return state.link.status is Status.CONNECTED and state.caught_up and not state.waiting
+        return state.connection.status is Status.CONNECTED and state.caught_up and not state.waiting
 
     def problem_of_rows(self) -> str | None:
         """Compare the pending messages on the screen with the stored rows; None if they agree."""

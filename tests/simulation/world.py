@@ -324,6 +324,6 @@ class LoggedErrors(logging.Handler):
 def _described(state: ChatState) -> str:
     entries = (f"{entry.seq}:{entry.content}:{entry.state}" for entry in state.timeline.entries)
     return (
-        f"{state.link.status}, caught up {state.caught_up}, waiting {state.waiting}, "
+        f"{state.connection.status}, caught up {state.caught_up}, waiting {state.waiting}, "
         f"{state.room_id} of {[room.room_id for room in state.rooms]}: {' '.join(entries)}"
     )

@@ -6,7 +6,7 @@ import pytest
 
 from chat.timeline import Entry
 from ui.kit.texts import Texts
-from ui.shell.announcer import MESSAGES_EVERY, STATUS_EVERY, Announcer, Utterance
+from ui.shell.announcer import MESSAGES_EVERY, STATUS_EVERY, Announcement, Announcer
 
 Make = Callable[..., Entry]
 
@@ -21,74 +21,74 @@ def said(announcer: Announcer, now: float) -> list[str]:
 
 
 def test_one_message_is_read_out(announcer: Announcer, entry: Make):
-    announcer.hear([entry("a", content="hello")])
+    announcer.add_messages([entry("a", content="hello")])
     assert said(announcer, 0.0) == ["<announce.message name=Ada text=hello>"]
     assert announcer.next_due() is None
 
 
 def test_a_deleted_message_is_told_as_one(announcer: Announcer, entry: Make):
-    announcer.hear([entry("a", content="[deleted]", deleted=True)])
+    announcer.add_messages([entry("a", content="[deleted]", deleted=True)])
     assert said(announcer, 0.0) == ["<message.deleted>"]
 
 
 def test_many_messages_are_counted_once_a_second(announcer: Announcer, entry: Make):
-    announcer.hear([entry("a")])
+    announcer.add_messages([entry("a")])
     announcer.due(10.0)
-    announcer.hear([entry("b")])
-    announcer.hear([entry("c", sender="Grace")])
+    announcer.add_messages([entry("b")])
+    announcer.add_messages([entry("c", sender="Grace")])
     assert said(announcer, 10.5) == []
     assert announcer.next_due() == 10.0 + MESSAGES_EVERY
     assert said(announcer, 10.0 + MESSAGES_EVERY) == ["<announce.messages count=2>"]
 
 
 def test_messages_of_one_person_are_counted_by_name(announcer: Announcer, entry: Make):
-    announcer.hear([entry("a"), entry("b"), entry("c")])
+    announcer.add_messages([entry("a"), entry("b"), entry("c")])
     assert said(announcer, 0.0) == ["<announce.messages_from count=3 name=Ada>"]
 
 
 def test_a_long_message_is_cut(announcer: Announcer, entry: Make):
-    announcer.hear([entry("a", content="x" * 5_000)])
+    announcer.add_messages([entry("a", content="x" * 5_000)])
     assert len(said(announcer, 0.0)[0]) < 300
 
 
 def test_the_connection_is_told_once_per_change(announcer: Announcer):
-    announcer.status("lost")
+    announcer.set_status("lost")
     assert said(announcer, 0.0) == ["lost"]
-    announcer.status("lost")
+    announcer.set_status("lost")
     assert said(announcer, 60.0) == []
     assert announcer.next_due() is None
 
 
 def test_the_connection_is_told_at_most_every_five_seconds_and_then_as_it_is(announcer: Announcer):
-    announcer.status("lost")
+    announcer.set_status("lost")
     announcer.due(0.0)
-    announcer.status("back")
+    announcer.set_status("back")
     assert said(announcer, 1.0) == []
     assert announcer.next_due() == STATUS_EVERY
-    announcer.status("lost again")
+    announcer.set_status("lost again")
     assert said(announcer, STATUS_EVERY) == ["lost again"]
 
 
 def test_failure_is_said_at_once(announcer: Announcer):
-    announcer.status("lost")
+    announcer.set_status("lost")
     announcer.due(0.0)
-    announcer.status("failed", at_once=True)
-    assert announcer.due(0.1) == [Utterance("failed", at_once=True)]
+    announcer.set_status("failed", at_once=True)
+    assert announcer.due(0.1) == [Announcement("failed", at_once=True)]
 
 
 def test_what_is_over_before_it_was_said_is_not_said(announcer: Announcer):
-    announcer.status("lost")
+    announcer.set_status("lost")
     announcer.due(0.0)
-    announcer.status("back")
-    announcer.status("")
+    announcer.set_status("back")
+    announcer.set_status("")
     assert said(announcer, 60.0) == []
     assert announcer.next_due() is None
 
 
 def test_the_same_words_again_are_made_different_for_the_reader(announcer: Announcer, entry: Make):
-    announcer.hear([entry("a", content="ok")])
+    announcer.add_messages([entry("a", content="ok")])
     first = said(announcer, 0.0)[0]
-    announcer.hear([entry("b", content="ok")])
+    announcer.add_messages([entry("b", content="ok")])
     second = said(announcer, 10.0)[0]
     assert first != second
     assert second.rstrip("\u200b") == first
@@ -99,7 +99,7 @@ def test_that_messages_were_not_sent_is_said_once_when_it_begins_and_once_when_t
 ):
     heard = []
     for now, count in enumerate([0, 1, 1, 2, 2, 3, 9], start=100):
-        announcer.unsent("tea", count)
+        announcer.set_unsent("tea", count)
         heard.append(said(announcer, float(now)))
     one, several = ["<unsent.words count=1>"], ["<unsent.words count=2>"]
     assert heard == [[], one, [], several, [], [], []]
@@ -107,10 +107,10 @@ def test_that_messages_were_not_sent_is_said_once_when_it_begins_and_once_when_t
 
 
 def test_many_failures_in_a_moment_are_said_together(announcer: Announcer):
-    announcer.unsent("tea", 1)
+    announcer.set_unsent("tea", 1)
     announcer.due(10.0)
     for count in (2, 3):
-        announcer.unsent("tea", count)
+        announcer.set_unsent("tea", count)
         assert said(announcer, 10.1) == []
     assert announcer.next_due() == 10.0 + MESSAGES_EVERY
     assert said(announcer, 10.0 + MESSAGES_EVERY) == ["<unsent.words count=3>"]
@@ -119,6 +119,6 @@ def test_many_failures_in_a_moment_are_said_together(announcer: Announcer):
 def test_failures_that_come_again_or_in_another_room_are_said_again(announcer: Announcer):
     heard = []
     for now, (room, count) in enumerate([("tea", 2), ("tea", 0), ("tea", 2), ("general", 2)]):
-        announcer.unsent(room, count)
+        announcer.set_unsent(room, count)
         heard += said(announcer, 10.0 * now)
     assert [words.rstrip("\u200b") for words in heard] == ["<unsent.words count=2>"] * 3

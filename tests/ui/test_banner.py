@@ -4,22 +4,22 @@ from collections.abc import Callable
 
 import pytest
 
-from chat.store import ChatState, Link
+from chat.store import ChatState, ConnectionInfo
 from kizuna.core.states import Status
-from ui.connection.banner import Words, banner_words, reason_text
+from ui.connection.banner import BannerText, banner_text, reason_text
 from ui.connection.outage import Outage, Phase
 from ui.kit.texts import Texts
 
-Say = Callable[..., Words | None]
+Say = Callable[..., BannerText | None]
 
 
 @pytest.fixture
 def say(keys: Texts) -> Say:
-    def words(phase: Phase, status: Status, **link: object) -> Words | None:
+    def words(phase: Phase, status: Status, **connection: object) -> BannerText | None:
         outage = Outage()
         outage.phase = phase
-        state = ChatState(name="Mika", link=Link(status, **link))  # type: ignore[arg-type]
-        return banner_words(state, outage, keys, lambda milliseconds: f"at {milliseconds:.0f}")
+        state = ChatState(name="Mika", connection=ConnectionInfo(status, **connection))  # type: ignore[arg-type]
+        return banner_text(state, outage, keys, lambda milliseconds: f"at {milliseconds:.0f}")
 
     return words
 
@@ -29,40 +29,40 @@ def test_no_trouble_no_banner(say: Say):
 
 
 def test_a_lost_connection_is_told_with_reason_safety_and_last_time(say: Say):
-    assert say(Phase.TROUBLE, Status.WAITING, reason="silence", last_connected_at=7.0) == Words(
+    assert say(Phase.TROUBLE, Status.WAITING, reason="silence", last_connected_at=7.0) == BannerText(
         "<banner.lost>", "<reason.silence><banner.safe><banner.last_connected time=at 7000>"
     )
 
 
 def test_who_was_never_connected_lost_nothing(say: Say):
-    assert say(Phase.TROUBLE, Status.CONNECTING) == Words("<banner.not_yet>", "<banner.safe>")
+    assert say(Phase.TROUBLE, Status.CONNECTING) == BannerText("<banner.not_yet>", "<banner.safe>")
 
 
 def test_offline_blames_no_server(say: Say):
     words = say(Phase.TROUBLE, Status.OFFLINE, reason="unreachable")
-    assert words == Words("<banner.offline>", "<banner.safe>")
+    assert words == BannerText("<banner.offline>", "<banner.safe>")
 
 
 def test_exhausted_says_what_to_do(say: Say):
-    assert say(Phase.FAILED, Status.EXHAUSTED, reason="unreachable") == Words(
+    assert say(Phase.FAILED, Status.EXHAUSTED, reason="unreachable") == BannerText(
         "<banner.exhausted>", "<reason.unreachable><banner.exhausted_action><banner.safe>"
     )
 
 
 def test_rejected_promises_no_delivery(say: Say):
-    assert say(Phase.FAILED, Status.REJECTED, reason="unauthorized") == Words(
+    assert say(Phase.FAILED, Status.REJECTED, reason="unauthorized") == BannerText(
         "<banner.rejected>", "<reason.unauthorized><banner.rejected_action>"
     )
 
 
 def test_a_version_that_the_server_does_not_speak_is_to_be_reloaded(say: Say):
-    assert say(Phase.FAILED, Status.REJECTED, reason="unsupported") == Words(
+    assert say(Phase.FAILED, Status.REJECTED, reason="unsupported") == BannerText(
         "<banner.unsupported>", "<reason.unsupported><banner.unsupported_action>", reloads=True
     )
 
 
 def test_who_was_banned_is_told_so_and_not_to_join_again(say: Say):
-    assert say(Phase.FAILED, Status.REJECTED, reason="banned") == Words(
+    assert say(Phase.FAILED, Status.REJECTED, reason="banned") == BannerText(
         "<banner.rejected>", "<reason.banned><banner.banned_action>"
     )
 
@@ -70,19 +70,19 @@ def test_who_was_banned_is_told_so_and_not_to_join_again(say: Say):
 def test_a_page_of_a_forbidden_origin_names_the_setting(keys: Texts):
     outage = Outage()
     outage.phase = Phase.FAILED
-    state = ChatState(name="Mika", link=Link(Status.REJECTED, reason="forbidden_origin"))
-    words = banner_words(state, outage, keys, str, "https://chat.example.org")
+    state = ChatState(name="Mika", connection=ConnectionInfo(Status.REJECTED, reason="forbidden_origin"))
+    words = banner_text(state, outage, keys, str, "https://chat.example.org")
     told = "<reason.forbidden_origin origin=https://chat.example.org>"
-    assert words == Words("<banner.rejected>", f"{told}<banner.rejected_action>")
+    assert words == BannerText("<banner.rejected>", f"{told}<banner.rejected_action>")
 
 
 def test_the_return_counts_what_was_sent_if_anything_was(keys: Texts):
     outage = Outage()
     outage.phase = Phase.SUCCESS
-    state = ChatState(name="Mika", link=Link(Status.CONNECTED))
-    assert banner_words(state, outage, keys, str) == Words("<banner.back>", "")
+    state = ChatState(name="Mika", connection=ConnectionInfo(Status.CONNECTED))
+    assert banner_text(state, outage, keys, str) == BannerText("<banner.back>", "")
 
 
 def test_a_reason_without_words_is_admitted(keys: Texts):
-    assert reason_text(ChatState(link=Link(reason="made_up")), keys) == "<reason.unknown>"
+    assert reason_text(ChatState(connection=ConnectionInfo(reason="made_up")), keys) == "<reason.unknown>"
     assert reason_text(ChatState(), keys) == ""

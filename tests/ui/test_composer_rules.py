@@ -8,12 +8,12 @@ from ui.composer.rules import (
     BusyDelay,
     bytes_left,
     characters_in,
-    composes,
     cut,
     fits,
     fits_with,
+    has_only_files,
+    is_composing_after,
     is_send_key,
-    only_files,
     replaces_page,
     trimmed,
     units_of,
@@ -69,18 +69,18 @@ def test_no_other_key_sends():
     [("compositionend", None), ("blur", None), ("keydown", False), ("beforeinput", False), ("input", False)],
 )
 def test_any_event_after_a_composition_ends_it(end: tuple[str, bool | None]):
-    assert composes("compositionstart", None, False)
-    assert composes("input", True, True)
-    assert not composes(*end, True)
+    assert is_composing_after("compositionstart", None, False)
+    assert is_composing_after("input", True, True)
+    assert not is_composing_after(*end, True)
 
 
 def test_an_event_that_says_nothing_about_composing_changes_nothing():
-    assert composes("input", None, True)
-    assert not composes("input", None, False)
+    assert is_composing_after("input", None, True)
+    assert not is_composing_after("input", None, False)
 
 
 def test_a_composition_whose_beginning_was_missed_is_known_by_its_next_event():
-    assert composes("keydown", True, False)
+    assert is_composing_after("keydown", True, False)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_what_replaces_a_selection_fits_where_that_was():
     ],
 )
 def test_a_picture_without_text_is_nothing_for_a_field(types: list[str], result: bool):
-    assert only_files(types) == result
+    assert has_only_files(types) == result
     assert replaces_page(types, in_field=True) == result
 
 

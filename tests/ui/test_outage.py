@@ -4,18 +4,24 @@ from dataclasses import replace
 
 import pytest
 
-from chat.store import ChatState, Link
+from chat.store import ChatState, ConnectionInfo
 from kizuna.core.states import Status
 from ui.connection.outage import FIRST_GRACE, GRACE, SUCCESS_FOR, Outage, Phase
 
 CONNECTED = ChatState(
-    name="Mika", is_connected=True, caught_up=True, link=Link(Status.CONNECTED, last_connected_at=1.0)
+    name="Mika",
+    is_connected=True,
+    caught_up=True,
+    connection=ConnectionInfo(Status.CONNECTED, last_connected_at=1.0),
 )
 
 
 def down(status: Status = Status.WAITING, *, waiting: int = 0) -> ChatState:
     return replace(
-        CONNECTED, link=replace(CONNECTED.link, status=status), is_connected=False, waiting=waiting
+        CONNECTED,
+        connection=replace(CONNECTED.connection, status=status),
+        is_connected=False,
+        waiting=waiting,
     )
 
 
@@ -47,7 +53,7 @@ def test_after_the_grace_there_is_trouble(outage: Outage):
 
 
 def test_the_first_connection_has_a_longer_grace():
-    outage, first = Outage(), ChatState(name="Mika", link=Link(Status.CONNECTING, 1))
+    outage, first = Outage(), ChatState(name="Mika", connection=ConnectionInfo(Status.CONNECTING, 1))
     assert outage.update(first, 0.0) == FIRST_GRACE
     outage.update(first, FIRST_GRACE - 0.1)
     assert phase(outage) is Phase.NONE
@@ -115,13 +121,13 @@ def test_coming_back_to_the_tab_begins_the_grace_anew(outage: Outage):
     outage.update(down(), 10.0)
     outage.update(down(), 60.0)
     assert outage.in_trouble
-    outage.seen_again(61.0)
+    outage.page_shown(61.0)
     assert outage.update(down(), 61.0) == 61.0 + GRACE
     assert phase(outage) is Phase.NONE
 
 
 def test_coming_back_while_connected_changes_nothing(outage: Outage):
-    outage.seen_again(10.0)
+    outage.page_shown(10.0)
     outage.update(CONNECTED, 10.0)
     assert phase(outage) is Phase.NONE
 

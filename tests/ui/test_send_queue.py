@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from ui.composer.send_queue import Sending
+from ui.composer.send_queue import SendQueue
 
 
 class Desk:
@@ -15,7 +15,7 @@ class Desk:
         self.said: list[str] = []
         self.settled = 0
         self._answers: list[asyncio.Future[bool]] = []
-        self.field = Sending(text, self._say, self._settle)
+        self.field = SendQueue(text, self._say, self._settle)
 
     def type(self, text: str) -> None:
         """Type this at the end."""
@@ -224,7 +224,7 @@ async def test_in_another_room_nothing_is_said_that_was_meant_for_this_one(desk:
     desk.fill("two")
     await desk.enter("")
     desk.fill("three")
-    desk.field.withdraw()
+    desk.field.return_unsent()
     await desk.answer()
     assert (desk.said, desk.field.is_busy, desk.field.text) == (["one"], False, "two\nthree")
 
@@ -232,14 +232,14 @@ async def test_in_another_room_nothing_is_said_that_was_meant_for_this_one(desk:
 async def test_not_even_what_was_sent_in_the_same_moment(desk: Desk):
     desk.type("one")
     desk.field.send()
-    desk.field.withdraw()
+    desk.field.return_unsent()
     await desk.enter("")
     assert desk.said == ["one"], "said once, when the person is back and presses again"
 
 
 async def test_what_is_being_kept_leaves_the_field_while_the_person_is_elsewhere(desk: Desk):
     await desk.enter("one", " two")
-    desk.field.withdraw()
+    desk.field.return_unsent()
     assert desk.field.text == "one two"
     await desk.answer()
     assert desk.field.text == " two"

@@ -7,13 +7,13 @@ from chat.timeline import Failure
 from ui.kit.days import clamp_timestamp, iso, relative_day
 from ui.kit.locales import locales_of
 from ui.kit.texts import Texts
+from ui.messages.avatars import HUES, hue, initial
 from ui.messages.failures import failure_text
-from ui.messages.people import HUES, hue, initial
 from ui.messages.scroll import first_visible, follows
-from ui.rooms.address import address_of, room_meant, room_of
+from ui.rooms.address import address_of, room_from_input, room_of
 from ui.rooms.presence_text import present_words, typing_words
 from ui.rooms.rules import badge, only_appends
-from ui.shell.title import Unseen, page_title
+from ui.shell.title import UnseenCounter, page_title
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_half_of_a_surrogate_pair_has_an_address_too():
     ],
 )
 def test_the_room_that_somebody_means(typed: str, room: str):
-    assert room_meant(typed) == room
+    assert room_from_input(typed) == room
 
 
 @pytest.mark.parametrize(("unread", "shown"), [(0, ""), (1, "1"), (99, "99"), (100, "99+"), (12_000, "99+")])
@@ -212,22 +212,22 @@ def state_with(*rooms: RoomSummary) -> ChatState:
 
 
 def test_what_came_while_nobody_looked_is_counted_in_every_room():
-    unseen = Unseen()
-    unseen.look(state_with(RoomSummary("general"), RoomSummary("tea", 4)), 10)
+    unseen = UnseenCounter()
+    unseen.mark_seen(state_with(RoomSummary("general"), RoomSummary("tea", 4)), 10)
     assert unseen.count(state_with(RoomSummary("general"), RoomSummary("tea", 4)), 10) == 0
     later = state_with(RoomSummary("general"), RoomSummary("tea", 6), RoomSummary("new", 3))
     assert unseen.count(later, 11) == 1 + 2 + 3
-    unseen.look(later, 11)
+    unseen.mark_seen(later, 11)
     assert unseen.count(later, 11) == 0
 
 
 def test_the_room_that_shows_is_counted_once():
-    assert Unseen().count(state_with(RoomSummary("general", 5)), 5) == 5
+    assert UnseenCounter().count(state_with(RoomSummary("general", 5)), 5) == 5
 
 
 def test_what_was_read_elsewhere_takes_nothing_away():
-    unseen = Unseen()
-    unseen.look(state_with(RoomSummary("tea", 4)), 0)
+    unseen = UnseenCounter()
+    unseen.mark_seen(state_with(RoomSummary("tea", 4)), 0)
     assert unseen.count(state_with(RoomSummary("tea", 0)), 2) == 2
 
 

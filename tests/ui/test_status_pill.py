@@ -2,18 +2,19 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from chat.store import ChatState, Link
+from chat.store import ChatState, ConnectionInfo
 from kizuna.core.states import Status
 from ui.connection.status_pill import Kind, Pill, pill_for
 
 INDEX = (Path(__file__).resolve().parents[2] / "index.html").read_text(encoding="utf-8")
 
 
-def pill(status: Status, seconds: int | None = None, *, catching_up: bool = False, **link: object) -> Pill:
-    return pill_for(ChatState(link=Link(status, **link), catching_up=catching_up), seconds)  # type: ignore[arg-type]
+def pill(status: Status, seconds: int | None = None, *, catching_up: bool = False, **parts: Any) -> Pill:
+    return pill_for(ChatState(connection=ConnectionInfo(status, **parts), catching_up=catching_up), seconds)
 
 
 @pytest.mark.parametrize("status", Status)

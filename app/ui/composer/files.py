@@ -7,11 +7,11 @@ from pyodide.ffi import JsNull
 
 from chat.store import NoticeKind
 from ui.actions import Actions
-from ui.composer.rules import only_files, replaces_page
+from ui.composer.rules import has_only_files, replaces_page
 from ui.kit.dom import Listeners
 
 
-class Files:
+class FileGuard:
     """Responsible for saying that only text can be sent, where the browser would open a file instead of the page, or
     do nothing."""
 
@@ -31,7 +31,7 @@ class Files:
             self._actions.show_notice(NoticeKind.ONLY_TEXT)
 
     def _paste(self, event: js.ClipboardEvent) -> None:
-        if only_files(_types(event.clipboardData)):
+        if has_only_files(_types(event.clipboardData)):
             event.preventDefault()
             self._actions.show_notice(NoticeKind.ONLY_TEXT)
 

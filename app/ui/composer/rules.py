@@ -36,7 +36,7 @@ def is_send_key(
     return control or not coarse
 
 
-def composes(event: str, is_composing: bool | None, before: bool) -> bool:
+def is_composing_after(event: str, is_composing: bool | None, before: bool) -> bool:
     """Whether an input method is at work after this event.
 
     Every event of the field is asked: the end is not told by each input method, nor when the field is written to.
@@ -69,14 +69,14 @@ def cut(text: str) -> str:
     return text if fits(text) else text.encode("utf-8", "replace")[:_MAX_BYTES].decode("utf-8", "ignore")
 
 
-def only_files(types: Collection[str]) -> bool:
+def has_only_files(types: Collection[str]) -> bool:
     """Whether what is dropped or pasted has files in it, and no text that a field could take."""
     return "Files" in types and _TEXTS.isdisjoint(types)
 
 
 def replaces_page(types: Collection[str], *, in_field: bool) -> bool:
     """Whether a browser would show what is dropped instead of the page: a file, or a link beside a field."""
-    return only_files(types) or (not in_field and not _PAGES.isdisjoint(types))
+    return has_only_files(types) or (not in_field and not _PAGES.isdisjoint(types))
 
 
 def trimmed(text: str) -> str:
@@ -115,9 +115,9 @@ def _size(text: str) -> int:
 class BusyDelay:
     """Responsible for when waiting has taken long enough to be worth telling."""
 
-    def __init__(self, patience: float) -> None:
+    def __init__(self, delay: float) -> None:
         """``patience``: seconds."""
-        self._patience = patience
+        self._delay = delay
         self._since: float | None = None
 
     def update(self, waiting: bool, now: float) -> tuple[bool, float | None]:
@@ -127,5 +127,5 @@ class BusyDelay:
             return False, None
         if self._since is None:
             self._since = now
-        until = self._since + self._patience
+        until = self._since + self._delay
         return (True, None) if now >= until else (False, until)

@@ -16,12 +16,12 @@ class UnsentView:
     """Responsible for the strip above the field."""
 
     def __init__(
-        self, actions: Actions, texts: Texts, listeners: Listeners, write: Callable[[], None]
+        self, actions: Actions, texts: Texts, listeners: Listeners, focus_composer: Callable[[], None]
     ) -> None:
-        """``write``: puts the focus where one writes, since the button goes when it is pressed."""
+        """``focus_composer``: puts the focus where one writes, since the button goes when it is pressed."""
         self._actions = actions
         self._texts = texts
-        self._write = write
+        self._focus_composer = focus_composer
         self._strip = by_id("unsent")
         self._words = by_id("unsent-words")
         self._count = 0
@@ -38,4 +38,4 @@ class UnsentView:
 
     def _retry_all(self) -> None:
         self._actions.retry_all()
-        self._write()
+        self._focus_composer()

@@ -17,14 +17,14 @@ from ui.composer.rules import (
     BusyDelay,
     bytes_left,
     characters_in,
-    composes,
     cut,
     fits,
     fits_with,
+    is_composing_after,
     is_send_key,
     units_of,
 )
-from ui.composer.send_queue import Sending
+from ui.composer.send_queue import SendQueue
 from ui.kit.dom import Listeners, by_id
 from ui.kit.render import RenderScheduler
 from ui.kit.texts import Texts
@@ -48,22 +48,29 @@ class ComposerView:
     """Responsible for the field: the text of the person and the room shown, its draft, its keys, and its size."""
 
     def __init__(
-        self, store: ChatStore, actions: Actions, texts: Texts, frames: RenderScheduler, listeners: Listeners
+        self,
+        store: ChatStore,
+        actions: Actions,
+        texts: Texts,
+        scheduler: RenderScheduler,
+        listeners: Listeners,
     ) -> None:
         self._actions = actions
         self._texts = texts
-        self._scheduler = frames
+        self._scheduler = scheduler
         self._form = by_id("composer")
         self._field = by_id("composer-text")
         self._count = by_id("composer-count")
         self._refused = False  #: a notice of _REFUSALS is showing
-        self._patience = BusyDelay(BUSY_AFTER)
-        self._composing = False  #: an input method would lose what it composes if the field were written to
+        self._busy_delay = BusyDelay(BUSY_AFTER)
+        self._composing = (
+            False  #: an input method would lose what it is_composing_after if the field were written to
+        )
         self._touch_screen = js.matchMedia("(pointer: coarse)")
         # Where CSS sizes the field by its content (field-sizing), nothing is left to do.
         self._sizes_itself = js.CSS.supports("field-sizing", "content")
         self._is_measured = False
-        self._sendings: dict[Place, Sending] = {}
+        self._queues: dict[Place, SendQueue] = {}
         self._place = _place(store.state)
         self._enter(self._place)
         # At once: a text must not be said in the room that comes after the one in which Enter was pressed.
@@ -79,7 +86,7 @@ class ComposerView:
         self._field.setAttribute("aria-invalid", "true" if kind and _REFUSALS.get(kind) else "false")
         if not self._is_measured:
             self._measure()
-        busy, wake = self._patience.update(self._sending.is_busy, now)
+        busy, wake = self._busy_delay.update(self._queue.is_busy, now)
         self._form.setAttribute("aria-busy", "true" if busy else "false")
         return wake
 
@@ -90,30 +97,30 @@ class ComposerView:
     def close(self) -> None:
         """Follow the store no longer, and wait for nothing."""
         self._unsubscribe()
-        for sending in self._sendings.values():
-            sending.close()
+        for queue in self._queues.values():
+            queue.close()
 
     # --- the person and the room ---
 
     @property
-    def _sending(self) -> Sending:
-        return self._sendings[self._place]
+    def _queue(self) -> SendQueue:
+        return self._queues[self._place]
 
     def _move(self, place: Place) -> None:
-        self._sending.withdraw()
+        self._queue.return_unsent()
         self._save_draft(self._place)
         self._enter(place)
 
     def _enter(self, place: Place) -> None:
         self._place = place
-        if place not in self._sendings:
+        if place not in self._queues:
             draft = _load_draft(place)
             if not fits(draft):
                 draft = cut(draft)
                 self._actions.show_notice(NoticeKind.DRAFT_CUT, limit=MAX_KIB)
-            self._sendings[place] = Sending(draft, self._actions.send_message, partial(self._settled, place))
-        self._sending.clear()
-        self._fill(self._sending.text)
+            self._queues[place] = SendQueue(draft, self._actions.send_message, partial(self._on_done, place))
+        self._queue.clear()
+        self._fill(self._queue.text)
         self._is_measured = False  # only when it is drawn, since it may not show yet
         self._scheduler.mark(self)
 
@@ -134,7 +141,7 @@ class ComposerView:
 
     def _compose(self, event: js.Event) -> None:
         was, says = self._composing, getattr(event, "isComposing", None)
-        self._composing = composes(event.type, says, was)
+        self._composing = is_composing_after(event.type, says, was)
         if was and not self._composing:
             self._scheduler.mark(self)
 
@@ -161,17 +168,17 @@ class ComposerView:
 
     def _changes(self, event: js.InputEvent) -> None:
         self._compose(event)
-        sending, field = self._sending, self._field
+        queue, field = self._queue, self._field
         inserted = str(event.data or "")
-        if inserted and not fits_with(sending.shown, field.selectionStart, field.selectionEnd, inserted):
+        if inserted and not fits_with(queue.shown, field.selectionStart, field.selectionEnd, inserted):
             event.preventDefault()
             self._actions.show_notice(NoticeKind.TEXT_TOO_LONG, limit=MAX_KIB)
-        elif sending.has_sent_words:
-            sending.touch(characters_in(sending.shown, field.selectionStart))
+        elif queue.has_sent_words:
+            queue.touch(characters_in(queue.shown, field.selectionStart))
 
     def _changed(self, event: js.InputEvent) -> None:
         self._compose(event)
-        text, shown = self._field.value, self._sending.shown
+        text, shown = self._field.value, self._queue.shown
         if len(text) > len(shown) and not fits(text):  # it came in a way that cannot be refused before
             self._write(shown)
             self._actions.show_notice(NoticeKind.TEXT_TOO_LONG, limit=MAX_KIB)
@@ -179,8 +186,8 @@ class ComposerView:
         if not getattr(
             event, "inputType", ""
         ):  # not typed: something filled the field in, from its beginning
-            self._sending.touch(0)
-        self._sending.edit(text)
+            self._queue.touch(0)
+        self._queue.edit(text)
         self._save_draft(self._place)
         self._measure()
         if self._refused:
@@ -191,11 +198,11 @@ class ComposerView:
     # --- sending ---
 
     def _send(self) -> None:
-        self._sending.edit(self._field.value)  # whoever filled the field in may have told nobody
-        self._sending.send()
+        self._queue.edit(self._field.value)  # whoever filled the field in may have told nobody
+        self._queue.send()
         self._scheduler.mark(self)
 
-    def _settled(self, place: Place) -> None:
+    def _on_done(self, place: Place) -> None:
         self._save_draft(place)
         self._scheduler.mark(self)
         if place == self._place:
@@ -203,8 +210,8 @@ class ComposerView:
 
     def _clear(self) -> None:
         """Take what is kept out of the field, unless an input method is at work; then as soon as it is not."""
-        if not self._composing and self._sending.clear():
-            self._write(self._sending.text)
+        if not self._composing and self._queue.clear():
+            self._write(self._queue.text)
             if self._refused:
                 self._actions.dismiss_notice()
 
@@ -236,7 +243,7 @@ class ComposerView:
             self._count.toggleAttribute("data-over", left < 0)
 
     def _save_draft(self, place: Place) -> None:
-        key, text = _key_of_draft(place), self._sendings[place].draft
+        key, text = _key_of_draft(place), self._queues[place].draft
         if key is None:
             return
         try:

@@ -14,7 +14,7 @@ from ui.kit.texts import Texts
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class BannerText:
     """A title and what there is to know beside it. ``reloads``: with a button that loads the page again."""
 
     title: str
@@ -22,29 +22,29 @@ class Words:
     reloads: bool = False
 
 
-def banner_words(
+def banner_text(
     state: ChatState, outage: Outage, texts: Texts, time_of: Callable[[float], str], origin: str = ""
-) -> Words | None:
+) -> BannerText | None:
     """The banner's words, or None for no banner. ``time_of`` writes a time of day, from milliseconds since 1970.
     ``origin``: the page's."""
     if outage.phase is Phase.NONE:
         return None
     if outage.phase is Phase.SUCCESS:
         sent = outage.sent
-        return Words(texts("banner.back"), texts("banner.sent", count=sent) if sent else "")
-    title, sentences = _trouble(state, texts, time_of, origin)
+        return BannerText(texts("banner.back"), texts("banner.sent", count=sent) if sent else "")
+    title, sentences = _outage_text(state, texts, time_of, origin)
     text = texts("sentences.between").join(sentence for sentence in sentences if sentence)
-    return Words(title, text, reloads=_is_unsupported(state))
+    return BannerText(title, text, reloads=_is_unsupported(state))
 
 
 def _is_unsupported(state: ChatState) -> bool:
     """Only another version of the page can come back."""
-    return state.link.status is Status.REJECTED and state.link.reason == ReasonKind.UNSUPPORTED
+    return state.connection.status is Status.REJECTED and state.connection.reason == ReasonKind.UNSUPPORTED
 
 
 def reason_text(state: ChatState, texts: Texts, origin: str = "") -> str:
     """Why, in words; empty when no reason is known."""
-    reason = state.link.reason
+    reason = state.connection.reason
     if reason is None:
         return ""
     if reason == "forbidden_origin":
@@ -53,15 +53,15 @@ def reason_text(state: ChatState, texts: Texts, origin: str = "") -> str:
     return texts(key if texts.has(key) else "reason.unknown")
 
 
-def _trouble(
+def _outage_text(
     state: ChatState, texts: Texts, time_of: Callable[[float], str], origin: str
 ) -> tuple[str, tuple[str, ...]]:
-    status, at = state.link.status, state.link.last_connected_at
+    status, at = state.connection.status, state.connection.last_connected_at
     reason, safe = reason_text(state, texts, origin), texts("banner.safe")
     last = "" if at is None else texts("banner.last_connected", time=time_of(at * 1000))
     if _is_unsupported(state):
         return texts("banner.unsupported"), (reason, texts("banner.unsupported_action"))
-    if status is Status.REJECTED and state.link.reason == BANNED:
+    if status is Status.REJECTED and state.connection.reason == BANNED:
         return texts("banner.rejected"), (reason, texts("banner.banned_action"))
     if status is Status.REJECTED:
         return texts("banner.rejected"), (reason, texts("banner.rejected_action"))

@@ -48,14 +48,14 @@ class Outage:
         """Whether a person is told that there is no connection."""
         return self.phase in (Phase.TROUBLE, Phase.FAILED)
 
-    def seen_again(self, now: float) -> None:
+    def page_shown(self, now: float) -> None:
         """The page became visible: what happened behind the person's back gets a grace of its own."""
         if self._down_since is not None:
             self._down_since = now
 
     def update(self, state: ChatState, now: float) -> float | None:
         """Take note of ``state``; returns when to be called again though nothing changes."""
-        status = state.link.status
+        status = state.connection.status
         self._waiting_now = state.waiting
         if state.name is None or status in _QUIET:
             self.phase = Phase.NONE
@@ -69,7 +69,7 @@ class Outage:
         if status in _FINAL:
             self.phase = Phase.FAILED
             return None
-        grace = FIRST_GRACE if state.link.last_connected_at is None else GRACE
+        grace = FIRST_GRACE if state.connection.last_connected_at is None else GRACE
         shown_at = self._down_since + grace
         self.phase = Phase.TROUBLE if now >= shown_at else Phase.NONE
         return None if now >= shown_at else shown_at

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from chat.store import ChatState, Link
+from chat.store import ChatState, ConnectionInfo
 from kizuna.core.states import Status
 
 
@@ -47,19 +47,19 @@ _BY_STATUS = {
 
 def pill_for(state: ChatState, seconds: int | None) -> Pill:
     """The pill for ``state``, ``seconds`` before the next attempt (None: no number)."""
-    link = state.link
-    if link.status is Status.WAITING:
+    connection = state.connection
+    if connection.status is Status.WAITING:
         return _waiting(seconds)
-    if state.catching_up and link.status in (Status.CONNECTED, Status.CONNECTING):
+    if state.catching_up and connection.status in (Status.CONNECTED, Status.CONNECTING):
         return _CATCHING_UP
-    if link.status is Status.CONNECTING:
-        return _RECONNECTING if came_before(link) else _CONNECTING
-    return _BY_STATUS[link.status]
+    if connection.status is Status.CONNECTING:
+        return _RECONNECTING if is_reconnecting(connection) else _CONNECTING
+    return _BY_STATUS[connection.status]
 
 
-def came_before(link: Link) -> bool:
+def is_reconnecting(connection: ConnectionInfo) -> bool:
     """Whether this is not the first attempt to get anywhere."""
-    return link.last_connected_at is not None or link.attempt > 1
+    return connection.last_connected_at is not None or connection.attempt > 1
 
 
 def _waiting(seconds: int | None) -> Pill:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chat.store import Link
+from chat.store import ConnectionInfo
 from kizuna.core.states import Status
 
 #: Seconds: a try that fails at once must not look like a button that does nothing, and more often is not served.
@@ -27,10 +27,10 @@ class TryNow:
         self._busy_until = now + BUSY_FOR
         return True
 
-    def update(self, link: Link, now: float) -> float | None:
-        """Take note of ``link``; returns when to be called again though nothing changes."""
-        trying = link.status is Status.CONNECTING
+    def update(self, connection: ConnectionInfo, now: float) -> float | None:
+        """Take note of ``connection``; returns when to be called again though nothing changes."""
+        trying = connection.status is Status.CONNECTING
         held = now < self._busy_until
-        self.shown = link.status in _OFFERED or (self.shown and trying)
+        self.shown = connection.status in _OFFERED or (self.shown and trying)
         self.busy = self.shown and (trying or held)
         return self._busy_until if self.shown and held else None

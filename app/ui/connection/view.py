@@ -9,7 +9,7 @@ from chat.identity import INTERCEPTED
 from chat.store import ChatState
 from kizuna.core.states import Status
 from ui.actions import Actions
-from ui.connection.banner import Words, banner_words
+from ui.connection.banner import BannerText, banner_text
 from ui.connection.countdown import Countdown, next_tick
 from ui.connection.outage import Outage
 from ui.connection.status_pill import Pill, pill_for
@@ -29,14 +29,14 @@ class ConnectionView:
         texts: Texts,
         formats: Formats,
         outage: Outage,
-        frames: RenderScheduler,
+        scheduler: RenderScheduler,
         listeners: Listeners,
     ) -> None:
         self._actions = actions
         self._texts = texts
         self._formats = formats
         self._outage = outage
-        self._scheduler = frames
+        self._scheduler = scheduler
         self._countdown = Countdown()
         self._button_rule = TryNow()
         self._pill_element = by_id("connection")
@@ -51,18 +51,18 @@ class ConnectionView:
 
     def draw(self, state: ChatState, now: float) -> float | None:
         """All three."""
-        link = state.link
-        self._tell_worker(link.reason)
-        deadline = link.retry_at if link.status is Status.WAITING else None
+        connection = state.connection
+        self._tell_worker(connection.reason)
+        deadline = connection.retry_at if connection.status is Status.WAITING else None
         seconds = self._countdown.seconds(deadline, now)
         self._draw_pill(pill_for(state, seconds))
-        wakes = [self._outage.update(state, now), self._button_rule.update(link, now)]
+        wakes = [self._outage.update(state, now), self._button_rule.update(connection, now)]
         if deadline is not None:
             # Without a number only the moment matters at which the deadline has come.
             wakes.append(next_tick(deadline, now) if seconds is not None else deadline)
         self._draw_button()
         self._draw_banner(
-            banner_words(state, self._outage, self._texts, self._formats.time, js.location.origin)
+            banner_text(state, self._outage, self._texts, self._formats.time, js.location.origin)
         )
         return min((wake for wake in wakes if wake is not None and wake > now), default=None)
 
@@ -99,7 +99,7 @@ class ConnectionView:
         if had_focus:
             by_id("composer-text").focus()
 
-    def _draw_banner(self, words: Words | None) -> None:
+    def _draw_banner(self, words: BannerText | None) -> None:
         wanted = (self._outage.phase, words)
         if wanted == self._banner_drawn:
             return

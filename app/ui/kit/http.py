@@ -12,7 +12,7 @@ import js
 from pyodide.ffi import JsException, to_js
 
 
-class NoJson(ValueError):
+class InvalidJson(ValueError):
     """The answer is not JSON. ``status`` is HTTP's."""
 
     def __init__(self, status: int) -> None:
@@ -23,14 +23,14 @@ class NoJson(ValueError):
 async def get_json(url: str) -> tuple[int, Any]:
     """GET ``url``, asking the server whether a cached copy still holds. Returns (HTTP status, value).
 
-    Raises OSError when the server cannot be reached, NoJson when a 200 carries something else.
+    Raises OSError when the server cannot be reached, InvalidJson when a 200 carries something else.
     """
     response, text = await _fetch(url, method="GET", cache="no-cache")
     try:
         return response.status, json.loads(text)
     except ValueError:
         if response.ok:
-            raise NoJson(response.status) from None
+            raise InvalidJson(response.status) from None
         return response.status, None
 
 

@@ -85,15 +85,15 @@ class RenderScheduler:
                 self._wakes.pop(view, None)
             else:
                 self._wakes[view] = wake
-        self._appoint()
+        self._schedule_wake()
 
     def _wake(self) -> None:
         now = self.now()
         for view in [view for view, wake in self._wakes.items() if wake <= now]:
             del self._wakes[view]
             self.mark(view)
-        self._appoint()  # a timer may come early
+        self._schedule_wake()  # a timer may come early
 
-    def _appoint(self) -> None:
+    def _schedule_wake(self) -> None:
         earliest = min(self._wakes.values(), default=None)
         self._host.wake_in(None if earliest is None else max(_SOONEST, earliest - self.now()))

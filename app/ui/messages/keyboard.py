@@ -46,10 +46,10 @@ class MessageKeys:
         """Tab finds what can be done with the message one is at, and passes by that of all others."""
         article = event.target.closest("article") or None
         if self._article is not None:
-            _let_tab_stop(self._article, False)
+            _set_tab_stops(self._article, False)
         self._article = article
         if article is not None:
-            _let_tab_stop(article, True)
+            _set_tab_stops(article, True)
 
     def _wanted(self, key: str, article: Any) -> Any:
         if key == "Home":
@@ -64,6 +64,6 @@ class MessageKeys:
         return None
 
 
-def _let_tab_stop(article: Any, stop: bool) -> None:
+def _set_tab_stops(article: Any, stop: bool) -> None:
     for button in article.querySelectorAll("[data-roving]"):
         button.tabIndex = 0 if stop else -1

@@ -12,10 +12,10 @@ from ui.kit.days import iso
 from ui.kit.dom import Template, icon, part
 from ui.kit.formats import Formats
 from ui.kit.texts import Texts
+from ui.messages.avatars import hue, initial
 from ui.messages.failures import failure_text
-from ui.messages.folds import LINES, Folds
 from ui.messages.links import Piece, pieces
-from ui.messages.people import hue, initial
+from ui.messages.long_messages import LINES, LongMessages
 from ui.messages.rows import DayRow, MessageRow, Row
 
 _ICONS = {Delivery.SENT: "sent", Delivery.FAILED: "failed"}
@@ -26,10 +26,10 @@ _ON_ITS_WAY = (Delivery.QUEUED, Delivery.SENDING)
 class RowFactory:
     """Responsible for making rows and for drawing them anew in place. Text of others enters as text, never as HTML."""
 
-    def __init__(self, texts: Texts, formats: Formats, folds: Folds) -> None:
+    def __init__(self, texts: Texts, formats: Formats, long_messages: LongMessages) -> None:
         self._texts = texts
         self._formats = formats
-        self._folds = folds
+        self._long_messages = long_messages
         self._message = Template("template-message", texts)
         self._day = Template("template-day", texts)
         self._unread = Template("template-unread", texts)
@@ -114,7 +114,7 @@ class RowFactory:
         else:
             content.replaceChildren(*[_node(piece) for piece in found])
         if len(entry.content) >= LINES:
-            self._folds.watch(content)
+            self._long_messages.observe(content)
 
     def _draw_delivery(self, element: Any, entry: Entry) -> None:
         element.setAttribute("data-state", entry.state)

@@ -14,9 +14,9 @@ from ui.kit.dom import Listeners, by_id
 from ui.kit.formats import Formats
 from ui.kit.render import RenderScheduler
 from ui.kit.texts import Texts
-from ui.messages.arrivals import Arrivals
 from ui.messages.diff import Change, Insert, Move, Remove, plan
-from ui.messages.folds import Folds
+from ui.messages.long_messages import LongMessages
+from ui.messages.new_messages import NewMessages
 from ui.messages.row_factory import RowFactory
 from ui.messages.rows import DayRow, Layout, Row
 from ui.messages.scroller import Scroller
@@ -31,35 +31,35 @@ class MessagesView:
         actions: Actions,
         texts: Texts,
         formats: Formats,
-        arrivals: Arrivals,
-        frames: RenderScheduler,
+        new_messages: NewMessages,
+        scheduler: RenderScheduler,
         listeners: Listeners,
     ) -> None:
         self._actions = actions
         self._texts = texts
         self._formats = formats
-        self._arrivals = arrivals
-        self._scheduler = frames
+        self._new_messages = new_messages
+        self._scheduler = scheduler
         self._box = by_id("messages")
         self._list = by_id("rows")
         self._earlier = by_id("earlier")
         self._empty = by_id("empty")
         self._jump_box = by_id("jump")
-        self._folds = Folds(listeners)
-        self._factory = RowFactory(texts, formats, self._folds)
+        self._long_messages = LongMessages(listeners)
+        self._factory = RowFactory(texts, formats, self._long_messages)
         self._layout = Layout(formats.day)
         self._window = Window()
-        self._scroller = Scroller(self._box, self._list, listeners, lambda: frames.mark(self))
+        self._scroller = Scroller(self._box, self._list, listeners, lambda: scheduler.mark(self))
         self._rows: tuple[Row, ...] = ()
         self._elements: dict[str, Any] = {}
         self._timeline: Timeline | None = None
         self._room: str | None = None
         self._today = ""
         self._around: tuple[bool, bool, str] | None = None  #: what is drawn around the rows
-        self._seen = 0  #: arrivals when the reader was last at the end
+        self._seen = 0  #: new_messages when the reader was last at the end
         self._unread_from: str | None = None
         self._was_hidden = False
-        self._hidden_at = 0  #: arrivals when the page was hidden
+        self._hidden_at = 0  #: new_messages when the page was hidden
         self._asked_before: int | None = None  #: the first seq at which earlier messages were asked for
         listeners.on(by_id("jump-button"), "click", lambda _: self._jump())
         listeners.on(self._list, "click", self._click)
@@ -68,7 +68,7 @@ class MessagesView:
         """Rows, then what depends on the place in them."""
         if state.room_id != self._room:
             self._enter(state.room_id)
-        self._arrivals.update(state)
+        self._new_messages.update(state)
         self._note_unread()
         self._draw_list(state)
         self._draw_jump()
@@ -78,7 +78,7 @@ class MessagesView:
     def close(self) -> None:
         """Watch no longer."""
         self._scroller.close()
-        self._folds.close()
+        self._long_messages.close()
 
     # --- rows ---
 
@@ -86,7 +86,7 @@ class MessagesView:
         self._room = room
         self._window.reset()
         self._scroller.following = True
-        self._seen = self._arrivals.total
+        self._seen = self._new_messages.total
         self._unread_from = None
         self._asked_before = None
 
@@ -106,7 +106,7 @@ class MessagesView:
             anchor = self._scroller.anchor()
             self._draw_around(*around)
             self._apply(steps)
-            self._folds.measure()
+            self._long_messages.measure()
             self._scroller.restore(anchor)
         self._rows = rows
         if timeline is not before:
@@ -163,9 +163,9 @@ class MessagesView:
         hidden = js.document.hidden
         if hidden and not self._was_hidden:
             self._unread_from = None
-            self._hidden_at = self._arrivals.total
+            self._hidden_at = self._new_messages.total
         if hidden and self._unread_from is None:
-            new = self._arrivals.since(self._hidden_at)
+            new = self._new_messages.since(self._hidden_at)
             self._unread_from = new[0].key if new else None
         self._was_hidden = hidden
 
@@ -173,8 +173,8 @@ class MessagesView:
         if self._scroller.following:
             if self._jump_box.contains(js.document.activeElement):
                 self._focus_new()
-            self._seen = self._arrivals.total
-        new = self._arrivals.total - self._seen
+            self._seen = self._new_messages.total
+        new = self._new_messages.total - self._seen
         self._jump_box.hidden = self._scroller.following
         if not self._scroller.following:
             words = self._texts("messages.new", count=new) if new else self._texts("messages.latest")
@@ -186,7 +186,7 @@ class MessagesView:
 
     def _focus_new(self) -> None:
         """The button that holds the focus goes: one reads on at the first new message."""
-        new = self._arrivals.since(self._seen)
+        new = self._new_messages.since(self._seen)
         first = self._elements.get(new[0].key) if new else self._list.querySelector("article:last-of-type")
         (first or self._box).focus(preventScroll=True)
 
@@ -212,7 +212,7 @@ class MessagesView:
         action = button.getAttribute("data-action")
         if action == "unfold":
             self._scroller.following = False  # who reads it from its beginning is not taken to its end
-            self._folds.open(article)
+            self._long_messages.expand(article)
             self._scheduler.mark(self)
             return
         if action == "retry":

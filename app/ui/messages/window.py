@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from chat.timeline import Entry
 
-MOST = 300  #: more entries than this are cut to
-KEPT = 150  #: the newest so many, when the person follows the end
-MORE = 100  #: so many more come when the person reaches the top
+MAX_SHOWN = 300  #: more entries than this are cut to
+SHOWN_AFTER_CUT = 150  #: the newest so many, when the person follows the end
+GROW_BY = 100  #: so many more come when the person reaches the top
 
 
 class Window:
@@ -25,14 +25,14 @@ class Window:
     def cut(self, entries: Sequence[Entry], *, may_shrink: bool) -> Sequence[Entry]:
         """The entries to show. ``may_shrink``: the person follows the end, so the beginning may go."""
         start = self._start(entries)
-        if may_shrink and len(entries) - start > MOST:
-            start = len(entries) - KEPT
+        if may_shrink and len(entries) - start > MAX_SHOWN:
+            start = len(entries) - SHOWN_AFTER_CUT
             self._first = entries[start].key
         return entries[start:] if start else entries
 
     def grow(self, entries: Sequence[Entry]) -> None:
         """Show more of the beginning."""
-        start = max(0, self._start(entries) - MORE)
+        start = max(0, self._start(entries) - GROW_BY)
         self._first = entries[start].key if start else None
 
     def reset(self) -> None:

@@ -28,7 +28,7 @@ def address_of(room: str) -> str:
     return f"#/{quote(room, safe='', errors='replace')}"
 
 
-def room_meant(typed: str) -> str:
+def room_from_input(typed: str) -> str:
     """The room that somebody means who types its name; may be empty."""
     name = trimmed(typed)
     return trimmed(name[1:] if name.startswith(("#", "\uff03")) else name)

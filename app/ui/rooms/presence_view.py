@@ -30,7 +30,7 @@ class PresenceView:
             short, words = present_words(count, state.present_or_more, self._texts)
             by_id("present-number").textContent = short
             by_id("present-words").textContent = words
-        writing = typing_words(state.typing, self._texts)
-        by_id("typing-words").textContent = writing
-        self._typing.toggleAttribute("data-shown", bool(writing))
+        typing = typing_words(state.typing, self._texts)
+        by_id("typing-words").textContent = typing
+        self._typing.toggleAttribute("data-shown", bool(typing))
         return None

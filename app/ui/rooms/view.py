@@ -13,7 +13,7 @@ from ui.actions import Actions
 from ui.kit.dom import Listeners, Template, by_id, part
 from ui.kit.texts import Texts
 from ui.messages.failures import refusal_text
-from ui.rooms.address import address_of, room_meant, room_of
+from ui.rooms.address import address_of, room_from_input, room_of
 from ui.rooms.rules import badge, only_appends
 
 
@@ -21,12 +21,12 @@ class RoomsView:
     """Responsible for the bar of rooms. Its links and its form change the address; the page follows that."""
 
     def __init__(
-        self, actions: Actions, texts: Texts, listeners: Listeners, write: Callable[[], None]
+        self, actions: Actions, texts: Texts, listeners: Listeners, focus_composer: Callable[[], None]
     ) -> None:
-        """``write``: puts the focus where one writes, once the person has arrived in another room."""
+        """``focus_composer``: puts the focus where one writes, once the person has arrived in another room."""
         self._actions = actions
         self._texts = texts
-        self._write = write
+        self._focus_composer = focus_composer
         self._bar = by_id("rooms")
         self._list = by_id("room-list")
         self._field = by_id("go-room")
@@ -35,10 +35,10 @@ class RoomsView:
         self._items: dict[str, Any] = {}
         self._drawn: tuple[object, ...] = ()
         self._shown = ""
-        self._on_the_way = ""  #: the room whose name was typed
+        self._requested_room = ""  #: the room whose name was typed
         listeners.on(self._list, "click", self._click)
         listeners.on(by_id("go"), "submit", self._submit)
-        listeners.on(self._field, "input", lambda _: self._complain(""))
+        listeners.on(self._field, "input", lambda _: self._show_problem(""))
 
     def draw(self, state: ChatState, now: float) -> float | None:
         """The rooms, and which of them shows."""
@@ -54,7 +54,7 @@ class RoomsView:
         if had_focus and not self._list.contains(js.document.activeElement):
             self._focus(state.room_id)
         if state.room_id != self._shown:
-            self._arrive(state.room_id)
+            self._room_shown(state.room_id)
         return None
 
     def _place(self, rooms: list[str]) -> None:
@@ -91,15 +91,15 @@ class RoomsView:
         part(item, "unread-words").textContent = self._texts("rooms.unread", count=room.unread)
         part(item, "leave-room").hidden = alone
 
-    def _arrive(self, room_id: str) -> None:
+    def _room_shown(self, room_id: str) -> None:
         """Another room shows: bring it into sight, and let the person who asked for it write."""
         self._shown = room_id
         item = self._items.get(room_id)
         if item is not None:
             item.scrollIntoView(block="nearest", inline="nearest")
-        if room_id == self._on_the_way:
-            self._on_the_way = self._field.value = ""
-            self._write()
+        if room_id == self._requested_room:
+            self._requested_room = self._field.value = ""
+            self._focus_composer()
 
     def _focus(self, room_id: str) -> None:
         """What had the focus is gone."""
@@ -114,7 +114,7 @@ class RoomsView:
 
     def _submit(self, event: js.Event) -> None:
         event.preventDefault()
-        name = room_meant(self._field.value)
+        name = room_from_input(self._field.value)
         if not name:
             self._field.focus()
             return
@@ -123,14 +123,14 @@ class RoomsView:
             check_room("room", room_id)
         except InvalidField as error:
             params = {"room": room_id, "problem": error.reason, **error.params}
-            self._complain(refusal_text(f"notice.{NoticeKind.ROOM_REFUSED}", params, self._texts))
+            self._show_problem(refusal_text(f"notice.{NoticeKind.ROOM_REFUSED}", params, self._texts))
             return
-        self._on_the_way = room_id
-        if self._on_the_way == self._shown:
-            self._arrive(self._shown)
+        self._requested_room = room_id
+        if self._requested_room == self._shown:
+            self._room_shown(self._shown)
         else:
             js.location.hash = address_of(name)
 
-    def _complain(self, problem: str) -> None:
+    def _show_problem(self, problem: str) -> None:
         """A name that was typed and that no room can have never gets into the address."""
         self._problem.textContent = problem

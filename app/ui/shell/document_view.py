@@ -9,40 +9,40 @@ import js
 from chat.store import ChatState, ChatStore
 from ui.connection.outage import Outage
 from ui.kit.texts import Texts
-from ui.messages.arrivals import Arrivals
-from ui.shell.title import Unseen, page_title
+from ui.messages.new_messages import NewMessages
+from ui.shell.title import UnseenCounter, page_title
 
 
 class DocumentView:
     """Responsible for ``<html data-status data-caught-up data-joined>`` and the title."""
 
-    def __init__(self, store: ChatStore, texts: Texts, outage: Outage, arrivals: Arrivals) -> None:
+    def __init__(self, store: ChatStore, texts: Texts, outage: Outage, new_messages: NewMessages) -> None:
         self._texts = texts
         self._outage = outage
-        self._arrivals = arrivals
-        self._unseen = Unseen()
+        self._new_messages = new_messages
+        self._unseen = UnseenCounter()
         self._title = ""
         self._root = js.document.documentElement
         self._root.lang = texts.language
         # Not with the next frame: whoever waits for these may look at a hidden page, which has none.
         self._unsubscribe: list[Callable[[], None]] = [
-            store.subscribe(lambda state: state.link.status, self._show_status),
+            store.subscribe(lambda state: state.connection.status, self._show_status),
             store.subscribe(lambda state: state.caught_up, self._show_caught_up),
             store.subscribe(lambda state: state.name is not None, self._show_joined),
         ]
-        self._show_status(store.state.link.status)
+        self._show_status(store.state.connection.status)
         self._show_caught_up(store.state.caught_up)
         self._show_joined(store.state.name is not None)
 
     def draw(self, state: ChatState, now: float) -> float | None:
         """The title."""
         wake = self._outage.update(state, now)
-        self._arrivals.update(state)
+        self._new_messages.update(state)
         if not js.document.hidden or state.name is None:
-            self._unseen.look(state, self._arrivals.total)
+            self._unseen.mark_seen(state, self._new_messages.total)
         title = page_title(
             state.room_id if state.name is not None else None,
-            self._unseen.count(state, self._arrivals.total),
+            self._unseen.count(state, self._new_messages.total),
             self._texts("title.trouble") if self._outage.in_trouble else "",
         )
         if title != self._title:

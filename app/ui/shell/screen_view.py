@@ -9,7 +9,7 @@ from chat.store import ChatState
 from ui.actions import Actions
 from ui.kit.dom import Listeners, by_id
 from ui.kit.texts import Texts
-from ui.messages.people import hue, initial
+from ui.messages.avatars import hue, initial
 
 
 class ScreenView:

@@ -14,16 +14,16 @@ def page_title(room: str | None, unread: int, trouble: str) -> str:
     return f"({unread}) {title}" if unread else title
 
 
-class Unseen:
+class UnseenCounter:
     """Responsible for how many messages came while nobody looked at the page: in the room shown, and in all others."""
 
     def __init__(self) -> None:
-        self._arrivals = 0
+        self._new_messages = 0
         self._unread: dict[str, int] = {}
 
-    def look(self, state: ChatState, arrivals: int) -> None:
+    def mark_seen(self, state: ChatState, arrivals: int) -> None:
         """The page is looked at: what has come is no news any more. ``arrivals``: of the room shown, in total."""
-        self._arrivals = arrivals
+        self._new_messages = arrivals
         self._unread = {room.room_id: room.unread for room in state.rooms}
 
     def count(self, state: ChatState, arrivals: int) -> int:
@@ -33,4 +33,4 @@ class Unseen:
             for room in state.rooms
             if room.room_id != state.room_id
         )
-        return arrivals - self._arrivals + sum(elsewhere)
+        return arrivals - self._new_messages + sum(elsewhere)

@@ -39,10 +39,10 @@ async def test_json_is_read_after_asking_whether_the_cached_copy_holds(js: Any) 
 
 
 async def test_a_page_where_json_was_expected_raises_its_status(js: Any) -> None:
-    from ui.kit.http import NoJson, get_json
+    from ui.kit.http import InvalidJson, get_json
 
     answered(js, "<!doctype html>")
-    with pytest.raises(NoJson, match="HTTP 200") as caught:
+    with pytest.raises(InvalidJson, match="HTTP 200") as caught:
         await get_json("config.json")
     assert caught.value.status == 200
 

@@ -8,31 +8,31 @@ from itertools import islice
 from chat.store import ChatState
 from chat.timeline import Entry, Timeline
 
-REMEMBERED = 500
+MAX_REMEMBERED = 500
 
 
-class Arrivals:
+class NewMessages:
     """Responsible for counting new messages of others, once each. Who wants to know how many came since a moment
     remembers ``total`` of that moment. ``update`` may be called as often as one likes."""
 
     def __init__(self) -> None:
         self.total = 0
-        self._recent: deque[Entry] = deque(maxlen=REMEMBERED)
+        self._recent: deque[Entry] = deque(maxlen=MAX_REMEMBERED)
         self._room: str | None = None
         self._timeline: Timeline | None = None
-        self._primed = False  #: the room was up to date once; from then on what comes is new
+        self._is_ready = False  #: the room was up to date once; from then on what comes is new
 
     def update(self, state: ChatState) -> None:
         """Take note of ``state``."""
         if state.room_id != self._room or state.name is None:
-            self._room, self._timeline, self._primed = state.room_id, None, False
+            self._room, self._timeline, self._is_ready = state.room_id, None, False
         before, self._timeline = self._timeline, state.timeline
-        if self._primed and before is not None and before is not state.timeline:
+        if self._is_ready and before is not None and before is not state.timeline:
             new = _new_of_others(before, state.timeline)
             self.total += len(new)
             self._recent.extend(new)
         if state.caught_up and state.name is not None:
-            self._primed = True
+            self._is_ready = True
 
     def since(self, total: int) -> list[Entry]:
         """What came after ``total``, as far as it is remembered, oldest first."""

@@ -13,14 +13,14 @@ from ui.kit.dom import Listeners, part
 LINES = 30
 
 
-class Folds:
+class LongMessages:
     """Responsible for which messages are folded, and for their buttons."""
 
     def __init__(self, listeners: Listeners) -> None:
         self._new: list[Any] = []
         self._observer = js.ResizeObserver.new(listeners.keep(lambda entries, _: self._resized(entries)))
 
-    def watch(self, content: Any) -> None:
+    def observe(self, content: Any) -> None:
         """Fold this part of a new row if it is too tall, now and in whatever width the page gets."""
         content.setAttribute("data-foldable", "")
         self._new.append(content)
@@ -32,7 +32,7 @@ class Folds:
             _draw(content)
         self._new.clear()
 
-    def open(self, article: Any) -> None:
+    def expand(self, article: Any) -> None:
         """Show all of it."""
         if part(article, "unfold").contains(js.document.activeElement):
             article.focus()
