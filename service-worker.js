@@ -1,10 +1,10 @@
-// The service worker that ends all others. A browser that kept the page asks the host for its worker at the next visit,
-// and gets this one: it deletes what was kept, withdraws, and loads the pages again, from the host. `make build` puts the
-// real one in this place; the source tree has none (static/boot/updates.js).
+// A service worker that removes itself. A browser that stored the built page asks the host for its worker at the next
+// visit and gets this one: it deletes the stored files, unregisters, and reloads the pages from the host. `make build`
+// replaces it by the real one; the source tree has none (static/boot/updates.js).
 addEventListener("install", () => skipWaiting());
-addEventListener("activate", (event) => event.waitUntil(withdraw()));
+addEventListener("activate", (event) => event.waitUntil(purge()));
 
-async function withdraw() {
+async function purge() {
   const family = `kizuna ${new URL("./", location).href} `;
   try {
     for (const name of await caches.keys()) if (name.startsWith(family)) await caches.delete(name);
@@ -14,8 +14,8 @@ async function withdraw() {
   for (const client of await clients.matchAll({ type: "window" })) client.navigate(another(client.url));
 }
 
-// For Firefox the same address with a fragment is a place in the page that is there already: an empty query makes it
-// another one, of the same meaning.
+// Firefox takes the same address with a fragment for a place in the page that is open. An empty query makes it another
+// address with the same meaning.
 function another(url) {
   const [page, fragment] = url.split(/#(.*)/s);
   return fragment === undefined ? url : `${page}${page.includes("?") ? "&" : "?"}#${fragment}`;

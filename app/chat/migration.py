@@ -22,7 +22,7 @@ from kizuna.platform import Settings, Storage
 
 logger = logging.getLogger("kizuna.migration")
 
-FIRST_PAINT_KEY = "kizuna.glimpse"  # static/boot/glimpse.js
+FIRST_PAINT_KEY = "kizuna.glimpse"  # static/boot/cached_view.js
 SECRET_KEY = "kizuna.secret."
 DRAFT_KEY = "kizuna.draft."
 

@@ -1,18 +1,18 @@
-// What cannot wait for Python: the language of the first words, honest progress, and a clear message when the start
-// fails. It stands in <head> as an ordinary script, so that it runs before the first paint and before anything can fail.
+// What must work before Python runs: the language of the first texts, the progress, and a clear message when the start
+// fails. It is an ordinary script in <head>, so that it runs before the first paint and before anything can fail.
 (() => {
   const root = document.documentElement;
   const part = (id) => document.getElementById(id);
 
-  // Some Chromiums, drawn by lot, sample their memory, and then read beyond the stacks that WebAssembly switches between
-  // for promises: the page dies (docs/starting.md). Pyodide does without where there is no such thing.
+  // Some Chromium installations sample their memory and crash on the stacks that WebAssembly switches between for
+  // promises (JSPI; docs/starting.md). Pyodide works without it.
   delete globalThis.WebAssembly?.Suspending;
 
   const asked = new URLSearchParams(location.search).get("lang");
   const spoken = asked ? [asked] : [...(navigator.languages ?? []), navigator.language ?? "en"];
   const known = spoken.map((tag) => tag.toLowerCase().split("-")[0]).find((tag) => tag === "en" || tag === "ja");
   root.lang = known ?? "en";
-  root.dataset.boot = "ran"; // without it, shell.css says after ten seconds that this browser cannot run the page
+  root.dataset.boot = "ran"; // if it is missing after ten seconds, shell.css says that this browser cannot run the page
   requestAnimationFrame(() => setTimeout(() => { root.dataset.painted = ""; }));
 
   const loading = () => root.dataset.page === "loading";
@@ -23,23 +23,23 @@
     clearTimeout(timer);
     root.dataset.cause = cause;
     root.dataset.page = "failed";
-    const line = String(detail ?? "").trim().split("\n").pop(); // of a traceback it is the one that says most
-    const tell = () => { part("splash-detail").textContent = line.slice(0, 500); };
-    part("splash-detail") ? tell() : addEventListener("DOMContentLoaded", tell);
+    const line = String(detail ?? "").trim().split("\n").pop(); // the most useful line of a traceback
+    const show = () => { part("splash-detail").textContent = line.slice(0, 500); };
+    part("splash-detail") ? show() : addEventListener("DOMContentLoaded", show);
   }
 
-  function words(phase, patience, then) {
+  function showPhase(phase, timeout, then) {
     part("splash")?.querySelector("[data-phase]").setAttribute("data-phase", phase);
     clearTimeout(timer);
-    timer = setTimeout(() => loading() && then(), patience);
+    timer = setTimeout(() => loading() && then(), timeout);
   }
 
-  // Silence is no failure: on a slow network Python's own files take long. After 30 s the words say so.
-  const slow = () => words("slow", 60_000, slow);
+  // A pause is no failure: on a slow network Python's files take long. After 30 s the text says so.
+  const slow = () => showPhase("slow", 60_000, slow);
   const phases = { "Loading files": "files", "Loaded interpreter": "files", "Loaded Pyodide": "run" };
-  addEventListener("py:progress", ({ detail }) => words(phases[detail] ?? "download", 30_000, slow));
+  addEventListener("py:progress", ({ detail }) => showPhase(phases[detail] ?? "download", 30_000, slow));
   addEventListener("python:bytes", ({ detail: { arrived, total } }) => {
-    if (!part("splash-amount")) return; // the first bytes may be here before the rest of the page
+    if (!part("splash-amount")) return; // the first bytes may arrive before the rest of the page
     const megabytes = (bytes) => (bytes / 1e6).toFixed(1);
     part("splash-bytes").hidden = false;
     Object.assign(part("splash-bar"), { max: total, value: arrived });
@@ -47,13 +47,13 @@
   });
   addEventListener("DOMContentLoaded", () => {
     part("splash-reload").addEventListener("click", (event) => { event.preventDefault(); location.reload(); });
-    if (loading()) words("start", 30_000, slow);
+    if (loading()) showPhase("start", 30_000, slow);
   });
-  // Python is done with the first line of the program, yet the page is not alive: it raised, or waits in vain.
-  addEventListener("py:done", () => words("run", 15_000, () => fail("error", "Python ran, but the page did not open")));
+  // The program's first line has run, but the page is not live: it raised an error or waits for something in vain.
+  addEventListener("py:done", () => showPhase("run", 15_000, () => fail("error", "Python ran, but the page did not open")));
 
-  // Failures that announce themselves, of this page's own files: extensions, wallets, antivirus and hosts put scripts into
-  // pages, which fail on their own account, and browsers tell of observers as if those were errors.
+  // Errors of this page's own files. Extensions, wallets, antivirus programs and hosts add scripts to pages, whose errors
+  // do not count, and browsers report observers' loops as errors.
   const here = () => new URL("./", document.baseURI).href;
   const isOurs = (url) => Boolean(url?.startsWith(here()));
   addEventListener("error", ({ target, message, filename, error }) => {
@@ -65,12 +65,12 @@
     const text = String(reason?.message ?? reason);
     fail(/fetch|\[\d{3}\]|HTTP \d{3}|import|network|load failed/i.test(text) ? "network" : "error", text);
   });
-  // PyScript puts what Python or its configuration raised into a box at the end of the page.
+  // PyScript shows errors of Python or of its configuration in a box at the end of the page.
   const boxes = new MutationObserver((changes) => {
     for (const { addedNodes } of changes)
       for (const node of addedNodes) if (node.className === "py-error") fail("error", node.textContent);
   });
-  // A runtime file that is missing makes Pyodide wait for ever; the browser knows how its request ended.
+  // If a runtime file is missing, Pyodide waits for ever. The performance timeline has the status of each request.
   const requests = new PerformanceObserver((list) => {
     for (const { name, responseStatus } of list.getEntries())
       if (responseStatus >= 400 && isOurs(name) && /\/vendor\/|\.(m?js|wasm|zip|toml|py)(\?|$)/.test(name)) fail("network", `${responseStatus} ${name}`);
@@ -79,7 +79,7 @@
   requests.observe({ type: "resource", buffered: true });
   new MutationObserver((_, self) => {
     if (loading()) return;
-    import("./updates.js").catch(() => {}); // also after a failure: there may be a newer version
+    import("./updates.js").catch(() => {}); // also after a failure: a newer version may work
     if (root.dataset.page !== "live") return;
     for (const watcher of [self, boxes, requests]) watcher.disconnect();
     clearTimeout(timer);

@@ -1,14 +1,13 @@
-// Fetches a file of the build in a compressed form, whatever its host does. Some hosts compress nothing, others not all
-// types (docs/hosting.md): from them the file's .gz is fetched as data, and unpacked here. tools/build/worker.py puts
-// this into the service worker, too.
+// Fetches a file of the build compressed. Some hosts compress nothing, or not all types (docs/hosting.md): from them the
+// file's .gz is fetched as data and unpacked here. tools/build/worker.py also copies this into the service worker.
 
-// In bytes. Below it a second question costs more than it saves.
-const WORTH_ASKING = 100_000;
+// In bytes. For smaller files a second request costs more than it saves.
+const MIN_BYTES = 100_000;
 
-// Whoever replaces it later wants to come here first.
+// The original fetch, before download_meter.js wraps it.
 export const ask = globalThis.fetch.bind(globalThis);
 
-// The answer; `address`, where it is from; `length`, the bytes that travel for it, if the host says so.
+// Returns the response, the `address` that it was fetched from, and `length`, the transferred bytes (undefined: unknown).
 export async function askCompressed(url, options) {
   const plain = await ask(url, options);
   if (isBare(plain)) {
@@ -25,11 +24,11 @@ export async function askCompressed(url, options) {
 }
 
 function isBare({ ok, headers }) {
-  return ok && !headers.has("Content-Encoding") && lengthOf({ headers }) >= WORTH_ASKING;
+  return ok && !headers.has("Content-Encoding") && lengthOf({ headers }) >= MIN_BYTES;
 }
 
-// The content of a .gz. Some hosts send it as a file, some as an encoding, so that the browser has unpacked it, or not:
-// what it begins with tells. Nothing, if it is something else: some hosts say the same to every address.
+// The content of a .gz. Some hosts send it as a file, some with Content-Encoding, so that the browser has unpacked it
+// already: the first bytes show which. Returns undefined for anything else, such as an HTML page sent for every address.
 async function unpacked({ body, headers }) {
   const reader = body.getReader();
   const first = await reader.read().catch(() => ({ done: true }));

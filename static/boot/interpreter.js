@@ -1,38 +1,38 @@
-// Starts Python in the built page (tools/build/site.py); the page of the source tree does without it. PyScript takes this
-// module for Pyodide's own: it imports `version`, and calls `loadPyodide` when it is ready. The start does not wait for
-// that, it begins here.
+// Starts Python in the built page (tools/build/site.py); the page of the source tree does not use it. PyScript loads this
+// module in place of Pyodide's own: it imports `version`, and calls `loadPyodide` when it is ready. The start does not
+// wait for that call.
 //
-// There are two ways. From a snapshot, which holds the program and its library at work: the quickest start, and the
-// larger download. Or the ordinary way, from the library and the program as archives: also when the snapshot is missing,
-// cut off or damaged, or does not load in this browser. Which way it was stands in html[data-start], why it was the
-// ordinary one in html[data-start-reason]; both are also in the performance timeline as the mark "python".
+// There are two ways to start. From a snapshot of memory, with the program and its library loaded: the quicker start and
+// the larger download. Or the ordinary way, from archives of the library and the program; also when the snapshot is
+// missing, truncated or damaged, or does not load in this browser. html[data-start] says which way was taken,
+// html[data-start-reason] why it was the ordinary one; both are also in the performance timeline as the mark "python".
 import { askCompressed } from "./compressed.js";
-import { Line } from "./line.js";
+import { DownloadMeter } from "./download_meter.js";
 
 const files = JSON.parse(document.getElementById("start-files").textContent);
 const address = (path) => new URL(path, document.baseURI).href;
 
-// In milliseconds. With its files here Python takes less than a second to start (docs/benchmarks.md).
-const PATIENCE = 4000;
+// In milliseconds. Once its files are downloaded, Python takes less than a second to start (docs/benchmarks.md).
+const START_TIMEOUT = 4000;
 
-const asked = new URLSearchParams(location.search).get("start"); // for whoever compares the two ways
-const line = new Line(Object.fromEntries(Object.entries(files.sizes).map(([path, size]) => [address(path), size])));
+const asked = new URLSearchParams(location.search).get("start"); // to compare the two ways
+const meter = new DownloadMeter(Object.fromEntries(Object.entries(files.sizes).map(([path, size]) => [address(path), size])));
 
-// Why this visit should do with the small download; "": the larger one, which starts quicker, is the better one, or is
-// here already. This is the one place that decides. `connection`: navigator.connection, where there is one. The line is
-// not measured: a page that shares its processor with others finds any line slow, and then needs the quicker start most
+// Why this visit should take the small download, or "" for the larger one, which starts quicker or is already stored. This
+// is the only place that decides. `connection`: navigator.connection, where the browser has it. The speed of the network
+// is not measured: on a busy processor any network seems slow, and there the quicker start matters most
 // (docs/benchmarks.md).
 export async function reasonToSave(connection) {
   if (asked === "ordinary") return "the address asks for it";
   if (asked === "snapshot") return "";
-  if (await isKept(files.snapshot)) return "";
+  if (await isCached(files.snapshot)) return "";
   if (connection?.saveData) return "the browser asks to save data";
   if (/2g|3g/.test(connection?.effectiveType)) return `the browser calls the connection ${connection.effectiveType}`;
   return "";
 }
 
-// By the service worker, which answers for this page.
-async function isKept(path) {
+// Whether the service worker that serves this page has stored the file.
+async function isCached(path) {
   if (!navigator.serviceWorker?.controller) return false;
   return caches.match(address(path), { ignoreVary: true }).then(Boolean, () => false);
 }
@@ -45,13 +45,13 @@ const settings = {
   lockFileContents: { info: files.lock, packages: {} },
 };
 
-// Nothing is awaited here: WebKit lets PyScript go on with this module before it is through, and what it exports below an
-// await is then not there (bug 242740).
+// No top-level await: WebKit lets PyScript use this module before it has finished, and exports below an await are then
+// missing (bug 242740).
 export const version = files.pyodideVersion;
 
-const starting = start(); // before the runtime is asked for: its files and these arrive together
+const starting = start(); // before the runtime is requested, so that both download at the same time
 const runtime = import(`${settings.indexURL}pyodide.mjs`);
-for (const promise of [starting, runtime]) promise.catch(() => {}); // whoever calls loadPyodide learns of it
+for (const promise of [starting, runtime]) promise.catch(() => {}); // reported to the caller of loadPyodide
 
 export function loadPyodide({ stdout, stderr }) {
   output = { stdout, stderr };
@@ -59,11 +59,11 @@ export function loadPyodide({ stdout, stderr }) {
 }
 
 async function start() {
-  line.begin(address(files.wasm)); // both ways need it
+  meter.begin(address(files.wasm)); // needed by both ways
   const saving = await reasonToSave(navigator.connection);
-  if (saving) document.documentElement.dataset.startSaves = ""; // updates.js gets the snapshot for later visits
+  if (saving) document.documentElement.dataset.startSaves = ""; // updates.js downloads the snapshot for later visits
   const expected = [files.wasm, saving ? files.library : files.snapshot].map(address);
-  const work = line.during(expected, async () => {
+  const work = meter.during(expected, async () => {
     if (saving) return ordinary(saving);
     try {
       return await fromSnapshot();
@@ -71,52 +71,52 @@ async function start() {
       return ordinary(String(error?.message ?? error));
     }
   });
-  return Promise.race([work, troubleOf(work)]);
+  return Promise.race([work, checkWasm(work)]);
 }
 
-// Pyodide waits for ever for WebAssembly that is cut off, damaged, or sent as something else. So when it has been here for
-// a while and Python has not, it is looked at.
-async function troubleOf(work) {
+// Pyodide waits for ever for WebAssembly that is truncated, damaged or sent with a wrong type. So the file is checked when
+// it has been downloaded for a while and Python has not started.
+async function checkWasm(work) {
   const wasm = address(files.wasm);
   const ended = work.then(() => true, () => true);
   const hasEndedWithin = (milliseconds) => Promise.race([ended, pause(milliseconds)]);
   do {
-    if (await hasEndedWithin(PATIENCE)) return work;
-  } while (!line.hasBrought(wasm));
-  const type = line.typeOf(wasm);
+    if (await hasEndedWithin(START_TIMEOUT)) return work;
+  } while (!meter.hasBrought(wasm));
+  const type = meter.typeOf(wasm);
   if (type && !type.startsWith("application/wasm")) throw new Error(`${files.wasm} is sent as ${type}, not as application/wasm`);
   const { response } = await askCompressed(wasm, { cache: "force-cache" }).catch(() => ({}));
   const bytes = await response?.arrayBuffer().catch(() => {});
-  if (bytes) ofItsSize(files.wasm, bytes);
+  if (bytes) checkSize(files.wasm, bytes);
   if (bytes && !WebAssembly.validate(bytes)) throw new Error(`${files.wasm} is damaged`);
-  return work; // it starts slowly
+  return work; // the start is only slow
 }
 
 function pause(milliseconds) {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
-// Pyodide asks for the memory before it does anything else. It gets it empty, and makes ready meanwhile: all it has to
-// know is the size. Before it looks into it, it waits for `fsInit`.
+// Pyodide needs the memory first, but only its size. So it gets empty memory and prepares itself during the download;
+// before it reads the memory it waits for `fsInit`.
 async function fromSnapshot() {
   const memory = new Uint8Array(files.memory.size);
-  const filled = download(files.snapshot).then(intact).then((bytes) => fill(memory, bytes));
-  const never = new Promise(() => {}); // nobody wants a Python without its memory
+  const filled = download(files.snapshot).then(checkIntact).then((bytes) => fill(memory, bytes));
+  const never = new Promise(() => {}); // Python cannot run without its memory
   const fsInit = () => filled.catch(() => never);
-  // Every module of the library is in the snapshot, loaded: an empty archive stands for the library.
+  // Every module of the library is loaded in the snapshot, so an empty archive replaces the library.
   const loading = load({ stdLibURL: address(files.nothing), _loadSnapshot: memory, fsInit });
   const [pyodide] = await Promise.all([loading, filled]);
   pyodide.runPython("import kept_files; kept_files.write()");
-  tell("snapshot");
+  report("snapshot");
   return pyodide;
 }
 
 async function ordinary(reason) {
   const program = download(files.program);
-  program.catch(() => {}); // it is awaited below, but perhaps fails before
+  program.catch(() => {}); // awaited below, but it may fail before that
   const pyodide = await load({ stdLibURL: address(files.library) });
   pyodide.unpackArchive(await program, "zip");
-  tell("ordinary", reason);
+  report("ordinary", reason);
   return pyodide;
 }
 
@@ -128,25 +128,25 @@ async function load(options) {
 async function download(path) {
   const response = await fetch(address(path));
   if (!response.ok) throw new Error(`${path}: HTTP ${response.status}`);
-  return ofItsSize(path, await response.arrayBuffer());
+  return checkSize(path, await response.arrayBuffer());
 }
 
-function ofItsSize(path, bytes) {
+function checkSize(path, bytes) {
   const size = files.sizes[path];
   if (bytes.byteLength !== size) throw new Error(`${path} has ${bytes.byteLength} bytes instead of ${size}`);
   return bytes;
 }
 
-// A snapshot with one wrong byte may well load, and go wrong at any later time. SHA-256 would take a tenth of the start,
-// and exists on https alone; this is about accidents.
-function intact(bytes) {
+// A snapshot with one wrong byte may load and fail at any later time. Adler-32 is enough against accidents; SHA-256 would
+// take a tenth of the start and exists on https only.
+function checkIntact(bytes) {
   const found = adler32(new Uint8Array(bytes));
   if (found !== files.checksum) throw new Error(`${files.snapshot} is damaged: its Adler-32 is ${found}`);
   return bytes;
 }
 
 function adler32(bytes) {
-  const block = 3800; // after so many bytes the sums still fit into the integers that JavaScript is quick with
+  const block = 3800; // bytes after which the sums still fit into JavaScript's fast integers
   let [low, high] = [1, 0];
   for (let start = 0; start < bytes.length; start += block) {
     const end = Math.min(start + block, bytes.length);
@@ -160,7 +160,7 @@ function adler32(bytes) {
   return high * 65536 + low;
 }
 
-// The snapshot has only the stretches of the memory that are not empty.
+// The snapshot contains only the parts of the memory that are not empty.
 function fill(memory, bytes) {
   let position = 0;
   for (const [start, length] of files.memory.stretches) {
@@ -169,7 +169,7 @@ function fill(memory, bytes) {
   }
 }
 
-function tell(way, reason = "") {
+function report(way, reason = "") {
   Object.assign(document.documentElement.dataset, { start: way, startReason: reason });
   performance.mark("python", { detail: { way, reason } });
   if (reason) console.info(`Python starts the ordinary way: ${reason}`);

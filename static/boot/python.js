@@ -1,5 +1,5 @@
-// Loads PyScript. It prepares workers by evaluating text, which the page's Content-Security-Policy forbids; this page
-// has no PyScript workers, so that step is taken out. The import is static so that this runs before PyScript goes on.
+// Loads PyScript. PyScript prepares workers by evaluating text, which the page's Content-Security-Policy forbids. This
+// page has no PyScript workers, so that step is removed. The import is static so that this runs before PyScript continues.
 import { hooks } from "../vendor/pyscript/core.js";
 
 hooks.worker.onBeforeRunAsync.clear();

@@ -1,36 +1,36 @@
-// Keeps the page for visits without a network, all files of one version together. tools/build/worker.py makes the
-// site's service-worker.js of this, with the list of files and compressed.js; what is not in the list is left to the
-// browser, whatever it is: tokens, tickets, the WebSocket, other origins.
+// Stores the page for visits without a network, all files of one version together. tools/build/worker.py makes the
+// site's service-worker.js of this, with the list of files and compressed.js. Requests for anything else (tokens, tickets,
+// the WebSocket, other origins) go to the network unchanged.
 //
-// A version has a cache of its own. It is filled while the one before goes on, file by file checked against the build's
-// SHA-256, and takes over when a page says so, or when no page of the one before is open. Old caches go when no page
-// uses them any more. The messages between page and worker ("version", "activate", "keep", "intercepted") join different versions of
-// both: they stay as they are.
+// Each version has its own cache. It is filled while the previous version is in use, each file is checked against the
+// build's SHA-256, and it takes over when a page asks for it or no page of the previous version is open. A cache is deleted
+// when no page uses its version. Pages and workers of different versions exchange the messages "version", "activate",
+// "keep" and "intercepted": they must not change.
 const BUILD = null;
 
 const SCOPE = new URL("./", location).href;
-const FAMILY = `kizuna ${SCOPE} `; // caches belong to the origin, and another copy of the page may lie beside this one
+const FAMILY = `kizuna ${SCOPE} `; // caches belong to the origin, which may have several copies of the page
 const MINE = FAMILY + BUILD.version;
 const SETTINGS = `${FAMILY}settings`; // outlives the versions
-// In milliseconds. What a host that is there may take for its few bytes of configuration.
-const CONFIG_PATIENCE = 3000;
-// In milliseconds, and in attempts. A host that has new versions, but for so long none that is whole, is believed at last.
-const REFUSAL_PATIENCE = 86_400_000;
-const REFUSALS = 3;
-// In milliseconds. A page that does not say its version within this may need any.
-const ANSWER_PATIENCE = 10_000;
+// In milliseconds. How long to wait for the host's configuration before the stored one is used.
+const CONFIG_TIMEOUT = 3000;
+// In milliseconds, and in attempts. After so long, and so many incomplete versions, the stored version is given up.
+const REFUSAL_PERIOD = 86_400_000;
+const MAX_REFUSALS = 3;
+// In milliseconds. A page that does not say its version within this may use any.
+const ANSWER_TIMEOUT = 10_000;
 
 const address = (path) => new URL(path, SCOPE).href;
-const isHashed = (url) => url.startsWith(address("assets/")); // the same name is the same content
+const isHashed = (url) => url.startsWith(address("assets/")); // the name contains a hash of the content
 const digests = new Map(
   Object.entries({ ...BUILD.files, ...BUILD.ways.snapshot, ...BUILD.ways.ordinary }).map(([path, digest]) => [address(path), digest]),
 );
 const pages = [SCOPE, address("index.html")];
 const config = address(BUILD.config);
-const intercepted = address("?intercepted"); // among the settings: the next visit asks the host for the page
-const refused = address("?refused"); // among the settings: since when the host's versions were not whole, and how often
+const intercepted = address("?intercepted"); // in SETTINGS: the next visit asks the host for the page
+const refused = address("?refused"); // in SETTINGS: since when the host's versions were incomplete, and how often
 
-// The host is there, but what it has is not this version.
+// The host answered, but not with a file of this version.
 class Refusal extends Error {}
 
 addEventListener("install", (event) => event.waitUntil(install()));
@@ -50,9 +50,9 @@ addEventListener("fetch", (event) => {
   else if (isHashed(url) || digests.has(url)) event.respondWith(kept(url, event.request));
 });
 
-// --- what is kept ---
+// --- storing ---
 
-// What fails here leaves the version before as it is; the browser tries again at a later visit.
+// If it fails, the previous version stays in use, and the browser tries again at a later visit.
 async function install() {
   try {
     await fill();
@@ -67,24 +67,24 @@ async function fill() {
   const cache = await caches.open(MINE);
   await putPage(cache);
   await putAll(cache, Object.keys(BUILD.files).map(address));
-  // Who could start from the version before can start from this one as well, without a network.
+  // If the previous version could start without a network, so can this one.
   const way = ["snapshot", "ordinary"].find(await wasKept());
   if (way) await putAll(cache, Object.keys(BUILD.ways[way]).map(address));
   await putConfig();
 }
 
-// Else somebody would see the version before for ever: say, because the host now changes what it sends.
+// Give up after repeated refusals; else the old version would be shown for ever, for example if the host modifies files.
 async function noteRefusal() {
   const settings = await caches.open(SETTINGS);
   const { since, count } = (await (await settings.match(refused))?.json()) ?? { since: Date.now(), count: 0 };
   await settings.put(refused, Response.json({ since, count: count + 1 }));
-  if (count + 1 < REFUSALS || Date.now() - since < REFUSAL_PATIENCE) return;
+  if (count + 1 < MAX_REFUSALS || Date.now() - since < REFUSAL_PERIOD) return;
   for (const name of [...(await others()), MINE, SETTINGS]) await caches.delete(name);
-  void registration.unregister(); // which waits for the end of this installation
+  void registration.unregister(); // takes effect at the end of this installation
 }
 
-// What one way of starting needs: "snapshot" or "ordinary". And whatever the browser may have dropped, or a page that gave
-// this worker up, while another page still had it.
+// Store what one way of starting needs ("snapshot" or "ordinary"), and everything that is missing: the browser, or a page
+// that unregistered this worker, may have deleted it.
 async function keep(way) {
   const cache = await caches.open(MINE);
   await putAll(cache, Object.keys({ ...BUILD.files, ...BUILD.ways[way] }).map(address));
@@ -93,7 +93,7 @@ async function keep(way) {
   await putConfig();
 }
 
-// Files of another version differ in the ten digits of their names.
+// Whether a way of starting was stored for an earlier version, whose file names differ only in the hash.
 async function wasKept() {
   const stem = (url) => url.replace(/\.[0-9a-f]{10}\./, ".");
   const stems = new Set();
@@ -102,19 +102,19 @@ async function wasKept() {
   return (way) => Object.keys(BUILD.ways[way]).every((path) => stems.has(stem(address(path))));
 }
 
-// One after the other: the chat goes first.
+// One after the other, so that the chat's own traffic is not delayed.
 async function putAll(cache, urls) {
   for (const url of urls)
     if (!(await cache.match(url, { ignoreVary: true }))) await cache.put(url, (isHashed(url) && (await found(url))) || (await checked(url)));
 }
 
-// A file as the build made it. The first visit left most of them in the browser's own cache; what is wrong there is asked
-// of the host again.
+// Fetch a file and check its SHA-256. The first visit left most files in the browser's cache; a wrong one there is fetched
+// from the host again.
 async function checked(url) {
   let trouble;
   for (const cache of isHashed(url) ? ["default", "reload"] : ["no-cache"]) {
     const { response } = await askCompressed(url, { cache, priority: "low" });
-    trouble = new (isIll(response) ? Error : Refusal)(`${url}: HTTP ${response.status}`);
+    trouble = new (isServerError(response) ? Error : Refusal)(`${url}: HTTP ${response.status}`);
     if (!response.ok) continue;
     const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", await response.clone().arrayBuffer()));
     if (Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("") === digests.get(url)) return response;
@@ -123,24 +123,24 @@ async function checked(url) {
   throw trouble;
 }
 
-// That says nothing of the version.
-function isIll({ status }) {
+// The host is in trouble, which says nothing about its version.
+function isServerError({ status }) {
   return status >= 500 || status === 429;
 }
 
-// Hosts add to pages, so this one is known by the version that it names.
+// Some hosts add to pages, so the page is recognised by its version and not by a hash.
 async function putPage(cache) {
   const response = await fetch(SCOPE, { cache: "no-cache" });
   const text = await response.clone().text();
-  if (isIll(response)) throw new Error(`${SCOPE}: HTTP ${response.status}`);
+  if (isServerError(response)) throw new Error(`${SCOPE}: HTTP ${response.status}`);
   if (!response.ok || response.redirected || !text.includes(`"version":"${BUILD.version}"`) || !text.includes("</html>"))
     throw new Refusal(`${SCOPE} is not the page of version ${BUILD.version}`);
   await cache.put(SCOPE, response);
 }
 
-// --- what is given ---
+// --- answering ---
 
-// Where a sign-in gate stands before the host, only a page that the gate sees asked for brings anybody to its form.
+// Behind a sign-in gate, only a request to the host leads to the gate's form.
 async function visited(request) {
   const isIntercepted = await forgetInterception().catch(() => false);
   return (isIntercepted && (await fetch(request).catch(() => null))) || kept(SCOPE, request);
@@ -151,10 +151,10 @@ async function forgetInterception() {
 }
 
 async function kept(url, request) {
-  return (await found(url).catch(() => {})) ?? fetch(request); // a browser may have lost what it keeps
+  return (await found(url).catch(() => {})) ?? fetch(request); // the browser may have deleted the file
 }
 
-// In this version's cache. A page of another version, which runs until it is loaded again, finds its files in its own.
+// Look in this version's cache; a page of another version, open until it is reloaded, finds its files in its own cache.
 async function found(url) {
   const names = isHashed(url) ? [MINE, ...(await others())] : [MINE];
   for (const cacheName of names) {
@@ -163,14 +163,14 @@ async function found(url) {
   }
 }
 
-// As the host has it now; where it cannot be reached, as it was last time.
+// The host's configuration, or the stored one if the host cannot be reached.
 async function configuration(event) {
   const answer = fetch(event.request);
   const isMeant = answer.then(remembered);
-  event.waitUntil(isMeant.catch(() => {})); // one that comes too late counts for the next visit
+  event.waitUntil(isMeant.catch(() => {})); // a late one is used at the next visit
   const last = await caches.match(config, { cacheName: SETTINGS, ignoreVary: true }).catch(() => {});
   if (!last) return answer;
-  const late = new Promise((resolve) => setTimeout(resolve, CONFIG_PATIENCE, last));
+  const late = new Promise((resolve) => setTimeout(resolve, CONFIG_TIMEOUT, last));
   return Promise.race([isMeant.then((meant) => (meant ? answer : last), () => last), late]);
 }
 
@@ -178,22 +178,22 @@ async function putConfig() {
   if (!(await caches.match(config, { cacheName: SETTINGS, ignoreVary: true }))) await remembered(await fetch(config, { cache: "no-cache" }));
 }
 
-// Whether the host means what it answers: a configuration, which is kept, or that there is none.
+// Whether the answer is the host's own: a configuration, which is stored, or that there is none.
 async function remembered(response) {
-  const copy = response.clone(); // before anybody reads it
+  const copy = response.clone(); // before it is read
   const isGood = response.ok && (await response.clone().json().then(() => true, () => false));
-  if (isGood) await caches.open(SETTINGS).then((cache) => cache.put(config, copy)).catch(() => {}); // perhaps there is no room
+  if (isGood) await caches.open(SETTINGS).then((cache) => cache.put(config, copy)).catch(() => {}); // the disk may be full
   return isGood || [404, 410].includes(response.status);
 }
 
-// --- what goes ---
+// --- deleting ---
 
 async function others() {
   const names = await caches.keys();
   return names.filter((name) => name.startsWith(FAMILY) && name !== MINE && name !== SETTINGS);
 }
 
-// A page that gives no answer may still be starting, from files of any version, or be on its way out.
+// A page that does not answer may still be starting from files of any version, or be closing.
 async function clean() {
   for (let attempts = 3; attempts; attempts -= 1) if (await isClean()) return;
 }
@@ -205,7 +205,7 @@ async function isClean() {
   const open = await clients.matchAll({ type: "window", includeUncontrolled: true });
   const versions = await Promise.all(open.filter(({ url }) => pages.includes(url.replace(/[?#].*/s, ""))).map(versionOf));
   if (versions.includes(undefined)) return false;
-  if (isNextComing()) return true; // by now
+  if (isNextComing()) return true; // meanwhile
   for (const name of old) if (!versions.includes(name.slice(FAMILY.length))) await caches.delete(name);
   return true;
 }
@@ -214,7 +214,7 @@ function versionOf(client) {
   const { port1, port2 } = new MessageChannel();
   return new Promise((resolve) => {
     port1.onmessage = ({ data }) => resolve(data);
-    setTimeout(resolve, ANSWER_PATIENCE);
+    setTimeout(resolve, ANSWER_TIMEOUT);
     client.postMessage({ type: "version" }, [port2]);
   });
 }

@@ -24,7 +24,7 @@ class Addresses:
     styles: str
     icon: str
     boot: str  #: static/boot/boot.js
-    glimpse: str  #: static/boot/glimpse.js
+    cached_view: str  #: static/boot/cached_view.js
     launcher: str  #: static/boot/python.js
     interpreter: str  #: static/boot/interpreter.js
     modules: tuple[str, ...]  #: scripts that other scripts load
@@ -55,7 +55,9 @@ def built_page(source: str, addresses: Addresses, policy: str) -> str:
     )
     page.replace(r'href="static/icons/[\w.-]+"', f'href="{addresses.icon}"', "its icon")
     page.replace(r'src="static/boot/boot\.js"', f'src="{addresses.boot}"', "static/boot/boot.js")
-    page.replace(r'src="static/boot/glimpse\.js"', f'src="{addresses.glimpse}"', "static/boot/glimpse.js")
+    page.replace(
+        r'src="static/boot/cached_view\.js"', f'src="{addresses.cached_view}"', "static/boot/cached_view.js"
+    )
     page.replace(
         r"<!-- Without these hints.*?-->\s*(?:<link [^>]*preload[^>]*>\s*)+",
         _start(addresses),

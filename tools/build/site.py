@@ -39,10 +39,10 @@ ROOT = Path(__file__).resolve().parents[2]
 #: by their names.
 RENAMED_SCRIPTS = (
     "boot.js",
-    "glimpse.js",
+    "cached_view.js",
     "python.js",
     "interpreter.js",
-    "line.js",
+    "download_meter.js",
     "compressed.js",
     "updates.js",
     SCRIPT.name,
@@ -159,23 +159,26 @@ def _add_assets(root: Path, site: Path, python: Python, page: str) -> Addresses:
     pyscript_files = _contents(vendor / "pyscript", PYSCRIPT_FILES)
     pyscript = assets.add_folder("pyscript", pyscript_files)
     compressed = assets.add("compressed.js", (boot / "compressed.js").read_bytes())
-    line = assets.add("line.js", _importing(boot / "line.js", {"./compressed.js": _beside(compressed)}))
+    meter = assets.add(
+        "download_meter.js", _importing(boot / "download_meter.js", {"./compressed.js": _beside(compressed)})
+    )
     updates = assets.add("updates.js", (boot / "updates.js").read_bytes())
     starter = _importing(boot / "boot.js", {"./updates.js": _beside(updates)})
     launcher = _importing(boot / "python.js", {"../vendor/pyscript/": _beside(pyscript)})
     interpreter = _importing(
-        boot / "interpreter.js", {"./line.js": _beside(line), "./compressed.js": _beside(compressed)}
+        boot / "interpreter.js",
+        {"./download_meter.js": _beside(meter), "./compressed.js": _beside(compressed)},
     )
     core = [name for name in pyscript_files if name.startswith("core")]
     return Addresses(
         styles=assets.add("page.css", b"".join((root / path).read_bytes() for path in stylesheets(page))),
         icon=assets.add("kizuna.svg", (static / "icons" / "kizuna.svg").read_bytes()),
         boot=assets.add("boot.js", starter),
-        glimpse=assets.add("glimpse.js", (boot / "glimpse.js").read_bytes()),
+        cached_view=assets.add("cached_view.js", (boot / "cached_view.js").read_bytes()),
         launcher=assets.add("python.js", launcher),
         interpreter=assets.add("interpreter.js", interpreter),
         modules=(
-            line,
+            meter,
             compressed,
             *(f"{pyscript}{name}" for name in core),
             *(f"{pyodide}{name}" for name in PYODIDE_FILES if name.endswith(".mjs")),

@@ -16,7 +16,7 @@ ADDRESSES = Addresses(
     styles="assets/page.1.css",
     icon="assets/kizuna.1.svg",
     boot="assets/boot.1.js",
-    glimpse="assets/glimpse.1.js",
+    cached_view="assets/cached_view.1.js",
     launcher="assets/python.1.js",
     interpreter="assets/interpreter.1.js",
     modules=("assets/pyscript-1/core.js", "assets/pyodide-1/pyodide.mjs"),
@@ -42,7 +42,7 @@ def test_every_address_is_relative_and_of_the_site(page: str):
 
 
 def test_everything_that_the_page_loads_is_there_once(page: str):
-    scripts = (ADDRESSES.boot, ADDRESSES.glimpse, ADDRESSES.launcher, *ADDRESSES.modules)
+    scripts = (ADDRESSES.boot, ADDRESSES.cached_view, ADDRESSES.launcher, *ADDRESSES.modules)
     for path in (ADDRESSES.styles, ADDRESSES.icon, *scripts):
         assert page.count(f'"{path}"') == 1
     assert page.count(f'src="{ADDRESSES.interpreter}"') == 1
@@ -71,7 +71,7 @@ def test_what_a_person_sees_is_the_same(source: str, page: str):
     def body(text: str) -> str:
         return text[text.index("<body>") : text.index("<mpy-config")]
 
-    assert body(page) == body(source).replace('"static/boot/glimpse.js"', f'"{ADDRESSES.glimpse}"')
+    assert body(page) == body(source).replace('"static/boot/cached_view.js"', f'"{ADDRESSES.cached_view}"')
 
 
 def test_stylesheets_keep_their_order():
@@ -83,7 +83,7 @@ def test_stylesheets_keep_their_order():
     ("part", "named"),
     [
         ('src="static/boot/boot.js"', "static/boot/boot.js"),
-        ('src="static/boot/glimpse.js"', "static/boot/glimpse.js"),
+        ('src="static/boot/cached_view.js"', "static/boot/cached_view.js"),
         ('src="static/boot/python.js"', "static/boot/python.js"),
         ('config="pyscript.toml"', "PyScript's configuration"),
         ('http-equiv="Content-Security-Policy"', "Content-Security-Policy"),

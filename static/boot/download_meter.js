@@ -1,35 +1,35 @@
-// The line to the host while Python starts: what is fetched over it is counted, which tells how far the start is.
+// Counts the bytes that are downloaded while Python starts, for the progress bar.
 //
-// Pyodide fetches its own files, so what it asks for is counted on the way: a second reader of the same answer. The answer
-// itself goes on untouched, with its type, which WebAssembly insists on.
+// Pyodide fetches its own files, so `fetch` is wrapped and a clone of each response is counted. The response itself stays
+// unchanged: WebAssembly needs its Content-Type.
 import { ask, askCompressed } from "./compressed.js";
 
-// What the build's files come to by brotli or gzip, where a host that compresses them does not say.
+// The usual ratio of compressed to plain size of the build's files, for hosts that compress and send no Content-Length.
 const COMPRESSED = 0.3;
 
-export class Line {
+export class DownloadMeter {
   #sizes;
   #expected = [];
-  #early = new Map(); // address -> promise of the answer
-  #sources = new Map(); // address -> { address: where it is from, type: the host's Content-Type }
-  #answers = new Map(); // address -> { arrived, total }, in bytes that travel
-  // Whoever has this file has the others, and nothing to wait for; but for a new build where no service worker is.
+  #early = new Map(); // address -> promise of the response
+  #sources = new Map(); // address -> { address: the one fetched, type: its Content-Type }
+  #answers = new Map(); // address -> { arrived, total }, in transferred bytes
+  // If this file comes from the cache, so do the others, and there is no download to show.
   #isCounted = !comesFromCache(import.meta.url);
 
-  // `sizes`: address -> bytes, uncompressed, of all files that are to be counted.
+  // `sizes`: address -> uncompressed bytes, for each file to count.
   constructor(sizes) {
     this.#sizes = sizes;
   }
 
-  // Fetch now what somebody will ask for later.
+  // Fetch now what will be requested later.
   begin(url) {
     const answer = this.#get(url);
-    answer.catch(() => {}); // whoever asks learns of it
+    answer.catch(() => {}); // reported to the one who requests it
     this.#early.set(url, answer);
   }
 
-  // Do `work`, and count what it fetches. `expected`: the addresses that it surely asks for, before whose answers the
-  // total is not known.
+  // Run `work` and count what it fetches. `expected`: addresses that it is known to fetch; the total is unknown until all
+  // of them have responded.
   async during(expected, work) {
     this.#expected = expected;
     globalThis.fetch = (resource, options) => this.#fetch(resource, options);
@@ -40,12 +40,12 @@ export class Line {
     }
   }
 
-  // Whether all of a file is here, as the browser's timeline has it.
+  // Whether a file is downloaded completely, by the browser's performance timeline.
   hasBrought(url) {
     return performance.getEntriesByName(this.#sources.get(url)?.address ?? url, "resource").length > 0;
   }
 
-  // What the host said that a file is.
+  // The Content-Type with which a file was sent.
   typeOf(url) {
     return this.#sources.get(url)?.type;
   }
@@ -54,7 +54,7 @@ export class Line {
     const url = String(resource.url ?? resource);
     if (!(url in this.#sizes)) return ask(resource, options);
     const early = this.#early.get(url);
-    this.#early.delete(url); // an answer is read once
+    this.#early.delete(url); // a response can be read only once
     return early ?? this.#get(url, options);
   }
 
@@ -65,7 +65,7 @@ export class Line {
     return response;
   }
 
-  // What travels is what the host says, compressed or not; what is read is not compressed.
+  // Content-Length counts transferred bytes, the chunks read are uncompressed.
   async #count(url, copy, length) {
     const size = this.#sizes[url];
     const share = copy.headers.has("Content-Encoding") ? COMPRESSED : 1;
@@ -75,12 +75,12 @@ export class Line {
     for await (const chunk of chunksOf(copy)) {
       read += chunk.length;
       answer.arrived = answer.total * Math.min(1, read / size);
-      if (this.#expected.length && this.#expected.every((address) => this.#answers.has(address))) this.#tell();
+      if (this.#expected.length && this.#expected.every((address) => this.#answers.has(address))) this.#report();
     }
   }
 
-  // boot.js shows it.
-  #tell() {
+  // boot.js shows the progress.
+  #report() {
     const [arrived, total] = [this.#sum("arrived"), this.#sum("total")];
     dispatchEvent(new CustomEvent("python:bytes", { detail: { arrived, total } }));
   }
@@ -95,7 +95,7 @@ async function* chunksOf(response) {
   try {
     for (let part = await reader.read(); !part.done; part = await reader.read()) yield part.value;
   } catch {
-    // Whoever reads the answer itself has the same trouble, and tells it.
+    // The reader of the response itself gets the same error and reports it.
   }
 }
 

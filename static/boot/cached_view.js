@@ -1,40 +1,40 @@
-// The first paint of a page that was here before: the room and its last messages, as they looked when the page was left,
-// until Python shows what is true now. They are kept in localStorage, which alone answers before the first paint, and go
-// as soon as somebody leaves. Classic, at the end of the body: it runs once, between the parser and the first paint.
+// Shows the room and its last messages as they were when the page was last open, until Python shows the current state.
+// They are stored in localStorage, the only storage that answers before the first paint, and deleted when the person
+// leaves. A classic script at the end of the body runs once, between parsing and the first paint.
 (() => {
-  // kizuna/browser/storage.py sets the pages of one origin apart in the same way.
+  // The prefix is that of kizuna/browser/storage.py.
   const folder = new URL(".", document.baseURI).pathname;
   const own = (name) => (folder === "/" ? name : folder + name);
   const KEY = own("kizuna.glimpse");
-  const MOST = 20; // messages; more than a tall screen shows
-  const LONGEST = 1000; // characters of a message
-  const PATIENCE = 3000; // milliseconds after the page is live, should it show neither messages nor that there are none
+  const MAX_MESSAGES = 20; // more than a tall screen shows
+  const MAX_CHARACTERS = 1000; // of a message
+  const HIDE_AFTER = 3000; // milliseconds after the page is live, if it still shows neither messages nor an empty room
   const root = document.documentElement;
   const part = (id) => document.getElementById(id);
-  const glimpse = part("glimpse");
-  const rows = glimpse.querySelector(".rows");
+  const view = part("cached-view");
+  const rows = view.querySelector(".rows");
 
-  // chat/identity.py keeps both: whom this tab knows, and that somebody left, in whatever tab.
+  // Both keys are written by chat/identity.py: the name joined in this tab, and that this name left in any tab.
   const remembered = () => sessionStorage.getItem(own("kizuna.name")) ?? localStorage.getItem(own("kizuna.name"));
   const hasLeft = (name) => localStorage.getItem(own(`kizuna.left.${name}`)) !== null;
-  // The room of this address; ui/rooms/address.py has the same default.
+  // The room in the page's address; the default is that of ui/rooms/address.py.
   const here = () => (/^#\/./.test(location.hash) ? location.hash : "#/general");
   const piece = (element, name) => element.querySelector(`[data-part="${name}"]`);
 
-  function look(message) {
-    const text = (name) => piece(message, name).textContent.slice(0, LONGEST);
+  function snapshot(message) {
+    const text = (name) => piece(message, name).textContent.slice(0, MAX_CHARACTERS);
     const { hue, own, continues } = message.dataset;
     const texts = Object.fromEntries(["avatar", "sender", "content", "time"].map((name) => [name, text(name)]));
     return { texts, hue, own: own !== undefined, continues: continues !== undefined };
   }
 
-  function keep() {
+  function save() {
     if (root.dataset.page !== "live") return;
     const name = part("own-name").textContent;
     if (root.dataset.joined === undefined || hasLeft(name)) return localStorage.removeItem(KEY);
     const messages = [...part("rows").querySelectorAll(".message:is([data-state=sent], [data-state=received])")];
-    const seen = { name, address: here(), room: part("room-name").textContent, messages: messages.slice(-MOST).map(look) };
-    localStorage.setItem(KEY, JSON.stringify(seen));
+    const view = { name, address: here(), room: part("room-name").textContent, messages: messages.slice(-MAX_MESSAGES).map(snapshot) };
+    localStorage.setItem(KEY, JSON.stringify(view));
   }
 
   function show({ name, address, room, messages }) {
@@ -52,15 +52,15 @@
     }
     part("room-name").textContent = room;
     part("place").hidden = false;
-    root.dataset.glimpse = "";
-    glimpse.scrollTop = glimpse.scrollHeight;
+    root.dataset.cachedView = "";
+    view.scrollTop = view.scrollHeight;
     const watcher = new MutationObserver(() => {
       if (isOver()) end();
-      else if (root.dataset.page === "live") setTimeout(end, PATIENCE);
+      else if (root.dataset.page === "live") setTimeout(end, HIDE_AFTER);
     });
     const end = () => {
       watcher.disconnect();
-      delete root.dataset.glimpse;
+      delete root.dataset.cachedView;
       rows.replaceChildren();
     };
     watcher.observe(root, { attributes: true, subtree: true, attributeFilter: ["data-page", "data-count", "hidden"] });
@@ -71,23 +71,23 @@
     return root.dataset.page === "failed" || (root.dataset.page === "live" && shows());
   }
 
-  // Storage may be forbidden or full, and hold anything.
+  // Storage may be forbidden, full, or hold invalid data.
   const attempt = (action) => {
     try {
       action();
     } catch (error) {
-      console.info(`No glimpse of the room before Python: ${error}`);
+      console.info(`The last view of the room is not available: ${error}`);
     }
   };
   attempt(() => {
-    const kept = localStorage.getItem(KEY);
+    const stored = localStorage.getItem(KEY);
     try {
-      if (kept) show(JSON.parse(kept));
+      if (stored) show(JSON.parse(stored));
     } finally {
-      if (root.dataset.glimpse === undefined) rows.replaceChildren(); // half a glimpse is none
+      if (root.dataset.cachedView === undefined) rows.replaceChildren(); // it failed half-way
     }
   });
-  addEventListener("pagehide", () => attempt(keep));
-  document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && attempt(keep));
-  new MutationObserver(() => root.dataset.joined === undefined && attempt(keep)).observe(root, { attributeFilter: ["data-joined"] });
+  addEventListener("pagehide", () => attempt(save));
+  document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && attempt(save));
+  new MutationObserver(() => root.dataset.joined === undefined && attempt(save)).observe(root, { attributeFilter: ["data-joined"] });
 })();
