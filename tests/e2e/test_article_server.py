@@ -187,7 +187,7 @@ def test_an_error_of_the_gateway_is_told_and_ends_nothing(ada: UserPage, article
     statuses = ada.watch_status()
     article.next_is = "failed"
     ada.say("to a broken Lambda")
-    expect(ada.page.get_by_text("The server could not do what was asked.")).to_be_visible()
+    expect(ada.page.get_by_text("The server couldn't complete a request.")).to_be_visible()
     ada.say("to one that works")
     ada.wait_for_text("to one that works", state="sent")
     assert set(statuses()) <= {

@@ -30,7 +30,9 @@ def test_a_banned_person_is_removed_and_does_not_return(
     troll.say("more spam")
     troll.wait_for_status("rejected")
     banner = troll.page.locator("#banner")
-    expect(banner).to_contain_text("You were banned from this server. Only those who run this chat can")
+    expect(banner).to_contain_text(
+        "You were banned from this server. Only the administrator of this chat can"
+    )
     assert troll.texts == ["spam", "more spam"]
     assert troll.sockets_alive() == 0
 

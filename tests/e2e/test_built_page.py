@@ -268,7 +268,7 @@ def test_where_neither_way_works_the_page_says_so(visit: Visit, copy: Copy) -> N
     copy.remove(copy.files["snapshot"])
     copy.remove(copy.files["program"])
     with (
-        pytest.raises(AssertionError, match="A part of the page did not arrive"),
+        pytest.raises(AssertionError, match="Part of the page couldn't be loaded"),
         visit(copy.site, "Failed to load resource", "uncaught error") as _,
     ):
         pass

@@ -21,7 +21,7 @@ LET_ALL_WAITING_END = """() => document.getAnimations()
     .filter(({ animationName }) => animationName === "appear" || animationName === "vanish")
     .map((animation) => (animation.finish(), animation.effect.getComputedTiming().endTime))"""
 TOO_OLD = "This browser is too old"
-MISSING = "A part of the page did not arrive"
+MISSING = "Part of the page couldn't be loaded"
 
 
 def not_found(route: Route) -> None:
@@ -93,7 +93,7 @@ def test_where_scripts_are_off_the_page_asks_for_them(chromium: Browser, server:
         page.goto(server.url)
         words = page.locator("noscript [lang=en]")
         expect(words).to_be_visible()
-        expect(words).to_contain_text("Please allow JavaScript and reload")
+        expect(words).to_contain_text("Please allow it and reload")
         expect(page.get_by_text(TOO_OLD)).to_be_hidden()
 
 
@@ -102,4 +102,4 @@ def test_what_python_raises_at_once_is_shown_by_its_last_line(newcomer: UserPage
     broken = "raise RuntimeError('a mistake')"
     newcomer.page.route("**/app/main.py", lambda route: route.fulfill(body=broken))
     newcomer.begin_to_open("general")
-    expect_failure(newcomer, "Something in the page went wrong", "RuntimeError: a mistake")
+    expect_failure(newcomer, "Something went wrong", "RuntimeError: a mistake")

@@ -147,7 +147,7 @@ def test_a_gate_whose_sign_in_ended_is_told_and_met_by_reloading(
         context.clear_cookies()
         join(page)
         expect(page.locator("#banner")).to_contain_text(
-            "A sign-in page or a firewall stands before the server."
+            "A sign-in page or a firewall is blocking the connection."
         )
         expect(page.locator("html")).not_to_have_attribute("data-status", "rejected")
         page.reload()

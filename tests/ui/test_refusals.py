@@ -69,7 +69,7 @@ def test_what_went_wrong_has_no_english_words_in_japanese(key: str) -> None:
 
 def test_the_bytes_too_many_are_counted() -> None:
     notice = notice_of(NoticeKind.MESSAGE_REFUSED, check_content, "x" * 16_385)
-    assert notice_text(notice, TEXTS["en"]) == "This message cannot be sent: it is 1 byte too long."
+    assert notice_text(notice, TEXTS["en"]) == "This message can't be sent: it is 1 byte too long."
 
 
 def test_a_quoted_name_turns_nothing_around_and_shows_what_it_hides(keys: Texts) -> None:
