@@ -1,4 +1,4 @@
-"""Builds the parts and connects them; nothing else. ``index.html`` runs ``import main; main.start()``."""
+"""The composition root: builds the parts and connects them. ``index.html`` runs ``import main; main.start()``."""
 
 from __future__ import annotations
 
@@ -38,16 +38,16 @@ from ui.kit.http import InvalidJson, get_json, post_json
 from ui.page import Page
 from ui.shell.splash import show_failure
 
-#: kizuna.browser.ticks.WORKER_SOURCE as a file: the page's Content-Security-Policy lets no blob become a worker.
+#: kizuna.browser.ticks.WORKER_SOURCE as a file: the page's Content-Security-Policy forbids workers from blobs.
 TICKS_FILE = "static/boot/ticks.js"
 
 _tasks = TaskSet()
 
 
 def start() -> None:
-    """Begin. What goes wrong is shown on the page, with the file or key that it comes from."""
+    """Start the chat. Errors are shown on the page, with the file or key that caused them."""
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s", handlers=[ConsoleHandler()])
-    random.seed()  # a start from a snapshot would give every page the same jitter
+    random.seed()  # or every page that starts from a snapshot would have the same jitter
     _tasks.start(_start())
 
 
@@ -99,14 +99,13 @@ async def _open_page(config: Config) -> None:
         RoomCache(FallbackStorage(database), platform, lambda: not identity.has_left),
         kizuna_wire=config.options.wire.ready is not None,
     )
-    _persist_once_there_is_something(store)
+    _ask_to_persist_at_first_message(store)
     Page(store, session, page_texts(), time.monotonic).open()
     session.start()
 
 
-def _persist_once_there_is_something(store: ChatStore) -> None:
-    """The first words that a person says are worth keeping, and so is the secret that makes them theirs. Who only
-    reads is asked nothing."""
+def _ask_to_persist_at_first_message(store: ChatStore) -> None:
+    """Ask the browser for persistent storage when the first message is sent, so that readers are not asked."""
 
     def ask(waits: bool) -> None:
         if waits:
@@ -117,7 +116,7 @@ def _persist_once_there_is_something(store: ChatStore) -> None:
 
 
 def _new_id() -> str:
-    """An identifier that no other call on any page of the world returns."""
+    """Return a random identifier, unique among all pages."""
     return secrets.token_urlsafe(16)
 
 

@@ -1,16 +1,16 @@
-"""How one person is let in: by a token, or by a ticket that is got for it.
+"""Tokens and tickets of one person.
 
     POST <tokenUrl>   {"name": "Ann", "clientSecret": "…"}     200 {"token": "…", "userId": "…", "expiresIn": 3600}
     POST <ticketUrl>  {"token": "…"}                           200 {"ticket": "…", "expiresIn": 30}
 
-A browser can put nothing but a URL into a WebSocket's handshake, and URLs end up in logs. A ticket is good once, so
-what stands in the URL is worthless afterwards. The token travels in the body and stays in the memory of the page. To
-another origin it goes in the header Authorization as well, as such servers expect; on the page's own origin that header
-may belong to a sign-in gate that stands before everything (HTTP Basic).
+A browser can put nothing but a URL into a WebSocket's handshake, and URLs end up in logs. A ticket is single-use, so a
+logged one is worthless. The token is sent in the body and stays in the memory of the page. To another origin it is also
+sent in the header Authorization, as such servers expect; on the page's own origin that header may belong to a sign-in
+gate (HTTP Basic).
 
-Proxies, firewalls and sign-in gates answer in a server's place. So 401 and 403 are final only in the server's own
-words, an object with one of the codes below; whatever else they carry is one failed attempt. ``reason: "banned"``
-beside the code ``forbidden`` says more.
+Proxies, firewalls and sign-in gates may answer instead of the server. So 401 and 403 are final only with a JSON object
+that has one of the codes below; any other is one failed attempt. ``reason: "banned"`` beside the code ``forbidden``
+means that the person was banned.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from chat.protocol import InvalidField, check_id
 from kizuna.errors import KizunaError, TryLater, Unauthorized
 from kizuna.platform import Instant
 
-#: What an endpoint answered: the HTTP status, 0 for a redirect; the JSON, None for anything else; and for how many
-#: seconds it asks to be left alone, None if it does not.
+#: An endpoint's answer: the HTTP status (0 for a redirect), the JSON (None for anything else), and the seconds of
+#: Retry-After (None without).
 Answer = tuple[int, Any, float | None]
 #: Posts JSON to a URL with these headers. Raises OSError when the server cannot be reached.
 PostJson = Callable[[str, Mapping[str, Any], Mapping[str, str]], Awaitable[Answer]]
 
-#: The share of a token's life in which it may be used again. The connection begins a renewal when three quarters of
-#: what was left have passed, or later (kizuna.core.rollover): so a renewal always gets a new token.
+#: The share of its lifetime in which a token may be used again. The connection starts a rollover when three quarters of
+#: the rest have passed, or later (kizuna.core.rollover), so a rollover always gets a new token.
 REUSABLE = 0.5
 
-#: The codes of a server that refuses a person or a page for good (backend.auth.endpoints).
+#: Codes with which a server refuses a person or a page for good (backend.auth.endpoints).
 REFUSALS = frozenset({"unauthorized", "forbidden", "forbidden_origin"})
 
 _REFUSED = (401, 403)
@@ -44,28 +44,28 @@ _BUSY = (429, 503)
 
 
 class TokenUnavailable(KizunaError):
-    """An endpoint answered, but gave no token or no ticket. Trying again may help."""
+    """An endpoint answered without a token or ticket. Another attempt may succeed."""
 
 
 class NameRefused(Unauthorized):
-    """The token endpoint does not take the person's name: only another name can help."""
+    """The token endpoint does not accept the person's name."""
 
 
 class Intercepted(TokenUnavailable):
-    """Something before the server answered in its place: a sign-in gate, a firewall."""
+    """A sign-in gate or a firewall answered instead of the server."""
 
 
 class OriginForbidden(Unauthorized):
-    """The server lets no page of this origin in."""
+    """The server accepts no page of this origin."""
 
 
 class Banned(Unauthorized):
-    """The server's operator lets this person in no more."""
+    """The server's operator banned this person."""
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token and whom it names. ``asked_at``: just before it was made. ``lifetime``: seconds; None: nobody said."""
+    """A token and its user. ``asked_at``: just before it was issued. ``lifetime``: seconds; None: unknown."""
 
     text: str = field(repr=False)
     user_id: str
@@ -73,18 +73,18 @@ class Token:
     lifetime: float | None
 
     def is_reusable(self, now: Instant) -> bool:
-        """Whether enough of its life is left. The monotonic clock stands still while the machine sleeps, and the
-        wall clock may be set: the one by which it is older counts."""
+        """Return whether enough of its lifetime is left, by the clock that counts more time: the monotonic clock stops
+        while the machine sleeps, and the wall clock may be set."""
         age = max(now.monotonic - self.asked_at.monotonic, now.wall - self.asked_at.wall)
         return self.lifetime is not None and age / REUSABLE < self.lifetime
 
 
 class Endpoints:
-    """Responsible for asking for tokens and tickets. ``ticket_url``: None where the server knows no tickets.
-    ``page_url``: an address of the page's own origin.
+    """The token endpoint and the ticket endpoint. ``ticket_url``: None if the server has no tickets. ``page_url``: an
+    address of the page's own origin.
 
-    Raises Unauthorized, TokenUnavailable, TryLater, or OSError when an endpoint cannot be reached; none of them names
-    a secret, a token or a ticket.
+    Methods raise Unauthorized, TokenUnavailable, TryLater, or OSError when an endpoint cannot be reached. No error
+    contains a secret, a token or a ticket.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class Endpoints:
         self._own_origin = _origin(page_url)
 
     async def fetch_token(self, name: str, secret: str) -> Token:
-        """A new token of the person with this secret."""
+        """Return a new token for the person with this secret."""
         asked_at = self.now()
         posted = await self._post_json(self.token_url, {"name": name, "clientSecret": secret}, {})
         status, answer, _ = posted
@@ -116,15 +116,15 @@ class Endpoints:
         try:
             user_id = check_id("userId", answer.get("userId"))
         except InvalidField:
-            raise TokenUnavailable("the token endpoint named nobody: userId is no id") from None
+            raise TokenUnavailable("the token endpoint sent an invalid userId") from None
         return Token(text, user_id, asked_at, _lifetime(answer.get("expiresIn")))
 
     async def fetch_ticket(self, ticket_url: str, token: Token) -> str | None:
-        """A ticket; None if the token was refused."""
+        """Return a ticket, or None if the token was refused."""
         is_own = _origin(ticket_url) == self._own_origin
         posted = await self._post_token(ticket_url, token, in_header=not is_own)
         if is_own and posted[0] == 401 and _refusal_code(posted[1]):
-            # A server of an earlier version reads the header alone; and no gate that wants it for itself is in between.
+            # A server of an earlier version reads only the header. It answered itself, so no gate needs the header.
             posted = await self._post_token(ticket_url, token, in_header=True)
         status, answer, _ = posted
         code = _refusal_code(answer)
@@ -140,18 +140,15 @@ class Endpoints:
     async def _post_token(self, ticket_url: str, token: Token, *, in_header: bool) -> Answer:
         headers = {}
         if in_header:
-            # The browser's own error would repeat it.
+            # The browser's own error would contain the token.
             if not token.text.isascii() or not token.text.isprintable():
-                raise TokenUnavailable("the token endpoint gave a token that no header can carry")
+                raise TokenUnavailable("the token endpoint sent a token that is invalid in a header")
             headers["Authorization"] = f"Bearer {token.text}"
         return await self._post_json(ticket_url, {"token": token.text}, headers)
 
 
 class Admission:
-    """Responsible for letting one person in, as often as it takes, with a token that nobody else ever gets.
-
-    Several may ask at once: a link and the one that is to replace it.
-    """
+    """The credentials of one person. Calls may overlap: a link and a candidate may need one at the same time."""
 
     def __init__(self, endpoints: Endpoints, name: str, secret: str) -> None:
         self._endpoints = endpoints
@@ -160,26 +157,26 @@ class Admission:
         self._token: Token | None = None
 
     async def fetch_credential(self) -> tuple[str, str]:
-        """What the URL of one attempt says, a ticket or a new token; and the user id of whom it admits.
+        """Return the credential for one URL (a ticket, or a new token where there are no tickets) and the user id.
 
         Raises what Endpoints raises.
         """
         ticket_url = self._endpoints.ticket_url
         if ticket_url is None:
-            # A handshake that fails does not say why: an old token would be tried for ever.
-            token = await self._new_token()
-            return token.text, token.user_id
-        kept = self._token
-        if kept is not None and kept.is_reusable(self._endpoints.now()):
-            ticket = await self._ticket(ticket_url, kept)
+            # A failed handshake gives no reason, so a refused token would be tried for ever.
+            new = await self._new_token()
+            return new.text, new.user_id
+        token = self._token
+        if token is not None and token.is_reusable(self._endpoints.now()):
+            ticket = await self._ticket(ticket_url, token)
             if ticket is not None:
-                return ticket, kept.user_id
-        self._token = fresh = await self._new_token()
-        ticket = await self._ticket(ticket_url, fresh)
+                return ticket, token.user_id
+        self._token = token = await self._new_token()
+        ticket = await self._ticket(ticket_url, token)
         if ticket is None:
-            # A new signing key has not reached every server yet. Had it reached none, trying again would hurt nobody.
+            # Perhaps a new signing key has not reached every server yet. Another attempt does no harm.
             raise TokenUnavailable("the ticket endpoint refused a fresh token")
-        return ticket, fresh.user_id
+        return ticket, token.user_id
 
     async def _new_token(self) -> Token:
         return await self._endpoints.fetch_token(self._name, self._secret)
@@ -187,7 +184,7 @@ class Admission:
     async def _ticket(self, ticket_url: str, token: Token) -> str | None:
         try:
             ticket = await self._endpoints.fetch_ticket(ticket_url, token)
-        except Intercepted:  # or it was the server after all, in words of its own
+        except Intercepted:  # perhaps by a server with other error codes
             self._discard(token)
             raise
         if ticket is None:
@@ -195,7 +192,7 @@ class Admission:
         return ticket
 
     def _discard(self, token: Token) -> None:
-        if self._token is token:  # not one that came meanwhile
+        if self._token is token:  # not a newer one
             self._token = None
 
 
@@ -205,20 +202,20 @@ def _origin(url: str) -> tuple[str, str]:
 
 
 def _refusal_code(answer: Any) -> str:
-    """The code of a server's own refusal; empty for what anybody else says."""
+    """Return the code of a server's refusal; empty for any other answer."""
     code = answer.get("code") if isinstance(answer, dict) else None
     return code if isinstance(code, str) and code in REFUSALS else ""
 
 
 def _refusal_error(answer: Mapping[str, Any], words: str) -> Unauthorized:
-    """What a server's own refusal means. An earlier version of this page knows ``code`` alone."""
+    """Return the error for a server's refusal. Earlier versions of the page read ``code`` alone."""
     if answer["code"] == "forbidden_origin":
         return OriginForbidden(words)
     return Banned(words) if answer.get("reason") == "banned" else Unauthorized(words)
 
 
 def _unavailable(posted: Answer, wanted: str) -> KizunaError:
-    """Why there is no token, or no ticket."""
+    """Return the error for an answer without the token or ticket."""
     status, answer, retry_after = posted
     words = f"the {wanted} endpoint answered {status} without a {wanted}"
     if status in _BUSY and retry_after is not None:
@@ -228,7 +225,7 @@ def _unavailable(posted: Answer, wanted: str) -> KizunaError:
 
 
 def _text(status: int, answer: Any, key: str) -> str | None:
-    """The text under a key of an answer that is as it should be."""
+    """Return the text under a key of a successful answer, else None."""
     value = answer.get(key) if status == 200 and isinstance(answer, dict) else None
     return value if isinstance(value, str) and value else None
 
@@ -239,6 +236,6 @@ def _is_about_the_name(answer: Any) -> bool:
 
 
 def _lifetime(value: Any) -> float | None:
-    """Seconds, if that is what an answer says."""
+    """Return positive seconds, or None for any other value."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return value if is_number and 0 < value < math.inf else None

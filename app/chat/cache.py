@@ -1,7 +1,7 @@
-"""The newest messages of each room, kept so that a reload shows them at once and asks only for what came since.
+"""A cache of the newest messages of each room, so that a reload shows them at once and requests only newer ones.
 
-It is a convenience and never the truth: the server is asked from the newest message kept, and what is not kept, not
-readable or of another history is asked for again. One row for each room of each person.
+The server stays the authority: what is missing, unreadable or of another epoch is requested again. One row for each
+room of each person.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from kizuna.runtime.tasks import TaskSet
 logger = logging.getLogger("kizuna.cache")
 
 TABLE = "rooms"
-#: Messages kept for each room: several screens, and far less than a second to read.
+#: Messages stored for each room: several screens, read in far less than a second.
 MAX_MESSAGES = 200
-#: Seconds from a change until it is kept: a burst is written once.
+#: Seconds from a change until it is written: a burst is written once.
 SAVE_DELAY = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CachedRoom:
-    """What was kept of one room."""
+    """A room as it was stored."""
 
     room_id: str
     entered_at: int
@@ -40,8 +40,8 @@ class CachedRoom:
 
 
 class RoomCache:
-    """Responsible for what an earlier page knew, in ``storage``. ``may_keep``: False once the person has signed out
-    in any tab of this browser; then this one keeps nothing either."""
+    """The cached rooms in ``storage``. ``may_keep`` returns False once the person has signed out in any tab of this
+    browser; then nothing is stored."""
 
     def __init__(
         self, storage: Storage, platform: Platform, may_keep: Callable[[], bool] = lambda: True
@@ -56,7 +56,7 @@ class RoomCache:
         self._tasks = TaskSet()
 
     async def start_for(self, person: str) -> list[CachedRoom]:
-        """Keep for this person from now on; returns what was kept for them before, in the order entered."""
+        """Store for this person from now on. Return their stored rooms, in the order entered."""
         self._forget_changes()
         self._saved = {}
         self._person = person
@@ -65,7 +65,7 @@ class RoomCache:
         return sorted(rooms, key=lambda room: (room.entered_at, room.room_id))
 
     def save_soon(self, room: Room) -> None:
-        """The room has changed: keep it soon."""
+        """Write the changed room within SAVE_DELAY."""
         saved = self._saved.get(room.room_id)
         if self._person is None or (saved is not None and saved.is_same(room)):
             return
@@ -74,21 +74,21 @@ class RoomCache:
             self._timer = self._platform.call_at(self._platform.now().monotonic + SAVE_DELAY, self._save)
 
     def forget(self, room_id: str) -> None:
-        """The room was left."""
+        """Delete a room that was left."""
         self._changed.pop(room_id, None)
         self._saved.pop(room_id, None)
         if self._person is not None:
             self._tasks.start(self._storage.write(TABLE, {}, [_key(self._person, room_id)]))
 
     def clear(self) -> None:
-        """The person signs out: nothing of theirs stays, and nothing is kept until start_for()."""
+        """Delete everything of the person who signs out, and store nothing until start_for()."""
         self._forget_changes()
         if self._person is not None:
             self._tasks.start(self.delete(self._person))
         self._person = None
 
     async def delete(self, person: str) -> None:
-        """Leave nothing of what was kept for this person."""
+        """Delete everything that is stored for this person."""
         await self._storage.write(TABLE, {}, await self._storage.keys(TABLE, f"{person}/"))
 
     def _save(self) -> None:
@@ -108,7 +108,7 @@ class RoomCache:
 
 @dataclass(frozen=True, slots=True)
 class _SavedVersion:
-    """Responsible for knowing what a room's row was written from."""
+    """The state from which a room's row was written."""
 
     timeline: Timeline
     rest: tuple[object, ...]
@@ -118,7 +118,7 @@ class _SavedVersion:
         return cls(room.timeline, (room.seen, room.epoch, room.watermark, room.entered_at))
 
     def is_same(self, room: Room) -> bool:
-        """Whether nothing has changed. A timeline that says the same is the same object."""
+        """Return whether the room is unchanged. An unchanged timeline is the same object."""
         return self.timeline is room.timeline and self.rest == _SavedVersion.of(room).rest
 
 
@@ -127,7 +127,7 @@ def _key(person: str, room_id: str) -> str:
 
 
 def _write(room: Room) -> str:
-    """The room's newest messages, as far back from the watermark as there is no gap."""
+    """Return the row of a room: its newest messages back from the watermark, without a gap."""
     newest: list[dict[str, Any]] = []
     wanted = room.watermark
     for entry in reversed(room.timeline.confirmed):
@@ -155,7 +155,7 @@ def _message(entry: Entry, room_id: str, epoch: str) -> Message:
 
 
 def _read(key: str, text: str) -> CachedRoom | None:
-    """The room in ``text``; None if it cannot be read, because something else wrote it or half of it is lost."""
+    """Return the room in ``text``; None if it is invalid or damaged."""
     try:
         row = json.loads(text)
         return CachedRoom(
@@ -166,7 +166,7 @@ def _read(key: str, text: str) -> CachedRoom | None:
             messages=_contiguous(protocol.parse_down(message) for message in row["messages"]),
         )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        logger.warning("what was kept of a room cannot be read: %s", error)
+        logger.warning("could not read a cached room: %s", error)
         return None
 
 
@@ -174,5 +174,5 @@ def _contiguous(frames: Iterable[protocol.DownFrame]) -> tuple[Message, ...]:
     messages = tuple(frame for frame in frames if isinstance(frame, Message))
     seqs = [message.seq or 0 for message in messages]
     if seqs != list(range(seqs[0], seqs[0] + len(seqs)) if seqs else []):
-        raise ValueError("its messages are not one after the other")
+        raise ValueError("its messages are not consecutive")
     return messages

@@ -1,4 +1,4 @@
-"""What the host of the page decides: ``static/config.json``.
+"""The page's configuration: ``static/config.json``.
 
     {
       "webSocketUrl": "wss://chat.example.org/ws",
@@ -8,9 +8,8 @@
     }
 
 An address may be relative to the page, as in a link: ``/ws``, ``./ws``, ``ws``. An empty one means ``ws``, ``token`` or
-``ticket`` beside the page; an empty ``ticketUrl`` beside a token's whole address, or beside the wire ``article``, means
-that there are no tickets. Only this file, never what follows ``?`` or ``#`` in the page's address, says where a token
-goes.
+``ticket`` beside the page. There are no tickets if ``ticketUrl`` is empty and either ``tokenUrl`` is absolute or the
+wire is ``article``. Only this file, never the page's address, decides where a token is sent.
 """
 
 from __future__ import annotations
@@ -24,19 +23,19 @@ from kizuna.errors import ConfigurationError
 from kizuna.options import Options
 from kizuna.wire import ARTICLE, KIZUNA
 
-#: Where the file lies, relative to the page.
+#: The file's address, relative to the page.
 CONFIG_FILE = "static/config.json"
 
 _KEYS = ("webSocketUrl", "tokenUrl", "ticketUrl", "wire", "connection")
 _WS, _HTTP = ("ws", "wss"), ("http", "https")
 _WIRES = {"kizuna": KIZUNA, "article": ARTICLE}
-#: Seconds between quiet attempts while exhausted; the article's page stops for good.
+#: Seconds between quiet attempts while exhausted; 0: none, as in the article.
 _IDLE_RETRIES = {"kizuna": 30.0, "article": 0.0}
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """The checked configuration; URLs are absolute. ``ticket_url``: None where there are no tickets."""
+    """The checked configuration, with absolute URLs. ``ticket_url``: None if there are no tickets."""
 
     web_socket_url: str
     token_url: str
@@ -45,7 +44,7 @@ class Config:
 
 
 def parse_config(data: Any, page_url: str) -> Config:
-    """The configuration in ``data`` for the page at ``page_url`` (such as ``https://example.org/chat/``).
+    """Return the configuration in ``data`` for the page at ``page_url`` (such as ``https://example.org/chat/``).
 
     Raises ConfigurationError, which names the file and the key.
     """
@@ -78,7 +77,7 @@ def parse_config(data: Any, page_url: str) -> Config:
 
 
 def _address(data: Mapping[str, Any], key: str, schemes: tuple[str, ...]) -> str:
-    """The address under ``key``: whole, relative or empty."""
+    """Return the address under ``key``: absolute, relative or empty."""
     value = data.get(key, "")
     if not isinstance(value, str):
         raise _wrong(key, "must be text")
@@ -87,7 +86,7 @@ def _address(data: Mapping[str, Any], key: str, schemes: tuple[str, ...]) -> str
         if _is_whole(value) or parts.scheme:
             usable = parts.scheme in schemes and bool(parts.hostname)
         else:
-            # A host without a scheme would else be taken for a folder.
+            # Reject a host without a scheme, which would be read as a folder.
             first = parts.path.partition("/")[0]
             usable = not parts.netloc and ("." not in first or first in (".", ".."))
     except ValueError:

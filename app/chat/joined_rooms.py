@@ -1,4 +1,4 @@
-"""The rooms that one person is in on this page."""
+"""The rooms that the person is in."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from chat.room import Room
 from chat.store import RoomSummary
 from chat.timeline import Delivery, Failure
 
-#: A connection is in at most so many rooms at once: the server's limit, and hello's.
+#: The most rooms of one connection: the limit of the server and of hello.
 MAX_ROOMS = MAX_ROOMS_PER_HELLO
 
 
 class JoinedRooms:
-    """Responsible for which rooms a person is in, in the order entered, and for finding a message in one of them."""
+    """The rooms of one person, in the order entered. ``me``: their user id."""
 
     def __init__(self, me: str | None) -> None:
         self._me = me
@@ -31,12 +31,12 @@ class JoinedRooms:
         return room_id in self._rooms
 
     def get(self, room_id: str) -> Room | None:
-        """The room, if the person is in it."""
+        """Return the room, or None if the person is not in it."""
         return self._rooms.get(room_id)
 
     def enter(self, room_id: str, now_ms: int) -> tuple[Room, Room | None]:
-        """The room, entered now if need be; and the room that is left for it when there are too many: the one that
-        was visited longest ago."""
+        """Return the room, entered if necessary; and the room that is left for it if there are too many: the one
+        visited longest ago."""
         left = None
         if room_id not in self._rooms:
             if len(self._rooms) >= MAX_ROOMS:
@@ -46,7 +46,7 @@ class JoinedRooms:
         return self._rooms[room_id], left
 
     def reopen(self, room_id: str, entered_at: int) -> Room | None:
-        """The room, in which the person has been since ``entered_at``, on an earlier page. None: there are too many."""
+        """Return a room that an earlier page entered at ``entered_at``; None if there are too many rooms."""
         if room_id not in self._rooms and len(self._rooms) < MAX_ROOMS:
             self._rooms[room_id] = Room(room_id, self._me)
         room = self._rooms.get(room_id)
@@ -55,24 +55,24 @@ class JoinedRooms:
         return room
 
     def leave(self, room_id: str) -> Room | None:
-        """Be in this room no longer; the room that takes its place on the screen, if another one is left."""
+        """Leave the room. Return the room to show instead; None if it is the last one, which stays."""
         if len(self._rooms) <= 1 or self._rooms.pop(room_id, None) is None:
             return None
         return self._rooms[max(self._rooms, key=lambda each: self._visits.get(each, 0))]
 
     def identify(self, me: str) -> None:
-        """The person's user id is known now."""
+        """Set the person's user id."""
         self._me = me
         for room in self:
             room.identify(me)
 
     def summaries(self) -> tuple[RoomSummary, ...]:
-        """What the page tells of each room."""
+        """Return what the page shows of each room."""
         ordered: Iterable[Room] = sorted(self, key=lambda room: (room.entered_at, room.room_id))
         return tuple(RoomSummary(room.room_id, room.unread) for room in ordered)
 
     def mark(self, client_message_id: str, delivery: Delivery, failure: Failure | None = None) -> bool:
-        """One of the person's messages has come so far. False: it stands in none of these rooms."""
+        """Set the delivery state of an own message. Return False if it is in none of these rooms."""
         is_here = False
         for room in self:
             is_here = is_here or room.timeline.own(client_message_id) is not None
@@ -80,8 +80,8 @@ class JoinedRooms:
         return is_here
 
     def discard(self, client_message_id: str) -> None:
-        """One of the person's messages is not wanted any more, or not this page's. One that is acknowledged stays,
-        though it may still wait for its place: the server has it."""
+        """Remove an own message that was deleted, or taken over by another tab. An acknowledged one stays: the server
+        has it."""
         for room in self:
             entry = room.timeline.own(client_message_id)
             if entry is not None and entry.state is not Delivery.SENT:

@@ -1,8 +1,8 @@
-"""Which rooms the link is in, and how everything that was said in them gets here.
+"""Membership of the connection in its rooms, and catching up in each.
 
-``hello`` on each new link names every room and how far the page has come in it; the link counts as connected when
-each room's batch is here. Afterwards rooms are entered by ``join``, gaps are closed by ``sync``, older messages come by
-``history``, and each ``pong`` names the rooms that the server has us in, and their newest messages.
+``hello`` on each new link names every room and the page's position in it; the link counts as connected when the batch
+of each room has arrived. Afterwards ``join`` enters rooms, ``sync`` closes gaps, ``history`` loads older messages, and
+each ``pong`` names the rooms that the connection is in, and their heads.
 """
 
 from __future__ import annotations
@@ -38,51 +38,51 @@ from kizuna.service import WebSocketService
 
 logger = logging.getLogger("kizuna.membership")
 
-#: Seconds between noticing a gap and asking for it: reordered frames of one broadcast arrive within this.
+#: Seconds between noticing a gap and requesting it: reordered frames of one broadcast arrive within this.
 GAP_DELAY = 0.2
-#: The codes of the errors that say that a person may not enter a room, or is not in it.
+#: Codes of the errors for a room that the person may not enter, or is not in.
 FORBIDDEN, NOT_IN_ROOM = "forbidden", "not_in_room"
 
 
 class MembershipListener(Protocol):
-    """Who is told what became of the rooms."""
+    """The listener for changes of the rooms."""
 
     def on_room_changed(self, room: Room) -> None:
-        """Its messages are others than before."""
+        """The messages of the room changed."""
 
     def on_progress(self) -> None:
-        """Another room is complete, or not any more; older messages are on their way, or here."""
+        """A room became complete or incomplete, or the loading of older messages began or ended."""
 
     def on_stored(self, messages: Iterable[Message]) -> None:
-        """The server has these for good; one's own may be among them."""
+        """The server has stored these messages; own ones may be among them."""
 
     def on_history_restored(self, room: Room) -> None:
-        """The server's history of the room is another one than before; it was loaded anew."""
+        """The room's history on the server was replaced; it was loaded again."""
 
     def on_room_closed(self, room: Room) -> None:
-        """The server does not let this person in."""
+        """The server does not let this person into the room."""
 
 
 @dataclass(slots=True)
 class Candidate:
-    """A link on its way to replace the one in use: from where its hello asked, and what is not answered yet."""
+    """The catching up of a candidate link: the positions of its hello, and the rooms without an answer yet."""
 
     positions: dict[str, RoomPosition]
     answered: asyncio.Future[None]
     missing: set[str] = field(default_factory=set)
 
     def note_answer(self, room_id: str) -> None:
-        """The room's batch is here, or never will be."""
+        """Note that the room's batch has arrived, or never will."""
         self.missing.discard(room_id)
         if not self.missing and not self.answered.done():
             self.answered.set_result(None)
 
 
 class Membership:
-    """Responsible for being in the rooms of ``book``, and for catching up in each.
+    """The membership of the connection in the person's rooms.
 
-    ``asks``: the server answers hello, join, sync and history (wire "kizuna"). The article's does not: a link to it
-    is in every room from the start, and nothing can be caught up.
+    ``kizuna_wire``: the server answers hello, join, sync and history. The article's server does not: a link to it is in
+    every room from the start, and there is no catching up.
     """
 
     def __init__(
@@ -99,29 +99,31 @@ class Membership:
         self._kizuna_wire = kizuna_wire
         self._rooms = JoinedRooms(None)
         self._requests = Requests(platform, self.send, service.doubt, self._on_unanswered)
-        self._preparing: LinkHandle | None = None  # a first link on which we catch up before it counts
-        self._candidate: Candidate | None = None  # a link that is to replace the one in use, unnoticed
-        self._link_number: int | None = None  # number of the link in use
+        self._preparing: LinkHandle | None = (
+            None  # a first link that catches up before it counts as connected
+        )
+        self._candidate: Candidate | None = None  # the catching up of a candidate link
+        self._link_number: int | None = None  # of the link in use
         self._entered: dict[
             str, RoomPosition
         ] = {}  # the rooms that the link is in, and from where each was asked
-        self._missing: set[str] = set()  # of those, the rooms whose newest messages are not all here
-        self._closed: set[str] = set()  # of those, the rooms that the server does not let us into
+        self._missing: set[str] = set()  # of those, the rooms that are not complete yet
+        self._closed: set[str] = set()  # of those, the rooms that the server refuses
         self._caught_up: asyncio.Future[None] | None = None
         self._gap_timer: TimerHandle | None = None
 
     def use_rooms(self, rooms: JoinedRooms) -> None:
-        """Be in these rooms from the next link on."""
+        """Use these rooms from the next link on."""
         self._rooms = rooms
 
     # --- reading ---
 
     def is_caught_up(self, room_id: str) -> bool:
-        """Whether nothing that was said in the room before the link opened is missing any more."""
+        """Return whether everything said in the room before the link opened has arrived."""
         return self._link_number is not None and (not self._kizuna_wire or self._is_complete(room_id))
 
     def is_catching_up(self, room_id: str) -> bool:
-        """Whether a link is open, and the room's batches are on their way."""
+        """Return whether a link is open and the room's batches are still arriving."""
         if self._preparing is not None:
             return True
         return (
@@ -132,13 +134,13 @@ class Membership:
         return room_id in self._entered and room_id not in self._missing | self._closed
 
     def is_loading_earlier(self, room_id: str) -> bool:
-        """Whether older messages are on their way."""
+        """Return whether older messages are being loaded."""
         return self._requests.is_asking(History, room_id)
 
     # --- the link ---
 
     async def prepare(self, link: LinkHandle) -> None:
-        """On every new link: say hello with how far we have come, and catch up before the link counts."""
+        """Send hello on a new link, and catch up before the link counts as connected."""
         if not self._kizuna_wire:
             return
         if link.replaces:
@@ -151,7 +153,7 @@ class Membership:
         self._caught_up = asyncio.get_running_loop().create_future()
         self._listener.on_progress()
         self.send(_hello(self._entered))
-        # A hello's answer may get lost on its way through a gateway: then the deadline asks again.
+        # A gateway may lose the answer to hello: then the request is repeated at its deadline.
         for room in self._rooms:
             ref = self._requests.new_ref()
             self._requests.ask_later(ref, room.room_id, Sync(**_fields(room), ref=ref))
@@ -163,8 +165,8 @@ class Membership:
                 self._preparing = None
 
     async def _prepare_candidate(self, link: LinkHandle) -> None:
-        """Say hello on a link that replaces the one in use, and wait for its answers. Nothing of it is shown, and
-        where it fails nothing is lost: the old link goes on."""
+        """Send hello on a candidate link and wait for the answers. Nothing of this is shown; if it fails, the old link
+        stays in use."""
         positions = {room.room_id: room.position() for room in self._rooms}
         answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         candidate = self._candidate = Candidate(positions, answered, set(positions))
@@ -178,19 +180,19 @@ class Membership:
             raise
 
     def link_ready(self, number: int | None) -> None:
-        """The link of this number is in use."""
+        """Use the link of this number from now on."""
         if self._link_number == number:
             return
         self._link_number = number
         if self._candidate is not None:
             self._entered, self._candidate = self._candidate.positions, None
             for room_id in (*self._joined_ids(), *self._entered):
-                self._requests.drop(Join, room_id)  # what was asked on the old link joined only that
-            self._missing = {room.room_id for room in self._rooms if room.needs_sync}  # its sync says so
+                self._requests.drop(Join, room_id)  # a join on the old link is not valid on this one
+            self._missing = {room.room_id for room in self._rooms if room.needs_sync}  # a sync follows
         self.reconcile()
 
     def link_lost(self) -> None:
-        """No answer will come over the old link any more."""
+        """Drop everything that depended on the lost link."""
         self._preparing = None
         self._link_number = None
         self._entered = {}
@@ -202,7 +204,7 @@ class Membership:
             self._gap_timer = None
 
     def reconcile(self) -> None:
-        """Be in the rooms of the book, and in no other. Before ``ready`` nothing but hello may be sent."""
+        """Join and leave rooms on the server until they match the person's. Before ``ready`` only hello may be sent."""
         self._missing.intersection_update(self._joined_ids())
         self._note_caught_up()
         if not self._kizuna_wire or self._link_number is None:
@@ -215,22 +217,22 @@ class Membership:
                 self._ask_join(room)
 
     def _is_blank(self, room: Room) -> bool:
-        """Whether nothing of it is here or awaited: it was left and entered again before the link stood, and what
-        hello brought went to the one that was left."""
+        """Return whether nothing of the room has arrived or is awaited: it was left and entered again before the link
+        was ready, and hello's answer went to the object that was left."""
         return room.position().after is None and room.room_id not in self._missing | self._closed
 
     def _drop_room(self, room_id: str) -> None:
-        """The link is not in the room, and nothing about it is on its way."""
+        """Forget that the link is in the room, and cancel its requests."""
         self._entered.pop(room_id, None)
         self._missing.discard(room_id)
         self._closed.discard(room_id)
         for kind in (Join, Sync, History):
             self._requests.drop(kind, room_id)
 
-    # --- what the server says ---
+    # --- frames of the server ---
 
     def on_batch(self, batch: Batch) -> None:
-        """Messages that were asked for."""
+        """Apply a batch to its room."""
         request = self._requests.answered(batch.ref)
         candidate = self._candidate
         asked = self._asked_position(request, batch.room_id)
@@ -248,11 +250,13 @@ class Membership:
                 self._listener.on_history_restored(room)
             self._continue_sync(room, batch, room.watermark != before)
             if request is not None and isinstance(request.frame, Join):
-                self.send(Ping())  # the answer names our rooms: an older leave may have come last
+                self.send(
+                    Ping()
+                )  # its answer names our rooms: an older leave may have been handled after the join
         self._listener.on_room_changed(room)
 
     def on_heads(self, heads: Iterable[RoomHead]) -> None:
-        """The rooms that the server has us in, and how far each has come."""
+        """Compare the rooms of the connection, and their heads, with the server's."""
         if not self._kizuna_wire:
             return
         named = set()
@@ -263,18 +267,18 @@ class Membership:
                 room.raise_head(head)
                 self.schedule_sync(room)
             elif self._link_number is not None:
-                self.send(Leave(room_id=head.room_id))  # frames of one connection may run at once
+                self.send(Leave(room_id=head.room_id))  # a leave was handled before an older join
         for room in self._rooms:
             if (
                 self._link_number is not None
                 and self._is_complete(room.room_id)
                 and room.room_id not in named
             ):
-                self._ask_join(room)  # a leave overtook our join
-        self.reconcile()  # what the server could not serve before
+                self._ask_join(room)  # a join was handled before an older leave
+        self.reconcile()  # rooms that the server could not serve before
 
     def on_error(self, error: Error) -> bool:
-        """A request could not be served. True if the person was told why by on_room_closed()."""
+        """Handle a failed request. Return True if it needs no further notice."""
         request = self._requests.answered(error.ref)
         room = self._rooms.get(error.room_id or (request.room_id if request is not None else ""))
         if room is None:
@@ -288,17 +292,17 @@ class Membership:
         return error.code == NOT_IN_ROOM
 
     def schedule_sync(self, room: Room) -> None:
-        """Ask for what is missing in the room, once reordered frames have had their time to arrive."""
+        """Request what is missing in the room after GAP_DELAY, in which reordered frames may arrive."""
         if not room.needs_sync or self._gap_timer is not None or not self._can_ask:
             return
         if self._requests.is_asking(Sync, room.room_id) or self._requests.is_asking(Join, room.room_id):
-            return  # its answer brings it
+            return  # the answer will contain it
         self._gap_timer = self._platform.call_at(self._platform.now().monotonic + GAP_DELAY, self._close_gaps)
 
-    # --- questions ---
+    # --- requests ---
 
     def load_earlier(self, room: Room) -> None:
-        """Fetch the page before the oldest message shown."""
+        """Request the messages before the oldest one shown."""
         if not self._can_ask or not room.has_earlier or self.is_loading_earlier(room.room_id):
             return
         ref = self._requests.new_ref()
@@ -306,13 +310,13 @@ class Membership:
         self._listener.on_progress()
 
     def send(self, frame: UpFrame) -> None:
-        """Send on the link of the moment. One that is gone takes nothing: its end brings everything again."""
+        """Send on the current link; dropped if it is closed, since the next link syncs again."""
         data = protocol.to_object(frame)
         link = self._preparing or self._service
         try:
             link.send_message(data.pop("action"), data)
         except NotConnected:
-            logger.info("%s was not sent: the link is gone", frame.action)
+            logger.info("%s not sent: the link is closed", frame.action)
 
     @property
     def _can_ask(self) -> bool:
@@ -339,7 +343,7 @@ class Membership:
                 self._ask_sync(room)
 
     def _continue_sync(self, room: Room, batch: Batch, moved: bool) -> None:
-        """Ask on until nothing is missing, as long as each answer brings something."""
+        """Sync again until nothing is missing, as long as each batch brings something."""
         if room.needs_sync:
             if batch.complete:
                 self.schedule_sync(room)
@@ -354,7 +358,7 @@ class Membership:
         self._note_caught_up()
 
     def _asked_position(self, request: Request | None, room_id: str) -> AskedPosition | None:
-        """From where the question went that a batch answers; hello's answers carry no reference."""
+        """Return the position from which a batch was requested; answers to hello have no ref."""
         if request is not None and isinstance(request.frame, Sync | Join):
             return request.frame
         if self._candidate is not None:
@@ -377,21 +381,21 @@ class Membership:
         self._listener.on_progress()
 
     def _on_unanswered(self, request: Request) -> None:
-        """The server does not serve this question."""
-        logger.warning("the server left %s without an answer", request.frame.action)
+        """Give up a request that the server does not answer."""
+        logger.warning("no response to %s", request.frame.action)
         if not isinstance(request.frame, History):
             self._give_up(request.room_id)
         self._listener.on_progress()
 
     def _give_up(self, room_id: str) -> None:
-        """The server does not serve this room now: it is asked again when the server next says where it has us. The
-        others go on; only a link on which no room is served is worth nothing."""
+        """Give up a room that the server does not serve now, until the next pong. A new link on which the server serves
+        no room at all fails."""
         self._drop_room(room_id)
         if self._candidate is not None:
             self._candidate.note_answer(room_id)
             self._candidate.positions.pop(room_id, None)
         if self._caught_up is not None and not self._caught_up.done() and not self._entered:
-            self._caught_up.set_exception(KizunaError("the server does not send what was missed"))
+            self._caught_up.set_exception(KizunaError("the server does not send missed messages"))
         self._note_caught_up()
 
     def _joined_ids(self) -> tuple[str, ...]:

@@ -1,9 +1,8 @@
-"""What earlier versions kept in the browser, taken over by the page that it belongs to.
+"""Migration of what earlier versions stored in the browser.
 
-They kept everything of an origin under the same names, whatever the path of the page and the address of its server,
-and a person's secret by the person's name alone. A secret may be shown to no server but the one that it was made for.
-So it is taken over only where something shows that this very token endpoint has been used with it: a user id that came
-back, or rows of its person. Where nothing does, nothing is kept of that person for this server, and nothing is lost.
+They stored the data of all pages of an origin under the same keys, and a person's secret by the person's name alone. A
+secret may be sent only to the server that it was made for. So a secret is migrated only if it was used with this token
+endpoint, which a stored user id or rows of its person show.
 """
 
 from __future__ import annotations
@@ -28,15 +27,15 @@ DRAFT_KEY = "kizuna.draft."
 
 
 class OldSettings(Settings, Protocol):
-    """Settings whose keys can be listed."""
+    """Settings that can list their keys."""
 
     def names(self, prefix: str) -> list[str]:
-        """What follows ``prefix`` in each key that begins so."""
+        """Return, for each key that starts with ``prefix``, the rest of the key."""
 
 
 class Migration:
-    """Responsible for what stands under the old names: ``settings``, the ``tab``'s, and the tables in ``storage``.
-    ``rows_in`` gives the outbox in a storage, as a tab of its own."""
+    """The migration of data under the old keys: in ``settings``, in the ``tab``'s, and in the tables of ``storage``.
+    ``rows_in`` returns the outbox in a storage, as a tab with its own id."""
 
     def __init__(
         self,
@@ -51,12 +50,12 @@ class Migration:
         self._rows_in = rows_in
 
     async def migrate_secrets(self, identity: Identity) -> list[str]:
-        """Take over the secrets of people who used this page's token endpoint. Returns the new ones' names."""
+        """Migrate the secrets of people who used this page's token endpoint. Return their names."""
         names = [name for name in self._settings.names(SECRET_KEY) if identity.person_key_of(name) is None]
         secrets = {name: self._settings.get(SECRET_KEY + name) or "" for name in names}
         persons = {name: identity.person_key_for(secret) for name, secret in secrets.items()}
         adopted = [name for name in names if self._settings.get(USER_KEY + persons[name]) is not None]
-        if len(adopted) < len(names):  # only then: the storage may be slow to answer
+        if len(adopted) < len(names):  # read the storage only if needed: it may be slow
             with_rows = await self._persons()
             adopted = [name for name in names if name in adopted or persons[name] in with_rows]
         for name in adopted:
@@ -66,14 +65,14 @@ class Migration:
     async def migrate_all(
         self, identity: Identity, settings: Settings, tab: Settings, storage: Storage
     ) -> None:
-        """Take over everything of these people, for a page that has names of its own: to ``settings`` what is found
-        the first time, to ``tab`` what is found the first time in this tab, to ``storage`` whatever is found."""
+        """Migrate everything of these people, for a page with its own keys. ``settings`` and ``tab`` get what they do
+        not have yet, ``storage`` gets all rows."""
         for name in await self.migrate_secrets(identity):
             person = identity.person_key_of(name) or ""
             if f'"name":{json.dumps(name, ensure_ascii=False)}' in (
                 self._settings.get(FIRST_PAINT_KEY) or ""
             ):
-                self._settings.delete(FIRST_PAINT_KEY)  # words, which Leave would not find there
+                self._settings.delete(FIRST_PAINT_KEY)  # Leave would not find it there
             for key in (LEFT_KEY + name, USER_KEY + person):
                 _copy(key, self._settings, settings)
             if self._settings.get(NAME_KEY) == name and settings.get(NAME_KEY) is None:
@@ -95,30 +94,30 @@ class Migration:
                 self._tab.delete(DRAFT_KEY + place)
 
     async def _take_rows(self, person: str, storage: Storage) -> None:
-        """Each row is in one place at least at every moment, and under one id, so that it is stored once."""
+        """Copy each row before deleting it, with the same id, so that the server stores it once."""
         old, new = self._rows_in(self._storage), self._rows_in(storage)
         try:
             for row in await old.load(person):
-                await new.save(person, row)
-                await old.delete(person, row.id)
+                await new.keep(person, row)
+                await old.drop(person, row.id)
             rooms = await self._storage.read(cache.TABLE, f"{person}/")
             known = await storage.keys(cache.TABLE, f"{person}/")
             await storage.write(cache.TABLE, {key: rooms[key] for key in rooms.keys() - known})
             await self._storage.write(cache.TABLE, {}, rooms)
         except StorageFailed as error:
-            logger.warning("what an earlier version kept stays where it is: %s", error)
-        finally:  # from here on they are anybody's of their person: the page takes them like those of a closed tab
-            old.release()
-            new.release()
+            logger.warning("could not migrate data of an earlier version: %s", error)
+        finally:  # from now on the page adopts the rows, like those of a closed tab
+            old.let_go()
+            new.let_go()
 
     async def _persons(self) -> set[str]:
-        """Whose rows there are."""
+        """Return the keys of people who have rows."""
         try:
             keys = [
                 key for table in (outbox_rows.TABLE, cache.TABLE) for key in await self._storage.keys(table)
             ]
         except StorageFailed as error:
-            logger.warning("what an earlier version kept cannot be read: %s", error)
+            logger.warning("could not read data of an earlier version: %s", error)
             return set()
         return {key.partition("/")[0] for key in keys}
 

@@ -1,8 +1,8 @@
-"""Which characters the names of people and rooms may have: one verdict in every Python.
+"""The characters that names of people and rooms may have, with the same result in every Python.
 
-The page and the server run on different Pythons, and each Python knows another Unicode. So no rule here asks for a
-category or a normal form that a later Unicode may change. Categories are those of Unicode 3.2, which every Python
-carries along. What came later counts as a letter, except where a block is known to hold something else.
+The page and the server run on different Pythons with different versions of Unicode. So no rule here uses a category or
+a normal form that a later Unicode may change. Categories are those of Unicode 3.2, which every Python includes. Later
+characters count as letters, except in blocks that are known to contain something else.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from unicodedata import normalize, ucd_3_2_0
 
 MAX_PERSON_CHARACTERS = 40
 MAX_ROOM_CHARACTERS = 64
-#: Marks in a row that a name may have. Burmese and Tibetan need five; more paint over the lines around.
+#: Marks in a row that a name may have. Burmese and Tibetan need five; more would cover the lines around.
 MAX_MARKS = 6
 
-#: For a regular expression's [...]: nothing to see. Control, format and private characters, Default_Ignorable ones,
-#: and those whose glyph is empty. Some of them have work to do in some places, see below.
+#: For a regular expression's [...]: invisible characters. Control, format and private ones, Default_Ignorable ones, and
+#: those with an empty glyph. Some are needed in some places, see below.
 INVISIBLE = (
     "\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f"
     "\u2800\u3164\ud800-\uf8ff\ufdd0-\ufdef\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffc\ufffe\uffff"
     "\U00013430-\U00013442\U00016fe4\U0001bca0-\U0001bca3\U0001d159\U0001d173-\U0001d17a\U000e0000-\U0010ffff"
 )
-#: Likewise: arrows, signs, emoji.
+#: For [...] too: arrows, signs, emoji.
 PICTURES = "\u2190-\u2bff\U0001f000-\U0001fbff"
 
-#: What keyboards and pasted text leave around a name.
+#: What keyboards and pasted text may add around a name.
 _EDGES = " \xad\u061c\u200b\u200c\u200e\u200f\u2060\ufeff"
-#: Scripts whose spelling needs joiners: from Arabic to Burmese, Khmer and Mongolian, and their later blocks.
+#: Scripts that need joiners: from Arabic to Burmese, Khmer and Mongolian, and their later blocks.
 _JOINING = "\u0600-\u109f\u1780-\u1cff\ua800-\uabff\ufb50-\ufdff\ufe70-\ufefc\U00010a00-\U00011fff\U0001e900-\U0001e95f"
 _VIRAMAS = "\u094d\u09cd\u0a4d\u0acd\u0b4d\u0bcd\u0c4d\u0ccd\u0d4d\u0dca"
 _IDEOGRAPHS = "\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
@@ -52,11 +52,11 @@ _ALLOWED_IN_PEOPLE = re.compile(f"{_JOINERS_IN_WORDS}|{_JOINERS_IN_PICTURES}")
 
 _PLAIN_ROOM = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
 _INVISIBLE = re.compile(f"[{INVISIBLE}]")
-#: Joiners, and what Unicode 3.2 called signs: they are letters since.
+#: Joiners, and letters that Unicode 3.2 called signs.
 _ALSO_IN_WORDS = (
     "\u200c\u200d\u02b9\u02ba\u02c6\u02c7\u02c8\u02c9\u02ca\u02cb\u02cc\u02cd\u02ce\u02cf\u02ec\u2132"
 )
-#: Blocks that later versions of Unicode go on filling with marks, and with what is no letter.
+#: Blocks to which later versions of Unicode add marks, and signs.
 _LATER_MARK = re.compile("[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]")
 _LATER_SIGN = re.compile(
     "[\u2190-\u245f\u2500-\u2775\u2794-\u2bff\U0001f000-\U0001f0ff\U0001f10d-\U0001fbef]"
@@ -64,7 +64,7 @@ _LATER_SIGN = re.compile(
 
 
 class InvalidName(ValueError):
-    """A name that cannot be used. ``reason`` and ``params``: what a person is told, as in protocol.InvalidField."""
+    """A name that cannot be used. ``reason`` and ``params`` as in protocol.InvalidField."""
 
     def __init__(self, problem: str, reason: str, **params: int) -> None:
         super().__init__(problem)
@@ -73,7 +73,7 @@ class InvalidName(ValueError):
 
 
 def composed(text: str) -> str:
-    """``text`` in normal form C, as far as all Pythons agree on it."""
+    """Return ``text`` in normal form C, as far as all Pythons agree on it."""
     if text.isascii():
         return text
     runs = groupby(text, lambda char: ucd_3_2_0.category(char) == "Cn")
@@ -81,13 +81,13 @@ def composed(text: str) -> str:
 
 
 def trimmed(text: str) -> str:
-    """``text`` on one line, without spaces and invisible characters around it."""
+    """Return ``text`` on one line, without spaces and invisible characters around it."""
     return " ".join(text.split()).strip(_EDGES)
 
 
 def person(text: str) -> str:
-    """The name to show of somebody who enters this. Raises InvalidName."""
-    # Composed first, because that can make a name longer: what is measured is what is shown.
+    """Return the display name for an entered text. Raises InvalidName."""
+    # Composed first: that can make a name longer, and the shown name is measured.
     name = trimmed(composed(text))
     if len(name) > MAX_PERSON_CHARACTERS:
         raise InvalidName(
@@ -102,7 +102,7 @@ def person(text: str) -> str:
 
 
 def room(name: str) -> str:
-    """The name, if a room can have it. Raises InvalidName."""
+    """Return the name, if a room can have it. Raises InvalidName."""
     if not 1 <= len(name) <= MAX_ROOM_CHARACTERS:
         raise _no_room()
     return name if _PLAIN_ROOM.match(name) else _room_of_any_script(name)
@@ -134,12 +134,12 @@ def _check_marks(name: str) -> None:
 
 
 def _is_mark(char: str) -> bool:
-    """Whether it stands on, under or around the letter before it."""
+    """Return whether a character is drawn on, under or around the letter before it."""
     return ucd_3_2_0.category(char)[0] == "M" or bool(_LATER_MARK.match(char))
 
 
 def _is_in_words(char: str) -> bool:
-    """Whether it is a letter, a digit or a mark of any script, ``_``, ``-`` or ``.``, or joins letters."""
+    """Return whether a character is a letter, digit, mark or joiner of any script, ``_``, ``-`` or ``.``."""
     if char.isascii():
         return char.isalnum() or char in "_-."
     category = ucd_3_2_0.category(char)

@@ -1,4 +1,4 @@
-"""Who else is here, and who is writing: soft state, never kept, forgotten with the link."""
+"""Presence and typing in each room: soft state, dropped when the link is lost."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from collections.abc import Callable
 from chat.protocol import Message, Presence, Typing, TypingNotice, UpFrame
 from kizuna.platform import Platform, TimerHandle
 
-#: Seconds between two notices of one's own that one is writing.
+#: Seconds between two typing notifications of this page.
 TYPING_INTERVAL = 3.0
-#: Seconds that somebody counts as writing after their last notice: two intervals, so that one lost notice shows not.
+#: Seconds that a person counts as typing after a notification.
+#: Two intervals, so that one lost notification is not visible.
 TYPING_LASTS = 2 * TYPING_INTERVAL
-#: More than the page ever names; a crowd that writes costs no more than these.
+#: More than the page ever names; bounds the work for a large room.
 MAX_TYPING_USERS = 20
 
 
 class PresenceTracker:
-    """Responsible for the other people in each room. ``send`` sends a frame if there is a link; ``changed`` is called
-    when somebody begins or ceases to write, comes or goes."""
+    """The other people in each room. ``send`` sends a frame if there is a link; ``changed`` is called when presence or
+    typing changes."""
 
     def __init__(
         self, platform: Platform, send: Callable[[UpFrame], None], changed: Callable[[], None]
@@ -32,25 +33,25 @@ class PresenceTracker:
         self._notified_at: dict[str, float] = {}
 
     def count(self, room_id: str) -> int | None:
-        """How many people are in the room; None: the server has not said."""
+        """Return how many people are in the room; None: unknown."""
         return self._counts.get(room_id)
 
     def has_more(self, room_id: str) -> bool:
-        """Whether the count says only how many people there are at least."""
+        """Return whether there may be more people than the count."""
         return room_id in self._more
 
     def typing_users(self, room_id: str) -> tuple[str, ...]:
-        """The names of those who are writing in the room, who began first at the front."""
+        """Return the names of those who are typing in the room, in the order in which they began."""
         return tuple(name for name, _ in self._typing.get(room_id, {}).values())
 
     def on_presence(self, presence: Presence) -> None:
-        """The server says who is here."""
+        """Set the count of a room."""
         self._counts[presence.room_id] = presence.count
         (self._more.add if presence.more else self._more.discard)(presence.room_id)
         self._changed()
 
     def on_typing(self, notice: TypingNotice, me: str | None) -> None:
-        """Somebody is writing; what I write in another tab I know."""
+        """Note that somebody else is typing. Notifications of the person's other tabs are ignored."""
         if notice.sender_id == me:
             return
         typing = self._typing.setdefault(notice.room_id, {})
@@ -62,29 +63,29 @@ class PresenceTracker:
         self._changed()
 
     def on_message(self, message: Message) -> None:
-        """Who has said it writes no longer."""
+        """The sender of a message is no longer typing."""
         if self._typing.get(message.room_id, {}).pop(message.sender_id, None) is not None:
             self._changed()
 
     def notify_typing(self, room_id: str) -> None:
-        """I am writing: the others hear it now and then."""
+        """Notify the others that the person is typing, once in TYPING_INTERVAL."""
         notified_at = self._notified_at.get(room_id)
         if notified_at is None or self._now() - notified_at >= TYPING_INTERVAL:
             self._notified_at[room_id] = self._now()
             self._send(Typing(room_id=room_id))
 
     def reset_typing(self, room_id: str) -> None:
-        """I have said it: what I write next is news again."""
+        """Reset the typing throttle after a message was sent."""
         self._notified_at.pop(room_id, None)
 
     def forget(self, room_id: str) -> None:
-        """The room was left."""
+        """Drop a room that was left."""
         self._counts.pop(room_id, None)
         self._more.discard(room_id)
         self._typing.pop(room_id, None)
 
     def link_lost(self) -> None:
-        """Nobody tells any more."""
+        """The link is lost: presence is unknown."""
         self._counts.clear()
         self._more.clear()
         self._typing.clear()

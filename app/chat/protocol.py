@@ -1,7 +1,7 @@
 """The frames that page and server exchange, checked the same way on both sides.
 
-This file is imported by the page (Pyodide) and by the backend (CPython, Lambda), so it uses the standard
-library and chat.names alone. Every frame is one JSON object in one text frame. Upward frames are routed by ``action``,
+The page (Pyodide) and the backend (CPython, Lambda) both import this file, so it uses only the standard library and
+chat.names. Every frame is one JSON object in one text frame. Upward frames are routed by ``action``,
 downward frames by ``type``. On the wire names are camelCase; in Python they are snake_case.
 
     >>> frame = parse_up({"action": "sendMessage", "clientMessageId": "c-1", "roomId": "general", "content": "hi"})
@@ -10,9 +10,9 @@ downward frames by ``type``. On the wire names are camelCase; in Python they are
     >>> encode(frame)
     '{"action":"sendMessage","clientMessageId":"c-1","roomId":"general","content":"hi"}'
 
-Rules: unknown fields are tolerated, so that an older side understands a newer one. Unknown actions and types
-raise :class:`UnknownFrame`, which callers report and survive. A bad field raises :class:`InvalidField`, which
-names it in wire spelling. Sizes are bytes of UTF-8, because that is what gateways count.
+Unknown fields are ignored, so that an older side understands a newer one. Unknown actions and types raise
+:class:`UnknownFrame`, which callers report and survive. A bad field raises :class:`InvalidField`, which names it in
+wire spelling. Sizes are bytes of UTF-8, as gateways count them.
 
     ProtocolError
     ├── MalformedFrame    not one JSON object
@@ -35,28 +35,28 @@ PROTOCOL_VERSION = 1
 # API Gateway closes a connection that sends a larger frame (code 1009), and a browser cannot split one.
 MAX_FRAME_BYTES = 32 * 1024
 MAX_CONTENT_BYTES = 16 * 1024
-# Quotes, newlines and control characters grow when JSON escapes them. What a content may take inside a frame
-# leaves 2 KiB for the other fields, so that every accepted content also fits into a frame.
+# Quotes, newlines and control characters grow when JSON escapes them. This limit leaves 2 KiB for the other fields, so
+# that every accepted content fits into a frame.
 MAX_ESCAPED_CONTENT_BYTES = 30 * 1024
 MAX_NAME_CHARACTERS = names.MAX_PERSON_CHARACTERS
 MAX_ID_CHARACTERS = 64
 MAX_ROOMS_PER_HELLO = 50
 MAX_HISTORY_LIMIT = 100
-# The epoch of a room without a message. The first one gives the room an epoch of its own, and takes nothing away.
+# The epoch of a room without messages. The first message gives the room its own epoch, and nothing is lost.
 EMPTY_EPOCH = "empty"
 # The largest integer that JavaScript, and so every JSON reader, keeps exactly.
 MAX_INTEGER = 2**53 - 1
-# More people than any room has. A number of over 32 bits would reach the page's plural rules as a BigInt.
+# More people than any room has. A larger number than 32 bits would reach the page's plural rules as a BigInt.
 MAX_PEOPLE = 1_000_000_000
 
-#: Why a value is not taken, when there is nothing more to tell a person.
+#: The reason of a refusal without details for a person.
 REFUSED = "refused"
 
 
 class ProtocolError(ValueError):
     """A frame that cannot be used as it is.
 
-    ``code`` goes into an ``error`` or ``nack`` frame, ``field`` names the culprit in wire spelling or is None.
+    ``code`` goes into an ``error`` or ``nack`` frame, ``field`` names the bad field in wire spelling or is None.
     """
 
     code: ClassVar[str] = "protocol_error"
@@ -64,7 +64,7 @@ class ProtocolError(ValueError):
 
 
 class MalformedFrame(ProtocolError):
-    """Not one JSON object: broken JSON, another kind of value, or nested beyond reason."""
+    """Not one JSON object: broken JSON, another kind of value, or nested too deeply."""
 
     code = "malformed_frame"
 
@@ -78,7 +78,7 @@ class UnknownFrame(ProtocolError):
 class InvalidField(ProtocolError):
     """A field that is missing, of the wrong kind or out of bounds.
 
-    Programs read its text. A person reads the catalogue's words for ``reason`` with ``params``: static/i18n, problem.*.
+    Its text is for programs. People read the text for ``reason`` with ``params``: static/i18n, problem.*.
     """
 
     code = "invalid_field"
@@ -98,7 +98,7 @@ _ID = re.compile(r"[!-~]{1,64}\Z")  # printable ASCII without spaces
 
 
 def check_text(name: str, value: Any, *, max_bytes: int) -> str:
-    """Any text that can be written as UTF-8 and takes at most ``max_bytes`` of it."""
+    """Return text of at most ``max_bytes`` bytes of UTF-8."""
     if not isinstance(value, str):
         raise InvalidField(name, f"must be text, not {_kind(value)}")
     if (size := byte_length(name, value)) > max_bytes:
@@ -108,7 +108,7 @@ def check_text(name: str, value: Any, *, max_bytes: int) -> str:
 
 
 def check_id(name: str, value: Any) -> str:
-    """An identifier made by one side and echoed by the other."""
+    """Return an identifier, made by one side and echoed by the other."""
     if not isinstance(value, str) or not _ID.match(value):
         raise InvalidField(
             name, f"must be 1 to {MAX_ID_CHARACTERS} printable ASCII characters without spaces"
@@ -117,12 +117,12 @@ def check_id(name: str, value: Any) -> str:
 
 
 def check_room(name: str, value: Any) -> str:
-    """A room name: letters and digits of any script, ``_``, ``-`` and ``.``; not beginning with a mark."""
+    """Return a room name: letters and digits of any script, ``_``, ``-`` and ``.``; not beginning with a mark."""
     return _check_name(name, value, names.room)
 
 
 def check_person_name(name: str, value: Any) -> str:
-    """A name to show: one line, trimmed, without characters that hide or turn the text around."""
+    """Return a display name: one trimmed line, without characters that are invisible or change the text's direction."""
     return _check_name(name, value, names.person)
 
 
@@ -136,7 +136,7 @@ def _check_name(name: str, value: Any, rule: Callable[[str], str]) -> str:
 
 
 def check_content(name: str, value: Any) -> str:
-    """What a person wrote: not blank, at most 16 KiB, and small enough for a frame once JSON has escaped it."""
+    """Return the text of a message: not blank, at most 16 KiB, and small enough for a frame after JSON's escaping."""
     text = check_text(name, value, max_bytes=MAX_CONTENT_BYTES)
     if not text.strip():
         raise InvalidField(name, "must not be blank", "blank")
@@ -147,7 +147,7 @@ def check_content(name: str, value: Any) -> str:
 
 
 def check_integer(name: str, value: Any, *, low: int = 0, high: int = MAX_INTEGER) -> int:
-    """A whole number within bounds. ``1.0`` counts: JavaScript has one kind of number."""
+    """Return a whole number within bounds. ``1.0`` counts: JavaScript has one kind of number."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool):
@@ -158,7 +158,7 @@ def check_integer(name: str, value: Any, *, low: int = 0, high: int = MAX_INTEGE
 
 
 def check_number(name: str, value: Any) -> float:
-    """Any finite number."""
+    """Return a finite number."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise InvalidField(name, f"must be a number, not {_kind(value)}")
     if not abs(value) <= MAX_INTEGER:
@@ -167,7 +167,7 @@ def check_number(name: str, value: Any) -> float:
 
 
 def check_flag(name: str, value: Any) -> bool:
-    """``true`` or ``false``."""
+    """Return ``true`` or ``false``."""
     if not isinstance(value, bool):
         raise InvalidField(name, f"must be true or false, not {_kind(value)}")
     return value
@@ -197,7 +197,7 @@ def _many(check: Check, most: int) -> Check:
 
 
 def _part(cls: type[Any]) -> Check:
-    """A nested object of ``cls``."""
+    """Return the check of a nested object of ``cls``."""
 
     def check_part(name: str, value: Any) -> Any:
         if not isinstance(value, Mapping):
@@ -208,7 +208,7 @@ def _part(cls: type[Any]) -> Check:
 
 
 def byte_length(name: str, text: str) -> int:
-    """Bytes of UTF-8 that ``text`` takes. Raises InvalidField for half of a surrogate pair."""
+    """Return the bytes of ``text`` in UTF-8. Raises InvalidField for half of a surrogate pair."""
     try:
         return len(text.encode())
     except UnicodeEncodeError:
@@ -231,13 +231,13 @@ def _kind(value: Any) -> str:
 
 
 def _checked(check: Check, *, sparse: bool = False, **options: Any) -> Any:
-    """A field of a frame. ``sparse``: it is written only where it says something else than by default."""
+    """Return a field of a frame. ``sparse``: it is written only if it differs from its default."""
     return field(metadata={"check": check, "sparse": sparse}, **options)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """Responsible for nothing but being the common base of frames and of the objects nested in them."""
+    """The common base of frames and of the objects nested in them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,7 +256,7 @@ class DownFrame(Part):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoomPosition(Part):
-    """How far the page has come in a room. ``after`` None: it has nothing, send the newest page."""
+    """The page's position in a room. ``after`` None: it has nothing, send the newest page."""
 
     room_id: str = _checked(check_room)
     after: int | None = _checked(_nullable(check_integer), default=None)
@@ -265,7 +265,7 @@ class RoomPosition(Part):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hello(UpFrame):
-    """First frame on every link: activates the connection, joins rooms, asks for what was missed."""
+    """The first frame on every link: activates the connection, joins rooms, requests missed messages."""
 
     action = "hello"
     v: int = _checked(_bounded(1, 1000))
@@ -293,7 +293,7 @@ class Leave(UpFrame):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendMessage(UpFrame):
-    """Say something. Answered by ``ack`` or ``nack``; the same ``client_message_id`` may be sent again safely."""
+    """Send a message. Answered by ``ack`` or ``nack``; the same ``client_message_id`` may be sent again safely."""
 
     action = "sendMessage"
     client_message_id: str = _checked(check_id)
@@ -303,7 +303,7 @@ class SendMessage(UpFrame):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sync(UpFrame):
-    """Ask for what follows ``after``; None asks for the newest page. Answered by a ``batch``."""
+    """Request the messages after ``after``; None requests the newest page. Answered by a ``batch``."""
 
     action = "sync"
     room_id: str = _checked(check_room)
@@ -314,7 +314,7 @@ class Sync(UpFrame):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History(UpFrame):
-    """Ask for at most ``limit`` messages older than ``before``. Answered by a ``batch``."""
+    """Request at most ``limit`` messages older than ``before``. Answered by a ``batch``."""
 
     action = "history"
     room_id: str = _checked(check_room)
@@ -325,7 +325,7 @@ class History(UpFrame):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ping(UpFrame):
-    """Heartbeat. ``t`` is the page's own and comes back in the ``pong``."""
+    """Heartbeat. ``t`` is the page's, and returned in the ``pong``."""
 
     action = "ping"
     t: float | None = _checked(_nullable(check_number), default=None)
@@ -333,7 +333,7 @@ class Ping(UpFrame):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Typing(UpFrame):
-    """The person is writing."""
+    """The person is typing."""
 
     action = "typing"
     room_id: str = _checked(check_room)
@@ -341,7 +341,7 @@ class Typing(UpFrame):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ready(DownFrame):
-    """Answer to ``hello``: the link is proven. ``expires_in`` seconds until the token expires."""
+    """The answer to ``hello``: the link works. ``expires_in``: seconds until the token expires."""
 
     type = "ready"
     connection_id: str = _checked(check_id)
@@ -355,8 +355,8 @@ class Ready(DownFrame):
 class Message(DownFrame):
     """One message. ``seq`` is its place in the room, dense from 1; ``timestamp`` is the server's, milliseconds.
 
-    ``epoch``, ``seq`` and ``client_message_id`` are None in frames of a server that has none (the article's).
-    ``deleted``: an operator took it away; ``content`` and sender stand for nobody's words, and the place is kept.
+    ``epoch``, ``seq`` and ``client_message_id`` are None in frames of the article's server, which has none.
+    ``deleted``: an operator deleted it; ``content`` and sender are placeholders, ``seq`` stays.
     """
 
     type = "message"
@@ -374,7 +374,7 @@ class Message(DownFrame):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ack(DownFrame):
-    """The message is stored for good. ``duplicate``: the first answer again. ``deleted``: taken away since."""
+    """The message is stored. ``duplicate``: the first answer again. ``deleted``: an operator deleted it since."""
 
     type = "ack"
     client_message_id: str = _checked(check_id)
@@ -401,12 +401,12 @@ class Nack(DownFrame):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch(DownFrame):
-    """Stored messages in ascending order, as answer to ``hello``, ``join``, ``sync`` or ``history``.
+    """Stored messages in ascending order, the answer to ``hello``, ``join``, ``sync`` or ``history``.
 
-    ``next`` is where the next request goes on (``after`` for sync, ``before`` for history); ``head`` the room's
-    newest seq (0: empty room); ``complete``: nothing more in this direction; ``limited``: the gap was larger than
-    the server replays, or some of it has expired, so these are the newest messages and a hole lies before them. Where
-    none is left of a gap, ``head`` is where the page is, and ``next`` where the next message will follow.
+    ``next``: where the next request continues (``after`` for sync, ``before`` for history). ``head``: the room's
+    newest seq (0: empty room). ``complete``: nothing more in this direction. ``limited``: the gap was larger than the
+    server replays, or partly expired, so these are the newest messages with a gap before them. If nothing is left of a
+    gap, ``head`` is the page's position, and the next message follows ``next``.
     """
 
     type = "batch"
@@ -431,8 +431,8 @@ class RoomHead(Part):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pong(DownFrame):
-    """Answer to ``ping``, with the heads of the rooms that the connection is in: how a lost last message, or a
-    lost join, is noticed. None: this server does not say."""
+    """The answer to ``ping``, with the heads of the connection's rooms, which show a lost last message or a lost join.
+    None: unknown to this server."""
 
     type = "pong"
     t: float | None = _checked(_nullable(check_number), default=None)
@@ -443,7 +443,7 @@ class Pong(DownFrame):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Presence(DownFrame):
-    """How many people are in a room, and who came or went. ``more``: ``count`` were counted, there may be more."""
+    """How many people are in a room, and who came or went. ``more``: there may be more than ``count``."""
 
     type = "presence"
     room_id: str = _checked(check_room)
@@ -455,7 +455,7 @@ class Presence(DownFrame):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TypingNotice(DownFrame):
-    """Somebody else is writing."""
+    """Another person is typing."""
 
     type = "typing"
     room_id: str = _checked(check_room)
@@ -465,7 +465,7 @@ class TypingNotice(DownFrame):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bye(DownFrame):
-    """The server ends the connection, and says whether and after how many seconds to come back."""
+    """The server closes the connection. ``reconnect``: whether to come back, after ``retry_after`` seconds."""
 
     type = "bye"
     reason: str = _checked(_short_text)
@@ -475,8 +475,7 @@ class Bye(DownFrame):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Error(DownFrame):
-    """A request could not be served; nothing else is affected. ``ref`` is the request's, ``room_id`` the room's,
-    where it had one."""
+    """A request could not be served; nothing else is affected. ``ref`` and ``room_id`` are those of the request."""
 
     type = "error"
     code: str = _checked(_short_text)
@@ -487,7 +486,7 @@ class Error(DownFrame):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayError(DownFrame):
-    """API Gateway's own words, which carry no ``type``: a route that is missing, or a function that failed."""
+    """An error of API Gateway, without a ``type``: a route is missing, or a function failed."""
 
     type = "gatewayError"
     message: str = _checked(_short_text)
@@ -509,7 +508,7 @@ _FIELDS: dict[type[Any], tuple[tuple[Field[Any], str], ...]] = {}
 
 
 def decode(text: str | bytes) -> dict[str, Any]:
-    """The JSON object in ``text``. Raises MalformedFrame."""
+    """Return the JSON object in ``text``. Raises MalformedFrame."""
     try:
         value = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
@@ -520,7 +519,7 @@ def decode(text: str | bytes) -> dict[str, Any]:
 
 
 def parse_up(frame: Mapping[str, Any]) -> UpFrame:
-    """The upward frame in a decoded object. Raises UnknownFrame or InvalidField."""
+    """Return the upward frame in a decoded object. Raises UnknownFrame or InvalidField."""
     action = frame.get("action")
     if not isinstance(action, str):
         raise InvalidField("action", "must be text that names what the frame wants")
@@ -531,7 +530,7 @@ def parse_up(frame: Mapping[str, Any]) -> UpFrame:
 
 
 def parse_down(frame: Mapping[str, Any]) -> DownFrame:
-    """The downward frame in a decoded object. Raises UnknownFrame or InvalidField."""
+    """Return the downward frame in a decoded object. Raises UnknownFrame or InvalidField."""
     kind = frame.get("type")
     if kind is None and isinstance(frame.get("message"), str):
         gateway_error: GatewayError = _parse(GatewayError, frame)
@@ -545,7 +544,7 @@ def parse_down(frame: Mapping[str, Any]) -> DownFrame:
 
 
 def to_object(part: Part) -> dict[str, Any]:
-    """``part`` in wire spelling, ready for JSON; a frame begins with its action or type."""
+    """Return ``part`` in wire spelling, ready for JSON; a frame begins with its action or type."""
     data: dict[str, Any] = {}
     if isinstance(part, UpFrame):
         data["action"] = part.action
@@ -558,7 +557,7 @@ def to_object(part: Part) -> dict[str, Any]:
 
 
 def encode(frame: UpFrame | DownFrame) -> str:
-    """``frame`` as the text that goes over the wire."""
+    """Return ``frame`` as the text that is sent."""
     return _to_json(to_object(frame))
 
 
@@ -573,7 +572,7 @@ def _parse(cls: type[Any], data: Mapping[str, Any], prefix: str = "") -> Any:
 
 
 def _fields_of(cls: type[Any]) -> tuple[tuple[Field[Any], str], ...]:
-    """The fields of a frame, each with its name on the wire; worked out once per class."""
+    """Return the fields of a frame, each with its name on the wire; computed once per class."""
     if cls not in _FIELDS:
         _FIELDS[cls] = tuple((item, _camel_case(item.name)) for item in fields(cls))
     return _FIELDS[cls]

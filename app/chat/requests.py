@@ -1,4 +1,4 @@
-"""Questions to the server: each has a reference, a deadline, and is asked again until it is answered."""
+"""Requests to the server: each has a ref and a deadline, and is repeated until it is answered."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from chat.protocol import UpFrame
 from kizuna.platform import Platform, TimerHandle
 
-#: Seconds until a question is asked again: an answer takes a round trip and a read of the store.
+#: Seconds until a request is repeated: an answer takes a round trip and a read of the store.
 REQUEST_TIMEOUT = 5.0
-#: A question without an answer after so many tries is given up: the server cannot serve it. Before a link counts that
-#: is after 25 s, so that one room cannot use up the 30 s in which all have to be caught up (Options.prepare_timeout).
+#: A request is given up after so many tries. For a new link that is after 25 s, so that one room cannot use up the
+#: 30 s in which all have to catch up (Options.prepare_timeout).
 MAX_TRIES = 4
 
 
 @dataclass(slots=True)
 class Request:
-    """One open question about a room."""
+    """One open request about a room."""
 
     ref: str
     room_id: str
@@ -28,8 +28,8 @@ class Request:
 
 
 class Requests:
-    """Responsible for asking again. ``send`` sends a frame on the link that there is; ``doubt`` is called when an
-    answer is overdue, ``give_up`` with a question that stayed without one."""
+    """The open requests. ``send`` sends a frame on the current link; ``doubt`` is called when an answer is overdue,
+    ``give_up`` with a request after MAX_TRIES."""
 
     def __init__(
         self,
@@ -46,38 +46,38 @@ class Requests:
         self._numbers = itertools.count(1)
 
     def new_ref(self) -> str:
-        """A reference that no other question of this page has."""
+        """Return a ref that no other request of this page has."""
         return f"r{next(self._numbers)}"
 
     def ask(self, ref: str, room_id: str, frame: UpFrame) -> None:
-        """Ask, and ask again until answered() or the end of the link."""
+        """Send a request, and repeat it until answered() or the end of the link."""
         request = self._open[ref] = Request(ref, room_id, frame)
         self._try(request)
 
     def ask_later(self, ref: str, room_id: str, frame: UpFrame) -> None:
-        """Ask only after a deadline has passed: another frame has just asked the same."""
+        """Send a request only after the deadline: another frame has just asked for the same."""
         request = self._open[ref] = Request(ref, room_id, frame)
         self._arm(request)
 
     def drop(self, kind: type[UpFrame], room_id: str) -> None:
-        """Close such questions about the room: the answer is here, or a better question is asked."""
+        """Close the requests of this kind about the room."""
         for request in tuple(self._open.values()):
             if type(request.frame) is kind and request.room_id == room_id:
                 self.answered(request.ref)
 
     def is_asking(self, kind: type[UpFrame], room_id: str | None = None) -> bool:
-        """Whether such a question about the room, or about any, is open."""
+        """Return whether a request of this kind is open, about the room or (None) any room."""
         return any(type(r.frame) is kind and room_id in (None, r.room_id) for r in self._open.values())
 
     def answered(self, ref: str | None) -> Request | None:
-        """The question that ``ref`` answers, now closed; None if there is none."""
+        """Close and return the request with this ``ref``; None if there is none."""
         request = self._open.pop(ref, None) if ref is not None else None
         if request is not None and request.timer is not None:
             request.timer.cancel()
         return request
 
     def clear(self) -> None:
-        """The link is gone, and every answer with it."""
+        """Close all requests: the link is lost."""
         for ref in tuple(self._open):
             self.answered(ref)
 

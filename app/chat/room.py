@@ -1,4 +1,4 @@
-"""One room as the page knows it: how far it has come, and what it shows."""
+"""One room on the page: its position in the history, and its timeline."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from kizuna.delivery.sequence import Sequence
 
 
 class AskedPosition(Protocol):
-    """From where the server was asked: a sync, a join, or a room of a hello."""
+    """The position in a request: of a sync, a join, or a room of a hello."""
 
     @property
     def after(self) -> int | None:
-        """The watermark then; None: the newest page was asked for."""
+        """The watermark at the request; None: the newest page was requested."""
 
     @property
     def epoch(self) -> str | None:
-        """The history that was known then."""
+        """The epoch at the request."""
 
 
 class Room:
-    """Responsible for turning a room's frames into its timeline: each message once, in order, without gaps.
+    """The timeline of a room, made from its frames: each message once, in order, without gaps.
 
-    After each step ``needs_sync`` says whether something is known to be missing; ``position()`` is what to ask from.
+    After each step ``needs_sync`` says whether something is missing, ``position()`` from where to request it.
     """
 
     def __init__(self, room_id: str, me: str | None, entered_at: int = 0) -> None:
         self.room_id = room_id
-        self.entered_at = entered_at  #: milliseconds since 1970: the room's place among the person's rooms
+        self.entered_at = entered_at  #: milliseconds since 1970: orders the person's rooms
         self.seen = 0  #: the newest seq that was shown to the person
         self.timeline = Timeline(me=me)
         self._sequence: Sequence[Message | Ack] = Sequence()
-        self._unread: tuple[Timeline, int, int] | None = None  # counted for this timeline and this seen
-        self._is_at_start = False  # nothing lies before the first message shown
-        self._is_stale = False  # the server's history is another one: only a new page helps
+        self._unread: tuple[Timeline, int, int] | None = None  # timeline, seen, and the count for them
+        self._is_at_start = False  # there is nothing before the first message shown
+        self._is_stale = False  # the server's history was replaced: only a new page helps
 
     @property
     def needs_sync(self) -> bool:
@@ -45,12 +45,12 @@ class Room:
 
     @property
     def epoch(self) -> str | None:
-        """The history that the room's messages belong to; None: not known yet."""
+        """The epoch of the room's messages; None: unknown."""
         return None if self._is_stale else self._sequence.epoch
 
     @property
     def watermark(self) -> int:
-        """Everything up to here has come."""
+        """The seq up to which everything has arrived."""
         return self._sequence.watermark
 
     @property
@@ -69,7 +69,7 @@ class Room:
         return count
 
     def mark_seen(self) -> bool:
-        """The person has the room before their eyes. Returns whether there was anything new in it."""
+        """Mark everything as seen. Return whether anything was new."""
         before, self.seen = self.seen, self._sequence.watermark
         return self.seen != before
 
@@ -80,22 +80,21 @@ class Room:
 
     @property
     def oldest(self) -> int:
-        """The oldest seq shown; the next one to come where nothing is shown: then what lies before it is earlier."""
+        """The oldest seq shown; if nothing is shown, the next seq."""
         return self.timeline.first_seq or self._sequence.watermark + 1
 
     def position(self) -> RoomPosition:
-        """How far the page has come; ``after`` None asks for the newest page."""
+        """Return the position of the page; ``after`` None requests the newest page."""
         if self._sequence.epoch is None or self._is_stale:
             return RoomPosition(room_id=self.room_id)
         return RoomPosition(room_id=self.room_id, after=self._sequence.watermark, epoch=self._sequence.epoch)
 
     def identify(self, me: str) -> None:
-        """The person's user id is known now."""
+        """Set the person's user id."""
         self.timeline = self.timeline.identified(me)
 
     def restore(self, epoch: str, messages: Messages[Message], seen: int) -> None:
-        """Begin with what an earlier page kept: ``messages`` in order, without gaps. What has come since by itself
-        is newer, and stays."""
+        """Begin with stored ``messages``, in order and without gaps, unless others have arrived since."""
         if self._sequence.epoch is not None:
             return
         last = messages[-1].seq or 0 if messages else 0
@@ -104,44 +103,45 @@ class Room:
         self.seen = min(seen, last)
 
     def receive(self, message: Message) -> None:
-        """A message came by broadcast."""
-        if message.seq is None:  # a server without numbers: the article's
+        """Add a message of a broadcast."""
+        if message.seq is None:  # the article's server has no seq
             self.timeline = self.timeline.add(message)
         elif self._belongs(message.epoch):
             self._add_to_timeline(self._sequence.offer(message.seq, message))
 
     def apply_ack(self, ack: Ack) -> None:
-        """One's own message is stored: it takes its place in the sequence like everybody's."""
+        """Put an own message, which is stored now, into its place in the sequence."""
         if not self._belongs(ack.epoch):
             return
-        if ack.deleted:  # what stands in its place comes like everybody's
+        if ack.deleted:  # what replaces it arrives as a message
             self.timeline = self.timeline.discard(ack.client_message_id)
         if self.timeline.own(ack.client_message_id) is None:
-            self._sequence.raise_head(ack.seq)  # not shown yet: its broadcast, or a sync, brings the words
+            self._sequence.raise_head(ack.seq)  # not shown: its broadcast, or a sync, brings it
         elif ack.seq > self._sequence.watermark:
             self._add_to_timeline(self._sequence.offer(ack.seq, ack))
         elif ack.seq >= self.oldest:
             self.timeline = self.timeline.confirm(ack)
-        else:  # it lies in a part of the history that is not shown
+        else:  # it belongs to a part of the history that is not shown
             self.timeline = self.timeline.discard(ack.client_message_id)
 
     def raise_head(self, head: RoomHead) -> None:
-        """The server says how far the room has come."""
+        """Note the room's head on the server."""
         if self._sequence.epoch is not None and self._belongs(head.epoch):
             self._sequence.raise_head(head.seq)
 
     def apply_batch(self, batch: Batch, asked: AskedPosition | None = None) -> bool:
-        """What ``hello``, ``join`` or ``sync`` brought. True if an earlier history was dropped for another one:
-        another epoch, or a head before the one that the server had reached when it was ``asked``. A history of which
-        nothing has come is dropped without a word."""
+        """Apply the answer to a ``hello``, ``join`` or ``sync`` that was sent from the position ``asked``.
+
+        Return True if messages were dropped since the server's history was restored: it has another epoch, or a head
+        before that position."""
         if self._precedes_first_message(batch, asked):
             return False
         asked_after = asked.after if asked is not None else None
         is_another = self._sequence.epoch not in (None, batch.epoch)
         was_restored = self._sequence.watermark > 0 and (is_another or batch.head < (asked_after or 0))
         first = next((message.seq for message in batch.messages if message.seq is not None), None)
-        begins = first or (batch.next or 0) + 1  # without messages: all have expired up to ``next``
-        leaves_hole = batch.limited and begins > self._sequence.watermark + 1  # else it comes late
+        begins = first or (batch.next or 0) + 1  # no messages: all have expired up to ``next``
+        leaves_hole = batch.limited and begins > self._sequence.watermark + 1  # else the batch is a late one
         is_new_page = (
             is_another or was_restored or leaves_hole or self._is_stale or self._sequence.epoch is None
         )
@@ -167,8 +167,8 @@ class Room:
         return was_restored
 
     def prepend(self, batch: Batch) -> None:
-        """What ``history`` brought: older messages, which the sequence has nothing to do with. An answer to a question
-        from before a new page is no neighbour of what is shown, and would hide a hole."""
+        """Add older messages, the answer to ``history``. An answer that does not end at the oldest message shown (a new
+        page has been loaded since) is dropped: it would hide a gap."""
         last = (batch.messages[-1].seq or 0) if batch.messages else None
         if batch.epoch != self._sequence.epoch or (last is not None and last + 1 < self.oldest):
             return
@@ -176,21 +176,21 @@ class Room:
         self._is_at_start = batch.complete or self.timeline is before
 
     def _precedes_first_message(self, batch: Batch, asked: AskedPosition | None) -> bool:
-        """Whether this is a late answer, which says that nobody has written into the room. Only who asked from the
-        history that is shown, and is answered so, has lost it."""
+        """Return whether this late batch says that the room is empty. If the request named the shown epoch, the history
+        was really lost."""
         known = self._sequence.epoch
         if batch.epoch != EMPTY_EPOCH or known in (None, EMPTY_EPOCH) or self._is_stale:
             return False
         return asked is None or asked.epoch != known
 
     def _belongs(self, epoch: str | None) -> bool:
-        """Whether a frame belongs to the history shown. Before the first batch none does: the batch brings it. The
-        history of a room that nobody had written into is the one that begins with the first message."""
+        """Return whether a frame belongs to the epoch shown; before the first batch none does. The first message of an
+        empty room gives it its epoch."""
         if self._sequence.epoch is None:
             return False
         if self._sequence.epoch == EMPTY_EPOCH and epoch is not None:
             self._sequence.start(epoch, 0)
-        if epoch == EMPTY_EPOCH:  # said before the first message
+        if epoch == EMPTY_EPOCH:  # sent before the first message
             return self._sequence.epoch == EMPTY_EPOCH
         if epoch != self._sequence.epoch:
             self._is_stale = True
@@ -208,7 +208,7 @@ class Room:
         self.timeline = self.timeline.add_many(messages)
 
     def _discard_unplaced(self) -> None:
-        """One's own messages that the server has, in a part of the history that is not shown: nothing places them."""
+        """Discard acknowledged own messages in a part of the history that is not shown: they have no place."""
         held = {item.client_message_id for item in self._sequence.held if isinstance(item, Ack)}
         for entry in self.timeline.pending:
             if entry.state is Delivery.SENT and entry.client_message_id not in held:

@@ -1,8 +1,8 @@
-"""Carries what a person wrote to the server, and tells how far each message has come.
+"""The sending of a person's messages, and their delivery states.
 
-A message is kept in a row (kizuna.delivery.outbox_storage) before anybody calls it queued, goes out one at a time per
-room under the same id at every try, and leaves its row when the server has it. What a closed or crashed tab of the same
-person left is found within ADOPT_INTERVAL and carried from here.
+A message is stored in a row (kizuna.delivery.outbox_storage) before it counts as queued, is sent one at a time per room
+with the same id at every try, and its row is deleted when the server has acknowledged it. Rows of a closed or crashed
+tab of the same person are found within ADOPT_INTERVAL and sent by this one.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ from kizuna.service import WebSocketService
 
 logger = logging.getLogger("kizuna.sending")
 
-#: Seconds that a refused message waits at least, whatever the server says: it asked for patience.
+#: The shortest wait in seconds after a retryable nack.
 MIN_PAUSE = 1.0
-#: And at most: no server has reason to keep a person's words for longer.
+#: The longest one.
 MAX_PAUSE = 300.0
-#: Seconds between looks for rows that another tab left: it reads keys alone, and nearly always there are none.
+#: Seconds between searches for rows that a closed tab left: they read keys alone, and nearly always find none.
 ADOPT_INTERVAL = 5.0
-#: Milliseconds after which what waits is not sent by itself any more: three days later it may not be meant any more.
+#: Milliseconds after which a waiting message fails instead of being sent: it may be out of date.
 MAX_AGE_MS = 3 * 24 * 3600 * 1000
-#: Seconds without its broadcast after which a message counts as unconfirmed, on a server that acknowledges nothing.
+#: Seconds without its broadcast after which a message is unconfirmed, on a server without acknowledgements.
 ECHO_TIMEOUT = 10.0
 
 TOO_OLD = Failure("too_old")
 UNCONFIRMED = Failure("unconfirmed")
 TOO_MANY = Failure("outbox_full")
-_UNDECIDED = (TOO_OLD.code, UNCONFIRMED.code, TOO_MANY.code)  # failures of which the server knows nothing
+_UNDECIDED = (TOO_OLD.code, UNCONFIRMED.code, TOO_MANY.code)  # failures that are not the server's refusal
 
 
 @dataclass(frozen=True, slots=True)
 class OutgoingMessage:
-    """One message as a person wrote it; ``typed_at`` milliseconds since 1970."""
+    """One message as a person wrote it. ``typed_at``: milliseconds since 1970."""
 
     frame: SendMessage
     typed_at: int
@@ -51,27 +51,27 @@ class OutgoingMessage:
 
 
 class DeliveryListener(Protocol):
-    """Who shows how far the messages have come."""
+    """The listener for delivery states."""
 
     def on_delivery(self, client_message_id: str, delivery: Delivery, failure: Failure | None = None) -> None:
-        """A message has come so far. ``failure``: why not further, when it FAILED."""
+        """A message has a new delivery state. ``failure``: the reason if it FAILED."""
 
     def on_restored(self, messages: Iterable[OutgoingMessage]) -> None:
-        """These wait since before this page was opened, or were left by another one."""
+        """These messages wait since an earlier page, or were left by a closed tab."""
 
     def on_taken_over(self, client_message_id: str) -> None:
-        """Another tab has taken this message over, or deleted it: it is not this page's any more."""
+        """Another tab has taken this message over, or deleted it."""
 
     def on_pending_count(self, waiting: int) -> None:
-        """So many messages wait to be acknowledged."""
+        """So many messages are not acknowledged yet."""
 
 
 class OutboxSender:
-    """Responsible for the outbox of the person of the moment: what is due goes out, what is lost goes out again.
+    """The sender of one person's outbox: it sends messages that are due, and repeats lost ones.
 
-    Nobody ever sends another's words: ``start_for()`` names the person, and what others wrote stays in its rows.
-    ``acknowledges``: the server answers each message (wire "kizuna"). Where it does not (the article's), nothing is
-    sent twice: what does not come back as a broadcast fails as UNCONFIRMED, and the person decides.
+    ``start_for()`` names the person; messages of others stay in their rows. ``kizuna_wire``: the server acknowledges
+    each message. The article's server does not, so nothing is sent twice: a message without its broadcast fails as
+    UNCONFIRMED, and the person decides.
     """
 
     def __init__(
@@ -90,18 +90,18 @@ class OutboxSender:
         self._kizuna_wire = kizuna_wire
         self._person: str | None = None
         self._outbox = self._new_outbox()
-        self._rows: dict[str, OutboxRow] = {}  # what waits and what failed
+        self._rows: dict[str, OutboxRow] = {}  # waiting and failed ones, by id
         self._being_stored = 0
-        self._newest = 0  # milliseconds since 1970: when the newest row was written
+        self._newest = 0  # milliseconds since 1970, of the newest row
         self._number = 0
         self._send_timer: TimerHandle | None = None
         self._adoption_timer: TimerHandle | None = None
         self._tasks = TaskSet()
 
-    # --- whose ---
+    # --- the person ---
 
     async def start_for(self, person: str) -> None:
-        """Carry for this person from now on. Returns when all that waits for them is found."""
+        """Send the messages of this person from now on. Return when their stored rows are loaded."""
         self.stop()
         self._person = person
         self._add_stored(await self._storage.load(person), person)
@@ -109,7 +109,7 @@ class OutboxSender:
             self._schedule_adoption(person)
 
     def stop(self) -> None:
-        """Carry for nobody. What waits stays in its rows, for any tab of its author."""
+        """Stop sending. Waiting messages stay in their rows, for any tab of their author."""
         self._cancel_send_timer()
         self._cancel_adoption()
         self._person = None
@@ -121,7 +121,7 @@ class OutboxSender:
     # --- one message ---
 
     async def enqueue(self, outgoing: OutgoingMessage) -> bool:
-        """Keep this one, then carry it. Raises OutboxFull, having taken nothing. False: its person left meanwhile."""
+        """Store a message and queue it. Return False if its person left meanwhile. Raises OutboxFull."""
         person, row = self._person, self._row(outgoing)
         if person is None:
             return False
@@ -140,19 +140,19 @@ class OutboxSender:
         return True
 
     def _release_rows_if_idle(self) -> None:
-        """Another tab may take the rows of a person who left; but none that is kept and dropped again just now."""
+        """Let other tabs adopt the rows of a person who left, unless one is being stored and dropped just now."""
         if self._person is None and self._being_stored == 0:
             self._storage.let_go()
 
     def acknowledge(self, client_message_id: str | None) -> None:
-        """The server has this one."""
+        """Delete a message that the server has stored."""
         row = self._rows.pop(client_message_id or "", None)
         if row is not None:
             self._outbox.acknowledge(row.id)
             self._tasks.start(self._storage.drop(self._person or "", row.id))
 
     def reject(self, nack: Nack) -> None:
-        """The server did not take this one: later, or never. A word about one that is settled comes too late."""
+        """Handle a nack: send the message again later, or let it fail. Ignored for an acknowledged message."""
         if nack.client_message_id not in self._outbox:
             return
         if nack.retryable:
@@ -163,12 +163,12 @@ class OutboxSender:
             self._fail(nack.client_message_id, Failure(nack.code, nack.message))
 
     def pending_in(self, room_id: str) -> list[OutgoingMessage]:
-        """What waits or failed in this room, in the order written."""
+        """Return the waiting and failed messages of this room, in the order written."""
         rows = [row for row in self._rows.values() if row.channel == room_id]
         return [outgoing for row in rows if (outgoing := _outgoing(row)) is not None]
 
     def retry(self, client_message_id: str) -> None:
-        """Carry a failed one again. Raises OutboxFull."""
+        """Queue a failed message again. Raises OutboxFull."""
         row = self._rows.get(client_message_id)
         if row is None or row.failure is None:
             return
@@ -178,7 +178,7 @@ class OutboxSender:
         self._listener.on_delivery(again.id, Delivery.QUEUED)
 
     def discard(self, client_message_id: str) -> bool:
-        """Carry this one no more. True if it had been sent already, and so may have arrived."""
+        """Delete a message. Return True if it was sent already, so that it may have arrived."""
         row = self._rows.pop(client_message_id, None)
         if row is None:
             return False
@@ -186,10 +186,10 @@ class OutboxSender:
         self._tasks.start(self._storage.drop_everywhere(self._person or "", row.id))
         return _may_have_arrived(row)
 
-    # --- on its way ---
+    # --- delivery ---
 
     def link_lost(self) -> None:
-        """No answer comes over this link any more."""
+        """Queue again what was in flight on the lost link."""
         self._cancel_send_timer()
         for client_message_id in self._outbox.link_lost():
             if self._kizuna_wire:
@@ -198,7 +198,7 @@ class OutboxSender:
                 self._fail(client_message_id, UNCONFIRMED)
 
     def send_due(self) -> None:
-        """Send what is due, and come back when the next is."""
+        """Send what is due, and schedule the next call."""
         self._cancel_send_timer()
         if self._person is not None and self._service.is_connected():
             due = self._outbox.take_due(self._platform.now().monotonic)
@@ -224,7 +224,7 @@ class OutboxSender:
             self._fail(row.id, UNCONFIRMED)
         elif not await self._storage.claim(person, row):
             self._release(pending)
-        elif self._outbox.is_current(pending):  # else the link has changed meanwhile, or the answer is here
+        elif self._outbox.is_current(pending):  # else the link has changed, or the message was acknowledged
             self._send(pending, row)
             return
         self.send_due()
@@ -234,7 +234,7 @@ class OutboxSender:
         try:
             self._service.send_message(data.pop("action"), data)
         except NotConnected:
-            return  # the link's end makes it due again
+            return  # due again at the end of the link
         except FrameTooLarge as error:
             self._fail(pending.id, Failure("too_large", str(error)))
             self.send_due()
@@ -277,7 +277,7 @@ class OutboxSender:
         )
 
     def _numbered(self, row: OutboxRow) -> OutboxRow:
-        """At the end of the order, also when the clock was set back."""
+        """Return the row with the next place in the order, also after the clock was set back."""
         self._number += 1
         self._newest = max(self._newest, self._wall_ms())
         return replace(row, written_at=self._newest, number=self._number)
@@ -287,7 +287,7 @@ class OutboxSender:
         self._outbox.add(row.id, row.channel, row.data)
 
     def _add_stored(self, rows: Iterable[OutboxRow], person: str) -> None:
-        """Rows that were in the storage already."""
+        """Queue rows that were in the storage already."""
         if person != self._person:
             return
         restored = []
@@ -305,14 +305,14 @@ class OutboxSender:
             try:
                 if row.failure is None:
                     self._outbox.add(row.id, row.channel, row.data)
-            except OutboxFull:  # two full tabs were closed: what is too much waits for the person
+            except OutboxFull:  # two full tabs were closed: the rest fails
                 self._rows[row.id] = replace(row, failure=_pair(TOO_MANY))
                 restored[-1] = replace(outgoing, failure=TOO_MANY)
         self._listener.on_restored(restored)
         self.send_due()
 
     def _schedule_adoption(self, person: str) -> None:
-        """Look for rows that another tab left, now and then."""
+        """Search for rows of closed tabs every ADOPT_INTERVAL."""
 
         async def adopt() -> None:
             self._add_stored(await self._storage.adopt(person), person)
@@ -345,7 +345,7 @@ class OutboxSender:
 
 
 def _may_have_arrived(row: OutboxRow) -> bool:
-    """Whether the row was sent, and not refused by the server since."""
+    """Return whether the row was sent, and not refused by the server."""
     return row.is_sent and (row.failure is None or row.failure[0] in _UNDECIDED)
 
 
@@ -354,11 +354,11 @@ def _pair(failure: Failure) -> tuple[str, str]:
 
 
 def _outgoing(row: OutboxRow) -> OutgoingMessage | None:
-    """What the person wrote; None if the row holds something else."""
+    """Return the row's message; None if it is invalid."""
     try:
         frame = protocol.parse_up(row.data)
     except protocol.ProtocolError as error:
-        logger.warning("a message that waited cannot be sent by this page and stays where it is: %s", error)
+        logger.warning("could not read a waiting message, leaving it in storage: %s", error)
         return None
     if not isinstance(frame, SendMessage):
         return None

@@ -1,12 +1,12 @@
-"""The chat itself: what a person does, and what a frame means, each given to the part whose work it is.
+"""The chat session: it passes actions of the person and frames of the server to the part that handles them.
 
-Data moves in one circle: a frame comes to the session, the session changes the store, the views read the store,
-and what a person does comes back here. Nothing in this file touches a socket or the DOM.
+Data moves in one circle: a frame comes to the session, the session changes the store, the views read the store, and
+actions of the person come back here. Nothing in this file touches a socket or the DOM.
 
-    Membership   which rooms the link is in, catching up, gaps, history
-    OutboxSender      what waits to be sent, and what another tab of this person left
-    RoomCache    what an earlier page knew
-    Company      who else is here, who is writing
+    Membership        joined rooms, catching up, gaps, history
+    OutboxSender      messages that wait to be sent, also those of closed tabs of this person
+    RoomCache         the rooms as an earlier page stored them
+    PresenceTracker   who is in a room, who is typing
 """
 
 from __future__ import annotations
@@ -52,18 +52,17 @@ from kizuna.service import WebSocketService
 
 logger = logging.getLogger("kizuna.chat")
 
-#: Seconds that the connection waits at most for what an earlier page kept: a browser may never answer.
+#: Seconds that the connection waits at most for stored data: a browser may never answer.
 RESTORE_TIMEOUT = 5.0
-#: A room whose newest page is short (long messages fill a frame) is filled up to this many messages.
+#: Earlier messages are loaded until a room shows so many: a page of long messages has few.
 MIN_VISIBLE_MESSAGES = 30
 
 
 class ChatSession:
-    """Responsible for one person's chat: the actions of the views, and the frames of the server.
+    """One person's chat: the actions of the views, and the frames of the server.
 
-    ``make_id`` draws a new client message id, different at every call on every page of the world. ``rows`` and
-    ``cache`` hold what outlives the page. ``answers``: the server speaks wire "kizuna"; the article's has no word for
-    acknowledging, catching up or asking.
+    ``make_id`` returns a new client message id, unique among all pages. ``rows`` and ``cache`` store what outlives the
+    page. ``kizuna_wire``: the server uses the wire "kizuna"; the article's server has no acks, catching up or requests.
     """
 
     def __init__(
@@ -90,8 +89,8 @@ class ChatSession:
         self._sender = OutboxSender(service, platform, rows, self, kizuna_wire=kizuna_wire)
         self._presence = PresenceTracker(platform, self._membership.send, self._publish)
         self._tasks = TaskSet()
-        self._restore_timer: TimerHandle | None = None  # ends the wait for what was kept
-        self._restored = asyncio.Event()  # set when what was kept of the person of the moment is here
+        self._restore_timer: TimerHandle | None = None  # ends the wait for stored data
+        self._restored = asyncio.Event()  # set when the person's stored data is loaded
         self._notices = 0
         self._bad_frames = 0
         service.before_connected(self._prepare)
@@ -99,24 +98,26 @@ class ChatSession:
         service.on_malformed_frame(self._on_bad_frame)
         service.subscribe(lambda state: state, self._on_connection)
 
-    # --- what a person does (ui.actions.Actions) ---
+    # --- actions of the person (ui.actions.Actions) ---
 
     def start(self) -> None:
-        """Join by itself where a name is remembered. Who left on purpose stays away, and is told so."""
+        """Join under the remembered name, unless that person left on purpose."""
         name = self._identity.remembered_name
         self._change(suggested_name=name or "")
         if self._identity.has_left:
             person = self._identity.left_person_key
             if person is not None:
-                self._tasks.start(self._cache.delete(person))  # the page may have been closed before all was
+                self._tasks.start(
+                    self._cache.delete(person)
+                )  # an earlier page may have been closed too early
             self._service.disconnect()
         elif name is not None:
             self.join(name)
 
     def join(self, name: str) -> None:
-        """Enter under ``name`` and connect. A name that cannot be shown gives a notice."""
+        """Join under ``name`` and connect. An invalid name gives a notice."""
         if self._store.state.name is not None:
-            return  # a double click, or two wishes at once
+            return  # a double click, for example
         try:
             self._identity.join(name)
         except InvalidField as error:
@@ -138,8 +139,8 @@ class ChatSession:
         self._tasks.start(self._connect())
 
     def leave(self) -> None:
-        """Sign out: close on purpose, keep nothing that was said; nothing comes back, also after a reload, until
-        join(). What waits to be sent stays, for nobody but its author."""
+        """Disconnect on purpose and delete the cached rooms. The page stays disconnected until join(), across reloads
+        too. Waiting messages stay stored for their author."""
         self._leave(remember=True)
 
     def _leave(self, *, remember: bool) -> None:
@@ -157,14 +158,14 @@ class ChatSession:
         self._publish()
 
     def follow_other_tabs(self) -> None:
-        """Leave, if this person has left in another tab. To be called when other tabs may have done something."""
+        """Leave if this person has left in another tab. Call it when another tab may have changed something."""
         name = self._store.state.name
         if name is not None and self._identity.has_left:
-            self._leave(remember=False)  # it is: who has joined again by now would be thrown out by it
+            self._leave(remember=False)  # or it would undo a join in another tab since
             self._notify(NoticeKind.LEFT_ELSEWHERE, name=name)
 
     def enter_room(self, name: str) -> None:
-        """Go to another room. A name that no room can have gives a notice and changes nothing."""
+        """Show another room. An invalid name gives a notice and changes nothing."""
         try:
             room_id = protocol.check_room("room", name)
         except InvalidField as error:
@@ -175,7 +176,7 @@ class ChatSession:
             self._switch_room(room_id)
 
     def leave_room(self, name: str) -> None:
-        """Be in this room no longer, and forget what was said there. What waits to be sent there is sent."""
+        """Leave a room and delete its cache. Messages that wait to be sent there are sent."""
         next_room = self._rooms.leave(name)
         if next_room is None:
             return
@@ -187,8 +188,8 @@ class ChatSession:
         self._publish()
 
     async def send_message(self, text: str) -> bool:
-        """Send ``text``, now or as soon as it can be. Returns once it is kept: not even a crash loses it then.
-        False: it was refused, a notice says why, the text stays with the person."""
+        """Send ``text`` now or as soon as possible. Return once it is stored, so that a crash cannot lose it; False if
+        it was refused, with a notice."""
         room_id, name, client_message_id = self._store.state.room_id, self._store.state.name, self._make_id()
         try:
             frame = SendMessage(
@@ -197,7 +198,7 @@ class ChatSession:
                 content=protocol.check_content("message", text),
             )
             rooms = self._rooms
-            await self._restored.wait()  # what was said before comes before
+            await self._restored.wait()  # earlier messages first
             outgoing = OutgoingMessage(frame, self._wall_ms())
             if name is None or rooms is not self._rooms or not await self._sender.enqueue(outgoing):
                 return False
@@ -215,16 +216,16 @@ class ChatSession:
         return True
 
     def notify_typing(self) -> None:
-        """The person is writing; those in the room hear it, now and then."""
+        """Notify the room that the person is typing; throttled."""
         if self._kizuna_wire and self._store.state.caught_up:
             self._presence.notify_typing(self._store.state.room_id)
 
     def try_now(self) -> None:
-        """Attempt to connect at once."""
+        """Start an attempt to connect at once."""
         self._service.try_now()
 
     def load_earlier(self) -> None:
-        """Fetch the page before the oldest message shown."""
+        """Load the messages before the oldest one shown."""
         room = self._current_room
         if room is not None:
             self._membership.load_earlier(room)
@@ -238,12 +239,12 @@ class ChatSession:
         self._sender.send_due()
 
     def retry_all(self) -> None:
-        """Send every failed message of the room that is shown again, in the order typed."""
+        """Send every failed message of the shown room again, in the order typed."""
         for entry in self._store.state.timeline.failed:
             self.retry(entry.client_message_id or "")
 
     def discard(self, client_message_id: str) -> None:
-        """Forget a message that is not stored. One that had been sent may have arrived, and the person is told."""
+        """Delete a message that is not acknowledged. If it was sent already, a notice says that it may have arrived."""
         if self._sender.discard(client_message_id):
             self._notify(NoticeKind.MAY_HAVE_ARRIVED)
         self._rooms.discard(client_message_id)
@@ -251,29 +252,29 @@ class ChatSession:
         self._sender.send_due()
 
     def show_notice(self, kind: NoticeKind, **params: str | int) -> None:
-        """The page has this to tell; not again while it shows."""
+        """Show a notice, unless one of this kind is shown already."""
         notice = self._store.state.notice
         if notice is None or notice.kind is not kind:
             self._notify(kind, **params)
 
     def dismiss_notice(self) -> None:
-        """The notice was read."""
+        """Close the notice."""
         self._change(notice=None)
 
     # --- the connection ---
 
     async def _connect(self) -> None:
-        with contextlib.suppress(ConnectionFailed):  # the store's link says it all
+        with contextlib.suppress(ConnectionFailed):  # shown from the store's connection
             await self._service.connect()
 
     async def _prepare(self, link: LinkHandle) -> None:
-        await self._restored.wait()  # so that hello asks only for what came since
+        await self._restored.wait()  # so that hello requests only what came since
         if self._identity.user_id is not None:
             self._identify(self._identity.user_id)
         await self._membership.prepare(link)
 
     async def _restore(self, person: str, rooms: JoinedRooms, done: asyncio.Event) -> None:
-        """Show what an earlier page knew, and what it left to be sent."""
+        """Load the rooms and waiting messages that an earlier page stored."""
         try:
             if rooms is self._rooms:
                 for cached in await self._cache.start_for(person):
@@ -360,11 +361,11 @@ class ChatSession:
             case protocol.GatewayError():
                 logger.warning("the gateway could not serve a request: %s", frame.message)
                 self._notify(NoticeKind.SERVER_ERROR)
-            case _:  # bye is the connection's
+            case _:  # bye is handled by the connection
                 pass
 
     def _room_of_echo(self, data: Mapping[str, Any]) -> str:
-        """Where a frame that names no room belongs: to the room where those words are awaited, or else are read."""
+        """Return the room of a frame without one: that with a pending message of this text, else the shown one."""
         for room in self._rooms:
             if any(entry.content == data.get("content") for entry in room.timeline.pending):
                 return room.room_id
@@ -400,63 +401,61 @@ class ChatSession:
         logger.warning("a frame from the server was ignored: %s", problem)
         self._notify(NoticeKind.BAD_FRAME, count=self._bad_frames)
 
-    # --- what Membership tells ---
+    # --- MembershipListener ---
 
     def on_room_changed(self, room: Room) -> None:
-        """Its messages are others than before."""
+        """Publish and cache a changed room."""
         self._cache.save_soon(room)
         self._publish()
 
     def on_progress(self) -> None:
-        """Another room is complete, or not any more."""
+        """Publish the progress of catching up and loading."""
         self._publish()
 
     def on_stored(self, messages: Iterable[Message]) -> None:
-        """One's own words come back from the server: they are stored, ack or not."""
+        """Mark own messages among those of the server as sent, with or without an ack."""
         for message in messages:
             if message.sender_id == self._identity.user_id:
                 room = self._rooms.get(message.room_id)
                 awaited = room.timeline.pending_for(message) if room is not None else None
                 own = message.client_message_id or (awaited.client_message_id if awaited else None)
                 self._sender.acknowledge(own)
-                self.on_delivery(
-                    own or "", Delivery.SENT
-                )  # it may have to wait for others before it takes its place
+                self.on_delivery(own or "", Delivery.SENT)  # its place may have to wait for others
 
     def on_history_restored(self, room: Room) -> None:
-        """The room's history is another one than before."""
+        """Tell that the room's history was replaced."""
         self._notify(NoticeKind.HISTORY_RESTORED)
 
     def on_room_closed(self, room: Room) -> None:
-        """The server does not let this person in."""
+        """Tell that the person may not enter the room."""
         self._notify(NoticeKind.ROOM_CLOSED, room=room.room_id)
 
-    # --- what OutboxSender tells ---
+    # --- DeliveryListener ---
 
     def on_delivery(self, client_message_id: str, delivery: Delivery, failure: Failure | None = None) -> None:
-        """One of the person's messages has come so far."""
+        """Show the delivery state of an own message."""
         is_shown = self._rooms.mark(client_message_id, delivery, failure)
         if failure is not None and not is_shown:
             self._notify(NoticeKind.FAILED_UNSEEN)
         self._publish()
 
     def on_restored(self, messages: Iterable[OutgoingMessage]) -> None:
-        """These wait since before this page was opened, or were left by another one."""
+        """Show waiting messages of an earlier page or a closed tab."""
         for outgoing in messages:
             self._add_own(outgoing)
         self._publish()
 
     def on_taken_over(self, client_message_id: str) -> None:
-        """Another tab has taken the message over."""
+        """Remove a message that another tab has taken over."""
         self._rooms.discard(client_message_id)
         self._publish()
 
     def on_pending_count(self, waiting: int) -> None:
-        """So many messages wait to be acknowledged."""
+        """Publish how many messages are not acknowledged yet."""
         self._change(waiting=waiting)
 
     def on_storage_failed(self) -> None:
-        """The browser keeps nothing: what waits to be sent ends with this page."""
+        """Tell that the browser cannot store messages."""
         self._notify(NoticeKind.NOT_KEPT)
 
     # --- the store ---
@@ -470,7 +469,9 @@ class ChatSession:
             _, left = self._rooms.enter(room_id, self._wall_ms())
             if left is not None:
                 self._cache.forget(left.room_id)
-            for outgoing in self._sender.pending_in(room_id):  # in a room that was left they wait unseen
+            for outgoing in self._sender.pending_in(
+                room_id
+            ):  # they were hidden while the person was not in the room
                 self._add_own(outgoing)
         self._change(room_id=room_id)
         self._membership.reconcile()
@@ -478,11 +479,11 @@ class ChatSession:
         self._fill_screen()
 
     def _add_own(self, outgoing: OutgoingMessage) -> None:
-        """One's own words stand on the screen before anybody else knows them."""
+        """Add an own message to its room's timeline."""
         frame, name = outgoing.frame, self._store.state.name or ""
         room = self._rooms.get(frame.room_id)
         if room is None:
-            return  # it is sent all the same
+            return  # it is sent anyway
         if room.timeline.has_stored(frame.client_message_id):
             self._sender.acknowledge(frame.client_message_id)
             return
@@ -497,7 +498,7 @@ class ChatSession:
         self._publish()
 
     def _publish(self) -> None:
-        """Put the room, and what is known around it, before the views; what is the same tells nobody."""
+        """Publish the view state of the current room."""
         room = self._current_room
         if room is None:
             self._change(
@@ -518,13 +519,13 @@ class ChatSession:
         )
 
     def _fill_screen(self) -> None:
-        """A newest page of few long messages leaves a screen half empty."""
+        """Load earlier messages if the newest page has only a few long ones."""
         room = self._current_room
         if room is not None and len(room.timeline) < MIN_VISIBLE_MESSAGES and self._store.state.caught_up:
             self._membership.load_earlier(room)
 
     def _clear_notice(self, kind: NoticeKind) -> None:
-        """What this notice complained of is mended."""
+        """Clear the notice of this kind."""
         notice = self._store.state.notice
         if notice is not None and notice.kind is kind:
             self._change(notice=None)
@@ -548,5 +549,5 @@ class ChatSession:
 
 
 def _is_unchanged(before: object, after: object) -> bool:
-    """Whether nobody need draw. A timeline that says the same is the same object, and long."""
+    """Return whether a value is unchanged. An unchanged timeline is the same object; comparing it would be slow."""
     return before is after or (not isinstance(after, Timeline) and before == after)

@@ -1,9 +1,9 @@
-"""The messages of one room as a person sees them: one entry per message, in the room's order.
+"""The timeline of one room: one entry per message, in the room's order.
 
-De-duplication and order never mix: a message is recognised by its ids, and placed by the server's ``seq``.
-What is not stored yet (one's own words on their way) stands at the end, in the order typed.
+A message is recognised by its ids and placed by the server's ``seq``. Own messages that are not stored yet come last,
+in the order typed.
 
-A timeline is immutable. An operation that changes nothing returns the same object, so that nobody renders.
+A timeline is immutable. An operation that changes nothing returns the same object, so that nothing is rendered.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ SAME_WORDS_WITHIN_MS = 5_000
 
 
 class Delivery(StrEnum):
-    """How far a message has come."""
+    """The delivery state of a message."""
 
-    QUEUED = "queued"  #: waits for a connection or for its turn
+    QUEUED = "queued"  #: waits for a connection, or for the message before it
     SENDING = "sending"  #: sent, not acknowledged
     SENT = "sent"  #: acknowledged: stored by the server
     FAILED = "failed"  #: refused by the server; see Entry.failure
-    RECEIVED = "received"  #: from somebody else
+    RECEIVED = "received"  #: from another person
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a message was not sent: ``code`` for programs and catalogues, ``words`` of whoever refused it."""
+    """Why a message was not sent: ``code`` for programs and catalogues, ``words``: the server's text."""
 
     code: str
     words: str = ""
@@ -39,39 +39,39 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One message on the screen."""
+    """One message of the timeline."""
 
-    key: str  #: the same for the message's whole life, before and after the server knows it
+    key: str  #: constant, before and after the server has stored the message
     content: str
     sender_id: str
     sender_name: str
-    timestamp: int  #: milliseconds since 1970; the page's clock until the server's is known
+    timestamp: int  #: milliseconds since 1970, by the page's clock until the message is stored
     state: Delivery
     own: bool
     message_id: str | None = None
     client_message_id: str | None = None
     seq: int | None = None
     failure: Failure | None = None  #: when FAILED
-    deleted: bool = False  #: an operator took the words away; only the place is left
+    deleted: bool = False  #: an operator deleted the content
 
 
 def client_key(sender_id: str, client_message_id: str) -> str:
-    """The key of a message that its sender named."""
+    """Return the key of a message that has a client id."""
     return f"{sender_id}/{client_message_id}"
 
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """Responsible for the order and the uniqueness of the entries of one room. ``me`` is the person's user id."""
+    """The entries of one room, unique and in order. ``me``: the person's user id."""
 
     me: str | None = None
-    confirmed: tuple[Entry, ...] = ()  #: by seq; entries without one in order of arrival
-    pending: tuple[Entry, ...] = ()  #: own, not stored by the server, in the order typed
+    confirmed: tuple[Entry, ...] = ()  #: by seq; entries without one by arrival
+    pending: tuple[Entry, ...] = ()  #: own ones, not stored yet, in the order typed
     _known: Mapping[str, Entry] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def entries(self) -> tuple[Entry, ...]:
-        """Everything, in the order shown."""
+        """All entries, in the order shown."""
         return self.confirmed + self.pending
 
     def __len__(self) -> int:
@@ -89,36 +89,36 @@ class Timeline:
 
     @property
     def failed(self) -> tuple[Entry, ...]:
-        """One's own messages that were not sent, in the order typed."""
+        """Own messages that failed, in the order typed."""
         return tuple(entry for entry in self.pending if entry.state is Delivery.FAILED)
 
     def has_stored(self, client_message_id: str) -> bool:
-        """Whether one's own message with this id is shown as the server stored it."""
+        """Return whether the own message with this id is in the timeline as stored."""
         return client_key(self.me or "", client_message_id) in self._known
 
     def pending_for(self, message: Message) -> Entry | None:
-        """One's own entry, not stored so far as we know, that ``message`` is the stored form of."""
+        """Return the pending own entry of which ``message`` is the stored form."""
         if message.sender_id != self.me:
             return None
         if message.client_message_id is not None:
             return self._pending_entry(client_key(message.sender_id, message.client_message_id))
-        # A server that knows no ids sends one's words back in the order said; when they were typed says nothing.
+        # A server without client ids repeats messages in the order sent, with other timestamps.
         return next((entry for entry in self.pending if entry.content == message.content), None)
 
     def own(self, client_message_id: str) -> Entry | None:
-        """The own entry with this id, if it is not stored yet."""
+        """Return the pending own entry with this id, if there is one."""
         return self._pending_entry(client_key(self.me or "", client_message_id))
 
-    # --- what came from the server ---
+    # --- messages of the server ---
 
     def add(self, message: Message) -> Timeline:
-        """With ``message`` in its place; this very object when it is known already."""
+        """Return the timeline with ``message``; the same object if it is known already."""
         return self.add_many((message,))
 
     def add_many(self, messages: Iterable[Message]) -> Timeline:
-        """With all of ``messages``; this very object when all are known already."""
+        """Return the timeline with ``messages``; the same object if all are known already."""
         timeline = self
-        known: dict[str, Entry] | None = None  # copied once for all, and only if there is news
+        known: dict[str, Entry] | None = None  # copied once, at the first new message
         for message in messages:
             if timeline._is_known(message, known if known is not None else self._known):
                 continue
@@ -127,7 +127,7 @@ class Timeline:
         return timeline
 
     def confirm(self, ack: Ack) -> Timeline:
-        """With the acknowledged message moved from the end to its place; this object when that has happened."""
+        """Return the timeline with the acknowledged message in its place; the same object if it is there already."""
         key = client_key(self.me or "", ack.client_message_id)
         entry = self._pending_entry(key)
         if entry is None:
@@ -142,10 +142,10 @@ class Timeline:
         )
         return self._place(stored, dict(self._known))
 
-    # --- what the person does ---
+    # --- actions of the person ---
 
     def add_own(self, client_message_id: str, content: str, sender_name: str, timestamp: int) -> Timeline:
-        """With one's own words at the end, shown before anybody else knows them."""
+        """Return the timeline with a new own message at the end."""
         me = self.me or ""
         key = client_key(me, client_message_id)
         if key in self._known or self._pending_entry(key):
@@ -163,7 +163,7 @@ class Timeline:
         return replace(self, pending=(*self.pending, entry))
 
     def mark(self, client_message_id: str, state: Delivery, failure: Failure | None = None) -> Timeline:
-        """With an own message that is not stored yet in another delivery state."""
+        """Return the timeline with a pending own message in another delivery state."""
         key = client_key(self.me or "", client_message_id)
         entry = self._pending_entry(key)
         if entry is None or (entry.state, entry.failure) == (state, failure):
@@ -172,14 +172,14 @@ class Timeline:
         return replace(self, pending=tuple(marked if e is entry else e for e in self.pending))
 
     def discard(self, client_message_id: str) -> Timeline:
-        """Without an own message that has no place yet."""
+        """Return the timeline without a pending own message."""
         entry = self._pending_entry(client_key(self.me or "", client_message_id))
         if entry is None:
             return self
         return replace(self, pending=tuple(e for e in self.pending if e is not entry))
 
     def identified(self, me: str) -> Timeline:
-        """With ``me`` as the person, whose words on their way become theirs."""
+        """Return the timeline with ``me`` as the person and the sender of pending messages."""
         if me == self.me:
             return self
         pending = (
@@ -189,18 +189,18 @@ class Timeline:
         return replace(self, me=me, pending=tuple(entry for entry in pending if entry.key not in self._known))
 
     def only_pending(self) -> Timeline:
-        """Without anything the server said: its history is another one now, or a hole lies before the next page."""
+        """Return the timeline with the pending messages only: the history was replaced, or there is a gap."""
         return Timeline(me=self.me, pending=self.pending)
 
     # --- inside ---
 
     def _is_known(self, message: Message, known: Mapping[str, Entry]) -> bool:
-        """Whether ``message`` is shown already and changes nothing."""
+        """Return whether ``message`` is in the timeline already."""
         if message.message_id in known:
             return True
         if message.client_message_id is not None:
             return client_key(message.sender_id, message.client_message_id) in known
-        if self.pending_for(message):  # the same words typed twice wait for two answers
+        if self.pending_for(message):  # the same text sent twice gets two answers
             return False
         return self._is_repeat(message)
 
@@ -229,7 +229,7 @@ class Timeline:
         return self._place(entry, known)
 
     def _place(self, entry: Entry, known: dict[str, Entry]) -> Timeline:
-        """With ``entry`` at its place by seq, and its optimistic form gone. ``known`` becomes the new index."""
+        """Return the timeline with ``entry`` placed by seq instead of its pending form. ``known``: the new index."""
         known[entry.key] = entry
         if entry.message_id is not None:
             known[entry.message_id] = entry
@@ -248,7 +248,7 @@ class Timeline:
         return next((entry for entry in self.pending if entry.key == key), None)
 
     def _is_repeat(self, message: Message) -> bool:
-        """The article's rule, which knows no client id."""
+        """Apply the article's rule for messages without a client id."""
         return any(
             entry.sender_id == message.sender_id
             and entry.content == message.content
