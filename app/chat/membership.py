@@ -104,9 +104,7 @@ class Membership:
         )
         self._candidate: Candidate | None = None  # the catching up of a candidate link
         self._link_number: int | None = None  # of the link in use
-        self._entered: dict[
-            str, RoomPosition
-        ] = {}  # the rooms that the link is in, and from where each was asked
+        self._entered: dict[str, RoomPosition] = {}  # rooms of the link, with the requested positions
         self._missing: set[str] = set()  # of those, the rooms that are not complete yet
         self._closed: set[str] = set()  # of those, the rooms that the server refuses
         self._caught_up: asyncio.Future[None] | None = None
@@ -250,9 +248,7 @@ class Membership:
                 self._listener.on_history_restored(room)
             self._continue_sync(room, batch, room.watermark != before)
             if request is not None and isinstance(request.frame, Join):
-                self.send(
-                    Ping()
-                )  # its answer names our rooms: an older leave may have been handled after the join
+                self.send(Ping())  # to see whether an older leave was handled after the join
         self._listener.on_room_changed(room)
 
     def on_heads(self, heads: Iterable[RoomHead]) -> None:

@@ -107,9 +107,7 @@ class ChatSession:
         if self._identity.has_left:
             person = self._identity.left_person_key
             if person is not None:
-                self._tasks.start(
-                    self._cache.delete(person)
-                )  # an earlier page may have been closed too early
+                self._tasks.start(self._cache.delete(person))  # in case an earlier page could not
             self._service.disconnect()
         elif name is not None:
             self.join(name)

@@ -1,5 +1,5 @@
-"""The page: views that read the store and touch the DOM, once per animation frame.
+"""The page: views that read the store and change the DOM, once per animation frame.
 
-Modules without ``js`` decide (what the words are, which rows change, when the banner shows) and are tested on CPython
-in milliseconds; modules with ``js`` carry it out. ``page.Page`` is the entry point.
+Modules without ``js`` decide (texts, rows to change, when the banner shows) and are tested on CPython; modules with
+``js`` change the page. ``page.Page`` is the entry point.
 """

@@ -1,4 +1,4 @@
-"""What a person can ask for."""
+"""The actions of a person."""
 
 from __future__ import annotations
 
@@ -8,48 +8,47 @@ from chat.store import NoticeKind
 
 
 class Actions(Protocol):
-    """What the views call; ``chat.session.ChatSession`` does it. None of these raises for what the person typed."""
+    """The actions that views call, implemented by ``chat.session.ChatSession``. None raises for invalid input."""
 
     def join(self, name: str) -> None:
-        """Connect under this name; a name that cannot be used becomes a Notice."""
+        """Connect under this name. An invalid name gives a notice."""
 
     def leave(self) -> None:
-        """Disconnect on purpose and stay so."""
+        """Disconnect on purpose, until join()."""
 
     def follow_other_tabs(self) -> None:
-        """Leave, if the person has left in another tab. May be called at any time."""
+        """Leave if the person has left in another tab. May be called at any time."""
 
     def enter_room(self, name: str) -> None:
-        """Show another room; a name that cannot be used becomes a Notice."""
+        """Show another room. An invalid name gives a notice."""
 
     def leave_room(self, name: str) -> None:
-        """Be in this room no longer. The last room cannot be left; of the one that is shown, another one shows."""
+        """Leave a room, and show another one if it was shown. The last room cannot be left."""
 
     async def send_message(self, text: str) -> bool:
-        """Send, now or when there is a connection. Returns once it is kept, so that not even a crash loses it.
-        False: refused, a Notice says why, the text stays where it is."""
+        """Send a text now or as soon as possible. Return once it is stored, so that a crash cannot lose it; False if it
+        was refused, with a notice."""
 
     def notify_typing(self) -> None:
-        """The person is writing. May be called at every key."""
+        """Notify the room that the person is typing. May be called at every key."""
 
     def try_now(self) -> None:
-        """Do not wait for the next attempt."""
+        """Start the next attempt at once."""
 
     def load_earlier(self) -> None:
-        """Fetch the page of messages before the first one shown."""
+        """Load the messages before the first one shown."""
 
     def retry(self, client_message_id: str) -> None:
         """Send a failed message again."""
 
     def retry_all(self) -> None:
-        """Send every failed message of this room again, in the order typed."""
+        """Send every failed message of the shown room again, in the order typed."""
 
     def discard(self, client_message_id: str) -> None:
-        """Forget a message that is not stored by the server. If it had been sent already, a Notice says that it may
-        have arrived."""
+        """Delete a message that is not acknowledged. If it was sent already, a notice says that it may have arrived."""
 
     def show_notice(self, kind: NoticeKind, **params: str | int) -> None:
-        """Show a notice of what the page found by itself; not again while it shows."""
+        """Show a notice, unless one of this kind is shown already."""
 
     def dismiss_notice(self) -> None:
-        """The person has read the notice."""
+        """Close the notice."""

@@ -1,4 +1,4 @@
-"""The page as a whole."""
+"""The page: its views, and the state that each one draws."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from ui.shell.screen_view import ScreenView
 
 
 class Page:
-    """Responsible for making the views, telling each when its part of the state changed, and letting go of all."""
+    """The composition of the views. Each is drawn when its part of the state changes."""
 
     def __init__(self, store: ChatStore, actions: Actions, texts: Texts, now: Callable[[], float]) -> None:
         """``now``: monotonic seconds, on the clock of ``ConnectionInfo.retry_at``."""
@@ -43,7 +43,7 @@ class Page:
         self._outage = Outage()
 
     def open(self) -> None:
-        """Show the page. The room in the address is entered before anything is drawn."""
+        """Show the page. The room in the address is entered before the first draw."""
         fill(js.document, self._texts)
         listeners, new_messages = Listeners(), NewMessages()
         self._scheduler = RenderScheduler(AnimationFrames(), lambda: self._store.state, self._now)
@@ -54,13 +54,13 @@ class Page:
         listeners.on(js.window, "hashchange", lambda _: self._enter_room())
         listeners.on(by_id("skip"), "click", self._skip)
         listeners.on(js.document, "visibilitychange", lambda _: self._visibility_changed())
-        # A page that was kept aside has missed the events of the others.
+        # A page in the back/forward cache has missed the events of other tabs.
         for event in ("storage", "pageshow"):
             listeners.on(js.window, event, lambda _: self._actions.follow_other_tabs())
         js.document.documentElement.setAttribute("data-page", "live")
 
     def close(self) -> None:
-        """Leave no listener, timer or proxy behind."""
+        """Remove every listener, timer and proxy."""
         for close in reversed(self._closers):
             close()
         self._closers.clear()
@@ -103,14 +103,13 @@ class Page:
         self._follow_room()
 
     def _follow_room(self) -> None:
-        """The address names the room that shows, also when that was left or the one asked for is none. No entry is
-        added to the history: who goes back comes to where they were."""
+        """Write the shown room into the address, without a new history entry."""
         room_id = self._store.state.room_id
         if room_of(js.location.hash) != room_id:
             js.history.replaceState(None, "", address_of(room_id))
 
     def _skip(self, event: js.Event) -> None:
-        """The skip link moves the focus, and leaves the address to the room."""
+        """Focus the field without changing the address, which names the room."""
         event.preventDefault()
         by_id("composer-text").focus()
 

@@ -104,7 +104,7 @@ def test_a_view_that_fails_stops_no_other(
     with caplog.at_level(logging.ERROR):
         host.frame()
     assert log == ["sound"]
-    assert "a view failed" in caplog.text
+    assert "a view could not be drawn" in caplog.text
 
 
 def test_a_view_is_woken_when_it_asked_to_be(frames: RenderScheduler, host: FakeHost, clock: Clock):

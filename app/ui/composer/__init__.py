@@ -1,1 +1,1 @@
-"""The field in which a message is written, and what was typed but not stored yet."""
+"""The message field, its send queue, and the strip for unsent messages."""

@@ -1,4 +1,4 @@
-"""Files have no place here: neither dropped ones nor pasted pictures."""
+"""Rejection of dropped files and pasted images."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from ui.kit.dom import Listeners
 
 
 class FileGuard:
-    """Responsible for saying that only text can be sent, where the browser would open a file instead of the page, or
-    do nothing."""
+    """Shows a notice that only text can be sent, where the browser would open the file in place of the page."""
 
     def __init__(self, actions: Actions, listeners: Listeners) -> None:
         self._actions = actions
@@ -23,7 +22,7 @@ class FileGuard:
 
     def _drag(self, event: js.DragEvent) -> None:
         types = _types(event.dataTransfer)
-        find_field = getattr(event.target, "closest", None)  # text has none
+        find_field = getattr(event.target, "closest", None)  # a text node has none
         if not replaces_page(types, in_field=bool(find_field and find_field("textarea, input"))):
             return
         event.preventDefault()
@@ -37,5 +36,5 @@ class FileGuard:
 
 
 def _types(transfer: js.DataTransfer | JsNull) -> list[str]:
-    """What is dropped or pasted; nothing where a script made the event up."""
+    """Return the types of a drop or paste; none for an event made by a script."""
     return [*getattr(transfer, "types", ())]

@@ -1,4 +1,4 @@
-"""Rules of the field that one writes in."""
+"""Rules of the message field."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ from collections.abc import Collection
 
 from chat.protocol import MAX_CONTENT_BYTES
 
-IME_KEY_CODE = 229  #: WebKit reports the Enter that ends a composition after its end, but with this code
-BUSY_AFTER = 0.3  #: seconds that keeping a message may take before anybody is told
-MAX_KIB = 64  #: of UTF-8 that the field takes; with megabytes in it a browser takes a second for each key
+IME_KEY_CODE = 229  #: WebKit reports the Enter that ends a composition afterwards, with this code
+BUSY_AFTER = 0.3  #: seconds of storing a message before the form is shown as busy
+MAX_KIB = 64  #: the field's limit in UTF-8; with megabytes of text a browser takes a second for each key
 _MAX_BYTES = MAX_KIB * 1024
 _COUNTED_FROM = MAX_CONTENT_BYTES * 3 // 4
 _MAX_BYTES_PER_CHARACTER = 4
-_TEXTS = frozenset({"text/plain", "text/uri-list"})  #: what a field takes, as drops and the clipboard name it
-_PAGES = frozenset({"Files", "text/uri-list"})  #: what a browser opens when the page does not take it
+_TEXTS = frozenset({"text/plain", "text/uri-list"})  #: types that a field accepts
+_PAGES = frozenset(
+    {"Files", "text/uri-list"}
+)  #: types that a browser opens if the page does not handle the drop
 
 
 def is_send_key(
@@ -26,10 +28,10 @@ def is_send_key(
     key_code: int,
     coarse: bool,
 ) -> bool:
-    """Whether this key sends the message, and never an input method's Enter: Enter alone, or with Ctrl or Cmd.
+    """Return whether this key sends the message: Enter alone or with Ctrl or Cmd, but never an input method's Enter.
 
-    Keyboards on a touch screen (``coarse``) have no Shift+Enter, and iOS holds Shift down after a full stop: there
-    Enter breaks the line, as its key says, and the button sends.
+    On-screen keyboards (``coarse``) have no Shift+Enter, and iOS sets Shift after a full stop: there Enter breaks the
+    line and the button sends.
     """
     if key != "Enter" or composing or key_code == IME_KEY_CODE or shift or alt:
         return False
@@ -37,10 +39,10 @@ def is_send_key(
 
 
 def is_composing_after(event: str, is_composing: bool | None, before: bool) -> bool:
-    """Whether an input method is at work after this event.
+    """Return whether an input method is active after this event.
 
-    Every event of the field is asked: the end is not told by each input method, nor when the field is written to.
-    ``is_composing`` is what the event itself says; None: it says nothing, as one that a script made up.
+    To be called with every event of the field, since some input methods do not report their end. ``is_composing``: the
+    event's own value, None in an event made by a script. ``before``: the last result.
     """
     if event == "compositionstart":
         return True
@@ -50,14 +52,14 @@ def is_composing_after(event: str, is_composing: bool | None, before: bool) -> b
 
 
 def fits(text: str) -> bool:
-    """Whether the field takes so much text. Counts bytes only where the number of characters leaves it open."""
+    """Return whether the text is within the field's limit. Bytes are counted only if the characters do not decide."""
     if len(text) * _MAX_BYTES_PER_CHARACTER <= _MAX_BYTES:
         return True
     return len(text) <= _MAX_BYTES and _size(text) <= _MAX_BYTES
 
 
 def fits_with(text: str, start: int, end: int, inserted: str) -> bool:
-    """Whether it takes ``inserted`` instead of what stands between two positions, as JavaScript counts them."""
+    """Return whether ``inserted`` fits in place of ``start`` to ``end``, positions in JavaScript's units."""
     if fits(text + inserted):
         return True
     before, behind = characters_in(text, start), characters_in(text, end)
@@ -65,27 +67,27 @@ def fits_with(text: str, start: int, end: int, inserted: str) -> bool:
 
 
 def cut(text: str) -> str:
-    """The beginning of ``text``, as much as the field takes."""
+    """Return the beginning of ``text`` within the field's limit."""
     return text if fits(text) else text.encode("utf-8", "replace")[:_MAX_BYTES].decode("utf-8", "ignore")
 
 
 def has_only_files(types: Collection[str]) -> bool:
-    """Whether what is dropped or pasted has files in it, and no text that a field could take."""
+    """Return whether a drop or paste has files, and no text that a field accepts."""
     return "Files" in types and _TEXTS.isdisjoint(types)
 
 
 def replaces_page(types: Collection[str], *, in_field: bool) -> bool:
-    """Whether a browser would show what is dropped instead of the page: a file, or a link beside a field."""
+    """Return whether a browser would open a drop in place of the page: a file, or a link outside a field."""
     return has_only_files(types) or (not in_field and not _PAGES.isdisjoint(types))
 
 
 def trimmed(text: str) -> str:
-    """What is sent of what was typed: without empty lines around it and spaces behind it. May be empty."""
+    """Return a typed text as it is sent: without empty lines around it and spaces at its end. May be empty."""
     return text.strip("\n").rstrip() if text.strip() else ""
 
 
 def bytes_left(text: str) -> int | None:
-    """How many bytes more the message may take, negative when it is too long; None while that is far away."""
+    """Return how many bytes are left for the message (negative: too long); None below three quarters of the limit."""
     if len(text) * _MAX_BYTES_PER_CHARACTER < _COUNTED_FROM:
         return None
     size = _size(text)
@@ -93,12 +95,12 @@ def bytes_left(text: str) -> int | None:
 
 
 def units_of(text: str) -> int:
-    """The length of ``text`` as JavaScript counts it: an emoji is two."""
+    """Return the length of ``text`` in JavaScript's units: an emoji has two."""
     return len(text) + sum(character > "\uffff" for character in text)
 
 
 def characters_in(text: str, units: int) -> int:
-    """How many characters the first ``units`` of ``text`` are, as JavaScript counts them."""
+    """Return how many characters the first ``units`` of ``text``, in JavaScript's units, are."""
     count = 0
     for character in text:
         units -= units_of(character)
@@ -113,15 +115,15 @@ def _size(text: str) -> int:
 
 
 class BusyDelay:
-    """Responsible for when waiting has taken long enough to be worth telling."""
+    """Decides when waiting has taken long enough to be shown."""
 
     def __init__(self, delay: float) -> None:
-        """``patience``: seconds."""
+        """``delay``: seconds."""
         self._delay = delay
         self._since: float | None = None
 
     def update(self, waiting: bool, now: float) -> tuple[bool, float | None]:
-        """Whether it has; and when to be called again though nothing changes."""
+        """Return whether it has, and when to call again without a change."""
         if not waiting:
             self._since = None
             return False, None

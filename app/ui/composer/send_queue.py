@@ -1,4 +1,4 @@
-"""What was sent with Enter and is not kept yet: in the order of the presses, nothing twice, nothing lost."""
+"""The queue of sent texts that are not stored yet: in the order sent, none lost, none twice."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ logger = logging.getLogger("ui")
 
 @dataclass(slots=True, eq=False)
 class Submission:
-    """One press of Enter. ``text``: what was new in the field; ``before``: those whose words stood in front of it."""
+    """One press of Enter. ``text``: the new text of the field; ``before``: the submissions in front of it."""
 
     text: str
     before: list[Submission] = field(default_factory=list)
@@ -22,54 +22,52 @@ class Submission:
 
     @property
     def full_text(self) -> str:
-        """Everything that stood in the field."""
+        """The whole text of the field."""
         return _texts_of(self.before) + self.text
 
 
 class SendQueue:
-    """Responsible for the text of one field. What is sent stays in it until it is stored, then exactly that goes, as
-    soon as the field may be written to. Nothing else waits for that.
+    """The text of one field, and the texts sent from it. A sent text stays in the field until it is stored, and is
+    removed as soon as the field may be written to.
 
-    Who types on while a text is being kept types behind it: only what follows is another message. Who changes the
-    text itself means another one. A press waits until those before it are kept or refused.
+    Text typed behind a sent one is another message; a change of the sent text itself makes it another message, too. A
+    submission waits until those before it are stored or refused.
     """
 
     def __init__(
         self, text: str, send: Callable[[str], Awaitable[bool]], on_done: Callable[[], object]
     ) -> None:
-        """``say`` keeps a text and tells whether it did; ``settled`` is called after each that was kept or not."""
+        """``send`` stores a text and returns whether it did; ``on_done`` is called after each."""
         self.text = text
-        self._stored = ""  #: what is stored and still stands in the field, before the text
+        self._stored = ""  #: stored, and still in the field before the text
         self._send = send
         self._on_done = on_done
-        self._submissions: list[Submission] = []  #: the first is being kept
-        self._in_field: list[
-            Submission
-        ] = []  #: those whose words still stand at the beginning of the text, untouched
+        self._submissions: list[Submission] = []  #: the first is being stored
+        self._in_field: list[Submission] = []  #: those whose text is unchanged at the beginning of the field
         self._task: asyncio.Task[None] | None = None
 
     @property
     def is_busy(self) -> bool:
-        """Whether something is being kept."""
+        """Whether a text is being stored."""
         return bool(self._submissions)
 
     @property
     def shown(self) -> str:
-        """What stands in the field."""
+        """The content of the field."""
         return self._stored + self.text
 
     @property
     def has_sent_words(self) -> bool:
-        """Whether words that were sent stand in the field; only then it matters where it is changed."""
+        """Whether sent text is in the field; only then the place of a change matters."""
         return bool(self._stored or self._in_field)
 
     @property
     def draft(self) -> str:
-        """All that would be lost with the page: the text, and before it what was sent and is not in it any more."""
+        """Everything that would be lost with the page: sent texts that are no longer in the field, and the text."""
         return "\n".join(filter(None, [*self._not_in_field(self._submissions), self.text]))
 
     def touch(self, at: int) -> None:
-        """The person begins to change what stands in the field at this character."""
+        """Note that the person changes the field at this character."""
         end = len(self._stored)
         if at < end:
             self.text, self._stored = self.shown, ""
@@ -82,7 +80,7 @@ class SendQueue:
                 return
 
     def edit(self, shown: str) -> None:
-        """The person made the field say this."""
+        """Set the content of the field after the person changed it."""
         if not shown.startswith(self._stored):
             self._stored = ""
         self.text = text = shown[len(self._stored) :]
@@ -93,7 +91,7 @@ class SendQueue:
             self._in_field.pop()
 
     def send(self) -> None:
-        """The person pressed Enter. The same text again, while it is being stored, was a double press."""
+        """Submit the text. The same text again while it is being stored is a double press, and ignored."""
         new = self.text[len(_texts_of(self._in_field)) :]
         last = self._submissions[-1] if self._submissions else None
         if not trimmed(new) or (last is not None and trimmed(self.text) == trimmed(last.full_text)):
@@ -105,12 +103,12 @@ class SendQueue:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     def clear(self) -> bool:
-        """The field may be written to: it is to show the text alone. Whether that changes it."""
+        """Remove stored texts from the field. Return whether that changes it."""
         had, self._stored = self._stored, ""
         return bool(had)
 
     def return_unsent(self) -> None:
-        """The person goes to another room. What waits for its turn would be said there, so it becomes text again."""
+        """Turn waiting submissions into text again, before the person goes to another room."""
         waiting = [submission for submission in self._submissions if not submission.started]
         back = self._not_in_field(waiting)
         self._submissions = [submission for submission in self._submissions if submission.started]
@@ -119,7 +117,7 @@ class SendQueue:
         self.text = self.text[:at] + "\n".join(filter(None, [*back, self.text[at:]]))
 
     def close(self) -> None:
-        """Wait for nothing any more."""
+        """Cancel the sending."""
         if self._task is not None:
             self._task.cancel()
 
@@ -136,13 +134,13 @@ class SendQueue:
         try:
             stored = await self._send(trimmed(submission.text))
         except Exception:
-            logger.exception("a message was not kept; its text stays in the field")
+            logger.exception("could not store a message; its text stays in the field")
         self._submissions.remove(submission)
         self._finish(submission, stored)
         self._on_done()
 
     def _finish(self, submission: Submission, stored: bool) -> None:
-        """Take the words of a kept one away. Those of a refused one belong to what was typed behind them."""
+        """Remove a stored submission's text; merge a refused one into the next."""
         if submission in self._in_field:
             if stored:
                 self.text = self.text.removeprefix(submission.text)
@@ -151,7 +149,7 @@ class SendQueue:
         for later in self._submissions:
             if submission in later.before:
                 later.before.remove(submission)
-                if not stored and not later.before:  # else they belong to the first of those
+                if not stored and not later.before:  # else the text belongs to the first of those
                     later.text = submission.text + later.text
 
     def _not_in_field(self, submissions: Iterable[Submission]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The strip that says how many messages were not sent, when there are several."""
+"""The strip with the number of failed messages, and "Retry all"."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from ui.actions import Actions
 from ui.kit.dom import Listeners, by_id
 from ui.kit.texts import Texts
 
-SHOWN_FROM = 2  #: messages: one alone says it itself
+SHOWN_FROM = 2  #: messages; a single one has its own button
 
 
 class UnsentView:
-    """Responsible for the strip above the field."""
+    """The strip above the field."""
 
     def __init__(
         self, actions: Actions, texts: Texts, listeners: Listeners, focus_composer: Callable[[], None]
     ) -> None:
-        """``focus_composer``: puts the focus where one writes, since the button goes when it is pressed."""
+        """``focus_composer`` moves the focus, since the pressed button disappears."""
         self._actions = actions
         self._texts = texts
         self._focus_composer = focus_composer
@@ -28,7 +28,7 @@ class UnsentView:
         listeners.on(by_id("retry-all"), "click", lambda _: self._retry_all())
 
     def draw(self, state: ChatState, now: float) -> float | None:
-        """The strip, or none."""
+        """Show or hide the strip."""
         count = len(state.timeline.failed)
         if count != self._count:
             self._count = count

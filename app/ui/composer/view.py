@@ -1,4 +1,4 @@
-"""Where one writes: a field that keeps what is typed until it is kept elsewhere."""
+"""The message field, which keeps a text until it is stored."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from ui.kit.texts import Texts
 
 _DRAFT = "kizuna.draft."
 
-#: Notices about what was last done in the field; whether they make its text invalid.
+#: Notices about the field, and whether they mean that its text is invalid.
 _REFUSALS = {
     NoticeKind.MESSAGE_REFUSED: True,
     NoticeKind.OUTBOX_FULL: True,
@@ -40,12 +40,12 @@ _REFUSALS = {
     NoticeKind.ONLY_TEXT: False,
 }
 
-#: The person and the room that a text belongs to. Before somebody has joined there is no person.
+#: The person (None before joining) and the room that a text belongs to.
 Place = tuple[str | None, str]
 
 
 class ComposerView:
-    """Responsible for the field: the text of the person and the room shown, its draft, its keys, and its size."""
+    """The field: the text of the shown person and room, its draft, keys and size."""
 
     def __init__(
         self,
@@ -61,25 +61,25 @@ class ComposerView:
         self._form = by_id("composer")
         self._field = by_id("composer-text")
         self._count = by_id("composer-count")
-        self._refused = False  #: a notice of _REFUSALS is showing
+        self._refused = False  #: a notice of _REFUSALS is shown
         self._busy_delay = BusyDelay(BUSY_AFTER)
         self._composing = (
-            False  #: an input method would lose what it is_composing_after if the field were written to
+            False  #: an input method is active, and would lose its text if the field were written to
         )
         self._touch_screen = js.matchMedia("(pointer: coarse)")
-        # Where CSS sizes the field by its content (field-sizing), nothing is left to do.
+        # CSS sizes the field by its content, where the browser supports it.
         self._sizes_itself = js.CSS.supports("field-sizing", "content")
         self._is_measured = False
         self._queues: dict[Place, SendQueue] = {}
         self._place = _place(store.state)
         self._enter(self._place)
-        # At once: a text must not be said in the room that comes after the one in which Enter was pressed.
+        # Not at the next frame: a text must not be sent to another room than the one in which Enter was pressed.
         self._unsubscribe = store.subscribe(_place, self._move)
         self._listen(listeners)
         self._name_enter_key()
 
     def draw(self, state: ChatState, now: float) -> float | None:
-        """What goes with the field; what is typed is never drawn over."""
+        """Draw the state around the field, and never overwrite typed text."""
         self._clear()
         kind = state.notice.kind if state.notice is not None else None
         self._refused = kind in _REFUSALS
@@ -91,11 +91,11 @@ class ComposerView:
         return wake
 
     def focus(self) -> None:
-        """Let the person write."""
+        """Focus the field."""
         self._field.focus()
 
     def close(self) -> None:
-        """Follow the store no longer, and wait for nothing."""
+        """Unsubscribe from the store, and cancel the sending."""
         self._unsubscribe()
         for queue in self._queues.values():
             queue.close()
@@ -121,7 +121,7 @@ class ComposerView:
             self._queues[place] = SendQueue(draft, self._actions.send_message, partial(self._on_done, place))
         self._queue.clear()
         self._fill(self._queue.text)
-        self._is_measured = False  # only when it is drawn, since it may not show yet
+        self._is_measured = False  # when it is drawn: now it may be hidden
         self._scheduler.mark(self)
 
     # --- keys ---
@@ -162,7 +162,7 @@ class ComposerView:
     def _submit(self, event: js.Event) -> None:
         event.preventDefault()
         if self._composing:
-            self._field.blur()  # the button means all that stands there, what is being composed too
+            self._field.blur()  # ends the composition, which belongs to the message
         self._send()
         self._field.focus()
 
@@ -179,13 +179,11 @@ class ComposerView:
     def _changed(self, event: js.InputEvent) -> None:
         self._compose(event)
         text, shown = self._field.value, self._queue.shown
-        if len(text) > len(shown) and not fits(text):  # it came in a way that cannot be refused before
+        if len(text) > len(shown) and not fits(text):  # beforeinput could not refuse it
             self._write(shown)
             self._actions.show_notice(NoticeKind.TEXT_TOO_LONG, limit=MAX_KIB)
             return
-        if not getattr(
-            event, "inputType", ""
-        ):  # not typed: something filled the field in, from its beginning
+        if not getattr(event, "inputType", ""):  # a program set the text
             self._queue.touch(0)
         self._queue.edit(text)
         self._save_draft(self._place)
@@ -198,7 +196,7 @@ class ComposerView:
     # --- sending ---
 
     def _send(self) -> None:
-        self._queue.edit(self._field.value)  # whoever filled the field in may have told nobody
+        self._queue.edit(self._field.value)  # a program may have set it without an event
         self._queue.send()
         self._scheduler.mark(self)
 
@@ -209,14 +207,14 @@ class ComposerView:
             self._clear()
 
     def _clear(self) -> None:
-        """Take what is kept out of the field, unless an input method is at work; then as soon as it is not."""
+        """Remove stored texts from the field, as soon as no input method is active."""
         if not self._composing and self._queue.clear():
             self._write(self._queue.text)
             if self._refused:
                 self._actions.dismiss_notice()
 
     def _write(self, text: str) -> None:
-        """What stood at the beginning is gone; the cursor stays between the same letters."""
+        """Remove text from the beginning of the field; the cursor stays between the same characters."""
         field = self._field
         gone = units_of(field.value) - units_of(text)
         start, end = field.selectionStart - gone, field.selectionEnd - gone
@@ -227,7 +225,7 @@ class ComposerView:
 
     def _fill(self, text: str) -> None:
         self._field.value = text
-        self._composing = False  # no event tells this end
+        self._composing = False  # this end has no event
 
     def _measure(self) -> None:
         self._is_measured = True
@@ -260,7 +258,7 @@ def _place(state: ChatState) -> Place:
 
 
 def _key_of_draft(place: Place) -> str | None:
-    """Nobody's draft is kept before somebody has joined."""
+    """Return the storage key; None before joining, when no draft is stored."""
     name, room_id = place
     return None if name is None else f"{page_prefix()}{_DRAFT}{room_id}/{name}"
 
@@ -269,5 +267,5 @@ def _load_draft(place: Place) -> str:
     key = _key_of_draft(place)
     try:
         return (js.sessionStorage.getItem(key) or "") if key else ""
-    except JsException:  # storage may be forbidden; then a draft lives as long as the page
+    except JsException:  # storage may be forbidden
         return ""

@@ -1,1 +1,1 @@
-"""How the connection is shown: status pill, banner, countdown, "Try now"."""
+"""The connection on the page: status pill, banner, countdown, "Try now"."""

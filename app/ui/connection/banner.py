@@ -1,4 +1,4 @@
-"""What the banner says."""
+"""The text of the banner."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ui.kit.texts import Texts
 
 @dataclass(frozen=True, slots=True)
 class BannerText:
-    """A title and what there is to know beside it. ``reloads``: with a button that loads the page again."""
+    """The banner's title and text. ``reloads``: with a "Reload" button."""
 
     title: str
     text: str
@@ -25,8 +25,8 @@ class BannerText:
 def banner_text(
     state: ChatState, outage: Outage, texts: Texts, time_of: Callable[[float], str], origin: str = ""
 ) -> BannerText | None:
-    """The banner's words, or None for no banner. ``time_of`` writes a time of day, from milliseconds since 1970.
-    ``origin``: the page's."""
+    """Return the banner's text, or None for no banner. ``time_of`` formats a time of day from milliseconds since 1970;
+    ``origin`` is the page's."""
     if outage.phase is Phase.NONE:
         return None
     if outage.phase is Phase.SUCCESS:
@@ -38,12 +38,12 @@ def banner_text(
 
 
 def _is_unsupported(state: ChatState) -> bool:
-    """Only another version of the page can come back."""
+    """Return whether only another version of the page can connect."""
     return state.connection.status is Status.REJECTED and state.connection.reason == ReasonKind.UNSUPPORTED
 
 
 def reason_text(state: ChatState, texts: Texts, origin: str = "") -> str:
-    """Why, in words; empty when no reason is known."""
+    """Return the text of the reason; empty if there is none."""
     reason = state.connection.reason
     if reason is None:
         return ""

@@ -1,33 +1,33 @@
-"""The time to the next attempt, in whole seconds, from an absolute deadline: nothing is ever counted down."""
+"""The whole seconds to the next attempt, always computed from the deadline."""
 
 from __future__ import annotations
 
 from math import ceil
 
-#: Who waits is told for how long; only a number that would flash by within a second tells nobody anything.
+#: A shorter wait is shown without a number.
 SHOWN_FROM_SECONDS = 1.0
 
 
 def seconds_left(deadline: float, now: float) -> int:
-    """Whole seconds until ``deadline``, rounded up; 0 when it has come."""
+    """Return the seconds until ``deadline``, rounded up; 0 when it has passed."""
     return max(0, ceil(deadline - now))
 
 
 def next_tick(deadline: float, now: float) -> float | None:
-    """When the number changes next; None when it has come to 0."""
+    """Return when the number changes next; None when it is 0."""
     left = seconds_left(deadline, now)
     return deadline - left + 1 if left else None
 
 
 class Countdown:
-    """Responsible for whether a wait is long enough to show its seconds, decided once, when it is first seen."""
+    """Decides once for each wait whether its seconds are shown."""
 
     def __init__(self) -> None:
         self._deadline: float | None = None
         self._shown = False
 
     def seconds(self, deadline: float | None, now: float) -> int | None:
-        """Seconds to show. None: this wait is told without a number. 0: the deadline has come."""
+        """Return the seconds to show; None: no number; 0: the deadline has passed."""
         if deadline is None:
             self._deadline = None
             return None

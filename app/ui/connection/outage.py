@@ -1,6 +1,6 @@
-"""One debounced answer to "is the connection in trouble?", for the banner, the title and the announcements.
+"""The debounced outage of the connection, for the banner, the title and the announcements.
 
-A drop that heals within the grace leaves no trace there; only the pill shows it.
+A drop shorter than the grace is shown by the pill alone.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from chat.store import ChatState
 from kizuna.core.states import Status
 
 GRACE = 3.0  #: seconds without a connection before the banner shows
-FIRST_GRACE = 5.0  #: the same before the first connection: starting is not trouble
-SUCCESS_FOR = 5.0  #: seconds that "Back online" stays
+FIRST_GRACE = 5.0  #: the same before the first connection
+SUCCESS_FOR = 5.0  #: seconds that "Back online" is shown
 
 _OPEN = (Status.CONNECTED, Status.SUSPECT)
 _FINAL = (Status.EXHAUSTED, Status.REJECTED)
@@ -20,16 +20,16 @@ _QUIET = (Status.IDLE, Status.CLOSED, Status.SUSPENDED)
 
 
 class Phase(StrEnum):
-    """What the banner is about."""
+    """The phase of an outage."""
 
     NONE = "none"
-    TROUBLE = "trouble"  #: not connected, and something is being done about it
-    FAILED = "failed"  #: not connected, and a person has to do something
-    SUCCESS = "success"  #: connected again after trouble was shown
+    TROUBLE = "trouble"  #: not connected, reconnecting
+    FAILED = "failed"  #: not connected, the person has to act
+    SUCCESS = "success"  #: connected again after TROUBLE or FAILED
 
 
 class Outage:
-    """Responsible for when trouble begins and ends to be worth telling; ``update`` may be called at any time."""
+    """The phase of the outage; ``update`` may be called at any time."""
 
     def __init__(self) -> None:
         self.phase = Phase.NONE
@@ -40,21 +40,21 @@ class Outage:
 
     @property
     def sent(self) -> int:
-        """How many messages that waited during the outage are stored since it ended."""
+        """How many messages of the outage have been stored since its end."""
         return max(0, self._waiting_before - self._waiting_now)
 
     @property
     def in_trouble(self) -> bool:
-        """Whether a person is told that there is no connection."""
+        """Whether the outage is shown."""
         return self.phase in (Phase.TROUBLE, Phase.FAILED)
 
     def page_shown(self, now: float) -> None:
-        """The page became visible: what happened behind the person's back gets a grace of its own."""
+        """Restart the grace when the page becomes visible."""
         if self._down_since is not None:
             self._down_since = now
 
     def update(self, state: ChatState, now: float) -> float | None:
-        """Take note of ``state``; returns when to be called again though nothing changes."""
+        """Apply ``state``. Return when to call again without a change."""
         status = state.connection.status
         self._waiting_now = state.waiting
         if state.name is None or status in _QUIET:
@@ -76,7 +76,7 @@ class Outage:
 
     def _connected(self, state: ChatState, now: float) -> float | None:
         self._down_since = None
-        if state.catching_up:  # not before nothing is missing any more
+        if state.catching_up:  # not before everything has arrived
             return None
         if self.in_trouble:
             self.phase = Phase.SUCCESS

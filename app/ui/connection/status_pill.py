@@ -1,4 +1,4 @@
-"""The connection in two or three words: the pill that is always on the page."""
+"""The status pill: the connection in two or three words."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kizuna.core.states import Status
 
 
 class Kind(StrEnum):
-    """How it looks; never told by colour alone."""
+    """The look of the pill, which has an icon too."""
 
     IDLE = "idle"
     OK = "ok"
@@ -21,7 +21,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Pill:
-    """What the pill shows: ``key`` of its text, with ``seconds`` in it where that is a number."""
+    """The content of the pill: the ``key`` of its text, and ``seconds`` for a text with a number."""
 
     kind: Kind
     icon: str
@@ -46,7 +46,7 @@ _BY_STATUS = {
 
 
 def pill_for(state: ChatState, seconds: int | None) -> Pill:
-    """The pill for ``state``, ``seconds`` before the next attempt (None: no number)."""
+    """Return the pill for ``state``, ``seconds`` before the next attempt (None: no number)."""
     connection = state.connection
     if connection.status is Status.WAITING:
         return _waiting(seconds)
@@ -58,13 +58,13 @@ def pill_for(state: ChatState, seconds: int | None) -> Pill:
 
 
 def is_reconnecting(connection: ConnectionInfo) -> bool:
-    """Whether this is not the first attempt to get anywhere."""
+    """Return whether this is not the first attempt."""
     return connection.last_connected_at is not None or connection.attempt > 1
 
 
 def _waiting(seconds: int | None) -> Pill:
     if seconds is None:
         return Pill(Kind.WARN, "waiting", "status.waiting")
-    if seconds == 0:  # the attempt is about to be made: never a 0 that stands still
+    if seconds == 0:  # the attempt is about to start; 0 is never shown
         return _CONNECTING
     return Pill(Kind.WARN, "waiting", "status.waiting_seconds", seconds)

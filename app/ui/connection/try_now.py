@@ -1,18 +1,18 @@
-"""When "Try now" is there, and when it is busy."""
+"""Rules of the button "Try now"."""
 
 from __future__ import annotations
 
 from chat.store import ConnectionInfo
 from kizuna.core.states import Status
 
-#: Seconds: a try that fails at once must not look like a button that does nothing, and more often is not served.
+#: Seconds that the button is busy at least, so that an attempt that fails at once is visible.
 BUSY_FOR = 1.0
 
 _OFFERED = (Status.WAITING, Status.OFFLINE, Status.EXHAUSTED)
 
 
 class TryNow:
-    """Responsible for the button's state. Once shown it stays through the attempt, so that focus on it is not lost."""
+    """The state of the button. It stays visible during the attempt, so that it does not lose the focus."""
 
     def __init__(self) -> None:
         self.shown = False
@@ -20,7 +20,7 @@ class TryNow:
         self._busy_until = 0.0
 
     def press(self, now: float) -> bool:
-        """The person pressed it; False when it is busy and the press means nothing."""
+        """Handle a press. Return False if it is ignored."""
         if not self.shown or self.busy:
             return False
         self.busy = True
@@ -28,7 +28,7 @@ class TryNow:
         return True
 
     def update(self, connection: ConnectionInfo, now: float) -> float | None:
-        """Take note of ``connection``; returns when to be called again though nothing changes."""
+        """Apply ``connection``. Return when to call again without a change."""
         trying = connection.status is Status.CONNECTING
         held = now < self._busy_until
         self.shown = connection.status in _OFFERED or (self.shown and trying)

@@ -1,4 +1,4 @@
-"""The connection on the page: the pill, "Try now", the banner. Its "Reload" is served by static/boot/updates.js."""
+"""The connection on the page: pill, "Try now", banner. static/boot/updates.js handles its "Reload"."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ui.kit.texts import Texts
 
 
 class ConnectionView:
-    """Responsible for pill, button and banner. The button keeps its place in the document, whatever else shows."""
+    """The pill, the button and the banner. The button never moves in the document."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class ConnectionView:
         listeners.on(self._button, "click", lambda _: self._try_now())
 
     def draw(self, state: ChatState, now: float) -> float | None:
-        """All three."""
+        """Draw all three."""
         connection = state.connection
         self._tell_worker(connection.reason)
         deadline = connection.retry_at if connection.status is Status.WAITING else None
@@ -58,7 +58,7 @@ class ConnectionView:
         self._draw_pill(pill_for(state, seconds))
         wakes = [self._outage.update(state, now), self._button_rule.update(connection, now)]
         if deadline is not None:
-            # Without a number only the moment matters at which the deadline has come.
+            # Without a number only the deadline itself changes the text.
             wakes.append(next_tick(deadline, now) if seconds is not None else deadline)
         self._draw_button()
         self._draw_banner(
@@ -67,11 +67,11 @@ class ConnectionView:
         return min((wake for wake in wakes if wake is not None and wake > now), default=None)
 
     def _tell_worker(self, reason: str | None) -> None:
-        """A page that the service worker keeps would be loaded again without ever meeting the gate."""
+        """Let the service worker load the next page from the host, where the sign-in gate is."""
         if reason == self._reason:
             return
         self._reason = reason
-        workers = getattr(js.navigator, "serviceWorker", None)  # there is none without https
+        workers = getattr(js.navigator, "serviceWorker", None)  # undefined without https
         if reason == INTERCEPTED and workers and workers.controller:
             message = to_js({"type": "intercepted"}, dict_converter=js.Object.fromEntries)
             workers.controller.postMessage(message)
@@ -93,7 +93,7 @@ class ConnectionView:
         shown, busy = wanted
         had_focus = not shown and self._button.contains(js.document.activeElement)
         self._button.hidden = not shown
-        # Not `disabled`: that would take the focus away from whoever presses it.
+        # Not `disabled`: that would remove the focus.
         self._button.setAttribute("aria-disabled", "true" if busy else "false")
         self._button.setAttribute("aria-busy", "true" if busy else "false")
         if had_focus:

@@ -1,1 +1,1 @@
-"""What all views share: the DOM, rendering by animation frames, words, dates, HTTP."""
+"""Shared by all views: DOM helpers, rendering by animation frames, texts, dates, HTTP."""

@@ -1,4 +1,4 @@
-"""The browser's animation frames and timers, for ``frames.Frames``."""
+"""The browser's animation frames and timers, for ``render.RenderScheduler``."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import js
 
 from ui.kit.dom import Listeners
 
-# WebKit was seen to hold frames back for seconds although the page is visible, and no browser has any for a hidden
-# page. Title and the attributes that automation reads stay true all the same: after this time a timer draws.
-_PATIENCE_MS = 250
+# WebKit may delay frames for seconds although the page is visible, and a hidden page gets none. The title and the
+# attributes for automation must be current, so after this time a timer draws.
+_FRAME_TIMEOUT_MS = 250
 
 
 class AnimationFrames:
-    """Responsible for calling back before the next paint, or by a timer where nothing is painted."""
+    """Calls back before the next paint, or by a timer if there is none."""
 
     def __init__(self) -> None:
         self._listeners = Listeners()
@@ -23,7 +23,7 @@ class AnimationFrames:
         self._wake: int | None = None
 
     def start(self, on_frame: Callable[[], None], on_wake: Callable[[], None]) -> None:
-        """Use these from now on."""
+        """Set the callbacks."""
 
         def frame(*_: object) -> None:
             self._cancel()
@@ -40,18 +40,18 @@ class AnimationFrames:
     def request_frame(self) -> None:
         """Call ``on_frame`` once, soon."""
         hidden = js.document.hidden
-        self._timer = js.setTimeout(self._on_frame, 0 if hidden else _PATIENCE_MS)
+        self._timer = js.setTimeout(self._on_frame, 0 if hidden else _FRAME_TIMEOUT_MS)
         if not hidden:
             self._frame = js.requestAnimationFrame(self._on_frame)
 
     def wake_in(self, seconds: float | None) -> None:
-        """Call ``on_wake`` after ``seconds`` instead of any earlier appointment."""
+        """Call ``on_wake`` after ``seconds``, instead of the last request; None: never."""
         if self._wake is not None:
             js.clearTimeout(self._wake)
         self._wake = None if seconds is None else js.setTimeout(self._on_wake, seconds * 1000)
 
     def close(self) -> None:
-        """Call nothing any more."""
+        """Stop calling back."""
         self.wake_in(None)
         self._cancel()
         self._listeners.close()
@@ -64,7 +64,7 @@ class AnimationFrames:
         self._frame = self._timer = None
 
     def _visibility_changed(self) -> None:
-        """A frame asked for while visible would come only when the page is looked at again."""
+        """Request a frame again when the page is hidden, where the requested one would not come."""
         if js.document.hidden and self._frame is not None:
             self._cancel()
             self.request_frame()

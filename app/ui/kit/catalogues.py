@@ -1,4 +1,4 @@
-"""The catalogue of the page's language, as the browser has it."""
+"""The catalogue of the page's language."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import js
 
 from ui.kit.texts import LANGUAGES, Texts, read_catalogue
 
-#: Where pyscript.toml puts static/i18n/: beside the packages.
+#: Where pyscript.toml puts static/i18n/.
 FOLDER = Path(__file__).parents[2] / "i18n"
 
 
 def page_texts(folder: Path = FOLDER) -> Texts:
-    """The words in the language that static/boot/boot.js chose (``?lang=``, else the browser's), or in English."""
+    """Return the texts of the language that static/boot/boot.js chose (``?lang=``, else the browser's)."""
     chosen = js.document.documentElement.lang
     language = chosen if chosen in LANGUAGES else "en"
     plurals = js.Intl.PluralRules.new(language)

@@ -1,26 +1,25 @@
-"""Days and times that come from the network, and so may be anything."""
+"""Dates of timestamps from the network, which may be any number."""
 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 
-_MAX_MS = (
-    253_402_214_400_000  # the last day of the year 9999: what Python's and JavaScript's dates can both hold
-)
+# The last day of the year 9999, the last that both Python and JavaScript can represent.
+_MAX_MS = 253_402_214_400_000
 
 
 def clamp_timestamp(milliseconds: float) -> float:
-    """The nearest time that can be written as a date."""
+    """Return the nearest timestamp that can be written as a date."""
     return min(max(milliseconds, 0), _MAX_MS)
 
 
 def iso(milliseconds: float) -> str:
-    """For ``<time datetime>``: UTC, to the second."""
+    """Return the text for ``<time datetime>``: UTC, to the second."""
     return datetime.fromtimestamp(clamp_timestamp(milliseconds) / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def relative_day(day: str, today: str) -> str | None:
-    """``day.today``, ``day.yesterday``, or None; both days as ISO dates."""
+    """Return ``day.today``, ``day.yesterday`` or None. Both days are ISO dates."""
     if day == today:
         return "day.today"
     if date.fromisoformat(day) == date.fromisoformat(today) - timedelta(days=1):

@@ -1,4 +1,4 @@
-"""Small helpers for the DOM: finding parts, cloning templates, listening and letting go."""
+"""Helpers for the DOM: elements, templates, listeners."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FILLED = (
 
 
 def by_id(name: str) -> Any:
-    """The element with this id. index.html and the views belong together, so a missing one is an error."""
+    """Return the element with this id. Raises LookupError."""
     element = js.document.getElementById(name)
     if not element:
         raise LookupError(f"index.html has no element #{name}")
@@ -27,7 +27,7 @@ def by_id(name: str) -> Any:
 
 
 def part(root: js.Element, name: str) -> Any:
-    """The element inside ``root`` with ``data-part`` of this name."""
+    """Return the element inside ``root`` with this ``data-part``. Raises LookupError."""
     element = root.querySelector(f'[data-part="{name}"]')
     if not element:
         raise LookupError(f"there is no data-part {name!r} where one is expected")
@@ -35,7 +35,7 @@ def part(root: js.Element, name: str) -> Any:
 
 
 class Template:
-    """Responsible for making elements from a ``<template>`` of index.html, filled with words once."""
+    """A ``<template>`` of index.html, filled with texts once."""
 
     def __init__(self, name: str, texts: Texts) -> None:
         content = by_id(name).content
@@ -43,12 +43,12 @@ class Template:
         self._element = content.firstElementChild
 
     def make(self) -> Any:
-        """A new element."""
+        """Return a new element."""
         return self._element.cloneNode(True)
 
 
 def fill(root: js.Document | js.DocumentFragment, texts: Texts) -> None:
-    """Write the words that never change into the elements that ask for them."""
+    """Write the constant texts into elements with data-text, data-label, data-title or data-placeholder."""
     for attribute, target in _FILLED:
         for element in root.querySelectorAll(f"[{attribute}]"):
             text = texts(str(element.getAttribute(attribute)))
@@ -59,12 +59,12 @@ def fill(root: js.Document | js.DocumentFragment, texts: Texts) -> None:
 
 
 def icon(use: js.Element, name: str) -> None:
-    """Show another icon of the sprite in index.html."""
+    """Show an icon of the sprite in index.html."""
     use.setAttribute("href", f"#icon-{name}")
 
 
 class Listeners:
-    """Responsible for listeners and other callbacks that JavaScript keeps: each proxy is owned here, until close()."""
+    """The owner of the proxies of listeners and callbacks in JavaScript, until close()."""
 
     def __init__(self) -> None:
         self._listening: list[tuple[js.EventTarget, str, JsDoubleProxy[Any]]] = []
@@ -79,13 +79,13 @@ class Listeners:
         self._listening.append((target, event, proxy))
 
     def keep(self, callback: Callable[..., object]) -> JsDoubleProxy[Any]:
-        """``callback`` for JavaScript to keep until close()."""
+        """Return a proxy of ``callback``, valid until close()."""
         proxy = create_proxy(callback)
         self._proxies.append(proxy)
         return proxy
 
     def close(self) -> None:
-        """Stop listening, and let go of every proxy."""
+        """Stop listening, and destroy every proxy."""
         for target, event, proxy in self._listening:
             target.removeEventListener(event, proxy)
             proxy.destroy()

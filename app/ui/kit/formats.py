@@ -1,4 +1,4 @@
-"""Dates and times as the person's language, region and time zone write them."""
+"""Dates and times in the person's language, region and time zone."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from ui.kit.days import clamp_timestamp, relative_day
 from ui.kit.locales import locales_of
 from ui.kit.texts import Texts
 
-# Every time zone is whole quarters of an hour away from UTC, so a day begins with one.
+# Every time zone differs from UTC by whole quarters of an hour, so a day begins with one.
 _QUARTER_MS = 15 * 60 * 1000
 
 
 class Formats:
-    """Responsible for times in words. Made when the page opens, so that no formatter is frozen into a snapshot."""
+    """Formatters. Create it when the page opens: the start snapshot cannot contain JavaScript objects."""
 
     def __init__(self, texts: Texts) -> None:
         make = js.Intl.DateTimeFormat.new
@@ -27,15 +27,15 @@ class Formats:
         self._days: dict[int, str] = {}
 
     def time(self, milliseconds: float) -> str:
-        """The time of day."""
+        """Return the time of day."""
         return self._time.format(clamp_timestamp(milliseconds))
 
     def full(self, milliseconds: float) -> str:
-        """Day and time, for a tooltip."""
+        """Return day and time, for a tooltip."""
         return self._full.format(clamp_timestamp(milliseconds))
 
     def day(self, milliseconds: float) -> str:
-        """The local day, as ISO date."""
+        """Return the local day, as ISO date."""
         milliseconds = clamp_timestamp(milliseconds)
         quarter = int(milliseconds // _QUARTER_MS)
         day = self._days.get(quarter)
@@ -46,17 +46,17 @@ class Formats:
         return day
 
     def today(self) -> str:
-        """The local day it is."""
+        """Return the current local day, as ISO date."""
         return self.day(js.Date.now())
 
     def seconds_to_midnight(self) -> float:
-        """How long the words "today" and "yesterday" stay true."""
+        """Return the seconds until the next local day."""
         now = js.Date.new()
         midnight = js.Date.new(now.getFullYear(), now.getMonth(), now.getDate() + 1)
         return (midnight.getTime() - now.getTime()) / 1000
 
     def day_words(self, milliseconds: float, today: str) -> str:
-        """The day as a heading: today, yesterday, or its date; the year only when it is another one."""
+        """Return the day as a heading: today, yesterday, or its date, with the year if that is another one."""
         day = self.day(milliseconds)
         key = relative_day(day, today)
         if key is not None:

@@ -1,4 +1,4 @@
-"""JSON over HTTP: how a page reads its configuration and asks for tokens."""
+"""JSON over HTTP, for the configuration and for tokens."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pyodide.ffi import JsException, to_js
 
 
 class InvalidJson(ValueError):
-    """The answer is not JSON. ``status`` is HTTP's."""
+    """The answer is not JSON. ``status``: the HTTP status."""
 
     def __init__(self, status: int) -> None:
         super().__init__(f"the answer (HTTP {status}) is not JSON")
@@ -21,9 +21,9 @@ class InvalidJson(ValueError):
 
 
 async def get_json(url: str) -> tuple[int, Any]:
-    """GET ``url``, asking the server whether a cached copy still holds. Returns (HTTP status, value).
+    """GET ``url``, after revalidating a cached copy. Return (HTTP status, value).
 
-    Raises OSError when the server cannot be reached, InvalidJson when a 200 carries something else.
+    Raises OSError if the server cannot be reached, InvalidJson for a 200 without JSON.
     """
     response, text = await _fetch(url, method="GET", cache="no-cache")
     try:
@@ -37,12 +37,13 @@ async def get_json(url: str) -> tuple[int, Any]:
 async def post_json(
     url: str, body: Mapping[str, Any], headers: Mapping[str, str] = MappingProxyType({})
 ) -> tuple[int, Any, float | None]:
-    """POST ``body`` with ``headers`` beside its own. Returns (HTTP status, value, seconds), None for what is no JSON
-    and where no ``Retry-After`` can be read. Raises OSError when the server cannot be reached; a header that no
-    request can carry is one, and its words repeat it.
+    """POST ``body`` with additional ``headers``. Return (HTTP status, value, seconds of Retry-After); None for a value
+    that is not JSON, and without Retry-After.
 
-    Cookies and HTTP credentials go to the page's own origin only: a sign-in gate may stand before it. A redirect is
-    not followed, since what is posted here is meant for this URL alone; its status is 0.
+    Raises OSError if the server cannot be reached, and for an invalid header, whose text the error contains.
+
+    Cookies and HTTP credentials are sent to the page's own origin only, for a sign-in gate. A redirect is not followed,
+    since the body is meant for this URL alone; its status is 0.
     """
     response, text = await _fetch(
         url,
@@ -69,8 +70,8 @@ async def _fetch(url: str, **options: Any) -> tuple[js.Response, str]:
 
 
 def _retry_after(headers: js.Headers) -> float | None:
-    """Seconds, if the answer asks for some, as a number or as a date (RFC 9110, 10.2.3). A date is compared with the
-    server's own clock where the browser shows it."""
+    """Return the seconds of Retry-After, a number or a date (RFC 9110, 10.2.3). A date is compared with the server's
+    clock, if the browser shows its Date header."""
     text = headers.get("Retry-After")
     if not text:
         return None
@@ -79,4 +80,4 @@ def _retry_after(headers: js.Headers) -> float | None:
     else:
         now = js.Date.parse(headers.get("Date") or "")
         seconds = (js.Date.parse(text) - (js.Date.now() if math.isnan(now) else now)) / 1000
-    return seconds if seconds > 0 else None  # not for NaN either
+    return seconds if seconds > 0 else None  # None for NaN, too

@@ -1,4 +1,4 @@
-"""When views draw: all of them together, once per animation frame, and only those with something new."""
+"""Rendering: changed views are drawn together, once per animation frame."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ from chat.store import ChatState
 
 logger = logging.getLogger("ui")
 
-_SOONEST = 0.01  # seconds: a view that asks to be drawn again in the past must not keep the page busy
+_SOONEST = 0.01  # seconds; a view that requests a draw in the past must not keep the page busy
 
 
 class View(Protocol):
     """A part of the page."""
 
     def draw(self, state: ChatState, now: float) -> float | None:
-        """Make the DOM show ``state``; returns when to be drawn again though nothing changes."""
+        """Show ``state`` in the DOM. Return when to draw again without a change."""
 
 
 class FrameHost(Protocol):
-    """What calls back: the browser, or a test."""
+    """The source of animation frames and timers: the browser, or a test."""
 
     def start(self, on_frame: Callable[[], None], on_wake: Callable[[], None]) -> None:
-        """Use these from now on."""
+        """Set the callbacks."""
 
     def request_frame(self) -> None:
-        """Call ``on_frame`` once, before the next paint; soon, when the page is hidden and nothing is painted."""
+        """Call ``on_frame`` once before the next paint, or soon if the page is hidden."""
 
     def wake_in(self, seconds: float | None) -> None:
-        """Call ``on_wake`` after ``seconds`` instead of any earlier appointment; None: not at all."""
+        """Call ``on_wake`` after ``seconds``, instead of the last request; None: never."""
 
     def close(self) -> None:
-        """Call nothing any more."""
+        """Stop calling back."""
 
 
 class RenderScheduler:
-    """Responsible for drawing marked views together, and for waking those that wait for a time."""
+    """Draws marked views together, and views whose time has come."""
 
     def __init__(self, host: FrameHost, read: Callable[[], ChatState], now: Callable[[], float]) -> None:
         self._host = host
@@ -50,24 +50,24 @@ class RenderScheduler:
         host.start(self._draw, self._wake)
 
     def add(self, view: View) -> None:
-        """Draw ``view`` from now on, after those that were added before it."""
+        """Add ``view``; views are drawn in this order."""
         self._views.append(view)
         self.mark(view)
 
     def mark(self, view: View) -> None:
-        """``view`` has something new to show."""
+        """Draw ``view`` at the next frame."""
         self._marked.add(view)
         if not self._requested:
             self._requested = True
             self._host.request_frame()
 
     def mark_all(self) -> None:
-        """Every view has, such as when the page becomes visible or hidden."""
+        """Draw every view at the next frame."""
         for view in self._views:
             self.mark(view)
 
     def close(self) -> None:
-        """Draw nothing any more."""
+        """Stop drawing."""
         self._host.close()
         self._views.clear()
 
@@ -80,7 +80,7 @@ class RenderScheduler:
             try:
                 wake = view.draw(state, now)
             except Exception:
-                logger.exception("a view failed; the others go on")
+                logger.exception("a view could not be drawn")
             if wake is None:
                 self._wakes.pop(view, None)
             else:

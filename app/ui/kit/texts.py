@@ -1,4 +1,4 @@
-"""Every visible word, from one catalogue per language (static/i18n)."""
+"""The texts of the page, from one catalogue per language (static/i18n)."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
 def read_catalogue(folder: Path, language: str) -> Catalogue:
-    """The catalogue of ``language`` in ``folder``."""
+    """Return the catalogue of ``language`` in ``folder``."""
     catalogue: Catalogue = json.loads((folder / f"{language}.json").read_text(encoding="utf-8"))
     return catalogue
 
 
 def placeholders(text: str | Mapping[str, str]) -> set[str]:
-    """The names that a text, or any of its plural forms, leaves open."""
+    """Return the names of the placeholders in a text, or in any of its plural forms."""
     forms = (text,) if isinstance(text, str) else text.values()
     return {name for form in forms for name in _PLACEHOLDER.findall(form)}
 
 
 class Texts:
-    """Responsible for the words of one language. A key it lacks is taken from ``fallback``, the English catalogue.
+    """The texts of one language. A missing key is taken from ``fallback``, the English catalogue.
 
-    ``plural`` says which category a number belongs to; in the page that is ``Intl.PluralRules``.
+    ``plural`` returns the plural category of a number; in the page that is ``Intl.PluralRules``.
     """
 
     def __init__(
@@ -46,15 +46,15 @@ class Texts:
         self._plural = plural
 
     def __call__(self, key: str, **params: str | int) -> str:
-        """The text of ``key`` with ``params`` in their places; ``count`` chooses the plural form."""
+        """Return the text of ``key`` with ``params`` inserted; ``count`` selects the plural form."""
         text = self._catalogue.get(key, self._fallback.get(key))
         if text is None:
-            return key  # the tests find this; a person is better served by a strange word than by no page
+            return key  # the tests find this; for a person it is better than no page
         if not isinstance(text, str):
             form = self._plural(int(params.get("count", 0)))
             text = text.get(form) or text["other"]
         return _PLACEHOLDER.sub(lambda match: str(params.get(match[1], match[0])), text)
 
     def has(self, key: str) -> bool:
-        """Whether there is a text for ``key`` in either catalogue."""
+        """Return whether there is a text for ``key`` in either catalogue."""
         return key in self._catalogue or key in self._fallback

@@ -1,4 +1,4 @@
-"""What to do to a list on the screen so that it shows other rows. Rows that stay as they are cost nothing."""
+"""The steps that turn the list of rows on the screen into another one. Unchanged rows cost nothing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Insert:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """Put a row that is there already before another one."""
+    """Put an existing row before another one."""
 
     key: str
     before: str | None
@@ -26,14 +26,14 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Remove:
-    """Take a row away."""
+    """Remove a row."""
 
     key: str
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Draw a row anew, in its place."""
+    """Draw a row again, in its place."""
 
     old: Row
     new: Row
@@ -43,7 +43,7 @@ Step = Insert | Move | Remove | Change
 
 
 def plan(old: Sequence[Row], new: Sequence[Row]) -> list[Step]:
-    """The steps, in order, that turn ``old`` into ``new``."""
+    """Return the steps, in order, that turn ``old`` into ``new``."""
     head = _shared(old, new)
     tail = _shared(old[head:][::-1], new[head:][::-1])
     end_old, end_new = len(old) - tail, len(new) - tail
@@ -54,7 +54,7 @@ def plan(old: Sequence[Row], new: Sequence[Row]) -> list[Step]:
 
 
 def _shared(old: Sequence[Row], new: Sequence[Row]) -> int:
-    """How many rows at the beginning have the same keys."""
+    """Return how many rows at the beginning have the same keys."""
     count = 0
     for ours, theirs in zip(old, new, strict=False):
         if ours is not theirs and ours.key != theirs.key:
@@ -67,9 +67,7 @@ def _rearrange(old: Sequence[Row], new: Sequence[Row], after: str | None) -> lis
     wanted = {row.key for row in new}
     there = {row.key: row for row in old}
     steps: list[Step] = [Remove(row.key) for row in old if row.key not in wanted]
-    waiting = [
-        row.key for row in reversed(old) if row.key in wanted
-    ]  # the next one in its old place is the last item
+    waiting = [row.key for row in reversed(old) if row.key in wanted]  # the next row is the last item
     moved: set[str] = set()
     for row in new:
         while waiting and waiting[-1] in moved:

@@ -1,4 +1,4 @@
-"""Why something was refused or not sent, in words."""
+"""Texts of failures and refusals."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FIRST_STRONG_ISOLATE, _POP_ISOLATE = "\u2068", "\u2069"
 
 
 def failure_text(failure: Failure | None, texts: Texts) -> str:
-    """The catalogue's words for its code, else the words of whoever refused it, else that nobody gave any."""
+    """Return the catalogue's text for the code, else the server's words, else a general text."""
     if failure is not None and texts.has(f"failure.{failure.code}"):
         return texts(f"failure.{failure.code}")
     words = failure.words if failure is not None else ""
@@ -23,12 +23,12 @@ def failure_text(failure: Failure | None, texts: Texts) -> str:
 
 
 def notice_text(notice: Notice, texts: Texts) -> str:
-    """The catalogue's words."""
+    """Return the text of a notice."""
     return refusal_text(f"notice.{notice.kind}", notice.params, texts)
 
 
 def refusal_text(key: str, params: Mapping[str, str | int], texts: Texts) -> str:
-    """The text of ``key``; what ``problem`` names is said in words too, with the same ``params``."""
+    """Return the text of ``key`` with ``params``, of which ``problem`` is a key of a text too."""
     words = dict(params)
     if "problem" in words:
         words["problem"] = texts(f"problem.{words['problem']}", **params)
@@ -38,6 +38,6 @@ def refusal_text(key: str, params: Mapping[str, str | int], texts: Texts) -> str
 
 
 def _quoted(name: str) -> str:
-    """Any text, in a sentence: short, turning nothing around, and what cannot be seen shows as a sign."""
+    """Return any text for a sentence: shortened, isolated in direction, invisible characters replaced."""
     visible = _INVISIBLE.sub("\ufffd", name[:MAX_ROOM_CHARACTERS])
     return f"{_FIRST_STRONG_ISOLATE}{visible}{_POP_ISOLATE}"

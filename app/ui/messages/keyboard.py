@@ -1,4 +1,4 @@
-"""Walking through the messages with the keyboard."""
+"""Keyboard navigation in the list of messages."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _KEYS = {"ArrowUp", "ArrowDown", "Home", "End", "Escape"}
 
 
 class MessageKeys:
-    """Responsible for the keys of the list: one stop for Tab, then Up, Down, Home, End; Tab to what
-    can be done with the message one is at; Escape goes back to writing."""
+    """The keys of the list: Tab enters it, Up, Down, Home and End move in it, Tab reaches the buttons of the focused
+    message, Escape returns to the message field."""
 
     def __init__(
         self, box: js.Element, rows: js.Element, listeners: Listeners, leave: Callable[[], None]
@@ -22,7 +22,7 @@ class MessageKeys:
         self._box = box
         self._rows = rows
         self._leave = leave
-        self._article: Any = None  #: the message that holds the focus
+        self._article: Any = None  #: the focused message
         listeners.on(box, "keydown", self._key)
         listeners.on(box, "focusin", self._focused)
 
@@ -35,7 +35,7 @@ class MessageKeys:
             return
         target = event.target
         article = target if target.matches("article") else None
-        if article is None and target.js_id != self._box.js_id:  # a button or a link has its own use for keys
+        if article is None and target.js_id != self._box.js_id:  # buttons and links handle keys themselves
             return
         wanted = self._wanted(key, article)
         if wanted:
@@ -43,7 +43,7 @@ class MessageKeys:
             wanted.focus()
 
     def _focused(self, event: js.Event) -> None:
-        """Tab finds what can be done with the message one is at, and passes by that of all others."""
+        """Let Tab stop at the buttons of the focused message only."""
         article = event.target.closest("article") or None
         if self._article is not None:
             _set_tab_stops(self._article, False)

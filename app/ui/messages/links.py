@@ -1,4 +1,4 @@
-"""Links in what people say: web addresses only, found in plain text of any script."""
+"""Links in messages: web addresses in plain text of any script."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from dataclasses import dataclass
 
 from chat.names import INVISIBLE
 
-#: More in one message, or longer ones, stay text: each link costs the page an element.
+#: More or longer ones stay text: each link is an element in the page.
 MAX_LINKS = 50
 MAX_LINK_CHARACTERS = 2000
 
-#: What no address holds: spaces, quotes, the punctuation of all scripts, and what cannot be seen or turns text around.
+#: Not in an address: spaces, quotes, punctuation of all scripts, and characters that are invisible or turn text around.
 _NEVER = (
     rf"\s<>\"'`{{}}|\\^{INVISIBLE}\xab\xbb\u037e\u0589\u05be\u05f3\u05f4\u060c\u061b\u061f\u06d4\u0964\u0965\u0f0d\u0f0e"
     r"\u104a\u104b\u1361-\u1368\u17d4-\u17d6\u2000-\u206f\u2e00-\u2e7f\u3000-\u303f\ufe10-\ufe1f\ufe30-\ufe4f\uff01-\uff0f"
     r"\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65"
 )
-#: Letters of sentences that go on without a space: all but Latin, Greek, Cyrillic and Armenian ones. They belong to an
-#: address behind its "/", "." or "=", and end it behind a Latin letter or a digit.
+#: Letters of sentences without spaces: all but Latin, Greek, Cyrillic and Armenian ones. They belong to an address
+#: after "/", "." or "=", and end it after a Latin letter or a digit.
 _OTHER_SCRIPT = r"\u0590-\u1dff\u2070-\U0010ffff"
 
 _LINK = re.compile(
-    # Case is ignored for the scheme alone: in a class it would make "k" a letter above U+2070, the Kelvin sign.
+    # Case is ignored in the scheme only: in a class "k" would match a letter above U+2070, the Kelvin sign.
     rf"(?<![A-Za-z0-9])(?i:https?://|mailto:)(?:[^{_NEVER}{_OTHER_SCRIPT}]|(?<![A-Za-z0-9])[^{_NEVER}\x00-\u058f])+"
 )
-#: An address that leads somewhere. One with a name before the host seems to lead to that name, and is none.
+#: A valid address. One with a user name before the host is not a link, since it looks like another host.
 _LEADS = re.compile(r"mailto:.|https?://[^/?#@]+(?:[/?#]|\Z)", re.IGNORECASE)
-#: "https://example.org/" and a sentence that goes on: few addresses begin with hiragana, and all particles do.
+#: "https://example.org/" before hiragana, which are particles of the sentence and rarely part of an address.
 _ROOT = re.compile(r"https?://[^/?#]+/(?=[\u3041-\u309f])", re.IGNORECASE)
 _PUNCTUATION = ".,:;!?*_~"
 _CLOSING = {")": "(", "]": "["}
@@ -35,14 +35,14 @@ _CLOSING = {")": "(", "]": "["}
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A piece of text; ``link`` is set when it is an address."""
+    """A piece of text; ``link`` is its address, if it is one."""
 
     text: str
     link: str | None = None
 
 
 def pieces(text: str) -> list[Piece]:
-    """``text`` in pieces that together are ``text`` again."""
+    """Split ``text`` into pieces that together are ``text`` again."""
     found: list[Piece] = []
     at = links = 0
     for match in _LINK.finditer(text):
@@ -62,14 +62,14 @@ def pieces(text: str) -> list[Piece]:
 
 
 def _address(found: str) -> str:
-    """What of it is the address; may be empty."""
+    """Return the part that is the address; may be empty."""
     root = _ROOT.match(found)
     address = _without_punctuation(root[0] if root else found)
     return address if len(address) <= MAX_LINK_CHARACTERS and _LEADS.match(address) else ""
 
 
 def _without_punctuation(address: str) -> str:
-    """A full stop ends the sentence, not the address; a bracket belongs to it only if it was opened in it."""
+    """Remove punctuation at the end, and closing brackets without an opening one."""
     unopened = {
         closing: address.count(closing) - address.count(opening) for closing, opening in _CLOSING.items()
     }

@@ -1,4 +1,4 @@
-"""Messages taller than a screen: the page shows their beginning until somebody asks for all."""
+"""Long messages: only their beginning is shown until the person selects "Show all"."""
 
 from __future__ import annotations
 
@@ -8,32 +8,31 @@ import js
 
 from ui.kit.dom import Listeners, part
 
-#: Lines that show; static/css/messages.css has the same number. A text of fewer characters has fewer lines, however
-#: narrow the page and wide the letters.
+#: Lines that are shown; as in static/css/messages.css. A text of fewer characters cannot have more lines.
 LINES = 30
 
 
 class LongMessages:
-    """Responsible for which messages are folded, and for their buttons."""
+    """The long messages of the page, and their buttons."""
 
     def __init__(self, listeners: Listeners) -> None:
         self._new: list[Any] = []
         self._observer = js.ResizeObserver.new(listeners.keep(lambda entries, _: self._resized(entries)))
 
     def observe(self, content: Any) -> None:
-        """Fold this part of a new row if it is too tall, now and in whatever width the page gets."""
+        """Shorten this content of a new row if it is too tall, now and after each change of width."""
         content.setAttribute("data-foldable", "")
         self._new.append(content)
         self._observer.observe(content)
 
     def measure(self) -> None:
-        """Draw the buttons of rows that are in the page now, so that they have their height from the beginning."""
+        """Show the buttons of rows that were just added, before their height is used."""
         for content in self._new:
             _draw(content)
         self._new.clear()
 
     def expand(self, article: Any) -> None:
-        """Show all of it."""
+        """Show the whole message."""
         if part(article, "unfold").contains(js.document.activeElement):
             article.focus()
         content = part(article, "content")
@@ -41,7 +40,7 @@ class LongMessages:
         _draw(content)
 
     def close(self) -> None:
-        """Watch no longer."""
+        """Stop observing."""
         self._observer.disconnect()
 
     def _resized(self, entries: Any) -> None:

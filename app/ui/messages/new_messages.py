@@ -1,4 +1,4 @@
-"""What others said while one was here: not the history that loads at the start, not what one says oneself."""
+"""New messages of others: neither the history that is loaded at the start, nor own messages."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ MAX_REMEMBERED = 500
 
 
 class NewMessages:
-    """Responsible for counting new messages of others, once each. Who wants to know how many came since a moment
-    remembers ``total`` of that moment. ``update`` may be called as often as one likes."""
+    """The new messages of others, each counted once. For those since a moment, save ``total`` then and pass it to
+    since() later. ``update`` may be called any number of times."""
 
     def __init__(self) -> None:
         self.total = 0
         self._recent: deque[Entry] = deque(maxlen=MAX_REMEMBERED)
         self._room: str | None = None
         self._timeline: Timeline | None = None
-        self._is_ready = False  #: the room was up to date once; from then on what comes is new
+        self._is_ready = False  #: the room has caught up; later messages are new
 
     def update(self, state: ChatState) -> None:
-        """Take note of ``state``."""
+        """Count the new messages of ``state``."""
         if state.room_id != self._room or state.name is None:
             self._room, self._timeline, self._is_ready = state.room_id, None, False
         before, self._timeline = self._timeline, state.timeline
@@ -35,13 +35,13 @@ class NewMessages:
             self._is_ready = True
 
     def since(self, total: int) -> list[Entry]:
-        """What came after ``total``, as far as it is remembered, oldest first."""
+        """Return the messages after ``total``, at most MAX_REMEMBERED, oldest first."""
         count = min(self.total - total, len(self._recent))
         return list(islice(self._recent, len(self._recent) - count, None))
 
 
 def _new_of_others(before: Timeline, now: Timeline) -> list[Entry]:
-    """Entries of others beyond the newest of ``before``. What comes before that is history, loaded later."""
+    """Return entries of others after the newest of ``before``. Earlier ones are history, loaded later."""
     newest = before.confirmed[-1] if before.confirmed else None
     last_seq = before.last_seq
     new: list[Entry] = []

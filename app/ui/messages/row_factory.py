@@ -1,4 +1,4 @@
-"""One row of the list in the DOM."""
+"""Elements for the rows of the list."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ON_ITS_WAY = (Delivery.QUEUED, Delivery.SENDING)
 
 
 class RowFactory:
-    """Responsible for making rows and for drawing them anew in place. Text of others enters as text, never as HTML."""
+    """Creates and changes rows. Text of people is inserted as text, never as HTML."""
 
     def __init__(self, texts: Texts, formats: Formats, long_messages: LongMessages) -> None:
         self._texts = texts
@@ -35,7 +35,7 @@ class RowFactory:
         self._unread = Template("template-unread", texts)
 
     def make(self, row: Row, today: str) -> Any:
-        """An element for ``row``."""
+        """Return a new element for ``row``."""
         if isinstance(row, MessageRow):
             return self._make_message(row)
         if isinstance(row, DayRow):
@@ -45,7 +45,7 @@ class RowFactory:
         return self._unread.make()
 
     def change(self, element: Any, old: Row, new: Row, today: str) -> None:
-        """Make ``element`` show ``new``, touching only what differs from ``old``."""
+        """Let ``element`` show ``new``, changing only what differs from ``old``."""
         if isinstance(old, MessageRow) and isinstance(new, MessageRow):
             if new.continues != old.continues:
                 element.toggleAttribute("data-continues", new.continues)
@@ -55,7 +55,7 @@ class RowFactory:
             self.name_day(element, new, today)
 
     def name_day(self, element: Any, row: DayRow, today: str) -> None:
-        """Write the day's name, which changes at midnight."""
+        """Write the day's text, which changes at midnight."""
         day = part(element, "day")
         day.setAttribute("datetime", row.day)
         day.textContent = self._formats.day_words(row.timestamp, today)
@@ -128,7 +128,7 @@ class RowFactory:
             part(element, "failure-words").textContent = failure_text(entry.failure, self._texts)
 
     def _show(self, element: Any, name: str, shown: bool) -> None:
-        """A button that goes while somebody is on it leaves them with the message that it belonged to."""
+        """Show or hide a part; if it had the focus, its message gets it."""
         found = part(element, name)
         had_focus = not shown and found.contains(js.document.activeElement)
         found.hidden = not shown
@@ -142,16 +142,16 @@ def _node(piece: Piece) -> Any:
 
 
 def _link(address: str) -> Any:
-    """None if the browser knows no such address: a bad port, half an IPv6 number."""
+    """Return a link, or None if the browser rejects the address: a bad port, an incomplete IPv6 address."""
     try:
         url = js.URL.new(address)
     except JsException:
         return None
     link = js.document.createElement("a")
-    link.setAttribute("href", address)  # http, https or mailto: ui/messages/links.py knows no other
+    link.setAttribute("href", address)  # http, https or mailto, see ui/messages/links.py
     link.setAttribute("rel", "noopener noreferrer nofollow")
     link.setAttribute("target", "_blank")
-    link.setAttribute("dir", "ltr")  # and so isolated: nothing around it, or in it, turns the other around
-    link.title = url.href  # where it leads, in letters that look like no others
+    link.setAttribute("dir", "ltr")  # also isolates its direction from the text around
+    link.title = url.href  # the real address, in ASCII
     link.textContent = address
     return link

@@ -1,4 +1,4 @@
-"""Entries become rows: messages, grouped by author, with a line where a day begins and where unread ones begin."""
+"""The rows of the list: messages grouped by author, and lines where a day and the unread messages begin."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from itertools import islice
 
 from chat.timeline import Entry
 
-#: Messages of one author that are no further apart stand in one group.
+#: Messages of one author that are no further apart form a group.
 GROUP_WITHIN_MS = 5 * 60 * 1000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MessageRow:
-    """A message. ``continues``: it belongs to the group of the one before."""
+    """A message. ``continues``: it belongs to the group of the message before."""
 
     key: str
     entry: Entry
@@ -23,7 +23,7 @@ class MessageRow:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DayRow:
-    """Where a day (an ISO date) begins."""
+    """The beginning of a day (an ISO date)."""
 
     key: str
     day: str
@@ -32,7 +32,7 @@ class DayRow:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UnreadRow:
-    """Where the unread messages begin."""
+    """The beginning of the unread messages."""
 
     key: str = "unread"
 
@@ -41,7 +41,7 @@ Row = MessageRow | DayRow | UnreadRow
 
 
 def same_row(old: Row, new: Row) -> bool:
-    """Whether both look the same. Entries are compared by identity: a timeline keeps what did not change."""
+    """Return whether both look the same. Entries are compared by identity: unchanged ones are the same object."""
     if isinstance(old, MessageRow) and isinstance(new, MessageRow):
         return old.entry is new.entry and old.continues == new.continues
     if isinstance(old, DayRow) and isinstance(new, DayRow):
@@ -50,7 +50,7 @@ def same_row(old: Row, new: Row) -> bool:
 
 
 def shared_prefix(old: Sequence[object], new: Sequence[object]) -> int:
-    """How many items at the beginning are the very same objects."""
+    """Return how many items at the beginning are the same objects."""
     count = 0
     for ours, theirs in zip(old, new, strict=False):
         if ours is not theirs:
@@ -60,18 +60,18 @@ def shared_prefix(old: Sequence[object], new: Sequence[object]) -> int:
 
 
 class Layout:
-    """Responsible for the rows of a list of entries; rows before the first changed entry are used again."""
+    """The rows of a list of entries; rows before the first changed entry are reused."""
 
     def __init__(self, day_of: Callable[[int], str]) -> None:
-        """``day_of``: the local day, as ISO date, of milliseconds since 1970."""
+        """``day_of`` returns the local day, as ISO date, of milliseconds since 1970."""
         self._day_of = day_of
         self._entries: Sequence[Entry] = ()
         self._unread: str | None = None
         self._rows: list[Row] = []
-        self._ends: list[int] = []  #: how many rows there are after each entry
+        self._ends: list[int] = []  #: the number of rows up to each entry
 
     def rows(self, entries: Sequence[Entry], unread_from: str | None) -> tuple[Row, ...]:
-        """The rows for ``entries``; a line stands before the entry with the key ``unread_from``."""
+        """Return the rows of ``entries``, with a line before the entry with the key ``unread_from``."""
         kept = shared_prefix(self._entries, entries) if unread_from == self._unread else 0
         del self._ends[kept:]
         del self._rows[self._ends[-1] if self._ends else 0 :]

@@ -1,20 +1,20 @@
-"""Where the reader is in the list."""
+"""Rules of the scroll position."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-FOLLOW_WITHIN = 200.0  #: pixels from the end: who is this near wants to see what comes
-NEAR_TOP = 300.0  #: pixels from the beginning: who is this near wants to see what was before
+FOLLOW_WITHIN = 200.0  #: pixels from the end within which the list follows new messages
+NEAR_TOP = 300.0  #: pixels from the beginning within which earlier messages are loaded
 
 
 def follows(top: float, height: float, total: float) -> bool:
-    """Whether the reader is at the end, or nearly."""
+    """Return whether the reader is at the end, or nearly."""
     return total - height - top <= FOLLOW_WITHIN
 
 
 def first_visible(count: int, bottom_of: Callable[[int], float], top: float) -> int | None:
-    """The first of ``count`` rows, one below the other, that reaches below ``top``; asks for few of them."""
+    """Return the first of ``count`` rows that reaches below ``top``, by binary search."""
     low, high = 0, count
     while low < high:
         middle = (low + high) // 2

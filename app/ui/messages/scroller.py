@@ -1,4 +1,4 @@
-"""The scroll position of the list: it follows the end, or stays where the reader is."""
+"""The scroll position of the list: at the end, or at the message that the reader sees."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from ui.messages.scroll import NEAR_TOP, first_visible, follows
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """A message and where on the screen it stood."""
+    """A message and its place on the screen."""
 
     row: Any
     y: float
 
 
 class Scroller:
-    """Responsible for the scroll position. WebKit has no ``overflow-anchor``: the place is kept by hand everywhere."""
+    """The scroll position, kept by this code in every browser, since WebKit has no ``overflow-anchor``."""
 
     def __init__(
         self, box: js.Element, rows: js.Element, listeners: Listeners, moved: Callable[[], None]
     ) -> None:
-        """``moved``: called when the reader scrolled."""
+        """``moved`` is called when the reader has scrolled."""
         self._box = box
         self._rows = rows
         self._moved = moved
         self.following = True
         self.near_top = False
-        self._anchor: Anchor | None = None  #: where the reader was last
+        self._anchor: Anchor | None = None  #: the reader's last place
         listeners.on(box, "scroll", lambda _: self._scrolled(), passive=True)
-        # The keyboard of a phone, a longer draft, a banner, a wider window: the reader stays at the same message.
+        # A phone's keyboard, a longer draft, a banner or a wider window must not move the reader's message.
         self._observer = js.ResizeObserver.new(listeners.keep(lambda *_: self.restore(self._anchor)))
         self._observer.observe(box)
         self._observer.observe(rows)
 
     def anchor(self) -> Anchor | None:
-        """The first message in sight, to be given to ``restore`` after the list has changed; None when following."""
+        """Return the first visible message, for ``restore`` after the list has changed; None when following."""
         if self.following:
             return None
         rows = self._rows.children
@@ -54,25 +54,23 @@ class Scroller:
         if index is None:
             return None
         row: Any = rows.item(index)
-        while row and not row.matches("article"):  # what separates messages goes when others come before it
+        while row and not row.matches("article"):  # separators may disappear
             row = row.nextElementSibling
         return Anchor(row, row.getBoundingClientRect().top) if row else None
 
     def restore(self, anchor: Anchor | None) -> None:
-        """Bring the reader back to where the anchor stood, or to the end when following."""
+        """Scroll the anchor back to its place, or to the end when following."""
         if self.following:
             self.to_end()
         elif anchor is not None and anchor.row.isConnected:
             moved = anchor.row.getBoundingClientRect().top - anchor.y
             if moved:
                 self._box.scrollTop += moved
-        self.near_top = (
-            self._box.scrollTop < NEAR_TOP
-        )  # the event that says so comes only after the next frame
+        self.near_top = self._box.scrollTop < NEAR_TOP  # the event comes only after the next frame
         self._anchor = self.anchor()
 
     def to_end(self, *, smooth: bool = False) -> None:
-        """Show the newest, and follow."""
+        """Scroll to the end and follow it."""
         self.following = True
         if smooth and not js.matchMedia("(prefers-reduced-motion: reduce)").matches:
             self._box.scrollTo(top=self._box.scrollHeight, behavior="smooth")
@@ -80,11 +78,11 @@ class Scroller:
             self._box.scrollTop = self._box.scrollHeight
 
     def fits(self) -> bool:
-        """Whether everything is in sight, so that nobody can scroll."""
+        """Return whether everything is visible without scrolling."""
         return self._box.scrollHeight <= self._box.clientHeight
 
     def close(self) -> None:
-        """Watch no longer."""
+        """Stop observing."""
         self._observer.disconnect()
 
     def _scrolled(self) -> None:

@@ -24,7 +24,7 @@ from ui.messages.window import Window
 
 
 class MessagesView:
-    """Responsible for the rows in the page: it changes what changed, and keeps the reader's place."""
+    """The rows on the page: it changes what differs, and keeps the scroll position."""
 
     def __init__(
         self,
@@ -55,17 +55,17 @@ class MessagesView:
         self._timeline: Timeline | None = None
         self._room: str | None = None
         self._today = ""
-        self._around: tuple[bool, bool, str] | None = None  #: what is drawn around the rows
-        self._seen = 0  #: new_messages when the reader was last at the end
+        self._around: tuple[bool, bool, str] | None = None  #: the drawn state around the rows
+        self._seen = 0  #: the total when the reader was last at the end
         self._unread_from: str | None = None
         self._was_hidden = False
-        self._hidden_at = 0  #: new_messages when the page was hidden
-        self._asked_before: int | None = None  #: the first seq at which earlier messages were asked for
+        self._hidden_at = 0  #: the total when the page was hidden
+        self._asked_before: int | None = None  #: the first seq at the last request for earlier messages
         listeners.on(by_id("jump-button"), "click", lambda _: self._jump())
         listeners.on(self._list, "click", self._click)
 
     def draw(self, state: ChatState, now: float) -> float | None:
-        """Rows, then what depends on the place in them."""
+        """Draw the rows, then what depends on the scroll position."""
         if state.room_id != self._room:
             self._enter(state.room_id)
         self._new_messages.update(state)
@@ -76,7 +76,7 @@ class MessagesView:
         return now + self._formats.seconds_to_midnight() if self._rows else None
 
     def close(self) -> None:
-        """Watch no longer."""
+        """Stop observing."""
         self._scroller.close()
         self._long_messages.close()
 
@@ -93,7 +93,7 @@ class MessagesView:
     def _draw_list(self, state: ChatState) -> None:
         timeline, before = state.timeline, self._timeline
         if before is None or _has_new_own(before, timeline):
-            self._scroller.following = True  # who says something wants to see it
+            self._scroller.following = True  # show an own message
         self._timeline = timeline
         entries = timeline.entries
         shown = self._window.cut(entries, may_shrink=self._scroller.following and not self._holds_focus())
@@ -134,7 +134,7 @@ class MessagesView:
                 self._factory.change(self._elements[step.old.key], step.old, step.new, self._today)
 
     def _move(self, element: Any, before: str | None) -> None:
-        """What is put elsewhere in the document loses the focus; the reader did not go away."""
+        """Move an element and keep its focus."""
         focused: Any = js.document.activeElement
         had_focus = element.contains(focused)
         self._put(element, before)
@@ -145,7 +145,7 @@ class MessagesView:
         self._list.insertBefore(element, None if before is None else self._elements[before])
 
     def _rename_days(self, today: str) -> None:
-        """At midnight today becomes yesterday."""
+        """Write the names of days again after midnight."""
         if today == self._today:
             return
         self._today = today
@@ -159,7 +159,7 @@ class MessagesView:
     # --- the reader's place ---
 
     def _note_unread(self) -> None:
-        """A line stands before the first message that came while the page was hidden, until it is hidden again."""
+        """Mark the first message that arrived while the page was hidden, until it is hidden again."""
         hidden = js.document.hidden
         if hidden and not self._was_hidden:
             self._unread_from = None
@@ -185,13 +185,13 @@ class MessagesView:
         self._scheduler.mark(self)
 
     def _focus_new(self) -> None:
-        """The button that holds the focus goes: one reads on at the first new message."""
+        """Focus the first new message, since the focused button disappears."""
         new = self._new_messages.since(self._seen)
         first = self._elements.get(new[0].key) if new else self._list.querySelector("article:last-of-type")
         (first or self._box).focus(preventScroll=True)
 
     def _ask_for_earlier(self, state: ChatState) -> None:
-        """The reader is near the beginning: show more of what is here, else fetch what was before."""
+        """Near the beginning, show more of the loaded messages, else load earlier ones."""
         if not self._scroller.near_top and not self._scroller.fits():
             self._asked_before = None
             return
@@ -211,14 +211,14 @@ class MessagesView:
         client_message_id = str(article.getAttribute("data-client-message-id"))
         action = button.getAttribute("data-action")
         if action == "unfold":
-            self._scroller.following = False  # who reads it from its beginning is not taken to its end
+            self._scroller.following = False  # do not scroll to its end
             self._long_messages.expand(article)
             self._scheduler.mark(self)
             return
         if action == "retry":
             self._actions.retry(client_message_id)
             return
-        if article.contains(js.document.activeElement):  # the message goes, and the reader's place with it
+        if article.contains(js.document.activeElement):  # the focused message disappears
             (_neighbour(article) or self._box).focus()
         self._actions.discard(client_message_id)
 
@@ -234,7 +234,7 @@ def _neighbour(article: Any) -> Any:
 
 
 def _has_new_own(before: Timeline, now: Timeline) -> bool:
-    """Whether the person said something since ``before``."""
+    """Return whether the person sent a message since ``before``."""
     if not now.pending or now.pending is before.pending:
         return False
     known = {entry.key for entry in before.pending}

@@ -1,4 +1,4 @@
-"""How much of a long conversation is in the page: the newest part, more when one scrolls up."""
+"""The part of a long conversation that is on the page: the newest one, and more after scrolling up."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from collections.abc import Sequence
 
 from chat.timeline import Entry
 
-MAX_SHOWN = 300  #: more entries than this are cut to
-SHOWN_AFTER_CUT = 150  #: the newest so many, when the person follows the end
-GROW_BY = 100  #: so many more come when the person reaches the top
+MAX_SHOWN = 300  #: entries; more are cut
+SHOWN_AFTER_CUT = 150  #: entries left after a cut, when the list follows the end
+GROW_BY = 100  #: entries added when the reader reaches the top
 
 
 class Window:
-    """Responsible for the first entry shown. It is known by its key, since entries may come before it."""
+    """The first entry shown, identified by its key, since entries may be inserted before it."""
 
     def __init__(self) -> None:
-        self._first: str | None = None  #: None: from the very beginning
+        self._first: str | None = None  #: None: the first of all
 
     @property
     def whole(self) -> bool:
-        """Whether everything there is, is shown."""
+        """Whether all entries are shown."""
         return self._first is None
 
     def cut(self, entries: Sequence[Entry], *, may_shrink: bool) -> Sequence[Entry]:
-        """The entries to show. ``may_shrink``: the person follows the end, so the beginning may go."""
+        """Return the entries to show. ``may_shrink``: the list follows the end, so the beginning may be removed."""
         start = self._start(entries)
         if may_shrink and len(entries) - start > MAX_SHOWN:
             start = len(entries) - SHOWN_AFTER_CUT
@@ -36,7 +36,7 @@ class Window:
         self._first = entries[start].key if start else None
 
     def reset(self) -> None:
-        """Another conversation."""
+        """Start again for another conversation."""
         self._first = None
 
     def _start(self, entries: Sequence[Entry]) -> int:
@@ -45,5 +45,5 @@ class Window:
         for index, entry in enumerate(entries):
             if entry.key == self._first:
                 return index
-        self._first = None  # it is gone: the history is another one
+        self._first = None  # the history was replaced
         return 0

@@ -1,1 +1,1 @@
-"""The list of rooms, the room of the address, who is here and who is typing."""
+"""The bar of rooms, the room in the address, presence and typing."""

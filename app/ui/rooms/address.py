@@ -10,11 +10,10 @@ DEFAULT_ROOM = "general"
 
 
 def room_of(fragment: str) -> str | None:
-    """The room that ``location.hash`` names; the default one when it is empty. Not checked: the session does that.
+    """Return the room in ``location.hash``, unchecked; the default room if it is empty.
 
-    None for any other fragment than ``#/...``: links within the page and sign-in services have theirs.
-    Composed, because some systems paste names decomposed and the server knows one spelling; trimmed, because links
-    are pasted with what stood around them.
+    Return None for any other fragment than ``#/...``, such as those of links within the page and sign-in services.
+    Composed, since some systems paste decomposed names; trimmed, since links are pasted with spaces around them.
     """
     path = fragment.removeprefix("#")
     if path and not path.startswith("/"):
@@ -24,11 +23,11 @@ def room_of(fragment: str) -> str | None:
 
 
 def address_of(room: str) -> str:
-    """The ``location.hash`` that names this room."""
+    """Return the ``location.hash`` of this room."""
     return f"#/{quote(room, safe='', errors='replace')}"
 
 
 def room_from_input(typed: str) -> str:
-    """The room that somebody means who types its name; may be empty."""
+    """Return the room that was typed into the form, without "#"; may be empty."""
     name = trimmed(typed)
     return trimmed(name[1:] if name.startswith(("#", "\uff03")) else name)

@@ -1,4 +1,4 @@
-"""Who else is there: how many people are in the room, and who of them is writing."""
+"""Presence and typing on the page."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from ui.rooms.presence_text import present_words, typing_words
 
 
 class PresenceView:
-    """Responsible for the number beside the room's name, and for the line above the field. No reader is told of
-    either by itself: both change too often to be worth an interruption."""
+    """The number beside the room's name, and the line above the field. Neither is announced to screen readers: both
+    change too often."""
 
     def __init__(self, texts: Texts) -> None:
         self._texts = texts
@@ -19,7 +19,7 @@ class PresenceView:
         self._drawn: tuple[object, ...] = ()
 
     def draw(self, state: ChatState, now: float) -> float | None:
-        """Both."""
+        """Draw both."""
         wanted = (state.present, state.present_or_more, state.typing)
         if wanted == self._drawn:
             return None

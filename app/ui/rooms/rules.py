@@ -8,13 +8,13 @@ _MAX_SHOWN = 99
 
 
 def badge(unread: int) -> str:
-    """The number beside a room's name, as short as a number that nobody counts can be; empty for none."""
+    """Return the unread number beside a room's name, at most "99+"; empty for 0."""
     if unread <= 0:
         return ""
     return str(unread) if unread <= _MAX_SHOWN else f"{_MAX_SHOWN}+"
 
 
 def only_appends(old: Sequence[str], new: Sequence[str]) -> bool:
-    """Whether ``new`` is ``old`` without some and with others at its end: then what stays keeps its place."""
+    """Return whether ``new`` is ``old`` with items removed, and others added at its end."""
     kept = [name for name in old if name in new]
     return list(new[: len(kept)]) == kept

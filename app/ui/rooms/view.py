@@ -1,4 +1,4 @@
-"""The rooms that the person is in, and the way to another one."""
+"""The bar of rooms, and the form for another one."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from ui.rooms.rules import badge, only_appends
 
 
 class RoomsView:
-    """Responsible for the bar of rooms. Its links and its form change the address; the page follows that."""
+    """The bar of rooms. Its links and its form change the address, which the page follows."""
 
     def __init__(
         self, actions: Actions, texts: Texts, listeners: Listeners, focus_composer: Callable[[], None]
     ) -> None:
-        """``focus_composer``: puts the focus where one writes, once the person has arrived in another room."""
+        """``focus_composer`` moves the focus when the requested room is shown."""
         self._actions = actions
         self._texts = texts
         self._focus_composer = focus_composer
@@ -35,13 +35,13 @@ class RoomsView:
         self._items: dict[str, Any] = {}
         self._drawn: tuple[object, ...] = ()
         self._shown = ""
-        self._requested_room = ""  #: the room whose name was typed
+        self._requested_room = ""  #: the room typed into the form
         listeners.on(self._list, "click", self._click)
         listeners.on(by_id("go"), "submit", self._submit)
         listeners.on(self._field, "input", lambda _: self._show_problem(""))
 
     def draw(self, state: ChatState, now: float) -> float | None:
-        """The rooms, and which of them shows."""
+        """Draw the rooms, and which one is shown."""
         wanted = (state.name is None, state.rooms, state.room_id)
         if wanted == self._drawn:
             return None
@@ -92,7 +92,7 @@ class RoomsView:
         part(item, "leave-room").hidden = alone
 
     def _room_shown(self, room_id: str) -> None:
-        """Another room shows: bring it into sight, and let the person who asked for it write."""
+        """Scroll to the shown room; if it was typed into the form, focus the message field."""
         self._shown = room_id
         item = self._items.get(room_id)
         if item is not None:
@@ -102,7 +102,7 @@ class RoomsView:
             self._focus_composer()
 
     def _focus(self, room_id: str) -> None:
-        """What had the focus is gone."""
+        """Focus the link of a room, after the focused element was removed."""
         item = self._items.get(room_id)
         if item is not None:
             part(item, "link").focus()
@@ -132,5 +132,5 @@ class RoomsView:
             js.location.hash = address_of(name)
 
     def _show_problem(self, problem: str) -> None:
-        """A name that was typed and that no room can have never gets into the address."""
+        """Show why a typed name is invalid; it does not get into the address."""
         self._problem.textContent = problem

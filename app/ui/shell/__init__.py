@@ -1,1 +1,1 @@
-"""What stands around the chat: title, screens, notices, announcements, the splash."""
+"""The surroundings of the chat: title, screens, notices, announcements, splash."""

@@ -1,4 +1,4 @@
-"""What a screen reader says, and when: little, late enough to be true, and never one's own words."""
+"""Announcements for screen readers: few, delayed, and never own messages."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from ui.kit.texts import Texts
 
 MESSAGES_EVERY = 1.0  #: seconds between two announcements of messages
 STATUS_EVERY = 5.0  #: seconds between two announcements of the connection
-KEPT_FOR = 7.0  #: seconds that an announcement stays in the page: removed sooner, a busy reader would lose it
+KEPT_FOR = 7.0  #: seconds that an announcement stays in the page, so that a busy screen reader can read it
 _SEVERAL = 2
-_ZERO_WIDTH = "\u200b"  # readers skip a text that equals the one before
+_ZERO_WIDTH = "\u200b"  # screen readers skip a repeated text
 
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """Something to say."""
+    """One announcement. ``at_once``: it interrupts."""
 
     text: str
     at_once: bool = False
 
 
 class Announcer:
-    """Responsible for batching what happens into few announcements."""
+    """Combines events into few announcements."""
 
     def __init__(self, texts: Texts) -> None:
         self._texts = texts
@@ -39,21 +39,21 @@ class Announcer:
         self._last = ""
 
     def add_messages(self, entries: Sequence[Entry]) -> None:
-        """Messages of others arrived."""
+        """Add new messages of others."""
         self._messages.extend(entries)
 
     def set_unsent(self, room_id: str, count: int) -> None:
-        """So many own messages of the room shown were not sent. The first is told, and that they are several."""
+        """Set the number of failed messages in the shown room. The first is announced, and the second."""
         self._unsent = (room_id, count)
-        said_of, said = self._unsent_announced
-        self._unsent_announced = (room_id, min(said, count) if said_of == room_id else 0)
+        announced_room, announced = self._unsent_announced
+        self._unsent_announced = (room_id, min(announced, count) if announced_room == room_id else 0)
 
     def set_status(self, words: str, *, at_once: bool = False) -> None:
-        """The connection is now told as ``words``; empty: nothing is worth telling."""
+        """Set the text of the connection's state; empty: none."""
         self._status, self._status_at_once = words, at_once
 
     def due(self, now: float) -> list[Announcement]:
-        """What is to be said now."""
+        """Return the announcements to make now."""
         announcements: list[Announcement] = []
         if not self._status:
             self._status_announced = ""
@@ -70,7 +70,7 @@ class Announcer:
         return announcements
 
     def next_due(self) -> float | None:
-        """When there will be something to say, if nothing else happens."""
+        """Return when the next announcement is due, without further events."""
         times = []
         if self._status and self._status != self._status_announced:
             times.append(self._status_due())

@@ -1,4 +1,4 @@
-"""The live regions of a screen reader. The list itself is no live region: it would read everything, always."""
+"""The live regions for screen readers. The list of messages is not live: everything would be read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ui.shell.announcer import KEPT_FOR, Announcer
 
 
 class AnnouncerView:
-    """Responsible for putting announcements into the page, and taking them out when they have been read."""
+    """Adds announcements to the live regions, and removes them after KEPT_FOR."""
 
     def __init__(self, texts: Texts, formats: Formats, outage: Outage, new_messages: NewMessages) -> None:
         self._texts = texts
@@ -29,7 +29,7 @@ class AnnouncerView:
         self._nodes: deque[tuple[float, js.Element]] = deque()
 
     def draw(self, state: ChatState, now: float) -> float | None:
-        """Say what is due."""
+        """Announce what is due."""
         self._new_messages.update(state)
         wake = self._outage.update(state, now)
         self._announcer.add_messages(self._new_messages.since(self._announced_total))

@@ -1,4 +1,4 @@
-"""What the whole document shows: the contract's attributes at once, the title with the next frame."""
+"""The document: the public attributes, changed at once, and the title, changed with the next frame."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ui.shell.title import UnseenCounter, page_title
 
 
 class DocumentView:
-    """Responsible for ``<html data-status data-caught-up data-joined>`` and the title."""
+    """The attributes ``data-status``, ``data-caught-up`` and ``data-joined`` of ``<html>``, and the title."""
 
     def __init__(self, store: ChatStore, texts: Texts, outage: Outage, new_messages: NewMessages) -> None:
         self._texts = texts
@@ -24,7 +24,7 @@ class DocumentView:
         self._title = ""
         self._root = js.document.documentElement
         self._root.lang = texts.language
-        # Not with the next frame: whoever waits for these may look at a hidden page, which has none.
+        # Not with the next frame: a hidden page has none, and automation may wait for these there.
         self._unsubscribe: list[Callable[[], None]] = [
             store.subscribe(lambda state: state.connection.status, self._show_status),
             store.subscribe(lambda state: state.caught_up, self._show_caught_up),
@@ -35,7 +35,7 @@ class DocumentView:
         self._show_joined(store.state.name is not None)
 
     def draw(self, state: ChatState, now: float) -> float | None:
-        """The title."""
+        """Draw the title."""
         wake = self._outage.update(state, now)
         self._new_messages.update(state)
         if not js.document.hidden or state.name is None:
@@ -50,7 +50,7 @@ class DocumentView:
         return wake
 
     def close(self) -> None:
-        """Follow the store no longer."""
+        """Unsubscribe from the store."""
         for unsubscribe in self._unsubscribe:
             unsubscribe()
 

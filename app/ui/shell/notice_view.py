@@ -1,4 +1,4 @@
-"""What there is to tell beside the connection: where it belongs, until it is dismissed."""
+"""Notices, each in its place, until they are dismissed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ui.kit.dom import Listeners, by_id
 from ui.kit.texts import Texts
 from ui.messages.failures import notice_text
 
-# A refusal stands where the person looks: at the field. Everything else stands above the room.
+# Refusals are shown at their field, other notices above the room.
 _PLACES = {
     NoticeKind.MESSAGE_REFUSED: "composer-problem",
     NoticeKind.OUTBOX_FULL: "composer-problem",
@@ -20,7 +20,7 @@ _ELSEWHERE = "notice-text"
 
 
 class NoticeView:
-    """Responsible for showing the one notice of the state."""
+    """Shows the current notice."""
 
     def __init__(self, actions: Actions, texts: Texts, listeners: Listeners) -> None:
         self._texts = texts
@@ -30,7 +30,7 @@ class NoticeView:
         listeners.on(self._dismiss, "click", lambda _: actions.dismiss_notice())
 
     def draw(self, state: ChatState, now: float) -> float | None:
-        """Its words, in its place."""
+        """Draw the notice in its place."""
         notice = state.notice
         if notice is self._shown:
             return None

@@ -1,4 +1,4 @@
-"""Which screen shows: the form that asks for a name, or the room."""
+"""The screens: the join form, or the room."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ui.messages.avatars import hue, initial
 
 
 class ScreenView:
-    """Responsible for the join form, the header with room and person, and where the focus goes between them."""
+    """The join form, the header with room and person, and the focus after a change."""
 
     def __init__(self, actions: Actions, texts: Texts, listeners: Listeners) -> None:
         self._actions = actions
@@ -27,7 +27,7 @@ class ScreenView:
         listeners.on(by_id("leave"), "click", lambda _: actions.leave())
 
     def draw(self, state: ChatState, now: float) -> float | None:
-        """Names, and the screen."""
+        """Draw names and the screen."""
         wanted = (state.name, state.user_id, state.room_id, state.suggested_name)
         if wanted == self._drawn:
             return None
@@ -49,7 +49,7 @@ class ScreenView:
         return None
 
     def _focus(self, joined: bool) -> None:
-        """A touch screen would open its keyboard over the page, so there the person taps first."""
+        """Focus the field, but not on a touch screen, which would open its keyboard over the page."""
         if not js.matchMedia("(pointer: coarse)").matches:
             (by_id("composer-text") if joined else self._name_field).focus()
 

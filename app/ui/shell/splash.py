@@ -1,4 +1,4 @@
-"""The screen before the page is alive, when it cannot become alive."""
+"""The splash screen of a page that cannot start."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from ui.kit.dom import by_id
 
 
 def show_failure(detail: str, *, cause: str = "error") -> None:
-    """Say on the splash that the page cannot open. ``cause``: network, old, error or config, whose words are in
-    index.html; ``detail``: what exactly, for whoever can correct it."""
+    """Show on the splash that the page cannot start. ``cause``: network, old, error or config, whose texts are in
+    index.html; ``detail``: the exact error."""
     root = js.document.documentElement
     by_id("splash-detail").textContent = detail
     root.setAttribute("data-cause", cause)
