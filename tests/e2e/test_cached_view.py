@@ -27,8 +27,8 @@ def newcomer(new_person: Callable[..., UserPage], room: str) -> UserPage:
     return newcomer
 
 
-def glimpse(person: UserPage) -> Locator:
-    return person.page.locator("#glimpse .message")
+def cached_view(person: UserPage) -> Locator:
+    return person.page.locator("#cached-view .message")
 
 
 def hold_python_back(person: UserPage) -> Callable[[], None]:
@@ -53,16 +53,16 @@ def test_the_room_is_seen_before_python_and_each_message_once_afterwards(
     title = newcomer.page.title()
     let_python_come = hold_python_back(newcomer)
     newcomer.page.reload(wait_until="commit")
-    expect(glimpse(newcomer)).to_have_count(2)
-    expect(glimpse(newcomer).nth(0)).to_contain_text("what I said")
-    expect(glimpse(newcomer).nth(1)).to_contain_text(MARKUP)  # as text
-    expect(newcomer.page.locator("#glimpse img")).to_have_count(0)
+    expect(cached_view(newcomer)).to_have_count(2)
+    expect(cached_view(newcomer).nth(0)).to_contain_text("what I said")
+    expect(cached_view(newcomer).nth(1)).to_contain_text(MARKUP)  # as text
+    expect(newcomer.page.locator("#cached-view img")).to_have_count(0)
     expect(newcomer.page.locator("#room-name")).to_have_text(room)
     expect(newcomer.page.locator(".splash-words")).to_be_visible()
     expect(newcomer.root).to_have_attribute("data-page", "loading")
     let_python_come()
     newcomer.wait_for_texts("what I said", MARKUP)
-    expect(glimpse(newcomer)).to_have_count(0)
+    expect(cached_view(newcomer)).to_have_count(0)
     newcomer.wait_until_in()
     assert newcomer.page.title() == title
 
@@ -72,7 +72,7 @@ def test_of_another_room_nothing_is_shown(newcomer: UserPage) -> None:
     hold_python_back(newcomer)
     newcomer.begin_to_open("another-room", "?elsewhere")
     expect(newcomer.page.locator(".splash-words")).to_be_visible()
-    expect(glimpse(newcomer)).to_have_count(0)
+    expect(cached_view(newcomer)).to_have_count(0)
 
 
 def test_who_leaves_leaves_nothing_behind(newcomer: UserPage) -> None:
@@ -87,7 +87,7 @@ def test_who_leaves_leaves_nothing_behind(newcomer: UserPage) -> None:
     hold_python_back(newcomer)
     newcomer.page.reload(wait_until="domcontentloaded")
     expect(newcomer.page.locator(".splash-words")).to_be_visible()
-    expect(glimpse(newcomer)).to_have_count(0)
+    expect(cached_view(newcomer)).to_have_count(0)
 
 
 @pytest.mark.deep
@@ -104,7 +104,7 @@ def test_leaving_in_one_tab_deletes_the_cached_view_for_all(newcomer: UserPage, 
     hold_python_back(newcomer)
     newcomer.page.reload(wait_until="domcontentloaded")
     expect(newcomer.page.locator(".splash-words")).to_be_visible()
-    expect(glimpse(newcomer)).to_have_count(0)
+    expect(cached_view(newcomer)).to_have_count(0)
 
 
 def test_somebody_elses_room_is_not_shown(newcomer: UserPage) -> None:
@@ -112,7 +112,7 @@ def test_somebody_elses_room_is_not_shown(newcomer: UserPage) -> None:
     hold_python_back(newcomer)
     newcomer.page.reload(wait_until="domcontentloaded")
     expect(newcomer.page.locator(".splash-words")).to_be_visible()
-    expect(glimpse(newcomer)).to_have_count(0)
+    expect(cached_view(newcomer)).to_have_count(0)
 
 
 @pytest.mark.parametrize(
@@ -122,5 +122,5 @@ def test_what_is_kept_may_be_anything(new_person: Callable[..., UserPage], kept:
     newcomer = new_person("Newcomer")
     newcomer.page.add_init_script(f"localStorage.setItem('kizuna.glimpse', {kept!r})")
     newcomer.open("general")
-    expect(glimpse(newcomer)).to_have_count(0)
+    expect(cached_view(newcomer)).to_have_count(0)
     newcomer.join()

@@ -157,7 +157,7 @@ def test_enter_breaks_the_line_on_a_touch_screen_and_says_so(ada: UserPage) -> N
 
 
 def test_two_pasted_megabytes_are_refused_and_keys_after_them_arrive(ada: UserPage) -> None:
-    told = ada.page.get_by_role("alert").filter(has_text="too long and was not added")
+    told = ada.page.get_by_role("alert").filter(has_text="too long to add")
     ada.page.evaluate(COPY, "a line of a log\n" * 131_072)
     ada.message_box.fill("draft ")
     ada.message_box.press("Control+C")
@@ -177,7 +177,7 @@ def test_text_that_something_fills_in_is_bounded_too(ada: UserPage) -> None:
         "(field) => { field.value += 'x'.repeat(70_000); field.dispatchEvent(new Event('input')); }"
     )
     expect(ada.message_box).to_have_value("draft")
-    expect(ada.page.get_by_role("alert").filter(has_text="too long and was not added")).to_be_visible()
+    expect(ada.page.get_by_role("alert").filter(has_text="too long to add")).to_be_visible()
     ada.message_box.fill("")
 
 
@@ -186,7 +186,7 @@ def test_an_old_draft_that_is_too_long_is_cut_with_words(ada: UserPage, room: st
     ada.page.evaluate("(key) => sessionStorage.setItem(key, 'x'.repeat(2_000_000))", draft)
     ada.enter(f"{room}-other")
     eventually(lambda: len(ada.message_box.input_value()) == 65_536, what="what the field takes of it")
-    expect(ada.page.get_by_role("alert").filter(has_text="only its first 64 KiB")).to_be_visible()
+    expect(ada.page.get_by_role("alert").filter(has_text="Only its first 64 KiB")).to_be_visible()
     ada.message_box.press("Backspace")
     ada.enter(room)
     assert ada.page.evaluate("(key) => sessionStorage.getItem(key).length", draft) == 65_535

@@ -55,4 +55,4 @@ def attempts_of(person: UserPage) -> int:
 
 def error_on(person: UserPage) -> Locator:
     """Return the visible message about exhaustion."""
-    return person.page.get_by_text("The server cannot be reached", exact=True).filter(visible=True)
+    return person.page.get_by_text("Can't reach the server", exact=True).filter(visible=True)

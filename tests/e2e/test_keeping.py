@@ -101,7 +101,7 @@ def test_a_browser_that_keeps_nothing_chats_all_the_same_and_says_so(
     ada.join()
     ada.say("hello")
     ada.wait_for_text("hello", state="sent")
-    expect(ada.page.get_by_role("alert").filter(has_text="This browser keeps nothing")).to_be_visible()
+    expect(ada.page.get_by_role("alert").filter(has_text="This browser can't save data")).to_be_visible()
     peer.wait_to_hear("hello")
 
 
@@ -113,7 +113,7 @@ def test_a_message_deleted_before_its_answer_says_that_it_may_have_arrived(ada: 
         ada.article("better not").hover()
         ada.article("better not").get_by_role("button", name="Delete").click()
         expect(ada.article("better not")).to_have_count(0)
-        expect(ada.page.get_by_text("it may have arrived")).to_be_visible()
+        expect(ada.page.get_by_text("it may have been delivered already")).to_be_visible()
     ada.wait_for_text("better not", state="sent")  # it was sent already
 
 

@@ -14,7 +14,7 @@ from tests.support.user_page import UserPage
 
 def is_writing(name: str) -> re.Pattern[str]:
     """Return the text with the name in its direction marks."""
-    return re.compile(rf"^\s*\u2068{re.escape(name)}\u2069 is writing…$")
+    return re.compile(rf"^\s*\u2068{re.escape(name)}\u2069 is typing…$")
 
 
 def test_who_comes_and_goes_is_counted(ada: UserPage, server: KizunaServer, room: str) -> None:

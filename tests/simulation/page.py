@@ -131,7 +131,7 @@ class ChatPage:
 
         async def say() -> None:
             self.saying = said
-            said.is_kept = await self.session.say(said.text)
+            said.is_kept = await self.session.send_message(said.text)
             said.is_in_memory_only = bool(said.is_kept) and not any(
                 key.endswith(f"/{said.id}") for key in self.tab.browser.rows(TABLE)
             )

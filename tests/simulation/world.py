@@ -38,7 +38,7 @@ PATIENCE = 300.0
 #: Small values of the constants in backend.messaging.message_log and chat.session: a few messages reach them.
 PAGE_MESSAGES = 4
 MAX_GAP = 9
-FIRST_SIGHT = 6
+MIN_VISIBLE_MESSAGES = 6
 #: Seconds between two messages of a very fast person.
 KEY_STROKE = 0.01
 #: More items than ever arrive at once: beyond it pages and server answer each other without end.
@@ -56,7 +56,7 @@ class ChatWorld(ExitStack):
         patch = self.enter_context(pytest.MonkeyPatch.context())
         patch.setattr(rooms, "PAGE_MESSAGES", PAGE_MESSAGES)
         patch.setattr(rooms, "MAX_GAP", MAX_GAP)
-        patch.setattr(session, "FIRST_SIGHT", FIRST_SIGHT)
+        patch.setattr(session, "MIN_VISIBLE_MESSAGES", MIN_VISIBLE_MESSAGES)
         patch.setattr(delivery, "ThreadPoolExecutor", ImmediateExecutor)
         self._logged = LoggedErrors(patch)
         self.clock = VirtualClock()
