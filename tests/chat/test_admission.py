@@ -114,7 +114,7 @@ async def test_the_authorization_header_is_left_to_a_gate_of_the_own_origin(
     assert (endpoints.shown, endpoints.authorizations) == (["t.1"], [authorization])
 
 
-async def test_a_server_of_an_earlier_version_gets_the_token_in_the_header_too(endpoints: Desks) -> None:
+async def test_an_earlier_server_gets_the_token_in_the_header_too(endpoints: Desks) -> None:
     page_url = TICKET_URL.removesuffix("ticket")
     ann = Admission(
         Endpoints(endpoints, TOKEN_URL, TICKET_URL, endpoints.clock.now, page_url), "Ann", "the secret"
@@ -124,7 +124,7 @@ async def test_a_server_of_an_earlier_version_gets_the_token_in_the_header_too(e
     assert endpoints.authorizations == [None, "Bearer t.1"]
 
 
-async def test_every_attempt_has_a_ticket_of_its_own_and_a_young_token_is_used_again(
+async def test_each_attempt_gets_a_new_ticket_and_reuses_a_young_token(
     endpoints: Desks, ann: Admission
 ) -> None:
     assert [await ann.fetch_credential() for _ in range(3)] == [
@@ -154,9 +154,7 @@ async def test_a_token_is_used_until_half_of_its_life_is_left(endpoints: Desks, 
     assert endpoints.shown == ["t.1", "t.1", "t.2", "t.2"]
 
 
-async def test_a_life_begins_when_the_token_is_asked_for_not_when_it_arrives(
-    endpoints: Desks, ann: Admission
-) -> None:
+async def test_a_lifetime_begins_at_the_request_for_the_token(endpoints: Desks, ann: Admission) -> None:
     async def slowly(url: str) -> None:
         if url == TOKEN_URL:
             endpoints.clock.move_to(endpoints.clock.now().monotonic + LIFETIME / 2)
@@ -215,9 +213,7 @@ def test_a_renewal_by_rollover_always_gets_a_new_token(lifetime: int, chance: fl
 # --- a token that is refused ---
 
 
-async def test_a_kept_token_that_is_refused_is_thrown_away_and_a_new_one_tried_once(
-    endpoints: Desks, ann: Admission
-) -> None:
+async def test_a_refused_token_is_dropped_and_a_new_one_tried_once(endpoints: Desks, ann: Admission) -> None:
     await ann.fetch_credential()
     endpoints.next_tickets = [(401, NOT_GOOD, None)]
     assert await ann.fetch_credential() == ("ticket-3", "u")
@@ -225,7 +221,7 @@ async def test_a_kept_token_that_is_refused_is_thrown_away_and_a_new_one_tried_o
     assert endpoints.shown == ["t.1", "t.1", "t.2", "t.2"]
 
 
-async def test_a_new_token_that_is_refused_is_not_kept_and_trying_again_may_help(
+async def test_a_refused_new_token_is_dropped_and_the_next_may_succeed(
     endpoints: Desks, ann: Admission
 ) -> None:
     """Servers learn of a new signing key one after the other."""
@@ -415,9 +411,10 @@ async def test_an_endpoint_that_cannot_be_reached_says_so_in_its_own_words(
 
 
 @pytest.mark.parametrize("token", ["a\r\nb", "a\x00", "schlüssel", "\ud800"])
-async def test_a_token_that_no_header_can_carry_is_not_handed_to_a_browser_that_would_repeat_it(
+async def test_a_token_that_is_invalid_in_a_header_is_not_sent(
     endpoints: Desks, ann: Admission, token: str
 ) -> None:
+    """The browser's own error would contain the token."""
     endpoints.next_tokens = [(200, {"token": token, "userId": "u", "expiresIn": LIFETIME}, None)]
     with pytest.raises(TokenUnavailable, match="invalid in a header") as caught:
         await ann.fetch_credential()
@@ -425,7 +422,7 @@ async def test_a_token_that_no_header_can_carry_is_not_handed_to_a_browser_that_
     assert endpoints.shown == []
 
 
-async def test_no_error_and_no_log_line_holds_a_secret_a_token_or_a_ticket(
+async def test_errors_and_logs_contain_no_secret_token_or_ticket(
     endpoints: Desks, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -473,9 +470,7 @@ class Crossing:
         await self._met.wait()
 
 
-async def test_a_link_and_the_next_one_may_ask_at_once_and_each_gets_a_ticket(
-    endpoints: Desks, ann: Admission
-) -> None:
+async def test_a_link_and_its_candidate_each_get_a_ticket(endpoints: Desks, ann: Admission) -> None:
     endpoints.before_answering = Crossing(TOKEN_URL)
     first, second = await asyncio.gather(ann.fetch_credential(), ann.fetch_credential())
     assert {first[0], second[0]} == {"ticket-1", "ticket-2"}
@@ -484,7 +479,7 @@ async def test_a_link_and_the_next_one_may_ask_at_once_and_each_gets_a_ticket(
     assert endpoints.shown[2] in endpoints.shown[:2]
 
 
-async def test_two_who_are_refused_with_the_same_kept_token_both_get_in_with_new_ones(
+async def test_two_attempts_refused_with_one_token_both_get_new_ones(
     endpoints: Desks, ann: Admission
 ) -> None:
     await ann.fetch_credential()
@@ -496,9 +491,7 @@ async def test_two_who_are_refused_with_the_same_kept_token_both_get_in_with_new
     assert sorted(endpoints.shown[3:]) == ["t.2", "t.3"]
 
 
-async def test_a_late_refusal_of_an_old_token_does_not_cost_the_newer_one(
-    endpoints: Desks, ann: Admission
-) -> None:
+async def test_a_late_refusal_of_an_old_token_keeps_the_newer_one(endpoints: Desks, ann: Admission) -> None:
     await ann.fetch_credential()
     arrived, answered = asyncio.Event(), asyncio.Event()
 

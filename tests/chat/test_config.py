@@ -76,7 +76,7 @@ TOKENS, TICKETS = "https://id.example.org/token", "https://chat.example.org/tick
         ({"wire": "article", "tokenUrl": "", "ticketUrl": ""}, None),
     ],
 )
-def test_tickets_come_from_where_tokens_do_or_from_where_it_says_or_there_are_none(
+def test_ticket_url_is_configured_beside_the_token_url_or_absent(
     data: dict[str, Any], ticket_url: str | None
 ) -> None:
     assert parse_config(data, OWN).ticket_url == ticket_url

@@ -105,7 +105,7 @@ async def test_who_leaves_forgets_the_token() -> None:
     assert server.shown == ["t.1", "t.2"]
 
 
-async def test_what_stood_in_the_way_of_a_token_is_known_until_one_comes() -> None:
+async def test_the_problem_of_a_token_is_known_until_one_comes() -> None:
     server = Server()
     person = identity(server)
     person.join("Mika")
@@ -127,7 +127,7 @@ async def test_what_stood_in_the_way_of_a_token_is_known_until_one_comes() -> No
 
 
 @pytest.mark.parametrize("endpoint", ["/token", "/ticket"])
-async def test_when_somebody_else_comes_in_the_middle_nothing_of_the_first_is_theirs(endpoint: str) -> None:
+async def test_a_token_requested_before_another_person_joined_is_rejected(endpoint: str) -> None:
     server = Server()
     server.held_up = endpoint
     person = identity(server)

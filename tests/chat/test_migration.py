@@ -113,7 +113,7 @@ async def test_a_secret_made_for_another_server_is_not_shown_to_this_one() -> No
     assert back.person_key == person
 
 
-async def test_a_browser_that_reads_no_rows_still_knows_who_had_a_user_id() -> None:
+async def test_without_rows_a_stored_user_id_still_migrates_the_secret() -> None:
     browser = Browser()
     browser.was_here("Ann", "old", HERE, "user-1")
     browser.was_here("Ben", "other", HERE)
@@ -207,7 +207,7 @@ async def test_a_page_that_finds_nothing_old_reads_no_storage() -> None:
     assert page.settings == {}
 
 
-async def test_rows_that_were_taken_over_belong_to_no_living_tab_until_the_page_loads_them() -> None:
+async def test_migrated_rows_have_no_owner_until_the_page_loads_them() -> None:
     browser, page = Browser(), Page()
     person = browser.was_here("Ann", "old", HERE, "user-1")
     await browser.left_words(person)
@@ -216,7 +216,7 @@ async def test_rows_that_were_taken_over_belong_to_no_living_tab_until_the_page_
     assert await browser.rows_of("page", page.storage).load(person) == [ROW]
 
 
-async def test_words_of_the_first_paint_go_with_the_person_that_they_belong_to() -> None:
+async def test_the_cached_view_is_deleted_with_its_migrated_person() -> None:
     browser, page = Browser(), Page()
     browser.was_here("Ann", "old", HERE, "user-1")
     browser.settings["kizuna.glimpse"] = '{"name":"Ann","room":"general","messages":[]}'

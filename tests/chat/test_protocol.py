@@ -181,7 +181,7 @@ def test_whatever_json_arrives_only_a_protocol_error_comes_out(value):
 
 
 @given(UP | DOWN, st.data())
-def test_a_frame_with_one_field_spoiled_is_parsed_or_refused_by_that_fields_name(frame, data):
+def test_a_frame_with_one_bad_field_is_parsed_or_names_it(frame, data):
     up = isinstance(frame, protocol.UpFrame)
     spoiled = to_object(frame)
     parse = parse_up if up else parse_down
@@ -203,7 +203,7 @@ def test_unknown_fields_are_tolerated(frame, extra):
     assert parse_up({**to_object(frame), **extra}) == frame
 
 
-def test_names_are_camel_case_on_the_wire_and_the_frame_names_itself_first():
+def test_wire_names_are_camel_case_and_the_frames_name_is_first():
     text = encode(SendMessage(client_message_id="c-1", room_id="general", content="絆"))
     assert text == '{"action":"sendMessage","clientMessageId":"c-1","roomId":"general","content":"絆"}'
 
@@ -289,7 +289,7 @@ def test_an_error_may_name_the_room_and_an_older_servers_names_none():
     assert older == protocol.Error(code="forbidden", message="no", ref=None, room_id=None)
 
 
-def test_a_message_of_the_articles_server_has_no_seq_no_epoch_and_no_client_id():
+def test_a_message_of_the_articles_server_lacks_seq_epoch_and_id():
     message = parse_down(MESSAGE)
     assert isinstance(message, Message)
     assert (message.seq, message.epoch, message.client_message_id) == (None, None, None)
@@ -341,7 +341,8 @@ def test_more_people_than_a_room_has_are_refused():
         parse_down({**presence, "count": MAX_INTEGER})
 
 
-def test_a_whole_float_is_an_integer_because_javascript_has_one_kind_of_number():
+def test_a_whole_float_is_an_integer():
+    """JavaScript has one kind of number."""
     value = check_integer("seq", 3.0)
     assert value == 3
     assert isinstance(value, int)
@@ -501,7 +502,7 @@ def test_every_error_says_its_code_for_the_wire():
     assert MalformedFrame("x").field is None
 
 
-def test_a_field_that_most_frames_lack_is_written_only_where_it_says_something() -> None:
+def test_a_sparse_field_is_written_only_with_another_value() -> None:
     frame = Ack(client_message_id="c", room_id="r", epoch="e", message_id="m", seq=1, timestamp=1)
     assert "deleted" not in to_object(frame)
     deleted = dataclasses.replace(frame, deleted=True)

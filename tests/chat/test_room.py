@@ -93,7 +93,7 @@ def test_a_broadcast_of_another_epoch_asks_for_the_newest_page() -> None:
     assert not room.needs_sync
 
 
-def test_after_going_back_to_an_older_backup_the_words_on_their_way_are_kept() -> None:
+def test_an_older_backup_keeps_pending_messages() -> None:
     room = room_at(1, 3)
     room.timeline = room.timeline.add_own("c9", "mine", "Me", 5)
     room.apply_batch(page(1, 1, epoch="restored"))
@@ -121,7 +121,7 @@ def asked_from(after: int | None, epoch: str | None) -> RoomPosition:
     return RoomPosition(room_id="general", after=after, epoch=epoch)
 
 
-def test_the_first_message_of_an_empty_room_is_shown_and_its_epoch_taken_over() -> None:
+def test_an_empty_room_takes_the_epoch_of_its_first_message() -> None:
     room = empty_room()
     room.receive(message(1))
     assert (shown(room), room.epoch, room.needs_sync) == ([1], "e", False)
@@ -134,7 +134,7 @@ def test_ones_own_first_words_in_an_empty_room_take_their_place() -> None:
     assert (shown(room), room.epoch, room.needs_sync) == ([1], "e", False)
 
 
-def test_a_message_beyond_the_first_of_an_empty_room_asks_for_those_before() -> None:
+def test_a_later_message_of_an_empty_room_requests_the_earlier_ones() -> None:
     room = empty_room()
     room.receive(message(2))
     assert (shown(room), room.needs_sync) == ([], True)
@@ -143,7 +143,7 @@ def test_a_message_beyond_the_first_of_an_empty_room_asks_for_those_before() -> 
     assert shown(room) == [1, 2]
 
 
-def test_a_head_of_a_room_that_was_empty_asks_for_what_is_there_now() -> None:
+def test_a_head_of_an_empty_room_requests_its_messages() -> None:
     room = empty_room()
     room.raise_head(RoomHead(room_id="general", epoch="e", seq=3))
     assert room.needs_sync
@@ -167,7 +167,7 @@ def test_a_late_word_that_the_room_is_empty_drops_nothing() -> None:
         assert (shown(room), room.epoch, room.needs_sync) == ([1], "e", False)
 
 
-def test_a_backup_from_before_the_first_message_drops_what_was_said_and_never_mixes() -> None:
+def test_a_backup_without_messages_drops_those_shown() -> None:
     room = room_at(1, 5)
     assert room.apply_batch(nothing(), asked_from(5, "e"))
     assert (shown(room), room.position().after, room.position().epoch) == ([], 0, EMPTY_EPOCH)
@@ -175,14 +175,14 @@ def test_a_backup_from_before_the_first_message_drops_what_was_said_and_never_mi
     assert [entry.message_id for entry in room.timeline.entries] == ["another-1"]
 
 
-def test_a_room_that_turns_out_to_be_gone_while_its_newest_page_is_awaited_is_empty() -> None:
+def test_a_lost_history_found_while_awaiting_a_page_is_empty() -> None:
     room = room_at(1, 5)
     room.receive(message(1, epoch="another"))
     assert room.apply_batch(nothing(), asked_from(None, None))
     assert (shown(room), room.epoch) == ([], EMPTY_EPOCH)
 
 
-def test_a_frame_of_a_dead_history_does_not_keep_an_empty_room_waiting_for_it() -> None:
+def test_a_late_frame_of_a_lost_epoch_leaves_a_room_empty() -> None:
     room = empty_room()
     room.receive(message(5, epoch="dead"))
     assert room.needs_sync
@@ -190,7 +190,7 @@ def test_a_frame_of_a_dead_history_does_not_keep_an_empty_room_waiting_for_it() 
     assert (shown(room), room.epoch, room.needs_sync) == ([], EMPTY_EPOCH, False)
 
 
-def test_another_history_in_place_of_one_without_messages_is_taken_without_a_word() -> None:
+def test_replacing_an_empty_history_gives_no_notice() -> None:
     room = Room("general", "me")
     room.apply_batch(Batch(room_id="general", epoch="of old", head=0, complete=True))
     room.timeline = room.timeline.add_own("c9", "mine", "Me", 5)
@@ -228,7 +228,7 @@ def test_what_an_earlier_page_kept_replaces_nothing_newer() -> None:
     assert (room.epoch, room.watermark) == ("e", 3)
 
 
-def test_an_own_message_acknowledged_in_a_part_that_is_not_shown_does_not_stay_at_the_end() -> None:
+def test_an_acknowledged_message_outside_the_shown_part_is_discarded() -> None:
     room = room_at(100, 110)
     room.timeline = room.timeline.add_own("c9", "mine", "Me", 5)
     room.apply_ack(
@@ -260,9 +260,7 @@ def test_history_of_another_epoch_is_not_mixed_in() -> None:
 
 
 @given(st.permutations(range(1, 9)), st.lists(st.integers(1, 8), max_size=12))
-def test_in_whatever_order_and_however_often_frames_come_each_shows_once_in_order(
-    order: list[int], repeats: list[int]
-) -> None:
+def test_frames_in_any_order_and_number_show_once_in_order(order: list[int], repeats: list[int]) -> None:
     room = Room("general", "me")
     room.apply_batch(Batch(room_id="general", epoch="e", head=0, complete=True))
     for seq in [*order, *repeats]:
@@ -278,7 +276,7 @@ def test_a_deleted_message_keeps_its_place_and_shows_nobodys_words() -> None:
     assert [entry.deleted for entry in room.timeline.entries] == [False, False, False, True]
 
 
-def test_ones_own_words_that_were_deleted_before_one_heard_of_them_do_not_stay() -> None:
+def test_an_own_message_deleted_before_its_ack_is_discarded() -> None:
     room = room_at(1, 3)
     room.timeline = room.timeline.add_own("c9", "mine", "Me", 5)
     room.apply_ack(replace(acknowledged(4), duplicate=True, deleted=True))
@@ -312,7 +310,7 @@ def test_a_late_word_that_a_gap_has_expired_drops_nothing() -> None:
     assert shown(room) == [85, 86, 87, 88, 89, 90]
 
 
-def test_a_history_that_begins_late_has_nothing_earlier_once_the_server_says_so() -> None:
+def test_expired_history_has_nothing_earlier_when_the_server_says_so() -> None:
     room = room_at(9000, 9005)
     assert room.has_earlier
     room.prepend(Batch(room_id="general", epoch="e", head=9005, complete=True))
@@ -325,7 +323,8 @@ def test_a_limited_answer_that_comes_late_drops_nothing() -> None:
     assert shown(room) == [1, 2, 3]
 
 
-def test_an_answer_about_older_messages_from_before_a_new_page_hides_no_hole() -> None:
+def test_a_late_history_answer_after_a_new_page_is_dropped() -> None:
+    """It is not adjacent to the new page, and would hide a gap."""
     room = room_at(1, 2)
     room.apply_batch(page(900, 900, limited=True))
     room.prepend(page(1, 2, head=900))
@@ -334,7 +333,7 @@ def test_an_answer_about_older_messages_from_before_a_new_page_hides_no_hole() -
     assert shown(room) == [898, 899, 900]
 
 
-def test_ones_own_message_that_lies_before_a_new_page_waits_for_nothing_any_more() -> None:
+def test_an_acknowledged_message_before_a_new_page_is_discarded() -> None:
     room = room_at(1, 2)
     room.timeline = room.timeline.add_own("mine", "hello", "Me", 5).mark("mine", Delivery.SENT)
     room.timeline = room.timeline.add_own("later", "and this", "Me", 6)

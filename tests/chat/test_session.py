@@ -130,7 +130,7 @@ async def test_another_name_is_another_person_and_never_sends_the_firsts_words(s
     assert stage.entries() == []
 
 
-async def test_an_ack_for_words_that_are_not_shown_does_not_swallow_their_broadcast(stage: Stage) -> None:
+async def test_an_ack_of_a_hidden_message_keeps_its_broadcast(stage: Stage) -> None:
     await stage.join(head=1, messages=[message(1)])
     stage.socket.receive(ack("from-another-tab", 2))
     stage.socket.receive(message(2, clientMessageId="from-another-tab", senderId="id-of-Mika"))
@@ -140,7 +140,7 @@ async def test_an_ack_for_words_that_are_not_shown_does_not_swallow_their_broadc
     assert stage.sent("sync")[0]["after"] == 2
 
 
-async def test_a_secret_that_is_cleared_under_the_page_leaves_the_person_who_they_are(stage: Stage) -> None:
+async def test_clearing_the_stored_secret_keeps_the_person(stage: Stage) -> None:
     stage.token_lifetime = 1
     await stage.join()
     stage.settings.clear()
@@ -151,7 +151,7 @@ async def test_a_secret_that_is_cleared_under_the_page_leaves_the_person_who_the
     assert first["clientSecret"] == second["clientSecret"]
 
 
-async def test_a_notice_about_the_address_outlives_joining_and_ends_with_a_good_room(stage: Stage) -> None:
+async def test_a_notice_about_the_address_lasts_until_a_valid_room(stage: Stage) -> None:
     stage.session.enter_room("no spaces allowed")
     stage.session.join("Mika")
     assert stage.state.notice is not None
@@ -185,7 +185,7 @@ async def test_the_broadcast_may_come_before_the_ack(stage: Stage) -> None:
     assert stage.state.waiting == 0
 
 
-async def test_one_message_per_room_is_on_its_way_and_the_next_follows_its_ack(stage: Stage) -> None:
+async def test_one_message_per_room_is_in_flight_until_its_ack(stage: Stage) -> None:
     await stage.join()
     for text in ("one", "two", "three"):
         await stage.say(text)
@@ -194,7 +194,7 @@ async def test_one_message_per_room_is_on_its_way_and_the_next_follows_its_ack(s
     assert [frame["content"] for frame in stage.sent("sendMessage")] == ["one", "two", "three"]
 
 
-async def test_what_is_typed_while_down_waits_and_goes_out_in_order_after_catching_up(stage: Stage) -> None:
+async def test_messages_typed_offline_are_sent_in_order_after_catching_up(stage: Stage) -> None:
     await stage.join(head=1, messages=[message(1)])
     stage.socket.drop()
     for text in ("one", "two"):
@@ -222,7 +222,7 @@ async def test_a_lost_ack_is_asked_for_again_under_the_same_id(stage: Stage) -> 
     assert len(stage.sent("sendMessage")) == 2
 
 
-async def test_what_is_sent_on_a_dead_link_goes_over_a_new_one_within_eleven_seconds(stage: Stage) -> None:
+async def test_a_message_on_a_dead_link_is_resent_within_eleven_seconds(stage: Stage) -> None:
     await stage.join()
     dead = stage.socket
     await stage.say("hello")
@@ -360,7 +360,7 @@ async def test_words_typed_before_the_first_connection_arrive_once(stage: Stage)
 # --- gaps, order, epochs ---
 
 
-async def test_a_gap_is_asked_for_after_a_moment_and_nothing_shows_out_of_order(stage: Stage) -> None:
+async def test_a_gap_is_requested_soon_and_nothing_shows_out_of_order(stage: Stage) -> None:
     await stage.join(head=1, messages=[message(1)])
     stage.socket.receive(message(3))
     assert [content for content, _ in stage.entries()] == ["words 1"]
@@ -399,7 +399,7 @@ async def test_a_lost_answer_is_asked_for_again(stage: Stage) -> None:
     assert len(stage.sent("sync")) == 2
 
 
-async def test_ones_own_ack_beyond_a_gap_is_held_until_the_gap_is_filled(stage: Stage) -> None:
+async def test_an_ack_beyond_a_gap_is_held_until_it_is_filled(stage: Stage) -> None:
     await stage.join(head=1, messages=[message(1)])
     await stage.say("mine")
     stage.socket.receive(ack("c1", 3))
@@ -411,7 +411,7 @@ async def test_ones_own_ack_beyond_a_gap_is_held_until_the_gap_is_filled(stage: 
     assert [content for content, _ in stage.entries()] == ["words 1", "words 2", "mine"]
 
 
-async def test_a_lost_last_message_of_a_quiet_room_is_found_by_the_heartbeat(stage: Stage) -> None:
+async def test_the_heartbeat_finds_a_lost_last_message(stage: Stage) -> None:
     await stage.join(head=1, messages=[message(1)])
     stage.socket.receive(
         {"type": "pong", "t": None, "heads": [{"roomId": "general", "epoch": "e", "seq": 2}]}
@@ -443,7 +443,7 @@ async def test_catching_up_goes_on_until_the_batches_are_complete(stage: Stage) 
     assert not stage.state.catching_up
 
 
-async def test_a_batch_that_never_comes_is_asked_for_again_before_the_link_counts(stage: Stage) -> None:
+async def test_a_lost_batch_is_requested_again_before_the_link_counts(stage: Stage) -> None:
     stage.session.join("Mika")
     await stage.platform.settle()
     stage.socket.accept()

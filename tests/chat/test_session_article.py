@@ -92,7 +92,7 @@ async def test_words_typed_long_before_the_connection_meet_their_broadcast(stage
     assert len(stage.sent("sendMessage")) == 2
 
 
-async def test_what_was_on_its_way_when_the_link_broke_is_not_sent_again_by_itself(stage: Stage) -> None:
+async def test_a_message_in_flight_on_a_lost_link_is_not_resent(stage: Stage) -> None:
     await join(stage)
     await stage.say("hello")
     await stage.say("and then")
@@ -106,7 +106,7 @@ async def test_what_was_on_its_way_when_the_link_broke_is_not_sent_again_by_itse
     assert [frame["content"] for frame in stage.sent("sendMessage")] == ["and then", "hello"]
 
 
-async def test_what_does_not_come_back_holds_up_the_next_only_for_a_while(stage: Stage) -> None:
+async def test_a_message_without_echo_delays_the_next_only_briefly(stage: Stage) -> None:
     await join(stage)
     await stage.say("hello")
     await stage.say("and then")

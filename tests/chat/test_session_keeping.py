@@ -212,7 +212,7 @@ async def test_words_that_the_server_had_before_the_reload_are_not_said_twice(st
     again.session.leave()
 
 
-async def test_words_whose_row_outlived_their_ack_are_neither_shown_twice_nor_sent_again(
+async def test_a_row_left_after_its_ack_is_not_shown_or_sent_again(
     stage: Stage,
 ) -> None:
     await stage.join()
@@ -351,7 +351,7 @@ async def test_two_tabs_send_each_its_own_words() -> None:
     second.session.leave()
 
 
-async def test_what_a_closed_tab_was_sending_is_sent_by_the_other_one_under_the_same_id() -> None:
+async def test_another_tab_sends_a_closed_tabs_message_with_its_id() -> None:
     first, second = await two_tabs()
     first.socket.drop()
     for text in ("one", "two"):
@@ -389,7 +389,7 @@ async def test_leaving_in_one_tab_leaves_in_those_of_this_person_alone() -> None
     third.session.leave()
 
 
-async def test_what_waited_in_a_tab_that_left_is_sent_by_the_tab_that_joins() -> None:
+async def test_messages_of_a_tab_that_left_are_sent_after_joining() -> None:
     first, second = await two_tabs()
     second.socket.drop()
     await second.say("for later")
@@ -403,7 +403,7 @@ async def test_what_waited_in_a_tab_that_left_is_sent_by_the_tab_that_joins() ->
     first.session.leave()
 
 
-async def test_a_tab_that_was_put_aside_does_not_send_what_another_has_taken_over() -> None:
+async def test_a_suspended_tab_does_not_send_messages_taken_over() -> None:
     first, second = await two_tabs()
     first.socket.drop()
     await first.say("mine or yours")
@@ -470,7 +470,7 @@ async def test_deleting_what_was_never_sent_says_nothing(stage: Stage) -> None:
     assert stage.browser.rows("outbox") == {}
 
 
-async def test_deleting_what_was_sent_and_not_acknowledged_says_that_it_may_have_arrived(
+async def test_deleting_an_unacknowledged_message_warns_that_it_may_have_arrived(
     stage: Stage,
 ) -> None:
     await stage.join()

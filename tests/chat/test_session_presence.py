@@ -36,7 +36,7 @@ async def test_the_server_says_how_many_are_here(stage: Stage) -> None:
     assert stage.state.present is None
 
 
-async def test_of_a_large_room_the_server_says_how_many_there_are_at_least(stage: Stage) -> None:
+async def test_a_large_room_shows_at_least_how_many_there_are(stage: Stage) -> None:
     await stage.join()
     await stage.receive(presence(100, more=True))
     assert (stage.state.present, stage.state.present_or_more) == (100, True)

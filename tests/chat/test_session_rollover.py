@@ -83,7 +83,7 @@ async def test_a_replacement_that_fails_changes_nothing(short_lived: Stage) -> N
     assert old.sent[-1]["content"] == "still over the old link"
 
 
-async def test_a_room_entered_while_the_link_is_replaced_is_joined_on_the_new_one_too(
+async def test_a_room_entered_during_a_rollover_is_joined_on_both_links(
     short_lived: Stage,
 ) -> None:
     stage = short_lived

@@ -76,7 +76,7 @@ async def test_each_new_link_says_hello_for_every_room_and_waits_for_all(stage: 
     assert stage.state.caught_up
 
 
-async def test_a_gap_in_a_room_that_is_not_shown_is_asked_for_as_well(stage: Stage) -> None:
+async def test_a_gap_in_a_hidden_room_is_requested_too(stage: Stage) -> None:
     await stage.join(head=1, messages=[message(1)])
     await enter(stage, "tea")
     await stage.receive(message(3))
@@ -85,7 +85,7 @@ async def test_a_gap_in_a_room_that_is_not_shown_is_asked_for_as_well(stage: Sta
     assert (question["roomId"], question["after"]) == ("general", 1)
 
 
-async def test_a_room_entered_while_the_link_is_being_prepared_is_joined_once_it_stands(stage: Stage) -> None:
+async def test_a_room_entered_during_preparation_is_joined_afterwards(stage: Stage) -> None:
     stage.session.join("Mika")
     await stage.platform.settle()
     stage.socket.accept()
@@ -120,7 +120,7 @@ async def test_leaving_a_room_that_is_not_shown_moves_nobody(stage: Stage) -> No
     assert [room.room_id for room in stage.state.rooms] == ["tea"]
 
 
-async def test_a_leave_that_the_server_lost_is_said_again_when_the_heartbeat_names_the_room(
+async def test_a_lost_leave_is_sent_again_after_a_pong(
     stage: Stage,
 ) -> None:
     await stage.join()
@@ -152,7 +152,7 @@ async def test_after_a_join_the_server_is_asked_where_it_has_us(stage: Stage) ->
     assert [frame["roomId"] for frame in stage.sent("join")] == ["tea", "tea"]
 
 
-async def test_a_room_left_while_its_answer_was_on_its_way_is_not_entered_by_it(stage: Stage) -> None:
+async def test_a_late_batch_does_not_enter_a_room_again(stage: Stage) -> None:
     await stage.join()
     stage.session.enter_room("tea")
     (question,) = stage.sent("join")
@@ -176,9 +176,7 @@ async def test_the_room_visited_longest_ago_is_left_when_there_are_too_many(stag
 
 
 @pytest.mark.parametrize("named_by", ["ref", "roomId"])
-async def test_a_room_that_the_server_keeps_closed_is_told_once_and_asked_no_more(
-    stage: Stage, named_by: str
-) -> None:
+async def test_a_forbidden_room_gives_one_notice_and_no_more_requests(stage: Stage, named_by: str) -> None:
     await stage.join()
     stage.session.enter_room("secret")
     (question,) = stage.sent("join")
@@ -213,7 +211,7 @@ async def test_a_closed_room_in_hello_keeps_nobody_from_connecting(stage: Stage)
     assert not stage.state.catching_up
 
 
-async def test_the_rooms_of_an_earlier_page_are_entered_again_with_what_was_known_and_read(
+async def test_rooms_of_an_earlier_page_return_with_messages_and_unread(
     stage: Stage,
 ) -> None:
     await stage.join(head=1, messages=[message(1)])
@@ -233,7 +231,7 @@ async def test_the_rooms_of_an_earlier_page_are_entered_again_with_what_was_know
     again.session.leave()
 
 
-async def test_what_waits_in_a_room_that_was_left_shows_when_one_comes_back(stage: Stage) -> None:
+async def test_messages_waiting_in_a_left_room_show_after_returning(stage: Stage) -> None:
     await stage.join()
     await enter(stage, "tea")
     stage.socket.drop()

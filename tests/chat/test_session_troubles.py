@@ -66,7 +66,7 @@ async def test_a_storage_that_never_answers_keeps_nobody_from_connecting() -> No
     assert stage.entries() == [("words 1", Delivery.RECEIVED)]
 
 
-async def test_what_the_person_deleted_from_the_browser_is_still_sent_by_the_page_that_shows_it() -> None:
+async def test_a_shown_message_is_sent_after_its_storage_was_cleared() -> None:
     stage = Stage()
     await stage.join()
     stage.socket.drop()
@@ -78,7 +78,7 @@ async def test_what_the_person_deleted_from_the_browser_is_still_sent_by_the_pag
     assert len(stage.browser.rows("outbox")) == 1
 
 
-async def test_signing_out_that_storage_refused_is_made_up_for_at_the_next_start() -> None:
+async def test_a_failed_deletion_at_sign_out_is_repeated_at_start() -> None:
     stage = Stage()
     await stage.join(head=1, messages=[message(1)])
     await stage.platform.advance(1.1)
@@ -93,7 +93,7 @@ async def test_signing_out_that_storage_refused_is_made_up_for_at_the_next_start
     assert again.browser.rows("rooms") == {}
 
 
-async def test_a_row_that_outlived_its_ack_is_one_message_though_nobody_knew_whose_it_was() -> None:
+async def test_a_row_left_after_its_ack_is_one_message_without_user_id() -> None:
     stage = Stage()
     await stage.join()
     await stage.say("hello")
@@ -212,7 +212,7 @@ async def test_one_room_that_cannot_be_read_keeps_nobody_out_of_the_others() -> 
     assert stage.state.caught_up
 
 
-async def test_one_room_without_an_answer_keeps_nobody_out_of_the_others_for_long() -> None:
+async def test_one_unanswered_room_delays_the_others_only_briefly() -> None:
     stage = await in_two_rooms_after_a_drop()
     await stage.receive(batch(0, []))
     await stage.platform.advance(REQUEST_TIMEOUT * (MAX_TRIES + 1))
@@ -256,7 +256,7 @@ async def test_leaving_a_room_while_it_catches_up_is_waited_for_by_nobody() -> N
     assert [frame["roomId"] for frame in stage.sent("leave")] == ["tea"]
 
 
-async def test_a_join_that_was_refused_is_asked_again_when_the_server_next_names_our_rooms() -> None:
+async def test_a_refused_join_is_repeated_after_the_next_pong() -> None:
     stage = Stage()
     await stage.join()
     stage.session.enter_room("tea")
@@ -392,7 +392,7 @@ async def test_a_crowd_that_writes_is_named_only_in_part() -> None:
     assert len(stage.state.typing) == MAX_TYPING_USERS
 
 
-async def test_a_count_from_before_a_room_was_left_is_not_shown_when_one_comes_back() -> None:
+async def test_an_old_count_is_not_shown_after_returning_to_a_room() -> None:
     stage = Stage()
     await stage.join()
     await enter(stage, "tea")
@@ -403,7 +403,7 @@ async def test_a_count_from_before_a_room_was_left_is_not_shown_when_one_comes_b
     assert stage.state.present is None
 
 
-async def test_the_word_that_one_may_not_type_in_a_room_is_no_notice() -> None:
+async def test_a_refused_typing_notification_gives_no_notice() -> None:
     stage = Stage()
     await stage.join()
     await stage.receive({"type": "error", "code": "not_in_room", "message": "roomId: ...", "roomId": "tea"})
@@ -432,7 +432,7 @@ async def test_where_nothing_is_acknowledged_a_crash_sends_nothing_twice() -> No
     assert again.state.timeline.failed[0].failure == Failure("unconfirmed")
 
 
-async def test_an_echo_that_names_no_room_meets_the_words_where_they_were_said() -> None:
+async def test_an_echo_without_a_room_matches_the_pending_message() -> None:
     stage = await article_page(Browser())
     await stage.say("hello")
     stage.session.enter_room("tea")
@@ -474,7 +474,7 @@ async def test_a_server_that_lets_no_page_of_this_origin_in_says_so() -> None:
     )
 
 
-async def test_a_person_who_is_banned_is_told_so_and_the_page_never_tries_again() -> None:
+async def test_a_banned_person_gets_the_reason_and_no_further_attempt() -> None:
     stage = Stage()
     await stage.join()
     tickets = stage.tickets_asked

@@ -52,7 +52,7 @@ def test_a_duplicate_returns_the_same_timeline() -> None:
     assert timeline.add_many([message(1), message(1)]) is timeline
 
 
-def test_a_message_known_by_its_client_id_is_a_duplicate_under_another_message_id() -> None:
+def test_a_known_client_id_with_another_message_id_is_a_duplicate() -> None:
     timeline = Timeline().add(message(1))
     assert timeline.add(message(2, client_message_id="c1")) is timeline
 
@@ -69,7 +69,7 @@ def test_ones_own_words_stand_at_the_end_at_once() -> None:
     assert timeline.entries[-1].own
 
 
-def test_ones_own_words_come_in_once_whichever_of_ack_and_broadcast_is_first() -> None:
+def test_an_own_message_shows_once_whether_ack_or_broadcast_is_first() -> None:
     before = Timeline(me="me").add_own("c9", "mine", "Me", 5)
     broadcast = message(1, sender_id="me", client_message_id="c9", content="mine")
     acked_first = before.confirm(ack("c9", 1))
@@ -81,7 +81,7 @@ def test_ones_own_words_come_in_once_whichever_of_ack_and_broadcast_is_first() -
         assert (entry.state, entry.seq, entry.message_id) == (Delivery.SENT, 1, "m1")
 
 
-def test_the_key_of_an_own_message_stays_the_same_when_the_server_knows_it() -> None:
+def test_an_own_message_keeps_its_key_when_stored() -> None:
     before = Timeline(me="me").add_own("c9", "mine", "Me", 5)
     assert before.confirm(ack("c9", 1)).entries[0].key == before.entries[0].key
 
@@ -119,7 +119,7 @@ def test_ok_twice_in_a_row_is_two_messages_where_messages_have_ids() -> None:
     assert len(timeline) == 2
 
 
-def test_without_client_ids_the_articles_rule_drops_the_same_words_within_five_seconds() -> None:
+def test_without_client_ids_equal_text_within_five_seconds_is_dropped() -> None:
     first = message(message_id="server-1", content="ok", timestamp=10_000)
     timeline = Timeline().add(first)
     again = message(message_id="server-2", content="ok", timestamp=14_999)

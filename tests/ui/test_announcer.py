@@ -59,7 +59,7 @@ def test_the_connection_is_told_once_per_change(announcer: Announcer):
     assert announcer.next_due() is None
 
 
-def test_the_connection_is_told_at_most_every_five_seconds_and_then_as_it_is(announcer: Announcer):
+def test_the_connection_is_announced_at_most_every_five_seconds(announcer: Announcer):
     announcer.set_status("lost")
     announcer.due(0.0)
     announcer.set_status("back")
@@ -94,7 +94,7 @@ def test_the_same_words_again_are_made_different_for_the_reader(announcer: Annou
     assert second.rstrip("\u200b") == first
 
 
-def test_that_messages_were_not_sent_is_said_once_when_it_begins_and_once_when_they_are_several(
+def test_failed_messages_are_announced_at_the_first_and_the_second(
     announcer: Announcer,
 ):
     heard = []

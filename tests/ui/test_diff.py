@@ -75,7 +75,7 @@ def test_history_before_the_first_is_put_before_it():
     assert plan([c], [a, b, c]) == [Insert(a, "c"), Insert(b, "c")]
 
 
-def test_a_message_of_another_goes_between_what_is_stored_and_what_is_pending():
+def test_a_received_message_is_placed_before_pending_ones():
     stored, pending, other = row("s"), row("p"), row("o")
     assert plan([stored, pending], [stored, other, pending]) == [Insert(other, "p")]
 

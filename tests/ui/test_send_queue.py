@@ -88,7 +88,7 @@ async def test_blank_text_is_not_said(desk: Desk):
     assert desk.said == []
 
 
-async def test_what_is_said_has_no_empty_lines_around_it_and_all_of_it_leaves_the_field(desk: Desk):
+async def test_a_sent_text_is_trimmed_and_removed_from_the_field(desk: Desk):
     await desk.enter("\n\nhello \n")
     assert desk.said == ["hello"]
     await desk.answer()
@@ -117,7 +117,7 @@ async def test_other_text_in_the_field_is_not_touched(desk: Desk):
     assert desk.field.text == "bye"
 
 
-async def test_other_text_is_not_touched_even_where_it_begins_with_the_same_letters(desk: Desk):
+async def test_text_that_starts_with_the_same_letters_is_kept(desk: Desk):
     await desk.enter("no")
     desk.fill("not yet")
     await desk.answer()
@@ -158,7 +158,7 @@ async def test_what_is_typed_behind_and_sent_is_the_next_message(desk: Desk):
     assert (desk.said, desk.field.text) == (["one", "two", "three"], "four")
 
 
-async def test_many_texts_are_said_in_the_order_of_the_presses_whatever_they_begin_with(desk: Desk):
+async def test_many_texts_are_sent_in_the_order_submitted(desk: Desk):
     texts = [f"message {number}" for number in range(1, 13)]
     for text in texts:
         desk.fill(text)
@@ -168,7 +168,7 @@ async def test_many_texts_are_said_in_the_order_of_the_presses_whatever_they_beg
     assert (desk.said, desk.field.text) == (texts, "")
 
 
-async def test_the_same_text_twice_in_a_row_after_it_was_kept_is_two_messages(desk: Desk):
+async def test_the_same_text_after_it_was_stored_is_a_second_message(desk: Desk):
     for _ in range(2):
         await desk.enter("ok")
         await desk.answer()
@@ -184,7 +184,7 @@ async def test_what_follows_a_refused_text_is_said_together_with_it(desk: Desk):
     assert (desk.said, desk.field.text) == (["one", "one two", " three"], "")
 
 
-async def test_a_change_in_the_text_that_waits_leaves_the_one_before_it_as_it_was(desk: Desk):
+async def test_changing_a_waiting_text_keeps_the_one_before(desk: Desk):
     await desk.enter("one", "two")
     desk.field.touch(3)
     desk.field.edit("onezwei")
@@ -259,7 +259,7 @@ async def test_keeping_goes_on_while_the_field_cannot_be_cleared(desk: Desk):
     assert (desk.field.shown, desk.field.clear()) == ("", False)
 
 
-async def test_what_is_kept_and_not_cleared_is_neither_sent_again_nor_a_draft(desk: Desk):
+async def test_a_stored_text_in_the_field_is_not_resent_or_a_draft(desk: Desk):
     await desk.enter("one")
     await desk.answer_while_composing()
     assert desk.field.draft == ""

@@ -78,7 +78,7 @@ def test_dates_follow_the_readers_region_and_the_clock_the_first_language(
     assert locales_of(language, spoken) == (dates, clock)
 
 
-def test_a_time_from_the_network_is_bent_into_what_a_date_can_hold():
+def test_a_timestamp_from_the_network_is_clamped_to_valid_dates():
     assert iso(0) == "1970-01-01T00:00:00Z"
     assert iso(1_700_000_000_999) == "2023-11-14T22:13:20Z"
     assert iso(2**53) == iso(clamp_timestamp(2**53)) == "9999-12-31T00:00:00Z"
@@ -246,7 +246,7 @@ def test_who_is_writing_is_named_as_long_as_there_are_few(keys: Texts):
     assert typing_words(("Ren", "Mika", "Ada"), keys) == "<typing.several>"
 
 
-def test_a_failure_is_told_in_the_words_of_the_catalogue_else_of_the_server_else_in_general():
+def test_a_failures_text_is_the_catalogues_then_the_servers_then_general():
     texts = Texts(
         {
             "failure.busy": "Too busy",
