@@ -40,8 +40,8 @@ NOT_HERE = {
 BANNED = {"code": "forbidden", "field": None, "message": "you were banned", "reason": "banned"}
 
 
-class Desks:
-    """Responsible for both endpoints: tokens and tickets are numbered, unless the test says what is answered next."""
+class FakeEndpoints:
+    """Both endpoints: tokens and tickets are numbered, unless the test sets the next answers."""
 
     def __init__(self) -> None:
         self.clock = VirtualClock()
@@ -77,17 +77,17 @@ class Desks:
 
 
 @pytest.fixture
-def endpoints() -> Desks:
-    return Desks()
+def endpoints() -> FakeEndpoints:
+    return FakeEndpoints()
 
 
 @pytest.fixture
-def ann(endpoints: Desks) -> Admission:
+def ann(endpoints: FakeEndpoints) -> Admission:
     return Admission(Endpoints(endpoints, TOKEN_URL, TICKET_URL, endpoints.clock.now), "Ann", "the secret")
 
 
 async def test_a_ticket_is_got_for_the_token_which_goes_to_nobody_else(
-    endpoints: Desks, ann: Admission
+    endpoints: FakeEndpoints, ann: Admission
 ) -> None:
     assert await ann.fetch_credential() == ("ticket-1", "u")
     assert endpoints.tokens_asked == [{"name": "Ann", "clientSecret": "the secret"}]
@@ -104,7 +104,7 @@ async def test_a_ticket_is_got_for_the_token_which_goes_to_nobody_else(
     ],
 )
 async def test_the_authorization_header_is_left_to_a_gate_of_the_own_origin(
-    endpoints: Desks, page_url: str, authorization: str | None
+    endpoints: FakeEndpoints, page_url: str, authorization: str | None
 ) -> None:
     """HTTP Basic before everything needs that header for itself; ticket servers elsewhere expect the token there."""
     ann = Admission(
@@ -114,7 +114,7 @@ async def test_the_authorization_header_is_left_to_a_gate_of_the_own_origin(
     assert (endpoints.shown, endpoints.authorizations) == (["t.1"], [authorization])
 
 
-async def test_an_earlier_server_gets_the_token_in_the_header_too(endpoints: Desks) -> None:
+async def test_an_earlier_server_gets_the_token_in_the_header_too(endpoints: FakeEndpoints) -> None:
     page_url = TICKET_URL.removesuffix("ticket")
     ann = Admission(
         Endpoints(endpoints, TOKEN_URL, TICKET_URL, endpoints.clock.now, page_url), "Ann", "the secret"
@@ -125,7 +125,7 @@ async def test_an_earlier_server_gets_the_token_in_the_header_too(endpoints: Des
 
 
 async def test_each_attempt_gets_a_new_ticket_and_reuses_a_young_token(
-    endpoints: Desks, ann: Admission
+    endpoints: FakeEndpoints, ann: Admission
 ) -> None:
     assert [await ann.fetch_credential() for _ in range(3)] == [
         ("ticket-1", "u"),
@@ -135,7 +135,7 @@ async def test_each_attempt_gets_a_new_ticket_and_reuses_a_young_token(
     assert endpoints.shown == ["t.1"] * 3
 
 
-async def test_without_tickets_the_token_itself_is_given_and_never_twice(endpoints: Desks) -> None:
+async def test_without_tickets_the_token_itself_is_given_and_never_twice(endpoints: FakeEndpoints) -> None:
     ann = Admission(Endpoints(endpoints, TOKEN_URL, None, endpoints.clock.now), "Ann", "the secret")
     assert [await ann.fetch_credential(), await ann.fetch_credential()] == [("t.1", "u"), ("t.2", "u")]
     assert endpoints.shown == []
@@ -144,7 +144,9 @@ async def test_without_tickets_the_token_itself_is_given_and_never_twice(endpoin
 # --- how long a token is used ---
 
 
-async def test_a_token_is_used_until_half_of_its_life_is_left(endpoints: Desks, ann: Admission) -> None:
+async def test_a_token_is_used_until_half_of_its_life_is_left(
+    endpoints: FakeEndpoints, ann: Admission
+) -> None:
     await ann.fetch_credential()
     endpoints.clock.move_to(endpoints.clock.now().monotonic + LIFETIME / 2 - 1)
     await ann.fetch_credential()
@@ -154,7 +156,9 @@ async def test_a_token_is_used_until_half_of_its_life_is_left(endpoints: Desks, 
     assert endpoints.shown == ["t.1", "t.1", "t.2", "t.2"]
 
 
-async def test_a_lifetime_begins_at_the_request_for_the_token(endpoints: Desks, ann: Admission) -> None:
+async def test_a_lifetime_begins_at_the_request_for_the_token(
+    endpoints: FakeEndpoints, ann: Admission
+) -> None:
     async def slowly(url: str) -> None:
         if url == TOKEN_URL:
             endpoints.clock.move_to(endpoints.clock.now().monotonic + LIFETIME / 2)
@@ -166,7 +170,7 @@ async def test_a_lifetime_begins_at_the_request_for_the_token(endpoints: Desks, 
 
 
 async def test_what_the_machine_slept_counts_though_the_monotonic_clock_stood_still(
-    endpoints: Desks, ann: Admission
+    endpoints: FakeEndpoints, ann: Admission
 ) -> None:
     await ann.fetch_credential()
     endpoints.clock.sleep(LIFETIME / 2)
@@ -174,7 +178,9 @@ async def test_what_the_machine_slept_counts_though_the_monotonic_clock_stood_st
     assert endpoints.shown == ["t.1", "t.2"]
 
 
-async def test_a_wall_clock_that_is_set_back_makes_no_token_younger(endpoints: Desks, ann: Admission) -> None:
+async def test_a_wall_clock_that_is_set_back_makes_no_token_younger(
+    endpoints: FakeEndpoints, ann: Admission
+) -> None:
     await ann.fetch_credential()
     endpoints.clock.sleep(-LIFETIME)
     endpoints.clock.move_to(endpoints.clock.now().monotonic + LIFETIME / 2)
@@ -184,7 +190,7 @@ async def test_a_wall_clock_that_is_set_back_makes_no_token_younger(endpoints: D
 
 @pytest.mark.parametrize("lifetime", [None, 0, -5, True, "3600", [3600], float("nan"), float("inf")])
 async def test_a_token_whose_life_nobody_knows_is_used_once(
-    endpoints: Desks, ann: Admission, lifetime: Any
+    endpoints: FakeEndpoints, ann: Admission, lifetime: Any
 ) -> None:
     endpoints.lifetime = lifetime
     await ann.fetch_credential()
@@ -192,7 +198,9 @@ async def test_a_token_whose_life_nobody_knows_is_used_once(
     assert endpoints.shown == ["t.1", "t.2"]
 
 
-async def test_a_life_of_any_number_of_seconds_is_understood(endpoints: Desks, ann: Admission) -> None:
+async def test_a_life_of_any_number_of_seconds_is_understood(
+    endpoints: FakeEndpoints, ann: Admission
+) -> None:
     endpoints.lifetime = 10**400
     await ann.fetch_credential()
     await ann.fetch_credential()
@@ -213,7 +221,9 @@ def test_a_renewal_by_rollover_always_gets_a_new_token(lifetime: int, chance: fl
 # --- a token that is refused ---
 
 
-async def test_a_refused_token_is_dropped_and_a_new_one_tried_once(endpoints: Desks, ann: Admission) -> None:
+async def test_a_refused_token_is_dropped_and_a_new_one_tried_once(
+    endpoints: FakeEndpoints, ann: Admission
+) -> None:
     await ann.fetch_credential()
     endpoints.next_tickets = [(401, NOT_GOOD, None)]
     assert await ann.fetch_credential() == ("ticket-3", "u")
@@ -222,7 +232,7 @@ async def test_a_refused_token_is_dropped_and_a_new_one_tried_once(endpoints: De
 
 
 async def test_a_refused_new_token_is_dropped_and_the_next_may_succeed(
-    endpoints: Desks, ann: Admission
+    endpoints: FakeEndpoints, ann: Admission
 ) -> None:
     """Servers learn of a new signing key one after the other."""
     endpoints.next_tickets = [(401, NOT_GOOD, None)]
@@ -233,7 +243,9 @@ async def test_a_refused_new_token_is_dropped_and_the_next_may_succeed(
     assert endpoints.shown == ["t.1", "t.2"]
 
 
-async def test_a_page_that_may_not_come_in_does_not_try_again(endpoints: Desks, ann: Admission) -> None:
+async def test_a_page_that_may_not_come_in_does_not_try_again(
+    endpoints: FakeEndpoints, ann: Admission
+) -> None:
     endpoints.next_tickets = [(403, NOT_HERE, None)]
     with pytest.raises(OriginForbidden):
         await ann.fetch_credential()
@@ -241,7 +253,7 @@ async def test_a_page_that_may_not_come_in_does_not_try_again(endpoints: Desks, 
 
 
 async def test_who_was_banned_while_the_token_was_kept_does_not_try_again(
-    endpoints: Desks, ann: Admission
+    endpoints: FakeEndpoints, ann: Admission
 ) -> None:
     await ann.fetch_credential()
     endpoints.next_tickets = [(403, BANNED, None)]
@@ -251,7 +263,7 @@ async def test_who_was_banned_while_the_token_was_kept_does_not_try_again(
 
 
 async def test_the_kept_and_the_new_token_refused_is_enough_for_one_attempt(
-    endpoints: Desks, ann: Admission
+    endpoints: FakeEndpoints, ann: Admission
 ) -> None:
     await ann.fetch_credential()
     endpoints.next_tickets = [(401, NOT_GOOD, None), (401, NOT_GOOD, None)]
@@ -270,7 +282,7 @@ async def test_the_kept_and_the_new_token_refused_is_enough_for_one_attempt(
     ],
 )
 async def test_a_person_whom_the_token_endpoint_refuses_is_unauthorized(
-    endpoints: Desks, ann: Admission, status: int, answer: Any, error: type[Unauthorized]
+    endpoints: FakeEndpoints, ann: Admission, status: int, answer: Any, error: type[Unauthorized]
 ) -> None:
     endpoints.next_tokens = [(status, answer, None)]
     with pytest.raises(error) as caught:
@@ -305,7 +317,7 @@ OF_OTHERS: list[Answer] = [
 
 @pytest.mark.parametrize("answer", OF_OTHERS)
 async def test_what_answers_in_the_servers_place_costs_one_attempt(
-    endpoints: Desks, ann: Admission, answer: Answer
+    endpoints: FakeEndpoints, ann: Admission, answer: Answer
 ) -> None:
     endpoints.next_tokens = [answer]
     with pytest.raises(Intercepted):
@@ -316,7 +328,9 @@ async def test_what_answers_in_the_servers_place_costs_one_attempt(
     assert (await ann.fetch_credential())[1] == "u"
 
 
-async def test_a_foreign_ticket_servers_refusal_forgets_the_token(endpoints: Desks, ann: Admission) -> None:
+async def test_a_foreign_ticket_servers_refusal_forgets_the_token(
+    endpoints: FakeEndpoints, ann: Admission
+) -> None:
     await ann.fetch_credential()
     endpoints.next_tickets = [(401, {"message": "The incoming token has expired"}, None)]
     with pytest.raises(Intercepted):
@@ -327,7 +341,7 @@ async def test_a_foreign_ticket_servers_refusal_forgets_the_token(endpoints: Des
 
 @pytest.mark.parametrize("status", [429, 503])
 async def test_a_busy_endpoint_that_names_a_time_is_left_alone_so_long(
-    endpoints: Desks, ann: Admission, status: int
+    endpoints: FakeEndpoints, ann: Admission, status: int
 ) -> None:
     for planned in (endpoints.next_tokens, endpoints.next_tickets):
         planned.append((status, {"code": "busy"}, 20.0))
@@ -340,7 +354,7 @@ async def test_a_busy_endpoint_that_names_a_time_is_left_alone_so_long(
 
 
 async def test_a_name_the_token_endpoint_does_not_take_is_refused_for_good(
-    endpoints: Desks, ann: Admission
+    endpoints: FakeEndpoints, ann: Admission
 ) -> None:
     endpoints.next_tokens = [
         (400, {"code": "invalid_field", "field": "name", "message": "name: must …"}, None)
@@ -379,7 +393,7 @@ NO_TOKENS: list[Answer] = [
 
 @pytest.mark.parametrize("answer", NO_TICKETS)
 async def test_no_ticket_for_now_costs_the_attempt_and_not_the_token(
-    endpoints: Desks, ann: Admission, answer: Answer
+    endpoints: FakeEndpoints, ann: Admission, answer: Answer
 ) -> None:
     endpoints.next_tickets = [answer]
     with pytest.raises(TokenUnavailable, match=f"ticket endpoint answered {answer[0]}"):
@@ -389,7 +403,9 @@ async def test_no_ticket_for_now_costs_the_attempt_and_not_the_token(
 
 
 @pytest.mark.parametrize("answer", NO_TOKENS)
-async def test_no_token_for_now_costs_the_attempt(endpoints: Desks, ann: Admission, answer: Answer) -> None:
+async def test_no_token_for_now_costs_the_attempt(
+    endpoints: FakeEndpoints, ann: Admission, answer: Answer
+) -> None:
     endpoints.next_tokens = [answer]
     with pytest.raises(TokenUnavailable, match="token endpoint"):
         await ann.fetch_credential()
@@ -398,7 +414,7 @@ async def test_no_token_for_now_costs_the_attempt(endpoints: Desks, ann: Admissi
 
 
 async def test_an_endpoint_that_cannot_be_reached_says_so_in_its_own_words(
-    endpoints: Desks, ann: Admission
+    endpoints: FakeEndpoints, ann: Admission
 ) -> None:
     endpoints.next_tokens = [OSError("refused")]
     with pytest.raises(OSError, match="refused"):
@@ -412,7 +428,7 @@ async def test_an_endpoint_that_cannot_be_reached_says_so_in_its_own_words(
 
 @pytest.mark.parametrize("token", ["a\r\nb", "a\x00", "schlüssel", "\ud800"])
 async def test_a_token_that_is_invalid_in_a_header_is_not_sent(
-    endpoints: Desks, ann: Admission, token: str
+    endpoints: FakeEndpoints, ann: Admission, token: str
 ) -> None:
     """The browser's own error would contain the token."""
     endpoints.next_tokens = [(200, {"token": token, "userId": "u", "expiresIn": LIFETIME}, None)]
@@ -423,7 +439,7 @@ async def test_a_token_that_is_invalid_in_a_header_is_not_sent(
 
 
 async def test_errors_and_logs_contain_no_secret_token_or_ticket(
-    endpoints: Desks, caplog: pytest.LogCaptureFixture
+    endpoints: FakeEndpoints, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     said: list[str] = []
@@ -452,8 +468,8 @@ async def test_errors_and_logs_contain_no_secret_token_or_ticket(
 # --- several at once ---
 
 
-class Crossing:
-    """Responsible for letting two requests to one endpoint meet there, before either is answered."""
+class Rendezvous:
+    """Holds two requests to one endpoint until both are there."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -461,7 +477,7 @@ class Crossing:
         self._met = asyncio.Event()
 
     async def __call__(self, url: str) -> None:
-        """Wait for the other one."""
+        """Wait for the other request."""
         if url != self._url:
             return
         self._waiting += 1
@@ -470,8 +486,8 @@ class Crossing:
         await self._met.wait()
 
 
-async def test_a_link_and_its_candidate_each_get_a_ticket(endpoints: Desks, ann: Admission) -> None:
-    endpoints.before_answering = Crossing(TOKEN_URL)
+async def test_a_link_and_its_candidate_each_get_a_ticket(endpoints: FakeEndpoints, ann: Admission) -> None:
+    endpoints.before_answering = Rendezvous(TOKEN_URL)
     first, second = await asyncio.gather(ann.fetch_credential(), ann.fetch_credential())
     assert {first[0], second[0]} == {"ticket-1", "ticket-2"}
     assert len(endpoints.tokens_asked) == 2
@@ -480,10 +496,10 @@ async def test_a_link_and_its_candidate_each_get_a_ticket(endpoints: Desks, ann:
 
 
 async def test_two_attempts_refused_with_one_token_both_get_new_ones(
-    endpoints: Desks, ann: Admission
+    endpoints: FakeEndpoints, ann: Admission
 ) -> None:
     await ann.fetch_credential()
-    endpoints.before_answering = Crossing(TICKET_URL)
+    endpoints.before_answering = Rendezvous(TICKET_URL)
     endpoints.next_tickets = [(401, NOT_GOOD, None), (401, NOT_GOOD, None)]
     first, second = await asyncio.gather(ann.fetch_credential(), ann.fetch_credential())
     assert first[0] != second[0]
@@ -491,7 +507,9 @@ async def test_two_attempts_refused_with_one_token_both_get_new_ones(
     assert sorted(endpoints.shown[3:]) == ["t.2", "t.3"]
 
 
-async def test_a_late_refusal_of_an_old_token_keeps_the_newer_one(endpoints: Desks, ann: Admission) -> None:
+async def test_a_late_refusal_of_an_old_token_keeps_the_newer_one(
+    endpoints: FakeEndpoints, ann: Admission
+) -> None:
     await ann.fetch_credential()
     arrived, answered = asyncio.Event(), asyncio.Event()
 
@@ -514,7 +532,7 @@ async def test_a_late_refusal_of_an_old_token_keeps_the_newer_one(endpoints: Des
 
 
 async def test_who_gives_up_in_the_middle_leaves_nothing_behind_that_stops_others(
-    endpoints: Desks, ann: Admission
+    endpoints: FakeEndpoints, ann: Admission
 ) -> None:
     never = asyncio.Event()
     endpoints.before_answering = lambda url: never.wait()  # type: ignore[assignment, return-value]

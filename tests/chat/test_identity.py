@@ -13,7 +13,7 @@ from chat.identity import Identity
 from chat.protocol import InvalidField
 from kizuna.errors import TryLater
 from kizuna.testing import VirtualClock
-from tests.chat.stage import MemorySettings
+from tests.chat.session_harness import MemorySettings
 
 
 class Server:

@@ -11,24 +11,24 @@ from chat.migration import Migration
 from kizuna.delivery.outbox_storage import OutboxRow, OutboxStorage
 from kizuna.platform import Storage
 from kizuna.testing import MemoryLocks, MemoryStorage, VirtualClock
-from tests.chat.stage import MemorySettings
+from tests.chat.session_harness import MemorySettings
 
 HERE, ELSEWHERE = "https://example.org/a/token", "https://example.org/b/token"
 ROW = OutboxRow(id="c1", channel="general", data={"words": "waited"}, written_at=1, typed_at=1, is_sent=True)
 
 
-class Kept(MemorySettings):
-    """Settings whose keys can be listed."""
+class ListedSettings(MemorySettings):
+    """Settings that can list their keys."""
 
     def names(self, prefix: str) -> list[str]:
         return [key.removeprefix(prefix) for key in self if key.startswith(prefix)]
 
 
 class Browser:
-    """Responsible for what a browser kept for all pages of one origin, and for the pages of now on it."""
+    """The data of an earlier version in one browser, and its present pages."""
 
     def __init__(self) -> None:
-        self.settings, self.tab, self.storage = Kept(), Kept(), MemoryStorage()
+        self.settings, self.tab, self.storage = ListedSettings(), ListedSettings(), MemoryStorage()
         self.locks: dict[str, object] = {}
 
     def was_here(self, name: str, secret: str, token_url: str, user_id: str | None = None) -> str:
@@ -53,7 +53,7 @@ class Browser:
 
 
 class Page:
-    """Responsible for a page with names of its own."""
+    """A page with its own keys."""
 
     def __init__(self, token_url: str = HERE) -> None:
         self.settings, self.tab, self.storage = MemorySettings(), MemorySettings(), MemoryStorage()

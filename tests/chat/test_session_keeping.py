@@ -17,177 +17,177 @@ from chat.timeline import Delivery, Failure
 from kizuna.core.states import Status
 from kizuna.delivery.outbox import DEFAULT_LIMIT, Outbox
 from kizuna.options import Options
-from tests.chat.stage import Browser, Stage, ack, message
+from tests.chat.session_harness import Browser, SessionHarness, ack, message
 
 DAY = 24 * 3600
 
 
 @pytest.fixture
-async def stage() -> AsyncIterator[Stage]:
-    stage = Stage()
-    yield stage
-    stage.session.leave()
-    await stage.platform.settle()
-    assert stage.platform.clock.armed == 0, "a timer is left after leaving"
+async def harness() -> AsyncIterator[SessionHarness]:
+    harness = SessionHarness()
+    yield harness
+    harness.session.leave()
+    await harness.platform.settle()
+    assert harness.platform.clock.armed == 0, "a timer is left after leaving"
 
 
-async def started(stage: Stage) -> Stage:
-    stage.session.start()
-    await stage.platform.settle()
-    return stage
+async def started(harness: SessionHarness) -> SessionHarness:
+    harness.session.start()
+    await harness.platform.settle()
+    return harness
 
 
 # --- committed before it shows ---
 
 
-async def test_a_message_shows_only_once_it_is_committed(stage: Stage) -> None:
-    await stage.join()
-    stage.browser.storage.is_stuck = True
-    saying = asyncio.create_task(stage.session.send_message("hello"))
-    await stage.platform.settle()
-    assert stage.entries() == []
-    assert stage.sent("sendMessage") == []
-    stage.browser.storage.release()
+async def test_a_message_shows_only_once_it_is_committed(harness: SessionHarness) -> None:
+    await harness.join()
+    harness.browser.storage.is_stuck = True
+    saying = asyncio.create_task(harness.session.send_message("hello"))
+    await harness.platform.settle()
+    assert harness.entries() == []
+    assert harness.sent("sendMessage") == []
+    harness.browser.storage.release()
     assert await saying
-    await stage.platform.settle()
-    assert stage.entries() == [("hello", Delivery.SENDING)]
+    await harness.platform.settle()
+    assert harness.entries() == [("hello", Delivery.SENDING)]
 
 
-async def test_a_crash_right_after_saying_loses_nothing(stage: Stage) -> None:
-    await stage.join()
-    stage.socket.drop()
-    assert await stage.session.send_message("hello")
-    again = await started(stage.reloaded())
+async def test_a_crash_right_after_saying_loses_nothing(harness: SessionHarness) -> None:
+    await harness.join()
+    harness.socket.drop()
+    assert await harness.session.send_message("hello")
+    again = await started(harness.reloaded())
     assert again.entries() == [("hello", Delivery.QUEUED)]
     again.session.leave()
 
 
-async def test_a_crash_before_the_commit_sends_nothing(stage: Stage) -> None:
-    await stage.join()
-    stage.browser.storage.is_stuck = True
-    saying = asyncio.create_task(stage.session.send_message("hello"))
-    await stage.platform.settle()
+async def test_a_crash_before_the_commit_sends_nothing(harness: SessionHarness) -> None:
+    await harness.join()
+    harness.browser.storage.is_stuck = True
+    saying = asyncio.create_task(harness.session.send_message("hello"))
+    await harness.platform.settle()
     saying.cancel()
-    stage.browser.storage.release()
-    again = await started(stage.reloaded())
+    harness.browser.storage.release()
+    again = await started(harness.reloaded())
     assert again.entries() == []
     again.session.leave()
 
 
-async def test_words_said_before_the_outbox_was_read_are_not_taken(stage: Stage) -> None:
-    stage.browser.storage.is_stuck = True
-    stage.session.join("Mika")
-    await stage.platform.advance(RESTORE_TIMEOUT)
-    assert not await stage.session.send_message("hello")
-    stage.browser.storage.release()
-    await stage.platform.settle()
-    assert stage.entries() == []
-    assert await stage.session.send_message("hello")
-    assert len(stage.browser.rows("outbox")) == 1
+async def test_words_said_before_the_outbox_was_read_are_not_taken(harness: SessionHarness) -> None:
+    harness.browser.storage.is_stuck = True
+    harness.session.join("Mika")
+    await harness.platform.advance(RESTORE_TIMEOUT)
+    assert not await harness.session.send_message("hello")
+    harness.browser.storage.release()
+    await harness.platform.settle()
+    assert harness.entries() == []
+    assert await harness.session.send_message("hello")
+    assert len(harness.browser.rows("outbox")) == 1
 
 
-async def test_words_kept_after_their_author_left_are_dropped(stage: Stage) -> None:
-    await stage.join()
-    stage.browser.storage.is_stuck = True
-    saying = asyncio.create_task(stage.session.send_message("hello"))
-    await stage.platform.settle()
-    stage.session.leave()
-    stage.browser.storage.release()
+async def test_words_kept_after_their_author_left_are_dropped(harness: SessionHarness) -> None:
+    await harness.join()
+    harness.browser.storage.is_stuck = True
+    saying = asyncio.create_task(harness.session.send_message("hello"))
+    await harness.platform.settle()
+    harness.session.leave()
+    harness.browser.storage.release()
     assert not await saying
-    assert stage.browser.rows("outbox") == {}
+    assert harness.browser.rows("outbox") == {}
 
 
-async def test_a_message_for_a_closing_socket_goes_out_over_the_next_link(stage: Stage) -> None:
-    await stage.join()
-    assert await stage.session.send_message("hello")
-    stage.socket.is_open = False  # CLOSING: the page has not been told yet
-    await stage.platform.settle()
-    assert stage.entries() == [("hello", Delivery.QUEUED)]
-    stage.socket.drop()
-    await stage.platform.advance(2)
-    await stage.open_link()
-    assert [frame["content"] for frame in stage.sent("sendMessage")] == ["hello"]
+async def test_a_message_for_a_closing_socket_goes_out_over_the_next_link(harness: SessionHarness) -> None:
+    await harness.join()
+    assert await harness.session.send_message("hello")
+    harness.socket.is_open = False  # CLOSING: the page has not been told yet
+    await harness.platform.settle()
+    assert harness.entries() == [("hello", Delivery.QUEUED)]
+    harness.socket.drop()
+    await harness.platform.advance(2)
+    await harness.open_link()
+    assert [frame["content"] for frame in harness.sent("sendMessage")] == ["hello"]
 
 
 async def test_a_message_too_large_for_a_frame_fails_alone() -> None:
-    stage = Stage(options=Options(max_frame_bytes=300))
-    stage.session.join("Mika")
-    await stage.say("x" * 300)
-    await stage.say("short")
-    await stage.open_link()
-    assert [frame["content"] for frame in stage.sent("sendMessage")] == ["short"]
-    (entry,) = stage.state.timeline.failed
+    harness = SessionHarness(options=Options(max_frame_bytes=300))
+    harness.session.join("Mika")
+    await harness.send("x" * 300)
+    await harness.send("short")
+    await harness.open_link()
+    assert [frame["content"] for frame in harness.sent("sendMessage")] == ["short"]
+    (entry,) = harness.state.timeline.failed
     assert entry.failure is not None
     assert entry.failure.code == "too_large"
     assert "300" in entry.failure.words
 
 
-async def test_what_is_acknowledged_leaves_no_row(stage: Stage) -> None:
-    await stage.join()
-    await stage.say("hello")
-    assert len(stage.browser.rows("outbox")) == 1
-    await stage.receive(ack("c1", 1))
-    assert stage.browser.rows("outbox") == {}
+async def test_what_is_acknowledged_leaves_no_row(harness: SessionHarness) -> None:
+    await harness.join()
+    await harness.send("hello")
+    assert len(harness.browser.rows("outbox")) == 1
+    await harness.receive(ack("c1", 1))
+    assert harness.browser.rows("outbox") == {}
 
 
-async def test_a_full_outbox_refuses_the_next_message_with_the_reason(stage: Stage) -> None:
-    await stage.join()
-    stage.socket.drop()
+async def test_a_full_outbox_refuses_the_next_message_with_the_reason(harness: SessionHarness) -> None:
+    await harness.join()
+    harness.socket.drop()
     for number in range(DEFAULT_LIMIT):
-        assert await stage.session.send_message(f"words {number}")
-    assert not await stage.session.send_message("one too many")
-    assert stage.state.notice is not None
-    assert (stage.state.notice.kind, stage.state.notice.params) == (
+        assert await harness.session.send_message(f"words {number}")
+    assert not await harness.session.send_message("one too many")
+    assert harness.state.notice is not None
+    assert (harness.state.notice.kind, harness.state.notice.params) == (
         NoticeKind.OUTBOX_FULL,
         {"limit": DEFAULT_LIMIT},
     )
-    assert len(stage.browser.rows("outbox")) == DEFAULT_LIMIT
+    assert len(harness.browser.rows("outbox")) == DEFAULT_LIMIT
 
 
 # --- the same person comes back ---
 
 
-async def test_who_comes_back_finds_what_was_left_waiting(stage: Stage) -> None:
-    await stage.join()
-    stage.socket.drop()
-    assert await stage.say("for later")
-    stage.session.leave()
-    assert stage.state.notice is not None
-    assert (stage.state.notice.kind, stage.state.notice.params) == (
+async def test_who_comes_back_finds_what_was_left_waiting(harness: SessionHarness) -> None:
+    await harness.join()
+    harness.socket.drop()
+    assert await harness.send("for later")
+    harness.session.leave()
+    assert harness.state.notice is not None
+    assert (harness.state.notice.kind, harness.state.notice.params) == (
         NoticeKind.STILL_WAITING,
         {"count": 1, "name": "Mika"},
     )
-    stage.session.join("Ren")
-    await stage.platform.settle()
-    assert stage.entries() == []
-    stage.session.leave()
-    stage.session.join("Mika")
-    await stage.platform.settle()
-    assert stage.entries() == [("for later", Delivery.QUEUED)]
-    await stage.open_link()
+    harness.session.join("Ren")
+    await harness.platform.settle()
+    assert harness.entries() == []
+    harness.session.leave()
+    harness.session.join("Mika")
+    await harness.platform.settle()
+    assert harness.entries() == [("for later", Delivery.QUEUED)]
+    await harness.open_link()
     mine = message(1, clientMessageId="c1", senderId="id-of-Mika", content="for later")
-    await stage.receive(ack("c1", 1), mine)
-    assert stage.entries() == [("for later", Delivery.SENT)]
+    await harness.receive(ack("c1", 1), mine)
+    assert harness.entries() == [("for later", Delivery.SENT)]
 
 
-async def test_a_renamed_person_never_sends_what_the_former_one_left(stage: Stage) -> None:
-    await stage.join()
-    stage.socket.drop()
-    await stage.say("as Mika")
-    stage.session.leave()
-    stage.session.join("Ren")
-    await stage.open_link()
-    await stage.say("as Ren")
-    assert [frame["content"] for frame in stage.sent("sendMessage")] == ["as Ren"]
+async def test_a_renamed_person_never_sends_what_the_former_one_left(harness: SessionHarness) -> None:
+    await harness.join()
+    harness.socket.drop()
+    await harness.send("as Mika")
+    harness.session.leave()
+    harness.session.join("Ren")
+    await harness.open_link()
+    await harness.send("as Ren")
+    assert [frame["content"] for frame in harness.sent("sendMessage")] == ["as Ren"]
 
 
-async def test_what_waits_survives_a_reload_and_arrives_once(stage: Stage) -> None:
-    await stage.join(head=1, messages=[message(1)])
-    await stage.platform.advance(1.1)  # kept by now
-    stage.socket.drop()
-    assert await stage.say("first")
-    assert await stage.say("second")
-    again = await started(stage.reloaded())
+async def test_what_waits_survives_a_reload_and_arrives_once(harness: SessionHarness) -> None:
+    await harness.join(head=1, messages=[message(1)])
+    await harness.platform.advance(1.1)  # kept by now
+    harness.socket.drop()
+    assert await harness.send("first")
+    assert await harness.send("second")
+    again = await started(harness.reloaded())
     waiting = [("first", Delivery.QUEUED), ("second", Delivery.QUEUED)]
     assert again.entries() == [("words 1", Delivery.RECEIVED), *waiting]
     assert again.state.waiting == 2
@@ -200,10 +200,12 @@ async def test_what_waits_survives_a_reload_and_arrives_once(stage: Stage) -> No
     again.session.leave()
 
 
-async def test_words_that_the_server_had_before_the_reload_are_not_said_twice(stage: Stage) -> None:
-    await stage.join()
-    await stage.say("hello")
-    again = await started(stage.reloaded())
+async def test_words_that_the_server_had_before_the_reload_are_not_said_twice(
+    harness: SessionHarness,
+) -> None:
+    await harness.join()
+    await harness.send("hello")
+    again = await started(harness.reloaded())
     mine = message(1, clientMessageId="c1", senderId="id-of-Mika", content="hello")
     await again.open_link(head=1, messages=[mine])
     assert again.entries() == [("hello", Delivery.SENT)]
@@ -213,26 +215,28 @@ async def test_words_that_the_server_had_before_the_reload_are_not_said_twice(st
 
 
 async def test_a_row_left_after_its_ack_is_not_shown_or_sent_again(
-    stage: Stage,
+    harness: SessionHarness,
 ) -> None:
-    await stage.join()
-    await stage.say("hello")
-    (row,) = stage.browser.rows("outbox").items()
-    await stage.receive(ack("c1", 1))
-    await stage.platform.advance(1.1)
-    stage.browser.rows("outbox")[row[0]] = row[1]  # the crash came before the row was deleted
-    again = await started(stage.reloaded())
+    await harness.join()
+    await harness.send("hello")
+    (row,) = harness.browser.rows("outbox").items()
+    await harness.receive(ack("c1", 1))
+    await harness.platform.advance(1.1)
+    harness.browser.rows("outbox")[row[0]] = row[1]  # the crash came before the row was deleted
+    again = await started(harness.reloaded())
     assert again.entries() == [("hello", Delivery.SENT)]
     assert again.state.waiting == 0
     assert again.browser.rows("outbox") == {}
     again.session.leave()
 
 
-async def test_a_failed_message_outlives_a_reload_with_its_reason(stage: Stage) -> None:
-    await stage.join()
-    await stage.say("hello")
-    await stage.receive({"type": "nack", "clientMessageId": "c1", "code": "forbidden", "message": "not you"})
-    again = await started(stage.reloaded())
+async def test_a_failed_message_outlives_a_reload_with_its_reason(harness: SessionHarness) -> None:
+    await harness.join()
+    await harness.send("hello")
+    await harness.receive(
+        {"type": "nack", "clientMessageId": "c1", "code": "forbidden", "message": "not you"}
+    )
+    again = await started(harness.reloaded())
     (entry,) = again.state.timeline.failed
     assert entry.failure == Failure("forbidden", "not you")
     await again.open_link()
@@ -244,14 +248,14 @@ async def test_a_failed_message_outlives_a_reload_with_its_reason(stage: Stage) 
 
 
 @pytest.mark.parametrize("kept", ["{", "[7]", "null", "{}", '{"id": 1}'])
-async def test_a_row_that_cannot_be_read_stops_nobody_and_stays(stage: Stage, kept: str) -> None:
-    await stage.join()
-    stage.socket.drop()
-    await stage.say("hello")
-    rows = stage.browser.rows("outbox")
+async def test_a_row_that_cannot_be_read_stops_nobody_and_stays(harness: SessionHarness, kept: str) -> None:
+    await harness.join()
+    harness.socket.drop()
+    await harness.send("hello")
+    rows = harness.browser.rows("outbox")
     broken = next(iter(rows)) + "-broken"
     rows[broken] = kept
-    again = await started(stage.reloaded())
+    again = await started(harness.reloaded())
     assert again.entries() == [("hello", Delivery.QUEUED)]
     assert rows[broken] == kept
     again.session.leave()
@@ -264,14 +268,16 @@ async def test_a_row_that_cannot_be_read_stops_nobody_and_stays(stage: Stage, ke
         {"action": "sendMessage", "clientMessageId": "c1", "roomId": "no such room", "content": "hello"},
     ],
 )
-async def test_a_row_with_another_frame_in_it_is_not_sent(stage: Stage, frame: dict[str, Any]) -> None:
-    await stage.join()
-    stage.socket.drop()
-    await stage.say("hello")
-    rows = stage.browser.rows("outbox")
+async def test_a_row_with_another_frame_in_it_is_not_sent(
+    harness: SessionHarness, frame: dict[str, Any]
+) -> None:
+    await harness.join()
+    harness.socket.drop()
+    await harness.send("hello")
+    rows = harness.browser.rows("outbox")
     for key, text in rows.items():
         rows[key] = json.dumps({**json.loads(text), "data": frame})
-    again = await started(stage.reloaded())
+    again = await started(harness.reloaded())
     await again.open_link()
     assert again.entries() == []
     assert again.sent("leave") == again.sent("sendMessage") == []
@@ -282,11 +288,11 @@ async def test_a_row_with_another_frame_in_it_is_not_sent(stage: Stage, frame: d
 # --- age ---
 
 
-async def test_a_week_old_message_is_not_sent_but_shown_as_failed(stage: Stage) -> None:
-    await stage.join()
-    stage.socket.drop()
-    await stage.say("let us meet tomorrow")
-    again = stage.reloaded()
+async def test_a_week_old_message_is_not_sent_but_shown_as_failed(harness: SessionHarness) -> None:
+    await harness.join()
+    harness.socket.drop()
+    await harness.send("let us meet tomorrow")
+    again = harness.reloaded()
     again.platform.clock.sleep(7 * DAY)
     await started(again)
     await again.open_link()
@@ -300,11 +306,11 @@ async def test_a_week_old_message_is_not_sent_but_shown_as_failed(stage: Stage) 
     again.session.leave()
 
 
-async def test_a_week_old_message_deleted_while_it_fails_does_not_come_back(stage: Stage) -> None:
-    await stage.join()
-    stage.socket.drop()
-    await stage.say("let us meet tomorrow")
-    again = stage.reloaded()
+async def test_a_week_old_message_deleted_while_it_fails_does_not_come_back(harness: SessionHarness) -> None:
+    await harness.join()
+    harness.socket.drop()
+    await harness.send("let us meet tomorrow")
+    again = harness.reloaded()
     again.platform.clock.sleep(7 * DAY)
     await started(again)
     again.browser.storage.is_stuck = True
@@ -317,11 +323,11 @@ async def test_a_week_old_message_deleted_while_it_fails_does_not_come_back(stag
     again.session.leave()
 
 
-async def test_what_waits_for_less_than_three_days_is_sent(stage: Stage) -> None:
-    await stage.join()
-    stage.socket.drop()
-    await stage.say("hello")
-    again = stage.reloaded()
+async def test_what_waits_for_less_than_three_days_is_sent(harness: SessionHarness) -> None:
+    await harness.join()
+    harness.socket.drop()
+    await harness.send("hello")
+    again = harness.reloaded()
     again.platform.clock.sleep(3 * DAY - 60)
     await started(again)
     await again.open_link()
@@ -332,9 +338,9 @@ async def test_what_waits_for_less_than_three_days_is_sent(stage: Stage) -> None
 # --- two tabs ---
 
 
-async def two_tabs() -> tuple[Stage, Stage]:
+async def two_tabs() -> tuple[SessionHarness, SessionHarness]:
     browser = Browser()
-    first, second = Stage(browser), Stage(browser)
+    first, second = SessionHarness(browser), SessionHarness(browser)
     await first.join()
     await second.join()
     return first, second
@@ -343,7 +349,7 @@ async def two_tabs() -> tuple[Stage, Stage]:
 async def test_two_tabs_send_each_its_own_words() -> None:
     first, second = await two_tabs()
     first.socket.drop()
-    await first.say("from the first")
+    await first.send("from the first")
     await second.platform.advance(3 * ADOPT_INTERVAL)
     assert second.sent("sendMessage") == []
     assert second.entries() == []
@@ -355,7 +361,7 @@ async def test_another_tab_sends_a_closed_tabs_message_with_its_id() -> None:
     first, second = await two_tabs()
     first.socket.drop()
     for text in ("one", "two"):
-        await first.say(text)
+        await first.send(text)
     first.crash()
     await second.platform.advance(ADOPT_INTERVAL + 0.1)
     assert second.entries() == [("one", Delivery.SENDING), ("two", Delivery.QUEUED)]
@@ -367,7 +373,7 @@ async def test_another_tab_sends_a_closed_tabs_message_with_its_id() -> None:
 
 async def test_leaving_in_one_tab_leaves_in_those_of_this_person_alone() -> None:
     first, second = await two_tabs()
-    third = Stage(first.browser)
+    third = SessionHarness(first.browser)
     third.session.join("Ren")
     await third.open_link()
     first.session.leave()
@@ -392,7 +398,7 @@ async def test_leaving_in_one_tab_leaves_in_those_of_this_person_alone() -> None
 async def test_messages_of_a_tab_that_left_are_sent_after_joining() -> None:
     first, second = await two_tabs()
     second.socket.drop()
-    await second.say("for later")
+    await second.send("for later")
     first.session.leave()
     second.session.follow_other_tabs()
     assert second.entries() == []
@@ -406,7 +412,7 @@ async def test_messages_of_a_tab_that_left_are_sent_after_joining() -> None:
 async def test_a_suspended_tab_does_not_send_messages_taken_over() -> None:
     first, second = await two_tabs()
     first.socket.drop()
-    await first.say("mine or yours")
+    await first.send("mine or yours")
     first.locks.end()  # the browser frees the locks of a page that it puts aside
     await second.platform.advance(ADOPT_INTERVAL + 0.1)
     assert len(second.sent("sendMessage")) == 1
@@ -423,7 +429,7 @@ async def test_a_message_deleted_where_it_was_taken_over_is_sent_by_nobody() -> 
     first, second = await two_tabs()
     first.socket.drop()
     second.socket.drop()
-    await first.say("better not")
+    await first.send("better not")
     first.locks.end()
     await second.platform.advance(ADOPT_INTERVAL + 0.1)
     second.session.discard("c1")
@@ -439,13 +445,13 @@ async def test_more_than_fits_from_closed_tabs_fails_and_stays(monkeypatch: pyte
     first, second = await two_tabs()
     first.socket.drop()
     second.socket.drop()
-    await first.say("one")
-    await first.say("two")
+    await first.send("one")
+    await first.send("two")
     second.platform.clock.sleep(1)
-    await second.say("three")
+    await second.send("three")
     first.crash()
     second.crash()
-    third = await started(Stage(first.browser))
+    third = await started(SessionHarness(first.browser))
     waiting = [("one", Delivery.QUEUED), ("two", Delivery.QUEUED)]
     assert third.entries() == [*waiting, ("three", Delivery.FAILED)]
     assert third.state.timeline.failed[0].failure == Failure("outbox_full")
@@ -459,23 +465,23 @@ async def test_more_than_fits_from_closed_tabs_fails_and_stays(monkeypatch: pyte
 # --- deleting ---
 
 
-async def test_deleting_what_was_never_sent_says_nothing(stage: Stage) -> None:
-    await stage.join()
-    stage.socket.drop()
-    await stage.say("better not")
-    stage.session.discard("c1")
-    await stage.platform.settle()
-    assert stage.state.notice is None
-    assert stage.entries() == []
-    assert stage.browser.rows("outbox") == {}
+async def test_deleting_what_was_never_sent_says_nothing(harness: SessionHarness) -> None:
+    await harness.join()
+    harness.socket.drop()
+    await harness.send("better not")
+    harness.session.discard("c1")
+    await harness.platform.settle()
+    assert harness.state.notice is None
+    assert harness.entries() == []
+    assert harness.browser.rows("outbox") == {}
 
 
 async def test_deleting_an_unacknowledged_message_warns_that_it_may_have_arrived(
-    stage: Stage,
+    harness: SessionHarness,
 ) -> None:
-    await stage.join()
-    await stage.say("better not")
-    again = await started(stage.reloaded())  # also when an earlier page sent it
+    await harness.join()
+    await harness.send("better not")
+    again = await started(harness.reloaded())  # also when an earlier page sent it
     again.session.discard("c1")
     assert again.state.notice is not None
     assert again.state.notice.kind is NoticeKind.MAY_HAVE_ARRIVED
@@ -485,94 +491,102 @@ async def test_deleting_an_unacknowledged_message_warns_that_it_may_have_arrived
     again.session.leave()
 
 
-async def test_deleting_what_the_server_refused_says_nothing(stage: Stage) -> None:
-    await stage.join()
-    await stage.say("hello")
-    await stage.receive({"type": "nack", "clientMessageId": "c1", "code": "forbidden", "message": "not you"})
-    stage.session.discard("c1")
-    assert stage.state.notice is None
-    assert stage.entries() == []
+async def test_deleting_what_the_server_refused_says_nothing(harness: SessionHarness) -> None:
+    await harness.join()
+    await harness.send("hello")
+    await harness.receive(
+        {"type": "nack", "clientMessageId": "c1", "code": "forbidden", "message": "not you"}
+    )
+    harness.session.discard("c1")
+    assert harness.state.notice is None
+    assert harness.entries() == []
 
 
-async def test_deleting_a_message_twice_tells_once_that_it_may_have_arrived(stage: Stage) -> None:
-    await stage.join()
-    await stage.say("better not")
-    stage.session.discard("c1")
-    stage.session.dismiss_notice()
-    stage.session.discard("c1")
-    assert stage.state.notice is None
+async def test_deleting_a_message_twice_tells_once_that_it_may_have_arrived(harness: SessionHarness) -> None:
+    await harness.join()
+    await harness.send("better not")
+    harness.session.discard("c1")
+    harness.session.dismiss_notice()
+    harness.session.discard("c1")
+    assert harness.state.notice is None
 
 
-async def test_a_message_deleted_just_before_it_goes_out_is_not_sent(stage: Stage) -> None:
-    await stage.join()
-    stage.socket.drop()
-    await stage.say("better not")
-    stage.browser.storage.is_stuck = True  # the row is being claimed
-    await stage.platform.advance(2)
-    await stage.open_link()
-    stage.session.discard("c1")
-    stage.browser.storage.release()
-    await stage.platform.settle()
-    assert stage.sent("sendMessage") == []
-    assert stage.browser.rows("outbox") == {}
+async def test_a_message_deleted_just_before_it_goes_out_is_not_sent(harness: SessionHarness) -> None:
+    await harness.join()
+    harness.socket.drop()
+    await harness.send("better not")
+    harness.browser.storage.is_stuck = True  # the row is being claimed
+    await harness.platform.advance(2)
+    await harness.open_link()
+    harness.session.discard("c1")
+    harness.browser.storage.release()
+    await harness.platform.settle()
+    assert harness.sent("sendMessage") == []
+    assert harness.browser.rows("outbox") == {}
 
 
-async def test_retrying_a_message_on_its_way_changes_nothing(stage: Stage) -> None:
-    await stage.join()
-    await stage.say("hello")
-    await stage.receive({"type": "nack", "clientMessageId": "c1", "code": "forbidden", "message": "not you"})
-    stage.session.retry("c1")
-    await stage.platform.settle()
-    stage.session.retry("c1")
-    assert stage.entries() == [("hello", Delivery.SENDING)]
-    await stage.platform.settle()
-    assert len(stage.sent("sendMessage")) == 2
+async def test_retrying_a_message_on_its_way_changes_nothing(harness: SessionHarness) -> None:
+    await harness.join()
+    await harness.send("hello")
+    await harness.receive(
+        {"type": "nack", "clientMessageId": "c1", "code": "forbidden", "message": "not you"}
+    )
+    harness.session.retry("c1")
+    await harness.platform.settle()
+    harness.session.retry("c1")
+    assert harness.entries() == [("hello", Delivery.SENDING)]
+    await harness.platform.settle()
+    assert len(harness.sent("sendMessage")) == 2
 
 
-async def test_deleting_the_message_at_the_head_lets_the_next_go(stage: Stage) -> None:
-    await stage.join()
-    await stage.say("one")
-    await stage.say("two")
-    stage.session.discard("c1")
-    await stage.platform.settle()
-    assert [frame["content"] for frame in stage.sent("sendMessage")] == ["one", "two"]
+async def test_deleting_the_message_at_the_head_lets_the_next_go(harness: SessionHarness) -> None:
+    await harness.join()
+    await harness.send("one")
+    await harness.send("two")
+    harness.session.discard("c1")
+    await harness.platform.settle()
+    assert [frame["content"] for frame in harness.sent("sendMessage")] == ["one", "two"]
 
 
-async def test_all_that_failed_is_sent_again_in_the_order_typed(stage: Stage) -> None:
-    await stage.join()
+async def test_all_that_failed_is_sent_again_in_the_order_typed(harness: SessionHarness) -> None:
+    await harness.join()
     for number, text in enumerate(("one", "two", "three"), start=1):
-        await stage.say(text)
+        await harness.send(text)
         nack = {"type": "nack", "clientMessageId": f"c{number}", "code": "forbidden", "message": "not you"}
-        await stage.receive(nack)
-    stage.session.retry_all()
+        await harness.receive(nack)
+    harness.session.retry_all()
     for number in (1, 2, 3):
-        await stage.platform.settle()
-        await stage.receive(ack(f"c{number}", number))
-    assert [frame["content"] for frame in stage.sent("sendMessage")] == ["one", "two", "three"] * 2
-    assert [content for content, _ in stage.entries()] == ["one", "two", "three"]
+        await harness.platform.settle()
+        await harness.receive(ack(f"c{number}", number))
+    assert [frame["content"] for frame in harness.sent("sendMessage")] == ["one", "two", "three"] * 2
+    assert [content for content, _ in harness.entries()] == ["one", "two", "three"]
 
 
 # --- storage that fails ---
 
 
-async def test_without_storage_everything_works_and_the_person_is_told_once_it_matters(stage: Stage) -> None:
-    stage.browser.storage.is_broken = True
-    await stage.join()
-    assert stage.state.notice is None
-    assert await stage.say("hello")
-    assert stage.state.notice is not None
-    assert stage.state.notice.kind is NoticeKind.NOT_KEPT
-    await stage.receive(ack("c1", 1))
-    assert stage.entries() == [("hello", Delivery.SENT)]
+async def test_without_storage_everything_works_and_the_person_is_told_once_it_matters(
+    harness: SessionHarness,
+) -> None:
+    harness.browser.storage.is_broken = True
+    await harness.join()
+    assert harness.state.notice is None
+    assert await harness.send("hello")
+    assert harness.state.notice is not None
+    assert harness.state.notice.kind is NoticeKind.NOT_KEPT
+    await harness.receive(ack("c1", 1))
+    assert harness.entries() == [("hello", Delivery.SENT)]
 
 
-async def test_storage_that_breaks_while_a_message_waits_loses_and_hides_nothing(stage: Stage) -> None:
-    await stage.join()
-    stage.socket.drop()
-    await stage.say("hello")
-    stage.browser.storage.is_broken = True
-    await stage.platform.advance(2)
-    await stage.open_link()
-    assert stage.entries() == [("hello", Delivery.SENDING)]
-    await stage.receive(ack("c1", 1))
-    assert stage.entries() == [("hello", Delivery.SENT)]
+async def test_storage_that_breaks_while_a_message_waits_loses_and_hides_nothing(
+    harness: SessionHarness,
+) -> None:
+    await harness.join()
+    harness.socket.drop()
+    await harness.send("hello")
+    harness.browser.storage.is_broken = True
+    await harness.platform.advance(2)
+    await harness.open_link()
+    assert harness.entries() == [("hello", Delivery.SENDING)]
+    await harness.receive(ack("c1", 1))
+    assert harness.entries() == [("hello", Delivery.SENT)]

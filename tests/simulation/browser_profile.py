@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, TypeVar
 
 from kizuna.testing import MemoryLocks, MemoryStorage
-from tests.chat.stage import MemorySettings
+from tests.chat.session_harness import MemorySettings
 from tests.simulation.loop import OUTSIDE, Lifetime, StepLoop
 
 T = TypeVar("T")

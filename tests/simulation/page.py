@@ -21,7 +21,7 @@ from kizuna.delivery.outbox_storage import TABLE, OutboxStorage
 from kizuna.platform import SocketListener
 from kizuna.service import WebSocketService
 from kizuna.testing import FakePlatform
-from tests.chat.stage import MemorySettings
+from tests.chat.session_harness import MemorySettings
 from tests.simulation.browser_profile import BrowserProfile, PageLocks, PageStorage
 from tests.simulation.loop import Lifetime
 from tests.simulation.network import LinkSocket, Path

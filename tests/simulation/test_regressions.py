@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from chat.timeline import Delivery
-from tests.chat.stage import Stage, ack, batch, message
+from tests.chat.session_harness import SessionHarness, ack, batch, message
 from tests.simulation.network import Path
 from tests.simulation.world import MAX_GAP, ChatWorld
 
@@ -76,33 +76,33 @@ def test_a_room_reentered_while_connecting_is_filled(world: ChatWorld):
 
 async def test_a_late_batch_of_a_left_room_hides_no_earlier_messages():
     """The request named the last known message; by the answer the page has forgotten them."""
-    stage = Stage()
-    await stage.join(head=1, messages=[message(1)])
-    stage.session.enter_room("tea")
-    await stage.receive(batch(0, [], roomId="tea", ref=stage.sent("join")[-1]["ref"]))
-    stage.session.leave_room("general")
-    stage.session.enter_room("general")
-    await stage.receive(batch(1, [], ref="asked-before-it-was-left"))
-    asked = stage.sent("history")
+    harness = SessionHarness()
+    await harness.join(head=1, messages=[message(1)])
+    harness.session.enter_room("tea")
+    await harness.receive(batch(0, [], roomId="tea", ref=harness.sent("join")[-1]["ref"]))
+    harness.session.leave_room("general")
+    harness.session.enter_room("general")
+    await harness.receive(batch(1, [], ref="asked-before-it-was-left"))
+    asked = harness.sent("history")
     assert [(frame["roomId"], frame["before"]) for frame in asked] == [("general", 2)]
-    await stage.receive(batch(1, [message(1)], ref=asked[0]["ref"]))
-    assert [entry.content for entry in stage.state.timeline.entries] == ["words 1"]
+    await harness.receive(batch(1, [message(1)], ref=asked[0]["ref"]))
+    assert [entry.content for entry in harness.state.timeline.entries] == ["words 1"]
 
 
 async def test_a_nack_after_the_ack_is_ignored():
     """The frame was handled twice, and rejected once."""
-    stage = Stage()
-    await stage.join()
-    await stage.say("stored")
-    name = stage.sent("sendMessage")[0]["clientMessageId"]
-    await stage.receive(ack(name, 2))  # beyond a gap, so it waits for its place
-    await stage.receive(
+    harness = SessionHarness()
+    await harness.join()
+    await harness.send("stored")
+    name = harness.sent("sendMessage")[0]["clientMessageId"]
+    await harness.receive(ack(name, 2))  # beyond a gap, so it waits for its place
+    await harness.receive(
         {"type": "nack", "clientMessageId": name, "code": "busy", "message": "later", "retryable": True}
     )
-    assert stage.entries() == [("stored", Delivery.SENT)]
-    await stage.receive(message(1))
-    assert [entry.content for entry in stage.state.timeline.entries] == ["words 1", "stored"]
-    assert stage.state.waiting == 0
+    assert harness.entries() == [("stored", Delivery.SENT)]
+    await harness.receive(message(1))
+    assert [entry.content for entry in harness.state.timeline.entries] == ["words 1", "stored"]
+    assert harness.state.waiting == 0
 
 
 def test_a_message_refused_after_leaving_is_sent_by_no_tab(world: ChatWorld):

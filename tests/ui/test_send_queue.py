@@ -8,8 +8,8 @@ import pytest
 from ui.composer.send_queue import SendQueue
 
 
-class Desk:
-    """Responsible for a field, and for a session that keeps a text when the test says so."""
+class FieldHarness:
+    """A field, and a session that stores a text when the test says so."""
 
     def __init__(self, text: str = "") -> None:
         self.said: list[str] = []
@@ -64,240 +64,240 @@ class Desk:
 
 
 @pytest.fixture
-def desk() -> Desk:
-    return Desk()
+def harness() -> FieldHarness:
+    return FieldHarness()
 
 
-async def test_the_text_stays_until_it_is_kept(desk: Desk):
-    await desk.enter("hello")
-    assert (desk.said, desk.field.text, desk.field.is_busy) == (["hello"], "hello", True)
-    await desk.answer()
-    assert (desk.field.text, desk.field.is_busy, desk.settled) == ("", False, 1)
+async def test_the_text_stays_until_it_is_kept(harness: FieldHarness):
+    await harness.enter("hello")
+    assert (harness.said, harness.field.text, harness.field.is_busy) == (["hello"], "hello", True)
+    await harness.answer()
+    assert (harness.field.text, harness.field.is_busy, harness.settled) == ("", False, 1)
 
 
-async def test_a_refused_text_stays(desk: Desk):
-    await desk.enter("hello")
-    await desk.answer(kept=False)
-    assert (desk.field.text, desk.field.is_busy, desk.settled) == ("hello", False, 1)
-    await desk.enter("")
-    assert desk.said == ["hello", "hello"]
+async def test_a_refused_text_stays(harness: FieldHarness):
+    await harness.enter("hello")
+    await harness.answer(kept=False)
+    assert (harness.field.text, harness.field.is_busy, harness.settled) == ("hello", False, 1)
+    await harness.enter("")
+    assert harness.said == ["hello", "hello"]
 
 
-async def test_blank_text_is_not_said(desk: Desk):
-    await desk.enter("", " \n", "\n")
-    assert desk.said == []
+async def test_blank_text_is_not_said(harness: FieldHarness):
+    await harness.enter("", " \n", "\n")
+    assert harness.said == []
 
 
-async def test_a_sent_text_is_trimmed_and_removed_from_the_field(desk: Desk):
-    await desk.enter("\n\nhello \n")
-    assert desk.said == ["hello"]
-    await desk.answer()
-    assert desk.field.text == ""
+async def test_a_sent_text_is_trimmed_and_removed_from_the_field(harness: FieldHarness):
+    await harness.enter("\n\nhello \n")
+    assert harness.said == ["hello"]
+    await harness.answer()
+    assert harness.field.text == ""
 
 
-async def test_pressing_again_says_nothing_again(desk: Desk):
-    await desk.enter("hello")
+async def test_pressing_again_says_nothing_again(harness: FieldHarness):
+    await harness.enter("hello")
     for more in ("", " ", "\n"):
-        await desk.enter(more)
-    await desk.answer()
-    assert (desk.said, desk.field.text) == (["hello"], " \n")
+        await harness.enter(more)
+    await harness.answer()
+    assert (harness.said, harness.field.text) == (["hello"], " \n")
 
 
-async def test_what_is_typed_behind_it_stays(desk: Desk):
-    await desk.enter("hello")
-    desk.type(" there")
-    await desk.answer()
-    assert (desk.said, desk.field.text) == (["hello"], " there")
+async def test_what_is_typed_behind_it_stays(harness: FieldHarness):
+    await harness.enter("hello")
+    harness.type(" there")
+    await harness.answer()
+    assert (harness.said, harness.field.text) == (["hello"], " there")
 
 
-async def test_other_text_in_the_field_is_not_touched(desk: Desk):
-    await desk.enter("hello")
-    desk.fill("bye")
-    await desk.answer()
-    assert desk.field.text == "bye"
+async def test_other_text_in_the_field_is_not_touched(harness: FieldHarness):
+    await harness.enter("hello")
+    harness.fill("bye")
+    await harness.answer()
+    assert harness.field.text == "bye"
 
 
-async def test_text_that_starts_with_the_same_letters_is_kept(desk: Desk):
-    await desk.enter("no")
-    desk.fill("not yet")
-    await desk.answer()
-    assert desk.field.text == "not yet"
+async def test_text_that_starts_with_the_same_letters_is_kept(harness: FieldHarness):
+    await harness.enter("no")
+    harness.fill("not yet")
+    await harness.answer()
+    assert harness.field.text == "not yet"
 
 
-async def test_an_edit_that_nobody_announced_is_known_by_its_result(desk: Desk):
-    await desk.enter("hello")
-    desk.field.edit("hullo")
-    await desk.answer()
-    assert desk.field.text == "hullo"
+async def test_an_edit_that_nobody_announced_is_known_by_its_result(harness: FieldHarness):
+    await harness.enter("hello")
+    harness.field.edit("hullo")
+    await harness.answer()
+    assert harness.field.text == "hullo"
 
 
-async def test_text_that_was_changed_and_changed_back_is_what_was_said(desk: Desk):
-    await desk.enter("hello")
-    desk.field.edit("hell")
-    desk.field.edit("hello")
-    await desk.answer()
-    assert desk.field.text == ""
+async def test_text_that_was_changed_and_changed_back_is_what_was_said(harness: FieldHarness):
+    await harness.enter("hello")
+    harness.field.edit("hell")
+    harness.field.edit("hello")
+    await harness.answer()
+    assert harness.field.text == ""
 
 
-async def test_the_next_waits_for_its_turn(desk: Desk):
-    await desk.enter("one")
-    desk.fill("two")
-    await desk.enter("")
-    assert desk.said == ["one"]
-    await desk.answer()
-    assert (desk.said, desk.field.text) == (["one", "two"], "two")
-    await desk.answer()
-    assert (desk.field.text, desk.field.is_busy) == ("", False)
+async def test_the_next_waits_for_its_turn(harness: FieldHarness):
+    await harness.enter("one")
+    harness.fill("two")
+    await harness.enter("")
+    assert harness.said == ["one"]
+    await harness.answer()
+    assert (harness.said, harness.field.text) == (["one", "two"], "two")
+    await harness.answer()
+    assert (harness.field.text, harness.field.is_busy) == ("", False)
 
 
-async def test_what_is_typed_behind_and_sent_is_the_next_message(desk: Desk):
-    await desk.enter("one", "two", "three")
-    desk.type("four")
+async def test_what_is_typed_behind_and_sent_is_the_next_message(harness: FieldHarness):
+    await harness.enter("one", "two", "three")
+    harness.type("four")
     for _ in range(3):
-        await desk.answer()
-    assert (desk.said, desk.field.text) == (["one", "two", "three"], "four")
+        await harness.answer()
+    assert (harness.said, harness.field.text) == (["one", "two", "three"], "four")
 
 
-async def test_many_texts_are_sent_in_the_order_submitted(desk: Desk):
+async def test_many_texts_are_sent_in_the_order_submitted(harness: FieldHarness):
     texts = [f"message {number}" for number in range(1, 13)]
     for text in texts:
-        desk.fill(text)
-        await desk.enter("")
+        harness.fill(text)
+        await harness.enter("")
     for _ in texts:
-        await desk.answer()
-    assert (desk.said, desk.field.text) == (texts, "")
+        await harness.answer()
+    assert (harness.said, harness.field.text) == (texts, "")
 
 
-async def test_the_same_text_after_it_was_stored_is_a_second_message(desk: Desk):
+async def test_the_same_text_after_it_was_stored_is_a_second_message(harness: FieldHarness):
     for _ in range(2):
-        await desk.enter("ok")
-        await desk.answer()
-    assert desk.said == ["ok", "ok"]
+        await harness.enter("ok")
+        await harness.answer()
+    assert harness.said == ["ok", "ok"]
 
 
-async def test_what_follows_a_refused_text_is_said_together_with_it(desk: Desk):
-    await desk.enter("one", " two", " three")
-    await desk.answer(kept=False)
-    assert (desk.said, desk.field.text) == (["one", "one two"], "one two three")
-    await desk.answer()
-    await desk.answer()
-    assert (desk.said, desk.field.text) == (["one", "one two", " three"], "")
+async def test_what_follows_a_refused_text_is_said_together_with_it(harness: FieldHarness):
+    await harness.enter("one", " two", " three")
+    await harness.answer(kept=False)
+    assert (harness.said, harness.field.text) == (["one", "one two"], "one two three")
+    await harness.answer()
+    await harness.answer()
+    assert (harness.said, harness.field.text) == (["one", "one two", " three"], "")
 
 
-async def test_changing_a_waiting_text_keeps_the_one_before(desk: Desk):
-    await desk.enter("one", "two")
-    desk.field.touch(3)
-    desk.field.edit("onezwei")
-    await desk.answer()
-    assert desk.field.text == "zwei"
-    await desk.answer()
-    assert (desk.said, desk.field.text) == (["one", "two"], "zwei")
+async def test_changing_a_waiting_text_keeps_the_one_before(harness: FieldHarness):
+    await harness.enter("one", "two")
+    harness.field.touch(3)
+    harness.field.edit("onezwei")
+    await harness.answer()
+    assert harness.field.text == "zwei"
+    await harness.answer()
+    assert (harness.said, harness.field.text) == (["one", "two"], "zwei")
 
 
 async def test_a_bug_leaves_the_text_is_logged_and_stops_no_other(
-    desk: Desk, caplog: pytest.LogCaptureFixture
+    harness: FieldHarness, caplog: pytest.LogCaptureFixture
 ):
-    await desk.enter("hello")
-    desk.fill("bye")
-    await desk.enter("")
+    await harness.enter("hello")
+    harness.fill("bye")
+    await harness.enter("")
     with caplog.at_level(logging.ERROR):
-        await desk.fail(RuntimeError("a bug"))
+        await harness.fail(RuntimeError("a bug"))
     assert [record.exc_text is not None for record in caplog.records] == [True]
-    assert (desk.said, desk.field.text) == (["hello", "bye"], "bye")
+    assert (harness.said, harness.field.text) == (["hello", "bye"], "bye")
 
 
-async def test_the_draft_is_everything_that_would_be_lost(desk: Desk):
-    await desk.enter("one")
-    assert desk.field.draft == "one"
-    desk.fill("two")
-    await desk.enter("")
-    desk.fill("three")
-    assert desk.field.draft == "one\ntwo\nthree"
-    await desk.answer()
-    assert desk.field.draft == "two\nthree"
-    await desk.answer()
-    assert desk.field.draft == "three"
+async def test_the_draft_is_everything_that_would_be_lost(harness: FieldHarness):
+    await harness.enter("one")
+    assert harness.field.draft == "one"
+    harness.fill("two")
+    await harness.enter("")
+    harness.fill("three")
+    assert harness.field.draft == "one\ntwo\nthree"
+    await harness.answer()
+    assert harness.field.draft == "two\nthree"
+    await harness.answer()
+    assert harness.field.draft == "three"
 
 
-async def test_in_another_room_nothing_is_said_that_was_meant_for_this_one(desk: Desk):
-    await desk.enter("one")
-    desk.fill("two")
-    await desk.enter("")
-    desk.fill("three")
-    desk.field.return_unsent()
-    await desk.answer()
-    assert (desk.said, desk.field.is_busy, desk.field.text) == (["one"], False, "two\nthree")
+async def test_in_another_room_nothing_is_said_that_was_meant_for_this_one(harness: FieldHarness):
+    await harness.enter("one")
+    harness.fill("two")
+    await harness.enter("")
+    harness.fill("three")
+    harness.field.return_unsent()
+    await harness.answer()
+    assert (harness.said, harness.field.is_busy, harness.field.text) == (["one"], False, "two\nthree")
 
 
-async def test_not_even_what_was_sent_in_the_same_moment(desk: Desk):
-    desk.type("one")
-    desk.field.send()
-    desk.field.return_unsent()
-    await desk.enter("")
-    assert desk.said == ["one"], "said once, when the person is back and presses again"
+async def test_not_even_what_was_sent_in_the_same_moment(harness: FieldHarness):
+    harness.type("one")
+    harness.field.send()
+    harness.field.return_unsent()
+    await harness.enter("")
+    assert harness.said == ["one"], "said once, when the person is back and presses again"
 
 
-async def test_what_is_being_kept_leaves_the_field_while_the_person_is_elsewhere(desk: Desk):
-    await desk.enter("one", " two")
-    desk.field.return_unsent()
-    assert desk.field.text == "one two"
-    await desk.answer()
-    assert desk.field.text == " two"
-    await desk.enter("")
-    assert desk.said == ["one", " two"]
+async def test_what_is_being_kept_leaves_the_field_while_the_person_is_elsewhere(harness: FieldHarness):
+    await harness.enter("one", " two")
+    harness.field.return_unsent()
+    assert harness.field.text == "one two"
+    await harness.answer()
+    assert harness.field.text == " two"
+    await harness.enter("")
+    assert harness.said == ["one", " two"]
 
 
-async def test_keeping_goes_on_while_the_field_cannot_be_cleared(desk: Desk):
-    await desk.enter("one", "two")
-    await desk.answer_while_composing()
-    await desk.enter("three")
-    await desk.answer_while_composing()
-    await desk.answer_while_composing()
-    assert desk.said == ["one", "two", "three"]
-    assert (desk.field.shown, desk.field.text, desk.field.is_busy) == ("onetwothree", "", False)
-    assert desk.field.clear()
-    assert (desk.field.shown, desk.field.clear()) == ("", False)
+async def test_keeping_goes_on_while_the_field_cannot_be_cleared(harness: FieldHarness):
+    await harness.enter("one", "two")
+    await harness.answer_while_composing()
+    await harness.enter("three")
+    await harness.answer_while_composing()
+    await harness.answer_while_composing()
+    assert harness.said == ["one", "two", "three"]
+    assert (harness.field.shown, harness.field.text, harness.field.is_busy) == ("onetwothree", "", False)
+    assert harness.field.clear()
+    assert (harness.field.shown, harness.field.clear()) == ("", False)
 
 
-async def test_a_stored_text_in_the_field_is_not_resent_or_a_draft(desk: Desk):
-    await desk.enter("one")
-    await desk.answer_while_composing()
-    assert desk.field.draft == ""
-    await desk.enter("")
-    desk.type("two")
-    assert (desk.said, desk.field.draft) == (["one"], "two")
-    await desk.enter("")
-    assert desk.said == ["one", "two"]
+async def test_a_stored_text_in_the_field_is_not_resent_or_a_draft(harness: FieldHarness):
+    await harness.enter("one")
+    await harness.answer_while_composing()
+    assert harness.field.draft == ""
+    await harness.enter("")
+    harness.type("two")
+    assert (harness.said, harness.field.draft) == (["one"], "two")
+    await harness.enter("")
+    assert harness.said == ["one", "two"]
 
 
-async def test_what_is_changed_before_it_was_cleared_is_another_text(desk: Desk):
-    await desk.enter("one")
-    await desk.answer_while_composing()
-    desk.field.touch(1)
-    desk.field.edit("ones")
-    assert (desk.field.clear(), desk.field.text) == (False, "ones")
+async def test_what_is_changed_before_it_was_cleared_is_another_text(harness: FieldHarness):
+    await harness.enter("one")
+    await harness.answer_while_composing()
+    harness.field.touch(1)
+    harness.field.edit("ones")
+    assert (harness.field.clear(), harness.field.text) == (False, "ones")
 
 
-async def test_a_change_that_nobody_announced_before_it_was_cleared_is_known(desk: Desk):
-    await desk.enter("one")
-    await desk.answer_while_composing()
-    desk.field.edit("on")
-    assert (desk.field.clear(), desk.field.text) == (False, "on")
+async def test_a_change_that_nobody_announced_before_it_was_cleared_is_known(harness: FieldHarness):
+    await harness.enter("one")
+    await harness.answer_while_composing()
+    harness.field.edit("on")
+    assert (harness.field.clear(), harness.field.text) == (False, "on")
 
 
-async def test_a_refused_text_behind_one_that_was_not_cleared_stays(desk: Desk):
-    await desk.enter("one", "two", "three")
-    await desk.answer_while_composing()
-    await desk.answer_while_composing(kept=False)
-    assert desk.said == ["one", "two", "twothree"]
-    await desk.answer_while_composing()
-    assert (desk.field.shown, desk.field.text) == ("onetwothree", "")
+async def test_a_refused_text_behind_one_that_was_not_cleared_stays(harness: FieldHarness):
+    await harness.enter("one", "two", "three")
+    await harness.answer_while_composing()
+    await harness.answer_while_composing(kept=False)
+    assert harness.said == ["one", "two", "twothree"]
+    await harness.answer_while_composing()
+    assert (harness.field.shown, harness.field.text) == ("onetwothree", "")
 
 
-async def test_a_page_that_closes_waits_for_nothing(desk: Desk):
+async def test_a_page_that_closes_waits_for_nothing(harness: FieldHarness):
     before = asyncio.all_tasks()
-    await desk.enter("one")
-    desk.field.close()
-    await desk.enter("")
+    await harness.enter("one")
+    harness.field.close()
+    await harness.enter("")
     assert asyncio.all_tasks() == before
-    assert desk.said == ["one"]
+    assert harness.said == ["one"]

@@ -1,4 +1,4 @@
-"""One chat page on a platform that obeys, with the test as its server."""
+"""A chat session on a fake platform, with the test as its server."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ START = 1_700_000_000_000
 
 
 class MemorySettings(dict[str, str]):
-    """Settings that live as long as the test."""
+    """Settings in memory."""
 
     def set(self, key: str, value: str) -> None:
         self[key] = value
@@ -35,7 +35,7 @@ class MemorySettings(dict[str, str]):
 
 
 class Browser:
-    """Responsible for what all pages of one browser share, and what outlives each of them."""
+    """The settings, storage and locks that the pages of one browser share."""
 
     def __init__(self) -> None:
         self.settings, self.storage = MemorySettings(), MemoryStorage()
@@ -43,12 +43,12 @@ class Browser:
         self.pages, self.secrets = itertools.count(1), itertools.count(1)
 
     def rows(self, table: str) -> dict[str, str]:
-        """What is committed in a table."""
+        """Return what is committed in a table."""
         return self.storage.tables.get(table, {})
 
 
-class Stage:
-    """Responsible for one page and for playing its server, frame by frame."""
+class SessionHarness:
+    """One page with its session, and the server's side of its socket."""
 
     def __init__(
         self,
@@ -98,13 +98,13 @@ class Stage:
         self.store.subscribe(lambda state: state, self.seen_states.append)
 
     def crash(self) -> None:
-        """The page is gone, without a word: only what is committed stays."""
+        """End the page abruptly: only committed data remains."""
         self.locks.end()
 
-    def reloaded(self) -> Stage:
-        """Crash, and be the next page of the same tab."""
+    def reloaded(self) -> SessionHarness:
+        """Crash, and return the next page of the same tab."""
         self.crash()
-        return Stage(self.browser, tab=self.tab)
+        return SessionHarness(self.browser, tab=self.tab)
 
     async def post_json(self, url: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> Answer:
         if url == "/ticket":
@@ -128,14 +128,14 @@ class Stage:
     def entries(self) -> list[tuple[str, Delivery]]:
         return [(entry.content, entry.state) for entry in self.state.timeline.entries]
 
-    async def say(self, text: str) -> bool:
-        """Say it, and let it go out."""
+    async def send(self, text: str) -> bool:
+        """Send a message, and let everything settle."""
         is_taken = await self.session.send_message(text)
         await self.platform.settle()
         return is_taken
 
     async def receive(self, *frames: Mapping[str, Any]) -> None:
-        """The server says this, and the page does what follows from it."""
+        """Receive frames from the server, and let everything settle after each."""
         for frame in frames:
             self.socket.receive(frame)
             await self.platform.settle()
@@ -143,7 +143,7 @@ class Stage:
     async def open_link(
         self, head: int = 0, messages: list[dict[str, Any]] | None = None, **parts: Any
     ) -> None:
-        """The server accepts, says ready, and sends the room's newest page."""
+        """Accept the socket, send ``ready`` and the room's newest page."""
         await self.platform.settle()
         self.socket.accept()
         await self.platform.settle()
