@@ -98,8 +98,8 @@ class Migration:
         old, new = self._rows_in(self._storage), self._rows_in(storage)
         try:
             for row in await old.load(person):
-                await new.keep(person, row)
-                await old.drop(person, row.id)
+                await new.save(person, row)
+                await old.delete(person, row.id)
             rooms = await self._storage.read(cache.TABLE, f"{person}/")
             known = await storage.keys(cache.TABLE, f"{person}/")
             await storage.write(cache.TABLE, {key: rooms[key] for key in rooms.keys() - known})
@@ -107,8 +107,8 @@ class Migration:
         except StorageFailed as error:
             logger.warning("could not migrate data of an earlier version: %s", error)
         finally:  # from now on the page adopts the rows, like those of a closed tab
-            old.let_go()
-            new.let_go()
+            old.release()
+            new.release()
 
     async def _persons(self) -> set[str]:
         """Return the keys of people who have rows."""

@@ -129,9 +129,9 @@ class OutboxSender:
             raise OutboxFull(self._outbox.limit)
         self._being_stored += 1
         try:
-            await self._storage.keep(person, row)
+            await self._storage.save(person, row)
             if person != self._person:
-                await self._storage.drop(person, row.id)
+                await self._storage.delete(person, row.id)
                 return False
         finally:
             self._being_stored -= 1
@@ -142,14 +142,14 @@ class OutboxSender:
     def _release_rows_if_idle(self) -> None:
         """Let other tabs adopt the rows of a person who left, unless one is being stored and dropped just now."""
         if self._person is None and self._being_stored == 0:
-            self._storage.let_go()
+            self._storage.release()
 
     def acknowledge(self, client_message_id: str | None) -> None:
         """Delete a message that the server has stored."""
         row = self._rows.pop(client_message_id or "", None)
         if row is not None:
             self._outbox.acknowledge(row.id)
-            self._tasks.start(self._storage.drop(self._person or "", row.id))
+            self._tasks.start(self._storage.delete(self._person or "", row.id))
 
     def reject(self, nack: Nack) -> None:
         """Handle a nack: send the message again later, or let it fail. Ignored for an acknowledged message."""
@@ -183,7 +183,7 @@ class OutboxSender:
         if row is None:
             return False
         self._outbox.acknowledge(row.id)
-        self._tasks.start(self._storage.drop_everywhere(self._person or "", row.id))
+        self._tasks.start(self._storage.delete_everywhere(self._person or "", row.id))
         return _may_have_arrived(row)
 
     # --- delivery ---
@@ -216,7 +216,7 @@ class OutboxSender:
             return
         row = self._rows[pending.id]
         if self._is_too_old(row):
-            if await self._storage.revise(person, replace(row, failure=_pair(TOO_OLD))):
+            if await self._storage.update(person, replace(row, failure=_pair(TOO_OLD))):
                 self._fail(row.id, TOO_OLD)
             else:
                 self._release(pending)
@@ -259,10 +259,10 @@ class OutboxSender:
 
     def _save(self, row: OutboxRow) -> None:
         self._rows[row.id] = row
-        self._tasks.start(self._revise(self._person or "", row))
+        self._tasks.start(self._update(self._person or "", row))
 
-    async def _revise(self, person: str, row: OutboxRow) -> None:
-        await self._storage.revise(person, row)
+    async def _update(self, person: str, row: OutboxRow) -> None:
+        await self._storage.update(person, row)
 
     def _row(self, outgoing: OutgoingMessage) -> OutboxRow:
         frame = outgoing.frame

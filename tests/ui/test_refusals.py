@@ -1,4 +1,4 @@
-"""What a person is told when something is refused: in their language, whoever refused it."""
+"""Texts of refusals, for each kind and language."""
 
 from __future__ import annotations
 
