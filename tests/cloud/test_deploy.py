@@ -33,7 +33,7 @@ def test_a_change_is_carried_out_and_keeps_the_table_and_the_secret(
 ):
     stack = "STACK=changing"
     config = tmp_path / "config.json"
-    config.write_text('{"webSocketUrl": "", "connection": {"rest": 30}}')
+    config.write_text('{"webSocketUrl": "", "connection": {"idleRetryInterval": 30}}')
     made = deploy(ministack, stack, *words, "SIGN_IN=open", f"CONFIG={config}")
     assert made.returncode == 0, made.stderr
     secret = secret_of(ministack, "/changing/token-secret")
@@ -42,7 +42,7 @@ def test_a_change_is_carried_out_and_keeps_the_table_and_the_secret(
         "webSocketUrl": output(made.stdout, "WebSocketUrl"),
         "tokenUrl": output(made.stdout, "TokenUrl"),
         "ticketUrl": output(made.stdout, "TicketUrl"),
-        "connection": {"rest": 30},
+        "connection": {"idleRetryInterval": 30},
     }
 
     changed = deploy(ministack, stack, *words, "RATE_LIMIT=20")

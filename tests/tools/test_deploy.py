@@ -326,12 +326,12 @@ OUTPUTS = {"WebSocketUrl": "wss://a/prod", "TicketUrl": "https://b/ticket", "Tab
 
 def test_the_rest_of_a_configuration_stays_as_it_is(tmp_path: Path):
     path = tmp_path / "config.json"
-    path.write_text('{"tokenUrl": "https://id.example.org/token", "connection": {"rest": 30}}')
+    path.write_text('{"tokenUrl": "https://id.example.org/token", "connection": {"idleRetryInterval": 30}}')
     printed: list[str] = []
     report(Plan("kizuna", {}, config=path), OUTPUTS, printed.append)
     assert json.loads(path.read_text()) == {
         "tokenUrl": "https://id.example.org/token",
-        "connection": {"rest": 30},
+        "connection": {"idleRetryInterval": 30},
         "webSocketUrl": "wss://a/prod",
         "ticketUrl": "https://b/ticket",
     }

@@ -111,7 +111,7 @@ def test_attempt_with_progress_is_not_restarted_when_the_page_comes_back():
         machine.wait(1.5)
         machine.receive({"type": "batch"})
         assert machine.handle(events.PageShown(), events.RetryRequested()) == []
-    machine.wait(2.1)  # now nothing comes any more
+    machine.wait(2.1)  # now no frame arrives
     assert without_timers(machine.handle(events.PageShown())) == [AbandonLink(1), FetchToken(2)]
 
 

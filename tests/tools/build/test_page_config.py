@@ -30,7 +30,7 @@ def test_a_server_may_lie_under_a_path():
 
 
 def test_a_whole_configuration_is_taken_as_it_is():
-    config = {**URLS, "connection": {"rest": 60}}
+    config = {**URLS, "connection": {"idleRetryInterval": 60}}
     assert page_config({"KIZUNA_CONFIG": json.dumps(config)}) == config
 
 

@@ -84,7 +84,7 @@ def test_a_frame_holds_each_of_its_members_once():
     assert members == {name: {str(status) for status in group} for name, group in diagrams.GROUPS.items()}
 
 
-def test_an_arrow_that_a_whole_group_shares_is_drawn_once_unless_it_leads_into_the_group():
+def test_an_arrow_that_a_whole_group_shares_is_drawn_once():
     arrows = {(str(s), "link lost", str(t)) for s in diagrams.GROUPS["standing"] for t in ("waiting", s)}
     assert diagrams.lifted(arrows) == {
         ("standing", "link lost", "waiting"),
