@@ -14,14 +14,16 @@ wire is ``article``. Only this file, never the page's address, decides where a t
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
+from chat.protocol import camel_case
 from kizuna.errors import ConfigurationError
 from kizuna.options import Options
-from kizuna.wire import ARTICLE, KIZUNA
+from kizuna.wire import ARTICLE, KIZUNA, Wire
 
 #: The file's address, relative to the page.
 CONFIG_FILE = "static/config.json"
@@ -31,6 +33,14 @@ _WS, _HTTP = ("ws", "wss"), ("http", "https")
 _WIRES = {"kizuna": KIZUNA, "article": ARTICLE}
 #: Seconds between quiet attempts while exhausted; 0: none, as in the article.
 _IDLE_RETRIES = {"kizuna": 30.0, "article": 0.0}
+
+#: Earlier names of numbers of the connection, which are still read.
+_RENAMED = {
+    "impatience": "staleAttemptAfter",
+    "manualInterval": "tryNowInterval",
+    "rest": "idleRetryInterval",
+    "sleepGap": "sleepThreshold",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +82,33 @@ def parse_config(data: Any, page_url: str) -> Config:
         else socket_url,
         token_url=urljoin(page_url, token_address),
         ticket_url=urljoin(page_url, ticket_address) if ticket_address else None,
-        options=Options.from_mapping(numbers, prefix=f"{CONFIG_FILE}: connection.", wire=_WIRES[wire]),
+        options=_options(numbers, _WIRES[wire]),
     )
+
+
+def _options(numbers: Mapping[str, Any], wire: Wire) -> Options:
+    """Return the options with these numbers; an earlier name of one is read with a warning."""
+    names = {camel_case(item.name): item.name for item in fields(Options) if item.name != "wire"}
+    values: dict[str, Any] = {}
+    written = {}  # the name of an option -> its key in the file
+    for key, value in numbers.items():
+        present = _RENAMED.get(key, key)
+        if present not in names:
+            raise _wrong(f"connection.{key}", f"is not known; known are {', '.join(names)}")
+        if present != key:
+            if present in numbers:
+                raise _wrong(f"connection.{key}", f"is the earlier name of {present}: give only {present}")
+            warnings.warn(
+                f"{CONFIG_FILE}: connection.{key} is now called {present}: rename it",
+                FutureWarning,
+                stacklevel=3,
+            )
+        values[names[present]] = value
+        written[names[present]] = key
+    try:
+        return Options(wire=wire, **values)
+    except ConfigurationError as error:
+        raise _wrong(f"connection.{written[error.key]}", error.problem) from None
 
 
 def _address(data: Mapping[str, Any], key: str, schemes: tuple[str, ...]) -> str:

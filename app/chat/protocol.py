@@ -574,11 +574,12 @@ def _parse(cls: type[Any], data: Mapping[str, Any], prefix: str = "") -> Any:
 def _fields_of(cls: type[Any]) -> tuple[tuple[Field[Any], str], ...]:
     """Return the fields of a frame, each with its name on the wire; computed once per class."""
     if cls not in _FIELDS:
-        _FIELDS[cls] = tuple((item, _camel_case(item.name)) for item in fields(cls))
+        _FIELDS[cls] = tuple((item, camel_case(item.name)) for item in fields(cls))
     return _FIELDS[cls]
 
 
-def _camel_case(name: str) -> str:
+def camel_case(name: str) -> str:
+    """Return the name on the wire, and in configuration files, of a field."""
     head, *tail = name.split("_")
     return head + "".join(word.capitalize() for word in tail)
 

@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 from kizuna.errors import ConfigurationError
 from kizuna.wire import KIZUNA, Wire
-
-#: Earlier names of keys in configuration files, which are still read.
-_RENAMED = {
-    "impatience": "staleAttemptAfter",
-    "manualInterval": "tryNowInterval",
-    "rest": "idleRetryInterval",
-    "sleepGap": "sleepThreshold",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,17 +27,14 @@ class Options:
     prepare_timeout: float = 30.0  #: the application's preparation once the server is ready
     #: uptime after which the delay starts again at its first step (reconnecting-websocket's minUptime)
     stable_after: float = 5.0
-    offline_interval: float = (
-        30.0  #: between attempts while the browser reports no network: it may be wrong; they cost no retry
-    )
+    #: between attempts while the browser reports no network: it may be wrong; they cost no retry
+    offline_interval: float = 30.0
     #: an attempt without progress for so long is restarted when the page comes back
     stale_attempt_after: float = 2.0
     try_now_interval: float = 1.0  #: "Try now" acts at most this often
     #: a link is replaced at this age (110 min; API Gateway closes at 2 h); 0: never
     rollover_after: float = 6600.0
-    rollover_spread: float = (
-        300.0  #: earlier or later by up to this much, so that not all links are replaced at once
-    )
+    rollover_spread: float = 300.0  #: earlier or later by up to this: not all links are replaced at once
     retire_after: float = 5.0  #: a replaced link may still deliver for this long
     #: one quiet attempt this often when exhausted and visible; 0: none (the article stops)
     idle_retry_interval: float = 0.0
@@ -60,54 +47,22 @@ class Options:
     def __post_init__(self) -> None:
         for item in fields(self):
             if item.name != "wire":
-                _check(_camel_case(item.name), getattr(self, item.name), whole=item.type == "int")
+                _check(item.name, getattr(self, item.name), whole=item.type == "int")
         if self.jitter > 1:
             raise ConfigurationError("jitter", "must be from 0 to 1")
-
-    @classmethod
-    def from_mapping(cls, numbers: Mapping[str, Any], *, prefix: str = "", wire: Wire = KIZUNA) -> Options:
-        """Return the options of a configuration file: camelCase keys, each optional.
-
-        Args:
-            numbers: Keys and values. Earlier names of keys are read too, with a warning.
-            prefix: Precedes a key in errors.
-            wire: The wire of the server.
-
-        Raises:
-            ConfigurationError: An unknown key, or a number that cannot work.
-        """
-        names = {_camel_case(item.name): item.name for item in fields(cls) if item.name != "wire"}
-        values: dict[str, Any] = {}
-        written = {}  # the key as it stands in the file
-        for key, value in numbers.items():
-            name = _RENAMED.get(key, key)
-            if name not in names:
-                raise ConfigurationError(f"{prefix}{key}", f"is not known; known are {', '.join(names)}")
-            if name != key:
-                if name in numbers:
-                    raise ConfigurationError(
-                        f"{prefix}{key}", f"is the earlier name of {name}: give only {name}"
-                    )
-                warnings.warn(f"{prefix}{key} is now called {name}: rename it", FutureWarning, stacklevel=2)
-            values[names[name]] = value
-            written[name] = key
-        try:
-            return cls(wire=wire, **values)
-        except ConfigurationError as error:
-            raise ConfigurationError(f"{prefix}{written[error.key]}", error.problem) from None
 
 
 # None of these may be zero: a timer would spin, or nothing could ever succeed.
 _POSITIVE = {
-    "firstRetryDelay",
-    "heartbeatInterval",
-    "pongTimeout",
-    "probeTimeout",
-    "connectTimeout",
-    "prepareTimeout",
-    "offlineInterval",
-    "sleepThreshold",
-    "maxFrameBytes",
+    "first_retry_delay",
+    "heartbeat_interval",
+    "pong_timeout",
+    "probe_timeout",
+    "connect_timeout",
+    "prepare_timeout",
+    "offline_interval",
+    "sleep_threshold",
+    "max_frame_bytes",
 }
 
 
@@ -120,8 +75,3 @@ def _check(key: str, value: Any, *, whole: bool) -> None:
         raise ConfigurationError(
             key, f"must be {'more than' if key in _POSITIVE else 'at least'} 0, not {value!r}"
         )
-
-
-def _camel_case(name: str) -> str:
-    head, *tail = name.split("_")
-    return head + "".join(word.capitalize() for word in tail)

@@ -104,10 +104,33 @@ def test_quiet_attempts_go_on_unless_configuration_or_article_say_otherwise(
     assert parse_config(data, "http://x").options.idle_retry_interval == seconds
 
 
-def test_quiet_attempts_may_be_configured_by_their_earlier_name() -> None:
-    with pytest.warns(FutureWarning, match="connection.rest is now called idleRetryInterval"):
-        options = parse_config({"connection": {"rest": 7}}, "http://x").options
-    assert options.idle_retry_interval == 7
+@pytest.mark.parametrize(
+    ("earlier", "name"),
+    [
+        ("impatience", "stale_attempt_after"),
+        ("manualInterval", "try_now_interval"),
+        ("rest", "idle_retry_interval"),
+        ("sleepGap", "sleep_threshold"),
+    ],
+)
+def test_an_earlier_name_of_a_number_is_read_with_a_warning(earlier: str, name: str) -> None:
+    with pytest.warns(FutureWarning, match=f"connection.{earlier} is now called .*: rename it$"):
+        options = parse_config({"connection": {earlier: 7}}, "http://x").options
+    assert getattr(options, name) == 7
+
+
+def test_a_wrong_number_is_named_as_it_was_written() -> None:
+    with (
+        pytest.warns(FutureWarning),
+        pytest.raises(ConfigurationError, match="connection.rest: must be a number"),
+    ):
+        parse_config({"connection": {"rest": True}}, "http://x")
+
+
+def test_earlier_and_present_name_of_one_number_together_are_refused() -> None:
+    numbers = {"rest": 60, "idleRetryInterval": 60}
+    with pytest.raises(ConfigurationError, match="connection.rest: is the earlier name of idleRetryInterval"):
+        parse_config({"connection": numbers}, "http://x")
 
 
 @pytest.mark.parametrize(
@@ -139,6 +162,8 @@ def test_quiet_attempts_may_be_configured_by_their_earlier_name() -> None:
         ({"connection": {"heartbeatInterval": 0}}, "connection.heartbeatInterval"),
         ({"connection": {"firstRetryDelay": -1}}, "connection.firstRetryDelay"),
         ({"connection": {"jitter": 2}}, "connection.jitter"),
+        ({"connection": {"max_retries": 1}}, "connection.max_retries"),
+        ({"connection": {"wire": 1}}, "connection.wire"),
         ({"connection": {"idleRetryInterval": True}}, "connection.idleRetryInterval"),
     ],
 )

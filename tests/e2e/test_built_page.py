@@ -35,7 +35,7 @@ A_TRACEBACK = """
 import traceback
 from kizuna.options import Options
 try:
-    Options.from_mapping({"idleRetryInterval": "no number"}, prefix="")
+    Options(jitter="no number")
 except Exception as error:
     told = "".join(traceback.format_exception(error))
 told
@@ -140,7 +140,7 @@ def test_the_page_starts_the_way_its_address_says_and_chats(
 
 def test_a_traceback_shows_the_lines_of_the_source(page: UserPage) -> None:
     told = run_python(page.page, A_TRACEBACK)
-    assert re.search(r'File "/home/pyodide/kizuna/options\.py", line \d+, in from_mapping\n    \S', told)
+    assert re.search(r'File "/home/pyodide/kizuna/options\.py", line \d+, in __post_init__\n    \S', told)
 
 
 def test_pyscripts_own_modules_are_there_compiled(page: UserPage) -> None:
