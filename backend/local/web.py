@@ -36,9 +36,10 @@ from backend.auth.refusals import log_refusal
 from backend.limits.addresses import Network, trusted_hosts
 from backend.limits.buckets import warnings
 from backend.local.app import Options, Service
+from backend.local.content_policy import Policy
 from backend.local.health import Health
 from backend.local.live_reload import CHANGES, Changes, DevPages, Tree
-from backend.local.static_files import Pages, Policy
+from backend.local.static_files import Pages
 
 log = logging.getLogger(__name__)
 access_log = logging.getLogger("backend.access")

@@ -30,6 +30,7 @@ from typing import Any, NotRequired, TypedDict, TypeVar
 
 from backend.auth.authorizer import Unauthorized, identity_in
 from backend.auth.bans import Banned
+from backend.auth.permissions import may_join
 from backend.auth.refusals import log_refusal, source_of
 from backend.auth.tokens import Identity
 from backend.gateway.base import Delivery, Gateway
@@ -37,7 +38,7 @@ from backend.limits.actions import ActionLimits, Actions
 from backend.limits.rate_limit import Rate, TooFast
 from backend.messaging.broadcast import Dispatcher
 from backend.messaging.connections import Connection, Connections, Departure, TooManyRooms, UnknownConnection
-from backend.messaging.message_log import ReusedId, Rooms, Sender, may_join
+from backend.messaging.message_log import ReusedId, Rooms, Sender
 from backend.messaging.presence import PresenceTracker
 from backend.store.base import Conflict, Store, StoreError, StoreUnavailable
 from backend.store.retry import Retry

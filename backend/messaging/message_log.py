@@ -132,11 +132,6 @@ class Appended:
     message: Message | None
 
 
-def may_join(user_id: str, room_id: str) -> bool:
-    """Decide who gets into a room, to read or to write, in this one place: so far everybody, into every room."""
-    return True
-
-
 class Rooms:
     """The logs of all rooms. ``clock`` gives epoch seconds, ``new_id`` a fresh identifier.
 

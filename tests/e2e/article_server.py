@@ -31,7 +31,8 @@ from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from backend.local.static_files import Pages, Policy
+from backend.local.content_policy import Policy
+from backend.local.static_files import Pages
 from backend.local.web import SecurityHeadersMiddleware
 from tests.support.server import LOOPBACK
 from tests.support.waiting import PATIENCE

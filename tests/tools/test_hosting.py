@@ -14,7 +14,8 @@ import boto3  # type: ignore[import-untyped]
 import pytest
 from botocore.validate import ParamValidator  # type: ignore[import-untyped]
 
-from backend.local.static_files import ASK_AGAIN, FOR_EVER, MEDIA_TYPES, SECURITY_HEADERS
+from backend.local.content_policy import SECURITY_HEADERS
+from backend.local.static_files import ASK_AGAIN, FOR_EVER, MEDIA_TYPES
 from tests.support.process import LOOPBACK, free_port
 from tests.tools.build import small_site
 from tests.tools.proxies import nginx_program, put, running_nginx

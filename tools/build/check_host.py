@@ -20,7 +20,8 @@ from pathlib import PurePosixPath
 from urllib.parse import urljoin
 
 from backend.auth.origins import origin_of
-from backend.local.static_files import MEDIA_TYPES, SECURITY_HEADERS
+from backend.local.content_policy import SECURITY_HEADERS
+from backend.local.static_files import MEDIA_TYPES
 from tools.build.assets import ASSETS, MIN_SIZE
 from tools.build.errors import BuildError
 from tools.build.page import start_files_of

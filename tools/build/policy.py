@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from backend.local.static_files import ASK_AGAIN, FOR_EVER, SECURITY_HEADERS, addresses_in, content_policy
+from backend.local.content_policy import SECURITY_HEADERS, addresses_in, content_policy
+from backend.local.static_files import ASK_AGAIN, FOR_EVER
 from tools.build.assets import ASSETS
 from tools.build.errors import BuildError
 

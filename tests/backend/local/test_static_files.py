@@ -9,7 +9,8 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from backend.auth.origins import origin_of
-from backend.local.static_files import Pages, Policy, is_public
+from backend.local.content_policy import Policy
+from backend.local.static_files import Pages, is_public
 
 SECRETS = [
     ".git/config",

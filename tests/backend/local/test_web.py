@@ -16,7 +16,7 @@ from starlette.types import Message
 
 from backend.auth.tokens import Tokens
 from backend.local.app import Options, Service
-from backend.local.static_files import SECURITY_HEADERS
+from backend.local.content_policy import SECURITY_HEADERS
 from backend.local.web import Origins, create_app
 from backend.messaging.message_log import Sender
 from backend.store.base import StoreUnavailable

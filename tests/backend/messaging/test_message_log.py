@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from backend.messaging.message_log import MAX_GAP, PAGE_MESSAGES, ReusedId, Rooms, Sender, may_join
+from backend.messaging.message_log import MAX_GAP, PAGE_MESSAGES, ReusedId, Rooms, Sender
 from backend.store.base import Conflict
 from backend.store.retry import Retry
 from chat.protocol import EMPTY_EPOCH, MAX_FRAME_BYTES, MAX_INTEGER, RoomHead, SendMessage, encode
@@ -393,7 +393,3 @@ def test_history_of_large_messages_goes_on_page_by_page_within_frames(rooms):
         got = seqs(batch) + got
         before = batch.next
     assert got == list(range(1, 10))
-
-
-def test_everybody_may_join_every_room_so_far():
-    assert may_join("u", "general")

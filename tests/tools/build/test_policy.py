@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.local.static_files import Policy
+from backend.local.content_policy import Policy
 from tools.build.errors import BuildError
 from tools.build.policy import connect_sources, headers_file, policy_for_header, policy_for_page
 
