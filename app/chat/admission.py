@@ -32,7 +32,7 @@ Answer = tuple[int, Any, float | None]
 PostJson = Callable[[str, Mapping[str, Any], Mapping[str, str]], Awaitable[Answer]]
 
 #: The share of its lifetime in which a token may be used again. The connection starts a rollover when three quarters of
-#: the rest have passed, or later (kizuna.core.rollover), so a rollover always gets a new token.
+#: the rest have passed, or later (kizuna.core.token_renewal), so a rollover always gets a new token.
 REUSABLE = 0.5
 
 #: Codes with which a server refuses a person or a page for good (backend.auth.endpoints).

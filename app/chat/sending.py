@@ -30,8 +30,6 @@ MIN_PAUSE = 1.0
 MAX_PAUSE = 300.0
 #: Seconds between searches for rows that a closed tab left: they read keys alone, and nearly always find none.
 ADOPT_INTERVAL = 5.0
-#: Milliseconds after which a waiting message fails instead of being sent: it may be out of date.
-MAX_AGE_MS = 3 * 24 * 3600 * 1000
 #: Seconds without its broadcast after which a message is unconfirmed, on a server without acknowledgements.
 ECHO_TIMEOUT = 10.0
 
@@ -215,7 +213,7 @@ class OutboxSender:
         if not self._outbox.is_current(pending):
             return
         row = self._rows[pending.id]
-        if self._is_too_old(row):
+        if row.is_too_old(self._wall_ms()):
             if await self._storage.update(person, replace(row, failure=_pair(TOO_OLD))):
                 self._fail(row.id, TOO_OLD)
             else:
@@ -328,9 +326,6 @@ class OutboxSender:
         if self._adoption_timer is not None:
             self._adoption_timer.cancel()
             self._adoption_timer = None
-
-    def _is_too_old(self, row: OutboxRow) -> bool:
-        return self._wall_ms() - row.written_at > MAX_AGE_MS
 
     def _wall_ms(self) -> int:
         return round(self._platform.now().wall * 1000)

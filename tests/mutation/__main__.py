@@ -43,22 +43,13 @@ ROOT = Path(__file__).parents[2]
 SURVIVORS = Path(__file__).with_name("survivors.toml")
 TESTS = ROOT / "tests" / "kizuna"
 MODULES = (
-    *(
-        "backoff",
-        "heartbeat",
-        "link",
-        "close_codes",
-        "server_close",
-        "rollover",
-        "sleep",
-        "sequence",
-        "outbox",
-    ),
-    *("wire", "states", "json_frames", "attempt_limits", "links", "connection"),
-)
+    "attempt_limits backoff close_codes connection heartbeat json_frames link links outbox rollover sequence"
+    " server_close sleep states token_renewal wire"
+).split()
 #: Module -> tests beside test_<module>*.py.
 MORE_TESTS = {
     "rollover": ["test_connection_page.py"],
+    "token_renewal": ["test_rollover.py"],
     "connection": ["test_rollover.py", "test_states.py"],
     "states": [*(f"test_connection{part}.py" for part in ("", "_page", "_server")), "test_rollover.py"],
 }

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from kizuna.core import token_renewal
 from kizuna.options import Options
 
-#: Seconds before a token expires at which it is renewed (as SignalR), or a quarter of its life if that is less.
-RENEWAL_LEAD = 300.0
 #: Seconds between a candidate that failed and the next one.
 RETRY_AFTER = 30.0
 #: Seconds between two candidates that are begun by doubts, where the server answers no probe.
@@ -32,6 +31,5 @@ def due_in(options: Options, expires_in: float | None, random: Callable[[], floa
     if options.rollover_after > 0:
         ages.append(options.rollover_after + options.rollover_spread * (2 * random() - 1))
     if expires_in is not None and expires_in > 0:
-        lead = min(RENEWAL_LEAD, expires_in / 4)
-        ages.append(expires_in - lead * (1 - random() / 2))
+        ages.append(token_renewal.due_in(expires_in, random))
     return max(0.0, min(ages)) if ages else None

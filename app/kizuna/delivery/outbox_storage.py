@@ -24,6 +24,8 @@ logger = logging.getLogger("kizuna.outbox")
 
 TABLE = "outbox"
 _LOCK = "kizuna.tab."
+#: Milliseconds after which a waiting message fails instead of being sent: it may be out of date.
+MAX_AGE_MS = 3 * 24 * 3600 * 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,10 @@ class OutboxRow:
     typed_at: int  #: milliseconds since 1970: what the person is shown
     is_sent: bool = False  #: it was sent at least once, and may have arrived
     failure: tuple[str, str] | None = None  #: why it is not sent again: a code, and words
+
+    def is_too_old(self, now_ms: int) -> bool:
+        """Return whether the message waited for so long that its author may no longer mean it."""
+        return now_ms - self.written_at > MAX_AGE_MS
 
 
 class OutboxStorage:
