@@ -42,10 +42,24 @@ from tests.mutation.mutants import Mutant, compiled, mutants
 ROOT = Path(__file__).parents[2]
 SURVIVORS = Path(__file__).with_name("survivors.toml")
 TESTS = ROOT / "tests" / "kizuna"
-MODULES = (
-    "attempt_limits backoff close_codes connection heartbeat json_frames link links outbox rollover sequence"
-    " server_close sleep states token_renewal wire"
-).split()
+MODULES = [
+    "attempt_limits",
+    "backoff",
+    "close_codes",
+    "connection",
+    "heartbeat",
+    "json_frames",
+    "link",
+    "links",
+    "outbox",
+    "rollover",
+    "sequence",
+    "server_close",
+    "sleep",
+    "states",
+    "token_renewal",
+    "wire",
+]
 #: Module -> tests beside test_<module>*.py.
 MORE_TESTS = {
     "rollover": ["test_connection_page.py"],
