@@ -44,7 +44,7 @@ TEST_PACKAGES := .venv/.test-packages
 RUNTIME := static/vendor/.stamp
 # Folders count as well: a file that is gone changes its folder.
 SITE := dist/local/index.html
-SITE_INPUTS := index.html static/config.json backend/local/static_files.py $(wildcard tools/build/*) \
+SITE_INPUTS := index.html static/config.json backend/local/static_files.py backend/local/content_policy.py $(wildcard tools/build/*.*) \
   $(shell find app static/boot static/css static/i18n static/icons -name __pycache__ -prune -o -print)
 
 GROUPED = awk 'BEGIN {FS = ":.*\#\# "} /^\#\#@/ {print "\n" substr($$0, 5)} /^[a-z0-9-]+:.*\#\# / {printf "  %-13s %s\n", $$1, $$2}'
@@ -169,10 +169,10 @@ attacks: setup-test browsers  ## What each attack costs somebody else, into docs
 reliability: setup-test browsers  ## Each fault in each engine, into docs/reliability.md (half an hour; ENGINE=webkit ONLY="reset fin")
 	@KIZUNA_DEEP=1 WRITE=1 ONLY="$(ONLY)" $(VENV_PYTHON) -m pytest -n 0 -s tests/e2e/reliability -k "no_fault_costs and $(or $(ENGINE),fault)"
 
-simulations: setup-test  ## A week under each profile, a storm of 100,000 clients (many minutes)
+simulations: setup-test  ## A week under each profile, a storm of 100,000 clients (many minutes; ARGS="--clients 2000")
 	@$(VENV_PYTHON) -m tests.reports.simulated.week --write
 	@$(VENV_PYTHON) -m tests.reports.simulated.week --options library --write
-	@$(VENV_PYTHON) -m tests.reports.simulated.storm --write
+	@$(VENV_PYTHON) -m tests.reports.simulated.storm --write $(ARGS)
 
 scaling: setup-test  ## Compute docs/scaling.md anew from quotas and prices
 	@$(VENV_PYTHON) -m tools.reports.scaling --write

@@ -39,8 +39,8 @@ class Dispatcher:
         """Post to everybody in a room, to the sender's own connection only if asked; return the departures of those
         that were gone.
 
-        Nothing is posted if the room has over ``max_members`` connections. The members at the begin get it: a later one
-        reads the log. A delivery that failed is not tried again: the page notices the gap by ``seq`` and
+        Nothing is posted if the room has over ``max_members`` connections. The members at the beginning get it: a later
+        one reads the log. A delivery that failed is not tried again: the page notices the gap by ``seq`` and
         ``pong.heads``.
         """
         members = self._connections.members(room_id, limit=None if max_members is None else max_members + 1)

@@ -190,7 +190,7 @@ class Backend:
             log.error("connection refused: %s", error)
             return {"statusCode": 401, "body": "Unauthorized"}
         if self._actions.wait_to_open(identity.user_id):
-            log_refusal("connection refused: too many at once", source_of(event), identity.user_id)
+            log_refusal("connection refused: too many in a short time", source_of(event), identity.user_id)
             return {"statusCode": 429, "body": "Too many connections"}
         # Counted before it is written: of those that come at the same time some more may be admitted.
         most = 2 * self._most_connections

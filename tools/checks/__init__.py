@@ -1,1 +1,1 @@
-"""Checks of the source tree: rules, coverage of modules, lines by folder."""
+"""Checks of the source tree: rules, lines by folder."""

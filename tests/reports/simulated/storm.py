@@ -37,8 +37,10 @@ PATIENCE = 2 * HOUR
 OUTAGES = (0.0, 20.0, 300.0)
 KIZUNA = {
     "Kizuna, library default": LIBRARY,
-    f"Kizuna, chat (rest = {CHAT.idle_retry_interval:g} s)": CHAT,
-    "Kizuna, rest = 60 s": Options(idle_retry_interval=60),  # what the chat had before this table was made
+    f"Kizuna, chat (idle retry {CHAT.idle_retry_interval:g} s)": CHAT,
+    "Kizuna, idle retry 60 s": Options(
+        idle_retry_interval=60
+    ),  # what the chat had before this table was made
 }
 
 

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kizuna.core import rollover
+from kizuna.options import Options
+
 # --- quotas. AWS documentation: "API Gateway quotas", "Lambda quotas", "Quotas in Amazon DynamoDB" ---
 
 # Requests per second of an account and region: handshakes, frames upward and posts to @connections together, and
@@ -63,10 +66,10 @@ FUNCTION_GB = 1769 / 1024
 HOUR = 3600.0
 # Hours of a month: 365 days / 12.
 MONTH_HOURS = 730.0
-PING_SECONDS = 30.0
+PING_SECONDS = Options().heartbeat_interval
 # Seconds until a page replaces its link: before a token of an hour expires, and without a token at 110 minutes.
-LINK_SECONDS = 3375.0
-LONG_LINK_SECONDS = 6600.0
+LINK_SECONDS = rollover.due_in(Options(), HOUR, lambda: 0.5) or 0.0
+LONG_LINK_SECONDS = Options().rollover_after
 
 # --- one connection in a busy hour: put your own numbers here ---
 
