@@ -183,6 +183,7 @@ def test_a_late_or_lost_broadcast_fails_no_message_that_arrives(
     expect(ben.article("heard by others")).to_have_count(1)
 
 
+@pytest.mark.deep
 def test_an_error_of_the_gateway_is_told_and_ends_nothing(ada: UserPage, article: ArticleServer) -> None:
     statuses = ada.watch_status()
     article.next_is = "failed"

@@ -184,6 +184,7 @@ def test_a_page_that_is_held_up_starts_from_the_snapshot(visit: Visit, site: Pat
             ("ordinary", "the browser asks to save data"),
             ("wasm", "library", "program"),
             id="to a browser that saves data",
+            marks=pytest.mark.deep,
         ),
     ],
 )

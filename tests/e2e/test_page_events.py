@@ -348,6 +348,7 @@ def test_attempts_go_on_while_online_but_without_a_network(restless: UserPage, p
 # --- a slow machine, and links that are replaced ---
 
 
+@pytest.mark.deep
 def test_a_six_times_slower_page_has_no_false_alarm(restless: UserPage, peer: Peer) -> None:
     statuses = restless.watch_status()
     restless.cdp.send("Emulation.setCPUThrottlingRate", {"rate": 6})

@@ -58,9 +58,8 @@ def test_cfn_lint_has_nothing_against_the_template():
     assert complaints(TEXT) == []
 
 
-@pytest.mark.parametrize(
-    "way", ["alarms", *(pytest.param(way, marks=pytest.mark.deep) for way in WAYS if way != "alarms")]
-)
+@pytest.mark.deep
+@pytest.mark.parametrize("way", WAYS)
 @nobodys_account()
 def test_cfn_lint_has_nothing_against_what_sam_makes_of_it(way):
     made = transformed(TEXT, WAYS[way])

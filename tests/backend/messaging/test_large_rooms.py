@@ -9,8 +9,9 @@ from backend.messaging.presence import MAX_PRESENCE_RECIPIENTS
 from backend.store.base import MAX_ACTIONS, Item, Put, Store
 from backend.store.dynamodb import DynamoStore
 from tests.backend.fakes import START
+from tests.support.depth import DEEP
 
-CROWD = 500
+CROWD = 500 if DEEP else 150
 ROOM = "ROOM#general"
 
 
