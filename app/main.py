@@ -36,7 +36,7 @@ from kizuna.runtime.tasks import TaskSet
 from ui.kit.catalogues import page_texts
 from ui.kit.http import InvalidJson, get_json, post_json
 from ui.page import Page
-from ui.shell.splash import show_failure
+from ui.shell.start_failure import show_failure
 
 #: kizuna.browser.ticks.WORKER_SOURCE as a file: the page's Content-Security-Policy forbids workers from blobs.
 TICKS_FILE = "static/boot/ticks.js"

@@ -292,12 +292,13 @@ class Connection:
         self._arm(Timer.HEARTBEAT, self._options.heartbeat_interval)
 
     def _on_silence(self) -> None:
-        if not self._current_link.heartbeat.is_silent:
-            return
-        if self.status is Status.CONNECTED:
-            self._fire(Trigger.DOUBTED)
-        else:
-            self._link_lost(self._current_link, Reason(ReasonKind.SILENCE, "the server stopped responding"))
+        match self._current_link.heartbeat.silence_means(self.status):
+            case Trigger.DOUBTED:
+                self._fire(Trigger.DOUBTED)
+            case Trigger.LOST:
+                self._link_lost(
+                    self._current_link, Reason(ReasonKind.SILENCE, "the server stopped responding")
+                )
 
     # --- the actions named in states.STATUS_TABLE ---
 

@@ -1,9 +1,13 @@
-"""The pings of one link and their answers.
+"""The heartbeat: the pings of one link, their answers, and what silence means.
 
-A ping goes out every interval, even while other frames arrive. Any frame that arrives proves the link alive.
+A ping goes out every ``heartbeat_interval`` (30 s), even while other frames arrive: an answer must be provoked. Any
+frame that arrives proves the link alive. None for ``pong_timeout`` (10 s) after a ping: the link is doubted, and a
+probe goes out. None for ``probe_timeout`` (5 s) after that: the link is replaced.
 """
 
 from __future__ import annotations
+
+from kizuna.core.states import Status, Trigger
 
 
 class Heartbeat:
@@ -33,6 +37,16 @@ class Heartbeat:
         if pinged_at is not None and self._pinged_at is not None and abs(pinged_at - self._pinged_at) < 0.001:
             self.rtt = max(0.0, now - self._pinged_at)
             self._pinged_at = None  # a repeated pong measures nothing
+
+    def silence_means(self, status: Status) -> Trigger | None:
+        """Return what it means that the time for an answer is over, in this status of the connection.
+
+        Returns:
+            DOUBTED for a link that was trusted, LOST for one that was doubted; None if a frame arrived in time.
+        """
+        if not self.is_silent:
+            return None
+        return Trigger.DOUBTED if status is Status.CONNECTED else Trigger.LOST
 
     @property
     def is_silent(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kizuna.core.heartbeat import Heartbeat
+from kizuna.core.states import Status, Trigger
 
 
 def test_nothing_is_silent_before_it_was_asked():
@@ -19,6 +20,16 @@ def test_silence_lasts_from_a_ping_to_anything_heard():
     assert not heartbeat.is_silent
     heartbeat.ping_sent(40.0)
     assert heartbeat.is_silent
+
+
+def test_silence_doubts_a_trusted_link_and_ends_a_doubted_one():
+    heartbeat = Heartbeat()
+    heartbeat.ping_sent(10.0)
+    assert heartbeat.silence_means(Status.CONNECTED) is Trigger.DOUBTED
+    assert heartbeat.silence_means(Status.SUSPECT) is Trigger.LOST
+    heartbeat.frame_received()
+    assert heartbeat.silence_means(Status.CONNECTED) is None
+    assert heartbeat.silence_means(Status.SUSPECT) is None
 
 
 def test_the_round_trip_is_measured_for_the_last_ping_alone():

@@ -1,4 +1,4 @@
-"""The splash screen of a page that cannot start."""
+"""What the splash screen shows when the page cannot start. Its progress is in static/boot/boot.js."""
 
 from __future__ import annotations
 
