@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import re
 from collections import deque
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from kizuna.core import events
 from kizuna.core.events import Event
@@ -32,43 +33,86 @@ class JournalEntry:
     times: int = 1
 
 
+class _Record:
+    """What an entry is made of when somebody reads it."""
+
+    __slots__ = ("at", "detail", "kind", "link", "status", "times")
+
+    def __init__(self, at: float, kind: type[Event], link: int | None, detail: str, status: Status) -> None:
+        self.at, self.kind, self.link, self.detail, self.status, self.times = (
+            at,
+            kind,
+            link,
+            detail,
+            status,
+            1,
+        )
+
+
 class Journal:
-    """The latest events, at most ``limit`` entries."""
+    """The latest events, at most ``limit`` entries.
+
+    Every frame is recorded, so recording makes no words: they are made when somebody reads the entries.
+    """
 
     def __init__(self, limit: int = LIMIT) -> None:
-        self._entries: deque[JournalEntry] = deque(maxlen=limit)
+        self._records: deque[_Record] = deque(maxlen=limit)
+        self._last: _Record | None = None
 
     @property
     def entries(self) -> tuple[JournalEntry, ...]:
         """Return the entries, oldest first."""
-        return tuple(self._entries)
+        return tuple(
+            JournalEntry(
+                record.at, _words(record.kind, record.link, record.detail), record.status, record.times
+            )
+            for record in self._records
+        )
 
     def to_json(self) -> str:
         """Return the entries as JSON, to attach to a report."""
-        return json.dumps([asdict(entry) for entry in self._entries], ensure_ascii=False)
+        return json.dumps([asdict(entry) for entry in self.entries], ensure_ascii=False)
 
     def record(self, event: Event, now: Instant, status: Status) -> None:
         """Add ``event``, after which the connection had ``status``."""
-        words = describe(event)
-        if self._entries and (last := self._entries[-1]).event == words and last.status is status:
-            self._entries[-1] = replace(last, at=now.wall, times=last.times + 1)
+        kind = type(event)
+        link: int | None = getattr(event, "link", None)
+        detail = _detail(event)
+        last = self._last
+        if (
+            last is not None
+            and last.kind is kind
+            and last.link == link
+            and last.detail == detail
+            and last.status is status
+        ):
+            last.at = now.wall
+            last.times += 1
         else:
-            self._entries.append(JournalEntry(now.wall, words, status))
+            self._last = _Record(now.wall, kind, link, detail, status)
+            self._records.append(self._last)
 
 
 def describe(event: Event) -> str:
     """Return ``event`` in words, without its content: frames and close reasons hold what people wrote."""
-    words = _WORDS.sub(" ", type(event).__name__).lower()
-    match event:
-        case events.TimerFired(timer=timer):
-            return f"{words}: {timer}"
-        case events.SocketClosed(link=link, code=code):
-            return f"{words}: {code} (link {link})"
-        case events.TokenFailed(link=link, unauthorized=unauthorized):
-            return f"{words}: {'unauthorized' if unauthorized else 'unavailable'} (link {link})"
-        case events.FrameReceived(link=link, frame=frame):
-            kind = frame.get("type")
-            known = kind if isinstance(kind, str) and kind.isidentifier() and len(kind) < 32 else "?"
-            return f"{words}: {known} (link {link})"
-    link_number = getattr(event, "link", None)
-    return words if link_number is None else f"{words} (link {link_number})"
+    return _words(type(event), getattr(event, "link", None), _detail(event))
+
+
+def _detail(event: Any) -> str:
+    """Return the part of an event's content that may be shown."""
+    kind = type(event)
+    if kind is events.FrameReceived:
+        name = event.frame.get("type")
+        return name if type(name) is str and len(name) < 32 and name.isidentifier() else "?"
+    if kind is events.TimerFired:
+        return str(event.timer)
+    if kind is events.SocketClosed:
+        return str(event.code)
+    if kind is events.TokenFailed:
+        return "unauthorized" if event.unauthorized else "unavailable"
+    return ""
+
+
+def _words(kind: type[Event], link: int | None, detail: str) -> str:
+    name = _WORDS.sub(" ", kind.__name__).lower()
+    return f"{name}{f': {detail}' if detail else ''}{'' if link is None else f' (link {link})'}"

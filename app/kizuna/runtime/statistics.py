@@ -47,12 +47,14 @@ class StatisticsRecorder:
 
     def record(self, event: Event, before: ConnectionState, after: ConnectionState, now: Instant) -> None:
         """Count what ``event`` changed between the two states."""
-        match event:
-            case events.FrameReceived():
-                self._frames += 1
-            case events.FrameMalformed():
-                self._frames += 1
-                self._malformed += 1
+        kind = type(event)
+        if kind is events.FrameReceived:
+            self._frames += 1
+        elif kind is events.FrameMalformed:
+            self._frames += 1
+            self._malformed += 1
+        if before is after:  # as with nearly every frame
+            return
         if after.rtt is not None and after.rtt is not before.rtt:
             self._round_trips.append(after.rtt)
         was_connected, is_connected = before.status in CONNECTED_STATUSES, after.status in CONNECTED_STATUSES
