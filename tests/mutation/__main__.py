@@ -43,10 +43,12 @@ ROOT = Path(__file__).parents[2]
 SURVIVORS = Path(__file__).with_name("survivors.toml")
 TESTS = ROOT / "tests" / "kizuna"
 MODULES = [
+    "actions",
     "attempt_limits",
     "backoff",
     "close_codes",
     "connection",
+    "context",
     "heartbeat",
     "json_frames",
     "link",
@@ -61,7 +63,13 @@ MODULES = [
     "wire",
 ]
 #: Module -> tests beside test_<module>*.py.
+_CONNECTION = [
+    *(f"test_connection{part}.py" for part in ("", "_life", "_page", "_server")),
+    "test_rollover.py",
+]
 MORE_TESTS = {
+    "actions": [*_CONNECTION, "test_states.py"],
+    "context": _CONNECTION,
     "rollover": ["test_connection_page.py"],
     "token_renewal": ["test_rollover.py"],
     "connection": ["test_rollover.py", "test_states.py"],

@@ -7,7 +7,7 @@ CONNECTED, WAITING for the next attempt, or EXHAUSTED. ``Connection.handle(event
 commands. It never performs anything itself, so the same events at the same times always give the same commands.
 
 *From an event to commands.* The event becomes a trigger, such as ``LOST``. The row of ``states.STATUS_TABLE`` for the
-status and the trigger names an action and the statuses that it may lead to. The action is a method of ``Connection``;
+status and the trigger names an action and the statuses that it may lead to. The action is a method of ``Actions``;
 it appends commands, such as ``SetTimer`` or ``OpenSocket``. ``WebSocketService`` carries them out in order, and what
 comes of them returns as new events. A pair that is not in the table is ignored.
 

@@ -1,6 +1,6 @@
 """The states of a connection and of a link, and every transition, as data.
 
-*Where* an event leads stands in the two tables of this file; *how* it is done stands in ``connection.py``, in the
+*Where* an event leads stands in the two tables of this file; *how* it is done stands in ``actions.py``, in the
 method that a table's row names. A pair that is not in a table is ignored (:data:`IGNORED`), so no event of a browser
 raises.
 
@@ -62,34 +62,63 @@ class Trigger(StrEnum):
     WOKE = "woke from sleep"
 
 
+class Action(StrEnum):
+    """What can be done about a trigger: the methods of :class:`kizuna.core.actions.Actions`."""
+
+    IGNORE = "ignore"
+    START = "start"
+    ATTEMPT = "attempt"
+    RETRY = "retry"
+    ATTEMPT_QUIETLY = "attempt_quietly"
+    RESTART_STALE_ATTEMPT = "restart_stale_attempt"
+    RESTART = "restart"
+    RETRY_WITH_FULL_BUDGET = "retry_with_full_budget"
+    RETRY_ANEW = "retry_anew"
+    TRY_NOW = "try_now"
+    BECOME_CONNECTED = "become_connected"
+    BEGIN_ROLLOVER = "begin_rollover"
+    PROMOTE = "promote"
+    ADOPT_CANDIDATE = "adopt_candidate"
+    PROBE = "probe"
+    DOUBT = "doubt"
+    CONFIRM_ALIVE = "confirm_alive"
+    REPLACE = "replace"
+    SCHEDULE_RETRY = "schedule_retry"
+    SCHEDULE_IDLE_RETRY = "schedule_idle_retry"
+    GO_OFFLINE = "go_offline"
+    SUSPEND = "suspend"
+    REJECT = "reject"
+    CLOSE = "close"
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What a trigger does in a status: the action's name, and the statuses that it may lead to."""
+    """What a trigger does in a status: an action, and the statuses that it may lead to."""
 
-    action: str
+    action: Action
     to: tuple[Status, ...]
 
 
-IGNORED = Row("ignore", ())
+IGNORED = Row(Action.IGNORE, ())
 
-_BEGIN = Row("start", (Status.CONNECTING,))
-_CLOSE = Row("close", (Status.CLOSED,))
-_RESTART_STALE = Row("restart_stale_attempt", (Status.CONNECTING,))
-_RESTART = Row("restart", (Status.CONNECTING,))  # an attempt begun before the sleep is lost
-_PROBE = Row("probe", (Status.SUSPECT, Status.CONNECTED))  # CONNECTED: this wire answers no probe
-_DOUBT = Row("doubt", (Status.SUSPECT,))
-_RETRY_FULL = Row("retry_with_full_budget", (Status.CONNECTING, Status.WAITING))
-_RETRY_ANEW = Row("retry_anew", (Status.CONNECTING, Status.WAITING))
-_PROMOTE = Row("promote", (Status.CONNECTED,))
-_ADOPT = Row("adopt_candidate", (Status.CONNECTING,))
-_RETRY_LATER = Row("schedule_retry", (Status.WAITING, Status.OFFLINE, Status.EXHAUSTED))
-_REJECT = Row("reject", (Status.REJECTED,))
-_GO_OFFLINE = Row("go_offline", (Status.OFFLINE,))
-_SUSPEND = Row("suspend", (Status.SUSPENDED,))
+_BEGIN = Row(Action.START, (Status.CONNECTING,))
+_CLOSE = Row(Action.CLOSE, (Status.CLOSED,))
+_RESTART_STALE = Row(Action.RESTART_STALE_ATTEMPT, (Status.CONNECTING,))
+_RESTART = Row(Action.RESTART, (Status.CONNECTING,))  # an attempt begun before the sleep is lost
+_PROBE = Row(Action.PROBE, (Status.SUSPECT, Status.CONNECTED))  # CONNECTED: this wire answers no probe
+_DOUBT = Row(Action.DOUBT, (Status.SUSPECT,))
+_RETRY_FULL = Row(Action.RETRY_WITH_FULL_BUDGET, (Status.CONNECTING, Status.WAITING))
+_RETRY_ANEW = Row(Action.RETRY_ANEW, (Status.CONNECTING, Status.WAITING))
+_PROMOTE = Row(Action.PROMOTE, (Status.CONNECTED,))
+_ADOPT = Row(Action.ADOPT_CANDIDATE, (Status.CONNECTING,))
+_RETRY_LATER = Row(Action.SCHEDULE_RETRY, (Status.WAITING, Status.OFFLINE, Status.EXHAUSTED))
+_REJECT = Row(Action.REJECT, (Status.REJECTED,))
+_GO_OFFLINE = Row(Action.GO_OFFLINE, (Status.OFFLINE,))
+_SUSPEND = Row(Action.SUSPEND, (Status.SUSPENDED,))
 
 
 def _try_now(status: Status) -> Row:
-    return Row("try_now", (Status.CONNECTING, status))  # the status itself: tried again too soon
+    return Row(Action.TRY_NOW, (Status.CONNECTING, status))  # the status itself: tried again too soon
 
 
 STATUS_TABLE: Mapping[Status, Mapping[Trigger, Row]] = {
@@ -100,7 +129,7 @@ STATUS_TABLE: Mapping[Status, Mapping[Trigger, Row]] = {
     Status.CONNECTING: {
         Trigger.DISCONNECT: _CLOSE,
         Trigger.TRY_NOW: _RESTART_STALE,
-        Trigger.PROVEN: Row("become_connected", (Status.CONNECTED,)),
+        Trigger.PROVEN: Row(Action.BECOME_CONNECTED, (Status.CONNECTED,)),
         Trigger.LOST: _RETRY_LATER,
         Trigger.REFUSED: _REJECT,
         Trigger.SHOWN: _RESTART_STALE,
@@ -113,7 +142,7 @@ STATUS_TABLE: Mapping[Status, Mapping[Trigger, Row]] = {
     Status.CONNECTED: {
         Trigger.DISCONNECT: _CLOSE,
         Trigger.DOUBTED: _DOUBT,
-        Trigger.ROLLOVER_DUE: Row("begin_rollover", (Status.CONNECTED,)),
+        Trigger.ROLLOVER_DUE: Row(Action.BEGIN_ROLLOVER, (Status.CONNECTED,)),
         Trigger.PROMOTED: _PROMOTE,
         Trigger.ADOPTED: _ADOPT,
         Trigger.LOST: _RETRY_LATER,
@@ -127,11 +156,13 @@ STATUS_TABLE: Mapping[Status, Mapping[Trigger, Row]] = {
     },
     Status.SUSPECT: {
         Trigger.DISCONNECT: _CLOSE,
-        Trigger.TRUSTED: Row("confirm_alive", (Status.CONNECTED,)),
-        Trigger.ROLLOVER_DUE: Row("begin_rollover", (Status.SUSPECT,)),
+        Trigger.TRUSTED: Row(Action.CONFIRM_ALIVE, (Status.CONNECTED,)),
+        Trigger.ROLLOVER_DUE: Row(Action.BEGIN_ROLLOVER, (Status.SUSPECT,)),
         Trigger.PROMOTED: _PROMOTE,
         Trigger.ADOPTED: _ADOPT,
-        Trigger.LOST: Row("replace", (Status.CONNECTING, Status.WAITING, Status.OFFLINE, Status.EXHAUSTED)),
+        Trigger.LOST: Row(
+            Action.REPLACE, (Status.CONNECTING, Status.WAITING, Status.OFFLINE, Status.EXHAUSTED)
+        ),
         Trigger.REFUSED: _REJECT,
         Trigger.RESUMED: _DOUBT,
         Trigger.WOKE: _DOUBT,
@@ -141,7 +172,7 @@ STATUS_TABLE: Mapping[Status, Mapping[Trigger, Row]] = {
         Trigger.CONNECT: _try_now(Status.WAITING),
         Trigger.DISCONNECT: _CLOSE,
         Trigger.TRY_NOW: _try_now(Status.WAITING),
-        Trigger.RETRY_DUE: Row("retry", (Status.CONNECTING,)),
+        Trigger.RETRY_DUE: Row(Action.RETRY, (Status.CONNECTING,)),
         Trigger.SHOWN: _RETRY_FULL,
         Trigger.ONLINE: _RETRY_FULL,
         Trigger.RESUMED: _RETRY_FULL,
@@ -153,7 +184,7 @@ STATUS_TABLE: Mapping[Status, Mapping[Trigger, Row]] = {
         Trigger.CONNECT: _try_now(Status.OFFLINE),
         Trigger.DISCONNECT: _CLOSE,
         Trigger.TRY_NOW: _try_now(Status.OFFLINE),
-        Trigger.RETRY_DUE: Row("attempt", (Status.CONNECTING,)),
+        Trigger.RETRY_DUE: Row(Action.ATTEMPT, (Status.CONNECTING,)),
         Trigger.SHOWN: _RETRY_FULL,
         Trigger.ONLINE: _RETRY_FULL,
         Trigger.RESUMED: _RETRY_FULL,
@@ -173,9 +204,9 @@ STATUS_TABLE: Mapping[Status, Mapping[Trigger, Row]] = {
         Trigger.CONNECT: _BEGIN,
         Trigger.DISCONNECT: _CLOSE,
         Trigger.TRY_NOW: _try_now(Status.EXHAUSTED),
-        Trigger.RETRY_DUE: Row("attempt_quietly", (Status.EXHAUSTED,)),
-        Trigger.PROVEN: Row("become_connected", (Status.CONNECTED,)),
-        Trigger.LOST: Row("schedule_idle_retry", (Status.EXHAUSTED,)),
+        Trigger.RETRY_DUE: Row(Action.ATTEMPT_QUIETLY, (Status.EXHAUSTED,)),
+        Trigger.PROVEN: Row(Action.BECOME_CONNECTED, (Status.CONNECTED,)),
+        Trigger.LOST: Row(Action.SCHEDULE_IDLE_RETRY, (Status.EXHAUSTED,)),
         Trigger.REFUSED: _REJECT,
         Trigger.SHOWN: _RETRY_ANEW,
         Trigger.ONLINE: _RETRY_ANEW,

@@ -134,7 +134,7 @@ def test_retries_while_hidden_or_offline_spend_no_budget(going: events.Event, co
         machine.retry()
         machine.drop()
     assert machine.status in (Status.WAITING, Status.OFFLINE)
-    assert machine.connection._backoff.spent == 0
+    assert machine.connection._actions.backoff.spent == 0
 
 
 def test_hidden_page_retries_for_ever_at_the_longest_delay():

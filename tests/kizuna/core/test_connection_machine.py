@@ -220,7 +220,7 @@ class World(RuleBasedStateMachine):
         old, following = self.machine.connection.state.link, self.machine.link
         assert old is not None
         assert old < following
-        before, spent = self.machine.status, self.machine.connection._backoff.spent
+        before, spent = self.machine.status, self.machine.connection._actions.backoff.spent
         for step in range(steps):
             self.bring_up(following, step)
         assert self.machine.connection.state.link == (following if steps == 4 else old)
@@ -234,7 +234,7 @@ class World(RuleBasedStateMachine):
             self.handle(events.SocketClosed(old, 1006))
             assert self.machine.connection.links[0].number == following
             assert self.machine.status is (Status.CONNECTED if steps == 4 else Status.CONNECTING)
-        assert self.machine.connection._backoff.spent <= spent, "a replacement spends no budget"
+        assert self.machine.connection._actions.backoff.spent <= spent, "a replacement spends no budget"
 
     def bring_up(self, link: int, step: int) -> None:
         steps: list[Event] = [
@@ -430,7 +430,7 @@ class World(RuleBasedStateMachine):
         given: list[Command] = []
         for event in happened:
             before, slept, asked = self.machine.status, self.slept(), self.asked_by(event)
-            primary, spent = self.machine.connection.link, self.machine.connection._backoff.spent
+            primary, spent = self.machine.connection.link, self.machine.connection._actions.backoff.spent
             beside = isinstance(event, events.LinkEvent) and primary and event.link != primary.number
             self.note(event)
             answer = self.machine.handle(event)
@@ -439,7 +439,7 @@ class World(RuleBasedStateMachine):
             if beside:
                 assert self.machine.status is not Status.REJECTED, "only the link that carries can reject"
             if not (self.visible and self.online):
-                assert self.machine.connection._backoff.spent <= spent, "pays while hidden or offline"
+                assert self.machine.connection._actions.backoff.spent <= spent, "pays while hidden or offline"
             self.check(event, before, answer, slept, asked)
             given += answer
         return given

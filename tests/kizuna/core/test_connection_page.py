@@ -387,7 +387,7 @@ def test_retry_due_during_sleep_is_one_attempt_and_costs_nothing():
     machine.hang(1)
     machine.fire(Timer.RETRY)
     assert machine.attempts == 2
-    assert machine.connection._backoff.spent == 0
+    assert machine.connection._actions.backoff.spent == 0
 
 
 # --- a doubt ---
