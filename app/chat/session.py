@@ -23,6 +23,7 @@ from chat.cache import RoomCache
 from chat.identity import Identity
 from chat.joined_rooms import JoinedRooms
 from chat.membership import Membership
+from chat.one_event import EventScope, one_event
 from chat.presence import PresenceTracker
 from chat.protocol import (
     Ack,
@@ -78,6 +79,7 @@ class ChatSession:
         kizuna_wire: bool = True,
     ) -> None:
         self._store = store
+        self.scope = EventScope(store, self._show)
         self._service = service
         self._identity = identity
         self._platform = platform
@@ -87,7 +89,7 @@ class ChatSession:
         self._rooms = JoinedRooms(None)
         self._membership = Membership(platform, service, self, kizuna_wire=kizuna_wire)
         self._sender = OutboxSender(service, platform, rows, self, kizuna_wire=kizuna_wire)
-        self._presence = PresenceTracker(platform, self._membership.send, self._publish)
+        self._presence = PresenceTracker(platform, self._membership.send, self.scope.mark_stale)
         self._tasks = TaskSet()
         self._restore_timer: TimerHandle | None = None  # ends the wait for stored data
         self._restored = asyncio.Event()  # set when the person's stored data is loaded
@@ -100,6 +102,7 @@ class ChatSession:
 
     # --- actions of the person (ui.actions.Actions) ---
 
+    @one_event
     def start(self) -> None:
         """Join under the remembered name, unless that person left on purpose."""
         name = self._identity.remembered_name
@@ -112,6 +115,7 @@ class ChatSession:
         elif name is not None:
             self.join(name)
 
+    @one_event
     def join(self, name: str) -> None:
         """Join under ``name`` and connect. An invalid name gives a notice."""
         if self._store.state.name is not None:
@@ -127,7 +131,7 @@ class ChatSession:
         self._membership.use_rooms(self._rooms)
         self._change(name=name, suggested_name=name, user_id=self._identity.user_id)
         self._clear_notice(NoticeKind.NAME_REFUSED)
-        self._publish()
+        self.scope.mark_stale()
         self._restored = restored = asyncio.Event()
         self._cancel_restore_timer()
         self._restore_timer = self._platform.call_at(
@@ -136,6 +140,7 @@ class ChatSession:
         self._tasks.start(self._restore(self._identity.person_key, self._rooms, self._restored))
         self._tasks.start(self._connect())
 
+    @one_event
     def leave(self) -> None:
         """Disconnect on purpose and delete the cached rooms. The page stays disconnected until join(), across reloads
         too. Waiting messages stay stored for their author."""
@@ -153,8 +158,9 @@ class ChatSession:
         self._change(name=None, notice=None)
         if waiting:
             self._notify(NoticeKind.STILL_WAITING, count=waiting, name=name)
-        self._publish()
+        self.scope.mark_stale()
 
+    @one_event
     def follow_other_tabs(self) -> None:
         """Leave if this person has left in another tab. Call it when another tab may have changed something."""
         name = self._store.state.name
@@ -162,6 +168,7 @@ class ChatSession:
             self._leave(remember=False)  # or it would undo a join in another tab since
             self._notify(NoticeKind.LEFT_ELSEWHERE, name=name)
 
+    @one_event
     def enter_room(self, name: str) -> None:
         """Show another room. An invalid name gives a notice and changes nothing."""
         try:
@@ -173,6 +180,7 @@ class ChatSession:
         if room_id != self._store.state.room_id:
             self._switch_room(room_id)
 
+    @one_event
     def leave_room(self, name: str) -> None:
         """Leave a room and delete its cache. Messages that wait to be sent there are sent."""
         next_room = self._rooms.leave(name)
@@ -183,7 +191,7 @@ class ChatSession:
         if name == self._store.state.room_id:
             self._switch_room(next_room.room_id)
         self._membership.reconcile()
-        self._publish()
+        self.scope.mark_stale()
 
     async def send_message(self, text: str) -> bool:
         """Send ``text`` now or as soon as possible. Return once it is stored, so that a crash cannot lose it; False if
@@ -206,12 +214,16 @@ class ChatSession:
         except OutboxFull as error:
             self._notify(NoticeKind.OUTBOX_FULL, limit=error.limit)
             return False
-        self._add_own(outgoing)
-        self._presence.reset_typing(room_id)
-        self._clear_notice(NoticeKind.MESSAGE_REFUSED)
-        self._publish()
-        self._sender.send_due()
+        self._on_enqueued(outgoing)
         return True
+
+    @one_event
+    def _on_enqueued(self, outgoing: OutgoingMessage) -> None:
+        self._add_own(outgoing)
+        self._presence.reset_typing(outgoing.frame.room_id)
+        self._clear_notice(NoticeKind.MESSAGE_REFUSED)
+        self.scope.mark_stale()
+        self._sender.send_due()
 
     def notify_typing(self) -> None:
         """Notify the room that the person is typing; throttled."""
@@ -228,6 +240,7 @@ class ChatSession:
         if room is not None:
             self._membership.load_earlier(room)
 
+    @one_event
     def retry(self, client_message_id: str) -> None:
         """Send a failed message again, under the same id."""
         try:
@@ -236,17 +249,19 @@ class ChatSession:
             self._notify(NoticeKind.OUTBOX_FULL, limit=error.limit)
         self._sender.send_due()
 
+    @one_event
     def retry_all(self) -> None:
         """Send every failed message of the shown room again, in the order typed."""
         for entry in self._store.state.timeline.failed:
             self.retry(entry.client_message_id or "")
 
+    @one_event
     def discard(self, client_message_id: str) -> None:
         """Delete a message that is not acknowledged. If it was sent already, a notice says that it may have arrived."""
         if self._sender.discard(client_message_id):
             self._notify(NoticeKind.MAY_HAVE_ARRIVED)
         self._rooms.discard(client_message_id)
-        self._publish()
+        self.scope.mark_stale()
         self._sender.send_due()
 
     def show_notice(self, kind: NoticeKind, **params: str | int) -> None:
@@ -255,6 +270,7 @@ class ChatSession:
         if notice is None or notice.kind is not kind:
             self._notify(kind, **params)
 
+    @one_event
     def dismiss_notice(self) -> None:
         """Close the notice."""
         self._change(notice=None)
@@ -280,7 +296,7 @@ class ChatSession:
                     if room is not None and cached.epoch is not None:
                         room.restore(cached.epoch, cached.messages, cached.seen)
             if rooms is self._rooms:
-                self._publish()
+                self.scope.mark_stale()
                 await self._sender.start_for(person)
         finally:
             done.set()
@@ -292,6 +308,7 @@ class ChatSession:
             self._restore_timer.cancel()
             self._restore_timer = None
 
+    @one_event
     def _on_connection(self, state: ConnectionState) -> None:
         is_open = state.status in (Status.CONNECTED, Status.SUSPECT)
         before = self._store.state
@@ -312,7 +329,7 @@ class ChatSession:
         if is_open:
             self._membership.link_ready(state.link)
             self._sender.send_due()
-        self._publish()
+        self.scope.mark_stale()
         self._fill_screen()
         if state.status is Status.REJECTED and self._identity.is_refused:
             self.leave()
@@ -326,6 +343,7 @@ class ChatSession:
 
     # --- frames ---
 
+    @one_event
     def _on_frame(self, data: Mapping[str, Any]) -> None:
         try:
             if not self._kizuna_wire:
@@ -394,6 +412,7 @@ class ChatSession:
         if not self._membership.on_error(error):
             self._notify(NoticeKind.SERVER_ERROR)
 
+    @one_event
     def _on_bad_frame(self, problem: str) -> None:
         self._bad_frames += 1
         logger.warning("a frame from the server was ignored: %s", problem)
@@ -401,15 +420,18 @@ class ChatSession:
 
     # --- MembershipListener ---
 
+    @one_event
     def on_room_changed(self, room: Room) -> None:
         """Publish and cache a changed room."""
         self._cache.save_soon(room)
-        self._publish()
+        self.scope.mark_stale()
 
+    @one_event
     def on_progress(self) -> None:
         """Publish the progress of catching up and loading."""
-        self._publish()
+        self.scope.mark_stale()
 
+    @one_event
     def on_stored(self, messages: Iterable[Message]) -> None:
         """Mark own messages among those of the server as sent, with or without an ack."""
         for message in messages:
@@ -420,38 +442,45 @@ class ChatSession:
                 self._sender.acknowledge(own)
                 self.on_delivery(own or "", Delivery.SENT)  # its place may have to wait for others
 
+    @one_event
     def on_history_restored(self, room: Room) -> None:
         """Tell that the room's history was replaced."""
         self._notify(NoticeKind.HISTORY_RESTORED)
 
+    @one_event
     def on_room_closed(self, room: Room) -> None:
         """Tell that the person may not enter the room."""
         self._notify(NoticeKind.ROOM_CLOSED, room=room.room_id)
 
     # --- DeliveryListener ---
 
+    @one_event
     def on_delivery(self, client_message_id: str, delivery: Delivery, failure: Failure | None = None) -> None:
         """Show the delivery state of an own message."""
         is_shown = self._rooms.mark(client_message_id, delivery, failure)
         if failure is not None and not is_shown:
             self._notify(NoticeKind.FAILED_UNSEEN)
-        self._publish()
+        self.scope.mark_stale()
 
+    @one_event
     def on_restored(self, messages: Iterable[OutgoingMessage]) -> None:
         """Show waiting messages of an earlier page or a closed tab."""
         for outgoing in messages:
             self._add_own(outgoing)
-        self._publish()
+        self.scope.mark_stale()
 
+    @one_event
     def on_taken_over(self, client_message_id: str) -> None:
         """Remove a message that another tab has taken over."""
         self._rooms.discard(client_message_id)
-        self._publish()
+        self.scope.mark_stale()
 
+    @one_event
     def on_pending_count(self, waiting: int) -> None:
         """Publish how many messages are not acknowledged yet."""
         self._change(waiting=waiting)
 
+    @one_event
     def on_storage_failed(self) -> None:
         """Tell that the browser cannot store messages."""
         self._notify(NoticeKind.NOT_KEPT)
@@ -467,13 +496,12 @@ class ChatSession:
             _, left = self._rooms.enter(room_id, self._wall_ms())
             if left is not None:
                 self._cache.forget(left.room_id)
-            for outgoing in self._sender.pending_in(
-                room_id
-            ):  # they were hidden while the person was not in the room
+            # They were hidden while the person was not in the room.
+            for outgoing in self._sender.pending_in(room_id):
                 self._add_own(outgoing)
         self._change(room_id=room_id)
         self._membership.reconcile()
-        self._publish()
+        self.scope.mark_stale()
         self._fill_screen()
 
     def _add_own(self, outgoing: OutgoingMessage) -> None:
@@ -493,10 +521,10 @@ class ChatSession:
         self._rooms.identify(user_id)
         self._identity.user_id = user_id
         self._change(user_id=user_id)
-        self._publish()
+        self.scope.mark_stale()
 
-    def _publish(self) -> None:
-        """Publish the view state of the current room."""
+    def _show(self) -> None:
+        """Put the current room into the view state."""
         room = self._current_room
         if room is None:
             self._change(
@@ -519,7 +547,11 @@ class ChatSession:
     def _fill_screen(self) -> None:
         """Load earlier messages if the newest page has only a few long ones."""
         room = self._current_room
-        if room is not None and len(room.timeline) < MIN_VISIBLE_MESSAGES and self._store.state.caught_up:
+        if (
+            room is not None
+            and len(room.timeline) < MIN_VISIBLE_MESSAGES
+            and self._membership.is_caught_up(room.room_id)
+        ):
             self._membership.load_earlier(room)
 
     def _clear_notice(self, kind: NoticeKind) -> None:

@@ -28,6 +28,8 @@ class Store(Generic[State]):
 
     def __init__(self, initial: State) -> None:
         self._state = initial
+        self._is_held = False
+        self._known = initial  # by the listeners, while they are not called
         self._subscriptions: list[_Subscription[State]] = []
 
     @property
@@ -40,10 +42,21 @@ class Store(Generic[State]):
 
         A listener may update the store again: the other listeners get both states in order, or only the last.
         """
-        state = change(self._state)
-        if state is self._state:
-            return
-        self._state = state
+        before, self._state = self._state, change(self._state)
+        if not self._is_held and self._state is not before:
+            self._notify()
+
+    def hold(self) -> None:
+        """Call no listener until release(): further updates are seen as one."""
+        self._is_held, self._known = True, self._state
+
+    def release(self) -> None:
+        """End hold(), and call the listeners whose part changed since."""
+        self._is_held = False
+        if self._state is not self._known:
+            self._notify()
+
+    def _notify(self) -> None:
         for subscription in tuple(self._subscriptions):
             subscription.notify(self)
 

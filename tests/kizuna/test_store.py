@@ -128,3 +128,27 @@ def test_a_listener_sees_each_change_of_its_part_once_in_order(values: list[int]
         store.update(lambda state, value=value: value)  # type: ignore[misc]
     parts = [0, *(value % modulus for value in values)]
     assert told == [part for index, part in enumerate(parts) if index == 0 or part != parts[index - 1]]
+
+
+def test_updates_between_hold_and_release_are_seen_as_one():
+    store = Store(1)
+    seen: list[int] = []
+    store.subscribe(lambda value: value, seen.append)
+    store.hold()
+    store.update(lambda value: value + 1)
+    store.update(lambda value: value + 1)
+    assert (store.state, seen) == (3, [])
+    store.release()
+    assert seen == [3]
+    store.update(lambda value: value + 1)
+    assert seen == [3, 4]
+
+
+def test_nothing_is_seen_of_a_hold_without_a_change():
+    store = Store(1)
+    seen: list[int] = []
+    store.subscribe(lambda value: value, seen.append)
+    store.hold()
+    store.update(lambda value: value)
+    store.release()
+    assert seen == []
