@@ -149,13 +149,15 @@ class Peer:
 
     @property
     def heard(self) -> list[str]:
-        """The messages of the room, own ones included, sorted as every client does; duplicates stay."""
-        messages: list[Message] = []
-        for frame in self.frames:
-            if isinstance(frame, Batch):
-                messages += frame.messages
-            elif isinstance(frame, Message):
-                messages.append(frame)
+        """The messages of the room, own ones included, sorted as every client does; duplicates stay.
+
+        A message that is stored while the peer enters may come in the batch and as a broadcast: that is no duplicate.
+        """
+        messages = [
+            message for frame in self.frames if isinstance(frame, Batch) for message in frame.messages
+        ]
+        paged = {message.seq for message in messages}
+        messages += [it for it in self._frames if isinstance(it, Message) and it.seq not in paged]
         return [message.content for message in sorted(messages, key=lambda message: message.seq or 0)]
 
     def wait_for(self, kind: type[Kind], such: Callable[[Kind], bool] = lambda _: True) -> Kind:
