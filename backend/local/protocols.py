@@ -10,6 +10,7 @@ no files left. Two subclasses of its protocols limit, with a common :class:`Guar
 - the bytes that a client may send after the server's close frame, whose answer uvicorn awaits: aborted;
 - the time that output may lie unread, and that a closing connection may take: aborted;
 - connections in all (503), below the system's limit of files, and from one address (429);
+- a text that is not UTF-8: closed with 1007;
 - a WebSocket handshake that websockets cannot read: answered and closed. uvicorn never answers it, and then fails at
   its own end.
 
@@ -33,7 +34,7 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.frames import Frame
+from websockets.frames import CloseCode, Frame
 
 from backend.auth.refusals import log_refusal
 from backend.limits.addresses import counted_as, stands_for_many
@@ -340,6 +341,18 @@ class GuardedWebSocket(_Guarded, WebSocketsSansIOProtocol):
         if not self.transport.is_closing():
             super().send_500_response()
 
+    def send_receive_event_to_app(self) -> None:
+        """Refuse a text that is not UTF-8. uvicorn logs a traceback for each, and before the handshake is answered it
+        fails."""
+        if self.curr_msg_data_type == "text" and not _is_utf_8(self.frames):
+            self.frames = []
+            log_refusal("connection ended: a text is not UTF-8", _peer(self.transport))
+            if self.handshake_complete and not self.close_sent:
+                self.conn.send_close(CloseCode.INVALID_DATA)
+            self.handle_parser_exception()
+            return
+        super().send_receive_event_to_app()
+
     def handle_cont(self, event: Frame) -> None:
         """Count a continuation frame: a message may have any number of empty ones."""
         if self._is_within_rate():
@@ -378,6 +391,14 @@ def _peer(transport: BaseTransport) -> str:
     """Return the address of the other side."""
     peer = transport.get_extra_info("peername")
     return str(peer[0]) if peer else ""
+
+
+def _is_utf_8(pieces: Iterable[bytes]) -> bool:
+    try:
+        b"".join(pieces).decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _answer(status: int, text: str) -> bytes:

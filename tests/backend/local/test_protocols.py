@@ -10,7 +10,7 @@ import time
 
 import h11
 import pytest
-from websockets.frames import Opcode
+from websockets.frames import Close, Frame, Opcode
 
 from backend.local.protocols import (
     CLOSE_SECONDS,
@@ -221,6 +221,26 @@ async def test_protocol_error_before_the_handshake_answer_ends_the_connection():
     wire.protocol.data_received(HANDSHAKE + b"\r\n")
     wire.protocol.data_received(frames(Opcode.CONT))
     assert wire.aborted
+    wire.protocol.connection_lost(None)
+    await turns()
+    assert not house.state.tasks
+
+
+async def test_a_text_that_is_not_utf_8_closes_with_1007_without_a_traceback(caplog):
+    house = GuardedServer()
+    wire = await house.websocket()
+    wire.protocol.data_received(frames(Opcode.TEXT, data=b"\xe2\x82", fin=False) + frames(Opcode.CONT))
+    assert wire.written == Frame(Opcode.CLOSE, Close(1007, "").serialize()).serialize(mask=False)
+    assert [message["type"] for message in house.heard] == ["websocket.connect"]
+    assert "Traceback" not in caplog.text
+
+
+async def test_a_text_that_is_not_utf_8_before_the_handshake_answer_ends_it():
+    house = GuardedServer()
+    wire = house.connect()
+    wire.protocol.data_received(HANDSHAKE + b"\r\n")
+    wire.protocol.data_received(frames(Opcode.TEXT, data=b"\x80"))
+    assert wire.aborted  # uvicorn alone raises InvalidState here
     wire.protocol.connection_lost(None)
     await turns()
     assert not house.state.tasks
