@@ -47,7 +47,7 @@ def test_a_change_is_carried_out_and_keeps_the_table_and_the_secret(
 
     changed = deploy(ministack, stack, *words, "RATE_LIMIT=20")
     assert changed.returncode == 0, changed.stderr
-    assert "Changing the stack ..." in changed.stdout
+    assert "Updating the stack ..." in changed.stdout
     assert "TokenUrl" not in changed.stdout
     assert output(changed.stdout, "TableName") == table
     assert secret_of(ministack, "/changing/token-secret") == secret
@@ -91,7 +91,7 @@ def test_failed_resource_is_named_and_a_second_attempt_starts_over(
     failed = deploy(ministack, "STACK=failing", *words, topic)
     assert failed.returncode == 1
     first, *reasons = failed.stderr.splitlines()
-    assert first == "make deploy: CloudFormation could not do it:"
+    assert first == "make deploy: CloudFormation failed:"
     assert any("Alarm (AWS::CloudWatch::Alarm): " in reason for reason in reasons), reasons
     again = deploy(ministack, "STACK=failing", *words)
     assert again.returncode == 0, again.stderr
