@@ -163,7 +163,11 @@ class Server:
     def connect(self, link: SimulatedLink) -> None:
         """Handle a handshake: the link is open once $connect has accepted it."""
         token = parse_qs(urlsplit(link.url).query).get("token", [""])[0]
-        asked = {"methodArn": METHOD_ARN, "queryStringParameters": {"token": token}}
+        asked = {
+            "methodArn": METHOD_ARN,
+            "queryStringParameters": {"token": token},
+            "requestContext": {"identity": {"sourceIp": "192.0.2.1"}},
+        }
         answer = self._authorizer.authorize(asked)
         authorizer = context_of(answer) if allows(answer) else None
         response = authorizer and self._invoke(event("CONNECT", link.connection_id, authorizer=authorizer))

@@ -51,6 +51,7 @@ class Actions:
             Action.RETRY: self.retry,
             Action.ATTEMPT_QUIETLY: self.attempt_quietly,
             Action.RESTART_STALE_ATTEMPT: self.restart_stale_attempt,
+            Action.RESTART_STALE_ATTEMPT_NOW: self.restart_stale_attempt_now,
             Action.RESTART: self.restart,
             Action.RETRY_WITH_FULL_BUDGET: self.retry_with_full_budget,
             Action.RETRY_ANEW: self.retry_anew,
@@ -101,14 +102,28 @@ class Actions:
             self.schedule_idle_retry()
 
     def restart_stale_attempt(self) -> None:
-        """Restart an attempt that has made no progress for long, since the page came back."""
+        """Restart an attempt that has made no progress for long, since the page came back.
+
+        Within the time that the server asked for it goes on: it was begun before, and another one has to wait.
+        """
+        if self._server_delay_left > 0:
+            return
         if self._context.now.monotonic - self.links.required.active_at > self.limits.stale_attempt_after:
             self.limits.note_restart()
             self.links.open(self.limits.deadline)
 
+    def restart_stale_attempt_now(self) -> None:
+        """Restart such an attempt because a person wants one now."""
+        self.backoff.release()
+        self.restart_stale_attempt()
+
     def restart(self) -> None:
-        """Restart the attempt: one that was begun before the sleep is lost."""
-        self.links.open(self.limits.deadline)
+        """Restart the attempt: one that was begun before the sleep is lost.
+
+        Its deadline ends it if the server wants no other one yet.
+        """
+        if self._server_delay_left <= 0:
+            self.links.open(self.limits.deadline)
 
     def retry_with_full_budget(self) -> None:
         """Open a link with a full budget of retries."""

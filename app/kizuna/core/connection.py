@@ -104,7 +104,7 @@ class Connection:
             self._fire(Trigger.WOKE)
         elif throttled and timer is Timer.TICK and self._actions.sleep.may_have_slept(late):
             self._fire(Trigger.DOUBTED)
-        if due is None or self._context.timers.get(timer) != due:  # waking has cancelled it, or set it again
+        if due is None or timer in self._context.changed_timers:  # waking has cancelled it, or set it again
             return
         del self._context.timers[timer]
         link = self._links.timed_by(timer)
@@ -219,7 +219,7 @@ class Connection:
             now = self._context.now.monotonic
             self._actions.backoff.set_server_delay(now, min(end.retry_after, self._options.max_retry_after))
             candidate = self._links.candidate
-            if candidate is not None and not candidate.is_ready:  # the server wants no link yet
+            if candidate is not None and not candidate.is_accepted:  # the server wants no link yet
                 self._actions.drop_candidate()
         if link in self.links:
             self._link_lost(link, end.reason)
@@ -254,7 +254,7 @@ class Connection:
 
     def _on_connect_deadline(self) -> None:
         link = self._links.required
-        if link.is_open and link.is_ready:
+        if link.is_accepted:
             self._link_lost(link, Reason(ReasonKind.PREPARE_FAILED, "the link was not prepared in time"))
         else:
             self._note_timeout(link)
@@ -308,6 +308,6 @@ class Connection:
             self._fire(Trigger.TRUSTED)
 
     def _note_timeout(self, link: Link | None) -> None:
-        """Count a timeout, unless the link is ready: then the application was slow, not the network."""
-        if link is not None and not (link.is_open and link.is_ready):
+        """Count a timeout, unless the link is accepted: then the application was slow, not the network."""
+        if link is not None and not link.is_accepted:
             self._actions.limits.note_timeout()

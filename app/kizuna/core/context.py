@@ -22,12 +22,14 @@ class Context:
         self.online = True  #: whether the browser reports a network
         self.state = ConnectionState()
         self.timers: dict[Timer, float] = {}  #: deadlines of the timers that are set, monotonic seconds
+        self.changed_timers: set[Timer] = set()  #: set or cancelled since the event began
         self.commands: list[Command] = []  #: what to do about the event, in order
 
     def begin(self, now: Instant) -> None:
         """Begin with the next event."""
         self.now = now
         self.commands = []
+        self.changed_timers.clear()
 
     def do(self, command: Command) -> None:
         """Add a command."""
@@ -37,6 +39,7 @@ class Context:
         """Set ``timer``, in place of an earlier one of its kind, to fire in ``seconds``."""
         at = self.now.monotonic + seconds
         self.timers[timer] = at
+        self.changed_timers.add(timer)
         self.do(SetTimer(timer, at))
         if timer is Timer.RETRY and self.state.status is Status.WAITING:
             self.change(retry_at=at)
@@ -44,6 +47,7 @@ class Context:
     def cancel_timer(self, timer: Timer) -> None:
         """Cancel ``timer`` if it is set."""
         if self.timers.pop(timer, None) is not None:
+            self.changed_timers.add(timer)
             self.do(CancelTimer(timer))
 
     def change(self, **parts: Any) -> None:

@@ -40,8 +40,13 @@ class Link:
 
     @property
     def is_ready(self) -> bool:
-        """Return whether the server has accepted it."""
+        """Return whether no ``ready`` frame is awaited: it came, or this server sends none."""
         return self._ready
+
+    @property
+    def is_accepted(self) -> bool:
+        """Return whether it is open, and the server has accepted it."""
+        return self.is_open and self._ready
 
     def note_token(self, now: float) -> bool:
         """Note that the token arrived. Return whether that was expected: one link opens one socket."""

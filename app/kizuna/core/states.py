@@ -71,6 +71,7 @@ class Action(StrEnum):
     RETRY = "retry"
     ATTEMPT_QUIETLY = "attempt_quietly"
     RESTART_STALE_ATTEMPT = "restart_stale_attempt"
+    RESTART_STALE_ATTEMPT_NOW = "restart_stale_attempt_now"
     RESTART = "restart"
     RETRY_WITH_FULL_BUDGET = "retry_with_full_budget"
     RETRY_ANEW = "retry_anew"
@@ -128,7 +129,7 @@ STATUS_TABLE: Mapping[Status, Mapping[Trigger, Row]] = {
     },
     Status.CONNECTING: {
         Trigger.DISCONNECT: _CLOSE,
-        Trigger.TRY_NOW: _RESTART_STALE,
+        Trigger.TRY_NOW: Row(Action.RESTART_STALE_ATTEMPT_NOW, (Status.CONNECTING,)),
         Trigger.PROVEN: Row(Action.BECOME_CONNECTED, (Status.CONNECTED,)),
         Trigger.LOST: _RETRY_LATER,
         Trigger.REFUSED: _REJECT,

@@ -114,6 +114,16 @@ class Machine:
         at = self.connection.timers.get(timer)
         return None if at is None else at - self.now.monotonic
 
+    def commanded(self, timer: Timer) -> float | None:
+        """When ``timer`` fires by the commands given so far; None if it is not set."""
+        at = None
+        for command in self.commands:
+            if isinstance(command, SetTimer) and command.timer is timer:
+                at = command.at
+            elif isinstance(command, CancelTimer) and command.timer is timer:
+                at = None
+        return at
+
     def _next_due(self, end: float) -> tuple[Timer, float] | None:
         due = min(self.connection.timers.items(), key=lambda item: item[1], default=None)
         return due if due is not None and due[1] <= end else None
