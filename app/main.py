@@ -15,6 +15,7 @@ from chat.cache import RoomCache
 from chat.config import CONFIG_FILE, Config, parse_config
 from chat.identity import Identity
 from chat.migration import Migration
+from chat.read_marks import ReadMarks
 from chat.session import ChatSession
 from chat.store import ChatStore
 from kizuna.browser import (
@@ -96,7 +97,7 @@ async def _open_page(config: Config) -> None:
         platform,
         _new_id,
         rows,
-        RoomCache(FallbackStorage(database), platform, lambda: not identity.has_left),
+        RoomCache(FallbackStorage(database), ReadMarks(settings), platform, lambda: not identity.has_left),
         kizuna_wire=config.options.wire.ready is not None,
     )
     _ask_to_persist_at_first_message(store)

@@ -14,6 +14,7 @@ from typing import Any
 
 from chat import protocol
 from chat.protocol import Message
+from chat.read_marks import Marks, ReadMarks
 from chat.room import Room
 from chat.timeline import Entry, Timeline
 from kizuna.platform import Platform, Storage, TimerHandle
@@ -40,13 +41,18 @@ class CachedRoom:
 
 
 class RoomCache:
-    """The cached rooms in ``storage``. ``may_keep`` returns False once the person has signed out in any tab of this
-    browser; then nothing is stored."""
+    """The cached rooms in ``storage``, and ``marks`` of what was read there. ``may_keep`` returns False once the person
+    has signed out in any tab of this browser; then nothing is stored."""
 
     def __init__(
-        self, storage: Storage, platform: Platform, may_keep: Callable[[], bool] = lambda: True
+        self,
+        storage: Storage,
+        marks: ReadMarks,
+        platform: Platform,
+        may_keep: Callable[[], bool] = lambda: True,
     ) -> None:
         self._storage = storage
+        self._marks = marks
         self._platform = platform
         self._may_keep = may_keep
         self._person: str | None = None
@@ -64,6 +70,10 @@ class RoomCache:
         rooms = [room for key, text in found.items() if (room := _read(key, text)) is not None]
         return sorted(rooms, key=lambda room: (room.entered_at, room.room_id))
 
+    def read_marks(self) -> Marks:
+        """Return how far the person has read in each room, in any tab."""
+        return {} if self._person is None else self._marks.get(self._person)
+
     def save_soon(self, room: Room) -> None:
         """Write the changed room within SAVE_DELAY."""
         saved = self._saved.get(room.room_id)
@@ -78,6 +88,7 @@ class RoomCache:
         self._changed.pop(room_id, None)
         self._saved.pop(room_id, None)
         if self._person is not None:
+            self._marks.forget(self._person, room_id)
             self._tasks.start(self._storage.write(TABLE, {}, [_key(self._person, room_id)]))
 
     def clear(self) -> None:
@@ -89,14 +100,19 @@ class RoomCache:
 
     async def delete(self, person: str) -> None:
         """Delete everything that is stored for this person."""
+        self._marks.delete(person)
         await self._storage.write(TABLE, {}, await self._storage.keys(TABLE, f"{person}/"))
 
     def _save(self) -> None:
         rooms = tuple(self._changed.values())
         self._forget_changes()
-        if self._may_keep():
+        if self._person is not None and self._may_keep():
+            self._marks.advance(
+                self._person,
+                {room.room_id: (room.epoch, room.seen) for room in rooms if room.epoch is not None},
+            )
             self._saved.update((room.room_id, _SavedVersion.of(room)) for room in rooms)
-            rows = {_key(self._person or "", room.room_id): _write(room) for room in rooms}
+            rows = {_key(self._person, room.room_id): _write(room) for room in rooms}
             self._tasks.start(self._storage.write(TABLE, rows))
 
     def _forget_changes(self) -> None:

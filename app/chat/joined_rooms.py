@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from chat.protocol import MAX_ROOMS_PER_HELLO
 from chat.room import Room
 from chat.store import RoomSummary
-from chat.timeline import Delivery, Failure
+from chat.timeline import Delivery
 
 #: The most rooms of one connection: the limit of the server and of hello.
 MAX_ROOMS = MAX_ROOMS_PER_HELLO
@@ -68,16 +68,8 @@ class JoinedRooms:
 
     def summaries(self) -> tuple[RoomSummary, ...]:
         """Return what the page shows of each room."""
-        ordered: Iterable[Room] = sorted(self, key=lambda room: (room.entered_at, room.room_id))
-        return tuple(RoomSummary(room.room_id, room.unread) for room in ordered)
-
-    def mark(self, client_message_id: str, delivery: Delivery, failure: Failure | None = None) -> bool:
-        """Set the delivery state of an own message. Return False if it is in none of these rooms."""
-        is_here = False
-        for room in self:
-            is_here = is_here or room.timeline.own(client_message_id) is not None
-            room.timeline = room.timeline.mark(client_message_id, delivery, failure)
-        return is_here
+        ordered = sorted([(room.entered_at, room.room_id, room.unread) for room in self._rooms.values()])
+        return tuple([RoomSummary(room_id, unread) for _, room_id, unread in ordered])
 
     def discard(self, client_message_id: str) -> None:
         """Remove an own message that was deleted, or taken over by another tab. An acknowledged one stays: the server

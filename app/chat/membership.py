@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple
 
 from chat import protocol
+from chat.changes import Changes, HistoryRestored, Later, RequestFailed, RoomChanged, RoomClosed, Stored
 from chat.joined_rooms import JoinedRooms
 from chat.protocol import (
     Batch,
@@ -22,7 +23,6 @@ from chat.protocol import (
     History,
     Join,
     Leave,
-    Message,
     Ping,
     RoomHead,
     RoomPosition,
@@ -44,23 +44,12 @@ GAP_DELAY = 0.2
 FORBIDDEN, NOT_IN_ROOM = "forbidden", "not_in_room"
 
 
-class MembershipListener(Protocol):
-    """The listener for changes of the rooms."""
+class Progress(NamedTuple):
+    """What has arrived of a room."""
 
-    def on_room_changed(self, room: Room) -> None:
-        """The messages of the room changed."""
-
-    def on_progress(self) -> None:
-        """A room became complete or incomplete, or the loading of older messages began or ended."""
-
-    def on_stored(self, messages: Iterable[Message]) -> None:
-        """The server has stored these messages; own ones may be among them."""
-
-    def on_history_restored(self, room: Room) -> None:
-        """The room's history on the server was replaced; it was loaded again."""
-
-    def on_room_closed(self, room: Room) -> None:
-        """The server does not let this person into the room."""
+    caught_up: bool  #: everything said before the link opened
+    catching_up: bool  #: a link is open, and the room's batches are arriving
+    loading_earlier: bool  #: older messages are being loaded
 
 
 @dataclass(slots=True)
@@ -89,19 +78,18 @@ class Membership:
         self,
         platform: Platform,
         service: WebSocketService,
-        listener: MembershipListener,
+        later: Later,
         *,
         kizuna_wire: bool = True,
     ) -> None:
         self._platform = platform
         self._service = service
-        self._listener = listener
+        self._later = later
         self._kizuna_wire = kizuna_wire
         self._rooms = JoinedRooms(None)
-        self._requests = Requests(platform, self.send, service.doubt, self._on_unanswered)
-        self._preparing: LinkHandle | None = (
-            None  # a first link that catches up before it counts as connected
-        )
+        self._requests = Requests(platform, later, self.send, service.doubt, self._on_unanswered)
+        # A first link that catches up before it counts as connected.
+        self._preparing: LinkHandle | None = None
         self._candidate: Candidate | None = None  # the catching up of a candidate link
         self._link_number: int | None = None  # of the link in use
         self._entered: dict[str, RoomPosition] = {}  # rooms of the link, with the requested positions
@@ -116,48 +104,44 @@ class Membership:
 
     # --- reading ---
 
-    def is_caught_up(self, room_id: str) -> bool:
-        """Return whether everything said in the room before the link opened has arrived."""
-        return self._link_number is not None and (not self._kizuna_wire or self._is_complete(room_id))
-
-    def is_catching_up(self, room_id: str) -> bool:
-        """Return whether a link is open and the room's batches are still arriving."""
-        if self._preparing is not None:
-            return True
-        return (
-            self._link_number is not None and not self.is_caught_up(room_id) and room_id not in self._closed
+    def progress(self, room_id: str) -> Progress:
+        """Return what has arrived of the room."""
+        is_open = self._link_number is not None
+        caught_up = is_open and (not self._kizuna_wire or self._is_complete(room_id))
+        return Progress(
+            caught_up=caught_up,
+            catching_up=self._preparing is not None
+            or (is_open and not caught_up and room_id not in self._closed),
+            loading_earlier=self._requests.is_asking(History, room_id),
         )
 
     def _is_complete(self, room_id: str) -> bool:
-        return room_id in self._entered and room_id not in self._missing | self._closed
-
-    def is_loading_earlier(self, room_id: str) -> bool:
-        """Return whether older messages are being loaded."""
-        return self._requests.is_asking(History, room_id)
+        return room_id in self._entered and room_id not in self._missing and room_id not in self._closed
 
     # --- the link ---
 
-    async def prepare(self, link: LinkHandle) -> None:
-        """Send hello on a new link, and catch up before the link counts as connected."""
+    def prepare(self, link: LinkHandle) -> Coroutine[Any, Any, None]:
+        """Send hello on a new link, and return what ends when it has caught up: then it counts as connected."""
         if not self._kizuna_wire:
-            return
+            return _nothing()
         if link.replaces:
-            await self._prepare_candidate(link)
-            return
+            return self._prepare_candidate(link)
         self.link_lost()
         self._preparing = link
         self._entered = {room.room_id: room.position() for room in self._rooms}
         self._missing = set(self._entered)
         self._caught_up = asyncio.get_running_loop().create_future()
-        self._listener.on_progress()
         self.send(_hello(self._entered))
         # A gateway may lose the answer to hello: then the request is repeated at its deadline.
         for room in self._rooms:
             ref = self._requests.new_ref()
             self._requests.ask_later(ref, room.room_id, Sync(**_fields(room), ref=ref))
         self._note_caught_up()
+        return self._catch_up(link, self._caught_up)
+
+    async def _catch_up(self, link: LinkHandle, caught_up: asyncio.Future[None]) -> None:
         try:
-            await self._caught_up
+            await caught_up
         finally:
             if self._preparing is link:
                 self._preparing = None
@@ -229,7 +213,7 @@ class Membership:
 
     # --- frames of the server ---
 
-    def on_batch(self, batch: Batch) -> None:
+    def on_batch(self, batch: Batch) -> Changes:
         """Apply a batch to its room."""
         request = self._requests.answered(batch.ref)
         candidate = self._candidate
@@ -238,18 +222,18 @@ class Membership:
             candidate.note_answer(batch.room_id)
         room = self._rooms.get(batch.room_id)
         if room is None:
-            return
-        self._listener.on_stored(batch.messages)
+            return []
+        changes: Changes = [Stored(batch.messages), RoomChanged(room)]
         if request is not None and isinstance(request.frame, History):
             room.prepend(batch)
-        else:
-            before = room.watermark
-            if room.apply_batch(batch, asked):
-                self._listener.on_history_restored(room)
-            self._continue_sync(room, batch, room.watermark != before)
-            if request is not None and isinstance(request.frame, Join):
-                self.send(Ping())  # to see whether an older leave was handled after the join
-        self._listener.on_room_changed(room)
+            return changes
+        before = room.watermark
+        if room.apply_batch(batch, asked):
+            changes.append(HistoryRestored(room))
+        self._continue_sync(room, batch, room.watermark != before)
+        if request is not None and isinstance(request.frame, Join):
+            self.send(Ping())  # to see whether an older leave was handled after the join
+        return changes
 
     def on_heads(self, heads: Iterable[RoomHead]) -> None:
         """Compare the rooms of the connection, and their heads, with the server's."""
@@ -273,19 +257,15 @@ class Membership:
                 self._ask_join(room)  # a join was handled before an older leave
         self.reconcile()  # rooms that the server could not serve before
 
-    def on_error(self, error: Error) -> bool:
-        """Handle a failed request. Return True if it needs no further notice."""
+    def on_error(self, error: Error) -> Changes:
+        """Handle a failed request."""
         request = self._requests.answered(error.ref)
         room = self._rooms.get(error.room_id or (request.room_id if request is not None else ""))
-        if room is None:
-            return error.code == NOT_IN_ROOM
-        if error.code == FORBIDDEN:
-            self._close(room)
-            return True
-        if request is None or not isinstance(request.frame, History):
+        if room is not None and error.code == FORBIDDEN:
+            return self._close(room)
+        if room is not None and (request is None or not isinstance(request.frame, History)):
             self._give_up(room.room_id)
-        self._listener.on_progress()
-        return error.code == NOT_IN_ROOM
+        return [] if error.code == NOT_IN_ROOM else [RequestFailed()]
 
     def schedule_sync(self, room: Room) -> None:
         """Request what is missing in the room after GAP_DELAY, in which reordered frames may arrive."""
@@ -293,17 +273,16 @@ class Membership:
             return
         if self._requests.is_asking(Sync, room.room_id) or self._requests.is_asking(Join, room.room_id):
             return  # the answer will contain it
-        self._gap_timer = self._platform.call_at(self._platform.now().monotonic + GAP_DELAY, self._close_gaps)
+        self._gap_timer = self._later.call_at(self._platform.now().monotonic + GAP_DELAY, self._close_gaps)
 
     # --- requests ---
 
     def load_earlier(self, room: Room) -> None:
         """Request the messages before the oldest one shown."""
-        if not self._can_ask or not room.has_earlier or self.is_loading_earlier(room.room_id):
+        if not self._can_ask or not room.has_earlier or self._requests.is_asking(History, room.room_id):
             return
         ref = self._requests.new_ref()
         self._requests.ask(ref, room.room_id, History(room_id=room.room_id, before=room.oldest, ref=ref))
-        self._listener.on_progress()
 
     def send(self, frame: UpFrame) -> None:
         """Send on the current link; dropped if it is closed, since the next link syncs again."""
@@ -325,18 +304,18 @@ class Membership:
         self._missing.add(room.room_id)
         ref = self._requests.new_ref()
         self._requests.ask(ref, room.room_id, Join(**_fields(room), ref=ref))
-        self._listener.on_progress()
 
     def _ask_sync(self, room: Room) -> None:
         self._requests.drop(Sync, room.room_id)
         ref = self._requests.new_ref()
         self._requests.ask(ref, room.room_id, Sync(**_fields(room), ref=ref))
 
-    def _close_gaps(self) -> None:
+    def _close_gaps(self) -> Changes:
         self._gap_timer = None
         for room in self._rooms:
             if room.needs_sync:
                 self._ask_sync(room)
+        return []
 
     def _continue_sync(self, room: Room, batch: Batch, moved: bool) -> None:
         """Sync again until nothing is missing, as long as each batch brings something."""
@@ -365,7 +344,7 @@ class Membership:
         if self._caught_up is not None and not self._caught_up.done() and not self._missing:
             self._caught_up.set_result(None)
 
-    def _close(self, room: Room) -> None:
+    def _close(self, room: Room) -> Changes:
         self._closed.add(room.room_id)
         self._missing.discard(room.room_id)
         for kind in (Join, Sync, History):
@@ -373,15 +352,14 @@ class Membership:
         if self._candidate is not None:
             self._candidate.note_answer(room.room_id)
         self._note_caught_up()
-        self._listener.on_room_closed(room)
-        self._listener.on_progress()
+        return [RoomClosed(room)]
 
-    def _on_unanswered(self, request: Request) -> None:
+    def _on_unanswered(self, request: Request) -> Changes:
         """Give up a request that the server does not answer."""
         logger.warning("no response to %s", request.frame.action)
         if not isinstance(request.frame, History):
             self._give_up(request.room_id)
-        self._listener.on_progress()
+        return []
 
     def _give_up(self, room_id: str) -> None:
         """Give up a room that the server does not serve now, until the next pong. A new link on which the server serves
@@ -396,6 +374,10 @@ class Membership:
 
     def _joined_ids(self) -> tuple[str, ...]:
         return tuple(room.room_id for room in self._rooms)
+
+
+async def _nothing() -> None:
+    """Nothing is awaited: the article's server has no answers."""
 
 
 def _hello(positions: dict[str, RoomPosition]) -> Hello:

@@ -1,11 +1,17 @@
-"""One event, one published state: whatever an event changes, views see the state once, at its end."""
+"""One event, one published state: whatever an event changes, views see the state once, at its end.
+
+Events are actions of the person, frames of the server, changes of the connection, and what timers and storage bring.
+"""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
+from chat.changes import Changes
+from kizuna.platform import Platform, TimerHandle
+from kizuna.runtime.tasks import TaskSet
 from kizuna.store import Store
 
 Arguments = ParamSpec("Arguments")
@@ -13,16 +19,25 @@ Result = TypeVar("Result")
 
 
 class EventScope:
-    """The event that is being handled, if any.
+    """The event that is being handled, if any; and the later events of the session's parts.
 
-    ``show`` puts what is derived from other parts into the store's state; it is called at most once for an event.
+    ``apply`` takes the changes that a part reports. ``end`` is called once at the end of an event, to put what
+    is derived from the parts into the store's state.
     """
 
-    def __init__(self, store: Store[Any], show: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        store: Store[Any],
+        platform: Platform,
+        apply: Callable[[Changes], None],
+        end: Callable[[], None],
+    ) -> None:
         self._store = store
-        self._show = show
+        self._platform = platform
+        self._apply = apply
+        self._end = end
         self._is_open = False
-        self._is_stale = False
+        self._tasks = TaskSet()
 
     def run(
         self, handle: Callable[Arguments, Result], *args: Arguments.args, **named: Arguments.kwargs
@@ -34,19 +49,25 @@ class EventScope:
         self._store.hold()
         try:
             result = handle(*args, **named)
-            if self._is_stale:
-                self._show()
+            self._end()
             return result
         finally:
-            self._is_open = self._is_stale = False
+            self._is_open = False
             self._store.release()
 
-    def mark_stale(self) -> None:
-        """Let ``show`` be called at the end of the event."""
-        if self._is_open:
-            self._is_stale = True
-        else:
-            self.run(self.mark_stale)
+    # --- chat.changes.Later ---
+
+    def call_at(self, deadline: float, handle: Callable[[], Changes]) -> TimerHandle:
+        """Call ``handle`` at ``deadline`` (monotonic seconds), and apply the changes that it returns."""
+        return self._platform.call_at(deadline, lambda: self.run(lambda: self._apply(handle())))
+
+    def start(self, work: Coroutine[Any, Any, Changes]) -> None:
+        """Run ``work`` in the background, and apply the changes that it returns."""
+        self._tasks.start(self._finish(work))
+
+    async def _finish(self, work: Coroutine[Any, Any, Changes]) -> None:
+        changes = await work
+        self.run(self._apply, changes)
 
 
 class HandlesEvents(Protocol):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
+from chat.changes import Changes, Later
 from chat.protocol import Message, Presence, Typing, TypingNotice, UpFrame
 from kizuna.platform import Platform, TimerHandle
 
@@ -16,39 +18,40 @@ TYPING_LASTS = 2 * TYPING_INTERVAL
 MAX_TYPING_USERS = 20
 
 
-class PresenceTracker:
-    """The other people in each room. ``send`` sends a frame if there is a link; ``changed`` is called when presence or
-    typing changes."""
+class RoomPresence(NamedTuple):
+    """The other people in a room."""
 
-    def __init__(
-        self, platform: Platform, send: Callable[[UpFrame], None], changed: Callable[[], None]
-    ) -> None:
+    present: int | None  #: people in the room; None: unknown
+    present_or_more: bool  #: there may be more people than that
+    typing: tuple[str, ...]  #: names of those who are typing, in the order in which they began
+
+
+class PresenceTracker:
+    """The other people in each room. ``send`` sends a frame if there is a link."""
+
+    def __init__(self, platform: Platform, later: Later, send: Callable[[UpFrame], None]) -> None:
         self._platform = platform
+        self._later = later
         self._send = send
-        self._changed = changed
         self._counts: dict[str, int] = {}
         self._more: set[str] = set()
         self._typing: dict[str, dict[str, tuple[str, float]]] = {}  # by room and user id: name, until when
         self._timer: TimerHandle | None = None
         self._notified_at: dict[str, float] = {}
 
-    def count(self, room_id: str) -> int | None:
-        """Return how many people are in the room; None: unknown."""
-        return self._counts.get(room_id)
-
-    def has_more(self, room_id: str) -> bool:
-        """Return whether there may be more people than the count."""
-        return room_id in self._more
-
-    def typing_users(self, room_id: str) -> tuple[str, ...]:
-        """Return the names of those who are typing in the room, in the order in which they began."""
-        return tuple(name for name, _ in self._typing.get(room_id, {}).values())
+    def of_room(self, room_id: str) -> RoomPresence:
+        """Return what is known of the room."""
+        typing = self._typing.get(room_id)
+        return RoomPresence(
+            present=self._counts.get(room_id),
+            present_or_more=room_id in self._more,
+            typing=tuple([name for name, _ in typing.values()]) if typing else (),
+        )
 
     def on_presence(self, presence: Presence) -> None:
         """Set the count of a room."""
         self._counts[presence.room_id] = presence.count
         (self._more.add if presence.more else self._more.discard)(presence.room_id)
-        self._changed()
 
     def on_typing(self, notice: TypingNotice, me: str | None) -> None:
         """Note that somebody else is typing. Notifications of the person's other tabs are ignored."""
@@ -60,12 +63,10 @@ class PresenceTracker:
         typing[notice.sender_id] = (notice.sender_name, self._now() + TYPING_LASTS)
         if self._timer is None:
             self._arm()
-        self._changed()
 
     def on_message(self, message: Message) -> None:
         """The sender of a message is no longer typing."""
-        if self._typing.get(message.room_id, {}).pop(message.sender_id, None) is not None:
-            self._changed()
+        self._typing.get(message.room_id, {}).pop(message.sender_id, None)
 
     def notify_typing(self, room_id: str) -> None:
         """Notify the others that the person is typing, once in TYPING_INTERVAL."""
@@ -99,16 +100,16 @@ class PresenceTracker:
         self._disarm()
         ends = [until for typing in self._typing.values() for _, until in typing.values()]
         if ends:
-            self._timer = self._platform.call_at(min(ends), self._expire)
+            self._timer = self._later.call_at(min(ends), self._expire)
 
     def _disarm(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _expire(self) -> None:
+    def _expire(self) -> Changes:
         self._timer = None
         for room_id, typing in self._typing.items():
             self._typing[room_id] = {who: said for who, said in typing.items() if said[1] > self._now()}
         self._arm()
-        self._changed()
+        return []

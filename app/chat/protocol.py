@@ -504,8 +504,6 @@ DOWN_FRAMES: Mapping[str, type[DownFrame]] = {
 
 # --- reading and writing ---
 
-_FIELDS: dict[type[Any], tuple[tuple[Field[Any], str], ...]] = {}
-
 
 def decode(text: str | bytes) -> dict[str, Any]:
     """Return the JSON object in ``text``. Raises MalformedFrame."""
@@ -550,7 +548,7 @@ def to_object(part: Part) -> dict[str, Any]:
         data["action"] = part.action
     elif isinstance(part, DownFrame):
         data["type"] = part.type
-    for item, wire in _fields_of(type(part)):
+    for item, wire in _FIELDS[type(part)]:
         if not item.metadata["sparse"] or getattr(part, item.name) != item.default:
             data[wire] = _to_value(getattr(part, item.name))
     return data
@@ -563,7 +561,7 @@ def encode(frame: UpFrame | DownFrame) -> str:
 
 def _parse(cls: type[Any], data: Mapping[str, Any], prefix: str = "") -> Any:
     values: dict[str, Any] = {}
-    for item, wire in _fields_of(cls):
+    for item, wire in _FIELDS[cls]:
         if wire in data:
             values[item.name] = item.metadata["check"](prefix + wire, data[wire])
         elif item.default is MISSING:
@@ -571,17 +569,17 @@ def _parse(cls: type[Any], data: Mapping[str, Any], prefix: str = "") -> Any:
     return cls(**values)
 
 
-def _fields_of(cls: type[Any]) -> tuple[tuple[Field[Any], str], ...]:
-    """Return the fields of a frame, each with its name on the wire; computed once per class."""
-    if cls not in _FIELDS:
-        _FIELDS[cls] = tuple((item, camel_case(item.name)) for item in fields(cls))
-    return _FIELDS[cls]
-
-
 def camel_case(name: str) -> str:
     """Return the name on the wire, and in configuration files, of a field."""
     head, *tail = name.split("_")
     return head + "".join(word.capitalize() for word in tail)
+
+
+# The fields of each frame and part, each with its name on the wire.
+_FIELDS: Mapping[type[Any], tuple[tuple[Field[Any], str], ...]] = {
+    cls: tuple((item, camel_case(item.name)) for item in fields(cls))
+    for cls in (*UP_FRAMES.values(), *DOWN_FRAMES.values(), GatewayError, RoomPosition, RoomHead)
+}
 
 
 def _to_value(value: Any) -> Any:

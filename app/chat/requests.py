@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from chat.changes import Changes, Later
 from chat.protocol import UpFrame
 from kizuna.platform import Platform, TimerHandle
 
@@ -34,11 +35,13 @@ class Requests:
     def __init__(
         self,
         platform: Platform,
+        later: Later,
         send: Callable[[UpFrame], None],
         doubt: Callable[[], None],
-        give_up: Callable[[Request], None],
+        give_up: Callable[[Request], Changes],
     ) -> None:
         self._platform = platform
+        self._later = later
         self._send = send
         self._doubt = doubt
         self._give_up = give_up
@@ -81,18 +84,18 @@ class Requests:
         for ref in tuple(self._open):
             self.answered(ref)
 
-    def _try(self, request: Request) -> None:
+    def _try(self, request: Request) -> Changes:
         if request.tries >= MAX_TRIES:
             self.answered(request.ref)
-            self._give_up(request)
-            return
+            return self._give_up(request)
         if request.tries > 0:
             self._doubt()
         request.tries += 1
         self._arm(request)
         self._send(request.frame)
+        return []
 
     def _arm(self, request: Request) -> None:
-        request.timer = self._platform.call_at(
+        request.timer = self._later.call_at(
             self._platform.now().monotonic + REQUEST_TIMEOUT, lambda: self._try(request)
         )

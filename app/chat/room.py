@@ -31,10 +31,10 @@ class Room:
     def __init__(self, room_id: str, me: str | None, entered_at: int = 0) -> None:
         self.room_id = room_id
         self.entered_at = entered_at  #: milliseconds since 1970: orders the person's rooms
-        self.seen = 0  #: the newest seq that was shown to the person
+        self.seen = 0  #: the newest seq that the person has read
+        self.unread = 0  #: messages of others since then, by the server's numbers
         self.timeline = Timeline(me=me)
         self._sequence: Sequence[Message | Ack] = Sequence()
-        self._unread: tuple[Timeline, int, int] | None = None  # timeline, seen, and the count for them
         self._is_at_start = False  # there is nothing before the first message shown
         self._is_stale = False  # the server's history was replaced: only a new page helps
 
@@ -53,25 +53,25 @@ class Room:
         """The seq up to which everything has arrived."""
         return self._sequence.watermark
 
-    @property
-    def unread(self) -> int:
-        """How many messages of others came since the room was last shown."""
-        if self._unread is None or self._unread[0] is not self.timeline or self._unread[1] != self.seen:
-            self._unread = (self.timeline, self.seen, self._count_unread())
-        return self._unread[2]
+    def mark_read(self) -> bool:
+        """Mark everything as read. Return whether anything was new."""
+        before, self.seen, self.unread = self.seen, self._sequence.watermark, 0
+        return self.seen != before
 
-    def _count_unread(self) -> int:
-        count = 0
+    def mark_read_up_to(self, epoch: str, seq: int) -> None:
+        """Note that the person has read up to ``seq`` in another tab."""
+        if epoch == self.epoch and seq > self.seen:
+            self.seen = seq
+            self._count_unread()
+
+    def _count_unread(self) -> None:
+        """Count from the numbers, which include messages that are not loaded."""
+        own = 0
         for entry in reversed(self.timeline.confirmed):
             if entry.seq is None or entry.seq <= self.seen:
                 break
-            count += not entry.own
-        return count
-
-    def mark_seen(self) -> bool:
-        """Mark everything as seen. Return whether anything was new."""
-        before, self.seen = self.seen, self._sequence.watermark
-        return self.seen != before
+            own += entry.own
+        self.unread = max(0, self._sequence.watermark - self.seen - own)
 
     @property
     def has_earlier(self) -> bool:
@@ -101,24 +101,31 @@ class Room:
         self._sequence.start(epoch, last)
         self.timeline = self.timeline.add_many(messages)
         self.seen = min(seen, last)
+        self._count_unread()
 
     def receive(self, message: Message) -> None:
         """Add a message of a broadcast."""
         if message.seq is None:  # the article's server has no seq
-            self.timeline = self.timeline.add(message)
+            before, self.timeline = self.timeline, self.timeline.add(message)
+            self.unread += before is not self.timeline and message.sender_id != before.me
         elif self._belongs(message.epoch):
-            self._add_to_timeline(self._sequence.offer(message.seq, message))
+            self._place(self._sequence.offer(message.seq, message))
+        self._mark_stored(message)
 
     def apply_ack(self, ack: Ack) -> None:
         """Put an own message, which is stored now, into its place in the sequence."""
         if not self._belongs(ack.epoch):
+            self.timeline = self.timeline.mark(ack.client_message_id, Delivery.SENT)
             return
         if ack.deleted:  # what replaces it arrives as a message
             self.timeline = self.timeline.discard(ack.client_message_id)
         if self.timeline.own(ack.client_message_id) is None:
             self._sequence.raise_head(ack.seq)  # not shown: its broadcast, or a sync, brings it
         elif ack.seq > self._sequence.watermark:
-            self._add_to_timeline(self._sequence.offer(ack.seq, ack))
+            released = self._sequence.offer(ack.seq, ack)
+            if not released:
+                self.timeline = self.timeline.mark(ack.client_message_id, Delivery.SENT)
+            self._place(released)
         elif ack.seq >= self.oldest:
             self.timeline = self.timeline.confirm(ack)
         else:  # it belongs to a part of the history that is not shown
@@ -136,35 +143,54 @@ class Room:
         before that position."""
         if self._precedes_first_message(batch, asked):
             return False
-        asked_after = asked.after if asked is not None else None
-        is_another = self._sequence.epoch not in (None, batch.epoch)
-        was_restored = self._sequence.watermark > 0 and (is_another or batch.head < (asked_after or 0))
-        first = next((message.seq for message in batch.messages if message.seq is not None), None)
-        begins = first or (batch.next or 0) + 1  # no messages: all have expired up to ``next``
-        leaves_hole = batch.limited and begins > self._sequence.watermark + 1  # else the batch is a late one
-        is_new_page = (
-            is_another or was_restored or leaves_hole or self._is_stale or self._sequence.epoch is None
-        )
-        if is_new_page:
-            if was_restored:
-                self._sequence.reset()
-                self.seen = min(self.seen, batch.head)
-            self.timeline = self.timeline.only_pending()
-            self._is_stale = self._is_at_start = False
-            start = begins if leaves_hole else first or batch.head + 1
-            self._add_to_timeline(self._sequence.start(batch.epoch, start - 1))
+        was_restored = self._is_of_restored_history(batch, asked)
+        page_start = self._new_page_start(batch, was_restored)
+        if page_start is not None:
+            self._begin_page(batch, page_start, was_restored)
         released: list[Message | Ack] = []
         for message in batch.messages:
             if message.seq is not None:
                 released += self._sequence.offer(message.seq, message)
-        self._add_to_timeline(released)
-        if is_new_page:
+        self._place(released)
+        for message in batch.messages if self.timeline.pending else ():
+            self._mark_stored(message)
+        if page_start is not None:
             self._discard_unplaced()
         if batch.complete:
             self._sequence.set_head(batch.head)
         else:
             self._sequence.raise_head(batch.head)
+        self._count_unread()
         return was_restored
+
+    def _is_of_restored_history(self, batch: Batch, asked: AskedPosition | None) -> bool:
+        """Return whether the server's history is another one than that of the messages here."""
+        if self._sequence.watermark == 0:
+            return False
+        asked_after = asked.after if asked is not None else None
+        return self._sequence.epoch != batch.epoch or batch.head < (asked_after or 0)
+
+    def _new_page_start(self, batch: Batch, was_restored: bool) -> int | None:
+        """Return the first seq of a batch that does not continue the messages here; None if it does."""
+        first = next((message.seq for message in batch.messages if message.seq is not None), None)
+        begins = first or (batch.next or 0) + 1  # no messages: all have expired up to ``next``
+        if batch.limited and begins > self._sequence.watermark + 1:  # else the batch is a late one
+            return begins
+        if was_restored or self._is_stale or self._sequence.epoch != batch.epoch:
+            return first or batch.head + 1
+        return None
+
+    def _begin_page(self, batch: Batch, first: int, was_restored: bool) -> None:
+        """Drop the messages here, and begin with ``first``; pending messages stay."""
+        is_first_page = self._sequence.epoch is None
+        if was_restored:
+            self._sequence.reset()
+            self.seen = min(self.seen, batch.head)
+        elif is_first_page:  # what was said before the person came is not unread
+            self.seen = batch.head
+        self.timeline = self.timeline.only_pending()
+        self._is_stale = self._is_at_start = False
+        self._place(self._sequence.start(batch.epoch, first - 1))
 
     def prepend(self, batch: Batch) -> None:
         """Add older messages, the answer to ``history``. An answer that does not end at the oldest message shown (a new
@@ -174,6 +200,8 @@ class Room:
             return
         before, self.timeline = self.timeline, self.timeline.add_many(batch.messages)
         self._is_at_start = batch.complete or self.timeline is before
+        if self.unread:  # the page may end behind the last message read, and have own messages
+            self._count_unread()
 
     def _precedes_first_message(self, batch: Batch, asked: AskedPosition | None) -> bool:
         """Return whether this late batch says that the room is empty. If the request named the shown epoch, the history
@@ -197,15 +225,23 @@ class Room:
             return False
         return True
 
-    def _add_to_timeline(self, released: list[Message | Ack]) -> None:
+    def _place(self, released: list[Message | Ack]) -> None:
+        """Put what is in order now into the timeline."""
         messages: list[Message] = []
         for item in released:
             if isinstance(item, Message):
                 messages.append(item)
+                self.unread += item.sender_id != self.timeline.me and (item.seq or 0) > self.seen
                 continue
             self.timeline = self.timeline.add_many(messages).confirm(item)
             messages = []
-        self.timeline = self.timeline.add_many(messages)
+        if messages:
+            self.timeline = self.timeline.add_many(messages)
+
+    def _mark_stored(self, message: Message) -> None:
+        """Mark an own message as sent whose place has to wait for others."""
+        if message.sender_id == self.timeline.me and message.client_message_id is not None:
+            self.timeline = self.timeline.mark(message.client_message_id, Delivery.SENT)
 
     def _discard_unplaced(self) -> None:
         """Discard acknowledged own messages in a part of the history that is not shown: they have no place."""

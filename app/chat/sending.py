@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import replace
 
 from chat import protocol
+from chat.changes import Changes, DeliveryChanged, Later, Restored, TakenOver
 from chat.protocol import Nack, SendMessage
-from chat.timeline import Delivery, Failure
-from kizuna.delivery.outbox import Outbox, OutboxFull, PendingMessage
-from kizuna.delivery.outbox_storage import OutboxRow, OutboxStorage
+from chat.timeline import Delivery
+from kizuna.delivery.outbox import Outbox, OutboxFull
+from kizuna.delivery.outbox_storage import OutboxStorage
+from kizuna.delivery.pending_message import Failure, PendingMessage
 from kizuna.errors import FrameTooLarge, NotConnected
 from kizuna.platform import Platform, TimerHandle
 from kizuna.runtime.tasks import TaskSet
@@ -39,29 +40,14 @@ TOO_MANY = Failure("outbox_full")
 _UNDECIDED = (TOO_OLD.code, UNCONFIRMED.code, TOO_MANY.code)  # failures that are not the server's refusal
 
 
-@dataclass(frozen=True, slots=True)
-class OutgoingMessage:
-    """One message as a person wrote it. ``typed_at``: milliseconds since 1970."""
-
-    frame: SendMessage
-    typed_at: int
-    failure: Failure | None = None
-
-
-class DeliveryListener(Protocol):
-    """The listener for delivery states."""
-
-    def on_delivery(self, client_message_id: str, delivery: Delivery, failure: Failure | None = None) -> None:
-        """A message has a new delivery state. ``failure``: the reason if it FAILED."""
-
-    def on_restored(self, messages: Iterable[OutgoingMessage]) -> None:
-        """These messages wait since an earlier page, or were left by a closed tab."""
-
-    def on_taken_over(self, client_message_id: str) -> None:
-        """Another tab has taken this message over, or deleted it."""
-
-    def on_pending_count(self, waiting: int) -> None:
-        """So many messages are not acknowledged yet."""
+def message_to_send(frame: SendMessage, typed_at: int) -> PendingMessage:
+    """Return the message of ``frame``, written at ``typed_at`` (milliseconds since 1970)."""
+    return PendingMessage(
+        id=frame.client_message_id,
+        channel=frame.room_id,
+        data=protocol.to_object(frame),
+        typed_at=typed_at,
+    )
 
 
 class OutboxSender:
@@ -77,34 +63,39 @@ class OutboxSender:
         service: WebSocketService,
         platform: Platform,
         storage: OutboxStorage,
-        listener: DeliveryListener,
+        later: Later,
         *,
         kizuna_wire: bool = True,
     ) -> None:
         self._service = service
         self._platform = platform
         self._storage = storage
-        self._listener = listener
+        self._later = later
         self._kizuna_wire = kizuna_wire
         self._person: str | None = None
         self._outbox = self._new_outbox()
-        self._rows: dict[str, OutboxRow] = {}  # waiting and failed ones, by id
         self._being_stored = 0
         self._newest = 0  # milliseconds since 1970, of the newest row
         self._number = 0
         self._send_timer: TimerHandle | None = None
         self._adoption_timer: TimerHandle | None = None
-        self._tasks = TaskSet()
+        self._tasks = TaskSet()  # writes that change nothing here
+
+    @property
+    def waiting(self) -> int:
+        """How many messages are not acknowledged yet."""
+        return len(self._outbox)
 
     # --- the person ---
 
-    async def start_for(self, person: str) -> None:
+    async def start_for(self, person: str) -> Changes:
         """Send the messages of this person from now on. Return when their stored rows are loaded."""
         self.stop()
         self._person = person
-        self._add_stored(await self._storage.load(person), person)
+        changes = self._add_stored(await self._storage.load(person), person)
         if person == self._person:
             self._schedule_adoption(person)
+        return changes
 
     def stop(self) -> None:
         """Stop sending. Waiting messages stay in their rows, for any tab of their author."""
@@ -113,14 +104,12 @@ class OutboxSender:
         self._person = None
         self._release_rows_if_idle()
         self._outbox = self._new_outbox()
-        self._rows = {}
-        self._listener.on_pending_count(0)
 
     # --- one message ---
 
-    async def enqueue(self, outgoing: OutgoingMessage) -> bool:
+    async def enqueue(self, message: PendingMessage) -> bool:
         """Store a message and queue it. Return False if its person left meanwhile. Raises OutboxFull."""
-        person, row = self._person, self._row(outgoing)
+        person, row = self._person, self._numbered(message)
         if person is None:
             return False
         if len(self._outbox) + self._being_stored >= self._outbox.limit:
@@ -134,7 +123,7 @@ class OutboxSender:
         finally:
             self._being_stored -= 1
             self._release_rows_if_idle()
-        self._add(row)
+        self._outbox.add(row)
         return True
 
     def _release_rows_if_idle(self) -> None:
@@ -144,183 +133,160 @@ class OutboxSender:
 
     def acknowledge(self, client_message_id: str | None) -> None:
         """Delete a message that the server has stored."""
-        row = self._rows.pop(client_message_id or "", None)
-        if row is not None:
-            self._outbox.acknowledge(row.id)
-            self._tasks.start(self._storage.delete(self._person or "", row.id))
+        message = self._outbox.remove(client_message_id or "")
+        if message is not None:
+            self._tasks.start(self._storage.delete(self._person or "", message.id))
 
-    def reject(self, nack: Nack) -> None:
+    def reject(self, nack: Nack) -> Changes:
         """Handle a nack: send the message again later, or let it fail. Ignored for an acknowledged message."""
         if nack.client_message_id not in self._outbox:
-            return
-        if nack.retryable:
-            pause = min(max(nack.retry_after or 0.0, MIN_PAUSE), MAX_PAUSE)
-            self._outbox.postpone(nack.client_message_id, self._platform.now().monotonic + pause)
-            self._listener.on_delivery(nack.client_message_id, Delivery.QUEUED)
-        else:
-            self._fail(nack.client_message_id, Failure(nack.code, nack.message))
+            return []
+        if not nack.retryable:
+            return self._fail(nack.client_message_id, Failure(nack.code, nack.message))
+        pause = min(max(nack.retry_after or 0.0, MIN_PAUSE), MAX_PAUSE)
+        message = self._outbox.postpone(nack.client_message_id, self._platform.now().monotonic + pause)
+        return [] if message is None else [DeliveryChanged(message, Delivery.QUEUED)]
 
-    def pending_in(self, room_id: str) -> list[OutgoingMessage]:
+    def pending_in(self, room_id: str) -> list[PendingMessage]:
         """Return the waiting and failed messages of this room, in the order written."""
-        rows = [row for row in self._rows.values() if row.channel == room_id]
-        return [outgoing for row in rows if (outgoing := _outgoing(row)) is not None]
+        return self._outbox.in_channel(room_id)
 
-    def retry(self, client_message_id: str) -> None:
+    def retry(self, client_message_id: str) -> Changes:
         """Queue a failed message again. Raises OutboxFull."""
-        row = self._rows.get(client_message_id)
-        if row is None or row.failure is None:
-            return
-        again = replace(self._numbered(row), failure=None, is_sent=_may_have_arrived(row))
-        self._outbox.add(again.id, again.channel, again.data)
-        self._save(again)
-        self._listener.on_delivery(again.id, Delivery.QUEUED)
+        failed = self._outbox.get(client_message_id)
+        if failed is None or failed.failure is None:
+            return []
+        again = replace(self._numbered(failed), failure=None, is_sent=_may_have_arrived(failed))
+        self._outbox.add(again)
+        self._update(again)
+        return [DeliveryChanged(again, Delivery.QUEUED)]
 
     def discard(self, client_message_id: str) -> bool:
         """Delete a message. Return True if it was sent already, so that it may have arrived."""
-        row = self._rows.pop(client_message_id, None)
-        if row is None:
+        message = self._outbox.remove(client_message_id)
+        if message is None:
             return False
-        self._outbox.acknowledge(row.id)
-        self._tasks.start(self._storage.delete_everywhere(self._person or "", row.id))
-        return _may_have_arrived(row)
+        self._tasks.start(self._storage.delete_everywhere(self._person or "", message.id))
+        return _may_have_arrived(message)
 
     # --- delivery ---
 
-    def link_lost(self) -> None:
+    def link_lost(self) -> Changes:
         """Queue again what was in flight on the lost link."""
         self._cancel_send_timer()
-        for client_message_id in self._outbox.link_lost():
+        changes: Changes = []
+        for message in self._outbox.link_lost():
             if self._kizuna_wire:
-                self._listener.on_delivery(client_message_id, Delivery.QUEUED)
+                changes.append(DeliveryChanged(message, Delivery.QUEUED))
             else:
-                self._fail(client_message_id, UNCONFIRMED)
+                changes += self._fail(message.id, UNCONFIRMED)
+        return changes
 
-    def send_due(self) -> None:
-        """Send what is due, and schedule the next call."""
+    def send_due(self) -> Changes:
+        """Send what is due, and schedule the next call. What is sent is reported later."""
         self._cancel_send_timer()
-        if self._person is not None and self._service.is_connected():
-            due = self._outbox.take_due(self._platform.now().monotonic)
-            for pending in due:
-                self._tasks.start(self._deliver(self._person, pending))
-            due_at = self._outbox.next_due_at()
-            if due_at is not None:
-                self._send_timer = self._platform.call_at(due_at, self.send_due)
-            if any(pending.tries > 1 for pending in due):  # an answer is overdue
-                self._service.doubt()
-        self._listener.on_pending_count(len(self._outbox))
+        if self._person is None or not len(self._outbox) or not self._service.is_connected():
+            return []
+        due = self._outbox.take_due(self._platform.now().monotonic)
+        for message in due:
+            self._later.start(self._deliver(self._person, message))
+        due_at = self._outbox.next_due_at()
+        if due_at is not None:
+            self._send_timer = self._later.call_at(due_at, self.send_due)
+        if any(message.tries > 1 for message in due):  # an answer is overdue
+            self._service.doubt()
+        return []
 
-    async def _deliver(self, person: str, pending: PendingMessage) -> None:
-        if not self._outbox.is_current(pending):
-            return
-        row = self._rows[pending.id]
-        if row.is_too_old(self._wall_ms()):
-            if await self._storage.update(person, replace(row, failure=_pair(TOO_OLD))):
-                self._fail(row.id, TOO_OLD)
-            else:
-                self._release(pending)
-        elif pending.tries > 1 and not self._kizuna_wire:
-            self._fail(row.id, UNCONFIRMED)
-        elif not await self._storage.claim(person, row):
-            self._release(pending)
-        elif self._outbox.is_current(pending):  # else the link has changed, or the message was acknowledged
-            self._send(pending, row)
-            return
-        self.send_due()
+    async def _deliver(self, person: str, message: PendingMessage) -> Changes:
+        if not self._outbox.is_current(message):
+            return []
+        if message.is_too_old(self._wall_ms()):
+            is_own = await self._storage.update(person, replace(message, failure=TOO_OLD))
+            changes = self._fail(message.id, TOO_OLD) if is_own else self._take_off(message)
+        elif message.tries > 1 and not self._kizuna_wire:
+            changes = self._fail(message.id, UNCONFIRMED)
+        elif not await self._storage.claim(person, message):
+            changes = self._take_off(message)
+        elif self._outbox.is_current(message):  # else the link has changed, or the message was acknowledged
+            return self._send(message)
+        else:
+            changes = []
+        return changes + self.send_due()
 
-    def _send(self, pending: PendingMessage, row: OutboxRow) -> None:
-        data = dict(pending.data)
+    def _send(self, message: PendingMessage) -> Changes:
+        data = dict(message.data)
         try:
             self._service.send_message(data.pop("action"), data)
         except NotConnected:
-            return  # due again at the end of the link
+            return []  # due again at the end of the link
         except FrameTooLarge as error:
-            self._fail(pending.id, Failure("too_large", str(error)))
-            self.send_due()
-        else:
-            self._rows[row.id] = replace(row, is_sent=True)
-            self._listener.on_delivery(pending.id, Delivery.SENDING)
+            return self._fail(message.id, Failure("too_large", str(error))) + self.send_due()
+        return [DeliveryChanged(self._outbox.note_sent(message), Delivery.SENDING)]
 
-    def _release(self, pending: PendingMessage) -> None:
-        if self._outbox.is_current(pending):
-            self._outbox.acknowledge(pending.id)
-            del self._rows[pending.id]
-            self._listener.on_taken_over(pending.id)
+    def _take_off(self, message: PendingMessage) -> Changes:
+        """Forget a message whose row another tab has."""
+        if not self._outbox.is_current(message):
+            return []
+        self._outbox.remove(message.id)
+        return [TakenOver(message)]
 
     # --- inside ---
 
-    def _fail(self, client_message_id: str, failure: Failure) -> None:
-        row = self._rows.get(client_message_id)
-        self._outbox.acknowledge(client_message_id)
-        if row is not None:
-            self._save(replace(row, failure=_pair(failure)))
-            self._listener.on_delivery(client_message_id, Delivery.FAILED, failure)
+    def _fail(self, client_message_id: str, failure: Failure) -> Changes:
+        failed = self._outbox.fail(client_message_id, failure)
+        if failed is None:
+            return []
+        self._update(failed)
+        return [DeliveryChanged(failed, Delivery.FAILED)]
 
-    def _save(self, row: OutboxRow) -> None:
-        self._rows[row.id] = row
-        self._tasks.start(self._update(self._person or "", row))
+    def _update(self, message: PendingMessage) -> None:
+        """Write the message's row."""
 
-    async def _update(self, person: str, row: OutboxRow) -> None:
-        await self._storage.update(person, row)
+        async def update(person: str) -> None:
+            await self._storage.update(person, message)
 
-    def _row(self, outgoing: OutgoingMessage) -> OutboxRow:
-        frame = outgoing.frame
-        return self._numbered(
-            OutboxRow(
-                id=frame.client_message_id,
-                channel=frame.room_id,
-                data=protocol.to_object(frame),
-                written_at=0,
-                typed_at=outgoing.typed_at,
-            )
-        )
+        self._tasks.start(update(self._person or ""))
 
-    def _numbered(self, row: OutboxRow) -> OutboxRow:
-        """Return the row with the next place in the order, also after the clock was set back."""
+    def _numbered(self, message: PendingMessage) -> PendingMessage:
+        """Return the message with the next place in the order, also after the clock was set back."""
         self._number += 1
         self._newest = max(self._newest, self._wall_ms())
-        return replace(row, written_at=self._newest, number=self._number)
+        return replace(message, written_at=self._newest, number=self._number)
 
-    def _add(self, row: OutboxRow) -> None:
-        self._rows[row.id] = row
-        self._outbox.add(row.id, row.channel, row.data)
-
-    def _add_stored(self, rows: Iterable[OutboxRow], person: str) -> None:
-        """Queue rows that were in the storage already."""
+    def _add_stored(self, rows: Iterable[PendingMessage], person: str) -> Changes:
+        """Queue messages that were in the storage already."""
         if person != self._person:
-            return
-        restored = []
+            return []
+        restored: list[PendingMessage] = []
         for row in rows:
-            if row.id in self._rows or (outgoing := _outgoing(row)) is None:
+            if self._outbox.get(row.id) is not None or not _is_readable(row):
                 continue
+            message = row
             if row.is_sent and row.failure is None and not self._kizuna_wire:
-                row, outgoing = (
-                    replace(row, failure=_pair(UNCONFIRMED)),
-                    replace(outgoing, failure=UNCONFIRMED),
-                )
-            restored.append(outgoing)
-            self._rows[row.id] = row
-            self._newest = max(self._newest, row.written_at)
+                message = replace(row, failure=UNCONFIRMED)
             try:
-                if row.failure is None:
-                    self._outbox.add(row.id, row.channel, row.data)
+                self._outbox.add(message)
             except OutboxFull:  # two full tabs were closed: the rest fails
-                self._rows[row.id] = replace(row, failure=_pair(TOO_MANY))
-                restored[-1] = replace(outgoing, failure=TOO_MANY)
-        self._listener.on_restored(restored)
+                message = replace(row, failure=TOO_MANY)
+                self._outbox.add(message)
+            restored.append(message)
+            self._newest = max(self._newest, row.written_at)
         self.send_due()
+        return [Restored(tuple(restored))]
 
     def _schedule_adoption(self, person: str) -> None:
         """Search for rows of closed tabs every ADOPT_INTERVAL."""
 
-        async def adopt() -> None:
-            self._add_stored(await self._storage.adopt(person), person)
+        async def adopt() -> Changes:
+            return self._add_stored(await self._storage.adopt(person), person)
 
-        def due() -> None:
+        def due() -> Changes:
             self._schedule_adoption(person)
-            self._tasks.start(adopt())
+            self._later.start(adopt())
+            return []
 
         self._cancel_adoption()
-        self._adoption_timer = self._platform.call_at(self._platform.now().monotonic + ADOPT_INTERVAL, due)
+        self._adoption_timer = self._later.call_at(self._platform.now().monotonic + ADOPT_INTERVAL, due)
 
     def _cancel_adoption(self) -> None:
         if self._adoption_timer is not None:
@@ -339,22 +305,16 @@ class OutboxSender:
             self._send_timer = None
 
 
-def _may_have_arrived(row: OutboxRow) -> bool:
-    """Return whether the row was sent, and not refused by the server."""
-    return row.is_sent and (row.failure is None or row.failure[0] in _UNDECIDED)
+def _may_have_arrived(message: PendingMessage) -> bool:
+    """Return whether the message was sent, and not refused by the server."""
+    return message.is_sent and (message.failure is None or message.failure.code in _UNDECIDED)
 
 
-def _pair(failure: Failure) -> tuple[str, str]:
-    return failure.code, failure.words
-
-
-def _outgoing(row: OutboxRow) -> OutgoingMessage | None:
-    """Return the row's message; None if it is invalid."""
+def _is_readable(row: PendingMessage) -> bool:
+    """Return whether the row holds a valid message."""
     try:
-        frame = protocol.parse_up(row.data)
+        is_message = isinstance(protocol.parse_up(row.data), SendMessage)
     except protocol.ProtocolError as error:
         logger.warning("could not read a waiting message, leaving it in storage: %s", error)
-        return None
-    if not isinstance(frame, SendMessage):
-        return None
-    return OutgoingMessage(frame, row.typed_at, Failure(*row.failure) if row.failure else None)
+        return False
+    return is_message

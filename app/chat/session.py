@@ -1,7 +1,8 @@
 """The chat session: it passes actions of the person and frames of the server to the part that handles them.
 
 Data moves in one circle: a frame comes to the session, the session changes the store, the views read the store, and
-actions of the person come back here. Nothing in this file touches a socket or the DOM.
+actions of the person come back here. Nothing in this file touches a socket or the DOM. The parts never call the
+session: they return what changed, and the session applies it (chat.changes).
 
     Membership        joined rooms, catching up, gaps, history
     OutboxSender      messages that wait to be sent, also those of closed tabs of this person
@@ -14,12 +15,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from chat import article, protocol
-from chat.cache import RoomCache
+from chat.cache import CachedRoom, RoomCache
+from chat.changes import (
+    Changes,
+    DeliveryChanged,
+    HistoryRestored,
+    RequestFailed,
+    Restored,
+    RoomChanged,
+    RoomClosed,
+    Stored,
+    TakenOver,
+)
 from chat.identity import Identity
 from chat.joined_rooms import JoinedRooms
 from chat.membership import Membership
@@ -38,13 +49,14 @@ from chat.protocol import (
     TypingNotice,
 )
 from chat.room import Room
-from chat.sending import OutboxSender, OutgoingMessage
-from chat.store import ChatState, ChatStore, ConnectionInfo, Notice, NoticeKind
-from chat.timeline import EMPTY, Delivery, Failure, Timeline
-from kizuna.core.state import ConnectionState, Reason, ReasonKind
-from kizuna.core.states import Status
+from chat.sending import OutboxSender, message_to_send
+from chat.store import ChatStore, Notice, NoticeKind
+from chat.timeline import EMPTY, Delivery
+from kizuna.core.state import ConnectionState
+from kizuna.core.states import CONNECTED_STATUSES, Status
 from kizuna.delivery.outbox import OutboxFull
 from kizuna.delivery.outbox_storage import OutboxStorage
+from kizuna.delivery.pending_message import PendingMessage
 from kizuna.errors import ConnectionFailed
 from kizuna.platform import Platform, TimerHandle
 from kizuna.runtime.tasks import TaskSet
@@ -79,7 +91,7 @@ class ChatSession:
         kizuna_wire: bool = True,
     ) -> None:
         self._store = store
-        self.scope = EventScope(store, self._show)
+        self.scope = EventScope(store, platform, self._apply, self._end_event)
         self._service = service
         self._identity = identity
         self._platform = platform
@@ -87,12 +99,13 @@ class ChatSession:
         self._cache = cache
         self._kizuna_wire = kizuna_wire
         self._rooms = JoinedRooms(None)
-        self._membership = Membership(platform, service, self, kizuna_wire=kizuna_wire)
-        self._sender = OutboxSender(service, platform, rows, self, kizuna_wire=kizuna_wire)
-        self._presence = PresenceTracker(platform, self._membership.send, self.scope.mark_stale)
+        self._membership = Membership(platform, service, self.scope, kizuna_wire=kizuna_wire)
+        self._sender = OutboxSender(service, platform, rows, self.scope, kizuna_wire=kizuna_wire)
+        self._presence = PresenceTracker(platform, self.scope, self._membership.send)
         self._tasks = TaskSet()
         self._restore_timer: TimerHandle | None = None  # ends the wait for stored data
         self._restored = asyncio.Event()  # set when the person's stored data is loaded
+        self._is_reading = True  # whether the person sees the end of the shown room
         self._notices = 0
         self._bad_frames = 0
         service.before_connected(self._prepare)
@@ -106,7 +119,7 @@ class ChatSession:
     def start(self) -> None:
         """Join under the remembered name, unless that person left on purpose."""
         name = self._identity.remembered_name
-        self._change(suggested_name=name or "")
+        self._store.change(suggested_name=name or "")
         if self._identity.has_left:
             person = self._identity.left_person_key
             if person is not None:
@@ -129,9 +142,8 @@ class ChatSession:
         self._rooms = JoinedRooms(self._identity.user_id)
         self._rooms.enter(self._store.state.room_id, self._wall_ms())
         self._membership.use_rooms(self._rooms)
-        self._change(name=name, suggested_name=name, user_id=self._identity.user_id)
+        self._store.change(name=name, suggested_name=name, user_id=self._identity.user_id)
         self._clear_notice(NoticeKind.NAME_REFUSED)
-        self.scope.mark_stale()
         self._restored = restored = asyncio.Event()
         self._cancel_restore_timer()
         self._restore_timer = self._platform.call_at(
@@ -155,18 +167,19 @@ class ChatSession:
         self._cache.clear()
         self._rooms = JoinedRooms(None)
         self._membership.use_rooms(self._rooms)
-        self._change(name=None, notice=None)
+        self._store.change(name=None, notice=None)
         if waiting:
             self._notify(NoticeKind.STILL_WAITING, count=waiting, name=name)
-        self.scope.mark_stale()
 
     @one_event
     def follow_other_tabs(self) -> None:
-        """Leave if this person has left in another tab. Call it when another tab may have changed something."""
+        """Leave if this person has left in another tab, and note what they have read in others. Call it when another
+        tab may have changed something."""
         name = self._store.state.name
         if name is not None and self._identity.has_left:
             self._leave(remember=False)  # or it would undo a join in another tab since
             self._notify(NoticeKind.LEFT_ELSEWHERE, name=name)
+        self._mark_read_elsewhere()
 
     @one_event
     def enter_room(self, name: str) -> None:
@@ -191,7 +204,6 @@ class ChatSession:
         if name == self._store.state.room_id:
             self._switch_room(next_room.room_id)
         self._membership.reconcile()
-        self.scope.mark_stale()
 
     async def send_message(self, text: str) -> bool:
         """Send ``text`` now or as soon as possible. Return once it is stored, so that a crash cannot lose it; False if
@@ -205,8 +217,8 @@ class ChatSession:
             )
             rooms = self._rooms
             await self._restored.wait()  # earlier messages first
-            outgoing = OutgoingMessage(frame, self._wall_ms())
-            if name is None or rooms is not self._rooms or not await self._sender.enqueue(outgoing):
+            message = message_to_send(frame, self._wall_ms())
+            if name is None or rooms is not self._rooms or not await self._sender.enqueue(message):
                 return False
         except InvalidField as error:
             self._notify(NoticeKind.MESSAGE_REFUSED, problem=error.reason, **error.params)
@@ -214,15 +226,14 @@ class ChatSession:
         except OutboxFull as error:
             self._notify(NoticeKind.OUTBOX_FULL, limit=error.limit)
             return False
-        self._on_enqueued(outgoing)
+        self._on_enqueued(message)
         return True
 
     @one_event
-    def _on_enqueued(self, outgoing: OutgoingMessage) -> None:
-        self._add_own(outgoing)
-        self._presence.reset_typing(outgoing.frame.room_id)
+    def _on_enqueued(self, message: PendingMessage) -> None:
+        self._add_own(message)
+        self._presence.reset_typing(message.channel)
         self._clear_notice(NoticeKind.MESSAGE_REFUSED)
-        self.scope.mark_stale()
         self._sender.send_due()
 
     def notify_typing(self) -> None:
@@ -234,6 +245,12 @@ class ChatSession:
         """Start an attempt to connect at once."""
         self._service.try_now()
 
+    @one_event
+    def set_reading(self, is_reading: bool) -> None:
+        """Say whether the person sees the end of the shown room: then what arrives there is read."""
+        self._is_reading = is_reading
+
+    @one_event
     def load_earlier(self) -> None:
         """Load the messages before the oldest one shown."""
         room = self._current_room
@@ -244,7 +261,7 @@ class ChatSession:
     def retry(self, client_message_id: str) -> None:
         """Send a failed message again, under the same id."""
         try:
-            self._sender.retry(client_message_id)
+            self._apply(self._sender.retry(client_message_id))
         except OutboxFull as error:
             self._notify(NoticeKind.OUTBOX_FULL, limit=error.limit)
         self._sender.send_due()
@@ -261,10 +278,10 @@ class ChatSession:
         if self._sender.discard(client_message_id):
             self._notify(NoticeKind.MAY_HAVE_ARRIVED)
         self._rooms.discard(client_message_id)
-        self.scope.mark_stale()
         self._sender.send_due()
 
-    def show_notice(self, kind: NoticeKind, **params: str | int) -> None:
+    @one_event
+    def show_notice(self, kind: NoticeKind, /, **params: str | int) -> None:
         """Show a notice, unless one of this kind is shown already."""
         notice = self._store.state.notice
         if notice is None or notice.kind is not kind:
@@ -273,7 +290,7 @@ class ChatSession:
     @one_event
     def dismiss_notice(self) -> None:
         """Close the notice."""
-        self._change(notice=None)
+        self._store.change(notice=None)
 
     # --- the connection ---
 
@@ -283,25 +300,37 @@ class ChatSession:
 
     async def _prepare(self, link: LinkHandle) -> None:
         await self._restored.wait()  # so that hello requests only what came since
+        await self._catch_up(link)
+
+    @one_event
+    def _catch_up(self, link: LinkHandle) -> Coroutine[Any, Any, None]:
         if self._identity.user_id is not None:
             self._identify(self._identity.user_id)
-        await self._membership.prepare(link)
+        return self._membership.prepare(link)
 
     async def _restore(self, person: str, rooms: JoinedRooms, done: asyncio.Event) -> None:
         """Load the rooms and waiting messages that an earlier page stored."""
         try:
             if rooms is self._rooms:
-                for cached in await self._cache.start_for(person):
-                    room = rooms.reopen(cached.room_id, cached.entered_at)
-                    if room is not None and cached.epoch is not None:
-                        room.restore(cached.epoch, cached.messages, cached.seen)
+                self._on_cached(await self._cache.start_for(person), rooms)
             if rooms is self._rooms:
-                self.scope.mark_stale()
-                await self._sender.start_for(person)
+                self._on_loaded(await self._sender.start_for(person))
         finally:
             done.set()
             if done is self._restored:
                 self._cancel_restore_timer()
+
+    @one_event
+    def _on_cached(self, cached_rooms: list[CachedRoom], rooms: JoinedRooms) -> None:
+        for cached in cached_rooms:
+            room = rooms.reopen(cached.room_id, cached.entered_at)
+            if room is not None and cached.epoch is not None:
+                room.restore(cached.epoch, cached.messages, cached.seen)
+        self._mark_read_elsewhere()
+
+    @one_event
+    def _on_loaded(self, changes: Changes) -> None:
+        self._apply(changes)
 
     def _cancel_restore_timer(self) -> None:
         if self._restore_timer is not None:
@@ -310,36 +339,24 @@ class ChatSession:
 
     @one_event
     def _on_connection(self, state: ConnectionState) -> None:
-        is_open = state.status in (Status.CONNECTED, Status.SUSPECT)
-        before = self._store.state
-        connection = ConnectionInfo(
-            status=state.status,
-            attempt=state.attempt,
-            retry_at=state.retry_at,
-            reason=self._reason(state.reason),
-            last_connected_at=self._platform.now().wall if is_open else before.connection.last_connected_at,
+        is_open, before = state.status in CONNECTED_STATUSES, self._store.state
+        self._store.change(
+            connection=state,
+            last_connected_at=self._platform.now().wall if is_open else before.last_connected_at,
+            token_problem=self._identity.problem,
         )
-        if replace(connection, last_connected_at=before.connection.last_connected_at) != before.connection:
-            self._change(connection=connection)
         self._store.set_connected(is_open)
         if not is_open and (before.is_connected or state.status is not Status.CONNECTING):
             self._membership.link_lost()
             self._presence.link_lost()
-            self._sender.link_lost()
+            self._apply(self._sender.link_lost())
         if is_open:
             self._membership.link_ready(state.link)
             self._sender.send_due()
-        self.scope.mark_stale()
         self._fill_screen()
         if state.status is Status.REJECTED and self._identity.is_refused:
             self.leave()
             self._notify(NoticeKind.NAME_REFUSED, problem=protocol.REFUSED)
-
-    def _reason(self, reason: Reason | None) -> str | None:
-        if reason is None:
-            return None
-        is_about_tokens = reason.kind in (ReasonKind.TOKEN_UNAVAILABLE, ReasonKind.UNAUTHORIZED)
-        return (self._identity.problem if is_about_tokens else None) or reason.kind
 
     # --- frames ---
 
@@ -358,10 +375,10 @@ class ChatSession:
             case Ack():
                 self._on_ack(frame)
             case Nack():
-                self._sender.reject(frame)
+                self._apply(self._sender.reject(frame))
                 self._sender.send_due()
             case Batch():
-                self._membership.on_batch(frame)
+                self._apply(self._membership.on_batch(frame))
                 self._fill_screen()
                 self._sender.send_due()
             case Ready():
@@ -388,29 +405,27 @@ class ChatSession:
         return self._store.state.room_id
 
     def _on_message(self, message: Message) -> None:
-        self.on_stored([message])
+        self._acknowledge_own(message)
         self._presence.on_message(message)
         room = self._rooms.get(message.room_id)
         if room is not None:
             room.receive(message)
             self._membership.schedule_sync(room)
-            self.on_room_changed(room)
+            self._cache.save_soon(room)
         self._sender.send_due()
 
     def _on_ack(self, ack: Ack) -> None:
         self._sender.acknowledge(ack.client_message_id)
-        self.on_delivery(ack.client_message_id, Delivery.SENT)
         room = self._rooms.get(ack.room_id)
         if room is not None:
             room.apply_ack(ack)
             self._membership.schedule_sync(room)
-            self.on_room_changed(room)
+            self._cache.save_soon(room)
         self._sender.send_due()
 
     def _on_error(self, error: protocol.Error) -> None:
         logger.warning("the server could not serve a request: %s (%s)", error.message, error.code)
-        if not self._membership.on_error(error):
-            self._notify(NoticeKind.SERVER_ERROR)
+        self._apply(self._membership.on_error(error))
 
     @one_event
     def _on_bad_frame(self, problem: str) -> None:
@@ -418,67 +433,47 @@ class ChatSession:
         logger.warning("a frame from the server was ignored: %s", problem)
         self._notify(NoticeKind.BAD_FRAME, count=self._bad_frames)
 
-    # --- MembershipListener ---
+    # --- what the parts report ---
 
-    @one_event
-    def on_room_changed(self, room: Room) -> None:
-        """Publish and cache a changed room."""
-        self._cache.save_soon(room)
-        self.scope.mark_stale()
+    def _apply(self, changes: Changes) -> None:
+        for change in changes:
+            match change:
+                case RoomChanged(room):
+                    self._cache.save_soon(room)
+                case Stored(messages):
+                    for message in messages:
+                        self._acknowledge_own(message)
+                case DeliveryChanged(message, state):
+                    self._on_delivery(message, state)
+                case Restored(pending):
+                    for own in pending:
+                        self._add_own(own)
+                case TakenOver(message):
+                    self._rooms.discard(message.id)
+                case HistoryRestored():
+                    self._notify(NoticeKind.HISTORY_RESTORED)
+                case RoomClosed(room):
+                    self._notify(NoticeKind.ROOM_CLOSED, room=room.room_id)
+                case RequestFailed():
+                    self._notify(NoticeKind.SERVER_ERROR)
 
-    @one_event
-    def on_progress(self) -> None:
-        """Publish the progress of catching up and loading."""
-        self.scope.mark_stale()
+    def _acknowledge_own(self, message: Message) -> None:
+        """Delete an own message of the outbox that the server has, with or without an ack."""
+        if message.sender_id != self._identity.user_id:
+            return
+        room = self._rooms.get(message.room_id)
+        awaited = room.timeline.pending_for(message) if room is not None else None
+        self._sender.acknowledge(
+            message.client_message_id or (awaited.client_message_id if awaited else None)
+        )
 
-    @one_event
-    def on_stored(self, messages: Iterable[Message]) -> None:
-        """Mark own messages among those of the server as sent, with or without an ack."""
-        for message in messages:
-            if message.sender_id == self._identity.user_id:
-                room = self._rooms.get(message.room_id)
-                awaited = room.timeline.pending_for(message) if room is not None else None
-                own = message.client_message_id or (awaited.client_message_id if awaited else None)
-                self._sender.acknowledge(own)
-                self.on_delivery(own or "", Delivery.SENT)  # its place may have to wait for others
-
-    @one_event
-    def on_history_restored(self, room: Room) -> None:
-        """Tell that the room's history was replaced."""
-        self._notify(NoticeKind.HISTORY_RESTORED)
-
-    @one_event
-    def on_room_closed(self, room: Room) -> None:
-        """Tell that the person may not enter the room."""
-        self._notify(NoticeKind.ROOM_CLOSED, room=room.room_id)
-
-    # --- DeliveryListener ---
-
-    @one_event
-    def on_delivery(self, client_message_id: str, delivery: Delivery, failure: Failure | None = None) -> None:
-        """Show the delivery state of an own message."""
-        is_shown = self._rooms.mark(client_message_id, delivery, failure)
-        if failure is not None and not is_shown:
+    def _on_delivery(self, message: PendingMessage, state: Delivery) -> None:
+        room = self._rooms.get(message.channel)
+        is_shown = room is not None and room.timeline.own(message.id) is not None
+        if room is not None:
+            room.timeline = room.timeline.mark(message.id, state, message.failure)
+        if message.failure is not None and not is_shown:
             self._notify(NoticeKind.FAILED_UNSEEN)
-        self.scope.mark_stale()
-
-    @one_event
-    def on_restored(self, messages: Iterable[OutgoingMessage]) -> None:
-        """Show waiting messages of an earlier page or a closed tab."""
-        for outgoing in messages:
-            self._add_own(outgoing)
-        self.scope.mark_stale()
-
-    @one_event
-    def on_taken_over(self, client_message_id: str) -> None:
-        """Remove a message that another tab has taken over."""
-        self._rooms.discard(client_message_id)
-        self.scope.mark_stale()
-
-    @one_event
-    def on_pending_count(self, waiting: int) -> None:
-        """Publish how many messages are not acknowledged yet."""
-        self._change(waiting=waiting)
 
     @one_event
     def on_storage_failed(self) -> None:
@@ -497,51 +492,65 @@ class ChatSession:
             if left is not None:
                 self._cache.forget(left.room_id)
             # They were hidden while the person was not in the room.
-            for outgoing in self._sender.pending_in(room_id):
-                self._add_own(outgoing)
-        self._change(room_id=room_id)
+            for message in self._sender.pending_in(room_id):
+                self._add_own(message)
+        self._store.change(room_id=room_id)
         self._membership.reconcile()
-        self.scope.mark_stale()
         self._fill_screen()
 
-    def _add_own(self, outgoing: OutgoingMessage) -> None:
+    def _add_own(self, message: PendingMessage) -> None:
         """Add an own message to its room's timeline."""
-        frame, name = outgoing.frame, self._store.state.name or ""
-        room = self._rooms.get(frame.room_id)
+        room = self._rooms.get(message.channel)
         if room is None:
             return  # it is sent anyway
-        if room.timeline.has_stored(frame.client_message_id):
-            self._sender.acknowledge(frame.client_message_id)
+        if room.timeline.has_stored(message.id):
+            self._sender.acknowledge(message.id)
             return
-        room.timeline = room.timeline.add_own(frame.client_message_id, frame.content, name, outgoing.typed_at)
-        if outgoing.failure is not None:
-            room.timeline = room.timeline.mark(frame.client_message_id, Delivery.FAILED, outgoing.failure)
+        name = self._store.state.name or ""
+        room.timeline = room.timeline.add_own(message.id, message.data["content"], name, message.typed_at)
+        if message.failure is not None:
+            room.timeline = room.timeline.mark(message.id, Delivery.FAILED, message.failure)
+
+    def _end_event(self) -> None:
+        """Mark the shown room as read if the person sees its end, and publish the state."""
+        room = self._current_room
+        if room is not None and self._is_reading and room.mark_read():
+            self._cache.save_soon(room)
+        self._show(room)
 
     def _identify(self, user_id: str) -> None:
         self._rooms.identify(user_id)
         self._identity.user_id = user_id
-        self._change(user_id=user_id)
-        self.scope.mark_stale()
+        self._store.change(user_id=user_id)
 
-    def _show(self) -> None:
+    def _mark_read_elsewhere(self) -> None:
+        """Note what the person has read in other tabs."""
+        for room_id, (epoch, seq) in self._cache.read_marks().items():
+            room = self._rooms.get(room_id)
+            if room is not None:
+                room.mark_read_up_to(epoch, seq)
+
+    def _show(self, room: Room | None) -> None:
         """Put the current room into the view state."""
-        room = self._current_room
+        waiting = self._sender.waiting
         if room is None:
-            self._change(
-                timeline=EMPTY, rooms=(), caught_up=False, catching_up=False, present=None, typing=()
+            self._store.change(
+                timeline=EMPTY,
+                rooms=(),
+                caught_up=False,
+                catching_up=False,
+                present=None,
+                typing=(),
+                waiting=waiting,
             )
             return
-        if room.mark_seen():
-            self._cache.save_soon(room)
-        self._change(
+        room_id = room.room_id
+        self._store.change(
             timeline=room.timeline,
             rooms=self._rooms.summaries(),
-            caught_up=self._membership.is_caught_up(room.room_id),
-            catching_up=self._membership.is_catching_up(room.room_id),
-            loading_earlier=self._membership.is_loading_earlier(room.room_id),
-            present=self._presence.count(room.room_id),
-            present_or_more=self._presence.has_more(room.room_id),
-            typing=self._presence.typing_users(room.room_id),
+            waiting=waiting,
+            **self._membership.progress(room_id)._asdict(),
+            **self._presence.of_room(room_id)._asdict(),
         )
 
     def _fill_screen(self) -> None:
@@ -550,7 +559,7 @@ class ChatSession:
         if (
             room is not None
             and len(room.timeline) < MIN_VISIBLE_MESSAGES
-            and self._membership.is_caught_up(room.room_id)
+            and self._membership.progress(room.room_id).caught_up
         ):
             self._membership.load_earlier(room)
 
@@ -558,26 +567,11 @@ class ChatSession:
         """Clear the notice of this kind."""
         notice = self._store.state.notice
         if notice is not None and notice.kind is kind:
-            self._change(notice=None)
+            self._store.change(notice=None)
 
     def _notify(self, kind: NoticeKind, **params: str | int) -> None:
         self._notices += 1
-        self._change(notice=Notice(kind, self._notices, params))
-
-    def _change(self, **parts: Any) -> None:
-        def change(state: ChatState) -> ChatState:
-            return (
-                state
-                if all(_is_unchanged(getattr(state, k), v) for k, v in parts.items())
-                else replace(state, **parts)
-            )
-
-        self._store.update(change)
+        self._store.change(notice=Notice(kind, self._notices, params))
 
     def _wall_ms(self) -> int:
         return round(self._platform.now().wall * 1000)
-
-
-def _is_unchanged(before: object, after: object) -> bool:
-    """Return whether a value is unchanged. An unchanged timeline is the same object; comparing it would be slow."""
-    return before is after or (not isinstance(after, Timeline) and before == after)

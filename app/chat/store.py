@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Any
 
 from chat.protocol import Message
 from chat.timeline import EMPTY, Timeline
-from kizuna.core.states import Status
+from kizuna.core.state import ConnectionState, ReasonKind
 from kizuna.store import Store
 
 
@@ -43,30 +44,23 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
-class ConnectionInfo:
-    """The connection as the page shows it. ``retry_at``: seconds on the monotonic clock of ``Platform.now()``;
-    ``last_connected_at``: seconds since 1970."""
-
-    status: Status = Status.IDLE
-    attempt: int = 0  #: attempts since it was last connected
-    retry_at: float | None = None
-    reason: str | None = None  #: machine-readable, such as "unreachable"; texts in static/i18n, reason.*
-    last_connected_at: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class RoomSummary:
-    """A room that the person is in. ``unread``: messages of others since it was last shown."""
+    """A room that the person is in. ``unread``: messages of others that the person has not read yet."""
 
     room_id: str
     unread: int = 0
+
+
+_NEVER_CONNECTED = ConnectionState()
 
 
 @dataclass(frozen=True, slots=True)
 class ChatState:
     """Everything that views read."""
 
-    connection: ConnectionInfo = ConnectionInfo()
+    connection: ConnectionState = _NEVER_CONNECTED
+    last_connected_at: float | None = None  #: seconds since 1970
+    token_problem: str | None = None  #: why there is no token, in words of chat.identity
     is_connected: bool = False
     caught_up: bool = False  #: everything said before the link opened has arrived
     catching_up: bool = False  #: a link is open, and its batches are arriving
@@ -83,6 +77,25 @@ class ChatState:
     loading_earlier: bool = False
     notice: Notice | None = None
 
+    @property
+    def reason(self) -> str | None:
+        """Why it is not connected, machine-readable, such as "unreachable"; texts in static/i18n, reason.*."""
+        reason = self.connection.reason
+        if reason is None:
+            return None
+        is_about_tokens = reason.kind in (ReasonKind.TOKEN_UNAVAILABLE, ReasonKind.UNAUTHORIZED)
+        return (self.token_problem if is_about_tokens else None) or reason.kind
+
+    @property
+    def unread(self) -> int:
+        """The messages of others in the shown room that the person has not read yet."""
+        return sum(room.unread for room in self.rooms if room.room_id == self.room_id)
+
+    @property
+    def unread_everywhere(self) -> int:
+        """The same in all rooms."""
+        return sum(room.unread for room in self.rooms)
+
 
 class ChatStore(Store[ChatState]):
     """The store of the chat's state, with the article's actions in Python's spelling."""
@@ -92,15 +105,18 @@ class ChatStore(Store[ChatState]):
 
     def add_message(self, message: Message) -> None:
         """Add ``message`` to the timeline. A duplicate changes nothing and notifies no listener."""
-
-        def add(state: ChatState) -> ChatState:
-            timeline = state.timeline.add(message)
-            return state if timeline is state.timeline else replace(state, timeline=timeline)
-
-        self.update(add)
+        self.change(timeline=self.state.timeline.add(message))
 
     def set_connected(self, connected: bool) -> None:
         """Set whether the link is open."""
-        self.update(
-            lambda state: state if state.is_connected == connected else replace(state, is_connected=connected)
-        )
+        self.change(is_connected=connected)
+
+    def change(self, **parts: Any) -> None:
+        """Replace these parts of the state; it stays the same object if all are equal."""
+        state = self.state
+        for name, value in parts.items():
+            before = getattr(state, name)
+            # An unchanged timeline is the same object; comparing it would be slow.
+            if before is not value and (isinstance(value, Timeline) or before != value):
+                self.update(lambda _: replace(state, **parts))
+                return

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from chat.protocol import Ack, Message
+from kizuna.delivery.pending_message import Failure
 
 # The article's rule for frames without a client id: same sender, same content, less than five seconds apart.
 SAME_WORDS_WITHIN_MS = 5_000
@@ -27,14 +28,6 @@ class Delivery(StrEnum):
     SENT = "sent"  #: acknowledged: stored by the server
     FAILED = "failed"  #: refused by the server; see Entry.failure
     RECEIVED = "received"  #: from another person
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """Why a message was not sent: ``code`` for programs and catalogues, ``words``: the server's text."""
-
-    code: str
-    words: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,19 +157,19 @@ class Timeline:
 
     def mark(self, client_message_id: str, state: Delivery, failure: Failure | None = None) -> Timeline:
         """Return the timeline with a pending own message in another delivery state."""
-        key = client_key(self.me or "", client_message_id)
-        entry = self._pending_entry(key)
-        if entry is None or (entry.state, entry.failure) == (state, failure):
+        at = self._pending_index(client_key(self.me or "", client_message_id))
+        if at is None:
+            return self
+        entry = self.pending[at]
+        if (entry.state, entry.failure) == (state, failure):
             return self
         marked = replace(entry, state=state, failure=failure)
-        return replace(self, pending=tuple(marked if e is entry else e for e in self.pending))
+        return replace(self, pending=(*self.pending[:at], marked, *self.pending[at + 1 :]))
 
     def discard(self, client_message_id: str) -> Timeline:
         """Return the timeline without a pending own message."""
-        entry = self._pending_entry(client_key(self.me or "", client_message_id))
-        if entry is None:
-            return self
-        return replace(self, pending=tuple(e for e in self.pending if e is not entry))
+        pending = self._pending_without(client_key(self.me or "", client_message_id))
+        return self if pending is self.pending else replace(self, pending=pending)
 
     def identified(self, me: str) -> Timeline:
         """Return the timeline with ``me`` as the person and the sender of pending messages."""
@@ -240,12 +233,24 @@ class Timeline:
         return Timeline(
             me=self.me,
             confirmed=(*confirmed[:at], entry, *confirmed[at:]),
-            pending=tuple(e for e in self.pending if e.key != entry.key),
+            pending=self._pending_without(entry.key),
             _known=known,
         )
 
+    def _pending_without(self, key: str) -> tuple[Entry, ...]:
+        """Return the pending entries without that of ``key``; the same object if it is not among them."""
+        at = self._pending_index(key)
+        return self.pending if at is None else self.pending[:at] + self.pending[at + 1 :]
+
     def _pending_entry(self, key: str) -> Entry | None:
-        return next((entry for entry in self.pending if entry.key == key), None)
+        at = self._pending_index(key)
+        return None if at is None else self.pending[at]
+
+    def _pending_index(self, key: str) -> int | None:
+        for at, entry in enumerate(self.pending):
+            if entry.key == key:
+                return at
+        return None
 
     def _is_repeat(self, message: Message) -> bool:
         """Apply the article's rule for messages without a client id."""

@@ -29,6 +29,9 @@ class Actions(Protocol):
         """Send a text now or as soon as possible. Return once it is stored, so that a crash cannot lose it; False if it
         was refused, with a notice."""
 
+    def set_reading(self, is_reading: bool) -> None:
+        """Say whether the person sees the end of the shown room: then what arrives there is read."""
+
     def notify_typing(self) -> None:
         """Notify the room that the person is typing. May be called at every key."""
 
@@ -47,7 +50,7 @@ class Actions(Protocol):
     def discard(self, client_message_id: str) -> None:
         """Delete a message that is not acknowledged. If it was sent already, a notice says that it may have arrived."""
 
-    def show_notice(self, kind: NoticeKind, **params: str | int) -> None:
+    def show_notice(self, kind: NoticeKind, /, **params: str | int) -> None:
         """Show a notice, unless one of this kind is shown already."""
 
     def dismiss_notice(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import js
 
-from chat.store import ChatState, ChatStore
+from chat.store import ChatStore
 from ui.actions import Actions
 from ui.composer.files import FileGuard
 from ui.composer.unsent_view import UnsentView
@@ -16,10 +16,9 @@ from ui.connection.view import ConnectionView
 from ui.kit.animation_frames import AnimationFrames
 from ui.kit.dom import Listeners, by_id, fill
 from ui.kit.formats import Formats
-from ui.kit.render import RenderScheduler, View
+from ui.kit.render import RenderScheduler
 from ui.kit.texts import Texts
 from ui.messages.keyboard import MessageKeys
-from ui.messages.new_messages import NewMessages
 from ui.messages.view import MessagesView
 from ui.rooms.address import DEFAULT_ROOM, address_of, room_of
 from ui.rooms.presence_view import PresenceView
@@ -34,7 +33,7 @@ class Page:
     """The composition of the views. Each is drawn when its part of the state changes."""
 
     def __init__(self, store: ChatStore, actions: Actions, texts: Texts, now: Callable[[], float]) -> None:
-        """``now``: monotonic seconds, on the clock of ``ConnectionInfo.retry_at``."""
+        """``now``: monotonic seconds, on the clock of ``ConnectionState.retry_at``."""
         self._store = store
         self._actions = actions
         self._texts = texts
@@ -45,11 +44,11 @@ class Page:
     def open(self) -> None:
         """Show the page. The room in the address is entered before the first draw."""
         fill(js.document, self._texts)
-        listeners, new_messages = Listeners(), NewMessages()
+        listeners = Listeners()
         self._scheduler = RenderScheduler(AnimationFrames(), lambda: self._store.state, self._now)
         self._closers += [self._scheduler.close, listeners.close]
         self._enter_room()
-        self._make_views(listeners, new_messages)
+        self._make_views(listeners)
         self._closers.append(self._store.subscribe(lambda s: s.room_id, lambda _: self._follow_room()))
         listeners.on(js.window, "hashchange", lambda _: self._enter_room())
         listeners.on(by_id("skip"), "click", self._skip)
@@ -65,37 +64,29 @@ class Page:
             close()
         self._closers.clear()
 
-    def _make_views(self, listeners: Listeners, new_messages: NewMessages) -> None:
+    def _make_views(self, listeners: Listeners) -> None:
         actions, texts, outage, scheduler = self._actions, self._texts, self._outage, self._scheduler
         formats = Formats(texts)
-        document = DocumentView(self._store, texts, outage, new_messages)
-        messages = MessagesView(actions, texts, formats, new_messages, scheduler, listeners)
+        document = DocumentView(self._store, texts, outage)
+        messages = MessagesView(actions, texts, formats, scheduler, listeners)
         composer = ComposerView(self._store, actions, texts, scheduler, listeners)
         MessageKeys(by_id("messages"), by_id("rows"), listeners, composer.focus)
         FileGuard(actions, listeners)
         self._closers += [document.close, messages.close, composer.close]
-        self._add(
-            ScreenView(actions, texts, listeners), lambda s: (s.name, s.user_id, s.room_id, s.suggested_name)
-        )
-        self._add(ConnectionView(actions, texts, formats, outage, scheduler, listeners), _connection)
-        self._add(document, lambda s: (_connection(s), s.timeline, s.room_id, s.caught_up, s.rooms))
-        self._add(
-            RoomsView(actions, texts, listeners, composer.focus), lambda s: (s.name, s.rooms, s.room_id)
-        )
-        self._add(PresenceView(texts), lambda s: (s.present, s.present_or_more, s.typing))
-        self._add(NoticeView(actions, texts, listeners), lambda s: s.notice)
-        self._add(composer, lambda s: (s.name, s.room_id, s.notice))
-        self._add(UnsentView(actions, texts, listeners, composer.focus), lambda s: s.timeline)
-        self._add(messages, lambda s: (s.timeline, s.room_id, s.caught_up, s.loading_earlier, s.name))
-        self._add(
-            AnnouncerView(texts, formats, outage, new_messages),
-            lambda s: (_connection(s), s.timeline, s.room_id, s.caught_up),
-        )
-
-    def _add(self, view: View, part: Callable[[ChatState], object]) -> None:
-        """Draw ``view`` when ``part`` of the state changes."""
-        self._scheduler.add(view)
-        self._closers.append(self._store.subscribe(part, lambda _: self._scheduler.mark(view)))
+        for view in (
+            ScreenView(actions, texts, listeners),
+            ConnectionView(actions, texts, formats, outage, scheduler, listeners),
+            document,
+            RoomsView(actions, texts, listeners, composer.focus),
+            PresenceView(texts),
+            NoticeView(actions, texts, listeners),
+            composer,
+            UnsentView(actions, texts, listeners, composer.focus),
+            messages,
+            AnnouncerView(texts, formats, outage),
+        ):
+            scheduler.add(view)
+        self._closers.append(self._store.subscribe(lambda state: state, scheduler.update))
 
     def _enter_room(self) -> None:
         room_id = room_of(js.location.hash) or self._store.state.room_id or DEFAULT_ROOM
@@ -117,7 +108,3 @@ class Page:
         if not js.document.hidden:
             self._outage.page_shown(self._now())
         self._scheduler.mark_all()
-
-
-def _connection(state: ChatState) -> tuple[object, ...]:
-    return (state.connection, state.catching_up, state.waiting, state.name)

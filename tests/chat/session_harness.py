@@ -9,6 +9,7 @@ from typing import Any
 from chat.admission import Answer, Endpoints
 from chat.cache import RoomCache
 from chat.identity import Identity
+from chat.read_marks import ReadMarks
 from chat.session import ChatSession
 from chat.store import ChatState, ChatStore
 from chat.timeline import Delivery
@@ -90,7 +91,10 @@ class SessionHarness:
             make_id,
             OutboxStorage(storage, self.locks, f"tab-{page}"),
             RoomCache(
-                FallbackStorage(self.browser.storage), self.platform, lambda: not self.identity.has_left
+                FallbackStorage(self.browser.storage),
+                ReadMarks(self.settings),
+                self.platform,
+                lambda: not self.identity.has_left,
             ),
             kizuna_wire=options is None or options.wire is KIZUNA,
         )

@@ -22,7 +22,7 @@ def test_discarding_takes_only_what_the_server_does_not_have() -> None:
     room, _ = book.enter("general", now_ms=1)
     for name in ("waits", "sent"):
         room.timeline = room.timeline.add_own(name, name, "Me", 5)
-    book.mark("sent", Delivery.SENT)
+    room.timeline = room.timeline.mark("sent", Delivery.SENT)
     book.discard("waits")
     book.discard("sent")
     assert [entry.content for entry in room.timeline.entries] == ["sent"]

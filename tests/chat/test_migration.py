@@ -8,13 +8,16 @@ from typing import Any
 from chat.admission import Answer, Endpoints
 from chat.identity import Identity
 from chat.migration import Migration
-from kizuna.delivery.outbox_storage import OutboxRow, OutboxStorage
+from kizuna.delivery.outbox_storage import OutboxStorage
+from kizuna.delivery.pending_message import PendingMessage
 from kizuna.platform import Storage
 from kizuna.testing import MemoryLocks, MemoryStorage, VirtualClock
 from tests.chat.session_harness import MemorySettings
 
 HERE, ELSEWHERE = "https://example.org/a/token", "https://example.org/b/token"
-ROW = OutboxRow(id="c1", channel="general", data={"words": "waited"}, written_at=1, typed_at=1, is_sent=True)
+ROW = PendingMessage(
+    id="c1", channel="general", data={"words": "waited"}, written_at=1, typed_at=1, is_sent=True
+)
 
 
 class ListedSettings(MemorySettings):

@@ -578,7 +578,7 @@ async def test_the_page_knows_where_the_person_stands(harness: SessionHarness) -
     harness.socket.drop()
     assert harness.state.connection.status is Status.WAITING
     assert harness.state.connection.retry_at == harness.platform.now().monotonic + 1
-    assert harness.state.connection.reason == "closed_by_server"
+    assert harness.state.reason == "closed_by_server"
     assert not harness.state.caught_up
     assert not harness.state.is_connected
-    assert harness.state.connection.last_connected_at is not None
+    assert harness.state.last_connected_at is not None

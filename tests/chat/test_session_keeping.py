@@ -13,9 +13,10 @@ import pytest
 from chat.sending import ADOPT_INTERVAL
 from chat.session import RESTORE_TIMEOUT
 from chat.store import NoticeKind
-from chat.timeline import Delivery, Failure
+from chat.timeline import Delivery
 from kizuna.core.states import Status
 from kizuna.delivery.outbox import DEFAULT_LIMIT, Outbox
+from kizuna.delivery.pending_message import Failure
 from kizuna.options import Options
 from tests.chat.session_harness import Browser, SessionHarness, ack, message
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
-from chat.store import NoticeKind
+from chat.store import ChatState, NoticeKind
 from chat.timeline import Delivery
+from kizuna.core.state import ConnectionState
 from kizuna.core.states import Status
 from kizuna.options import Options
 from kizuna.testing import FakeSocket
@@ -15,6 +17,11 @@ from tests.chat.session_harness import SessionHarness, ack, batch, message
 from tests.chat.test_session_rooms import enter
 
 READY = {"type": "ready", "connectionId": "y=", "userId": "id-of-Mika", "serverTime": 1}
+
+
+def without_link(state: ChatState) -> ChatState:
+    """What the page shows, without the link's number and age."""
+    return replace(state, connection=ConnectionState(), last_connected_at=None)
 
 
 async def roll_over(harness: SessionHarness) -> FakeSocket:
@@ -42,12 +49,13 @@ async def test_a_replaced_link_shows_nothing_and_loses_nothing(short_lived: Sess
     harness = short_lived
     await harness.join(head=1, messages=[message(1)])
     old = await roll_over(harness)
-    changes = len(harness.seen_states)
+    shown = without_link(harness.state)
     assert harness.sent("hello")[0]["rooms"] == [{"roomId": "general", "after": 1, "epoch": "e"}]
     harness.socket.receive({"type": "ready", "connectionId": "y=", "userId": "id-of-Mika", "serverTime": 1})
     harness.socket.receive(batch(1, []))
     await harness.platform.settle()
-    assert len(harness.seen_states) == changes
+    assert without_link(harness.state) == shown
+    assert harness.state.connection.status is Status.CONNECTED
     assert await harness.send("over the new link")
     assert [frame["content"] for frame in harness.sent("sendMessage")] == ["over the new link"]
     old.receive(message(2))
@@ -75,10 +83,11 @@ async def test_a_replacement_that_fails_changes_nothing(short_lived: SessionHarn
     harness = short_lived
     await harness.join(head=1, messages=[message(1)])
     old = await roll_over(harness)
-    changes = len(harness.seen_states)
+    shown = without_link(harness.state)
     harness.socket.drop()
     await harness.platform.settle()
-    assert len(harness.seen_states) == changes
+    assert without_link(harness.state) == shown
+    assert harness.state.connection.status is Status.CONNECTED
     assert await harness.send("still over the old link")
     assert old.sent[-1]["content"] == "still over the old link"
 

@@ -10,8 +10,9 @@ from chat.requests import MAX_TRIES, REQUEST_TIMEOUT
 from chat.sending import ADOPT_INTERVAL, MAX_PAUSE
 from chat.session import RESTORE_TIMEOUT
 from chat.store import NoticeKind
-from chat.timeline import Delivery, Failure
+from chat.timeline import Delivery
 from kizuna.core.states import Status
+from kizuna.delivery.pending_message import Failure
 from kizuna.options import Options
 from kizuna.wire import ARTICLE
 from tests.chat.session_harness import Browser, SessionHarness, ack, batch, message
@@ -458,14 +459,14 @@ async def test_a_firewalls_403_now_and_then_is_a_failed_attempt() -> None:
     harness.ticket_answer = FIREWALL
     harness.socket.drop()
     await harness.platform.advance(2)
-    assert (harness.state.connection.status, harness.state.connection.reason) == (
+    assert (harness.state.connection.status, harness.state.reason) == (
         Status.WAITING,
         "intercepted",
     )
     harness.ticket_answer = None
     await harness.platform.advance(4)
     await harness.open_link()
-    assert (harness.state.connection.status, harness.state.connection.reason) == (Status.CONNECTED, None)
+    assert (harness.state.connection.status, harness.state.reason) == (Status.CONNECTED, None)
 
 
 async def test_a_server_that_lets_no_page_of_this_origin_in_says_so() -> None:
@@ -473,7 +474,7 @@ async def test_a_server_that_lets_no_page_of_this_origin_in_says_so() -> None:
     harness.ticket_answer = REFUSED
     harness.session.join("Mika")
     await harness.platform.settle()
-    assert (harness.state.connection.status, harness.state.connection.reason) == (
+    assert (harness.state.connection.status, harness.state.reason) == (
         Status.REJECTED,
         "forbidden_origin",
     )
@@ -487,7 +488,7 @@ async def test_a_banned_person_gets_the_reason_and_no_further_attempt() -> None:
     await harness.receive({"type": "bye", "reason": "unknown_connection", "reconnect": True})
     harness.socket.drop()
     await harness.platform.advance(10)
-    assert (harness.state.connection.status, harness.state.connection.reason) == (Status.REJECTED, "banned")
+    assert (harness.state.connection.status, harness.state.reason) == (Status.REJECTED, "banned")
     assert harness.tickets_asked == tickets + 1
     await harness.platform.advance(3600)
     assert harness.state.connection.status is Status.REJECTED
@@ -499,6 +500,6 @@ async def test_a_busy_ticket_endpoint_is_asked_again_when_it_said() -> None:
     harness.ticket_answer = (503, None, 20.0)
     harness.session.join("Mika")
     await harness.platform.settle()
-    assert (harness.state.connection.status, harness.state.connection.reason) == (Status.WAITING, "busy")
+    assert (harness.state.connection.status, harness.state.reason) == (Status.WAITING, "busy")
     assert harness.state.connection.retry_at is not None
     assert harness.state.connection.retry_at - harness.platform.now().monotonic >= 20

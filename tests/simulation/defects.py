@@ -11,8 +11,9 @@ from backend.messaging.message_log import Appended, Rooms, Sender
 from chat.membership import Membership
 from chat.protocol import SendMessage
 from chat.timeline import Timeline
-from kizuna.delivery.outbox import Outbox, PendingMessage
-from kizuna.delivery.outbox_storage import OutboxRow, OutboxStorage
+from kizuna.delivery.outbox import Outbox
+from kizuna.delivery.outbox_storage import OutboxStorage
+from kizuna.delivery.pending_message import PendingMessage
 from kizuna.delivery.sequence import Sequence
 
 Defect = Callable[[pytest.MonkeyPatch], None]
@@ -84,7 +85,7 @@ def ignores_heads(patch: pytest.MonkeyPatch) -> None:
 def keeps_nothing(patch: pytest.MonkeyPatch) -> None:
     """Pending messages are not stored."""
 
-    async def save(self: OutboxStorage, person: str, row: OutboxRow) -> None: ...
+    async def save(self: OutboxStorage, person: str, row: PendingMessage) -> None: ...
 
     patch.setattr(OutboxStorage, "save", save)
 
@@ -92,7 +93,7 @@ def keeps_nothing(patch: pytest.MonkeyPatch) -> None:
 def adopts_nothing(patch: pytest.MonkeyPatch) -> None:
     """A closed page's rows are not adopted."""
 
-    async def adopt(self: OutboxStorage, person: str) -> list[OutboxRow]:
+    async def adopt(self: OutboxStorage, person: str) -> list[PendingMessage]:
         return []
 
     patch.setattr(OutboxStorage, "_adopt", adopt)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from chat.admission import Answer, Endpoints
 from chat.cache import RoomCache
 from chat.identity import Identity
+from chat.read_marks import ReadMarks
 from chat.session import ChatSession
 from chat.store import ChatState, ChatStore
 from chat.timeline import Delivery, Timeline
@@ -73,7 +74,8 @@ class ChatPage:
             "ws://127.0.0.1/ws", identity.get_token, platform=self.platform, options=self.world.options
         )
         rows = OutboxStorage(FallbackStorage(self.storage), self.locks, self.owner)
-        cache = RoomCache(FallbackStorage(self.storage), self.platform, lambda: not identity.has_left)
+        marks = ReadMarks(self.tab.browser.settings)
+        cache = RoomCache(FallbackStorage(self.storage), marks, self.platform, lambda: not identity.has_left)
         self.session = ChatSession(
             self.store, self.service, identity, self.platform, self._make_id, rows, cache
         )

@@ -1,10 +1,12 @@
 """The banner says what happened, what is safe, and what to do."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from chat.store import ChatState, ConnectionInfo
+from chat.store import ChatState
+from kizuna.core.state import ConnectionState, Reason, ReasonKind
 from kizuna.core.states import Status
 from ui.connection.banner import BannerText, banner_text, reason_text
 from ui.connection.outage import Outage, Phase
@@ -13,13 +15,26 @@ from ui.kit.texts import Texts
 Say = Callable[..., BannerText | None]
 
 
+def state_of(status: Status, reason: str | None = None, last_connected_at: float | None = None) -> ChatState:
+    """The state with this reason: of the connection, or of the endpoint that gives no token."""
+    is_of_connection = reason in set(ReasonKind)
+    kind = ReasonKind(reason) if is_of_connection else ReasonKind.UNAUTHORIZED
+    return ChatState(
+        name="Mika",
+        connection=ConnectionState(status, reason=None if reason is None else Reason(kind, "")),
+        token_problem=None if is_of_connection else reason,
+        last_connected_at=last_connected_at,
+    )
+
+
 @pytest.fixture
 def say(keys: Texts) -> Say:
-    def words(phase: Phase, status: Status, **connection: object) -> BannerText | None:
+    def words(phase: Phase, status: Status, **parts: Any) -> BannerText | None:
         outage = Outage()
         outage.phase = phase
-        state = ChatState(name="Mika", connection=ConnectionInfo(status, **connection))  # type: ignore[arg-type]
-        return banner_text(state, outage, keys, lambda milliseconds: f"at {milliseconds:.0f}")
+        return banner_text(
+            state_of(status, **parts), outage, keys, lambda milliseconds: f"at {milliseconds:.0f}"
+        )
 
     return words
 
@@ -70,7 +85,7 @@ def test_who_was_banned_is_told_so_and_not_to_join_again(say: Say):
 def test_a_page_of_a_forbidden_origin_names_the_setting(keys: Texts):
     outage = Outage()
     outage.phase = Phase.FAILED
-    state = ChatState(name="Mika", connection=ConnectionInfo(Status.REJECTED, reason="forbidden_origin"))
+    state = state_of(Status.REJECTED, "forbidden_origin")
     words = banner_text(state, outage, keys, str, "https://chat.example.org")
     told = "<reason.forbidden_origin origin=https://chat.example.org>"
     assert words == BannerText("<banner.rejected>", f"{told}<banner.rejected_action>")
@@ -79,10 +94,10 @@ def test_a_page_of_a_forbidden_origin_names_the_setting(keys: Texts):
 def test_the_return_counts_what_was_sent_if_anything_was(keys: Texts):
     outage = Outage()
     outage.phase = Phase.SUCCESS
-    state = ChatState(name="Mika", connection=ConnectionInfo(Status.CONNECTED))
+    state = state_of(Status.CONNECTED)
     assert banner_text(state, outage, keys, str) == BannerText("<banner.back>", "")
 
 
 def test_a_reason_without_words_is_admitted(keys: Texts):
-    assert reason_text(ChatState(connection=ConnectionInfo(reason="made_up")), keys) == "<reason.unknown>"
+    assert reason_text(state_of(Status.WAITING, "made_up"), keys) == "<reason.unknown>"
     assert reason_text(ChatState(), keys) == ""

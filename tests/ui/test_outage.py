@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from chat.store import ChatState, ConnectionInfo
+from chat.store import ChatState
+from kizuna.core.state import ConnectionState
 from kizuna.core.states import Status
 from ui.connection.outage import FIRST_GRACE, GRACE, SUCCESS_FOR, Outage, Phase
 
@@ -12,7 +13,8 @@ CONNECTED = ChatState(
     name="Mika",
     is_connected=True,
     caught_up=True,
-    connection=ConnectionInfo(Status.CONNECTED, last_connected_at=1.0),
+    connection=ConnectionState(Status.CONNECTED),
+    last_connected_at=1.0,
 )
 
 
@@ -53,7 +55,7 @@ def test_after_the_grace_there_is_trouble(outage: Outage):
 
 
 def test_the_first_connection_has_a_longer_grace():
-    outage, first = Outage(), ChatState(name="Mika", connection=ConnectionInfo(Status.CONNECTING, 1))
+    outage, first = Outage(), ChatState(name="Mika", connection=ConnectionState(Status.CONNECTING, 1))
     assert outage.update(first, 0.0) == FIRST_GRACE
     outage.update(first, FIRST_GRACE - 0.1)
     assert phase(outage) is Phase.NONE

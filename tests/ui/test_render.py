@@ -34,6 +34,9 @@ class FakeView:
     def __init__(self, log: list[str], name: str, wake: float | None = None) -> None:
         self.log, self.name, self.wake = log, name, wake
 
+    def part(self, state: ChatState) -> object:
+        return state.notice if self.name == "notice" else (state.room_id, state.waiting)
+
     def draw(self, state: ChatState, now: float) -> float | None:
         self.log.append(self.name)
         return self.wake
@@ -93,6 +96,22 @@ def test_only_marked_views_draw_in_the_order_they_were_added(frames: RenderSched
     frames.mark_all()
     host.frame()
     assert log == ["a", "c", "a", "b", "c"]
+
+
+def test_a_view_draws_when_its_part_of_the_state_changes(frames: RenderScheduler, host: FakeHost):
+    log: list[str] = []
+    frames.add(FakeView(log, "rooms"))
+    frames.add(FakeView(log, "notice"))
+    host.frame()
+    log.clear()
+    requested = host.requested
+    frames.update(ChatState(name="Mika", room_id="general"))  # an equal part
+    assert host.requested == requested
+    frames.update(ChatState(waiting=1))
+    frames.update(ChatState(waiting=1, name="Mika"))
+    assert host.requested == requested + 1
+    host.frame()
+    assert log == ["rooms"]
 
 
 def test_a_view_that_fails_stops_no_other(

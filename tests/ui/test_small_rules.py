@@ -1,19 +1,24 @@
 """Rules of a few lines each: address, company, days, failures, locales, people, rooms, scroll, title."""
 
+from collections.abc import Callable
+
 import pytest
 
+from chat.protocol import Message
 from chat.store import ChatState, RoomSummary
-from chat.timeline import Failure
+from chat.timeline import Timeline
+from kizuna.delivery.pending_message import Failure
 from ui.kit.days import clamp_timestamp, iso, relative_day
 from ui.kit.locales import locales_of
 from ui.kit.texts import Texts
 from ui.messages.avatars import HUES, hue, initial
 from ui.messages.failures import failure_text
 from ui.messages.scroll import first_visible, follows
+from ui.messages.unread import first_unread
 from ui.rooms.address import address_of, room_from_input, room_of
 from ui.rooms.presence_text import present_words, typing_words
 from ui.rooms.rules import badge, only_appends
-from ui.shell.title import UnseenCounter, page_title
+from ui.shell.title import page_title
 
 
 @pytest.mark.parametrize(
@@ -207,28 +212,20 @@ def test_rooms_that_stay_keep_their_places(old: str, new: str, result: bool):
     assert only_appends(old, new) == result
 
 
-def state_with(*rooms: RoomSummary) -> ChatState:
-    return ChatState(name="Mika", room_id="general", rooms=rooms)
+def test_unread_messages_are_counted_in_the_shown_room_and_in_all():
+    rooms = (RoomSummary("general", 2), RoomSummary("tea", 3))
+    state = ChatState(name="Mika", room_id="general", rooms=rooms)
+    assert (state.unread, state.unread_everywhere) == (2, 5)
+    assert (ChatState().unread, ChatState().unread_everywhere) == (0, 0)
 
 
-def test_what_came_while_nobody_looked_is_counted_in_every_room():
-    unseen = UnseenCounter()
-    unseen.mark_seen(state_with(RoomSummary("general"), RoomSummary("tea", 4)), 10)
-    assert unseen.count(state_with(RoomSummary("general"), RoomSummary("tea", 4)), 10) == 0
-    later = state_with(RoomSummary("general"), RoomSummary("tea", 6), RoomSummary("new", 3))
-    assert unseen.count(later, 11) == 1 + 2 + 3
-    unseen.mark_seen(later, 11)
-    assert unseen.count(later, 11) == 0
-
-
-def test_the_room_that_shows_is_counted_once():
-    assert UnseenCounter().count(state_with(RoomSummary("general", 5)), 5) == 5
-
-
-def test_what_was_read_elsewhere_takes_nothing_away():
-    unseen = UnseenCounter()
-    unseen.mark_seen(state_with(RoomSummary("tea", 4)), 0)
-    assert unseen.count(state_with(RoomSummary("tea", 0)), 2) == 2
+@pytest.mark.parametrize(("unread", "first"), [(0, None), (1, 7), (2, 5), (3, 3), (9, 3)])
+def test_the_unread_line_stands_before_the_first_message_of_others(
+    timeline: Callable[..., Timeline], message: Callable[..., Message], unread: int, first: int | None
+):
+    mixed = timeline(3).add_many([message(4, "me"), message(5), message(6, "me"), message(7)])
+    key = first_unread(mixed, unread)
+    assert key == next((entry.key for entry in mixed.confirmed if entry.seq == first), None)
 
 
 def test_how_many_are_here_is_told_in_short_and_in_words(keys: Texts):

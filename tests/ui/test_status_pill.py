@@ -6,15 +6,16 @@ from typing import Any
 
 import pytest
 
-from chat.store import ChatState, ConnectionInfo
+from chat.store import ChatState
+from kizuna.core.state import ConnectionState
 from kizuna.core.states import Status
 from ui.connection.status_pill import Kind, Pill, pill_for
 
 INDEX = (Path(__file__).resolve().parents[2] / "index.html").read_text(encoding="utf-8")
 
 
-def pill(status: Status, seconds: int | None = None, *, catching_up: bool = False, **parts: Any) -> Pill:
-    return pill_for(ChatState(connection=ConnectionInfo(status, **parts), catching_up=catching_up), seconds)
+def pill(status: Status, seconds: int | None = None, *, attempt: int = 0, **parts: Any) -> Pill:
+    return pill_for(ChatState(connection=ConnectionState(status, attempt), **parts), seconds)
 
 
 @pytest.mark.parametrize("status", Status)

@@ -33,7 +33,10 @@ class Links:
 
     def find(self, number: int) -> Link | None:
         """Return the link of this number; None for one that was abandoned."""
-        return next((link for link in self.all if link.number == number), None)
+        for link in (self.current, self.candidate, self.retiring):
+            if link is not None and link.number == number:
+                return link
+        return None
 
     @property
     def required(self) -> Link:

@@ -6,10 +6,9 @@ connection at once. Times come in as arguments; it has no clock of its own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
+from kizuna.delivery.pending_message import Failure, PendingMessage
 from kizuna.errors import KizunaError
 
 #: How many messages may wait; a person who types more offline gets an error.
@@ -28,23 +27,8 @@ class OutboxFull(KizunaError):
         self.limit = limit
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PendingMessage:
-    """One message that waits for its acknowledgement.
-
-    ``data``: what is sent; ``due_at``: monotonic seconds; ``tries``: how often this link took it without an answer.
-    """
-
-    id: str
-    channel: str
-    data: Mapping[str, Any]
-    tries: int = 0
-    in_flight: bool = False
-    due_at: float = 0.0
-
-
 class Outbox:
-    """The messages that wait for their acknowledgement.
+    """The messages that wait for their acknowledgement, and those that failed, which count to no limit.
 
     Args:
         limit: How many may wait.
@@ -55,24 +39,40 @@ class Outbox:
         self.limit = limit
         self._ack_timeout = ack_timeout
         self._messages: dict[str, PendingMessage] = {}  # in the order added
+        self._failed: dict[str, PendingMessage] = {}
 
     def __len__(self) -> int:
+        """Return how many messages wait."""
         return len(self._messages)
 
     def __contains__(self, message_id: str) -> bool:
+        """Return whether the message waits."""
         return message_id in self._messages
 
-    def add(self, message_id: str, channel: str, data: Mapping[str, Any]) -> None:
-        """Add a message; no effect if its id is here already.
+    def get(self, message_id: str) -> PendingMessage | None:
+        """Return the message that waits or has failed."""
+        return self._messages.get(message_id) or self._failed.get(message_id)
+
+    def in_channel(self, channel: str) -> list[PendingMessage]:
+        """Return the waiting and failed messages of a channel, in the order written."""
+        everything = (*self._messages.values(), *self._failed.values())
+        return sorted((each for each in everything if each.channel == channel), key=lambda each: each.order)
+
+    def add(self, message: PendingMessage) -> None:
+        """Add a message; no effect if its id is waiting already. One with a failure is not sent.
 
         Raises:
             OutboxFull: ``limit`` messages are waiting.
         """
-        if message_id in self._messages:
+        if message.id in self._messages:
+            return
+        if message.failure is not None:
+            self._failed[message.id] = message
             return
         if len(self._messages) >= self.limit:
             raise OutboxFull(self.limit)
-        self._messages[message_id] = PendingMessage(id=message_id, channel=channel, data=data)
+        self._failed.pop(message.id, None)
+        self._messages[message.id] = message
 
     def take_due(self, now: float) -> list[PendingMessage]:
         """Return the messages to send now: the oldest of every channel, unless it is in flight or postponed.
@@ -90,22 +90,42 @@ class Outbox:
         """Return when a message will be due (monotonic seconds); None while the outbox is empty."""
         return min((pending.due_at for pending in self._heads()), default=None)
 
-    def acknowledge(self, message_id: str) -> bool:
-        """Remove a message that the server has, or will never accept. Return whether it was here."""
-        return self._messages.pop(message_id, None) is not None
+    def remove(self, message_id: str) -> PendingMessage | None:
+        """Remove a message that the server has, or that was deleted; return it, or None if it is not here."""
+        return self._messages.pop(message_id, None) or self._failed.pop(message_id, None)
 
-    def postpone(self, message_id: str, until: float) -> None:
-        """Send a message again at ``until`` (monotonic seconds), as the server asked; its channel waits with it."""
+    def fail(self, message_id: str, failure: Failure) -> PendingMessage | None:
+        """Let a message wait no longer, since it failed; return it, or None if it is not here."""
+        message = self.remove(message_id)
+        if message is None:
+            return None
+        failed = self._failed[message_id] = replace(
+            message, failure=failure, tries=0, in_flight=False, due_at=0.0
+        )
+        return failed
+
+    def note_sent(self, pending: PendingMessage) -> PendingMessage:
+        """Note that the message is sent, and return it as it is now: from here on it may have arrived."""
+        sent = self._messages[pending.id] = replace(pending, is_sent=True)
+        return sent
+
+    def postpone(self, message_id: str, until: float) -> PendingMessage | None:
+        """Send a message again at ``until`` (monotonic seconds), as the server asked; its channel waits with it.
+
+        Return the message, or None if it does not wait.
+        """
         pending = self._messages.get(message_id)
-        if pending is not None:
-            self._messages[message_id] = replace(pending, in_flight=False, tries=0, due_at=until)
+        if pending is None:
+            return None
+        later = self._messages[message_id] = replace(pending, in_flight=False, tries=0, due_at=until)
+        return later
 
-    def link_lost(self) -> list[str]:
-        """Make all messages due again, since no answer can come over this link. Return the ids of those in flight."""
+    def link_lost(self) -> list[PendingMessage]:
+        """Make all messages due again, since no answer can come over this link. Return those in flight."""
         in_flight = [pending for pending in self._messages.values() if pending.in_flight]
         for pending in in_flight:
             self._messages[pending.id] = replace(pending, in_flight=False, tries=0, due_at=0.0)
-        return [pending.id for pending in in_flight]
+        return in_flight
 
     def _sent(self, pending: PendingMessage, now: float) -> PendingMessage:
         timeout = min(self._ack_timeout * 2 ** min(pending.tries, 16), MAX_ACK_TIMEOUT)

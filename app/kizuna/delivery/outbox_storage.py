@@ -13,10 +13,11 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+from kizuna.delivery.pending_message import Failure, PendingMessage
 from kizuna.errors import StorageFailed
 from kizuna.platform import Locks, Storage
 
@@ -24,26 +25,6 @@ logger = logging.getLogger("kizuna.outbox")
 
 TABLE = "outbox"
 _LOCK = "kizuna.tab."
-#: Milliseconds after which a waiting message fails instead of being sent: it may be out of date.
-MAX_AGE_MS = 3 * 24 * 3600 * 1000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutboxRow:
-    """One message that is not acknowledged. ``channel`` and ``data`` as in PendingMessage."""
-
-    id: str
-    channel: str
-    data: Mapping[str, Any]
-    written_at: int  #: milliseconds since 1970: its age, and its place in the order
-    number: int = 0  #: its place among those of one millisecond
-    typed_at: int  #: milliseconds since 1970: what the person is shown
-    is_sent: bool = False  #: it was sent at least once, and may have arrived
-    failure: tuple[str, str] | None = None  #: why it is not sent again: a code, and words
-
-    def is_too_old(self, now_ms: int) -> bool:
-        """Return whether the message waited for so long that its author may no longer mean it."""
-        return now_ms - self.written_at > MAX_AGE_MS
 
 
 class OutboxStorage:
@@ -71,7 +52,7 @@ class OutboxStorage:
             self._unlock()
             self._unlock = None
 
-    async def save(self, person: str, row: OutboxRow) -> None:
+    async def save(self, person: str, row: PendingMessage) -> None:
         """Write a row. It outlives the page once this returns.
 
         Raises:
@@ -80,7 +61,7 @@ class OutboxStorage:
         await self._lock_tab()
         await self._storage.write(TABLE, {self._key(person, row.id): _text(row)})
 
-    async def claim(self, person: str, row: OutboxRow) -> bool:
+    async def claim(self, person: str, row: PendingMessage) -> bool:
         """Mark a row as about to be sent. Return whether it is still this tab's; else it must not be sent."""
         try:
             before = await self._storage.change(TABLE, self._key(person, row.id), _as_sent)
@@ -93,7 +74,7 @@ class OutboxStorage:
             return True
         return before is not None
 
-    async def update(self, person: str, row: OutboxRow) -> bool:
+    async def update(self, person: str, row: PendingMessage) -> bool:
         """Replace a row. Return whether it is still this tab's; else nothing was written."""
         text = _text(row)
         try:
@@ -121,7 +102,7 @@ class OutboxStorage:
         keys = [key for key in found if key.split("/", 2)[2] == row_id]
         await self._storage.write(TABLE, {}, [self._key(person, row_id), *keys])
 
-    async def load(self, person: str) -> list[OutboxRow]:
+    async def load(self, person: str) -> list[PendingMessage]:
         """Return the person's rows of this tab and of closed tabs, which now belong to this tab; oldest first.
 
         Raises:
@@ -132,7 +113,7 @@ class OutboxStorage:
         mine = [row for key, text in found.items() for row in self._read(key, text)]
         return _in_order(mine + await self._adopt(person))
 
-    async def adopt(self, person: str) -> list[OutboxRow]:
+    async def adopt(self, person: str) -> list[PendingMessage]:
         """Return the person's rows of closed tabs, which now belong to this tab; oldest first.
 
         Raises:
@@ -140,7 +121,7 @@ class OutboxStorage:
         """
         return _in_order(await self._adopt(person))
 
-    async def _adopt(self, person: str) -> list[OutboxRow]:
+    async def _adopt(self, person: str) -> list[PendingMessage]:
         adopted = []
         found = await self._storage.keys(TABLE, f"{person}/")
         for tab in sorted({_tab_of(key) for key in found} - {self._tab}):
@@ -153,7 +134,7 @@ class OutboxStorage:
                 release()
         return adopted
 
-    async def _take_over(self, person: str, tab: str) -> list[OutboxRow]:
+    async def _take_over(self, person: str, tab: str) -> list[PendingMessage]:
         # Read again: under the lock, no other tab adopts them.
         left = await self._storage.read(TABLE, f"{person}/{tab}/")
         rows = {key: row for key, text in left.items() for row in self._read(key, text)}
@@ -177,7 +158,7 @@ class OutboxStorage:
     def _key(self, person: str, row_id: str) -> str:
         return f"{person}/{self._tab}/{row_id}"
 
-    def _read(self, key: str, text: str) -> list[OutboxRow]:
+    def _read(self, key: str, text: str) -> list[PendingMessage]:
         """Return the row in ``text``; nothing if it cannot be read. It is not deleted: a newer page may read it."""
         try:
             return [_row(json.loads(text))]
@@ -188,22 +169,30 @@ class OutboxStorage:
             return []
 
 
-def _text(row: OutboxRow) -> str:
+# Fields that are stored as they are, with their types; beside them "lane" and "failure".
+_STORED = {"id": str, "data": dict, "written_at": int, "number": int, "typed_at": int, "is_sent": bool}
+
+
+def _text(row: PendingMessage) -> str:
     """Return the stored form. A channel is called "lane" there, as pages of earlier versions read and write it."""
-    fields = asdict(row)
-    return json.dumps({"lane": fields.pop("channel"), **fields})
+    fields = {name: getattr(row, name) for name in _STORED}
+    return json.dumps({"lane": row.channel, **fields, "failure": row.failure})
 
 
-def _row(data: Any) -> OutboxRow:
-    """Return the row of stored ``data``. Raises ValueError, TypeError or KeyError if it is not a row."""
-    kinds = {"id": str, "lane": str, "data": dict, "written_at": int, "typed_at": int, "number": int}
-    for name, kind in kinds.items():
-        if not isinstance(data[name], kind):
+def _row(data: Any) -> PendingMessage:
+    """Return the message of stored ``data``. Raises ValueError, TypeError or KeyError if it is none."""
+    fields = {"is_sent": False, **data}
+    channel, code_and_words = fields.pop("lane"), fields.pop("failure")
+    if fields.keys() != _STORED.keys() or not isinstance(channel, str):
+        raise ValueError("fields are missing, or of a newer page")
+    for name, kind in _STORED.items():
+        if not isinstance(fields[name], kind):
             raise TypeError(name)
-    if data["failure"] is not None:
-        code, words = data["failure"]
-        data["failure"] = (str(code), str(words))
-    return OutboxRow(channel=data.pop("lane"), **data)
+    failure = None
+    if code_and_words is not None:
+        code, words = code_and_words
+        failure = Failure(str(code), str(words))
+    return PendingMessage(channel=channel, failure=failure, **fields)
 
 
 def _as_sent(text: str | None) -> str | None:
@@ -219,5 +208,5 @@ def _tab_of(key: str) -> str:
     return key.split("/")[1]
 
 
-def _in_order(rows: list[OutboxRow]) -> list[OutboxRow]:
-    return sorted(rows, key=lambda row: (row.written_at, row.number))
+def _in_order(rows: list[PendingMessage]) -> list[PendingMessage]:
+    return sorted(rows, key=lambda row: row.order)

@@ -24,16 +24,17 @@ class UnsentView:
         self._focus_composer = focus_composer
         self._strip = by_id("unsent")
         self._words = by_id("unsent-words")
-        self._count = 0
         listeners.on(by_id("retry-all"), "click", lambda _: self._retry_all())
+
+    def part(self, state: ChatState) -> object:
+        """Return how many messages failed."""
+        return len(state.timeline.failed)
 
     def draw(self, state: ChatState, now: float) -> float | None:
         """Show or hide the strip."""
         count = len(state.timeline.failed)
-        if count != self._count:
-            self._count = count
-            self._strip.hidden = count < SHOWN_FROM
-            self._words.textContent = self._texts("unsent.words", count=count)
+        self._strip.hidden = count < SHOWN_FROM
+        self._words.textContent = self._texts("unsent.words", count=count)
         return None
 
     def _retry_all(self) -> None:

@@ -78,6 +78,10 @@ class ComposerView:
         self._listen(listeners)
         self._name_enter_key()
 
+    def part(self, state: ChatState) -> object:
+        """Return what changes the field."""
+        return (state.name, state.room_id, state.notice)
+
     def draw(self, state: ChatState, now: float) -> float | None:
         """Draw the state around the field, and never overwrite typed text."""
         self._clear()

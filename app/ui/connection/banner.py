@@ -39,12 +39,12 @@ def banner_text(
 
 def _is_unsupported(state: ChatState) -> bool:
     """Return whether only another version of the page can connect."""
-    return state.connection.status is Status.REJECTED and state.connection.reason == ReasonKind.UNSUPPORTED
+    return state.connection.status is Status.REJECTED and state.reason == ReasonKind.UNSUPPORTED
 
 
 def reason_text(state: ChatState, texts: Texts, origin: str = "") -> str:
     """Return the text of the reason; empty if there is none."""
-    reason = state.connection.reason
+    reason = state.reason
     if reason is None:
         return ""
     if reason == "forbidden_origin":
@@ -56,12 +56,12 @@ def reason_text(state: ChatState, texts: Texts, origin: str = "") -> str:
 def _outage_text(
     state: ChatState, texts: Texts, time_of: Callable[[float], str], origin: str
 ) -> tuple[str, tuple[str, ...]]:
-    status, at = state.connection.status, state.connection.last_connected_at
+    status, at = state.connection.status, state.last_connected_at
     reason, safe = reason_text(state, texts, origin), texts("banner.safe")
     last = "" if at is None else texts("banner.last_connected", time=time_of(at * 1000))
     if _is_unsupported(state):
         return texts("banner.unsupported"), (reason, texts("banner.unsupported_action"))
-    if status is Status.REJECTED and state.connection.reason == BANNED:
+    if status is Status.REJECTED and state.reason == BANNED:
         return texts("banner.rejected"), (reason, texts("banner.banned_action"))
     if status is Status.REJECTED:
         return texts("banner.rejected"), (reason, texts("banner.rejected_action"))

@@ -19,6 +19,13 @@ _FINAL = (Status.EXHAUSTED, Status.REJECTED)
 _QUIET = (Status.IDLE, Status.CLOSED, Status.SUSPENDED)
 
 
+def connection_part(state: ChatState) -> tuple[object, ...]:
+    """Return the part of the state from which the connection is shown; not the round trip, which changes often."""
+    connection = state.connection
+    shown = (connection.status, connection.attempt, connection.retry_at, state.reason)
+    return (*shown, state.last_connected_at is None, state.catching_up, state.waiting, state.name)
+
+
 class Phase(StrEnum):
     """The phase of an outage."""
 
@@ -69,7 +76,7 @@ class Outage:
         if status in _FINAL:
             self.phase = Phase.FAILED
             return None
-        grace = FIRST_GRACE if state.connection.last_connected_at is None else GRACE
+        grace = FIRST_GRACE if state.last_connected_at is None else GRACE
         shown_at = self._down_since + grace
         self.phase = Phase.TROUBLE if now >= shown_at else Phase.NONE
         return None if now >= shown_at else shown_at

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from chat.store import ChatState, ConnectionInfo
+from chat.store import ChatState
 from kizuna.core.states import Status
 
 
@@ -53,13 +53,13 @@ def pill_for(state: ChatState, seconds: int | None) -> Pill:
     if state.catching_up and connection.status in (Status.CONNECTED, Status.CONNECTING):
         return _CATCHING_UP
     if connection.status is Status.CONNECTING:
-        return _RECONNECTING if is_reconnecting(connection) else _CONNECTING
+        return _RECONNECTING if is_reconnecting(state) else _CONNECTING
     return _BY_STATUS[connection.status]
 
 
-def is_reconnecting(connection: ConnectionInfo) -> bool:
+def is_reconnecting(state: ChatState) -> bool:
     """Return whether this is not the first attempt."""
-    return connection.last_connected_at is not None or connection.attempt > 1
+    return state.last_connected_at is not None or state.connection.attempt > 1
 
 
 def _waiting(seconds: int | None) -> Pill:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from chat.store import ConnectionInfo
 from kizuna.core.states import Status
 
 #: Seconds that the button is busy at least, so that an attempt that fails at once is visible.
@@ -27,10 +26,10 @@ class TryNow:
         self._busy_until = now + BUSY_FOR
         return True
 
-    def update(self, connection: ConnectionInfo, now: float) -> float | None:
-        """Apply ``connection``. Return when to call again without a change."""
-        trying = connection.status is Status.CONNECTING
+    def update(self, status: Status, now: float) -> float | None:
+        """Apply the connection's status. Return when to call again without a change."""
+        trying = status is Status.CONNECTING
         held = now < self._busy_until
-        self.shown = connection.status in _OFFERED or (self.shown and trying)
+        self.shown = status in _OFFERED or (self.shown and trying)
         self.busy = self.shown and (trying or held)
         return self._busy_until if self.shown and held else None

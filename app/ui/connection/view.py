@@ -11,7 +11,7 @@ from kizuna.core.states import Status
 from ui.actions import Actions
 from ui.connection.banner import BannerText, banner_text
 from ui.connection.countdown import Countdown, next_tick
-from ui.connection.outage import Outage
+from ui.connection.outage import Outage, connection_part
 from ui.connection.status_pill import Pill, pill_for
 from ui.connection.try_now import TryNow
 from ui.kit.dom import Listeners, by_id, icon
@@ -49,14 +49,18 @@ class ConnectionView:
         self._button_drawn: tuple[bool, bool] | None = None
         listeners.on(self._button, "click", lambda _: self._try_now())
 
+    def part(self, state: ChatState) -> object:
+        """Return what all three show."""
+        return connection_part(state)
+
     def draw(self, state: ChatState, now: float) -> float | None:
         """Draw all three."""
         connection = state.connection
-        self._tell_worker(connection.reason)
+        self._tell_worker(state.reason)
         deadline = connection.retry_at if connection.status is Status.WAITING else None
         seconds = self._countdown.seconds(deadline, now)
         self._draw_pill(pill_for(state, seconds))
-        wakes = [self._outage.update(state, now), self._button_rule.update(connection, now)]
+        wakes = [self._outage.update(state, now), self._button_rule.update(connection.status, now)]
         if deadline is not None:
             # Without a number only the deadline itself changes the text.
             wakes.append(next_tick(deadline, now) if seconds is not None else deadline)

@@ -16,6 +16,9 @@ _SOONEST = 0.01  # seconds; a view that requests a draw in the past must not kee
 class View(Protocol):
     """A part of the page."""
 
+    def part(self, state: ChatState) -> object:
+        """Return the part of ``state`` that the view shows: it is drawn when that changes."""
+
     def draw(self, state: ChatState, now: float) -> float | None:
         """Show ``state`` in the DOM. Return when to draw again without a change."""
 
@@ -43,7 +46,7 @@ class RenderScheduler:
         self._host = host
         self._read = read
         self.now = now
-        self._views: list[View] = []
+        self._parts: dict[View, object] = {}  # as marked last, in the order of drawing
         self._marked: set[View] = set()
         self._wakes: dict[View, float] = {}
         self._requested = False
@@ -51,8 +54,16 @@ class RenderScheduler:
 
     def add(self, view: View) -> None:
         """Add ``view``; views are drawn in this order."""
-        self._views.append(view)
+        self._parts[view] = view.part(self._read())
         self.mark(view)
+
+    def update(self, state: ChatState) -> None:
+        """Draw the views whose part of the state has changed."""
+        for view, before in self._parts.items():
+            part = view.part(state)
+            if part is not before and part != before:
+                self._parts[view] = part
+                self.mark(view)
 
     def mark(self, view: View) -> None:
         """Draw ``view`` at the next frame."""
@@ -63,19 +74,19 @@ class RenderScheduler:
 
     def mark_all(self) -> None:
         """Draw every view at the next frame."""
-        for view in self._views:
+        for view in self._parts:
             self.mark(view)
 
     def close(self) -> None:
         """Stop drawing."""
         self._host.close()
-        self._views.clear()
+        self._parts.clear()
 
     def _draw(self) -> None:
         self._requested = False
         marked, self._marked = self._marked, set()
         state, now = self._read(), self.now()
-        for view in [view for view in self._views if view in marked]:
+        for view in [view for view in self._parts if view in marked]:
             wake = None
             try:
                 wake = view.draw(state, now)

@@ -16,10 +16,10 @@ from ui.kit.render import RenderScheduler
 from ui.kit.texts import Texts
 from ui.messages.diff import Change, Insert, Move, Remove, plan
 from ui.messages.long_messages import LongMessages
-from ui.messages.new_messages import NewMessages
 from ui.messages.row_factory import RowFactory
 from ui.messages.rows import DayRow, Layout, Row
 from ui.messages.scroller import Scroller
+from ui.messages.unread import first_unread
 from ui.messages.window import Window
 
 
@@ -31,14 +31,12 @@ class MessagesView:
         actions: Actions,
         texts: Texts,
         formats: Formats,
-        new_messages: NewMessages,
         scheduler: RenderScheduler,
         listeners: Listeners,
     ) -> None:
         self._actions = actions
         self._texts = texts
         self._formats = formats
-        self._new_messages = new_messages
         self._scheduler = scheduler
         self._box = by_id("messages")
         self._list = by_id("rows")
@@ -56,22 +54,35 @@ class MessagesView:
         self._room: str | None = None
         self._today = ""
         self._around: tuple[bool, bool, str] | None = None  #: the drawn state around the rows
-        self._seen = 0  #: the total when the reader was last at the end
         self._unread_from: str | None = None
         self._was_hidden = False
-        self._hidden_at = 0  #: the total when the page was hidden
+        self._is_reading: bool | None = None  #: as the session was told last
         self._asked_before: int | None = None  #: the first seq at the last request for earlier messages
         listeners.on(by_id("jump-button"), "click", lambda _: self._jump())
         listeners.on(self._list, "click", self._click)
+        # Not at the next frame: what arrives meanwhile on a hidden page is not read.
+        listeners.on(js.document, "visibilitychange", lambda _: self._tell_reading())
+        self._tell_reading()
+
+    def part(self, state: ChatState) -> object:
+        """Return what the list and the lines around it show."""
+        return (
+            state.timeline,
+            state.room_id,
+            state.caught_up,
+            state.loading_earlier,
+            state.name,
+            state.unread,
+        )
 
     def draw(self, state: ChatState, now: float) -> float | None:
         """Draw the rows, then what depends on the scroll position."""
         if state.room_id != self._room:
             self._enter(state.room_id)
-        self._new_messages.update(state)
-        self._note_unread()
+        self._note_unread(state)
         self._draw_list(state)
-        self._draw_jump()
+        self._draw_jump(state)
+        self._tell_reading()
         self._ask_for_earlier(state)
         return now + self._formats.seconds_to_midnight() if self._rows else None
 
@@ -86,7 +97,6 @@ class MessagesView:
         self._room = room
         self._window.reset()
         self._scroller.following = True
-        self._seen = self._new_messages.total
         self._unread_from = None
         self._asked_before = None
 
@@ -158,25 +168,28 @@ class MessagesView:
 
     # --- the reader's place ---
 
-    def _note_unread(self) -> None:
+    def _tell_reading(self) -> None:
+        """Tell the session whether what arrives is read: at the end of the room, on a visible page."""
+        is_reading = self._scroller.following and not js.document.hidden
+        if is_reading is not self._is_reading:
+            self._is_reading = is_reading
+            self._actions.set_reading(is_reading)
+
+    def _note_unread(self, state: ChatState) -> None:
         """Mark the first message that arrived while the page was hidden, until it is hidden again."""
         hidden = js.document.hidden
         if hidden and not self._was_hidden:
             self._unread_from = None
-            self._hidden_at = self._new_messages.total
         if hidden and self._unread_from is None:
-            new = self._new_messages.since(self._hidden_at)
-            self._unread_from = new[0].key if new else None
+            self._unread_from = first_unread(state.timeline, state.unread)
         self._was_hidden = hidden
 
-    def _draw_jump(self) -> None:
-        if self._scroller.following:
-            if self._jump_box.contains(js.document.activeElement):
-                self._focus_new()
-            self._seen = self._new_messages.total
-        new = self._new_messages.total - self._seen
-        self._jump_box.hidden = self._scroller.following
-        if not self._scroller.following:
+    def _draw_jump(self, state: ChatState) -> None:
+        following, new = self._scroller.following, state.unread
+        if following and self._jump_box.contains(js.document.activeElement):
+            self._focus_new(state)
+        self._jump_box.hidden = following
+        if not following:
             words = self._texts("messages.new", count=new) if new else self._texts("messages.latest")
             by_id("jump-words").textContent = words
 
@@ -184,10 +197,10 @@ class MessagesView:
         self._scroller.to_end(smooth=True)
         self._scheduler.mark(self)
 
-    def _focus_new(self) -> None:
+    def _focus_new(self, state: ChatState) -> None:
         """Focus the first new message, since the focused button disappears."""
-        new = self._new_messages.since(self._seen)
-        first = self._elements.get(new[0].key) if new else self._list.querySelector("article:last-of-type")
+        key = first_unread(state.timeline, state.unread)
+        first = self._elements.get(key) if key else self._list.querySelector("article:last-of-type")
         (first or self._box).focus(preventScroll=True)
 
     def _ask_for_earlier(self, state: ChatState) -> None:

@@ -16,14 +16,13 @@ class PresenceView:
         self._texts = texts
         self._present = by_id("present")
         self._typing = by_id("typing")
-        self._drawn: tuple[object, ...] = ()
+
+    def part(self, state: ChatState) -> object:
+        """Return presence and typing."""
+        return (state.present, state.present_or_more, state.typing)
 
     def draw(self, state: ChatState, now: float) -> float | None:
         """Draw both."""
-        wanted = (state.present, state.present_or_more, state.typing)
-        if wanted == self._drawn:
-            return None
-        self._drawn = wanted
         count = state.present
         self._present.hidden = count is None
         if count is not None:

@@ -33,19 +33,18 @@ class RoomsView:
         self._problem = by_id("go-problem")
         self._template = Template("template-room", texts)
         self._items: dict[str, Any] = {}
-        self._drawn: tuple[object, ...] = ()
         self._shown = ""
         self._requested_room = ""  #: the room typed into the form
         listeners.on(self._list, "click", self._click)
         listeners.on(by_id("go"), "submit", self._submit)
         listeners.on(self._field, "input", lambda _: self._show_problem(""))
 
+    def part(self, state: ChatState) -> object:
+        """Return the rooms."""
+        return (state.name is None, state.rooms, state.room_id)
+
     def draw(self, state: ChatState, now: float) -> float | None:
         """Draw the rooms, and which one is shown."""
-        wanted = (state.name is None, state.rooms, state.room_id)
-        if wanted == self._drawn:
-            return None
-        self._drawn = wanted
         self._bar.hidden = state.name is None
         had_focus = self._list.contains(js.document.activeElement)
         self._place([room.room_id for room in state.rooms])

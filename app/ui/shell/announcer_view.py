@@ -8,32 +8,33 @@ import js
 
 from chat.store import ChatState
 from ui.connection.banner import banner_text
-from ui.connection.outage import Outage, Phase
+from ui.connection.outage import Outage, Phase, connection_part
 from ui.kit.dom import by_id
 from ui.kit.formats import Formats
 from ui.kit.texts import Texts
-from ui.messages.new_messages import NewMessages
 from ui.shell.announcer import KEPT_FOR, Announcer
+from ui.shell.new_messages import NewMessages
 
 
 class AnnouncerView:
     """Adds announcements to the live regions, and removes them after KEPT_FOR."""
 
-    def __init__(self, texts: Texts, formats: Formats, outage: Outage, new_messages: NewMessages) -> None:
+    def __init__(self, texts: Texts, formats: Formats, outage: Outage) -> None:
         self._texts = texts
         self._formats = formats
         self._outage = outage
-        self._new_messages = new_messages
+        self._new_messages = NewMessages()
         self._announcer = Announcer(texts)
-        self._announced_total = 0
         self._nodes: deque[tuple[float, js.Element]] = deque()
+
+    def part(self, state: ChatState) -> object:
+        """Return what it announces."""
+        return (connection_part(state), state.timeline, state.room_id, state.caught_up)
 
     def draw(self, state: ChatState, now: float) -> float | None:
         """Announce what is due."""
-        self._new_messages.update(state)
         wake = self._outage.update(state, now)
-        self._announcer.add_messages(self._new_messages.since(self._announced_total))
-        self._announced_total = self._new_messages.total
+        self._announcer.add_messages(self._new_messages.update(state))
         self._announcer.set_unsent(state.room_id, len(state.timeline.failed))
         words = banner_text(state, self._outage, self._texts, self._formats.time, js.location.origin)
         failed = self._outage.phase is Phase.FAILED

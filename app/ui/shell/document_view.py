@@ -7,21 +7,17 @@ from collections.abc import Callable
 import js
 
 from chat.store import ChatState, ChatStore
-from ui.connection.outage import Outage
+from ui.connection.outage import Outage, connection_part
 from ui.kit.texts import Texts
-from ui.messages.new_messages import NewMessages
-from ui.shell.title import UnseenCounter, page_title
+from ui.shell.title import page_title
 
 
 class DocumentView:
     """The attributes ``data-status``, ``data-caught-up`` and ``data-joined`` of ``<html>``, and the title."""
 
-    def __init__(self, store: ChatStore, texts: Texts, outage: Outage, new_messages: NewMessages) -> None:
+    def __init__(self, store: ChatStore, texts: Texts, outage: Outage) -> None:
         self._texts = texts
         self._outage = outage
-        self._new_messages = new_messages
-        self._unseen = UnseenCounter()
-        self._title = ""
         self._root = js.document.documentElement
         self._root.lang = texts.language
         # Not with the next frame: a hidden page has none, and automation may wait for these there.
@@ -34,19 +30,18 @@ class DocumentView:
         self._show_caught_up(store.state.caught_up)
         self._show_joined(store.state.name is not None)
 
+    def part(self, state: ChatState) -> object:
+        """Return what the title shows."""
+        return (connection_part(state), state.room_id, state.unread_everywhere)
+
     def draw(self, state: ChatState, now: float) -> float | None:
         """Draw the title."""
         wake = self._outage.update(state, now)
-        self._new_messages.update(state)
-        if not js.document.hidden or state.name is None:
-            self._unseen.mark_seen(state, self._new_messages.total)
-        title = page_title(
+        js.document.title = page_title(
             state.room_id if state.name is not None else None,
-            self._unseen.count(state, self._new_messages.total),
+            state.unread_everywhere,
             self._texts("title.trouble") if self._outage.in_trouble else "",
         )
-        if title != self._title:
-            self._title = js.document.title = title
         return wake
 
     def close(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chat.store import ChatState, Notice, NoticeKind
+from chat.store import ChatState, NoticeKind
 from ui.actions import Actions
 from ui.kit.dom import Listeners, by_id
 from ui.kit.texts import Texts
@@ -24,17 +24,17 @@ class NoticeView:
 
     def __init__(self, actions: Actions, texts: Texts, listeners: Listeners) -> None:
         self._texts = texts
-        self._shown: Notice | None = None
         self._place = ""
         self._dismiss = by_id("notice-dismiss")
         listeners.on(self._dismiss, "click", lambda _: actions.dismiss_notice())
 
+    def part(self, state: ChatState) -> object:
+        """Return the notice."""
+        return state.notice
+
     def draw(self, state: ChatState, now: float) -> float | None:
         """Draw the notice in its place."""
         notice = state.notice
-        if notice is self._shown:
-            return None
-        self._shown = notice
         place = "" if notice is None else _PLACES.get(notice.kind, _ELSEWHERE)
         if self._place and self._place != place:
             by_id(self._place).textContent = ""

@@ -22,16 +22,16 @@ class ScreenView:
         self._room = by_id("room")
         self._name_field = by_id("join-name")
         self._name_field.setAttribute("maxlength", str(MAX_NAME_CHARACTERS))
-        self._drawn: tuple[object, ...] | None = None
+        self._is_joined: bool | None = None  #: as drawn last
         listeners.on(by_id("join-form"), "submit", self._submit)
         listeners.on(by_id("leave"), "click", lambda _: actions.leave())
 
+    def part(self, state: ChatState) -> object:
+        """Return the person and the room."""
+        return (state.name, state.user_id, state.room_id, state.suggested_name)
+
     def draw(self, state: ChatState, now: float) -> float | None:
         """Draw names and the screen."""
-        wanted = (state.name, state.user_id, state.room_id, state.suggested_name)
-        if wanted == self._drawn:
-            return None
-        before, self._drawn = self._drawn, wanted
         name = state.name
         self._room.hidden = by_id("person").hidden = by_id("place").hidden = name is None
         self._join.hidden = name is not None
@@ -44,8 +44,9 @@ class ScreenView:
             avatar = by_id("own-avatar")
             avatar.textContent = initial(name)
             avatar.setAttribute("data-hue", hue(state.user_id or name))
-        if before is None or (before[0] is None) != (name is None):
-            self._focus(name is not None)
+        if self._is_joined is not (name is not None):
+            self._is_joined = name is not None
+            self._focus(self._is_joined)
         return None
 
     def _focus(self, joined: bool) -> None:

@@ -8,7 +8,8 @@ import logging
 
 import pytest
 
-from kizuna.delivery.outbox_storage import TABLE, OutboxRow, OutboxStorage
+from kizuna.delivery.outbox_storage import TABLE, OutboxStorage
+from kizuna.delivery.pending_message import Failure, PendingMessage
 from kizuna.testing import MemoryLocks, MemoryStorage
 
 
@@ -33,9 +34,9 @@ def browser() -> Browser:
     return Browser()
 
 
-def row(row_id: str, written_at: int = 1, **parts: object) -> OutboxRow:
+def row(row_id: str, written_at: int = 1, **parts: object) -> PendingMessage:
     given = {"channel": "general", "data": {"action": "sendMessage"}, "typed_at": 1, **parts}
-    return OutboxRow(id=row_id, written_at=written_at, **given)  # type: ignore[arg-type]
+    return PendingMessage(id=row_id, written_at=written_at, **given)  # type: ignore[arg-type]
 
 
 async def ids(rows: OutboxStorage, person: str = "mika") -> list[str]:
@@ -44,7 +45,7 @@ async def ids(rows: OutboxStorage, person: str = "mika") -> list[str]:
 
 async def test_row_is_committed_when_save_returns_and_loads_unchanged(browser: Browser):
     rows, _ = browser.tab("one")
-    kept = row("c/1", number=3, is_sent=True, failure=("too_old", "words"))
+    kept = row("c/1", number=3, is_sent=True, failure=Failure("too_old", "words"))
     await rows.save("mika", kept)
     assert list(browser.rows) == ["mika/one/c/1"]
     assert await rows.load("mika") == [kept]
