@@ -171,7 +171,7 @@ reliability: setup-test browsers  ## Each fault in each engine, into docs/reliab
 
 simulations: setup-test  ## A week under each profile, a storm of 100,000 clients (many minutes; ARGS="--clients 2000")
 	@$(VENV_PYTHON) -m tests.reports.simulated.week --write
-	@$(VENV_PYTHON) -m tests.reports.simulated.week --options library --write
+	@$(VENV_PYTHON) -m tests.reports.simulated.week --options five-retries --write
 	@$(VENV_PYTHON) -m tests.reports.simulated.storm --write $(ARGS)
 
 scaling: setup-test  ## Compute docs/scaling.md anew from quotas and prices

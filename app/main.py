@@ -71,7 +71,7 @@ async def _open_page(config: Config) -> None:
     settings, tab = LocalSettings(prefix), TabSettings(prefix)
     identity = Identity(settings, endpoints, lambda: secrets.token_urlsafe(32), tab)
     service = get_websocket_service(
-        config.web_socket_url, identity.get_token, platform=platform, options=config.options
+        config.web_socket_url, identity.get_token, platform=platform, wire=config.wire, options=config.options
     )
     store = ChatStore()
     tables, locks, tab_id = (outbox_rows.TABLE, cache.TABLE), WebLocks(), _new_id()
@@ -98,7 +98,7 @@ async def _open_page(config: Config) -> None:
         _new_id,
         rows,
         RoomCache(FallbackStorage(database), ReadMarks(settings), platform, lambda: not identity.has_left),
-        kizuna_wire=config.options.wire.ready is not None,
+        kizuna_wire=config.wire.ready is not None,
     )
     _ask_to_persist_at_first_message(store)
     Page(store, session, page_texts(), time.monotonic).open()

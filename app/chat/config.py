@@ -17,12 +17,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urljoin, urlsplit
 
 from chat.protocol import camel_case
 from kizuna.errors import ConfigurationError
-from kizuna.options import Options
+from kizuna.options import Numbers, Options
 from kizuna.wire import ARTICLE, KIZUNA, Wire
 
 #: The file's address, relative to the page.
@@ -31,8 +31,6 @@ CONFIG_FILE = "static/config.json"
 _KEYS = ("webSocketUrl", "tokenUrl", "ticketUrl", "wire", "connection")
 _WS, _HTTP = ("ws", "wss"), ("http", "https")
 _WIRES = {"kizuna": KIZUNA, "article": ARTICLE}
-#: Seconds between quiet attempts while exhausted; 0: none, as in the article.
-_IDLE_RETRIES = {"kizuna": 30.0, "article": 0.0}
 
 #: Earlier names of numbers of the connection, which are still read.
 _RENAMED = {
@@ -50,6 +48,7 @@ class Config:
     web_socket_url: str
     token_url: str
     ticket_url: str | None
+    wire: Wire
     options: Options
 
 
@@ -69,9 +68,6 @@ def parse_config(data: Any, page_url: str) -> Config:
     wire = data.get("wire", "kizuna")
     if not isinstance(wire, str) or wire not in _WIRES:
         raise _wrong("wire", f"must be one of {', '.join(_WIRES)}")
-    numbers = dict(connection)
-    if "rest" not in numbers:  # its earlier name
-        numbers.setdefault("idleRetryInterval", _IDLE_RETRIES[wire])
     token_address = _address(data, "tokenUrl", _HTTP) or "token"
     own_tickets = "" if _is_whole(token_address) or wire == "article" else "ticket"
     ticket_address = _address(data, "ticketUrl", _HTTP) or own_tickets
@@ -82,14 +78,15 @@ def parse_config(data: Any, page_url: str) -> Config:
         else socket_url,
         token_url=urljoin(page_url, token_address),
         ticket_url=urljoin(page_url, ticket_address) if ticket_address else None,
-        options=_options(numbers, _WIRES[wire]),
+        wire=_WIRES[wire],
+        options=_options(connection),
     )
 
 
-def _options(numbers: Mapping[str, Any], wire: Wire) -> Options:
+def _options(numbers: Mapping[str, Any]) -> Options:
     """Return the options with these numbers; an earlier name of one is read with a warning."""
-    names = {camel_case(item.name): item.name for item in fields(Options) if item.name != "wire"}
-    values: dict[str, Any] = {}
+    names = {camel_case(item.name): item.name for item in fields(Numbers)}
+    options: dict[str, Any] = {}
     written = {}  # the name of an option -> its key in the file
     for key, value in numbers.items():
         present = _RENAMED.get(key, key)
@@ -103,12 +100,13 @@ def _options(numbers: Mapping[str, Any], wire: Wire) -> Options:
                 FutureWarning,
                 stacklevel=3,
             )
-        values[names[present]] = value
+        options[names[present]] = value
         written[names[present]] = key
     try:
-        return Options(wire=wire, **values)
+        Numbers.of(options)
     except ConfigurationError as error:
         raise _wrong(f"connection.{written[error.key]}", error.problem) from None
+    return cast(Options, options)
 
 
 def _address(data: Mapping[str, Any], key: str, schemes: tuple[str, ...]) -> str:

@@ -105,12 +105,16 @@ class Room:
 
     def receive(self, message: Message) -> None:
         """Add a message of a broadcast."""
-        if message.seq is None:  # the article's server has no seq
-            before, self.timeline = self.timeline, self.timeline.add(message)
-            self.unread += before is not self.timeline and message.sender_id != before.me
+        if message.seq is None:
+            self.receive_unnumbered(message, self.timeline.add(message))
         elif self._belongs(message.epoch):
             self._place(self._sequence.offer(message.seq, message))
         self._mark_stored(message)
+
+    def receive_unnumbered(self, message: Message, timeline: Timeline) -> None:
+        """Use ``timeline``, to which ``message`` was added: the article's server has no seq."""
+        before, self.timeline = self.timeline, timeline
+        self.unread += timeline is not before and message.sender_id != timeline.me
 
     def apply_ack(self, ack: Ack) -> None:
         """Put an own message, which is stored now, into its place in the sequence."""

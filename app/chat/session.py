@@ -408,9 +408,13 @@ class ChatSession:
         self._acknowledge_own(message)
         self._presence.on_message(message)
         room = self._rooms.get(message.room_id)
-        if room is not None:
+        if room is not None and room is self._current_room and message.seq is None:
+            self._store.add_message(message)
+            room.receive_unnumbered(message, self._store.state.timeline)
+        elif room is not None:
             room.receive(message)
             self._membership.schedule_sync(room)
+        if room is not None:
             self._cache.save_soon(room)
         self._sender.send_due()
 

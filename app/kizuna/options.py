@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, TypedDict
 
 from kizuna.errors import ConfigurationError
-from kizuna.wire import KIZUNA, Wire
+
+
+class Options(TypedDict, total=False):
+    """Numbers of a connection that differ from the defaults: each is a field of :class:`Numbers`."""
+
+    first_retry_delay: float
+    max_retries: int
+    jitter: float
+    heartbeat_interval: float
+    pong_timeout: float
+    probe_timeout: float
+    connect_timeout: float
+    prepare_timeout: float
+    stable_after: float
+    offline_interval: float
+    stale_attempt_after: float
+    try_now_interval: float
+    rollover_after: float
+    rollover_spread: float
+    retire_after: float
+    idle_retry_interval: float
+    max_retry_after: float
+    sleep_threshold: float
+    max_frame_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class Numbers:
     """The numbers of a connection, in seconds unless the name says otherwise.
 
     Raises:
@@ -32,22 +56,36 @@ class Options:
     #: an attempt without progress for so long is restarted when the page comes back
     stale_attempt_after: float = 2.0
     try_now_interval: float = 1.0  #: "Try now" acts at most this often
-    #: a link is replaced at this age (110 min; API Gateway closes at 2 h); 0: never
-    rollover_after: float = 6600.0
+    #: a link is replaced at this age; 0: never
+    rollover_after: float = 0.0
     rollover_spread: float = 300.0  #: earlier or later by up to this: not all links are replaced at once
     retire_after: float = 5.0  #: a replaced link may still deliver for this long
-    #: one quiet attempt this often when exhausted and visible; 0: none (the article stops)
-    idle_retry_interval: float = 0.0
+    #: one quiet attempt this often when exhausted and visible; 0: none
+    idle_retry_interval: float = 30.0
     max_retry_after: float = 300.0  #: the longest delay that a server may ask for
     #: clocks this far apart: the machine slept; a tick this late: a reason to doubt
     sleep_threshold: float = 3.0
-    max_frame_bytes: int = 32 * 1024  #: API Gateway's limit: it closes the connection for a larger frame
-    wire: Wire = KIZUNA
+    max_frame_bytes: int = 0  #: the largest frame that is sent; 0: any
+
+    @classmethod
+    def of(cls, *layers: Mapping[str, object]) -> Numbers:
+        """Return the numbers with these options; a later layer overrides an earlier one.
+
+        Raises:
+            ConfigurationError: An option that is not known, or a number that cannot work.
+        """
+        chosen: dict[str, Any] = {}
+        for layer in layers:
+            chosen.update(layer)
+        known = [item.name for item in fields(cls)]
+        for name in chosen:
+            if name not in known:
+                raise ConfigurationError(name, f"is not known; known are {', '.join(known)}")
+        return cls(**chosen)
 
     def __post_init__(self) -> None:
         for item in fields(self):
-            if item.name != "wire":
-                _check(item.name, getattr(self, item.name), whole=item.type == "int")
+            _check(item.name, getattr(self, item.name), whole=item.type == "int")
         if self.jitter > 1:
             raise ConfigurationError("jitter", "must be from 0 to 1")
 
@@ -62,7 +100,6 @@ _POSITIVE = {
     "prepare_timeout",
     "offline_interval",
     "sleep_threshold",
-    "max_frame_bytes",
 }
 
 

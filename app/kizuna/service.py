@@ -33,7 +33,7 @@ from kizuna.errors import (
     NotConnected,
     Rejected,
 )
-from kizuna.options import Options
+from kizuna.options import Numbers, Options
 from kizuna.platform import PageState, Platform, TimerHandle
 from kizuna.runtime.frame_stream import FrameStream
 from kizuna.runtime.journal import Journal
@@ -41,6 +41,7 @@ from kizuna.runtime.statistics import Statistics, StatisticsRecorder
 from kizuna.runtime.subscribers import Handler, Subscribers
 from kizuna.runtime.transport import Frame, GetAccessToken, Prepare, Transport
 from kizuna.store import Store
+from kizuna.wire import KIZUNA, Wire
 
 logger = logging.getLogger("kizuna.service")
 
@@ -56,10 +57,11 @@ class WebSocketService:
         url: ws:// or wss://.
         get_access_token: Sync or async, called for every attempt; the token goes into the query as ``token``.
         platform: Where the library runs.
-        options: The numbers of the connection.
+        wire: The frames that belong to the connection itself on this server.
+        options: Numbers that differ from the wire's.
 
     Raises:
-        ConfigurationError: A URL that cannot work.
+        ConfigurationError: A URL or an option that cannot work.
     """
 
     def __init__(
@@ -68,13 +70,15 @@ class WebSocketService:
         get_access_token: GetAccessToken | None = None,
         *,
         platform: Platform,
+        wire: Wire = KIZUNA,
         options: Options | None = None,
     ) -> None:
         self._url = _checked_url(url)
         self._get_access_token = get_access_token
         self._platform = platform
-        self._options = options or Options()
-        self._connection = Connection(self._options, platform.random)
+        self._wire = wire
+        self._numbers = Numbers.of(wire.defaults, options or {})
+        self._connection = Connection(wire, self._numbers, platform.random)
         self._store = Store(self._connection.state)
         self._messages: Subscribers[Frame] = Subscribers()
         self._malformed: Subscribers[str] = Subscribers()
@@ -301,7 +305,7 @@ class WebSocketService:
             case commands.FetchToken(link=link):
                 self._recorder.record_attempt()
                 self._transports[link] = Transport(
-                    link, self._platform, self._dispatch, self._options.max_frame_bytes
+                    link, self._platform, self._dispatch, self._numbers.max_frame_bytes
                 )
                 self._transports[link].fetch_token(self._get_access_token)
             case commands.OpenSocket(link=link, token=token):
@@ -326,9 +330,8 @@ class WebSocketService:
                 self._cancel_timer(timer)
 
     def _send_ping(self, link: int, t: float) -> None:
-        wire = self._options.wire
         try:
-            self._transports[link].send(wire.ping, wire.ping_data(t))
+            self._transports[link].send(self._wire.ping, self._wire.ping_data(t))
         except KizunaError as error:  # the link is failing: its close, or the silence, follows
             logger.warning("could not send a ping: %s", error)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
+
+from kizuna.options import Options
 
 
 class FrameKind(Enum):
@@ -32,6 +34,7 @@ class Wire:
     pong: str | None = None
     bye: str | None = None
     has_seq: bool = False
+    defaults: Options = field(default_factory=Options)  #: numbers that this server needs
 
     def kind_of(self, frame: Mapping[str, Any]) -> FrameKind:
         """Return what ``frame`` is to the connection."""
@@ -51,7 +54,10 @@ class Wire:
         return {"t": round(t * 1000)} if self.pong else {}
 
 
+# Limits of API Gateway: it closes the connection for a larger frame, and each after two hours.
+_GATEWAY = Options(max_frame_bytes=32 * 1024, rollover_after=110 * 60.0)
+
 #: This project's server.
-KIZUNA = Wire(name="kizuna", ready="ready", pong="pong", bye="bye", has_seq=True)
-#: The article's server: it sends neither ready nor pong.
-ARTICLE = Wire(name="article")
+KIZUNA = Wire(name="kizuna", ready="ready", pong="pong", bye="bye", has_seq=True, defaults=_GATEWAY)
+#: The article's server: it sends neither ready nor pong. The article tries five times, and then stops.
+ARTICLE = Wire(name="article", defaults=Options(**_GATEWAY, max_retries=5, idle_retry_interval=0.0))

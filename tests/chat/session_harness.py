@@ -19,7 +19,7 @@ from kizuna.delivery.outbox_storage import OutboxStorage
 from kizuna.options import Options
 from kizuna.service import WebSocketService
 from kizuna.testing import FakePlatform, FakeSocket, MemoryLocks, MemoryStorage
-from kizuna.wire import KIZUNA
+from kizuna.wire import KIZUNA, Wire
 
 ROOM = {"roomId": "general", "epoch": "e"}
 START = 1_700_000_000_000
@@ -55,6 +55,7 @@ class SessionHarness:
         self,
         browser: Browser | None = None,
         *,
+        wire: Wire = KIZUNA,
         options: Options | None = None,
         tab: MemorySettings | None = None,
     ) -> None:
@@ -75,7 +76,11 @@ class SessionHarness:
             self.tab,
         )
         self.service = WebSocketService(
-            "ws://127.0.0.1/ws", self.identity.get_token, platform=self.platform, options=options
+            "ws://127.0.0.1/ws",
+            self.identity.get_token,
+            platform=self.platform,
+            wire=wire,
+            options={"idle_retry_interval": 0.0, **(options or {})},  # a test ends after the last retry
         )
         page, ids = next(self.browser.pages), itertools.count(1)
 
@@ -96,7 +101,7 @@ class SessionHarness:
                 self.platform,
                 lambda: not self.identity.has_left,
             ),
-            kizuna_wire=options is None or options.wire is KIZUNA,
+            kizuna_wire=wire is KIZUNA,
         )
         self.seen_states: list[ChatState] = []
         self.store.subscribe(lambda state: state, self.seen_states.append)

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from chat.sending import ECHO_TIMEOUT
-from chat.timeline import Delivery, Failure
-from kizuna.options import Options
+from chat.timeline import Delivery
+from kizuna.delivery.pending_message import Failure
 from kizuna.wire import ARTICLE
 from tests.chat.session_harness import SessionHarness
 
 
 @pytest.fixture
 async def harness() -> AsyncIterator[SessionHarness]:
-    harness = SessionHarness(options=Options(wire=ARTICLE))
+    harness = SessionHarness(wire=ARTICLE)
     yield harness
     harness.session.leave()
     await harness.platform.settle()

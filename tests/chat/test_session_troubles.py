@@ -13,7 +13,6 @@ from chat.store import NoticeKind
 from chat.timeline import Delivery
 from kizuna.core.states import Status
 from kizuna.delivery.pending_message import Failure
-from kizuna.options import Options
 from kizuna.wire import ARTICLE
 from tests.chat.session_harness import Browser, SessionHarness, ack, batch, message
 from tests.chat.test_session_rooms import enter
@@ -417,7 +416,7 @@ async def test_a_refused_typing_notification_gives_no_notice() -> None:
 
 
 async def article_page(browser: Browser) -> SessionHarness:
-    harness = SessionHarness(browser, options=Options(wire=ARTICLE))
+    harness = SessionHarness(browser, wire=ARTICLE)
     harness.session.join("Mika")
     await harness.platform.settle()
     harness.socket.accept()

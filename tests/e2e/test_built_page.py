@@ -33,9 +33,9 @@ addEventListener("python:bytes", ({ detail }) => queueMicrotask(() =>
 """
 A_TRACEBACK = """
 import traceback
-from kizuna.options import Options
+from kizuna.options import Numbers
 try:
-    Options(jitter="no number")
+    Numbers(jitter="no number")
 except Exception as error:
     told = "".join(traceback.format_exception(error))
 told

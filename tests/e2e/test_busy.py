@@ -24,7 +24,6 @@ CHAT = """
 import asyncio, json, time
 from kizuna.browser import BrowserPlatform, WebSocketService
 from pyodide.http import pyfetch
-from kizuna.options import Options
 from kizuna.wire import ARTICLE, KIZUNA
 
 platform, services, heard, statuses, busy = BrowserPlatform(worker_url), {}, {}, {}, []
@@ -41,7 +40,7 @@ def hello(link):
 async def start(wire):
     url = f"{hosts[wire.name]}/ws".replace("http", "ws")
     token = get_token if wire is KIZUNA else lambda: "busy"
-    service = services[wire.name] = WebSocketService(url, token, platform=platform, options=Options(wire=wire))
+    service = services[wire.name] = WebSocketService(url, token, platform=platform, wire=wire)
     words, seen = heard[wire.name], statuses[wire.name] = [], []
     if wire is KIZUNA:
         service.before_connected(hello)

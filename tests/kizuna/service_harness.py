@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 from kizuna.options import Options
 from kizuna.service import WebSocketService
 from kizuna.testing import FakePlatform, FakeSocket
+from kizuna.wire import KIZUNA, Wire
 
 READY = {"type": "ready"}
 URL = "wss://example.org/prod"
@@ -16,10 +17,10 @@ URL = "wss://example.org/prod"
 class ServiceHarness:
     """A service on a fake platform."""
 
-    def __init__(self, get_access_token: Any = None, **options: Any) -> None:
+    def __init__(self, get_access_token: Any = None, *, wire: Wire = KIZUNA, **options: Any) -> None:
         self.platform = FakePlatform()
         self.service = WebSocketService(
-            URL, get_access_token, platform=self.platform, options=Options(**options)
+            URL, get_access_token, platform=self.platform, wire=wire, options=cast(Options, options)
         )
 
     @property

@@ -1,30 +1,56 @@
-"""Options: numbers that cannot work are rejected by the name that the user wrote."""
+"""Options: layers of numbers; those that cannot work are rejected by the name that the user wrote."""
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 import pytest
 
 from kizuna.errors import ConfigurationError
-from kizuna.options import Options
-from kizuna.wire import KIZUNA
+from kizuna.options import Numbers, Options
+from kizuna.wire import ARTICLE, KIZUNA
+from tests.kizuna.service_harness import ServiceHarness
 
 
 def test_the_defaults_are_the_designs():
-    options = Options()
-    assert (options.first_retry_delay, options.max_retries, options.jitter) == (1.0, 5, 0.5)
-    assert (options.heartbeat_interval, options.pong_timeout, options.probe_timeout) == (30, 10, 5)
-    assert (options.connect_timeout, options.stable_after, options.offline_interval) == (10, 5, 30)
-    assert (options.stale_attempt_after, options.try_now_interval, options.idle_retry_interval) == (2, 1, 0)
-    assert (options.max_retry_after, options.sleep_threshold, options.max_frame_bytes) == (300, 3, 32_768)
-    assert options.wire is KIZUNA
+    numbers = Numbers()
+    assert (numbers.first_retry_delay, numbers.max_retries, numbers.jitter) == (1.0, 5, 0.5)
+    assert (numbers.heartbeat_interval, numbers.pong_timeout, numbers.probe_timeout) == (30, 10, 5)
+    assert (numbers.connect_timeout, numbers.stable_after, numbers.offline_interval) == (10, 5, 30)
+    assert (numbers.stale_attempt_after, numbers.try_now_interval, numbers.idle_retry_interval) == (2, 1, 30)
+    assert (numbers.max_retry_after, numbers.sleep_threshold) == (300, 3)
+    assert (numbers.rollover_after, numbers.max_frame_bytes) == (0, 0)
+
+
+def test_a_wire_has_defaults_of_its_own():
+    kizuna, article = Numbers.of(KIZUNA.defaults), Numbers.of(ARTICLE.defaults)
+    assert (kizuna.max_frame_bytes, kizuna.rollover_after, kizuna.idle_retry_interval) == (32_768, 6600, 30)
+    assert (article.max_frame_bytes, article.rollover_after) == (32_768, 6600)
+    assert (article.max_retries, article.idle_retry_interval) == (5, 0)
+
+
+def test_a_later_layer_overrides_an_earlier_one():
+    numbers = Numbers.of(ARTICLE.defaults, Options(idle_retry_interval=30.0), Options(max_retries=2))
+    assert (numbers.idle_retry_interval, numbers.max_retries, numbers.max_frame_bytes) == (30, 2, 32_768)
+
+
+def test_options_and_numbers_have_the_same_names_and_types():
+    assert Options.__annotations__.keys() == {item.name for item in fields(Numbers)}
+    assert [str(item.type) for item in fields(Numbers)] == [
+        kind.__forward_arg__ for kind in Options.__annotations__.values()
+    ]
+
+
+def test_an_unknown_option_is_named_at_once():
+    with pytest.raises(ConfigurationError, match="^heart_beat: is not known; known are first_retry_delay, "):
+        ServiceHarness(heart_beat=5)
 
 
 @pytest.mark.parametrize("value", ["5", None, True, [], float("nan"), float("inf"), -float("inf"), 10**400])
 def test_what_is_no_number_is_refused(value: Any):
     with pytest.raises(ConfigurationError, match="^idle_retry_interval: must be a number") as caught:
-        Options(idle_retry_interval=value)
+        Numbers.of(Options(idle_retry_interval=value))
     assert caught.value.key == "idle_retry_interval"
 
 
@@ -40,7 +66,7 @@ def test_what_is_no_number_is_refused(value: Any):
 )
 def test_a_number_that_cannot_work_is_named(name: str, value: Any, problem: str):
     with pytest.raises(ConfigurationError, match=f"^{name}: .*{problem}"):
-        Options(**{name: value})
+        ServiceHarness(**{name: value})
 
 
 @pytest.mark.parametrize(
@@ -52,8 +78,9 @@ def test_a_number_that_cannot_work_is_named(name: str, value: Any, problem: str)
         "stable_after",
         "stale_attempt_after",
         "try_now_interval",
+        "max_frame_bytes",
     ],
 )
 def test_zero_is_a_number_where_it_can_work(name: str):
     numbers: dict[str, Any] = {name: 0}
-    assert getattr(Options(**numbers), name) == 0
+    assert getattr(Numbers(**numbers), name) == 0

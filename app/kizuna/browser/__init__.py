@@ -25,6 +25,7 @@ from kizuna.options import Options
 from kizuna.platform import Instant, MachineSlept, PageEvent, PageHidden, PageState, SocketListener
 from kizuna.runtime.transport import GetAccessToken
 from kizuna.singleton import disconnect_websocket
+from kizuna.wire import KIZUNA, Wire
 
 __all__ = [
     "BrowserPlatform",
@@ -112,9 +113,12 @@ class WebSocketService(service.WebSocketService):
         get_access_token: GetAccessToken | None = None,
         *,
         platform: BrowserPlatform | None = None,
+        wire: Wire = KIZUNA,
         options: Options | None = None,
     ) -> None:
-        super().__init__(url, get_access_token, platform=platform or BrowserPlatform(), options=options)
+        super().__init__(
+            url, get_access_token, platform=platform or BrowserPlatform(), wire=wire, options=options
+        )
 
 
 def get_websocket_service(
@@ -122,6 +126,7 @@ def get_websocket_service(
     get_access_token: GetAccessToken | None = None,
     *,
     platform: BrowserPlatform | None = None,
+    wire: Wire = KIZUNA,
     options: Options | None = None,
 ) -> service.WebSocketService:
     """Return the page's one service, made at the first call, which needs ``url``.
@@ -132,5 +137,5 @@ def get_websocket_service(
     if url is None:
         return singleton.get_or_create(None)
     return singleton.get_or_create(
-        lambda: WebSocketService(url, get_access_token, platform=platform, options=options)
+        lambda: WebSocketService(url, get_access_token, platform=platform, wire=wire, options=options)
     )

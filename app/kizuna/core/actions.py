@@ -15,7 +15,8 @@ from kizuna.core.link import Link
 from kizuna.core.links import Links
 from kizuna.core.state import ReasonKind
 from kizuna.core.states import Action, LinkSignal, Status
-from kizuna.options import Options
+from kizuna.options import Numbers
+from kizuna.wire import Wire
 
 TICK_SECONDS = 1.0
 
@@ -25,23 +26,25 @@ class Actions:
 
     Args:
         context: Where the actions read what is known, and leave commands and the state.
-        options: The numbers to decide by.
+        wire: The frames that belong to the connection itself.
+        numbers: The numbers to decide by.
         random: Returns numbers in [0, 1).
     """
 
-    def __init__(self, context: Context, options: Options, random: Callable[[], float]) -> None:
+    def __init__(self, context: Context, wire: Wire, numbers: Numbers, random: Callable[[], float]) -> None:
         self._context = context
-        self._options = options
+        self._wire = wire
+        self._numbers = numbers
         self._random = random
-        self.links = Links(context, needs_ready=options.wire.ready is not None)
+        self.links = Links(context, needs_ready=wire.ready is not None)
         self.backoff = Backoff(
-            first_delay=options.first_retry_delay,
-            max_retries=options.max_retries,
-            jitter=options.jitter,
+            first_delay=numbers.first_retry_delay,
+            max_retries=numbers.max_retries,
+            jitter=numbers.jitter,
             random=random,
         )
-        self.limits = AttemptLimits(options.connect_timeout, options.stale_attempt_after)
-        self.sleep = sleep.SleepDetector(options.sleep_threshold)
+        self.limits = AttemptLimits(numbers.connect_timeout, numbers.stale_attempt_after)
+        self.sleep = sleep.SleepDetector(numbers.sleep_threshold)
         self.token_refusals = 0  #: in a row
         self._try_now_at = -math.inf
         self._candidate_at = -math.inf  # when the last candidate was begun
@@ -138,7 +141,7 @@ class Actions:
     def try_now(self) -> None:
         """Open a link because a person wants one now, unless they asked a moment ago."""
         now = self._context.now.monotonic
-        if now - self._try_now_at < self._options.try_now_interval:
+        if now - self._try_now_at < self._numbers.try_now_interval:
             return
         self._try_now_at = now
         self.backoff.release()
@@ -147,12 +150,12 @@ class Actions:
     def become_connected(self) -> None:
         """Deliver over the link that is proven, and look after it."""
         self.limits.note_proven(self.links.required.slowest_step)
-        if self._options.wire.ready is not None:  # without ready, only uptime proves the server
+        if self._wire.ready is not None:  # without ready, only uptime proves the server
             self.note_success()
         self._enter(Status.CONNECTED)
         self._context.change(attempt=0, reason=None, connected_since=self._context.now.wall)
         self._begin_heartbeat()
-        self._context.set_timer(Timer.STABLE, self._options.stable_after)
+        self._context.set_timer(Timer.STABLE, self._numbers.stable_after)
         self.set_tick()
 
     def begin_rollover(self) -> None:
@@ -167,8 +170,8 @@ class Actions:
         self.links.promote()
         self._context.cancel_timer(Timer.CANDIDATE)
         self.limits.note_proven(self.links.required.slowest_step)
-        if self._options.wire.has_seq:
-            self._context.set_timer(Timer.RETIRE, self._options.retire_after)
+        if self._wire.has_seq:
+            self._context.set_timer(Timer.RETIRE, self._numbers.retire_after)
         else:  # a frame that comes over both would be seen twice
             self.links.end(self.links.retiring)
         self._enter(Status.CONNECTED)
@@ -185,16 +188,16 @@ class Actions:
 
     def probe(self) -> None:
         """Doubt the link and send a ping that must be answered, where the server answers pings."""
-        if self._options.wire.pong is None:
+        if self._wire.pong is None:
             return
         link = self.links.required
         link.apply(LinkSignal.DOUBT)
         self._enter(Status.SUSPECT)
-        self.ping(link, self._options.probe_timeout)
+        self.ping(link, self._numbers.probe_timeout)
 
     def doubt(self) -> None:
         """Send a probe, or where the server answers none, open a candidate beside the doubted link."""
-        if self._options.wire.pong is not None:
+        if self._wire.pong is not None:
             self.probe()
             return
         self.links.required.apply(LinkSignal.DOUBT)
@@ -229,14 +232,14 @@ class Actions:
 
     def schedule_idle_retry(self) -> None:
         """Plan a quiet attempt while the connection is exhausted."""
-        if self._options.idle_retry_interval > 0:
-            self._set_retry(self.backoff.jittered(self._options.idle_retry_interval))
+        if self._numbers.idle_retry_interval > 0:
+            self._set_retry(self.backoff.jittered(self._numbers.idle_retry_interval))
 
     def go_offline(self) -> None:
         """Abandon every link until the network is back; try now and then, since the browser may be wrong."""
         self.links.abandon()
         self._enter(Status.OFFLINE)
-        self._set_retry(self._options.offline_interval)
+        self._set_retry(self._numbers.offline_interval)
 
     def suspend(self) -> None:
         """Abandon every link until the page is back."""
@@ -274,9 +277,9 @@ class Actions:
     def _begin_heartbeat(self) -> None:
         """Send the first ping of the link that was just proven, and set the timers of heartbeat and rollover."""
         link = self.links.required
-        self.ping(link, self._options.pong_timeout)
-        self._context.set_timer(Timer.HEARTBEAT, self._options.heartbeat_interval)
-        due_in = rollover.due_in(self._options, link.expires_in, self._random)
+        self.ping(link, self._numbers.pong_timeout)
+        self._context.set_timer(Timer.HEARTBEAT, self._numbers.heartbeat_interval)
+        due_in = rollover.due_in(self._numbers, link.expires_in, self._random)
         if due_in is not None:
             self._context.set_timer(Timer.ROLLOVER, due_in)
 
@@ -284,7 +287,7 @@ class Actions:
         """Send a ping; after ``timeout`` seconds silence counts. None: the timer of an earlier ping is set already."""
         link.heartbeat.ping_sent(self._context.now.monotonic)
         self._context.do(SendPing(link.number, self._context.now.monotonic))
-        if timeout is not None and self._options.wire.pong is not None:
+        if timeout is not None and self._wire.pong is not None:
             link.is_postponed = False
             self._context.set_timer(Timer.SILENCE, timeout)
 
@@ -297,7 +300,7 @@ class Actions:
     def _doubt_delay(self) -> float:
         """Return the seconds until a doubt may open another candidate, where the server answers no probe."""
         waits = self._candidate_at + rollover.DOUBT_INTERVAL - self._context.now.monotonic
-        return max(self._server_delay_left, waits if self._options.wire.pong is None else 0.0)
+        return max(self._server_delay_left, waits if self._wire.pong is None else 0.0)
 
     @property
     def _server_delay_left(self) -> float:

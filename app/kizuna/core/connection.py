@@ -27,23 +27,25 @@ from kizuna.core.link import Link
 from kizuna.core.server_close import ServerClose
 from kizuna.core.state import ConnectionState, Reason, ReasonKind
 from kizuna.core.states import LinkState, Status, Trigger
-from kizuna.options import Options
+from kizuna.options import Numbers
 from kizuna.platform import Instant, PageEvent
-from kizuna.wire import FrameKind
+from kizuna.wire import FrameKind, Wire
 
 
 class Connection:
     """The decisions about one connection. Applications use WebSocketService instead.
 
     Args:
-        options: The numbers to decide by.
+        wire: The frames that belong to the connection itself.
+        numbers: The numbers to decide by.
         random: Returns numbers in [0, 1).
     """
 
-    def __init__(self, options: Options, random: Callable[[], float]) -> None:
-        self._options = options
+    def __init__(self, wire: Wire, numbers: Numbers, random: Callable[[], float]) -> None:
+        self._wire = wire
+        self._numbers = numbers
         self._context = Context()
-        self._actions = Actions(self._context, options, random)
+        self._actions = Actions(self._context, wire, numbers, random)
         self._links = self._actions.links
 
     # --- what others may see ---
@@ -127,7 +129,7 @@ class Connection:
             case events.DoubtRaised():
                 self._fire(Trigger.DOUBTED)
             # It also fires for each new estimate of speed, so without pongs it must not open candidates.
-            case events.NetworkChanged() if self._options.wire.pong is not None:
+            case events.NetworkChanged() if self._wire.pong is not None:
                 self._fire(Trigger.DOUBTED)
             case events.PageShown():
                 self._context.visible = True
@@ -177,14 +179,14 @@ class Connection:
 
     def _on_opened(self, link: Link) -> None:
         # Without ready on this wire, only the application's preparation is awaited.
-        seconds = self._options.prepare_timeout if link.is_ready else self._actions.limits.deadline
+        seconds = self._numbers.prepare_timeout if link.is_ready else self._actions.limits.deadline
         self._context.set_timer(self._links.deadline_of(link), seconds)
         self._context.do(PrepareLink(link.number))
 
     def _on_frame(self, frame: Mapping[str, Any], link: Link) -> None:
         self._mark_alive(link)
         self._context.do(Deliver(link.number, frame))
-        match self._options.wire.kind_of(frame):
+        match self._wire.kind_of(frame):
             case FrameKind.READY:
                 self._on_ready(frame, link)
             case FrameKind.PONG:
@@ -201,7 +203,7 @@ class Connection:
         if link.is_ready or link.state is not LinkState.PROVING:
             return
         link.expires_in = server_close.number(frame.get("expiresIn"))
-        self._context.set_timer(self._links.deadline_of(link), self._options.prepare_timeout)
+        self._context.set_timer(self._links.deadline_of(link), self._numbers.prepare_timeout)
         if link.note_ready():
             self._on_proven(link)
 
@@ -217,7 +219,7 @@ class Connection:
             return
         if end.retry_after is not None:
             now = self._context.now.monotonic
-            self._actions.backoff.set_server_delay(now, min(end.retry_after, self._options.max_retry_after))
+            self._actions.backoff.set_server_delay(now, min(end.retry_after, self._numbers.max_retry_after))
             candidate = self._links.candidate
             if candidate is not None and not candidate.is_accepted:  # the server wants no link yet
                 self._actions.drop_candidate()
@@ -263,8 +265,8 @@ class Connection:
     def _on_heartbeat(self) -> None:
         link = self._links.required
         # The timer of an earlier ping stays: pings that are more frequent would restart it for ever.
-        self._actions.ping(link, None if link.heartbeat.is_silent else self._options.pong_timeout)
-        self._context.set_timer(Timer.HEARTBEAT, self._options.heartbeat_interval)
+        self._actions.ping(link, None if link.heartbeat.is_silent else self._numbers.pong_timeout)
+        self._context.set_timer(Timer.HEARTBEAT, self._numbers.heartbeat_interval)
 
     def _on_silence(self) -> None:
         match self._links.required.heartbeat.silence_means(self.status):

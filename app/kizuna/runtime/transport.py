@@ -104,7 +104,7 @@ class Transport:
         text = json.dumps({"action": action, **data}, ensure_ascii=False, separators=(",", ":"))
         # Half a surrogate pair is sent as U+FFFD, which has three bytes as well.
         size = len(text.encode(errors="surrogatepass"))
-        if size > self._max_frame_bytes:
+        if 0 < self._max_frame_bytes < size:
             raise FrameTooLarge(size, self._max_frame_bytes)
         if self._socket is None or not self._socket.is_open:
             raise NotConnected("the socket is not open")

@@ -10,11 +10,12 @@ from kizuna.core.commands import CancelTimer, Command, FetchToken, SendPing, Set
 from kizuna.core.connection import Connection
 from kizuna.core.events import Event, Timer
 from kizuna.core.states import Status
-from kizuna.options import Options
+from kizuna.options import Numbers, Options
 from kizuna.platform import Instant
+from kizuna.wire import KIZUNA, Wire
 
 Kind = TypeVar("Kind")
-MakeConnection = Callable[[Options, Callable[[], float]], Connection]
+MakeConnection = Callable[[Wire, Numbers, Callable[[], float]], Connection]
 
 READY = {"type": "ready"}
 
@@ -25,10 +26,14 @@ class Machine:
     ``chance`` is what the Connection draws: 0.5 puts every jittered delay at its nominal value.
     """
 
-    def __init__(self, *, chance: float = 0.5, make: MakeConnection = Connection, **options: Any) -> None:
+    def __init__(
+        self, *, chance: float = 0.5, make: MakeConnection = Connection, wire: Wire = KIZUNA, **options: Any
+    ) -> None:
         self.chance = chance
-        self.options = Options(**options)
-        self.connection = make(self.options, lambda: self.chance)
+        self.wire = wire
+        # No quiet attempts, unless a test wants them: after the last retry nothing happens.
+        self.options = Numbers.of(wire.defaults, Options(idle_retry_interval=0.0), options)
+        self.connection = make(wire, self.options, lambda: self.chance)
         self.now = Instant(1000.0, 1_700_000_000.0)
         self.commands: list[Command] = []  #: all since the beginning
 
@@ -86,7 +91,7 @@ class Machine:
     def settle(self) -> list[Command]:
         """Open and prove the newest link."""
         given = self.open()
-        if self.options.wire.ready is not None:
+        if self.wire.ready is not None:
             given += self.receive(READY)
         return given + self.handle(events.LinkPrepared(self.link))
 

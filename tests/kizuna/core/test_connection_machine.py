@@ -33,7 +33,7 @@ from kizuna.core.connection import Connection
 from kizuna.core.events import Event, Timer
 from kizuna.core.sleep import POSTPONED_BY
 from kizuna.core.states import TIMERS, Status
-from kizuna.options import Options
+from kizuna.options import Numbers
 from kizuna.wire import ARTICLE, KIZUNA
 from tests.kizuna.core.machine import READY, Machine, MakeConnection
 from tests.support.depth import examples
@@ -179,7 +179,7 @@ class World(RuleBasedStateMachine):
     def drop(self, code: int, reason: str, which: Which) -> None:
         self.handle(events.SocketClosed(which(self.opening | self.open), code, reason))
 
-    @precondition(lambda self: self.machine.options.wire is KIZUNA and self.opening | self.open)
+    @precondition(lambda self: self.machine.wire is KIZUNA and self.opening | self.open)
     @rule(data=st.data(), which=st.sampled_from([min, max]))
     def unasked(self, data: st.DataObject, which: Which) -> None:
         """Duplicates, and answers to nothing, of a link that lives."""
@@ -285,7 +285,7 @@ class World(RuleBasedStateMachine):
             self.handle(events.WentOnline(), events.PageShown())
         self.connects_within(self.bounds[Timer.RETRY][1] + 1.0, step=1.0)
 
-    @precondition(lambda self: self.machine.status in STANDS and self.machine.options.wire is KIZUNA)
+    @precondition(lambda self: self.machine.status in STANDS and self.machine.wire is KIZUNA)
     @rule()
     def a_silent_link_is_given_up(self) -> None:
         link, deadline = self.machine.connection.state.link, self.machine.now.monotonic + SILENT_FOR
@@ -317,7 +317,7 @@ class World(RuleBasedStateMachine):
             if self.machine.status in (Status.WAITING, Status.OFFLINE):
                 assert Timer.RETRY in self.armed
             if self.machine.status is Status.SUSPECT:
-                asks = self.machine.options.wire.pong is not None
+                asks = self.machine.wire.pong is not None
                 assert self.armed.keys() & ({Timer.SILENCE} if asks else {Timer.CANDIDATE, Timer.ROLLOVER})
 
     @invariant()
@@ -364,7 +364,7 @@ class World(RuleBasedStateMachine):
                 self.paid = 0
         ends = events.SocketClosed | events.TokenFailed | events.PrepareFailed | events.FrameReceived
         woke = slept and attempts and (before is not Status.CONNECTING or isinstance(event, ends))
-        proven = after is Status.CONNECTED and before not in STANDS and options.wire is KIZUNA
+        proven = after is Status.CONNECTED and before not in STANDS and self.machine.wire is KIZUNA
         if woke or proven or (event == events.TimerFired(Timer.STABLE) and after in STANDS):
             self.paid = 0
         if after is Status.EXHAUSTED and before is not Status.EXHAUSTED:
@@ -541,18 +541,18 @@ def about(link: int) -> list[Event]:
     ]
 
 
-def delay_bounds(options: Options) -> Mapping[Timer, tuple[float, float]]:
+def delay_bounds(numbers: Numbers) -> Mapping[Timer, tuple[float, float]]:
     """How soon, and how late, a timer of each kind may be armed for; seconds."""
     longest = max(
-        options.first_retry_delay * LONGEST_STEP, options.idle_retry_interval, options.max_retry_after
+        numbers.first_retry_delay * LONGEST_STEP, numbers.idle_retry_interval, numbers.max_retry_after
     )
-    silences = options.probe_timeout, options.pong_timeout
+    silences = numbers.probe_timeout, numbers.pong_timeout
     return {
-        Timer.CONNECT: (0.0, max(MAX_FACTOR * options.connect_timeout, options.prepare_timeout)),
-        Timer.RETRY: (0.0, max(longest * (1 + options.jitter), options.offline_interval)),
-        Timer.HEARTBEAT: (options.heartbeat_interval, options.heartbeat_interval),
+        Timer.CONNECT: (0.0, max(MAX_FACTOR * numbers.connect_timeout, numbers.prepare_timeout)),
+        Timer.RETRY: (0.0, max(longest * (1 + numbers.jitter), numbers.offline_interval)),
+        Timer.HEARTBEAT: (numbers.heartbeat_interval, numbers.heartbeat_interval),
         Timer.SILENCE: (POSTPONED_BY, max(silences)),
-        Timer.STABLE: (options.stable_after, options.stable_after),
+        Timer.STABLE: (numbers.stable_after, numbers.stable_after),
         Timer.TICK: (1.0, 1.0),
     }
 

@@ -22,7 +22,7 @@ from kizuna.core.states import (
     Status,
     Trigger,
 )
-from kizuna.options import Options
+from kizuna.options import Numbers
 from kizuna.wire import ARTICLE, KIZUNA
 from tests.kizuna.core.machine import Machine
 
@@ -122,7 +122,7 @@ def test_every_row_leads_somewhere(status: Status, trigger: Trigger, row: states
 
 
 def test_every_action_is_in_a_row_and_a_method():
-    actions = Actions(Context(), Options(), lambda: 0.5).by_name
+    actions = Actions(Context(), KIZUNA, Numbers(), lambda: 0.5).by_name
     assert actions.keys() == {row.action for _, _, row in ROWS} == set(Action) - {Action.IGNORE}
     assert {action: method.__name__ for action, method in actions.items()} == {it: str(it) for it in actions}
 

@@ -80,7 +80,7 @@ def summary(repeats: int = 20, rounds: int = 300) -> str:
 
 def _microseconds(recorder: Recorder) -> float:
     """Return the microseconds of a new Connection for one recorded event."""
-    connection = Connection(recorder.options, lambda: recorder.chance)
+    connection = Connection(recorder.wire, recorder.options, lambda: recorder.chance)
 
     def replay(told: Iterable[tuple[Event, Instant]]) -> None:
         for event, now in told:

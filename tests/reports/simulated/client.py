@@ -9,7 +9,8 @@ from kizuna.core.commands import Command
 from kizuna.core.connection import Connection
 from kizuna.core.events import Event
 from kizuna.core.states import Status
-from kizuna.options import Options
+from kizuna.options import Numbers
+from kizuna.wire import Wire
 from tests.kizuna.core.machine import MakeConnection
 from tests.reports.simulated.network import Gateway, Network, Socket
 from tests.reports.simulated.page import BrowserPage, Simulation
@@ -22,7 +23,8 @@ class Client:
     def __init__(
         self,
         simulation: Simulation,
-        options: Options,
+        wire: Wire,
+        numbers: Numbers,
         *,
         has_worker: bool = False,
         make: MakeConnection = Connection,
@@ -32,9 +34,9 @@ class Client:
         self.network = Network(simulation, self.gateway)
         self.page = BrowserPage(simulation, self.handle, has_worker=has_worker)
         self.attempts = 0
-        self._connection = make(options, simulation.random.random)
+        self._connection = make(wire, numbers, simulation.random.random)
         self._sockets: dict[int, Socket] = {}  # by link; those that the connection has not given up
-        self._wire = options.wire
+        self._wire = wire
         self._events: deque[Event] = deque()
         self._is_handling = False
 

@@ -7,9 +7,9 @@ from random import Random
 
 import pytest
 
-from kizuna.options import Options
 from tests.reports.simulated import peers, storm
 from tests.reports.simulated.storm import KizunaClient, PeerClient, Storm
+from tests.reports.simulated.week import FIVE_RETRIES
 from tests.simulation.broken_connections import NeverRetries
 
 CLIENTS, PER_SECOND = 200, 2
@@ -19,7 +19,7 @@ def storm_of(name: str, outage: float = 0.0, seed: int = 1) -> Storm:
     return storm.run_storm(name, clients=CLIENTS, per_second=PER_SECOND, outage=outage, seed=seed)
 
 
-CHAT = next(name for name in storm.KIZUNA if "chat" in name)
+CHAT = next(name for name in storm.OURS if "chat" in name)
 
 
 @pytest.mark.parametrize("outage", [0.0, 20.0])
@@ -32,8 +32,8 @@ def test_the_chat_brings_everyone_back_with_few_attempts(outage: float):
     assert result.attempts < 10 * CLIENTS
 
 
-def test_the_library_alone_gives_up_after_five_retries_and_says_so():
-    result = storm_of("Kizuna, library default")
+def test_without_quiet_attempts_five_retries_are_the_end():
+    result = storm_of("Kizuna, five retries")
     assert len(result.back_at) + len(result.gave_up_at) == CLIENTS
     assert result.gave_up_at
     assert result.attempts <= 5 * CLIENTS
@@ -71,7 +71,7 @@ def test_a_connection_that_never_retries_is_noticed(monkeypatch: pytest.MonkeyPa
 
 
 def test_kizunas_delays_are_the_articles_with_jitter():
-    client, now = KizunaClient(Options(), Random(3)), 0.0
+    client, now = KizunaClient(FIVE_RETRIES, Random(3)), 0.0
     delays: list[float] = []
     while (at := client.lost(now)) is not None:
         delays.append(at - now)

@@ -106,7 +106,7 @@ def test_the_command_line_prints_a_table_with_its_seed_and_command(capsys: pytes
 
 def test_every_table_has_its_place_in_the_document():
     page = documents.SIMULATIONS.read_text(encoding="utf-8")
-    names = [f"week-{name}" for name in week.OPTIONS] + ["storm-0", "storm-20", "storm-300"]
+    names = [f"week-{name}" for name in week.NUMBERS] + ["storm-0", "storm-20", "storm-300"]
     for name in names:
         assert documents.rewritten(page, name, "new").count("\nnew\n") == 1
     with pytest.raises(ValueError, match="storm-7"):

@@ -1,7 +1,7 @@
 """A simulated week under named profiles: time connected, time until faults are noticed and over.
 
 python -m tests.reports.simulated.week                      # the table of docs/simulations.md
-python -m tests.reports.simulated.week --days 1 --seeds 1 --profile train --options library
+python -m tests.reports.simulated.week --days 1 --seeds 1 --profile train --options five-retries
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from chat.config import parse_config
 from kizuna.core.connection import Connection
 from kizuna.core.events import ConnectRequested
-from kizuna.options import Options
+from kizuna.options import Numbers, Options
+from kizuna.wire import KIZUNA
 from tests.kizuna.core.machine import MakeConnection
 from tests.reports.simulated.client import Client
 from tests.reports.simulated.page import DAY, HOUR, Simulation
@@ -22,11 +23,12 @@ from tests.reports.simulated.profiles import PROFILES, Profile
 from tests.support.server import ROOT
 from tools.reports import documents
 
-#: The library's defaults: the article's five retries, then a person must press "Try now".
-LIBRARY = Options()
+#: As the article: five retries, then a person must press "Try now".
+FIVE_RETRIES = Numbers.of(KIZUNA.defaults, Options(idle_retry_interval=0.0))
 #: The chat's options.
-CHAT = parse_config(json.loads((ROOT / "static" / "config.json").read_text("utf-8")), "http://x").options
-OPTIONS = {"library": LIBRARY, "chat": CHAT}
+_CONFIG = parse_config(json.loads((ROOT / "static" / "config.json").read_text("utf-8")), "http://x")
+CHAT = Numbers.of(_CONFIG.wire.defaults, _CONFIG.options)
+NUMBERS = {"five-retries": FIVE_RETRIES, "chat": CHAT}
 
 
 @dataclass(slots=True)
@@ -116,13 +118,13 @@ def live(
     seed: int,
     days: float = 7,
     begins_at: float = 0,
-    options: Options = CHAT,
+    numbers: Numbers = CHAT,
     make: MakeConnection = Connection,
 ) -> Measurements:
     """Simulate one page's days under a profile. ``begins_at``: hour of the day."""
     simulation = Simulation(seed)
     simulation.run(until=begins_at * HOUR)
-    client = Client(simulation, options, has_worker=profile.has_worker, make=make)
+    client = Client(simulation, KIZUNA, numbers, has_worker=profile.has_worker, make=make)
     client.handle(ConnectRequested())
     simulation.run(until=simulation.now + 1)
     meter = Meter(client)
@@ -160,14 +162,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, default=5, help="how many weeks of each profile")
     parser.add_argument("--seed", type=int, default=1, help="the first of them")
     parser.add_argument("--profile", default="", help="only profiles whose name contains this")
-    parser.add_argument("--options", choices=OPTIONS, default="chat")
+    parser.add_argument("--options", choices=NUMBERS, default="chat")
     parser.add_argument("--write", action="store_true", help="put the table into docs/simulations.md")
     args = parser.parse_args(arguments)
     seeds = range(args.seed, args.seed + args.seeds)
     rows = [
         row(
             profile,
-            (live(profile, seed=seed, days=args.days, options=OPTIONS[args.options]) for seed in seeds),
+            (live(profile, seed=seed, days=args.days, numbers=NUMBERS[args.options]) for seed in seeds),
         )
         for profile in PROFILES
         if args.profile in profile.name

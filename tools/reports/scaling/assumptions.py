@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kizuna.core import rollover
-from kizuna.options import Options
+from kizuna.options import Numbers
+from kizuna.wire import KIZUNA
 
 # --- quotas. AWS documentation: "API Gateway quotas", "Lambda quotas", "Quotas in Amazon DynamoDB" ---
 
@@ -66,10 +67,11 @@ FUNCTION_GB = 1769 / 1024
 HOUR = 3600.0
 # Hours of a month: 365 days / 12.
 MONTH_HOURS = 730.0
-PING_SECONDS = Options().heartbeat_interval
+_NUMBERS = Numbers.of(KIZUNA.defaults)
+PING_SECONDS = _NUMBERS.heartbeat_interval
 # Seconds until a page replaces its link: before a token of an hour expires, and without a token at 110 minutes.
-LINK_SECONDS = rollover.due_in(Options(), HOUR, lambda: 0.5) or 0.0
-LONG_LINK_SECONDS = Options().rollover_after
+LINK_SECONDS = rollover.due_in(_NUMBERS, HOUR, lambda: 0.5) or 0.0
+LONG_LINK_SECONDS = _NUMBERS.rollover_after
 
 # --- one connection in a busy hour: put your own numbers here ---
 
