@@ -11,10 +11,37 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
+from chat.protocol import MalformedFrame, decode
+
 API_ID = "local"
 STAGE = "local"
 # The resource that an authorizer's policy is about, of AWS's shape.
 METHOD_ARN = f"arn:aws:execute-api:local:000000000000:{API_ID}/{STAGE}/$connect"
+
+
+class FrameText(str):
+    """The text of a frame, with the JSON object that the gateway has read in it to select a route.
+
+    To all that expects API Gateway's events it is the text alone; who wants the object need not read it again.
+    """
+
+    frame: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, body: str) -> str:
+        """Return ``body`` with its object; ``body`` itself if it holds none."""
+        try:
+            frame = decode(body)
+        except MalformedFrame:
+            return body
+        text = cls(body)
+        text.frame = frame
+        return text
+
+
+def frame_in(body: str) -> Mapping[str, Any]:
+    """Return the JSON object in the body of an event. Raises MalformedFrame."""
+    return body.frame if isinstance(body, FrameText) else decode(body)
 
 
 class Handshake:

@@ -38,6 +38,7 @@ from backend.auth.authorizer import allows, context_of
 from backend.auth.refusals import log_refusal
 from backend.gateway.base import Delivery
 from backend.gateway.events import (
+    FrameText,
     Handshake,
     authorizer_event,
     connect_event,
@@ -357,6 +358,7 @@ class LocalGateway:
     async def _answer(self, handshake: Handshake, text: str) -> None:
         """Run the handler of one frame and send back what it answers."""
         request_id = self._new_id()
+        text = FrameText.read(text)
         route = select_route(text, self._routes)
         if route is None:
             self._post_own(handshake.connection_id, request_id, "Forbidden")
@@ -503,11 +505,7 @@ def select_route(body: str, routes: frozenset[str]) -> str | None:
 
     Keys that begin with ``$`` are API Gateway's own; a frame cannot name them.
     """
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        value = None
-    action = value.get("action") if isinstance(value, dict) else None
+    action = body.frame.get("action") if isinstance(body, FrameText) else None
     if isinstance(action, str) and action in routes and not action.startswith("$"):
         return action
     return "$default" if "$default" in routes else None

@@ -34,6 +34,7 @@ from backend.auth.permissions import may_join
 from backend.auth.refusals import log_refusal, source_of
 from backend.auth.tokens import Identity
 from backend.gateway.base import Delivery, Gateway
+from backend.gateway.events import frame_in
 from backend.limits.actions import ActionLimits, Actions
 from backend.limits.rate_limit import Rate, TooFast
 from backend.messaging.broadcast import Dispatcher
@@ -65,7 +66,6 @@ from chat.protocol import (
     UpFrame,
     check_id,
     check_room,
-    decode,
     encode,
     parse_up,
 )
@@ -218,7 +218,7 @@ class Backend:
     def _message(self, event: Event) -> Response:
         connection_id = event["requestContext"]["connectionId"]
         try:
-            answer = self._answer(event, event.get("body") or "")
+            answer = self._answer(event)
         except CloseConnection as error:
             person = (event["requestContext"].get("authorizer") or {}).get("principalId", "")
             log_refusal(f"connection {connection_id} closed: {error}", source_of(event), person)
@@ -230,10 +230,10 @@ class Backend:
             return {"statusCode": 200}
         return {"statusCode": 200, "body": encode(answer)}
 
-    def _answer(self, event: Event, body: str) -> DownFrame | None:
+    def _answer(self, event: Event) -> DownFrame | None:
         data: Mapping[str, Any] = {}
         try:
-            data = decode(body)
+            data = frame_in(event.get("body") or "")
             frame = parse_up(data)
             if wait := self._actions.wait(identity_in(event).user_id, frame):
                 if isinstance(frame, Hello):

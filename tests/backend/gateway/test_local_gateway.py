@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from backend.gateway.base import Delivery
+from backend.gateway.events import FrameText, frame_in
 from backend.gateway.local import (
     BUFFER_FRAMES,
     DURATION_SECONDS,
@@ -19,6 +20,7 @@ from backend.gateway.local import (
     select_route,
 )
 from backend.gateway.people import THREADS_EACH
+from chat.protocol import MalformedFrame, decode
 from tests.backend.client import AsgiClient
 from tests.backend.fakes import START, FakeClock
 from tests.support.process import PATIENCE
@@ -156,6 +158,24 @@ async def test_a_message_event_has_a_body_and_no_headers_and_no_query(client, ha
     assert (context["routeKey"], context["connectionId"]) == ("echo", client.id)
     assert context["messageId"] == context["requestId"]
     assert "disconnectStatusCode" not in context
+
+
+async def test_the_json_of_a_frame_is_read_once(client, handler, monkeypatch):
+    reads = []
+
+    def read(body):
+        reads.append(body)
+        return decode(body)
+
+    monkeypatch.setattr("backend.gateway.events.decode", read)
+    client.send('{"action":"echo"}')
+    await client.frame()
+    (event,) = handler.of("MESSAGE")
+    assert frame_in(event["body"]) == {"action": "echo"}
+    assert reads == ['{"action":"echo"}']
+    assert frame_in('{"action":"of API Gateway"}') == {"action": "of API Gateway"}
+    with pytest.raises(MalformedFrame):
+        frame_in("{")
 
 
 async def test_a_disconnect_event_has_the_code_and_the_reason(client, handler):
@@ -327,9 +347,11 @@ async def test_disconnect_is_called_for_who_vanishes_during_the_handshake(gatewa
     ],
 )
 def test_the_action_selects_the_route_and_none_of_api_gateways_own(body, route):
-    assert select_route(body, ROUTES) == route
+    text = FrameText.read(body)
+    assert text == body
+    assert select_route(text, ROUTES) == route
     if route == "$default":
-        assert select_route(body, ROUTES - {"$default"}) is None
+        assert select_route(text, ROUTES - {"$default"}) is None
 
 
 async def test_without_a_route_the_frame_is_forbidden_and_the_connection_lives(gateway, handler, client):
