@@ -32,6 +32,7 @@ LEFT_OUT = (
     "tests/ui/test_shell.py",
     "tests/ui/test_texts.py::test_no_key_is_left_over",
     "tests/ui/test_texts.py::test_every_key_the_page_asks_for_exists",
+    "tests/ui/test_texts.py::test_keys_made_at_run_time_are_found",
     # They use a fake of the browser; here is a real one.
     "tests/kizuna/browser/",
     # Nested too deep for WebAssembly, as the server's reader may be given; a page reads by kizuna.core.json_frames.
