@@ -17,12 +17,11 @@ Say = Callable[..., BannerText | None]
 
 def state_of(status: Status, reason: str | None = None, last_connected_at: float | None = None) -> ChatState:
     """The state with this reason: of the connection, or of the endpoint that gives no token."""
-    is_of_connection = reason in set(ReasonKind)
-    kind = ReasonKind(reason) if is_of_connection else ReasonKind.UNAUTHORIZED
+    kind = {str(kind): kind for kind in ReasonKind}.get(reason or "", ReasonKind.UNAUTHORIZED)
     return ChatState(
         name="Mika",
         connection=ConnectionState(status, reason=None if reason is None else Reason(kind, "")),
-        token_problem=None if is_of_connection else reason,
+        token_problem=None if reason == kind else reason,
         last_connected_at=last_connected_at,
     )
 
