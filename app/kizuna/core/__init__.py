@@ -23,7 +23,8 @@ ends the link.
 *Rollover and candidate.* Gateways close links after a fixed time, and tokens expire. Before that, a candidate is
 opened beside the current link. Once it is proven it becomes the current link; the old one retires after a few
 seconds. If it fails, nothing is lost, and another one follows. If the current link fails first, the candidate
-becomes the attempt. A server that answers no probe is doubted in the same way: by a candidate.
+becomes the attempt. Where the server answers no probe, a doubt opens a candidate instead. ``rollover.py`` tells it
+step by step.
 
 *Budget and delay.* A lost link is followed by attempts. The budget is how many retries are left (5); it is full
 again as soon as a server serves us, or the page is shown. The delay is the wait before the next attempt (1, 2, 4, 8,

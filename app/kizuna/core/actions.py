@@ -202,8 +202,8 @@ class Actions:
             return
         self.links.required.apply(LinkSignal.DOUBT)
         self._enter(Status.SUSPECT)
-        if self.links.candidate is None and self._doubt_delay > 0:
-            self._context.set_timer(Timer.ROLLOVER, self._doubt_delay)
+        if self.links.candidate is None and self._candidate_delay > 0:
+            self._context.set_timer(Timer.ROLLOVER, self._candidate_delay)
         elif self.links.candidate is None:
             self.begin_rollover()
 
@@ -269,10 +269,10 @@ class Actions:
         self._set_retry(seconds)
 
     def drop_candidate(self) -> None:
-        """Abandon the candidate that failed and plan another; the current link goes on."""
+        """Abandon the candidate, which failed or is not wanted yet, and plan another; the current link goes on."""
         self.links.end(self.links.candidate)
         pause = self.backoff.jittered(rollover.RETRY_AFTER)
-        self._context.set_timer(Timer.ROLLOVER, max(pause, self._doubt_delay))
+        self._context.set_timer(Timer.ROLLOVER, max(pause, self._candidate_delay))
 
     def _begin_heartbeat(self) -> None:
         """Send the first ping of the link that was just proven, and set the timers of heartbeat and rollover."""
@@ -297,8 +297,8 @@ class Actions:
         self.token_refusals = 0
 
     @property
-    def _doubt_delay(self) -> float:
-        """Return the seconds until a doubt may open another candidate, where the server answers no probe."""
+    def _candidate_delay(self) -> float:
+        """Return the seconds until a candidate may be opened: as the server asked, or because of the one before."""
         waits = self._candidate_at + rollover.DOUBT_INTERVAL - self._context.now.monotonic
         return max(self._server_delay_left, waits if self._wire.pong is None else 0.0)
 

@@ -217,7 +217,7 @@ class Connection:
             unauthorized = end.policy is Policy.RENEW_TOKEN
             self._rejected(replace(end.reason, kind=ReasonKind.UNAUTHORIZED) if unauthorized else end.reason)
             return
-        if end.retry_after is not None:
+        if end.retry_after is not None and end.policy is not Policy.STOP:
             now = self._context.now.monotonic
             self._actions.backoff.set_server_delay(now, min(end.retry_after, self._numbers.max_retry_after))
             candidate = self._links.candidate

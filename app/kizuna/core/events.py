@@ -32,7 +32,7 @@ class Timer(StrEnum):
     RETRY = "retry"  #: the next attempt is due
     HEARTBEAT = "heartbeat"  #: the next ping is due
     SILENCE = "silence"  #: the ping should have been answered by now
-    STABLE = "stable"  #: the link has been up long enough to reset the delay
+    STABLE = "stable"  #: a link has been up long enough to reset the delay, also over a rollover
     ROLLOVER = "rollover"  #: the link should be replaced before it ends by itself
     CANDIDATE = "candidate"  #: the next link takes too long
     RETIRE = "retire"  #: the replaced link has had time to deliver its last frames

@@ -71,11 +71,11 @@ class Links:
             self._context.do(AbandonLink(link.number))
 
     def promote(self) -> None:
-        """Make the candidate the current link, and the current link the retiring one."""
+        """Make the candidate the current link, and the current link, if there still is one, the retiring one."""
         self.retiring, self.current, self.candidate = self.current, self.candidate, None
 
     def deadline_of(self, link: Link) -> Timer:
-        """Return the timer that limits the next step of ``link``."""
+        """Return the timer that limits the next step of ``link``; it changes with the link's part in a rollover."""
         if link is self.candidate:
             return Timer.CANDIDATE
         return Timer.RETIRE if link is self.retiring else Timer.CONNECT

@@ -26,7 +26,7 @@ class Status(StrEnum):
     IDLE = "idle"  #: never asked to connect
     CONNECTING = "connecting"  #: fetching a token, opening a socket, or preparing it
     CONNECTED = "connected"  #: open, proven and prepared
-    SUSPECT = "suspect"  #: open but doubted: a probe was sent, or a candidate is being opened
+    SUSPECT = "suspect"  #: open but doubted: a probe was sent, or a candidate is opened, now or soon
     WAITING = "waiting"  #: until the deadline of the next attempt
     OFFLINE = "offline"  #: the browser says that there is no network
     SUSPENDED = "suspended"  #: closed while the page is frozen or left; reconnects by itself
@@ -107,7 +107,7 @@ _CLOSE = Row(Action.CLOSE, (Status.CLOSED,))
 _RESTART_STALE = Row(Action.RESTART_STALE_ATTEMPT, (Status.CONNECTING,))
 _RESTART = Row(Action.RESTART, (Status.CONNECTING,))  # an attempt begun before the sleep is lost
 _PROBE = Row(Action.PROBE, (Status.SUSPECT, Status.CONNECTED))  # CONNECTED: this wire answers no probe
-_DOUBT = Row(Action.DOUBT, (Status.SUSPECT,))
+_DOUBT = Row(Action.DOUBT, (Status.SUSPECT,))  # a probe, or a rollover where this wire answers none
 _RETRY_FULL = Row(Action.RETRY_WITH_FULL_BUDGET, (Status.CONNECTING, Status.WAITING))
 _RETRY_ANEW = Row(Action.RETRY_ANEW, (Status.CONNECTING, Status.WAITING))
 _PROMOTE = Row(Action.PROMOTE, (Status.CONNECTED,))
@@ -262,8 +262,8 @@ class LinkState(StrEnum):
 
     OPENING = "opening"  #: a token is fetched, then the handshake runs
     PROVING = "proving"  #: open; the server's ready and the application's prepare are awaited
-    LIVE = "live"  #: delivers the application's frames
-    DOUBTED = "doubted"  #: still delivers them, but an answer is overdue
+    LIVE = "live"  #: carries the application's frames both ways
+    DOUBTED = "doubted"  #: still carries them, but an answer is overdue
     CLOSING = "closing"  #: abandoned: handlers detached, nothing is expected from it
 
 

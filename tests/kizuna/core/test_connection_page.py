@@ -562,6 +562,15 @@ def test_within_the_servers_delay_an_adopted_link_goes_on(event: events.Event | 
     assert (machine.status, machine.attempts) == (Status.CONNECTING, 3)
 
 
+def test_a_refusal_of_the_old_link_names_no_time_for_the_candidate():
+    machine = machine_in(Status.CONNECTED)
+    machine.fire(Timer.ROLLOVER)
+    machine.handle(events.FrameReceived(1, {"type": "bye", "reconnect": False, "retryAfter": 200}))
+    assert [link.number for link in machine.connection.links] == [2]
+    machine.settle()
+    assert machine.status is Status.CONNECTED
+
+
 def test_silent_link_is_not_replaced_before_the_servers_delay():
     machine = machine_in(Status.CONNECTED)
     machine.fire(Timer.ROLLOVER)
