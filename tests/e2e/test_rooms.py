@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from playwright.sync_api import Locator, expect
 
@@ -29,6 +30,24 @@ def test_what_is_said_in_another_room_is_counted_until_one_looks(
     ada.wait_for_texts("here", "one", "two")
     expect(ada.page.get_by_role("link", name="unread")).to_have_count(0)
     expect(link_to(ada, room)).to_have_attribute("aria-current", "page")
+
+
+def test_what_one_tab_reads_is_read_in_the_other(
+    new_person: Callable[..., UserPage], peer: Peer, room: str
+) -> None:
+    first = new_person("Reader")
+    first.open(room)
+    first.join()
+    first.enter(f"other-{room}")
+    first.wait_until_in()
+    peer.say("one", "two")
+    expect(link_to(first, room)).to_contain_text("2 unread")
+    expect(first.page).to_have_title(f"(2) #other-{room} · Kizuna")
+    second = first.another_tab()
+    second.open(room)
+    second.wait_for_texts("one", "two")
+    expect(first.page.get_by_role("link", name="unread")).to_have_count(0)
+    expect(first.page).to_have_title(f"#other-{room} · Kizuna")
 
 
 def test_a_reload_comes_back_to_every_room(ada: UserPage, room: str, peer: Peer) -> None:
