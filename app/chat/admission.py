@@ -15,7 +15,6 @@ means that the person was banned.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +22,7 @@ from urllib.parse import urlsplit
 
 from chat.protocol import InvalidField, check_id
 from kizuna.errors import KizunaError, TryLater, Unauthorized
+from kizuna.json_numbers import finite_number
 from kizuna.platform import Instant
 
 #: An endpoint's answer: the HTTP status (0 for a redirect), the JSON (None for anything else), and the seconds of
@@ -237,5 +237,5 @@ def _is_about_the_name(answer: Any) -> bool:
 
 def _lifetime(value: Any) -> float | None:
     """Return positive seconds, or None for any other value."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return value if is_number and 0 < value < math.inf else None
+    seconds = finite_number(value)
+    return seconds if seconds is not None and seconds > 0 else None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any, TypedDict
 
 from kizuna.errors import ConfigurationError
+from kizuna.json_numbers import finite_number
 
 
 class Options(TypedDict, total=False):
@@ -104,7 +105,7 @@ _POSITIVE = {
 
 
 def _check(key: str, value: Any, *, whole: bool) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 2**53:
+    if finite_number(value) is None:
         raise ConfigurationError(key, f"must be a number, not {value!r}")
     if whole and value != int(value):
         raise ConfigurationError(key, f"must be a whole number, not {value!r}")

@@ -16,7 +16,7 @@ import jwt
 
 from backend.auth.keys import Keys, UnknownKey
 from backend.auth.tokens import LEEWAY_SECONDS, Identity, InvalidToken
-from chat.protocol import InvalidField, check_id, check_person_name
+from chat.protocol import InvalidField, check_id, check_number, check_person_name
 
 # The claims with a name to show, in order of preference. An address (email) is not public.
 NAME_CLAIMS = ("name", "preferred_username", "nickname", "cognito:username")
@@ -105,10 +105,10 @@ def _name(claims: Mapping[str, Any]) -> str:
 
 def _seconds(claims: Mapping[str, Any], claim: str) -> int:
     """Return a time in whole seconds; JWT allows fractions (RFC 7519, 2)."""
-    value = claims[claim]
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 2**53:
-        raise _refused(f"{claim} is no time")
-    return int(value)
+    try:
+        return int(check_number(claim, claims[claim]))
+    except InvalidField:
+        raise _refused(f"{claim} is no time") from None
 
 
 def _refused(why: str) -> InvalidToken:

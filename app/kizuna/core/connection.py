@@ -27,6 +27,7 @@ from kizuna.core.link import Link
 from kizuna.core.server_close import ServerClose
 from kizuna.core.state import ConnectionState, Reason, ReasonKind
 from kizuna.core.states import LinkState, Status, Trigger
+from kizuna.json_numbers import finite_number
 from kizuna.options import Numbers
 from kizuna.platform import Instant, PageEvent
 from kizuna.wire import FrameKind, Wire
@@ -190,7 +191,7 @@ class Connection:
             case FrameKind.READY:
                 self._on_ready(frame, link)
             case FrameKind.PONG:
-                t = server_close.number(frame.get("t"))
+                t = finite_number(frame.get("t"))
                 link.heartbeat.pong_received(self._context.now.monotonic, None if t is None else t / 1000)
                 if link is self._links.current:
                     self._context.change(rtt=link.heartbeat.rtt)
@@ -202,7 +203,7 @@ class Connection:
     def _on_ready(self, frame: Mapping[str, Any], link: Link) -> None:
         if link.is_ready or link.state is not LinkState.PROVING:
             return
-        link.expires_in = server_close.number(frame.get("expiresIn"))
+        link.expires_in = finite_number(frame.get("expiresIn"))
         self._context.set_timer(self._links.deadline_of(link), self._numbers.prepare_timeout)
         if link.note_ready():
             self._on_proven(link)

@@ -14,6 +14,7 @@ from kizuna.core.close_codes import Policy
 from kizuna.core.events import TokenFailed
 from kizuna.core.json_frames import NotAFrame, read_frame
 from kizuna.core.state import Reason, ReasonKind
+from kizuna.json_numbers import finite_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +56,6 @@ def text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def number(value: Any) -> float | None:
-    """Return ``value`` if it is a finite number that a float can hold, else None: servers may send anything."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 2**53:
-        return None
-    return value
-
-
 def _decide(reason: Reason, payload: Mapping[str, Any], policy: Policy) -> ServerClose:
     match payload.get("reconnect"):
         case False:
@@ -71,7 +65,7 @@ def _decide(reason: Reason, payload: Mapping[str, Any], policy: Policy) -> Serve
     if policy is Policy.STOP:
         kind = ReasonKind.UNSUPPORTED if reason.words == ReasonKind.UNSUPPORTED else ReasonKind.REJECTED
         reason = replace(reason, kind=kind)
-    retry_after = number(payload.get("retryAfter"))
+    retry_after = finite_number(payload.get("retryAfter"))
     if retry_after is None and policy is Policy.RETRY_LATER:
         retry_after = close_codes.RETRY_LATER_SECONDS
     return ServerClose(reason, policy, retry_after)

@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 from kizuna.core import events
 from kizuna.core.json_frames import NotAFrame, read_frame
-from kizuna.core.server_close import number
 from kizuna.errors import FrameTooLarge, NotConnected, TryLater, Unauthorized
+from kizuna.json_numbers import finite_number
 from kizuna.platform import Platform, Socket
 
 logger = logging.getLogger("kizuna.transport")
@@ -155,7 +155,7 @@ class Transport:
             isinstance(error, Unauthorized),
             f"no token could be fetched ({kind})",
             unreachable=isinstance(error, OSError),
-            retry_after=number(error.retry_after) if isinstance(error, TryLater) else None,
+            retry_after=finite_number(error.retry_after) if isinstance(error, TryLater) else None,
         )
 
     def _spawn(self, work: Coroutine[Any, Any, None], awaited: object = None) -> None:

@@ -10,6 +10,7 @@ import pytest
 from kizuna.core import close_codes, server_close
 from kizuna.core.close_codes import Policy
 from kizuna.core.state import Reason, ReasonKind
+from kizuna.json_numbers import finite_number
 
 
 def closed(code: int, **payload: Any) -> server_close.ServerClose:
@@ -77,14 +78,14 @@ def test_busy_server_names_a_delay_or_gets_the_default():
 
 @pytest.mark.parametrize("value", [0, 0.5, -3, 2**53 - 1])
 def test_a_number_is_taken(value: float):
-    assert server_close.number(value) == value
+    assert finite_number(value) == value
 
 
 @pytest.mark.parametrize(
     "value", [True, False, None, "5", [], 2**53, -(2**53), float("inf"), float("nan"), 10**400]
 )
 def test_what_is_no_number_that_a_float_can_hold_is_none(value: object):
-    assert server_close.number(value) is None
+    assert finite_number(value) is None
 
 
 def test_only_text_is_text():
