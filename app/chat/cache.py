@@ -74,6 +74,11 @@ class RoomCache:
         """Return how far the person has read in each room, in any tab."""
         return {} if self._person is None else self._marks.get(self._person)
 
+    def forget_mark(self, room_id: str) -> None:
+        """Forget how far the person has read in a room whose history was replaced."""
+        if self._person is not None:
+            self._marks.forget(self._person, room_id)
+
     def save_soon(self, room: Room) -> None:
         """Write the changed room within SAVE_DELAY."""
         saved = self._saved.get(room.room_id)

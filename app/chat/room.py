@@ -55,7 +55,9 @@ class Room:
 
     def mark_read(self) -> bool:
         """Mark everything as read. Return whether anything was new."""
-        before, self.seen, self.unread = self.seen, self._sequence.watermark, 0
+        before = self.seen
+        self.seen = max(before, self._sequence.watermark)  # another tab may have read further
+        self.unread = 0
         return self.seen != before
 
     def mark_read_up_to(self, epoch: str, seq: int) -> None:
@@ -100,7 +102,7 @@ class Room:
         last = messages[-1].seq or 0 if messages else 0
         self._sequence.start(epoch, last)
         self.timeline = self.timeline.add_many(messages)
-        self.seen = min(seen, last)
+        self.seen = min(seen, last) if messages else seen  # without any, what was read has expired
         self._count_unread()
 
     def receive(self, message: Message) -> None:
@@ -192,6 +194,8 @@ class Room:
             self.seen = min(self.seen, batch.head)
         elif is_first_page:  # what was said before the person came is not unread
             self.seen = batch.head
+        elif not batch.messages:  # what was said meanwhile has expired
+            self.seen = max(self.seen, first - 1)
         self.timeline = self.timeline.only_pending()
         self._is_stale = self._is_at_start = False
         self._place(self._sequence.start(batch.epoch, first - 1))
@@ -199,6 +203,8 @@ class Room:
     def prepend(self, batch: Batch) -> None:
         """Add older messages, the answer to ``history``. An answer that does not end at the oldest message shown (a new
         page has been loaded since) is dropped: it would hide a gap."""
+        for message in batch.messages if self.timeline.pending else ():
+            self._mark_stored(message)
         last = (batch.messages[-1].seq or 0) if batch.messages else None
         if batch.epoch != self._sequence.epoch or (last is not None and last + 1 < self.oldest):
             return

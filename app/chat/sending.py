@@ -254,7 +254,7 @@ class OutboxSender:
         return replace(message, written_at=self._newest, number=self._number)
 
     def _add_stored(self, rows: Iterable[PendingMessage], person: str) -> Changes:
-        """Queue messages that were in the storage already."""
+        """Queue messages that were in the storage already. Call send_due() once it is known which the server has."""
         if person != self._person:
             return []
         restored: list[PendingMessage] = []
@@ -271,7 +271,6 @@ class OutboxSender:
                 self._outbox.add(message)
             restored.append(message)
             self._newest = max(self._newest, row.written_at)
-        self.send_due()
         return [Restored(tuple(restored))]
 
     def _schedule_adoption(self, person: str) -> None:

@@ -379,6 +379,7 @@ class ChatSession:
                 self._sender.send_due()
             case Batch():
                 self._apply(self._membership.on_batch(frame))
+                self._mark_read_elsewhere()
                 self._fill_screen()
                 self._sender.send_due()
             case Ready():
@@ -452,9 +453,11 @@ class ChatSession:
                 case Restored(pending):
                     for own in pending:
                         self._add_own(own)
+                    self._sender.send_due()
                 case TakenOver(message):
                     self._rooms.discard(message.id)
-                case HistoryRestored():
+                case HistoryRestored(room):
+                    self._cache.forget_mark(room.room_id)
                     self._notify(NoticeKind.HISTORY_RESTORED)
                 case RoomClosed(room):
                     self._notify(NoticeKind.ROOM_CLOSED, room=room.room_id)
@@ -466,7 +469,8 @@ class ChatSession:
         if message.sender_id != self._identity.user_id:
             return
         room = self._rooms.get(message.room_id)
-        awaited = room.timeline.pending_for(message) if room is not None else None
+        is_new = room is not None and not room.timeline.has_message(message.message_id)
+        awaited = room.timeline.pending_for(message) if room is not None and is_new else None
         self._sender.acknowledge(
             message.client_message_id or (awaited.client_message_id if awaited else None)
         )

@@ -89,6 +89,10 @@ class Timeline:
         """Return whether the own message with this id is in the timeline as stored."""
         return client_key(self.me or "", client_message_id) in self._known
 
+    def has_message(self, message_id: str) -> bool:
+        """Return whether the message with this id of the server is in the timeline."""
+        return message_id in self._known
+
     def pending_for(self, message: Message) -> Entry | None:
         """Return the pending own entry of which ``message`` is the stored form."""
         if message.sender_id != self.me:

@@ -81,7 +81,8 @@ class Numbers:
         known = [item.name for item in fields(cls)]
         for name in chosen:
             if name not in known:
-                raise ConfigurationError(name, f"is not known; known are {', '.join(known)}")
+                hint = "give it beside the options" if name == "wire" else f"known are {', '.join(known)}"
+                raise ConfigurationError(name, f"is not known; {hint}")
         return cls(**chosen)
 
     def __post_init__(self) -> None:

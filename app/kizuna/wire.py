@@ -34,7 +34,7 @@ class Wire:
     pong: str | None = None
     bye: str | None = None
     has_seq: bool = False
-    defaults: Options = field(default_factory=Options)  #: numbers that this server needs
+    defaults: Options = field(default_factory=Options, hash=False)  #: numbers that this server needs
 
     def kind_of(self, frame: Mapping[str, Any]) -> FrameKind:
         """Return what ``frame`` is to the connection."""

@@ -16,7 +16,7 @@ from ui.connection.view import ConnectionView
 from ui.kit.animation_frames import AnimationFrames
 from ui.kit.dom import Listeners, by_id, fill
 from ui.kit.formats import Formats
-from ui.kit.render import RenderScheduler
+from ui.kit.render import RenderScheduler, View
 from ui.kit.texts import Texts
 from ui.messages.keyboard import MessageKeys
 from ui.messages.view import MessagesView
@@ -40,6 +40,7 @@ class Page:
         self._now = now
         self._closers: list[Callable[[], None]] = []
         self._outage = Outage()
+        self._seen_views: tuple[View, ...] = ()  #: those that depend on whether the page is visible
 
     def open(self) -> None:
         """Show the page. The room in the address is entered before the first draw."""
@@ -73,9 +74,12 @@ class Page:
         MessageKeys(by_id("messages"), by_id("rows"), listeners, composer.focus)
         FileGuard(actions, listeners)
         self._closers += [document.close, messages.close, composer.close]
+        connection = ConnectionView(actions, texts, formats, outage, scheduler, listeners)
+        announcer = AnnouncerView(texts, formats, outage)
+        self._seen_views = (connection, document, messages, announcer)
         for view in (
             ScreenView(actions, texts, listeners),
-            ConnectionView(actions, texts, formats, outage, scheduler, listeners),
+            connection,
             document,
             RoomsView(actions, texts, listeners, composer.focus),
             PresenceView(texts),
@@ -83,7 +87,7 @@ class Page:
             composer,
             UnsentView(actions, texts, listeners, composer.focus),
             messages,
-            AnnouncerView(texts, formats, outage),
+            announcer,
         ):
             scheduler.add(view)
         self._closers.append(self._store.subscribe(lambda state: state, scheduler.update))
@@ -107,4 +111,6 @@ class Page:
     def _visibility_changed(self) -> None:
         if not js.document.hidden:
             self._outage.page_shown(self._now())
-        self._scheduler.mark_all()
+            self._actions.follow_other_tabs()  # a frozen page has missed their events
+        for view in self._seen_views:
+            self._scheduler.mark(view)

@@ -344,10 +344,10 @@ class GuardedWebSocket(_Guarded, WebSocketsSansIOProtocol):
     def send_receive_event_to_app(self) -> None:
         """Refuse a text that is not UTF-8. uvicorn logs a traceback for each, and before the handshake is answered it
         fails."""
-        if self.curr_msg_data_type == "text" and not _is_utf_8(self.frames):
+        if self.curr_msg_data_type == "text" and not self.close_sent and not _is_utf_8(self.frames):
             self.frames = []
             log_refusal("connection ended: a text is not UTF-8", _peer(self.transport))
-            if self.handshake_complete and not self.close_sent:
+            if self.handshake_complete:
                 self.conn.send_close(CloseCode.INVALID_DATA)
             self.handle_parser_exception()
             return

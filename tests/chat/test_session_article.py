@@ -150,3 +150,17 @@ async def test_a_pong_that_names_rooms_leaves_none_of_them(harness: SessionHarne
     await join(harness)
     await harness.receive({"type": "pong", "heads": [{"roomId": "tea", "epoch": "e", "seq": 1}]})
     assert harness.sent("leave") == []
+
+
+async def test_a_repeated_broadcast_answers_no_other_message_of_the_same_words(
+    harness: SessionHarness,
+) -> None:
+    await join(harness)
+    await harness.send("x")
+    await harness.receive(broadcast(1, "x"))
+    await harness.send("x")
+    await harness.receive(broadcast(1, "x"))
+    assert harness.entries() == [("x", Delivery.SENT), ("x", Delivery.SENDING)]
+    assert harness.state.waiting == 1
+    await harness.platform.advance(ECHO_TIMEOUT + 1)
+    assert harness.entries()[-1] == ("x", Delivery.FAILED)

@@ -591,3 +591,19 @@ async def test_storage_that_breaks_while_a_message_waits_loses_and_hides_nothing
     assert harness.entries() == [("hello", Delivery.SENDING)]
     await harness.receive(ack("c1", 1))
     assert harness.entries() == [("hello", Delivery.SENT)]
+
+
+async def test_an_adopted_message_does_not_wait_for_one_that_is_stored_already() -> None:
+    browser = Browser()
+    first, second = SessionHarness(browser), SessionHarness(browser)
+    for page in (first, second):
+        await page.join(head=1, messages=[message(1)])
+    await first.send("one")
+    await first.send("two")
+    mine = {"senderId": "id-of-Mika", "senderName": "Mika", "clientMessageId": "c1", "content": "one"}
+    await second.receive(message(2, **mine))
+    first.crash()
+    await second.platform.advance(ADOPT_INTERVAL)
+    assert [frame["content"] for frame in second.sent("sendMessage")] == ["two"]
+    second.session.leave()
+    await second.platform.settle()

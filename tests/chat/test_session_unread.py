@@ -84,6 +84,31 @@ async def test_an_own_message_in_a_loaded_hole_is_not_unread(harness: SessionHar
     assert unread(harness) == {"general": 8}
 
 
+async def test_messages_that_expired_unread_are_not_unread(harness: SessionHarness) -> None:
+    await harness.join(head=1, messages=[message(1)])
+    await enter(harness, "tea", 100)
+    harness.session.enter_room("general")
+    await harness.platform.advance(SAVE_DELAY)
+    again = harness.reloaded()
+    again.session.start()
+    await again.open_link(head=1)
+    await again.receive(batch(100, [], roomId="tea", limited=True, next=5000))
+    assert unread(again) == {}
+    again.session.leave()
+
+
+async def test_a_cached_room_without_messages_was_read(harness: SessionHarness) -> None:
+    await harness.join(head=5000)
+    await harness.platform.advance(SAVE_DELAY)
+    ReadMarks(harness.settings).delete(harness.identity.person_key)  # as a row of an earlier version
+    again = harness.reloaded()
+    again.session.set_reading(False)
+    again.session.start()
+    await again.open_link(head=5000)
+    assert unread(again) == {}
+    again.session.leave()
+
+
 async def test_unread_messages_are_counted_again_after_a_reload(harness: SessionHarness) -> None:
     await harness.join(head=1, messages=[message(1)])
     await enter(harness, "tea", 3)
@@ -117,6 +142,33 @@ async def test_what_is_read_in_one_tab_is_read_in_the_others(harness: SessionHar
     other.session.leave()
 
 
+async def test_a_tab_that_is_behind_forgets_nothing_that_another_has_read(harness: SessionHarness) -> None:
+    await harness.join(head=1, messages=[message(1)])
+    other = SessionHarness(harness.browser)
+    await other.join(head=1, messages=[message(1)])
+    other.socket.drop()
+    await other.platform.settle()
+    await harness.receive(message(2), message(3))
+    await harness.platform.advance(SAVE_DELAY)
+    other.session.follow_other_tabs()
+    other.session.set_reading(False)
+    await other.platform.advance(2)
+    await other.open_link(head=3, messages=[message(2), message(3)])
+    assert unread(other) == {}
+    other.session.leave()
+
+
+async def test_marks_are_read_again_when_a_page_has_caught_up(harness: SessionHarness) -> None:
+    """A tab whose row in the cache is older than the marks: its page has not heard of the other tab's writes."""
+    await harness.join(head=5, messages=[message(seq) for seq in range(1, 6)])
+    harness.session.set_reading(False)
+    ReadMarks(harness.settings).advance(harness.identity.person_key, {"general": ("e", 8)})
+    harness.socket.drop()
+    await harness.platform.advance(1)
+    await harness.open_link(head=9, messages=[message(seq) for seq in range(6, 10)])
+    assert unread(harness) == {"general": 1}
+
+
 async def test_marks_of_another_history_mean_nothing(harness: SessionHarness) -> None:
     await harness.join(head=1, messages=[message(1)])
     harness.session.set_reading(False)
@@ -137,6 +189,18 @@ async def test_a_restored_history_that_is_shorter_leaves_nothing_unread(harness:
     assert unread(harness) == {}
     await harness.receive(message(3, epoch="f"))
     assert unread(harness) == {"general": 1}
+
+
+async def test_a_history_that_lost_its_end_leaves_no_mark_behind(harness: SessionHarness) -> None:
+    await harness.join(head=100, messages=[message(seq) for seq in range(91, 101)])
+    await harness.platform.advance(SAVE_DELAY)
+    harness.session.set_reading(False)
+    harness.socket.drop()
+    await harness.platform.advance(1)
+    await harness.open_link(head=50, messages=[message(seq) for seq in range(41, 51)])
+    harness.session.follow_other_tabs()
+    await harness.receive(message(51), message(52))
+    assert unread(harness) == {"general": 2}
 
 
 async def test_the_article_server_has_no_numbers_and_arrivals_count() -> None:

@@ -47,6 +47,12 @@ def test_an_unknown_option_is_named_at_once():
         ServiceHarness(heart_beat=5)
 
 
+def test_a_wire_among_the_options_is_told_where_it_belongs():
+    with pytest.raises(ConfigurationError, match="^wire: is not known; give it beside the options"):
+        Numbers.of({"wire": ARTICLE})
+    assert len({KIZUNA, ARTICLE}) == 2
+
+
 @pytest.mark.parametrize("value", ["5", None, True, [], float("nan"), float("inf"), -float("inf"), 10**400])
 def test_what_is_no_number_is_refused(value: Any):
     with pytest.raises(ConfigurationError, match="^idle_retry_interval: must be a number") as caught:

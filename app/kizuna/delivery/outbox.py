@@ -105,8 +105,10 @@ class Outbox:
         return failed
 
     def note_sent(self, pending: PendingMessage) -> PendingMessage:
-        """Note that the message is sent, and return it as it is now: from here on it may have arrived."""
-        sent = self._messages[pending.id] = replace(pending, is_sent=True)
+        """Note that a waiting message is sent, and return it as it is now: from here on it may have arrived."""
+        sent = replace(pending, is_sent=True)
+        if pending.id in self._messages:
+            self._messages[pending.id] = sent
         return sent
 
     def postpone(self, message_id: str, until: float) -> PendingMessage | None:

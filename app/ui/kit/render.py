@@ -72,11 +72,6 @@ class RenderScheduler:
             self._requested = True
             self._host.request_frame()
 
-    def mark_all(self) -> None:
-        """Draw every view at the next frame."""
-        for view in self._parts:
-            self.mark(view)
-
     def close(self) -> None:
         """Stop drawing."""
         self._host.close()
