@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from backend.gateway.base import Delivery
-from backend.gateway.events import FrameText, frame_in
+from backend.gateway.events import FrameText
 from backend.gateway.local import (
     BUFFER_FRAMES,
     DURATION_SECONDS,
@@ -20,7 +20,6 @@ from backend.gateway.local import (
     select_route,
 )
 from backend.gateway.people import THREADS_EACH
-from chat.protocol import MalformedFrame, decode
 from tests.backend.client import AsgiClient
 from tests.backend.fakes import START, FakeClock
 from tests.support.process import PATIENCE
@@ -158,24 +157,6 @@ async def test_a_message_event_has_a_body_and_no_headers_and_no_query(client, ha
     assert (context["routeKey"], context["connectionId"]) == ("echo", client.id)
     assert context["messageId"] == context["requestId"]
     assert "disconnectStatusCode" not in context
-
-
-async def test_the_json_of_a_frame_is_read_once(client, handler, monkeypatch):
-    reads = []
-
-    def read(body):
-        reads.append(body)
-        return decode(body)
-
-    monkeypatch.setattr("backend.gateway.events.decode", read)
-    client.send('{"action":"echo"}')
-    await client.frame()
-    (event,) = handler.of("MESSAGE")
-    assert frame_in(event["body"]) == {"action": "echo"}
-    assert reads == ['{"action":"echo"}']
-    assert frame_in('{"action":"of API Gateway"}') == {"action": "of API Gateway"}
-    with pytest.raises(MalformedFrame):
-        frame_in("{")
 
 
 async def test_a_disconnect_event_has_the_code_and_the_reason(client, handler):

@@ -226,7 +226,7 @@ async def test_protocol_error_before_the_handshake_answer_ends_the_connection():
     assert not house.state.tasks
 
 
-async def test_a_text_that_is_not_utf_8_closes_with_1007_without_a_traceback(caplog):
+async def test_text_that_is_not_utf_8_closes_with_1007_without_traceback(caplog):
     house = GuardedServer()
     wire = await house.websocket()
     wire.protocol.data_received(frames(Opcode.TEXT, data=b"\xe2\x82", fin=False) + frames(Opcode.CONT))
@@ -235,7 +235,7 @@ async def test_a_text_that_is_not_utf_8_closes_with_1007_without_a_traceback(cap
     assert "Traceback" not in caplog.text
 
 
-async def test_a_text_that_is_not_utf_8_before_the_handshake_answer_ends_it():
+async def test_text_that_is_not_utf_8_before_the_handshake_ends_it():
     house = GuardedServer()
     wire = house.connect()
     wire.protocol.data_received(HANDSHAKE + b"\r\n")
