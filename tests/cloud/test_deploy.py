@@ -95,7 +95,7 @@ def test_failed_resource_is_named_and_a_second_attempt_starts_over(
     assert any("Alarm (AWS::CloudWatch::Alarm): " in reason for reason in reasons), reasons
     again = deploy(ministack, "STACK=failing", *words)
     assert again.returncode == 0, again.stderr
-    assert "Deleting what is left of a stack that could not be made ..." in again.stdout
+    assert "Deleting the rest of a stack whose creation failed ..." in again.stdout
 
 
 def output(text: str, name: str) -> str:
