@@ -64,7 +64,7 @@ MODULES = [
 ]
 #: Module -> tests beside test_<module>*.py.
 _CONNECTION = [
-    *(f"test_connection{part}.py" for part in ("", "_life", "_page", "_server")),
+    *(f"test_connection{part}.py" for part in ("", "_delay", "_life", "_page", "_server")),
     "test_rollover.py",
 ]
 MORE_TESTS = {
