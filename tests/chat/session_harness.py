@@ -104,7 +104,7 @@ class SessionHarness:
             kizuna_wire=wire is KIZUNA,
         )
         self.seen_states: list[ChatState] = []
-        self.store.subscribe(lambda state: state, self.seen_states.append)
+        self.unsubscribe = self.store.subscribe(lambda state: state, self.seen_states.append)
 
     def crash(self) -> None:
         """End the page abruptly: only committed data remains."""
