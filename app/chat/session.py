@@ -65,7 +65,7 @@ from kizuna.service import WebSocketService
 
 logger = logging.getLogger("kizuna.chat")
 
-#: Seconds that the connection waits at most for stored data: a browser may never answer.
+#: Seconds that the connection waits at most for stored data: a busy browser takes long to answer.
 RESTORE_TIMEOUT = 5.0
 #: Earlier messages are loaded until a room shows so many: a page of long messages has few.
 MIN_VISIBLE_MESSAGES = 30
@@ -103,8 +103,9 @@ class ChatSession:
         self._sender = OutboxSender(service, platform, rows, self.scope, kizuna_wire=kizuna_wire)
         self._presence = PresenceTracker(platform, self.scope, self._membership.send)
         self._tasks = TaskSet()
-        self._restore_timer: TimerHandle | None = None  # ends the wait for stored data
+        self._restore_timer: TimerHandle | None = None  # ends the connection's wait for stored data
         self._restored = asyncio.Event()  # set when the person's stored data is loaded
+        self._may_connect = asyncio.Event()  # set then, or when it takes too long
         self._is_reading = True  # whether the person sees the end of the shown room
         self._notices = 0
         self._bad_frames = 0
@@ -144,12 +145,12 @@ class ChatSession:
         self._membership.use_rooms(self._rooms)
         self._store.change(name=name, suggested_name=name, user_id=self._identity.user_id)
         self._clear_notice(NoticeKind.NAME_REFUSED)
-        self._restored = restored = asyncio.Event()
+        self._restored, self._may_connect = asyncio.Event(), asyncio.Event()
         self._cancel_restore_timer()
         self._restore_timer = self._platform.call_at(
-            self._platform.now().monotonic + RESTORE_TIMEOUT, restored.set
+            self._platform.now().monotonic + RESTORE_TIMEOUT, self._may_connect.set
         )
-        self._tasks.start(self._restore(self._identity.person_key, self._rooms, self._restored))
+        self._tasks.start(self._restore(self._identity.person_key, self._rooms))
         self._tasks.start(self._connect())
 
     @one_event
@@ -216,7 +217,7 @@ class ChatSession:
                 content=protocol.check_content("message", text),
             )
             rooms = self._rooms
-            await self._restored.wait()  # earlier messages first
+            await self._restored.wait()  # earlier messages first, however long their storage takes
             message = message_to_send(frame, self._wall_ms())
             if name is None or rooms is not self._rooms or not await self._sender.enqueue(message):
                 return False
@@ -299,7 +300,7 @@ class ChatSession:
             await self._service.connect()
 
     async def _prepare(self, link: LinkHandle) -> None:
-        await self._restored.wait()  # so that hello requests only what came since
+        await self._may_connect.wait()  # so that hello requests only what came since
         await self._catch_up(link)
 
     @one_event
@@ -308,16 +309,18 @@ class ChatSession:
             self._identify(self._identity.user_id)
         return self._membership.prepare(link)
 
-    async def _restore(self, person: str, rooms: JoinedRooms, done: asyncio.Event) -> None:
+    async def _restore(self, person: str, rooms: JoinedRooms) -> None:
         """Load the rooms and waiting messages that an earlier page stored."""
+        restored, may_connect = self._restored, self._may_connect
         try:
             if rooms is self._rooms:
                 self._on_cached(await self._cache.start_for(person), rooms)
             if rooms is self._rooms:
                 self._on_loaded(await self._sender.start_for(person))
         finally:
-            done.set()
-            if done is self._restored:
+            restored.set()
+            may_connect.set()
+            if restored is self._restored:
                 self._cancel_restore_timer()
 
     @one_event

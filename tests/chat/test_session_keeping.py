@@ -72,16 +72,46 @@ async def test_a_crash_before_the_commit_sends_nothing(harness: SessionHarness) 
     again.session.leave()
 
 
-async def test_words_said_before_the_outbox_was_read_are_not_taken(harness: SessionHarness) -> None:
+async def test_earlier_messages_go_first_however_long_their_storage_takes(harness: SessionHarness) -> None:
+    """A busy browser answers after the page has connected: what is typed meanwhile waits in the field."""
+    await harness.join()
+    harness.socket.drop()
+    for text in ("one", "two"):
+        await harness.send(text)
+    again = harness.reloaded()
+    again.browser.storage.is_stuck = True
+    again.session.start()
+    await again.platform.settle()
+    again.socket.accept()
+    await again.platform.advance(RESTORE_TIMEOUT)
+    await again.open_link()
+    assert again.state.caught_up
+    saying = asyncio.create_task(again.session.send_message("three"))
+    await again.platform.advance(3)
+    assert not saying.done()
+    again.browser.storage.release()
+    await again.platform.settle()
+    assert await saying
+    for seq in range(1, 4):
+        await again.receive(ack(again.sent("sendMessage")[-1]["clientMessageId"], seq))
+    assert [frame["content"] for frame in again.sent("sendMessage")] == ["one", "two", "three"]
+    again.session.leave()
+    await again.platform.settle()
+
+
+async def test_words_of_who_leaves_before_the_outbox_is_read_are_dropped(
+    harness: SessionHarness,
+) -> None:
     harness.browser.storage.is_stuck = True
     harness.session.join("Mika")
     await harness.platform.advance(RESTORE_TIMEOUT)
-    assert not await harness.session.send_message("hello")
+    saying = asyncio.create_task(harness.session.send_message("hello"))
+    await harness.platform.settle()
+    harness.session.leave()
     harness.browser.storage.release()
     await harness.platform.settle()
-    assert harness.entries() == []
-    assert await harness.session.send_message("hello")
-    assert len(harness.browser.rows("outbox")) == 1
+    assert not await saying
+    assert harness.browser.rows("outbox") == {}
 
 
 async def test_words_kept_after_their_author_left_are_dropped(harness: SessionHarness) -> None:
