@@ -74,9 +74,10 @@ CHANGES: dict[str, tuple[Change, ...]] = {
         Change(
             "app/chat/room.py",
             "        for message in batch.messages:\n            if message.seq is not None:\n",
-            "        if asked_after is not None:\n"
+            "        is_sync = asked is not None and asked.after is not None\n"
+            "        if is_sync:\n"
             "            released += self._sequence.start(batch.epoch, batch.head)\n"
-            "        for message in batch.messages if asked_after is None else ():\n"
+            "        for message in () if is_sync else batch.messages:\n"
             "            if message.seq is not None:\n",
         ),
     ),
