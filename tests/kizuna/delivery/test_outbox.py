@@ -185,6 +185,14 @@ def test_messages_of_a_channel_come_in_the_order_written():
     assert [each.id for each in outbox.in_channel("general")] == ["first", "failed", "late"]
 
 
+def test_a_message_that_is_acknowledged_while_it_is_sent_stays_away():
+    outbox = filled("a")
+    [pending] = outbox.take_due(0)
+    outbox.remove("a")
+    assert outbox.note_sent(pending).is_sent
+    assert (len(outbox), outbox.get("a")) == (0, None)
+
+
 def test_a_sent_message_may_have_arrived_also_after_the_link():
     outbox = filled("a")
     [pending] = outbox.take_due(0)
