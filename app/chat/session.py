@@ -316,7 +316,7 @@ class ChatSession:
             if rooms is self._rooms:
                 self._on_cached(await self._cache.start_for(person), rooms)
             if rooms is self._rooms:
-                self._on_loaded(await self._sender.start_for(person))
+                self.scope.run(self._apply, await self._sender.start_for(person))
         finally:
             restored.set()
             may_connect.set()
@@ -330,10 +330,6 @@ class ChatSession:
             if room is not None and cached.epoch is not None:
                 room.restore(cached.epoch, cached.messages, cached.seen)
         self._mark_read_elsewhere()
-
-    @one_event
-    def _on_loaded(self, changes: Changes) -> None:
-        self._apply(changes)
 
     def _cancel_restore_timer(self) -> None:
         if self._restore_timer is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -11,15 +10,6 @@ from chat.cache import MAX_MESSAGES, SAVE_DELAY
 from chat.store import RoomSummary
 from chat.timeline import Delivery
 from tests.chat.session_harness import SessionHarness, ack, batch, message
-
-
-@pytest.fixture
-async def harness() -> AsyncIterator[SessionHarness]:
-    harness = SessionHarness()
-    yield harness
-    harness.session.leave()
-    await harness.platform.settle()
-    assert harness.platform.clock.armed == 0, "a timer is left after leaving"
 
 
 async def reloaded(harness: SessionHarness) -> SessionHarness:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -18,15 +17,6 @@ from kizuna.options import Options
 from tests.chat.session_harness import SessionHarness, ack, message
 
 DAY = 24 * 3600
-
-
-@pytest.fixture
-async def harness() -> AsyncIterator[SessionHarness]:
-    harness = SessionHarness()
-    yield harness
-    harness.session.leave()
-    await harness.platform.settle()
-    assert harness.platform.clock.armed == 0, "a timer is left after leaving"
 
 
 async def started(harness: SessionHarness) -> SessionHarness:

@@ -2,21 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
-import pytest
-
 from chat.presence import TYPING_INTERVAL, TYPING_LASTS
 from tests.chat.session_harness import SessionHarness, message
-
-
-@pytest.fixture
-async def harness() -> AsyncIterator[SessionHarness]:
-    harness = SessionHarness()
-    yield harness
-    harness.session.leave()
-    await harness.platform.settle()
-    assert harness.platform.clock.armed == 0, "a timer is left after leaving"
 
 
 def typing(name: str, **parts: str) -> dict[str, str]:

@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from chat.protocol import MAX_ROOMS_PER_HELLO
 from chat.store import NoticeKind, RoomSummary
 from tests.chat.session_harness import SessionHarness, ack, batch, message
-
-
-@pytest.fixture
-async def harness() -> AsyncIterator[SessionHarness]:
-    harness = SessionHarness()
-    yield harness
-    harness.session.leave()
-    await harness.platform.settle()
-    assert harness.platform.clock.armed == 0, "a timer is left after leaving"
 
 
 async def enter(harness: SessionHarness, room_id: str, head: int = 0) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,14 +11,6 @@ from chat.session import ChatSession
 from chat.timeline import Delivery
 from kizuna.core.states import Status
 from tests.chat.session_harness import ROOM, SessionHarness, ack, message
-
-
-@pytest.fixture
-async def harness() -> AsyncIterator[SessionHarness]:
-    harness = SessionHarness()
-    yield harness
-    harness.session.leave()
-    await harness.platform.settle()
 
 
 def own_broadcast(client_message_id: str) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -12,14 +11,6 @@ from chat.read_marks import READ_KEY, ReadMarks
 from kizuna.wire import ARTICLE
 from tests.chat.session_harness import MemorySettings, SessionHarness, batch, message
 from tests.chat.test_session_rooms import enter
-
-
-@pytest.fixture
-async def harness() -> AsyncIterator[SessionHarness]:
-    harness = SessionHarness()
-    yield harness
-    harness.session.leave()
-    await harness.platform.settle()
 
 
 def unread(harness: SessionHarness) -> dict[str, int]:
