@@ -195,6 +195,12 @@ class Platform(Protocol):
     def call_at(self, when: float, callback: Callable[[], None]) -> TimerHandle:
         """Call ``callback`` at ``when`` (monotonic seconds), or as soon after it as the platform can."""
 
+    def call_soon(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` once the platform has done what is due before, such as painting, in the order of the calls.
+
+        A hidden page must not hold it back, as browsers do with timers. A frozen page does.
+        """
+
     def page(self) -> PageState:
         """Return the page as it is now."""
 

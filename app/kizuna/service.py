@@ -15,6 +15,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
+from enum import Enum
 from types import TracebackType
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -22,6 +23,7 @@ from urllib.parse import urlsplit
 from kizuna.core import commands, events
 from kizuna.core.connection import Connection
 from kizuna.core.events import Timer
+from kizuna.core.json_frames import NotAFrame, read_frame
 from kizuna.core.state import ConnectionState
 from kizuna.core.states import CONNECTED_STATUSES, Status
 from kizuna.errors import (
@@ -34,7 +36,8 @@ from kizuna.errors import (
     Rejected,
 )
 from kizuna.options import Numbers, Options
-from kizuna.platform import PageState, Platform, TimerHandle
+from kizuna.platform import Instant, PageState, Platform, TimerHandle
+from kizuna.runtime.arrivals import CHARACTERS_PER_LOOK, SLICE_SECONDS, Arrival, Arrivals
 from kizuna.runtime.frame_stream import FrameStream
 from kizuna.runtime.journal import Journal
 from kizuna.runtime.statistics import Statistics, StatisticsRecorder
@@ -48,6 +51,12 @@ logger = logging.getLogger("kizuna.service")
 Part = TypeVar("Part")
 
 _TICK = events.TimerFired(Timer.TICK)
+
+
+class _Own(Enum):
+    """An event of the service itself, of which the connection learns nothing."""
+
+    SLICE_DUE = "slice due"
 
 
 class WebSocketService:
@@ -89,8 +98,11 @@ class WebSocketService:
         self.journal = Journal()  #: the latest events, for diagnosis
         self._timers: dict[Timer, TimerHandle] = {}
         self._waiters: set[asyncio.Future[ConnectionFailed | None]] = set()
-        self._events: deque[events.Event] = deque()
+        self._events: deque[events.Event | _Own] = deque()
         self._is_dispatching = False
+        self._arrivals = Arrivals(platform, lambda: self._dispatch(_Own.SLICE_DUE))
+        self._is_in_slice = False
+        self._run_slice: Callable[[Callable[[], None]], None] = _call
         self._stop_watching: Callable[[], None] | None = None
         self._page = PageState()
 
@@ -127,7 +139,11 @@ class WebSocketService:
             self._waiters.discard(waiter)
 
     def disconnect(self) -> None:
-        """Close on purpose, until connect() is called. Afterwards no timer, listener or task is left."""
+        """Close on purpose, until connect() is called. Afterwards no timer, listener or task is left.
+
+        Frames that have arrived and were not delivered yet are dropped.
+        """
+        self._arrivals.forget()
         self._dispatch(events.DisconnectRequested())
         if self._stop_watching is not None:
             self._stop_watching()
@@ -174,6 +190,14 @@ class WebSocketService:
     def on_message(self, handler: Handler[Frame]) -> Callable[[], None]:
         """Call ``handler(frame)``, sync or async, for every frame; return the unsubscribe function."""
         return self._messages.add(handler)
+
+    def run_slices_in(self, run: Callable[[Callable[[], None]], None]) -> None:
+        """Handle each slice of frames inside of ``run(handle)``, which has to call ``handle()`` once.
+
+        Frames are handled in slices of a few milliseconds, and between two slices the browser paints. An application
+        that publishes a new state for each frame can publish one for a slice instead. A later call replaces ``run``.
+        """
+        self._run_slice = run
 
     def frames(self, limit: int = 1000) -> FrameStream:
         """Return an async iterator over the frames from now on, that ends with disconnect().
@@ -229,28 +253,127 @@ class WebSocketService:
 
     # --- events in ---
 
-    def _dispatch(self, event: events.Event) -> None:
+    def _dispatch(self, event: events.Event | _Own) -> None:
         """Handle ``event`` and those that it causes, one after the other: handlers may call back into the service."""
         self._events.append(event)
         if self._is_dispatching:
             return
         self._is_dispatching = True
         try:
-            while self._events:
-                self._handle(self._events.popleft())
+            self._handle_events()
         finally:
             self._is_dispatching = False
 
-    def _handle(self, event: events.Event) -> None:
+    def _handle_events(self) -> None:
+        while self._events:
+            event = self._events.popleft()
+            if not isinstance(event, _Own):
+                self._handle(event)
+            elif not self._is_in_slice:
+                try:
+                    self._in_slice(self._handle_slice)
+                finally:
+                    self._arrivals.end_slice()
+
+    def _handle(self, event: events.Event) -> Instant:
+        """Handle ``event``, and return the time that it was handled at."""
         before, now = self._connection.state, self._platform.now()
         to_do = self._connection.handle(event, now)
         after = self._connection.state
         self._recorder.record(event, before, after, now)
-        if event != _TICK:  # every second
+        # A tick comes every second, and what it was that arrived is recorded when it is handled.
+        if event != _TICK and not isinstance(event, events.FrameArrived):
             self.journal.record(event, now, after.status)
         for command in to_do:
             self._execute(command)
         self._publish(before.status)
+        return now
+
+    # --- what has arrived ---
+
+    def _queue(self, number: int, item: str | events.FrameMalformed | events.SocketClosed) -> None:
+        """Let what has arrived over a link wait for a slice; that the link lives is noted at once."""
+        link = self._connection.find(number)
+        if link is None:
+            return
+        at = None
+        pong = self._wire.pong
+        if pong is not None and link.heartbeat.awaits_pong and isinstance(item, str) and pong in item:
+            at = self._platform.now().monotonic  # the round trip ends here, however long the pong waits
+        self._arrivals.add((number, item, at))
+        if not (link.is_heard or isinstance(item, events.SocketClosed)):
+            self._dispatch(events.FrameArrived(number))
+
+    def _in_slice(self, handle: Callable[[], None]) -> None:
+        self._is_in_slice = True
+        try:
+            self._run_slice(handle)
+        finally:
+            self._is_in_slice = False
+
+    def _handle_slice(self) -> None:
+        """Handle what has arrived until the time of a slice is over."""
+        waiting = self._arrivals.waiting
+        now: Instant | None = None  # of the last event that the connection has handled in this slice
+        ends_at = self._platform.now().monotonic + SLICE_SECONDS
+        unlooked = 0
+        while waiting:
+            arrival = waiting.popleft()
+            now = self._receive(arrival, now)
+            if self._events:  # a handler has called the service
+                self._handle_events()
+            unlooked += len(arrival[1]) if isinstance(arrival[1], str) else 0
+            if unlooked > CHARACTERS_PER_LOOK:
+                unlooked = 0
+                if self._platform.now().monotonic >= ends_at:
+                    break
+
+    def _receive(self, arrival: Arrival, now: Instant | None) -> Instant:
+        """Handle one arrival. Return the time of the last event that the connection has handled.
+
+        An application's frame that comes right after another event changes nothing about the connection, so it is
+        delivered past it: what that leaves out would take most of the time of a frame.
+        """
+        link, item, at = arrival
+        if not isinstance(item, str):
+            return self._handle(item)
+        try:
+            frame = read_frame(item)
+        except NotAFrame as error:
+            return self._handle(events.FrameMalformed(link, str(error)))
+        if now is None or not self._connection.only_delivers(frame):
+            return self._handle(events.FrameReceived(link, frame, at))
+        self._deliver(link, frame, now)
+        return now
+
+    def _deliver(self, link: int, frame: Frame, now: Instant) -> None:
+        """Do all that handling FrameReceived would lead to, for a frame of the application."""
+        self._recorder.record_frame()
+        self.journal.record_frame(link, frame.get("type"), now, self._connection.status)
+        self._messages.deliver(frame)
+
+    def _end_arrivals(self, link: int) -> None:
+        """Deliver now what had arrived over a link that is abandoned, before anything of the next link."""
+        if not self._arrivals.bring_forward(link):
+            return
+        if self._is_in_slice:
+            self._deliver_rest(link)
+        else:
+            self._in_slice(lambda: self._deliver_rest(link))
+
+    def _deliver_rest(self, link: int) -> None:
+        now = self._platform.now()
+        while (arrival := self._arrivals.next_of(link)) is not None:
+            _, item, _ = arrival
+            if isinstance(item, str):
+                try:
+                    self._deliver(link, read_frame(item), now)
+                except NotAFrame as error:
+                    item = events.FrameMalformed(link, str(error))
+            if isinstance(item, events.FrameMalformed):
+                state = self._connection.state
+                self._recorder.record(item, state, state, now)
+                self._report_malformed(item.problem)
 
     def _publish(self, before: Status) -> None:
         state = self._connection.state
@@ -282,7 +405,9 @@ class WebSocketService:
         self._timers.pop(timer, None)
         self._read_page()
         if timer not in self._timers:  # else an event of the page has set it again
-            self._dispatch(events.TimerFired(timer, self._page.throttled))
+            link = self._connection.unproven_link_of(timer)
+            unread = link is not None and self._arrivals.has_of(link.number)
+            self._dispatch(events.TimerFired(timer, self._page.throttled, unread))
 
     def _read_page(self) -> None:
         """Read visibility and network as they are, because browsers lose events."""
@@ -305,7 +430,7 @@ class WebSocketService:
             case commands.FetchToken(link=link):
                 self._recorder.record_attempt()
                 self._transports[link] = Transport(
-                    link, self._platform, self._dispatch, self._numbers.max_frame_bytes
+                    link, self._platform, self._dispatch, self._queue, self._numbers.max_frame_bytes
                 )
                 self._transports[link].fetch_token(self._get_access_token)
             case commands.OpenSocket(link=link, token=token):
@@ -316,18 +441,22 @@ class WebSocketService:
                 self._transports[link].prepare(self._preparations.values(), replaces=replaces)
             case commands.AbandonLink(link=link, code=code, reason=reason):
                 self._transports.pop(link).abandon(code, reason)
+                self._end_arrivals(link)
             case commands.SendPing(link=link, t=t):
                 self._send_ping(link, t)
             case commands.Deliver(frame=frame):
                 self._messages.deliver(frame)
             case commands.ReportMalformed(problem=problem):
-                logger.warning("malformed frame: %s", problem)
-                self._malformed.deliver(problem)
+                self._report_malformed(problem)
             case commands.SetTimer(timer=timer, at=at):
                 self._cancel_timer(timer)
                 self._timers[timer] = self._platform.call_at(at, lambda: self._on_timer(timer))
             case commands.CancelTimer(timer=timer):  # pragma: no branch
                 self._cancel_timer(timer)
+
+    def _report_malformed(self, problem: str) -> None:
+        logger.warning("malformed frame: %s", problem)
+        self._malformed.deliver(problem)
 
     def _send_ping(self, link: int, t: float) -> None:
         try:
@@ -339,6 +468,10 @@ class WebSocketService:
         handle = self._timers.pop(timer, None)
         if handle is not None:
             handle.cancel()
+
+
+def _call(handle: Callable[[], None]) -> None:
+    handle()
 
 
 def _checked_url(url: str) -> str:

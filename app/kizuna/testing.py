@@ -18,6 +18,7 @@ import asyncio
 import heapq
 import itertools
 import json
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -98,14 +99,17 @@ class _FakeTimer:
 
 
 class FakeSocket:
-    """A socket without a network: the test plays the server."""
+    """A socket without a network: the test plays the server. ``run_soon``: called after each thing that happens."""
 
-    def __init__(self, url: str, listener: SocketListener) -> None:
+    def __init__(
+        self, url: str, listener: SocketListener, run_soon: Callable[[], None] = lambda: None
+    ) -> None:
         self.url = url
         self.sent: list[dict[str, Any]] = []  #: frames that the page sent
         self.closed_with: int | None = None  #: the page's close code, once it abandoned the socket
         self.is_open = False
         self._listener: SocketListener | None = listener
+        self._run_soon = run_soon  # at the end of what happens
 
     @property
     def actions(self) -> list[str]:
@@ -133,11 +137,13 @@ class FakeSocket:
         if self._listener:
             self.is_open = True
             self._listener.on_open()
+            self._run_soon()
 
     def receive(self, frame: Mapping[str, Any] | str) -> None:
         """Let a frame arrive: an object, or any text."""
         if self._listener:
             self._listener.on_text(frame if isinstance(frame, str) else json.dumps(frame))
+            self._run_soon()
 
     def drop(self, code: int = 1006, reason: str = "") -> None:
         """Let the connection break, or the server close it."""
@@ -145,10 +151,14 @@ class FakeSocket:
         if self._listener:
             listener, self._listener = self._listener, None
             listener.on_close(code, reason)
+            self._run_soon()
 
 
 class FakePlatform:
     """A platform that a test controls.
+
+    Frames are handled when they arrive. With ``holds_soon`` they wait, as in a page that has much to do: for
+    ``run_next()``, or until the test sets it back and calls ``run_soon()``.
 
     Args:
         chance: What random() returns.
@@ -160,6 +170,8 @@ class FakePlatform:
         self.chance = chance
         self.sockets: list[FakeSocket] = []
         self.watchers: list[Callable[[PageEvent], None]] = []
+        self.holds_soon = False  #: whether the callbacks of call_soon() wait for run_next()
+        self._soon: deque[Callable[[], None]] = deque()
         self._page = PageState(throttled=throttled)
 
     @property
@@ -184,12 +196,16 @@ class FakePlatform:
 
     def open_socket(self, url: str, listener: SocketListener) -> FakeSocket:
         """Return a new socket that stays connecting until the test accepts it."""
-        self.sockets.append(FakeSocket(url, listener))
+        self.sockets.append(FakeSocket(url, listener, self.run_soon))
         return self.sockets[-1]
 
     def call_at(self, when: float, callback: Callable[[], None]) -> _FakeTimer:
         """Set a timer on the virtual clock."""
         return self.clock.call_at(when, callback)
+
+    def call_soon(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` at the end of what happens on a socket, or in ``settle()``."""
+        self._soon.append(callback)
 
     def page(self) -> PageState:
         """Return the page as the test set it."""
@@ -202,9 +218,23 @@ class FakePlatform:
 
     # what the test does
 
+    def run_soon(self) -> None:
+        """Call what is due soon, unless ``holds_soon`` is set."""
+        while not self.holds_soon and self.run_next():
+            pass
+
+    def run_next(self) -> bool:
+        """Call the next callback that is due soon, as a slice of frames is; return whether there was one."""
+        if not self._soon:
+            return False
+        self._soon.popleft()()
+        return True
+
     async def settle(self) -> None:
         """Let every task run to its next wait."""
         for _ in range(20):
+            if self._soon:
+                self.run_soon()
             await asyncio.sleep(0)
 
     async def advance(self, seconds: float) -> None:

@@ -211,6 +211,10 @@ class PagePlatform(FakePlatform):
     def open_socket(self, url: str, listener: SocketListener) -> LinkSocket:
         return self._page_of.world.network.open(self._page_of, url, listener)
 
+    def call_soon(self, callback: Callable[[], None]) -> None:
+        """Call back in a turn of the loop that belongs to the page."""
+        self._page_of.world.loop.call_soon(callback)
+
     def call_at(self, when: float, callback: Callable[[], None]) -> Any:
         """Return a timer that fires while the page runs, or when it runs again."""
         return PageTimer(self._page_of, when, callback)

@@ -53,6 +53,7 @@ from js._net import (
     Blob as Blob,
     CloseEvent as CloseEvent,
     Headers as Headers,
+    MessageChannel as MessageChannel,
     MessageEvent as MessageEvent,
     Response as Response,
     TrustedScriptURL as TrustedScriptURL,

@@ -18,6 +18,7 @@ from kizuna.browser import page, timers
 from kizuna.browser.database import IndexedDb
 from kizuna.browser.locks import WebLocks
 from kizuna.browser.page import PageWatch
+from kizuna.browser.soon import Soon
 from kizuna.browser.storage import LocalSettings, TabSettings, ask_to_persist
 from kizuna.browser.ticks import Tick, Ticks
 from kizuna.browser.websocket import BrowserSocket
@@ -50,6 +51,7 @@ class BrowserPlatform:
 
     def __init__(self, worker_url: str | None = None) -> None:
         self._ticks = Ticks(worker_url, self._on_slept)
+        self._soon = Soon()
         self._can_reload_worker = worker_url is not None
         self._watches: dict[PageWatch, Callable[[PageEvent], None]] = {}
 
@@ -70,6 +72,10 @@ class BrowserPlatform:
         """Set a timer in the page and, while the page is watched, one in the worker."""
         return self._ticks.call_at(when, callback)
 
+    def call_soon(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` after the browser has had its turn, in a hidden page, too."""
+        self._soon.call(callback)
+
     def page(self) -> PageState:
         """Return the page as it is now."""
         return replace(page.state(), throttled=not self._ticks.are_on_time)
@@ -85,12 +91,14 @@ class BrowserPlatform:
         watch = PageWatch(on_event)
         self._watches[watch] = listener
         self._ticks.start()
+        self._soon.start()
 
         def close() -> None:
             watch.close()
             self._watches.pop(watch, None)
             if not self._watches:
                 self._ticks.stop()
+                self._soon.stop()
 
         return close
 

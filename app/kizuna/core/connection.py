@@ -48,6 +48,7 @@ class Connection:
         self._context = Context()
         self._actions = Actions(self._context, wire, numbers, random)
         self._links = self._actions.links
+        self._control_types = frozenset({wire.ready, wire.pong, wire.bye})
 
     # --- what others may see ---
 
@@ -71,6 +72,24 @@ class Connection:
         """Return every link that was not abandoned: two during a rollover, else one or none."""
         return self._links.all
 
+    def find(self, number: int) -> Link | None:
+        """Return the link of this number; None for one that was abandoned."""
+        return self._links.find(number)
+
+    def unproven_link_of(self, timer: Timer) -> Link | None:
+        """Return the link whose next step ``timer`` limits, if it is not proven yet."""
+        link = self._links.timed_by(timer)
+        return link if link is not None and link.state in (LinkState.OPENING, LinkState.PROVING) else None
+
+    def only_delivers(self, frame: Mapping[str, Any]) -> bool:
+        """Return whether FrameReceived with ``frame`` would deliver it and do nothing else.
+
+        That holds for a link that was not abandoned, at the moment of the event before: then no time has passed, and so
+        no sleep. Thousands of frames may come at one moment, and handling an event costs more than asking this.
+        """
+        kind = frame.get("type")
+        return type(kind) is not str or kind not in self._control_types
+
     @property
     def timers(self) -> Mapping[Timer, float]:
         """Return the timers that are set and their deadlines (monotonic seconds)."""
@@ -85,7 +104,7 @@ class Connection:
         """
         self._context.begin(now)
         if isinstance(event, events.TimerFired):
-            self._on_timer_fired(event.timer, throttled=event.throttled)
+            self._on_timer_fired(event.timer, throttled=event.throttled, unread=event.unread)
         elif isinstance(event, events.LinkEvent):
             link = self._links.find(event.link)
             if link is None:
@@ -100,7 +119,7 @@ class Connection:
             self._on_event(event)
         return self._context.commands
 
-    def _on_timer_fired(self, timer: Timer, *, throttled: bool) -> None:
+    def _on_timer_fired(self, timer: Timer, *, throttled: bool, unread: bool) -> None:
         due = self._context.timers.get(timer)
         late = 0.0 if due is None else self._context.now.monotonic - due
         if self._actions.sleep.slept(self._context.now):
@@ -113,7 +132,7 @@ class Connection:
         link = self._links.timed_by(timer)
         was_held_up = late > sleep.LATE and (self._context.visible or not throttled)  # not only its timers
         if link is not None:
-            link.is_postponed = was_held_up and not link.is_postponed
+            link.is_postponed = unread or (was_held_up and not link.is_postponed)
             if link.is_postponed:
                 self._context.set_timer(timer, sleep.POSTPONED_BY)
                 return
@@ -162,10 +181,12 @@ class Connection:
             case events.SocketOpened():
                 if link.note_opened(self._context.now.monotonic):
                     self._on_opened(link)
-            case events.FrameReceived(frame=frame):
-                self._on_frame(frame, link)
+            case events.FrameArrived():
+                if link.note_frame(self._context.now.monotonic) and link is self._links.current:
+                    self._fire(Trigger.TRUSTED)
+            case events.FrameReceived():
+                self._on_frame(event, link)
             case events.FrameMalformed(problem=problem):
-                self._mark_alive(link)
                 self._context.do(ReportMalformed(problem))
             case events.SocketClosed(code=code, reason=reason) if link.is_open:
                 self._on_server_close(link, server_close.from_close(code, reason))
@@ -184,15 +205,16 @@ class Connection:
         self._context.set_timer(self._links.deadline_of(link), seconds)
         self._context.do(PrepareLink(link.number))
 
-    def _on_frame(self, frame: Mapping[str, Any], link: Link) -> None:
-        self._mark_alive(link)
+    def _on_frame(self, event: events.FrameReceived, link: Link) -> None:
+        frame = event.frame
         self._context.do(Deliver(link.number, frame))
         match self._wire.kind_of(frame):
             case FrameKind.READY:
                 self._on_ready(frame, link)
             case FrameKind.PONG:
                 t = finite_number(frame.get("t"))
-                link.heartbeat.pong_received(self._context.now.monotonic, None if t is None else t / 1000)
+                arrived_at = self._context.now.monotonic if event.at is None else event.at
+                link.heartbeat.pong_received(arrived_at, None if t is None else t / 1000)
                 if link is self._links.current:
                     self._context.change(rtt=link.heartbeat.rtt)
             case FrameKind.BYE:
@@ -305,10 +327,6 @@ class Connection:
         self._links.abandon()
         self._context.change(reason=reason)
         self._fire(Trigger.REFUSED)
-
-    def _mark_alive(self, link: Link) -> None:
-        if link.note_frame(self._context.now.monotonic) and link is self._links.current:
-            self._fire(Trigger.TRUSTED)
 
     def _note_timeout(self, link: Link | None) -> None:
         """Count a timeout, unless the link is accepted: then the application was slow, not the network."""

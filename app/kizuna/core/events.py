@@ -99,16 +99,28 @@ class SocketOpened:
 
 
 @dataclass(frozen=True, slots=True)
+class FrameArrived:
+    """A frame has arrived, whatever it is, which proves the link alive.
+
+    What it is follows as FrameReceived or FrameMalformed, later where many frames wait to be handled. Where
+    ``Link.is_heard``, nothing would change and the event may be left out.
+    """
+
+    link: int
+
+
+@dataclass(frozen=True, slots=True)
 class FrameReceived:
-    """A frame that is one JSON object."""
+    """A frame that is one JSON object. ``at``: when it arrived, monotonic seconds; None: now."""
 
     link: int
     frame: Mapping[str, Any]
+    at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class FrameMalformed:
-    """A frame arrived that is not one JSON object. It proves that the link is alive, and is reported."""
+    """A frame that is not one JSON object. It is reported."""
 
     link: int
     problem: str
@@ -146,16 +158,19 @@ class TimerFired:
     """A timer came due, perhaps late.
 
     ``throttled``: no worker runs beside the page, so lateness can mean a busy page, a hidden one, or sleep.
+    ``unread``: the timer limits the next step of a link, and a frame of that link waits, which may be that step.
     """
 
     timer: Timer
     throttled: bool = field(default=True, compare=False)
+    unread: bool = field(default=False, compare=False)
 
 
 LinkEvent: TypeAlias = (
     TokenObtained
     | TokenFailed
     | SocketOpened
+    | FrameArrived
     | FrameReceived
     | FrameMalformed
     | SocketClosed

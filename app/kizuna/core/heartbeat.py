@@ -31,12 +31,17 @@ class Heartbeat:
         """Note that a pong arrived, and measure the round trip if it answers the last ping.
 
         Args:
-            now: Monotonic seconds.
+            now: When it arrived, monotonic seconds.
             pinged_at: The time that the pong repeats from its ping. A pong of an earlier ping measures nothing.
         """
         if pinged_at is not None and self._pinged_at is not None and abs(pinged_at - self._pinged_at) < 0.001:
             self.rtt = max(0.0, now - self._pinged_at)
             self._pinged_at = None  # a repeated pong measures nothing
+
+    @property
+    def awaits_pong(self) -> bool:
+        """Return whether the pong of the last ping has not been handled yet."""
+        return self._pinged_at is not None
 
     def silence_means(self, status: Status) -> Trigger | None:
         """Return what it means that the time for an answer is over, in this status of the connection.

@@ -18,7 +18,7 @@ class Link:
 
     def __init__(self, number: int, started_at: float, heartbeat: Heartbeat, *, needs_ready: bool) -> None:
         self.number = number
-        self.active_at = started_at  #: time of its last step or frame
+        self.active_at = started_at  #: time of its last step, or frame until it is proven
         self.heartbeat = heartbeat
         self.state = LinkState.OPENING
         #: Seconds from ready until its token expires, where ready says so.
@@ -47,6 +47,11 @@ class Link:
     def is_accepted(self) -> bool:
         """Return whether it is open, and the server has accepted it."""
         return self.is_open and self._ready
+
+    @property
+    def is_heard(self) -> bool:
+        """Return whether another frame would prove nothing: proven, undoubted, and heard since its last ping."""
+        return self.state is LinkState.LIVE and not self.heartbeat.is_silent and not self.is_postponed
 
     def note_token(self, now: float) -> bool:
         """Note that the token arrived. Return whether that was expected: one link opens one socket."""

@@ -75,9 +75,24 @@ class Journal:
 
     def record(self, event: Event, now: Instant, status: Status) -> None:
         """Add ``event``, after which the connection had ``status``."""
-        kind = type(event)
-        link: int | None = getattr(event, "link", None)
-        detail = _detail(event)
+        self._add(type(event), getattr(event, "link", None), _detail(event), now, status)
+
+    def record_frame(self, link: int, name: object, now: Instant, status: Status) -> None:
+        """Add a FrameReceived whose frame has the type ``name``, as ``record()`` would."""
+        last = self._last
+        if (  # nearly every frame of a flood is like the one before: no more may be done for it
+            last is not None
+            and last.detail == name
+            and last.kind is events.FrameReceived
+            and last.link == link
+            and last.status is status
+        ):
+            last.at = now.wall
+            last.times += 1
+        else:
+            self._add(events.FrameReceived, link, _name_of(name), now, status)
+
+    def _add(self, kind: type[Event], link: int | None, detail: str, now: Instant, status: Status) -> None:
         last = self._last
         if (
             last is not None
@@ -102,8 +117,7 @@ def _detail(event: Any) -> str:
     """Return the part of an event's content that may be shown."""
     kind = type(event)
     if kind is events.FrameReceived:
-        name = event.frame.get("type")
-        return name if type(name) is str and len(name) < 32 and name.isidentifier() else "?"
+        return _name_of(event.frame.get("type"))
     if kind is events.TimerFired:
         return str(event.timer)
     if kind is events.SocketClosed:
@@ -111,6 +125,11 @@ def _detail(event: Any) -> str:
     if kind is events.TokenFailed:
         return "unauthorized" if event.unauthorized else "unavailable"
     return ""
+
+
+def _name_of(name: object) -> str:
+    """Return the type of a frame, unless it may be something that a person wrote."""
+    return name if type(name) is str and len(name) < 32 and name.isidentifier() else "?"
 
 
 def _words(kind: type[Event], link: int | None, detail: str) -> str:

@@ -45,6 +45,10 @@ class StatisticsRecorder:
         """Count an attempt."""
         self._attempts += 1
 
+    def record_frame(self) -> None:
+        """Count a well-formed frame."""
+        self._frames += 1
+
     def record(self, event: Event, before: ConnectionState, after: ConnectionState, now: Instant) -> None:
         """Count what ``event`` changed between the two states."""
         kind = type(event)

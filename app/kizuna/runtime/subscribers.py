@@ -74,7 +74,7 @@ class _HandlerQueue(Generic[Item]):
             except Exception:
                 logger.exception("error in a handler")
                 continue
-            if inspect.isawaitable(outcome):
+            if outcome is not None and inspect.isawaitable(outcome):
                 self._task = asyncio.ensure_future(outcome)
                 self._task.add_done_callback(self._on_done)
 

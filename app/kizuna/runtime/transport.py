@@ -11,7 +11,6 @@ from typing import Any, TypeAlias
 from urllib.parse import quote
 
 from kizuna.core import events
-from kizuna.core.json_frames import NotAFrame, read_frame
 from kizuna.errors import FrameTooLarge, NotConnected, TryLater, Unauthorized
 from kizuna.json_numbers import finite_number
 from kizuna.platform import Platform, Socket
@@ -45,17 +44,32 @@ class LinkHandle:
 
 
 Prepare: TypeAlias = Callable[[LinkHandle], Awaitable[None] | None]
+Queue: TypeAlias = Callable[[int, "str | events.FrameMalformed | events.SocketClosed"], None]
 
 
 class Transport:
-    """The socket and the tasks of one link; what happens to them becomes events of that link."""
+    """The socket and the tasks of one link; what happens to them becomes events of that link.
+
+    Args:
+        link: The link's number.
+        platform: Opens the socket.
+        dispatch: Takes the events that are handled at once.
+        queue: Takes the text of a frame, or an event that waits behind the frames before it.
+        max_frame_bytes: The largest frame that may be sent; 0: any.
+    """
 
     def __init__(
-        self, link: int, platform: Platform, dispatch: Callable[[events.Event], None], max_frame_bytes: int
+        self,
+        link: int,
+        platform: Platform,
+        dispatch: Callable[[events.Event], None],
+        queue: Queue,
+        max_frame_bytes: int,
     ) -> None:
         self._link = link
         self._platform = platform
         self._dispatch = dispatch
+        self._queue = queue
         self._max_frame_bytes = max_frame_bytes
         self._socket: Socket | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -85,7 +99,7 @@ class Transport:
         try:
             if token is not None:
                 url += f"{'&' if '?' in url else '?'}token={quote(token, safe='')}"
-            self._socket = self._platform.open_socket(url, _Listener(self._link, self._dispatch))
+            self._socket = self._platform.open_socket(url, _Listener(self._link, self._dispatch, self._queue))
         except Exception as error:  # noqa: BLE001 - its message may hold the URL, and so the token
             logger.warning("could not open the socket: %s", type(error).__name__)
             self._dispatch(events.SocketClosed(self._link, 1006))
@@ -167,24 +181,21 @@ class Transport:
 
 
 class _Listener:
-    """The receiver of one socket's events, which become events of its link."""
+    """The receiver of one socket's events."""
 
-    def __init__(self, link: int, dispatch: Callable[[events.Event], None]) -> None:
+    def __init__(self, link: int, dispatch: Callable[[events.Event], None], queue: Queue) -> None:
         self._link = link
         self._dispatch = dispatch
+        self._queue = queue
 
     def on_open(self) -> None:
         self._dispatch(events.SocketOpened(self._link))
 
     def on_text(self, text: str) -> None:
-        try:
-            event: events.Event = events.FrameReceived(self._link, read_frame(text))
-        except NotAFrame as error:
-            event = events.FrameMalformed(self._link, str(error))
-        self._dispatch(event)
+        self._queue(self._link, text)
 
     def on_binary(self) -> None:
-        self._dispatch(events.FrameMalformed(self._link, "a binary frame"))
+        self._queue(self._link, events.FrameMalformed(self._link, "a binary frame"))
 
     def on_close(self, code: int, reason: str) -> None:
-        self._dispatch(events.SocketClosed(self._link, code, reason))
+        self._queue(self._link, events.SocketClosed(self._link, code, reason))

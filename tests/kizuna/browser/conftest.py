@@ -128,6 +128,26 @@ class Worker(JsObject):
         self.onerror(SimpleNamespace(preventDefault=lambda: None))
 
 
+class MessageChannel(JsObject):
+    """A channel whose messages arrive in a later turn of the event loop, unless it is closed by then."""
+
+    def __init__(self) -> None:
+        self.is_closed = False
+        self.port1 = SimpleNamespace(onmessage=None, close=self._close)
+        self.port2 = SimpleNamespace(postMessage=self._post)
+
+    def _close(self) -> None:
+        self.is_closed = True
+
+    def _post(self, message: object) -> None:
+        assert not self.is_closed
+        asyncio.get_running_loop().call_soon(self._deliver)
+
+    def _deliver(self) -> None:
+        if not self.is_closed:
+            self.port1.onmessage(SimpleNamespace(data=None))
+
+
 class Storage:
     """localStorage, which may be full or forbidden."""
 
@@ -238,10 +258,11 @@ class Browser:
             **{level: lambda text, level=level: self.said.append((level, text)) for level in levels}
         )
         self.JsException, self.null = JsException, JsNull()
-        for kind in (WebSocket, Worker, AbortController):
+        for kind in (WebSocket, Worker, MessageChannel, AbortController):
             kind.made = []
         self.WebSocket = WebSocket
         self.Worker: type[Worker] | None = Worker
+        self.MessageChannel: type[MessageChannel] | None = MessageChannel
         self.Promise, self.AbortController = Promise, AbortController
         self.Blob = SimpleNamespace(new=lambda parts, **options: "".join(parts))
         self.blobs: dict[str, str] = {}  #: object URLs that were not revoked

@@ -292,9 +292,11 @@ async def test_the_service_leaves_nothing_behind_after_a_thousand_drops(js: Any)
         for _ in range(3):
             await asyncio.sleep(0)  # prepare runs
         native.onmessage(SimpleNamespace(data=json.dumps({"type": "ready"})))
+        await asyncio.sleep(0)
         assert service.is_connected()
         native.readyState = native.CLOSED
         native.onclose(SimpleNamespace(code=1006, reason=""))
+        await asyncio.sleep(0)
         service._connection._actions._try_now_at = float("-inf")  # the test is faster than a person
         service.try_now()
         if number == 9:
@@ -307,6 +309,7 @@ async def test_the_service_leaves_nothing_behind_after_a_thousand_drops(js: Any)
     assert proxies.alive() == 0
     assert js.timeouts == {}
     assert [worker.is_terminated for worker in js.Worker.made] == [True]
+    assert [channel.is_closed for channel in js.MessageChannel.made] == [True]
 
 
 def test_log_records_reach_the_console_at_their_level(js: Any) -> None:

@@ -43,7 +43,8 @@ class Machine:
         """Handle these events at this moment; return the commands."""
         given: list[Command] = []
         for event in happened:
-            given += self.connection.handle(event, self.now)
+            for each in with_arrival(event):
+                given += self.connection.handle(each, self.now)
         self.commands += given
         return given
 
@@ -135,6 +136,14 @@ class Machine:
 
     def _move(self, seconds: float) -> None:
         self.now = Instant(self.now.monotonic + seconds, self.now.wall + seconds)
+
+
+def with_arrival(event: Event) -> list[Event]:
+    """Return the event of a frame that arrives now behind the one of its arrival; other events alone."""
+    match event:
+        case events.FrameReceived(link=link, at=None) | events.FrameMalformed(link=link):
+            return [events.FrameArrived(link), event]
+    return [event]
 
 
 def only(commands: list[Command], kind: type[Kind]) -> list[Kind]:

@@ -18,6 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from kizuna.core import events
 from kizuna.core.attempt_limits import MAX_FACTOR
+from kizuna.core.close_codes import Policy, policy
 from kizuna.core.commands import (
     AbandonLink,
     CancelTimer,
@@ -114,6 +115,7 @@ class World(RuleBasedStateMachine):
         self.open: set[int] = set()
         self.preparing: set[int] = set()
         self.kept: set[int] = set()  # begun, and not given up
+        self.unread: list[events.FrameReceived] = []  # that have arrived
         self.armed: dict[Timer, float] = {}
         self.bounds = delay_bounds(self.machine.options)
         self.visible = self.online = True
@@ -164,6 +166,19 @@ class World(RuleBasedStateMachine):
     @rule(frame=st.just(READY) | st.sampled_from(FRAMES), which=st.sampled_from([min, max]))
     def frame(self, frame: dict[str, Any], which: Which) -> None:
         self.handle(events.FrameReceived(which(self.open), frame))
+
+    @precondition(lambda self: self.open)
+    @rule(frame=st.just(READY) | st.sampled_from(FRAMES), which=st.sampled_from([min, max]))
+    def frame_that_waits(self, frame: dict[str, Any], which: Which) -> None:
+        """It arrives while the page is busy with those before it."""
+        link = which(self.open)
+        self.unread.append(events.FrameReceived(link, frame, self.machine.now.monotonic))
+        self.handle(events.FrameArrived(link))
+
+    @precondition(lambda self: self.unread)
+    @rule()
+    def frame_that_waited(self) -> None:
+        self.handle(self.unread.pop(0))
 
     @precondition(lambda self: self.open)
     @rule(which=st.sampled_from([min, max]))
@@ -450,7 +465,10 @@ class World(RuleBasedStateMachine):
         match event:
             case events.FrameReceived(link=link, frame={"type": "bye"} as frame) if link in self.open:
                 word = frame
-            case events.SocketClosed(link=link, reason=reason) if link in self.open:
+            # A refusal that names a time, while the next link is on its way, is no refusal and asks for nothing.
+            case events.SocketClosed(link, code, reason) if (
+                link in self.open and policy(code) is not Policy.STOP
+            ):
                 with contextlib.suppress(ValueError):
                     word = json.loads(reason)
         match word:
@@ -532,6 +550,7 @@ def about(link: int) -> list[Event]:
         events.TokenFailed(link, False),
         events.TokenFailed(link, False, retry_after=20),
         events.SocketOpened(link),
+        events.FrameArrived(link),
         events.FrameReceived(link, {"type": "bye", "reconnect": False}),
         events.FrameMalformed(link, "?"),
         events.SocketClosed(link, 1006),

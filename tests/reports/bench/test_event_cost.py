@@ -14,7 +14,7 @@ from kizuna.platform import Instant
 from tests.reports.bench import event_cost, workloads
 
 
-@pytest.mark.parametrize(("name", "size"), list(zip(workloads.WORKLOADS, (1, 1, 1, 2, 2, 7), strict=True)))
+@pytest.mark.parametrize(("name", "size"), list(zip(workloads.WORKLOADS, (2, 2, 1, 3, 3, 8), strict=True)))
 def test_every_round_tells_equally_many_events_and_ends_connected(name: str, size: int):
     recorder = workloads.Recorder()
     for number in range(1, 4):

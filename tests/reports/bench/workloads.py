@@ -15,7 +15,7 @@ from kizuna.core.commands import Command
 from kizuna.core.connection import Connection
 from kizuna.core.events import ConnectRequested, Event, FrameReceived, Timer
 from kizuna.platform import Instant, PageShown
-from tests.kizuna.core.machine import Machine
+from tests.kizuna.core.machine import Machine, with_arrival
 
 MESSAGE = {"type": "message", "roomId": "general", "seq": 7, "content": "こんにちは"}
 
@@ -34,7 +34,7 @@ class Recorder(Machine):
 
     def handle(self, *happened: Event) -> list[Command]:
         """Record the events, and pass them to the Machine."""
-        self.told += [(event, self.now) for event in happened]
+        self.told += [(each, self.now) for event in happened for each in with_arrival(event)]
         return super().handle(*happened)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from kizuna.core.events import FrameReceived, LinkEvent, SocketClosed, SocketOpened
+from kizuna.core.events import FrameArrived, FrameReceived, LinkEvent, SocketClosed, SocketOpened
 from tests.reports.simulated.page import HOUR, MINUTE, Simulation
 
 #: API Gateway: new connections per second, account and region. More are answered by 429 at once.
@@ -283,6 +283,8 @@ class Socket:
             self._simulation.after(self._network.path.latency, self._end)
 
     def _arrive_below(self, frame: Frame) -> None:
+        if self._tell is not None:
+            self._tell(FrameArrived(self._link))
         if self._tell is not None:
             self._tell(FrameReceived(self._link, frame))
 

@@ -86,6 +86,7 @@ class KizunaClient:
     def accepted(self, now: float) -> None:
         """As PeerClient's."""
         self._tell(events.SocketOpened(self._link), now)
+        self._tell(events.FrameArrived(self._link), now)
         self._tell(events.FrameReceived(self._link, {"type": "ready"}), now)
         self._tell(events.LinkPrepared(self._link), now)
         assert self._connection.status is Status.CONNECTED
