@@ -199,7 +199,7 @@ class WebSocketService:
         """
         self._run_slice = run
 
-    def frames(self, limit: int = 1000) -> FrameStream:
+    def frames(self, limit: int = 10_000) -> FrameStream:
         """Return an async iterator over the frames from now on, that ends with disconnect().
 
         Args:
@@ -269,7 +269,7 @@ class WebSocketService:
             event = self._events.popleft()
             if not isinstance(event, _Own):
                 self._handle(event)
-            elif not self._is_in_slice:
+            else:
                 try:
                     self._in_slice(self._handle_slice)
                 finally:

@@ -128,6 +128,29 @@ async def test_time_that_is_let_pass_fires_also_what_is_armed_meanwhile():
     assert platform.now().monotonic == 1010
 
 
+async def test_what_is_due_soon_can_be_held_and_called_one_by_one():
+    platform = FakePlatform()
+    called: list[int] = []
+    platform.call_soon(lambda: called.append(1))
+    await platform.settle()
+    assert called == [1]
+    platform.holds_soon = True
+
+    def two_calls() -> None:
+        called.append(2)
+        platform.call_soon(lambda: called.append(3))
+
+    platform.call_soon(two_calls)
+    await platform.settle()
+    assert called == [1]
+    assert platform.run_next()
+    assert called == [1, 2]
+    platform.holds_soon = False
+    platform.run_soon()
+    assert called == [1, 2, 3]
+    assert not platform.run_next()
+
+
 def test_chance_is_what_the_test_says():
     assert FakePlatform(chance=0.25).random() == 0.25
 

@@ -28,7 +28,22 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         assert isinstance(read_frame(text), dict)
 
 
-@pytest.mark.parametrize("text", ["", "{", "nonsense", "[1]", "7", '"text"', "null", '{"a": 1} {"b": 2}'])
+@pytest.mark.parametrize("space", [" ", "\n\t \r"])
+def test_space_around_the_object_is_allowed(space: str) -> None:
+    for text in (f"{space}{{}}", f"{{}}{space}", f"{space}{{}}{space}"):
+        assert read_frame(text) == {}
+
+
+@pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity"])
+def test_numbers_that_json_lacks_are_refused(constant: str) -> None:
+    with pytest.raises(NotAFrame, match=constant):
+        read_frame(f'{{"a": [{constant}]}}')
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "nonsense", "[1]", "7", '"text"', "null", '{"a": 1} {"b": 2}', "{}x", "\ufeff{}", "9" * 5000],
+)
 def test_what_is_not_one_object_is_refused(text: str) -> None:
     with pytest.raises(NotAFrame):
         read_frame(text)
