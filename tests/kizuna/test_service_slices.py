@@ -58,7 +58,7 @@ async def test_frames_wait_for_one_slice_and_come_in_order() -> None:
     assert not flood.platform.run_next()
 
 
-async def test_the_page_has_its_turn_when_the_time_of_a_slice_is_over() -> None:
+async def test_the_page_has_its_turn_when_a_slice_is_over() -> None:
     flood = Flood()
     await flood.begin_flood()
     flood.service.on_message(lambda frame: flood.let_pass(SLICE_SECONDS / 2))
@@ -126,7 +126,7 @@ async def test_the_round_trip_ends_when_the_pong_arrives() -> None:
     assert flood.service.state.rtt == pytest.approx(2)
 
 
-async def test_a_doubt_ends_when_a_frame_arrives_and_not_when_it_is_handled() -> None:
+async def test_a_doubt_ends_when_a_frame_arrives_before_it_is_handled() -> None:
     flood = Flood()
     await flood.begin_flood()
     flood.receive(1)
@@ -376,7 +376,7 @@ async def test_states_are_published_between_the_frames_that_they_belong_to() -> 
     assert log == [1, 2, "rejected"]
 
 
-async def test_a_server_that_answers_inside_a_handler_is_heard_in_the_same_slice() -> None:
+async def test_a_server_that_answers_inside_a_handler_is_heard() -> None:
     flood = Flood()
     socket = await flood.begin_flood()
     flood.platform.holds_soon = False

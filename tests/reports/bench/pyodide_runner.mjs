@@ -10,5 +10,5 @@ pyodide.FS.mkdirTree("/mnt/kizuna");
 pyodide.mountNodeFS("/mnt/kizuna", root);
 pyodide.runPython("import sys; sys.dont_write_bytecode = True; sys.path[:0] = ['/mnt/kizuna', '/mnt/kizuna/app']");
 const python = pyodide.runPython("import platform; platform.python_version()");
-const result = pyodide.runPython("from tests.reports.bench import workloads; workloads.summary()");
+const result = await pyodide.runPythonAsync("from tests.reports.bench import workloads; await workloads.summary()");
 process.stdout.write(JSON.stringify({ python, pyodide: pyodide.version, node: process.version, result }));

@@ -38,9 +38,10 @@ def test_what_is_measured_is_what_was_told_and_in_the_same_order(monkeypatch: py
     assert told == recorder.before + recorder.told
 
 
-def test_every_workload_is_measured():
-    measured = json.loads(workloads.summary(repeats=2, rounds=3))
-    assert measured.keys() == workloads.WORKLOADS.keys()
+async def test_every_workload_and_every_part_of_a_frame_is_measured():
+    measured = json.loads(await workloads.summary(repeats=2, rounds=3, kept=3_000))
+    assert list(measured)[: len(workloads.WORKLOADS)] == list(workloads.WORKLOADS)
+    assert len(measured) == len(workloads.WORKLOADS) + 6
     assert all(0 < least <= middle for least, middle in measured.values())
 
 

@@ -1,20 +1,28 @@
-"""The measured workloads: kinds of events for a real Connection, on any Python with the library.
+"""The measured workloads: kinds of events for a real Connection, and frames on their way through a service.
 
 The same file runs on CPython and inside Pyodide: it and tests/kizuna/core/machine.py import the standard library and
-kizuna alone. Events are made beforehand, so that nothing but ``handle`` is measured.
+kizuna alone. Events are made beforehand, so that nothing but ``handle`` is measured. A frame's way begins where the
+browser has called Python (with its text, some 5 µs), and ends in a handler that does nothing.
 """
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import json
 import statistics
+import time
 import timeit
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from kizuna.core.commands import Command
 from kizuna.core.connection import Connection
 from kizuna.core.events import ConnectRequested, Event, FrameReceived, Timer
+from kizuna.core.json_frames import read_frame
 from kizuna.platform import Instant, PageShown
+from kizuna.service import WebSocketService
+from kizuna.testing import FakePlatform
 from tests.kizuna.core.machine import Machine, with_arrival
 
 MESSAGE = {"type": "message", "roomId": "general", "seq": 7, "content": "こんにちは"}
@@ -65,15 +73,19 @@ WORKLOADS: dict[str, Callable[[Machine], object]] = {
 }
 
 
-def summary(repeats: int = 20, rounds: int = 300) -> str:
-    """Name -> the fewest microseconds that one event took in a repeat of so many ``rounds``, and the median; as JSON,
-    all that has to leave a browser."""
+async def summary(repeats: int = 20, rounds: int = 300, kept: int = 20_000) -> str:
+    """Name -> the fewest microseconds that one event or frame took in a repeat of so many ``rounds``, and the median;
+    as JSON, all that has to leave a browser. ``kept``: frames that are kept while garbage is collected."""
     costs = {}
     for name, go in WORKLOADS.items():
         recorder = Recorder()
         for _ in range(rounds):
             go(recorder)
         taken = [_microseconds(recorder) for _ in range(repeats)]
+        costs[name] = [min(taken), statistics.median(taken)]
+    costs |= await frame_costs(repeats, rounds)
+    for name, freeze in (("garbage, for a frame that is kept", False), ("the same after gc.freeze()", True)):
+        taken = [_microseconds_of_garbage(kept, freeze=freeze) for _ in range(3)]
         costs[name] = [min(taken), statistics.median(taken)]
     return json.dumps(costs)
 
@@ -88,3 +100,76 @@ def _microseconds(recorder: Recorder) -> float:
 
     replay(recorder.before)
     return 1e6 * timeit.timeit(lambda: replay(recorder.told), number=1) / len(recorder.told)
+
+
+class RealClock(FakePlatform):
+    """The fake platform with the clocks of a page, since reading them is part of the cost."""
+
+    def now(self) -> Instant:
+        return Instant(time.monotonic(), time.time())
+
+
+async def frame_costs(repeats: int, rounds: int) -> Mapping[str, list[float]]:
+    """Name -> the fewest microseconds for one frame in a repeat, and the median."""
+    platform = RealClock()
+    service = WebSocketService("ws://127.0.0.1/ws", platform=platform)
+    connecting = asyncio.get_running_loop().create_task(service.connect())
+    await platform.settle()
+    platform.socket.accept()
+    for kind in ("ready", "pong"):
+        platform.socket.receive({"type": kind})
+    await connecting
+    service.on_message(lambda frame: None)
+    listener: Any = platform.socket._listener
+    text = json.dumps(MESSAGE, ensure_ascii=False)
+    taken: dict[str, list[float]] = {}
+
+    def measure(name: str, act: Callable[[], object]) -> None:
+        begun = time.perf_counter()
+        act()
+        taken.setdefault(name, []).append(1e6 * (time.perf_counter() - begun) / rounds)
+
+    def arrive() -> None:
+        for _ in range(rounds):
+            listener.on_text(text)
+
+    def arrive_alone() -> None:
+        for _ in range(rounds):
+            listener.on_text(text)
+            platform.run_next()
+
+    for _ in range(repeats):
+        platform.holds_soon = True
+        measure("a frame: its text is read", lambda: [read_frame(text) for _ in range(rounds)])
+        measure("a frame: it arrives and waits", arrive)
+        platform.holds_soon = False
+        measure("a frame: it is handled, in a flood", platform.run_soon)
+        platform.holds_soon = True
+        measure("a frame: it arrives alone and is handled", arrive_alone)
+    service.disconnect()
+    return {name: [min(costs), statistics.median(costs)] for name, costs in taken.items()}
+
+
+def _microseconds_of_garbage(frames: int, *, freeze: bool) -> float:
+    """Return the microseconds of garbage collection for each of so many frames, which are kept in three objects."""
+    text, spent, begun = json.dumps(MESSAGE), 0.0, 0.0
+
+    def note(phase: str, info: object) -> None:
+        nonlocal spent, begun
+        if phase == "start":
+            begun = time.perf_counter()
+        else:
+            spent += time.perf_counter() - begun
+
+    gc.collect()
+    if freeze:
+        gc.freeze()
+    gc.callbacks.append(note)
+    kept = []
+    for _ in range(frames):
+        frame = read_frame(text)
+        kept.append((frame, [frame]))
+    gc.callbacks.remove(note)
+    if freeze:
+        gc.unfreeze()
+    return 1e6 * spent / frames
