@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import random
 import secrets
@@ -103,6 +104,9 @@ async def _open_page(config: Config) -> None:
     _ask_to_persist_at_first_message(store)
     Page(store, session, page_texts(), time.monotonic).open()
     session.start()
+    # What the start has made stays as long as the page. In a flood the garbage collector would look through it time and
+    # again, for half of its time.
+    gc.freeze()
 
 
 def _ask_to_persist_at_first_message(store: ChatStore) -> None:
