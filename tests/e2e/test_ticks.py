@@ -55,6 +55,28 @@ async def hear_worker(worker_url, patience):
 """
 
 
+#: Returns whether the page is hidden after so many calls of call_soon(), each made by the one before; and what is left.
+TAKE_TURNS = """
+import asyncio
+import js
+from kizuna.browser import BrowserPlatform, proxies
+
+async def take_turns(count):
+    platform, calls = BrowserPlatform("static/boot/ticks.js"), []
+    unwatch = platform.watch_page(lambda event: None)
+    done = asyncio.get_running_loop().create_future()
+
+    def turn():
+        calls.append(1)
+        platform.call_soon(turn) if len(calls) < count else done.set_result(js.document.visibilityState)
+
+    platform.call_soon(turn)
+    visibility = await done
+    unwatch()
+    return [visibility, len(calls), proxies.alive()]
+"""
+
+
 @pytest.fixture(scope="module")
 def throttling(playwright: Playwright, chromium_program: Path) -> Iterator[BrowserContext]:
     """A Chromium that soon throttles the timers of hidden pages."""
@@ -241,6 +263,18 @@ def test_firefox_runs_the_worker_too_and_is_refused_a_blob(
         assert tab.watch.problems == []
         assert not hears_worker(tab, None, patience=1)
         assert any("worker-src" in problem for problem in tab.watch.problems)
+
+
+def test_slices_of_frames_go_on_in_a_hidden_page(
+    chromium_that_hides: BrowserContext, source_server: KizunaServer
+) -> None:
+    """By timers, which run once a second there, this would take hours."""
+    tab = begin(chromium_that_hides.new_page(), source_server)
+    chromium_that_hides.pages[0].bring_to_front()
+    eventually(lambda: tab.page.evaluate("document.visibilityState") == "hidden")
+    assert tab.run(f"{TAKE_TURNS}\nawait take_turns(10_000)") == ["hidden", 10_000, 0]
+    assert tab.watch.problems == []
+    tab.page.close()
 
 
 def begin(page: Page, server: KizunaServer) -> PythonPage:
