@@ -72,3 +72,13 @@ def test_pong_a_millisecond_off_belongs_to_another_ping(earlier: float):
     heartbeat.ping_sent(0.0)
     heartbeat.pong_received(1.0, -earlier)
     assert heartbeat.rtt is None
+
+
+def test_a_pong_is_awaited_from_a_ping_until_the_pong_is_handled():
+    heartbeat = Heartbeat()
+    assert heartbeat.awaits_pong is False
+    heartbeat.ping_sent(10.0)
+    heartbeat.frame_received()
+    assert heartbeat.awaits_pong is True
+    heartbeat.pong_received(10.1, 10.0)
+    assert not heartbeat.awaits_pong

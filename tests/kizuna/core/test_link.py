@@ -76,3 +76,42 @@ def test_an_ended_link_stays_ended():
     assert not it.note_prepared()
     assert not it.note_opened(1.0)
     assert (it.state, it.is_open) == (LinkState.CLOSING, False)
+
+
+def test_another_frame_proves_nothing_of_a_link_that_was_heard():
+    it = open_link()
+    assert not it.is_heard, "each frame of a link that is not proven is a sign of progress"
+    it.note_ready()
+    it.note_prepared()
+    assert it.is_heard is True
+    it.heartbeat.ping_sent(110.0)
+    assert it.is_heard is False, "it answers no ping before it is heard"
+    it.note_frame(111.0)
+    assert it.is_heard
+    it.is_postponed = True
+    assert not it.is_heard
+    it.note_frame(112.0)
+    assert it.is_heard
+    it.apply(LinkSignal.DOUBT)
+    assert not it.is_heard
+
+
+def test_the_slowest_step_is_measured_until_the_server_has_accepted_the_link():
+    it = link()
+    assert it.slowest_step == 0.0
+    it.note_token(103.0)
+    it.note_opened(104.0)
+    assert it.slowest_step == 3.0
+    it.note_frame(109.0)
+    assert it.slowest_step == 5.0
+    it.note_ready()
+    it.note_frame(130.0)
+    assert it.slowest_step == 5.0
+
+
+def test_a_link_is_accepted_once_it_is_open_and_ready():
+    it = link(needs_ready=False)
+    assert it.is_accepted is False
+    it.note_opened(101.0)
+    assert it.is_accepted is True
+    assert not open_link().is_accepted

@@ -11,10 +11,14 @@ from hypothesis import settings, strategies as st
 from hypothesis.stateful import precondition, rule
 
 from kizuna.core import events
-from kizuna.core.commands import Deliver
+from kizuna.core.commands import AbandonLink, Deliver
 from kizuna.core.connection import Connection
+from kizuna.core.events import Timer
+from kizuna.core.sleep import POSTPONED_BY
+from kizuna.core.states import Status
 from kizuna.options import Numbers
 from kizuna.wire import ARTICLE, KIZUNA, FrameKind, Wire
+from tests.kizuna.core.machine import Machine, machine_in, only
 from tests.kizuna.core.test_connection_machine import FRAMES, Which, World
 from tests.support.depth import examples
 
@@ -74,3 +78,57 @@ def test_a_picture_shows_what_changes() -> None:
     before = picture(connection)
     connection._context.timers[events.Timer.TICK] = 1.0
     assert picture(connection) != before
+
+
+def test_a_frame_that_waited_proves_nothing_when_it_is_handled() -> None:
+    machine = machine_in(Status.SUSPECT)
+    machine.handle(events.FrameReceived(1, {"type": "message"}, machine.now.monotonic))
+    assert machine.status is Status.SUSPECT
+    machine.handle(events.FrameArrived(1))
+    assert machine.status is Status.CONNECTED
+
+
+def test_a_round_trip_ends_when_the_pong_arrived() -> None:
+    machine = machine_in(Status.CONNECTED)
+    sent_at = machine.now.monotonic
+    machine.handle(events.FrameArrived(1))
+    machine.hang(5.0)
+    pong = {"type": "pong", "t": round(sent_at * 1000)}
+    machine.handle(events.FrameReceived(1, pong, sent_at + 0.25))
+    assert machine.connection.state.rtt == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize("timer", [Timer.CONNECT, Timer.CANDIDATE])
+def test_a_deadline_is_put_off_for_as_long_as_a_frame_of_its_link_waits(timer: Timer) -> None:
+    machine = Machine(rollover_after=20.0, rollover_spread=0.0)
+    machine.handle(events.ConnectRequested())
+    if timer is Timer.CANDIDATE:
+        machine.settle()
+        machine.pong()
+        machine.wait(20.0)
+    machine.open()
+    for _ in range(3):
+        machine.hang(machine.armed(timer) or 0.0)
+        machine.handle(events.TimerFired(timer, unread=True))
+        assert machine.armed(timer) == POSTPONED_BY
+    machine.hang(POSTPONED_BY)
+    (abandoned,) = only(machine.handle(events.TimerFired(timer)), AbandonLink)
+    assert abandoned.link == (1 if timer is Timer.CONNECT else 2)
+
+
+def test_the_link_that_a_deadline_awaits_is_not_proven_yet() -> None:
+    machine = Machine(rollover_after=20.0, rollover_spread=0.0)
+    machine.handle(events.ConnectRequested())
+    awaited = machine.connection.unproven_link_of
+    (first,) = machine.connection.links
+    assert awaited(Timer.CONNECT) is first
+    assert awaited(Timer.CANDIDATE) is None
+    machine.settle()
+    assert awaited(Timer.CONNECT) is None
+    machine.pong()
+    machine.wait(20.0)
+    _, candidate = machine.connection.links
+    assert awaited(Timer.CANDIDATE) is candidate
+    machine.open()
+    assert awaited(Timer.CANDIDATE) is candidate
+    assert awaited(Timer.TICK) is None
