@@ -14,6 +14,8 @@ Frames of more than 32 KiB are refused by the WebSocket protocol below (1009): s
 
 Handlers run in threads and call :meth:`LocalGateway.post_many`; sockets belong to the event loop. Between them are one
 lock and a queue for each connection; no thread ever waits for a socket.
+
+A frame is made once for all its receivers: see :mod:`backend.gateway.sockets`.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ import secrets
 import threading
 import time
 from base64 import urlsafe_b64encode
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Any
@@ -46,6 +48,7 @@ from backend.gateway.events import (
     message_event,
 )
 from backend.gateway.people import People, Person, Turns
+from backend.gateway.sockets import OutgoingFrame, Socket
 from backend.limits.addresses import counted_as
 from backend.limits.rate_limit import Rate
 
@@ -57,9 +60,6 @@ DURATION_SECONDS = 2 * 60 * 60
 INTEGRATION_TIMEOUT_SECONDS = 29.0
 # The largest payload of @connections.
 MAX_POST_BYTES = 128 * 1024
-# The buffer of one slow reader. It holds the answer to a hello with 50 rooms, 32 KiB each (1.6 MiB).
-BUFFER_BYTES = 2 * 1024 * 1024
-BUFFER_FRAMES = 1_000
 # Threads that handle frames at the same time, of those that write and of those that only read. Fewer than there are
 # (backend.local.app): handshakes and requests find one free. And Python runs one of them at a time: with 20 people who
 # ask for history as fast as they can, another person's ack took 135 ms at 24 threads, and 50 ms at 8.
@@ -70,8 +70,6 @@ OPENING_THREADS = 8
 MAX_OPENING = 1_000
 # Reading is computing, mostly: two of them keep a person with many tabs from waiting for one slow page of history.
 READING_THREADS_EACH = 2
-# How long a closing socket may take to send its queue.
-CLOSE_SECONDS = 2.0
 # 11 bytes give the 16 characters of AWS's ids: "BFaT_fALIAMCKug=".
 ID_BYTES = 11
 
@@ -134,7 +132,7 @@ class LocalGateway:
         self._routes: frozenset[str] = frozenset()
         self._reads: frozenset[str] = frozenset()
         self._lock = threading.Lock()  # guards _sockets and every socket's queue
-        self._sockets: dict[str, _Socket] = {}
+        self._sockets: dict[str, Socket] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._draining = False
@@ -161,7 +159,7 @@ class LocalGateway:
 
     def post_many(self, connection_ids: Iterable[str], frame: str) -> dict[str, Delivery]:
         """Put a frame into each connection's buffer. Waits for no socket."""
-        size = len(frame.encode())
+        outgoing = OutgoingFrame.of(frame)
         results: dict[str, Delivery] = {}
         taken = []
         with self._lock:
@@ -169,7 +167,7 @@ class LocalGateway:
                 socket = self._sockets.get(connection_id)
                 if socket is None or socket.closing is not None:
                     results[connection_id] = Delivery.GONE
-                elif size > MAX_POST_BYTES or not socket.offer(frame, size):
+                elif outgoing.size > MAX_POST_BYTES or not socket.offer(outgoing):
                     results[connection_id] = Delivery.FAILED
                 else:
                     results[connection_id] = Delivery.DELIVERED
@@ -210,10 +208,11 @@ class LocalGateway:
     async def shut_down(self, bye: str, within: float) -> None:
         """Refuse new connections, send ``bye`` to all, close with 1001. Returns after at most ``within`` seconds."""
         self._draining = True
+        last = OutgoingFrame.of(bye)
         with self._lock:
             leaving = list(self._sockets.values())
             for socket in leaving:
-                socket.queue_last(bye)
+                socket.queue_last(last)
                 socket.close(GOING_AWAY, "The server restarts")
         self._wake(leaving)
         ends = [asyncio.ensure_future(socket.ended.wait()) for socket in leaving]
@@ -289,14 +288,14 @@ class LocalGateway:
 
     async def _run_connection(self, websocket: WebSocket, handshake: Handshake) -> tuple[int, str]:
         """Read and write until one side ends; return the close code and reason."""
-        socket = _Socket(websocket, self._monotonic)
+        socket = Socket(websocket, self._lock, self._monotonic)
         with self._lock:
             self._sockets[handshake.connection_id] = socket
             if self._draining:
                 socket.close(GOING_AWAY, "The server restarts")
         person = self._people.enter(handshake.person)
         reader = asyncio.create_task(self._read(socket, handshake, person))
-        writer = socket.start_writing(self._lock)
+        writer = socket.start_writing()
         description = _description(handshake)
         log.info("%s opened", description)
         try:
@@ -320,7 +319,7 @@ class LocalGateway:
         )
         return code, reason
 
-    async def _read(self, socket: _Socket, handshake: Handshake, person: Person) -> tuple[int, str]:
+    async def _read(self, socket: Socket, handshake: Handshake, person: Person) -> tuple[int, str]:
         """Pass each frame to a handler at the person's rate. While this waits, the rest waits in TCP."""
         while True:
             received = await socket.receive()
@@ -341,7 +340,7 @@ class LocalGateway:
             task.add_done_callback(self._tasks.discard)
             task.add_done_callback(lambda _: person.slots.release())
 
-    async def _end(self, socket: _Socket, handshake: Handshake) -> None:
+    async def _end(self, socket: Socket, handshake: Handshake) -> None:
         """Tell a person who keeps sending too much to come back later, and close. Nothing more is read meanwhile."""
         log.warning(
             "connection %s of %s sends too much: closed",
@@ -350,7 +349,7 @@ class LocalGateway:
             extra={"source": handshake.source_ip},
         )
         with self._lock:
-            socket.queue_last(self._rate_limited)
+            socket.queue_last(OutgoingFrame.of(self._rate_limited))
             socket.close(NORMAL, "Connection Closed Normally")
         self._wake([socket])
         await socket.ended.wait()
@@ -412,92 +411,11 @@ class LocalGateway:
         frame = {"message": message, "connectionId": connection_id, "requestId": request_id}
         self.post_many([connection_id], json.dumps(frame))
 
-    def _wake(self, sockets: Sequence[_Socket]) -> None:
+    def _wake(self, sockets: Sequence[Socket]) -> None:
         """Make the event loop look at the queues: one hop for a whole broadcast."""
         if sockets and self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop ended while this thread still worked
                 self._loop.call_soon_threadsafe(_wake_all, sockets)
-
-
-class _Socket:
-    """One connection's outgoing side: its buffer, and the task that empties it into the socket.
-
-    ``offer``, ``queue_last`` and ``close`` are called under the gateway's lock from any thread; everything else in
-    the event loop.
-    """
-
-    def __init__(self, websocket: WebSocket, monotonic: Callable[[], float]) -> None:
-        self.opened_at = self.active_at = monotonic()
-        self.closing: tuple[int, str] | None = None
-        self.frames = 0  #: received
-        self.ended = asyncio.Event()
-        self._websocket = websocket
-        self._monotonic = monotonic
-        self._queue: deque[tuple[str, int]] = deque()
-        self._queued_bytes = 0
-        self._wakened = asyncio.Event()
-        self._writer: asyncio.Task[None] | None = None
-        self._deadline: asyncio.TimerHandle | None = None
-
-    def offer(self, frame: str, size: int) -> bool:
-        """Queue a frame of ``size`` bytes; False if the buffer is full."""
-        if self._queued_bytes + size > BUFFER_BYTES or len(self._queue) >= BUFFER_FRAMES:
-            return False
-        self._queue.append((frame, size))
-        self._queued_bytes += size
-        return True
-
-    def queue_last(self, frame: str) -> None:
-        """Queue a frame however full the buffer is."""
-        self._queue.append((frame, 0))
-
-    def close(self, code: int, reason: str) -> None:
-        """Close after the queue is sent. The first reason counts."""
-        self.closing = self.closing or (code, reason)
-
-    def wake(self) -> None:
-        """Look at the queue again; a close has 2 s from here."""
-        self._wakened.set()
-        if self.closing is not None and self._deadline is None and self._writer is not None:
-            self._deadline = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._writer.cancel)
-
-    async def receive(self) -> Mapping[str, Any]:
-        """Return the next ASGI message. Any frame is a sign of life."""
-        received = await self._websocket.receive()
-        self.active_at = self._monotonic()
-        self.frames += received["type"] == "websocket.receive"
-        return received
-
-    def start_writing(self, lock: threading.Lock) -> asyncio.Task[None]:
-        """Return the task that sends the queue, and ends with the close frame or the connection."""
-        self._writer = asyncio.create_task(self._write(lock))
-        self.wake()
-        return self._writer
-
-    async def _write(self, lock: threading.Lock) -> None:
-        try:
-            while True:
-                await self._wakened.wait()
-                self._wakened.clear()
-                while (frame := self._next(lock)) is not None:
-                    await self._websocket.send_text(frame)
-                    self.active_at = self._monotonic()
-                if self.closing is not None:
-                    await self._websocket.close(*self.closing)
-                    return
-        except (WebSocketDisconnect, RuntimeError, OSError):
-            return  # the other side is gone; the reader says how
-        finally:
-            if self._deadline is not None:
-                self._deadline.cancel()
-
-    def _next(self, lock: threading.Lock) -> str | None:
-        with lock:
-            if not self._queue:
-                return None
-            frame, size = self._queue.popleft()
-            self._queued_bytes -= size
-            return frame
 
 
 def select_route(body: str, routes: frozenset[str]) -> str | None:
@@ -517,7 +435,7 @@ def _description(handshake: Handshake) -> str:
     return f"connection {handshake.connection_id} of {handshake.source_ip}, person {person}"
 
 
-def _wake_all(sockets: Sequence[_Socket]) -> None:
+def _wake_all(sockets: Sequence[Socket]) -> None:
     for socket in sockets:
         socket.wake()
 

@@ -14,6 +14,9 @@ no files left. Two subclasses of its protocols limit, with a common :class:`Guar
 - a WebSocket handshake that websockets cannot read: answered and closed. uvicorn never answers it, and then fails at
   its own end.
 
+And frames that were made once for many connections are written as they are: ``WRITE`` of
+:mod:`backend.gateway.sockets`.
+
 Written for the versions in ``WRITTEN_FOR``, since it overrides and calls private parts: a test fails when others are
 installed. Then read the changes of uvicorn's h11_impl and websockets_sansio_impl, and run `make attacks`.
 """
@@ -29,14 +32,18 @@ import time
 from asyncio.transports import BaseTransport, Transport
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode, Frame
+from websockets.http11 import Request
+from websockets.protocol import Protocol, State
 
 from backend.auth.refusals import log_refusal
+from backend.gateway.sockets import WRITE
 from backend.limits.addresses import counted_as, stands_for_many
 from backend.limits.buckets import warnings
 from backend.limits.rate_limit import MICROSECONDS, Rate, TooFast
@@ -306,6 +313,14 @@ class GuardedWebSocket(_Guarded, WebSocketsSansIOProtocol):
         super().connection_made(transport)
         self._guard.enter(transport)
 
+    def handle_connect(self, event: Request) -> None:
+        """Also offer the application to write whole frames."""
+        super().handle_connect(event)
+        if not self.close_sent:  # the handshake is not refused already
+            extensions: dict[str, Any] = self.scope["extensions"]
+            # Not a method: it would keep this object until the garbage collector comes.
+            extensions[WRITE] = {"write": partial(_write_now, self.conn, self.writable, self.transport)}
+
     def data_received(self, data: bytes) -> None:
         """Also answer a handshake that cannot be read, and abort a client that sends long after our close frame."""
         if self.close_sent:
@@ -385,6 +400,15 @@ class GuardedWebSocket(_Guarded, WebSocketsSansIOProtocol):
             self.transport.abort()
             return False
         return True
+
+
+def _write_now(conn: Protocol, writable: asyncio.Event, transport: Transport, data: bytes) -> bool:
+    """Write whole frames, not masked, unless the client does not read or the connection is closing: then nothing is
+    written, and False returned."""
+    if conn.state is not State.OPEN or not writable.is_set() or transport.is_closing():
+        return False
+    transport.write(data)
+    return True
 
 
 def _peer(transport: BaseTransport) -> str:

@@ -2,13 +2,16 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from typing import Any
 
 from starlette.types import Message
 from starlette.websockets import WebSocket
+from websockets.frames import Frame, Opcode
+from websockets.streams import StreamReader
 
 from backend.gateway.local import LocalGateway
+from backend.gateway.sockets import WRITE
 from tests.support.process import PATIENCE
 
 HEADERS = [
@@ -20,17 +23,42 @@ HEADERS = [
 ]
 
 
+def texts_in(data: bytes) -> list[str]:
+    """Return the texts of the frames in ``data``, which must be whole, not masked, and text."""
+    texts, reader = [], StreamReader()
+    reader.feed_data(data)
+    reader.feed_eof()  # half a frame is an error
+
+    def parse() -> Generator[None, None, None]:
+        while reader.buffer:
+            frame = yield from Frame.parse(reader.read_exact, mask=False)
+            assert frame.opcode is Opcode.TEXT
+            texts.append(bytes(frame.data).decode())
+
+    list(parse())
+    return texts
+
+
 class AsgiClient:
     """One connection to a LocalGateway.
 
     While ``reading`` is cleared, it plays a reader that stopped reading: the gateway's next write does not come back.
-    With ``breaks`` it raises.
+    With ``breaks`` it raises. ``takes_bytes``: the server below takes frames as they go into the socket (``WRITE``), as
+    ours does; ``written`` is what it took.
     """
 
-    def __init__(self, gateway: LocalGateway, query: str = "token=t", address: str = "192.0.2.7") -> None:
+    def __init__(
+        self,
+        gateway: LocalGateway,
+        query: str = "token=t",
+        address: str = "192.0.2.7",
+        *,
+        takes_bytes: bool = True,
+    ) -> None:
         self.id: str
         self.task: asyncio.Task[None]
         self.breaks = False
+        self.written: list[bytes] = []
         self.sent: asyncio.Queue[Message] = asyncio.Queue()
         self._to_server: asyncio.Queue[Message] = asyncio.Queue()
         self.reading = asyncio.Event()
@@ -43,7 +71,10 @@ class AsgiClient:
             "headers": HEADERS,
             "client": (address, 5000),
             "subprotocols": [],
-            "extensions": {"websocket.http.response": {}},
+            "extensions": {
+                "websocket.http.response": {},
+                **({WRITE: {"write": self._write}} if takes_bytes else {}),
+            },
         }
 
     async def connect(self) -> str:
@@ -93,6 +124,16 @@ class AsgiClient:
     async def ended(self) -> None:
         """Wait until the server has let go of the connection, $disconnect and all."""
         await asyncio.wait_for(asyncio.shield(self.task), PATIENCE)
+
+    def _write(self, data: bytes) -> bool:
+        if self.breaks:
+            raise OSError("the network is gone")
+        if not self.reading.is_set():
+            return False
+        self.written.append(data)
+        for text in texts_in(data):
+            self.sent.put_nowait({"type": "websocket.send", "text": text})
+        return True
 
     async def _send(self, message: Message) -> None:
         if self.breaks:

@@ -11,7 +11,8 @@ import pytest
 
 from backend.gateway.aws import AwsGateway
 from backend.gateway.base import Delivery, Gateway
-from backend.gateway.local import BUFFER_BYTES, MAX_POST_BYTES, LocalGateway
+from backend.gateway.local import MAX_POST_BYTES, LocalGateway
+from backend.gateway.sockets import BUFFER_BYTES
 from tests.backend.aws.aws_account import nobodys_account
 from tests.backend.aws.management import Answer, Management, Request
 from tests.backend.client import AsgiClient
@@ -22,6 +23,8 @@ DELIVERED, GONE, FAILED = Delivery.DELIVERED, Delivery.GONE, Delivery.FAILED
 
 class LocalHarness:
     """A LocalGateway in another thread, so that tests call it as handlers do."""
+
+    takes_bytes = True
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -40,7 +43,7 @@ class LocalHarness:
     def connect(self) -> str:
         """Open a connection and return its id."""
 
-        client = AsgiClient(self.local)
+        client = AsgiClient(self.local, takes_bytes=self.takes_bytes)
         connection_id: str = self._run(client.connect())
         self._clients[connection_id] = client
         return connection_id
@@ -86,6 +89,12 @@ class LocalHarness:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(PATIENCE)
 
 
+class OtherServerHarness(LocalHarness):
+    """A LocalGateway above a server that has nothing but ASGI."""
+
+    takes_bytes = False
+
+
 class AwsHarness(LocalHarness):
     """An AwsGateway for the same connections, through a management API."""
 
@@ -117,7 +126,7 @@ class AwsHarness(LocalHarness):
         return Answer(410, "GoneException") if delivery is GONE else Answer(429, "LimitExceededException")
 
 
-@pytest.fixture(params=[LocalHarness, AwsHarness])
+@pytest.fixture(params=[LocalHarness, OtherServerHarness, AwsHarness])
 def harness(request):
     """Return each kind of gateway."""
     with nobodys_account():

@@ -12,7 +12,6 @@ import pytest
 from backend.gateway.base import Delivery
 from backend.gateway.events import FrameText
 from backend.gateway.local import (
-    BUFFER_FRAMES,
     DURATION_SECONDS,
     IDLE_SECONDS,
     LocalGateway,
@@ -20,6 +19,7 @@ from backend.gateway.local import (
     select_route,
 )
 from backend.gateway.people import THREADS_EACH
+from backend.gateway.sockets import BUFFER_FRAMES
 from tests.backend.client import AsgiClient
 from tests.backend.fakes import START, FakeClock
 from tests.support.process import PATIENCE
@@ -510,7 +510,7 @@ async def test_the_buffer_of_a_stalled_reader_is_bounded_by_frames_too(gateway, 
 
 
 async def test_closing_a_stalled_reader_times_out(gateway, client, handler, monkeypatch):
-    monkeypatch.setattr("backend.gateway.local.CLOSE_SECONDS", 0.02)
+    monkeypatch.setattr("backend.gateway.sockets.CLOSE_SECONDS", 0.02)
     client.reading.clear()
     gateway.post_many([client.id], "{}")
     gateway.close(client.id)

@@ -2,16 +2,19 @@
 
 import asyncio
 import contextlib
+import gc
 import importlib.metadata
 import logging
 import resource
 import socket
 import time
+import weakref
 
 import h11
 import pytest
 from websockets.frames import Close, Frame, Opcode
 
+from backend.gateway.sockets import WRITE
 from backend.local.protocols import (
     CLOSE_SECONDS,
     CONTROL_FRAMES_AT_ONCE,
@@ -277,6 +280,83 @@ async def test_who_goes_on_sending_after_our_close_frame_is_aborted():
         assert not wire.aborted  # what was under way is read, and the answer to the close frame with it
     wire.protocol.data_received(some)
     assert wire.aborted
+
+
+async def write_of(house):
+    """Return a connection, and what its application writes whole frames with."""
+    scopes = []
+    application = house._app
+
+    async def remembered(scope, receive, send):
+        scopes.append(scope)
+        await application(scope, receive, send)
+
+    house.config.loaded_app = remembered
+    wire = await house.websocket()
+    return wire, scopes[0]["extensions"][WRITE]["write"]
+
+
+async def test_whole_frames_are_written_as_they_are():
+    wire, write = await write_of(GuardedServer())
+    assert write(b"a frame")
+    assert write(b" and another")
+    assert wire.written == b"a frame and another"
+
+
+async def test_nothing_is_written_to_who_does_not_read():
+    wire, write = await write_of(GuardedServer())
+    wire.protocol.pause_writing()
+    assert not write(b"a frame")
+    wire.protocol.resume_writing()
+    assert write(b"the frame")
+    assert wire.written == b"the frame"
+
+
+@pytest.mark.parametrize("end", ["theirs", "ours", "transport"])
+async def test_no_frame_is_written_behind_a_close(end):
+    wire, write = await write_of(GuardedServer())
+    if end == "theirs":
+        wire.protocol.data_received(frames(Opcode.CLOSE, data=Close(1000, "").serialize()))
+    elif end == "ours":
+        await wire.protocol.send({"type": "websocket.close", "code": 1001})
+    else:
+        wire.close()
+    before = wire.written
+    assert not write(b"a frame")
+    assert wire.written == before
+
+
+async def test_no_frame_is_written_before_the_handshake_is_answered():
+    house = GuardedServer()
+    writes = []
+
+    async def early(scope, receive, send):
+        writes.append(scope["extensions"][WRITE]["write"](b"a frame"))
+        await send({"type": "websocket.accept"})
+        writes.append(scope["extensions"][WRITE]["write"](b"a frame"))
+        await receive()
+
+    house.config.loaded_app = early
+    wire = house.connect()
+    wire.protocol.data_received(HANDSHAKE + b"\r\n")
+    await turns()
+    assert writes == [False, True]
+    assert wire.written.endswith(b"\r\n\r\na frame")
+
+
+async def test_an_ended_connection_is_freed_without_the_collector():
+    house = GuardedServer()
+    wire, write = await write_of(house)
+    protocol = weakref.ref(wire.protocol)
+    gc.disable()
+    try:
+        wire.protocol.connection_lost(None)
+        await turns()
+        del wire.protocol
+        assert protocol() is None
+    finally:
+        gc.enable()
+    assert not write(b"a frame")
 
 
 async def test_a_message_in_pieces_arrives_whole():
