@@ -1,4 +1,4 @@
-"""The cost of entering a large room: rows read, the same for any size."""
+"""The cost of entering and leaving a large room: rows read, the same for any size."""
 
 from typing import Any
 
@@ -72,3 +72,13 @@ def test_entering_a_room_reads_at_most_101_members(store, person, rows_read, oth
     assert len(rows_read) <= 2  # one query, which DynamoDB's client counts once more
     assert (presence["count"], presence["more"]) == (MAX_PRESENCE_RECIPIENTS, others == CROWD)
     assert presence["joined"] == ([] if others == CROWD else ["Zoe"])
+
+
+def test_leaving_a_large_room_reads_at_most_101_members(store, person, rows_read):
+    fill(store, CROWD)
+    newcomer = person("Zoe")
+    rows_read.clear()
+    newcomer.disconnect()
+    assert rows_read
+    assert max(rows_read) <= MAX_PRESENCE_RECIPIENTS + 1
+    assert len(rows_read) <= 2
