@@ -158,6 +158,9 @@ screenshot: setup-test browsers  ## Take the README's picture anew
 bench: setup-test  ## What one event costs, in Pyodide and on CPython, into docs/benchmarks.md
 	@$(VENV_PYTHON) -m tests.reports.bench.event_cost --write $(ARGS)
 
+bench-fanout: setup-test  ## How long one frame takes to many connections, into docs/benchmarks.md (a minute)
+	@$(VENV_PYTHON) -m tests.reports.bench.fanout --write $(ARGS)
+
 bench-start: setup-test browsers  ## How long the page takes to start, into docs/benchmarks.md (half an hour; ARGS="--rounds 3")
 	@test -d node_modules/esbuild || \
 	  $(STEP) "Fetching esbuild and React" $(NPM) ci --include=dev --ignore-scripts --no-audit --no-fund
