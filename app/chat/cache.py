@@ -10,13 +10,12 @@ import json
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from chat import protocol
 from chat.protocol import Message
 from chat.read_marks import Marks, ReadMarks
 from chat.room import Room
-from chat.timeline import Entry, Timeline
+from chat.timeline import Entry
 from kizuna.platform import Platform, Storage, TimerHandle
 from kizuna.runtime.tasks import TaskSet
 
@@ -57,7 +56,7 @@ class RoomCache:
         self._may_keep = may_keep
         self._person: str | None = None
         self._changed: dict[str, Room] = {}
-        self._saved: dict[str, _SavedVersion] = {}  # by room
+        self._saved: dict[str, _SavedRoom] = {}  # by room
         self._timer: TimerHandle | None = None
         self._tasks = TaskSet()
 
@@ -81,8 +80,10 @@ class RoomCache:
 
     def save_soon(self, room: Room) -> None:
         """Write the changed room within SAVE_DELAY."""
+        if self._person is None or room.room_id in self._changed:
+            return
         saved = self._saved.get(room.room_id)
-        if self._person is None or (saved is not None and saved.is_same(room)):
+        if saved is not None and saved.version == _version_of(room):
             return
         self._changed[room.room_id] = room
         if self._timer is None:
@@ -116,8 +117,10 @@ class RoomCache:
                 self._person,
                 {room.room_id: (room.epoch, room.seen) for room in rooms if room.epoch is not None},
             )
-            self._saved.update((room.room_id, _SavedVersion.of(room)) for room in rooms)
-            rows = {_key(self._person, room.room_id): _write(room) for room in rooms}
+            rows: dict[str, str] = {}
+            for room in rooms:
+                saved = self._saved.setdefault(room.room_id, _SavedRoom())
+                rows[_key(self._person, room.room_id)] = saved.write(room)
             self._tasks.start(self._storage.write(TABLE, rows))
 
     def _forget_changes(self) -> None:
@@ -127,37 +130,40 @@ class RoomCache:
             self._timer = None
 
 
-@dataclass(frozen=True, slots=True)
-class _SavedVersion:
-    """The state from which a room's row was written."""
+class _SavedRoom:
+    """What was written of a room last. Each message is encoded once."""
 
-    timeline: Timeline
-    rest: tuple[object, ...]
+    def __init__(self) -> None:
+        self.version: tuple[object, ...] = ()
+        self._epoch: str | None = None
+        self._texts: dict[int, str] = {}  # by seq
 
-    @classmethod
-    def of(cls, room: Room) -> _SavedVersion:
-        return cls(room.timeline, (room.seen, room.epoch, room.watermark, room.entered_at))
+    def write(self, room: Room) -> str:
+        """Return the row of a room: its newest messages back from the watermark, without a gap."""
+        self.version = _version_of(room)
+        known = self._texts if room.epoch == self._epoch else {}
+        self._epoch, self._texts = room.epoch, {}
+        wanted = room.watermark
+        for each in reversed(room.log.newest(MAX_MESSAGES)):
+            if each.seq != wanted or room.epoch is None:
+                break
+            self._texts[wanted] = known.get(wanted) or _encode(each, room.room_id, room.epoch)
+            wanted -= 1
+        head = json.dumps({"enteredAt": room.entered_at, "seen": room.seen, "epoch": room.epoch})
+        return f'{head[:-1]}, "messages": [{", ".join(reversed(self._texts.values()))}]}}'
 
-    def is_same(self, room: Room) -> bool:
-        """Return whether the room is unchanged. An unchanged timeline is the same object."""
-        return self.timeline is room.timeline and self.rest == _SavedVersion.of(room).rest
+
+def _version_of(room: Room) -> tuple[object, ...]:
+    return (room.log.version, room.seen, room.epoch, room.watermark, room.entered_at)
 
 
 def _key(person: str, room_id: str) -> str:
     return f"{person}/{room_id}"
 
 
-def _write(room: Room) -> str:
-    """Return the row of a room: its newest messages back from the watermark, without a gap."""
-    newest: list[dict[str, Any]] = []
-    wanted = room.watermark
-    for entry in reversed(room.timeline.confirmed):
-        if entry.seq != wanted or len(newest) == MAX_MESSAGES or room.epoch is None:
-            break
-        newest.append(protocol.to_object(_message(entry, room.room_id, room.epoch)))
-        wanted -= 1
-    row = {"enteredAt": room.entered_at, "seen": room.seen, "epoch": room.epoch, "messages": newest[::-1]}
-    return json.dumps(row, ensure_ascii=False)
+def _encode(each: Message | Entry, room_id: str, epoch: str) -> str:
+    message = each if isinstance(each, Message) else _message(each, room_id, epoch)
+    return json.dumps(protocol.to_object(message), ensure_ascii=False)
 
 
 def _message(entry: Entry, room_id: str, epoch: str) -> Message:

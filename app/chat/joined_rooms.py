@@ -14,10 +14,12 @@ MAX_ROOMS = MAX_ROOMS_PER_HELLO
 
 
 class JoinedRooms:
-    """The rooms of one person, in the order entered. ``me``: their user id."""
+    """The rooms of one person, in the order entered. ``me``: their user id. ``has_history``: the server can send older
+    messages again."""
 
-    def __init__(self, me: str | None) -> None:
+    def __init__(self, me: str | None, *, has_history: bool = True) -> None:
         self._me = me
+        self._has_history = has_history
         self._rooms: dict[str, Room] = {}
         self._visits: dict[str, int] = {}  # by room, the number of the latest visit
 
@@ -41,14 +43,14 @@ class JoinedRooms:
         if room_id not in self._rooms:
             if len(self._rooms) >= MAX_ROOMS:
                 left = self._rooms.pop(min(self._rooms, key=lambda each: self._visits.get(each, 0)))
-            self._rooms[room_id] = Room(room_id, self._me, now_ms)
+            self._rooms[room_id] = self._new_room(room_id, now_ms)
         self._visits[room_id] = max(self._visits.values(), default=0) + 1
         return self._rooms[room_id], left
 
     def reopen(self, room_id: str, entered_at: int) -> Room | None:
         """Return a room that an earlier page entered at ``entered_at``; None if there are too many rooms."""
         if room_id not in self._rooms and len(self._rooms) < MAX_ROOMS:
-            self._rooms[room_id] = Room(room_id, self._me)
+            self._rooms[room_id] = self._new_room(room_id, entered_at)
         room = self._rooms.get(room_id)
         if room is not None:
             room.entered_at = entered_at
@@ -68,13 +70,16 @@ class JoinedRooms:
 
     def summaries(self) -> tuple[RoomSummary, ...]:
         """Return what the page shows of each room."""
-        ordered = sorted([(room.entered_at, room.room_id, room.unread) for room in self._rooms.values()])
-        return tuple([RoomSummary(room_id, unread) for _, room_id, unread in ordered])
+        ordered = sorted(self._rooms.values(), key=lambda room: (room.entered_at, room.room_id))
+        return tuple([RoomSummary(room.room_id, room.unread) for room in ordered])
 
     def discard(self, client_message_id: str) -> None:
         """Remove an own message that was deleted, or taken over by another tab. An acknowledged one stays: the server
         has it."""
         for room in self:
-            entry = room.timeline.own(client_message_id)
+            entry = room.log.own(client_message_id)
             if entry is not None and entry.state is not Delivery.SENT:
-                room.timeline = room.timeline.discard(client_message_id)
+                room.log.discard(client_message_id)
+
+    def _new_room(self, room_id: str, entered_at: int) -> Room:
+        return Room(room_id, self._me, entered_at, has_history=self._has_history)

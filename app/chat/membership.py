@@ -225,7 +225,7 @@ class Membership:
             return []
         changes: Changes = [Stored(batch.messages), RoomChanged(room)]
         if request is not None and isinstance(request.frame, History):
-            room.prepend(batch)
+            room.prepend(batch, request.frame.before)
             return changes
         before = room.watermark
         if room.apply_batch(batch, asked):
@@ -278,7 +278,7 @@ class Membership:
     # --- requests ---
 
     def load_earlier(self, room: Room) -> None:
-        """Request the messages before the oldest one shown."""
+        """Request the messages before the oldest one in memory."""
         if not self._can_ask or not room.has_earlier or self._requests.is_asking(History, room.room_id):
             return
         ref = self._requests.new_ref()

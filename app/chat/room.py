@@ -1,4 +1,4 @@
-"""One room on the page: its position in the history, and its timeline."""
+"""One room on the page: its position in the history, and its messages."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Sequence as Messages
 from typing import Protocol
 
 from chat.protocol import EMPTY_EPOCH, Ack, Batch, Message, RoomHead, RoomPosition
-from chat.timeline import Delivery, Timeline
+from chat.room_log import RoomLog, key_of
+from chat.timeline import Delivery
 from kizuna.delivery.sequence import Sequence
 
 
@@ -23,19 +24,24 @@ class AskedPosition(Protocol):
 
 
 class Room:
-    """The timeline of a room, made from its frames: each message once, in order, without gaps.
+    """The messages of a room, made from its frames: each message once, in order, without gaps.
 
     After each step ``needs_sync`` says whether something is missing, ``position()`` from where to request it.
+    ``has_history``: the server can send older messages again.
     """
 
-    def __init__(self, room_id: str, me: str | None, entered_at: int = 0) -> None:
+    def __init__(
+        self, room_id: str, me: str | None, entered_at: int = 0, *, has_history: bool = True
+    ) -> None:
         self.room_id = room_id
         self.entered_at = entered_at  #: milliseconds since 1970: orders the person's rooms
         self.seen = 0  #: the newest seq that the person has read
         self.unread = 0  #: messages of others since then, by the server's numbers
-        self.timeline = Timeline(me=me)
+        self.first_unread: str | None = None  #: the key of the first of them that is in memory
+        self.log = RoomLog(me, has_history=has_history)
+        self._own_unseen: set[int] = set()  # seqs of own messages after ``seen``
         self._sequence: Sequence[Message | Ack] = Sequence()
-        self._is_at_start = False  # there is nothing before the first message shown
+        self._oldest_stored = 1  # as far as known: the oldest seq that the server still has
         self._is_stale = False  # the server's history was replaced: only a new page helps
 
     @property
@@ -58,6 +64,8 @@ class Room:
         before = self.seen
         self.seen = max(before, self._sequence.watermark)  # another tab may have read further
         self.unread = 0
+        self.first_unread = None
+        self._own_unseen.clear()
         return self.seen != before
 
     def mark_read_up_to(self, epoch: str, seq: int) -> None:
@@ -67,23 +75,21 @@ class Room:
             self._count_unread()
 
     def _count_unread(self) -> None:
-        """Count from the numbers, which include messages that are not loaded."""
-        own = 0
-        for entry in reversed(self.timeline.confirmed):
-            if entry.seq is None or entry.seq <= self.seen:
-                break
-            own += entry.own
-        self.unread = max(0, self._sequence.watermark - self.seen - own)
+        """Count from the numbers, which include messages that are not in memory."""
+        self._own_unseen.update(self.log.own_seqs(self.seen))
+        self._own_unseen = {seq for seq in self._own_unseen if seq > self.seen}
+        self.unread = max(0, self._sequence.watermark - self.seen - len(self._own_unseen))
+        self.first_unread = self.log.first_unread(self.seen) if self.unread else None
 
     @property
     def has_earlier(self) -> bool:
-        """Whether older messages exist than those shown."""
-        return not self._is_at_start and self.oldest > 1
+        """Whether older messages exist than those in memory."""
+        return self.oldest > self._oldest_stored
 
     @property
     def oldest(self) -> int:
-        """The oldest seq shown; if nothing is shown, the next seq."""
-        return self.timeline.first_seq or self._sequence.watermark + 1
+        """The oldest seq in memory; if there is none, the next seq."""
+        return self.log.oldest_seq or self._sequence.watermark + 1
 
     def position(self) -> RoomPosition:
         """Return the position of the page; ``after`` None requests the newest page."""
@@ -93,7 +99,7 @@ class Room:
 
     def identify(self, me: str) -> None:
         """Set the person's user id."""
-        self.timeline = self.timeline.identified(me)
+        self.log.identify(me)
 
     def restore(self, epoch: str, messages: Messages[Message], seen: int) -> None:
         """Begin with stored ``messages``, in order and without gaps, unless others have arrived since."""
@@ -101,41 +107,43 @@ class Room:
             return
         last = messages[-1].seq or 0 if messages else 0
         self._sequence.start(epoch, last)
-        self.timeline = self.timeline.add_many(messages)
+        for message in messages:
+            self.log.add(message, arrives=False)
         self.seen = min(seen, last) if messages else seen  # without any, what was read has expired
         self._count_unread()
 
     def receive(self, message: Message) -> None:
         """Add a message of a broadcast."""
         if message.seq is None:
-            self.receive_unnumbered(message, self.timeline.add(message))
+            self.note_unnumbered(message, self.log.add(message))
         elif self._belongs(message.epoch):
             self._place(self._sequence.offer(message.seq, message))
         self._mark_stored(message)
 
-    def receive_unnumbered(self, message: Message, timeline: Timeline) -> None:
-        """Use ``timeline``, to which ``message`` was added: the article's server has no seq."""
-        before, self.timeline = self.timeline, timeline
-        self.unread += timeline is not before and message.sender_id != timeline.me
+    def note_unnumbered(self, message: Message, is_new: bool) -> None:
+        """Count ``message``, which was added to the log if it ``is_new``: the article's server has no seq."""
+        if is_new and message.sender_id != self.log.me:
+            self.unread += 1
+            self.first_unread = self.first_unread or message.message_id
 
     def apply_ack(self, ack: Ack) -> None:
         """Put an own message, which is stored now, into its place in the sequence."""
         if not self._belongs(ack.epoch):
-            self.timeline = self.timeline.mark(ack.client_message_id, Delivery.SENT)
+            self.log.mark(ack.client_message_id, Delivery.SENT)
             return
         if ack.deleted:  # what replaces it arrives as a message
-            self.timeline = self.timeline.discard(ack.client_message_id)
-        if self.timeline.own(ack.client_message_id) is None:
+            self.log.discard(ack.client_message_id)
+        if self.log.own(ack.client_message_id) is None:
             self._sequence.raise_head(ack.seq)  # not shown: its broadcast, or a sync, brings it
         elif ack.seq > self._sequence.watermark:
             released = self._sequence.offer(ack.seq, ack)
             if not released:
-                self.timeline = self.timeline.mark(ack.client_message_id, Delivery.SENT)
+                self.log.mark(ack.client_message_id, Delivery.SENT)
             self._place(released)
         elif ack.seq >= self.oldest:
-            self.timeline = self.timeline.confirm(ack)
-        else:  # it belongs to a part of the history that is not shown
-            self.timeline = self.timeline.discard(ack.client_message_id)
+            self.log.confirm(ack)
+        else:  # it belongs to a part of the history that is not in memory
+            self.log.discard(ack.client_message_id)
 
     def raise_head(self, head: RoomHead) -> None:
         """Note the room's head on the server."""
@@ -151,14 +159,15 @@ class Room:
             return False
         was_restored = self._is_of_restored_history(batch, asked)
         page_start = self._new_page_start(batch, was_restored)
+        arrives = self._sequence.epoch is not None and not was_restored
         if page_start is not None:
             self._begin_page(batch, page_start, was_restored)
         released: list[Message | Ack] = []
         for message in batch.messages:
             if message.seq is not None:
                 released += self._sequence.offer(message.seq, message)
-        self._place(released)
-        for message in batch.messages if self.timeline.pending else ():
+        self._place(released, arrives=arrives)
+        for message in batch.messages if self.log.pending else ():
             self._mark_stored(message)
         if page_start is not None:
             self._discard_unplaced()
@@ -196,20 +205,24 @@ class Room:
             self.seen = batch.head
         elif not batch.messages:  # what was said meanwhile has expired
             self.seen = max(self.seen, first - 1)
-        self.timeline = self.timeline.only_pending()
-        self._is_stale = self._is_at_start = False
+        self.log.restart()
+        self._own_unseen.clear()
+        self._is_stale = False
+        self._oldest_stored = 1
         self._place(self._sequence.start(batch.epoch, first - 1))
 
-    def prepend(self, batch: Batch) -> None:
-        """Add older messages, the answer to ``history``. An answer that does not end at the oldest message shown (a new
-        page has been loaded since) is dropped: it would hide a gap."""
-        for message in batch.messages if self.timeline.pending else ():
+    def prepend(self, batch: Batch, before: int) -> None:
+        """Add older messages, the answer to ``history`` before ``before``. An answer that does not end at the oldest
+        message in memory (a new page has been loaded since, or others were cut) is dropped: it would hide a gap."""
+        for message in batch.messages if self.log.pending else ():
             self._mark_stored(message)
         last = (batch.messages[-1].seq or 0) if batch.messages else None
         if batch.epoch != self._sequence.epoch or (last is not None and last + 1 < self.oldest):
             return
-        before, self.timeline = self.timeline, self.timeline.add_many(batch.messages)
-        self._is_at_start = batch.complete or self.timeline is before
+        answers_for_oldest = before == self.oldest
+        added = self.log.add_earlier(batch.messages)
+        if answers_for_oldest and (batch.complete or not added):
+            self._oldest_stored = self.oldest
         if self.unread:  # the page may end behind the last message read, and have own messages
             self._count_unread()
 
@@ -235,27 +248,28 @@ class Room:
             return False
         return True
 
-    def _place(self, released: list[Message | Ack]) -> None:
-        """Put what is in order now into the timeline."""
-        messages: list[Message] = []
+    def _place(self, released: list[Message | Ack], *, arrives: bool = True) -> None:
+        """Put what is in order now into the log. ``arrives``: it is new to the person."""
         for item in released:
-            if isinstance(item, Message):
-                messages.append(item)
-                self.unread += item.sender_id != self.timeline.me and (item.seq or 0) > self.seen
-                continue
-            self.timeline = self.timeline.add_many(messages).confirm(item)
-            messages = []
-        if messages:
-            self.timeline = self.timeline.add_many(messages)
+            if isinstance(item, Ack):
+                self.log.confirm(item)
+                if item.seq > self.seen:
+                    self._own_unseen.add(item.seq)
+            elif self.log.add(item, arrives=arrives) and (item.seq or 0) > self.seen:
+                if item.sender_id == self.log.me:
+                    self._own_unseen.add(item.seq or 0)
+                else:
+                    self.unread += 1
+                    self.first_unread = self.first_unread or key_of(item)
 
     def _mark_stored(self, message: Message) -> None:
         """Mark an own message as sent whose place has to wait for others."""
-        if message.sender_id == self.timeline.me and message.client_message_id is not None:
-            self.timeline = self.timeline.mark(message.client_message_id, Delivery.SENT)
+        if message.sender_id == self.log.me and message.client_message_id is not None:
+            self.log.mark(message.client_message_id, Delivery.SENT)
 
     def _discard_unplaced(self) -> None:
         """Discard acknowledged own messages in a part of the history that is not shown: they have no place."""
         held = {item.client_message_id for item in self._sequence.held if isinstance(item, Ack)}
-        for entry in self.timeline.pending:
+        for entry in self.log.pending:
             if entry.state is Delivery.SENT and entry.client_message_id not in held:
-                self.timeline = self.timeline.discard(entry.client_message_id or "")
+                self.log.discard(entry.client_message_id or "")

@@ -12,7 +12,6 @@ session: they return what changed, and the session applies it (chat.changes).
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Coroutine, Mapping
@@ -48,9 +47,10 @@ from chat.protocol import (
     SendMessage,
     TypingNotice,
 )
+from chat.restore_wait import RestoreWait
 from chat.room import Room
 from chat.sending import OutboxSender, message_to_send
-from chat.store import ChatStore, Notice, NoticeKind
+from chat.store import ChatStore, NoticeKind
 from chat.timeline import EMPTY, Delivery
 from kizuna.core.state import ConnectionState
 from kizuna.core.states import CONNECTED_STATUSES, Status
@@ -58,15 +58,13 @@ from kizuna.delivery.outbox import OutboxFull
 from kizuna.delivery.outbox_storage import OutboxStorage
 from kizuna.delivery.pending_message import PendingMessage
 from kizuna.errors import ConnectionFailed
-from kizuna.platform import Platform, TimerHandle
+from kizuna.platform import Platform
 from kizuna.runtime.tasks import TaskSet
 from kizuna.runtime.transport import LinkHandle
 from kizuna.service import WebSocketService
 
 logger = logging.getLogger("kizuna.chat")
 
-#: Seconds that the connection waits at most for stored data: a busy browser takes long to answer.
-RESTORE_TIMEOUT = 5.0
 #: Earlier messages are loaded until a room shows so many: a page of long messages has few.
 MIN_VISIBLE_MESSAGES = 30
 
@@ -98,16 +96,14 @@ class ChatSession:
         self._make_id = make_id
         self._cache = cache
         self._kizuna_wire = kizuna_wire
-        self._rooms = JoinedRooms(None)
+        self._rooms = self._no_rooms()
+        self._shown: Room | None = None
         self._membership = Membership(platform, service, self.scope, kizuna_wire=kizuna_wire)
         self._sender = OutboxSender(service, platform, rows, self.scope, kizuna_wire=kizuna_wire)
         self._presence = PresenceTracker(platform, self.scope, self._membership.send)
         self._tasks = TaskSet()
-        self._restore_timer: TimerHandle | None = None  # ends the connection's wait for stored data
-        self._restored = asyncio.Event()  # set when the person's stored data is loaded
-        self._may_connect = asyncio.Event()  # set then, or when it takes too long
+        self._wait: RestoreWait | None = None  # for the stored data of the person
         self._is_reading = True  # whether the person sees the end of the shown room
-        self._notices = 0
         self._bad_frames = 0
         service.before_connected(self._prepare)
         service.on_message(self._on_frame)
@@ -137,20 +133,16 @@ class ChatSession:
         try:
             self._identity.join(name)
         except InvalidField as error:
-            self._notify(NoticeKind.NAME_REFUSED, problem=error.reason, **error.params)
+            self._store.notify(NoticeKind.NAME_REFUSED, problem=error.reason, **error.params)
             return
         name = self._identity.name or ""
-        self._rooms = JoinedRooms(self._identity.user_id)
+        self._rooms = JoinedRooms(self._identity.user_id, has_history=self._kizuna_wire)
         self._rooms.enter(self._store.state.room_id, self._wall_ms())
         self._membership.use_rooms(self._rooms)
         self._store.change(name=name, suggested_name=name, user_id=self._identity.user_id)
-        self._clear_notice(NoticeKind.NAME_REFUSED)
-        self._restored, self._may_connect = asyncio.Event(), asyncio.Event()
-        self._cancel_restore_timer()
-        self._restore_timer = self._platform.call_at(
-            self._platform.now().monotonic + RESTORE_TIMEOUT, self._may_connect.set
-        )
-        self._tasks.start(self._restore(self._identity.person_key, self._rooms))
+        self._store.clear_notice(NoticeKind.NAME_REFUSED)
+        wait = self._wait = RestoreWait(self._platform)
+        self._tasks.start(self._restore(self._identity.person_key, self._rooms, wait))
         self._tasks.start(self._connect())
 
     @one_event
@@ -163,14 +155,15 @@ class ChatSession:
         waiting, name = self._store.state.waiting, self._store.state.name or ""
         self._identity.leave(remember=remember)
         self._service.disconnect()
-        self._cancel_restore_timer()
+        if self._wait is not None:
+            self._wait.cancel()
         self._sender.stop()
         self._cache.clear()
-        self._rooms = JoinedRooms(None)
+        self._rooms = self._no_rooms()
         self._membership.use_rooms(self._rooms)
         self._store.change(name=None, notice=None)
         if waiting:
-            self._notify(NoticeKind.STILL_WAITING, count=waiting, name=name)
+            self._store.notify(NoticeKind.STILL_WAITING, count=waiting, name=name)
 
     @one_event
     def follow_other_tabs(self) -> None:
@@ -179,7 +172,7 @@ class ChatSession:
         name = self._store.state.name
         if name is not None and self._identity.has_left:
             self._leave(remember=False)  # or it would undo a join in another tab since
-            self._notify(NoticeKind.LEFT_ELSEWHERE, name=name)
+            self._store.notify(NoticeKind.LEFT_ELSEWHERE, name=name)
         self._mark_read_elsewhere()
 
     @one_event
@@ -188,9 +181,9 @@ class ChatSession:
         try:
             room_id = protocol.check_room("room", name)
         except InvalidField as error:
-            self._notify(NoticeKind.ROOM_REFUSED, room=name, problem=error.reason, **error.params)
+            self._store.notify(NoticeKind.ROOM_REFUSED, room=name, problem=error.reason, **error.params)
             return
-        self._clear_notice(NoticeKind.ROOM_REFUSED)
+        self._store.clear_notice(NoticeKind.ROOM_REFUSED)
         if room_id != self._store.state.room_id:
             self._switch_room(room_id)
 
@@ -217,15 +210,17 @@ class ChatSession:
                 content=protocol.check_content("message", text),
             )
             rooms = self._rooms
-            await self._restored.wait()  # earlier messages first, however long their storage takes
+            if name is None or self._wait is None:
+                return False
+            await self._wait.restored()  # earlier messages first, however long their storage takes
             message = message_to_send(frame, self._wall_ms())
-            if name is None or rooms is not self._rooms or not await self._sender.enqueue(message):
+            if rooms is not self._rooms or not await self._sender.enqueue(message):
                 return False
         except InvalidField as error:
-            self._notify(NoticeKind.MESSAGE_REFUSED, problem=error.reason, **error.params)
+            self._store.notify(NoticeKind.MESSAGE_REFUSED, problem=error.reason, **error.params)
             return False
         except OutboxFull as error:
-            self._notify(NoticeKind.OUTBOX_FULL, limit=error.limit)
+            self._store.notify(NoticeKind.OUTBOX_FULL, limit=error.limit)
             return False
         self._on_enqueued(message)
         return True
@@ -234,7 +229,7 @@ class ChatSession:
     def _on_enqueued(self, message: PendingMessage) -> None:
         self._add_own(message)
         self._presence.reset_typing(message.channel)
-        self._clear_notice(NoticeKind.MESSAGE_REFUSED)
+        self._store.clear_notice(NoticeKind.MESSAGE_REFUSED)
         self._sender.send_due()
 
     def notify_typing(self) -> None:
@@ -252,11 +247,32 @@ class ChatSession:
         self._is_reading = is_reading
 
     @one_event
-    def load_earlier(self) -> None:
-        """Load the messages before the oldest one shown."""
+    def set_place(self, *, follows: bool, holds_focus: bool) -> None:
+        """Say whether the list follows its end, and whether one of its messages has the focus."""
         room = self._current_room
         if room is not None:
+            room.log.set_place(follows=follows, holds_focus=holds_focus)
+
+    @one_event
+    def show_earlier(self) -> None:
+        """Show messages before those on the page, requested from the server if necessary."""
+        room = self._current_room
+        if room is not None and not room.log.show_earlier():
             self._membership.load_earlier(room)
+
+    @one_event
+    def show_later(self) -> None:
+        """Show messages after those on the page."""
+        room = self._current_room
+        if room is not None:
+            room.log.show_later()
+
+    @one_event
+    def show_latest(self) -> None:
+        """Show the newest messages."""
+        room = self._current_room
+        if room is not None:
+            room.log.show_latest()
 
     @one_event
     def retry(self, client_message_id: str) -> None:
@@ -264,7 +280,7 @@ class ChatSession:
         try:
             self._apply(self._sender.retry(client_message_id))
         except OutboxFull as error:
-            self._notify(NoticeKind.OUTBOX_FULL, limit=error.limit)
+            self._store.notify(NoticeKind.OUTBOX_FULL, limit=error.limit)
         self._sender.send_due()
 
     @one_event
@@ -277,7 +293,7 @@ class ChatSession:
     def discard(self, client_message_id: str) -> None:
         """Delete a message that is not acknowledged. If it was sent already, a notice says that it may have arrived."""
         if self._sender.discard(client_message_id):
-            self._notify(NoticeKind.MAY_HAVE_ARRIVED)
+            self._store.notify(NoticeKind.MAY_HAVE_ARRIVED)
         self._rooms.discard(client_message_id)
         self._sender.send_due()
 
@@ -286,7 +302,7 @@ class ChatSession:
         """Show a notice, unless one of this kind is shown already."""
         notice = self._store.state.notice
         if notice is None or notice.kind is not kind:
-            self._notify(kind, **params)
+            self._store.notify(kind, **params)
 
     @one_event
     def dismiss_notice(self) -> None:
@@ -300,7 +316,8 @@ class ChatSession:
             await self._service.connect()
 
     async def _prepare(self, link: LinkHandle) -> None:
-        await self._may_connect.wait()  # so that hello requests only what came since
+        if self._wait is not None:
+            await self._wait.may_connect()  # so that hello requests only what came since
         await self._catch_up(link)
 
     @one_event
@@ -309,19 +326,15 @@ class ChatSession:
             self._identify(self._identity.user_id)
         return self._membership.prepare(link)
 
-    async def _restore(self, person: str, rooms: JoinedRooms) -> None:
+    async def _restore(self, person: str, rooms: JoinedRooms, wait: RestoreWait) -> None:
         """Load the rooms and waiting messages that an earlier page stored."""
-        restored, may_connect = self._restored, self._may_connect
         try:
             if rooms is self._rooms:
                 self._on_cached(await self._cache.start_for(person), rooms)
             if rooms is self._rooms:
                 self.scope.run(self._apply, await self._sender.start_for(person))
         finally:
-            restored.set()
-            may_connect.set()
-            if restored is self._restored:
-                self._cancel_restore_timer()
+            wait.end()
 
     @one_event
     def _on_cached(self, cached_rooms: list[CachedRoom], rooms: JoinedRooms) -> None:
@@ -330,11 +343,6 @@ class ChatSession:
             if room is not None and cached.epoch is not None:
                 room.restore(cached.epoch, cached.messages, cached.seen)
         self._mark_read_elsewhere()
-
-    def _cancel_restore_timer(self) -> None:
-        if self._restore_timer is not None:
-            self._restore_timer.cancel()
-            self._restore_timer = None
 
     @one_event
     def _on_connection(self, state: ConnectionState) -> None:
@@ -355,7 +363,7 @@ class ChatSession:
         self._fill_screen()
         if state.status is Status.REJECTED and self._identity.is_refused:
             self.leave()
-            self._notify(NoticeKind.NAME_REFUSED, problem=protocol.REFUSED)
+            self._store.notify(NoticeKind.NAME_REFUSED, problem=protocol.REFUSED)
 
     # --- frames ---
 
@@ -393,30 +401,32 @@ class ChatSession:
                 self._on_error(frame)
             case protocol.GatewayError():
                 logger.warning("the gateway could not serve a request: %s", frame.message)
-                self._notify(NoticeKind.SERVER_ERROR)
+                self._store.notify(NoticeKind.SERVER_ERROR)
             case _:  # bye is handled by the connection
                 pass
 
     def _room_of_echo(self, data: Mapping[str, Any]) -> str:
         """Return the room of a frame without one: that with a pending message of this text, else the shown one."""
         for room in self._rooms:
-            if any(entry.content == data.get("content") for entry in room.timeline.pending):
+            if any(entry.content == data.get("content") for entry in room.log.pending):
                 return room.room_id
         return self._store.state.room_id
 
     def _on_message(self, message: Message) -> None:
-        self._acknowledge_own(message)
+        is_own = message.sender_id == self._identity.user_id
+        if is_own:
+            self._acknowledge_own(message)
         self._presence.on_message(message)
         room = self._rooms.get(message.room_id)
-        if room is not None and room is self._current_room and message.seq is None:
-            self._store.add_message(message)
-            room.receive_unnumbered(message, self._store.state.timeline)
-        elif room is not None:
-            room.receive(message)
-            self._membership.schedule_sync(room)
         if room is not None:
+            if message.seq is None and room is self._shown:
+                room.note_unnumbered(message, self._store.add_message(message))
+            else:
+                room.receive(message)
+                self._membership.schedule_sync(room)
             self._cache.save_soon(room)
-        self._sender.send_due()
+        if is_own:
+            self._sender.send_due()
 
     def _on_ack(self, ack: Ack) -> None:
         self._sender.acknowledge(ack.client_message_id)
@@ -435,7 +445,7 @@ class ChatSession:
     def _on_bad_frame(self, problem: str) -> None:
         self._bad_frames += 1
         logger.warning("a frame from the server was ignored: %s", problem)
-        self._notify(NoticeKind.BAD_FRAME, count=self._bad_frames)
+        self._store.notify(NoticeKind.BAD_FRAME, count=self._bad_frames)
 
     # --- what the parts report ---
 
@@ -457,35 +467,35 @@ class ChatSession:
                     self._rooms.discard(message.id)
                 case HistoryRestored(room):
                     self._cache.forget_mark(room.room_id)
-                    self._notify(NoticeKind.HISTORY_RESTORED)
+                    self._store.notify(NoticeKind.HISTORY_RESTORED)
                 case RoomClosed(room):
-                    self._notify(NoticeKind.ROOM_CLOSED, room=room.room_id)
+                    self._store.notify(NoticeKind.ROOM_CLOSED, room=room.room_id)
                 case RequestFailed():
-                    self._notify(NoticeKind.SERVER_ERROR)
+                    self._store.notify(NoticeKind.SERVER_ERROR)
 
     def _acknowledge_own(self, message: Message) -> None:
         """Delete an own message of the outbox that the server has, with or without an ack."""
         if message.sender_id != self._identity.user_id:
             return
         room = self._rooms.get(message.room_id)
-        is_new = room is not None and not room.timeline.has_message(message.message_id)
-        awaited = room.timeline.pending_for(message) if room is not None and is_new else None
+        is_new = room is not None and not room.log.is_known(message)
+        awaited = room.log.pending_for(message) if room is not None and is_new else None
         self._sender.acknowledge(
             message.client_message_id or (awaited.client_message_id if awaited else None)
         )
 
     def _on_delivery(self, message: PendingMessage, state: Delivery) -> None:
         room = self._rooms.get(message.channel)
-        is_shown = room is not None and room.timeline.own(message.id) is not None
+        is_shown = room is not None and room.log.own(message.id) is not None
         if room is not None:
-            room.timeline = room.timeline.mark(message.id, state, message.failure)
+            room.log.mark(message.id, state, message.failure)
         if message.failure is not None and not is_shown:
-            self._notify(NoticeKind.FAILED_UNSEEN)
+            self._store.notify(NoticeKind.FAILED_UNSEEN)
 
     @one_event
     def on_storage_failed(self) -> None:
         """Tell that the browser cannot store messages."""
-        self._notify(NoticeKind.NOT_KEPT)
+        self._store.notify(NoticeKind.NOT_KEPT)
 
     # --- the store ---
 
@@ -510,20 +520,29 @@ class ChatSession:
         room = self._rooms.get(message.channel)
         if room is None:
             return  # it is sent anyway
-        if room.timeline.has_stored(message.id):
+        if room.log.has_stored(message.id):
             self._sender.acknowledge(message.id)
             return
         name = self._store.state.name or ""
-        room.timeline = room.timeline.add_own(message.id, message.data["content"], name, message.typed_at)
+        room.log.add_own(message.id, message.data["content"], name, message.typed_at)
         if message.failure is not None:
-            room.timeline = room.timeline.mark(message.id, Delivery.FAILED, message.failure)
+            room.log.mark(message.id, Delivery.FAILED, message.failure)
 
     def _end_event(self) -> None:
         """Mark the shown room as read if the person sees its end, and publish the state."""
         room = self._current_room
-        if room is not None and self._is_reading and room.mark_read():
+        if room is not self._shown:
+            self._switch_shown(room)
+        if room is not None and self._is_reading and not room.log.has_later and room.mark_read():
             self._cache.save_soon(room)
         self._show(room)
+
+    def _switch_shown(self, room: Room | None) -> None:
+        if self._shown is not None:
+            self._shown.log.hide()
+        self._shown = room
+        if room is not None:
+            room.log.show()
 
     def _identify(self, user_id: str) -> None:
         self._rooms.identify(user_id)
@@ -543,6 +562,7 @@ class ChatSession:
         if room is None:
             self._store.change(
                 timeline=EMPTY,
+                first_unread=None,
                 rooms=(),
                 caught_up=False,
                 catching_up=False,
@@ -552,9 +572,10 @@ class ChatSession:
             )
             return
         room_id = room.room_id
+        self._store.show(room.log)
         self._store.change(
-            timeline=room.timeline,
             rooms=self._rooms.summaries(),
+            first_unread=room.first_unread,
             waiting=waiting,
             **self._membership.progress(room_id)._asdict(),
             **self._presence.of_room(room_id)._asdict(),
@@ -565,20 +586,13 @@ class ChatSession:
         room = self._current_room
         if (
             room is not None
-            and len(room.timeline) < MIN_VISIBLE_MESSAGES
+            and len(room.log) < MIN_VISIBLE_MESSAGES
             and self._membership.progress(room.room_id).caught_up
         ):
             self._membership.load_earlier(room)
 
-    def _clear_notice(self, kind: NoticeKind) -> None:
-        """Clear the notice of this kind."""
-        notice = self._store.state.notice
-        if notice is not None and notice.kind is kind:
-            self._store.change(notice=None)
-
-    def _notify(self, kind: NoticeKind, **params: str | int) -> None:
-        self._notices += 1
-        self._store.change(notice=Notice(kind, self._notices, params))
+    def _no_rooms(self) -> JoinedRooms:
+        return JoinedRooms(None, has_history=self._kizuna_wire)
 
     def _wall_ms(self) -> int:
         return round(self._platform.now().wall * 1000)

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from chat.protocol import Message
+from chat.room_log import RoomLog
 from chat.timeline import EMPTY, Timeline
 from kizuna.core.state import ConnectionState, ReasonKind
 from kizuna.store import Store
@@ -70,6 +71,9 @@ class ChatState:
     room_id: str = "general"
     rooms: tuple[RoomSummary, ...] = ()  #: all rooms of the person, in the order entered
     timeline: Timeline = EMPTY
+    first_unread: str | None = (
+        None  #: the key of the first unread message of the room shown, if it is in memory
+    )
     present: int | None = None  #: people in the room shown; None: unknown
     present_or_more: bool = False  #: there may be more people than that
     typing: tuple[str, ...] = ()  #: names of those who are typing in the room shown
@@ -102,14 +106,37 @@ class ChatStore(Store[ChatState]):
 
     def __init__(self) -> None:
         super().__init__(ChatState())
+        self._log = RoomLog()
+        self._notices = 0
 
-    def add_message(self, message: Message) -> None:
-        """Add ``message`` to the timeline. A duplicate changes nothing and notifies no listener."""
-        self.change(timeline=self.state.timeline.add(message))
+    def show(self, log: RoomLog) -> None:
+        """Show the messages of this log, as they are now."""
+        self._log = log
+        self.change(timeline=log.publish())
+
+    def add_message(self, message: Message) -> bool:
+        """Add ``message`` to the log that is shown. A duplicate changes nothing and notifies no listener: return False.
+
+        While the store is held, the messages are published together at the next show().
+        """
+        is_new = self._log.add(message)
+        if is_new and not self.is_held:
+            self.show(self._log)
+        return is_new
 
     def set_connected(self, connected: bool) -> None:
         """Set whether the link is open."""
         self.change(is_connected=connected)
+
+    def notify(self, kind: NoticeKind, **params: str | int) -> None:
+        """Show a notice instead of the one that is shown."""
+        self._notices += 1
+        self.change(notice=Notice(kind, self._notices, params))
+
+    def clear_notice(self, kind: NoticeKind) -> None:
+        """Clear the notice that is shown if it is of this kind."""
+        if self.state.notice is not None and self.state.notice.kind is kind:
+            self.change(notice=None)
 
     def change(self, **parts: Any) -> None:
         """Replace these parts of the state; it stays the same object if all are equal."""

@@ -46,6 +46,11 @@ class Store(Generic[State]):
         if not self._is_held and self._state is not before:
             self._notify()
 
+    @property
+    def is_held(self) -> bool:
+        """Whether no listener is called for now: between hold() and release()."""
+        return self._is_held
+
     def hold(self) -> None:
         """Call no listener until release(): further updates are seen as one."""
         self._is_held, self._known = True, self._state

@@ -38,8 +38,17 @@ class Actions(Protocol):
     def try_now(self) -> None:
         """Start the next attempt at once."""
 
-    def load_earlier(self) -> None:
-        """Load the messages before the first one shown."""
+    def set_place(self, *, follows: bool, holds_focus: bool) -> None:
+        """Say whether the list of messages follows its end, and whether one of its messages has the focus."""
+
+    def show_earlier(self) -> None:
+        """Show messages before those on the page, requested from the server if necessary."""
+
+    def show_later(self) -> None:
+        """Show messages after those on the page."""
+
+    def show_latest(self) -> None:
+        """Show the newest messages."""
 
     def retry(self, client_message_id: str) -> None:
         """Send a failed message again."""

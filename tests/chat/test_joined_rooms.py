@@ -21,8 +21,8 @@ def test_discarding_takes_only_what_the_server_does_not_have() -> None:
     book = JoinedRooms("me")
     room, _ = book.enter("general", now_ms=1)
     for name in ("waits", "sent"):
-        room.timeline = room.timeline.add_own(name, name, "Me", 5)
-    room.timeline = room.timeline.mark("sent", Delivery.SENT)
+        room.log.add_own(name, name, "Me", 5)
+    room.log.mark("sent", Delivery.SENT)
     book.discard("waits")
     book.discard("sent")
-    assert [entry.content for entry in room.timeline.entries] == ["sent"]
+    assert [entry.content for entry in room.log.publish().entries] == ["sent"]

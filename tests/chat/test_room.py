@@ -41,7 +41,7 @@ def page(first: int, last: int, *, head: int | None = None, epoch: str = "e", li
 
 
 def shown(room: Room) -> list[int | None]:
-    return [entry.seq for entry in room.timeline.entries]
+    return [entry.seq for entry in room.log.publish().entries]
 
 
 def room_at(first: int, last: int) -> Room:
@@ -89,15 +89,15 @@ def test_a_broadcast_of_another_epoch_asks_for_the_newest_page() -> None:
     assert room.needs_sync
     assert room.position().after is None
     assert room.apply_batch(page(1, 1, epoch="restored"))
-    assert [entry.message_id for entry in room.timeline.entries] == ["restored-1"]
+    assert [entry.message_id for entry in room.log.publish().entries] == ["restored-1"]
     assert not room.needs_sync
 
 
 def test_an_older_backup_keeps_pending_messages() -> None:
     room = room_at(1, 3)
-    room.timeline = room.timeline.add_own("c9", "mine", "Me", 5)
+    room.log.add_own("c9", "mine", "Me", 5)
     room.apply_batch(page(1, 1, epoch="restored"))
-    assert [entry.content for entry in room.timeline.entries] == ["words 1", "mine"]
+    assert [entry.content for entry in room.log.publish().entries] == ["words 1", "mine"]
 
 
 def test_a_head_of_another_epoch_is_noticed_even_when_nothing_is_said() -> None:
@@ -129,7 +129,7 @@ def test_an_empty_room_takes_the_epoch_of_its_first_message() -> None:
 
 def test_ones_own_first_words_in_an_empty_room_take_their_place() -> None:
     room = empty_room()
-    room.timeline = room.timeline.add_own("c9", "mine", "Me", 5)
+    room.log.add_own("c9", "mine", "Me", 5)
     room.apply_ack(acknowledged(1))
     assert (shown(room), room.epoch, room.needs_sync) == ([1], "e", False)
 
@@ -152,9 +152,14 @@ def test_a_head_of_an_empty_room_requests_its_messages() -> None:
 
 def test_what_was_said_in_an_empty_room_meanwhile_is_no_restored_history() -> None:
     room = empty_room()
-    room.timeline = room.timeline.add_own("c9", "mine", "Me", 5)
+    room.log.add_own("c9", "mine", "Me", 5)
     assert not room.apply_batch(page(1, 3), asked_from(0, EMPTY_EPOCH))
-    assert [entry.content for entry in room.timeline.entries] == ["words 1", "words 2", "words 3", "mine"]
+    assert [entry.content for entry in room.log.publish().entries] == [
+        "words 1",
+        "words 2",
+        "words 3",
+        "mine",
+    ]
     assert not room.needs_sync
 
 
@@ -172,7 +177,7 @@ def test_a_backup_without_messages_drops_those_shown() -> None:
     assert room.apply_batch(nothing(), asked_from(5, "e"))
     assert (shown(room), room.position().after, room.position().epoch) == ([], 0, EMPTY_EPOCH)
     room.receive(message(1, epoch="another"))
-    assert [entry.message_id for entry in room.timeline.entries] == ["another-1"]
+    assert [entry.message_id for entry in room.log.publish().entries] == ["another-1"]
 
 
 def test_a_lost_history_found_while_awaiting_a_page_is_empty() -> None:
@@ -193,7 +198,7 @@ def test_a_late_frame_of_a_lost_epoch_leaves_a_room_empty() -> None:
 def test_replacing_an_empty_history_gives_no_notice() -> None:
     room = Room("general", "me")
     room.apply_batch(Batch(room_id="general", epoch="of old", head=0, complete=True))
-    room.timeline = room.timeline.add_own("c9", "mine", "Me", 5)
+    room.log.add_own("c9", "mine", "Me", 5)
     assert not room.apply_batch(page(1, 2), asked_from(0, "of old"))
     assert shown(room) == [1, 2, None]
 
@@ -204,7 +209,7 @@ def acknowledged(seq: int, epoch: str = "e") -> Ack:
 
 def test_an_ack_of_another_epoch_places_nothing_and_asks_for_a_page() -> None:
     room = room_at(1, 3)
-    room.timeline = room.timeline.add_own("c9", "mine", "Me", 5)
+    room.log.add_own("c9", "mine", "Me", 5)
     room.apply_ack(acknowledged(4, epoch="restored"))
     assert shown(room) == [1, 2, 3, None]
     assert room.needs_sync
@@ -213,12 +218,12 @@ def test_an_ack_of_another_epoch_places_nothing_and_asks_for_a_page() -> None:
 def test_an_own_message_acknowledged_within_what_is_shown_takes_its_place() -> None:
     room = room_at(4, 6)
     room.prepend(
-        Batch(room_id="general", epoch="e", messages=(message(1), message(3)), head=6, complete=True)
+        Batch(room_id="general", epoch="e", messages=(message(1), message(3)), head=6, complete=True), 4
     )
-    room.timeline = room.timeline.add_own("c9", "mine", "Me", 5)
+    room.log.add_own("c9", "mine", "Me", 5)
     room.apply_ack(acknowledged(2))
     assert shown(room) == [1, 2, 3, 4, 5, 6]
-    assert room.timeline.entries[1].content == "mine"
+    assert room.log.publish().entries[1].content == "mine"
 
 
 def test_what_an_earlier_page_kept_replaces_nothing_newer() -> None:
@@ -230,7 +235,7 @@ def test_what_an_earlier_page_kept_replaces_nothing_newer() -> None:
 
 def test_an_acknowledged_message_outside_the_shown_part_is_discarded() -> None:
     room = room_at(100, 110)
-    room.timeline = room.timeline.add_own("c9", "mine", "Me", 5)
+    room.log.add_own("c9", "mine", "Me", 5)
     room.apply_ack(
         Ack(
             client_message_id="c9",
@@ -248,14 +253,14 @@ def test_an_acknowledged_message_outside_the_shown_part_is_discarded() -> None:
 def test_history_goes_before_what_is_shown() -> None:
     room = room_at(5, 9)
     assert room.has_earlier
-    room.prepend(page(1, 4, head=9))
+    room.prepend(page(1, 4, head=9), 5)
     assert shown(room) == list(range(1, 10))
     assert not room.has_earlier
 
 
 def test_history_of_another_epoch_is_not_mixed_in() -> None:
     room = room_at(5, 9)
-    room.prepend(page(1, 4, head=9, epoch="restored"))
+    room.prepend(page(1, 4, head=9, epoch="restored"), 5)
     assert shown(room) == [5, 6, 7, 8, 9]
 
 
@@ -273,12 +278,12 @@ def test_frames_in_any_order_and_number_show_once_in_order(order: list[int], rep
 def test_a_deleted_message_keeps_its_place_and_shows_nobodys_words() -> None:
     room = room_at(1, 3)
     room.receive(message(4, sender_id="[deleted]", content="[deleted]", deleted=True))
-    assert [entry.deleted for entry in room.timeline.entries] == [False, False, False, True]
+    assert [entry.deleted for entry in room.log.publish().entries] == [False, False, False, True]
 
 
 def test_an_own_message_deleted_before_its_ack_is_discarded() -> None:
     room = room_at(1, 3)
-    room.timeline = room.timeline.add_own("c9", "mine", "Me", 5)
+    room.log.add_own("c9", "mine", "Me", 5)
     room.apply_ack(replace(acknowledged(4), duplicate=True, deleted=True))
     assert shown(room) == [1, 2, 3]
     assert room.needs_sync
@@ -292,13 +297,13 @@ def all_gone(head: int, up_to: int) -> Batch:
 
 def test_a_gap_that_has_expired_is_left_behind_with_all_before_it() -> None:
     room = room_at(85, 90)
-    room.timeline = room.timeline.add_own("mine", "waits", "Me", 5)
+    room.log.add_own("mine", "waits", "Me", 5)
     room.raise_head(RoomHead(room_id="general", epoch="e", seq=9000))
     assert not room.apply_batch(all_gone(90, 9000), asked_from(90, "e"))
     assert (shown(room), room.watermark, room.needs_sync) == ([None], 9000, False)
     room.raise_head(RoomHead(room_id="general", epoch="e", seq=9000))
     assert not room.needs_sync
-    room.prepend(Batch(room_id="general", epoch="e", head=9000, complete=True))
+    room.prepend(Batch(room_id="general", epoch="e", head=9000, complete=True), 9001)
     assert not room.has_earlier
     room.receive(message(9001))
     assert shown(room) == [9001, None]
@@ -313,7 +318,7 @@ def test_a_late_word_that_a_gap_has_expired_drops_nothing() -> None:
 def test_expired_history_has_nothing_earlier_when_the_server_says_so() -> None:
     room = room_at(9000, 9005)
     assert room.has_earlier
-    room.prepend(Batch(room_id="general", epoch="e", head=9005, complete=True))
+    room.prepend(Batch(room_id="general", epoch="e", head=9005, complete=True), 9000)
     assert not room.has_earlier
 
 
@@ -327,15 +332,16 @@ def test_a_late_history_answer_after_a_new_page_is_dropped() -> None:
     """It is not adjacent to the new page, and would hide a gap."""
     room = room_at(1, 2)
     room.apply_batch(page(900, 900, limited=True))
-    room.prepend(page(1, 2, head=900))
+    room.prepend(page(1, 2, head=900), 3)
     assert shown(room) == [900]
-    room.prepend(page(898, 899, head=900))
+    room.prepend(page(898, 899, head=900), 900)
     assert shown(room) == [898, 899, 900]
 
 
 def test_an_acknowledged_message_before_a_new_page_is_discarded() -> None:
     room = room_at(1, 2)
-    room.timeline = room.timeline.add_own("mine", "hello", "Me", 5).mark("mine", Delivery.SENT)
-    room.timeline = room.timeline.add_own("later", "and this", "Me", 6)
+    room.log.add_own("mine", "hello", "Me", 5)
+    room.log.mark("mine", Delivery.SENT)
+    room.log.add_own("later", "and this", "Me", 6)
     room.apply_batch(page(900, 900, limited=True))
-    assert [entry.content for entry in room.timeline.entries] == ["words 900", "and this"]
+    assert [entry.content for entry in room.log.publish().entries] == ["words 900", "and this"]

@@ -97,7 +97,7 @@ async def test_who_left_stays_away_though_the_secret_is_gone(harness: SessionHar
 
 
 async def test_a_page_that_nobody_joined_has_nothing_earlier_to_load(harness: SessionHarness) -> None:
-    harness.session.load_earlier()
+    harness.session.show_earlier()
     assert not harness.state.loading_earlier
 
 
@@ -483,8 +483,8 @@ async def test_a_gap_too_large_to_replay_shows_the_newest_page(harness: SessionH
 
 async def test_earlier_messages_come_by_page_when_asked_for(harness: SessionHarness) -> None:
     await harness.join(head=60, messages=[message(seq) for seq in range(21, 61)])
-    harness.session.load_earlier()
-    harness.session.load_earlier()
+    harness.session.show_earlier()
+    harness.session.show_earlier()
     (question,) = harness.sent("history")
     assert question["before"] == 21
     assert harness.state.loading_earlier

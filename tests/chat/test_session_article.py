@@ -44,7 +44,7 @@ async def test_an_open_socket_is_all_it_takes_and_nothing_is_asked(harness: Sess
     assert harness.state.is_connected
     assert harness.state.caught_up
     harness.session.enter_room("tea")
-    harness.session.load_earlier()
+    harness.session.show_earlier()
     harness.session.notify_typing()
     assert harness.socket.actions == ["ping"]
     assert harness.state.caught_up

@@ -76,7 +76,7 @@ async def test_the_newest_two_hundred_are_kept_and_the_earlier_come_by_scrolling
     again = await reloaded(harness)
     assert (again.state.timeline.first_seq, again.state.timeline.last_seq) == (51, head)
     await again.open_link(head=head)
-    again.session.load_earlier()
+    again.session.show_earlier()
     assert [frame["before"] for frame in again.sent("history")] == [51]
     again.session.leave()
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chat.session import RESTORE_TIMEOUT
+from chat.restore_wait import RESTORE_TIMEOUT
 from chat.store import NoticeKind
 from chat.timeline import Delivery
 from kizuna.delivery.outbox import DEFAULT_LIMIT

@@ -7,8 +7,8 @@ import asyncio
 from chat.admission import Answer
 from chat.presence import MAX_TYPING_USERS
 from chat.requests import MAX_TRIES, REQUEST_TIMEOUT
+from chat.restore_wait import RESTORE_TIMEOUT
 from chat.sending import ADOPT_INTERVAL, MAX_PAUSE
-from chat.session import RESTORE_TIMEOUT
 from chat.store import NoticeKind
 from chat.timeline import Delivery
 from kizuna.core.states import Status
@@ -311,7 +311,7 @@ async def loading_earlier() -> SessionHarness:
     """The question for the messages before 21 is asked."""
     harness = SessionHarness()
     await harness.join(head=60, messages=[message(seq) for seq in range(21, 61)])
-    harness.session.load_earlier()
+    harness.session.show_earlier()
     assert harness.state.loading_earlier
     return harness
 
@@ -322,7 +322,7 @@ async def test_a_history_that_is_refused_can_be_asked_for_again() -> None:
     await harness.receive({"type": "error", "code": "internal", "message": "not now", "ref": ref})
     assert not harness.state.loading_earlier
     assert harness.state.caught_up
-    harness.session.load_earlier()
+    harness.session.show_earlier()
     assert [frame["before"] for frame in harness.sent("history")] == [21, 21]
 
 

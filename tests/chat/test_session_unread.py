@@ -68,7 +68,7 @@ async def test_an_own_message_in_a_loaded_hole_is_not_unread(harness: SessionHar
     await harness.platform.advance(1)
     await harness.open_link(head=110, messages=[message(seq) for seq in range(106, 111)], limited=True)
     assert unread(harness) == {"general": 10}
-    harness.session.load_earlier()
+    harness.session.show_earlier()
     question = harness.sent("history")[-1]
     earlier = [message(101), mine(102), mine(103), message(104), message(105)]
     await harness.receive(batch(110, earlier, ref=question["ref"], next=105, complete=False))

@@ -137,7 +137,7 @@ class ChatMachine(RuleBasedStateMachine):
         elif what == "try now":
             page.run(page.session.try_now)
         elif what == "scroll":
-            page.run(page.session.load_earlier)
+            page.run(page.session.show_earlier)
         elif waiting:
             self.world.discard(page, waiting[which % len(waiting)].client_message_id or "")
         self.world.run()

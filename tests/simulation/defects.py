@@ -10,7 +10,7 @@ import pytest
 from backend.messaging.message_log import Appended, Rooms, Sender
 from chat.membership import Membership
 from chat.protocol import SendMessage
-from chat.timeline import Timeline
+from chat.room_log import RoomLog
 from kizuna.delivery.outbox import Outbox
 from kizuna.delivery.outbox_storage import OutboxStorage
 from kizuna.delivery.pending_message import PendingMessage
@@ -30,14 +30,14 @@ def shows_whatever_comes(patch: pytest.MonkeyPatch) -> None:
 
 
 def recognises_nothing(patch: pytest.MonkeyPatch) -> None:
-    """Neither the sequence nor the timeline drops duplicates."""
+    """Neither the sequence nor the log drops duplicates."""
     offer = Sequence.offer
 
     def trusting(self: Sequence[Any], number: int, item: Any) -> list[Any]:
         return [item] if number <= self.watermark else offer(self, number, item)
 
     patch.setattr(Sequence, "offer", trusting)
-    patch.setattr(Timeline, "_is_known", lambda self, message, known: False)
+    patch.setattr(RoomLog, "is_known", lambda self, message: False)
 
 
 def never_sends_again(patch: pytest.MonkeyPatch) -> None:

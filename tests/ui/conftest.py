@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from chat.protocol import Message
-from chat.timeline import Delivery, Entry, Timeline
+from chat.timeline import Delivery, Entry
 from ui.kit.texts import Texts
 
 DAY = 24 * 60 * 60 * 1000
@@ -29,27 +29,21 @@ def entry() -> Callable[..., Entry]:
 def message() -> Callable[..., Message]:
     """Makes messages of a room: ``message(7)`` is the seventh."""
 
-    def make(seq: int, sender: str = "Ada") -> Message:
-        return Message(
-            room_id="general",
-            message_id=f"m-{seq}",
-            sender_id=f"u-{sender}",
-            sender_name=sender,
-            content=f"words {seq}",
-            timestamp=NOON + seq,
-            epoch="e",
-            seq=seq,
-            client_message_id=f"c-{seq}",
-        )
+    def make(number: int, sender: str = "Ada", **fields: Any) -> Message:
+        usual: dict[str, Any] = {
+            "room_id": "general",
+            "message_id": f"m-{number}",
+            "sender_id": f"u-{sender}",
+            "sender_name": sender,
+            "content": f"words {number}",
+            "timestamp": NOON + number,
+            "epoch": "e",
+            "seq": number,
+            "client_message_id": f"c-{number}",
+        }
+        return Message(**{**usual, **fields})
 
     return make
-
-
-@pytest.fixture
-def timeline(message: Callable[..., Message]) -> Callable[..., Timeline]:
-    """Makes the timeline of a room for the person ``u-me``: ``timeline(1, 2, 3)``."""
-
-    return lambda *seqs: Timeline(me="u-me").add_many(map(message, seqs))
 
 
 class KeyTexts(Texts):

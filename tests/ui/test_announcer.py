@@ -4,11 +4,12 @@ from collections.abc import Callable
 
 import pytest
 
-from chat.timeline import Entry
+from chat.protocol import Message
 from ui.kit.texts import Texts
 from ui.shell.announcer import MESSAGES_EVERY, STATUS_EVERY, Announcement, Announcer
+from ui.shell.new_messages import New
 
-Make = Callable[..., Entry]
+Make = Callable[..., Message]
 
 
 @pytest.fixture
@@ -16,38 +17,42 @@ def announcer(keys: Texts) -> Announcer:
     return Announcer(keys)
 
 
+def new(*messages: Message) -> New:
+    return New(len(messages), messages)
+
+
 def said(announcer: Announcer, now: float) -> list[str]:
     return [utterance.text for utterance in announcer.due(now)]
 
 
-def test_one_message_is_read_out(announcer: Announcer, entry: Make):
-    announcer.add_messages([entry("a", content="hello")])
+def test_one_message_is_read_out(announcer: Announcer, message: Make):
+    announcer.add_messages(new(message(1, content="hello")))
     assert said(announcer, 0.0) == ["<announce.message name=Ada text=hello>"]
     assert announcer.next_due() is None
 
 
-def test_a_deleted_message_is_told_as_one(announcer: Announcer, entry: Make):
-    announcer.add_messages([entry("a", content="[deleted]", deleted=True)])
+def test_a_deleted_message_is_told_as_one(announcer: Announcer, message: Make):
+    announcer.add_messages(new(message(1, content="[deleted]", deleted=True)))
     assert said(announcer, 0.0) == ["<message.deleted>"]
 
 
-def test_many_messages_are_counted_once_a_second(announcer: Announcer, entry: Make):
-    announcer.add_messages([entry("a")])
+def test_many_messages_are_counted_once_a_second(announcer: Announcer, message: Make):
+    announcer.add_messages(new(message(1)))
     announcer.due(10.0)
-    announcer.add_messages([entry("b")])
-    announcer.add_messages([entry("c", sender="Grace")])
+    announcer.add_messages(new(message(2)))
+    announcer.add_messages(new(message(3, sender="Grace")))
     assert said(announcer, 10.5) == []
     assert announcer.next_due() == 10.0 + MESSAGES_EVERY
     assert said(announcer, 10.0 + MESSAGES_EVERY) == ["<announce.messages count=2>"]
 
 
-def test_messages_of_one_person_are_counted_by_name(announcer: Announcer, entry: Make):
-    announcer.add_messages([entry("a"), entry("b"), entry("c")])
+def test_messages_of_one_person_are_counted_by_name(announcer: Announcer, message: Make):
+    announcer.add_messages(new(message(1), message(2), message(3)))
     assert said(announcer, 0.0) == ["<announce.messages_from count=3 name=Ada>"]
 
 
-def test_a_long_message_is_cut(announcer: Announcer, entry: Make):
-    announcer.add_messages([entry("a", content="x" * 5_000)])
+def test_a_long_message_is_cut(announcer: Announcer, message: Make):
+    announcer.add_messages(new(message(1, content="x" * 5_000)))
     assert len(said(announcer, 0.0)[0]) < 300
 
 
@@ -85,10 +90,10 @@ def test_what_is_over_before_it_was_said_is_not_said(announcer: Announcer):
     assert announcer.next_due() is None
 
 
-def test_the_same_words_again_are_made_different_for_the_reader(announcer: Announcer, entry: Make):
-    announcer.add_messages([entry("a", content="ok")])
+def test_the_same_words_again_are_made_different_for_the_reader(announcer: Announcer, message: Make):
+    announcer.add_messages(new(message(1, content="ok")))
     first = said(announcer, 0.0)[0]
-    announcer.add_messages([entry("b", content="ok")])
+    announcer.add_messages(new(message(2, content="ok")))
     second = said(announcer, 10.0)[0]
     assert first != second
     assert second.rstrip("\u200b") == first

@@ -34,7 +34,8 @@ def carry_out(old: Sequence[Row], new: Sequence[Row]) -> list[Row]:
 
     for step in plan(old, new):
         if isinstance(step, Insert):
-            place(step.row, step.before)
+            for row in step.rows:
+                place(row, step.before)
         elif isinstance(step, Change):
             at = [shown.key for shown in screen].index(step.old.key)
             assert screen[at] is step.old
@@ -67,17 +68,17 @@ def test_nothing_new_nothing_done(before: list[str]):
 
 def test_a_message_at_the_end_is_one_step():
     a, b, c = row("a"), row("b"), row("c")
-    assert plan([a, b], [a, b, c]) == [Insert(c, None)]
+    assert plan([a, b], [a, b, c]) == [Insert((c,), None)]
 
 
 def test_history_before_the_first_is_put_before_it():
     a, b, c = row("a"), row("b"), row("c")
-    assert plan([c], [a, b, c]) == [Insert(a, "c"), Insert(b, "c")]
+    assert plan([c], [a, b, c]) == [Insert((a, b), "c")]
 
 
 def test_a_received_message_is_placed_before_pending_ones():
     stored, pending, other = row("s"), row("p"), row("o")
-    assert plan([stored, pending], [stored, other, pending]) == [Insert(other, "p")]
+    assert plan([stored, pending], [stored, other, pending]) == [Insert((other,), "p")]
 
 
 def test_an_acknowledged_message_is_drawn_anew_where_it_stands():

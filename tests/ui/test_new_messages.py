@@ -1,86 +1,109 @@
 """New is what others said while one was here."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
 from chat.protocol import Message
+from chat.room_log import MAX_LATEST, RoomLog
 from chat.store import ChatState
-from chat.timeline import Timeline
 from ui.shell.new_messages import NewMessages
 
 MakeMessage = Callable[..., Message]
-MakeTimeline = Callable[..., Timeline]
+
+
+class Reader:
+    """A person in a room, and what is new to them."""
+
+    def __init__(self, message: MakeMessage) -> None:
+        self.log = RoomLog("u-me")
+        self.new_messages = NewMessages()
+        self._message = message
+
+    def hear(self, *seqs: int, sender: str = "Ada") -> None:
+        for seq in seqs:
+            self.log.add(self._message(seq, sender))
+
+    def new(
+        self, *, caught_up: bool = True, room: str = "general", name: str | None = "Mika"
+    ) -> list[int | None]:
+        state = ChatState(
+            name=name, user_id="u-me", room_id=room, caught_up=caught_up, timeline=self.log.publish()
+        )
+        new = self.new_messages.update(state)
+        assert new.count >= len(new.latest)
+        return [message.seq for message in new.latest]
 
 
 @pytest.fixture
-def state(timeline: MakeTimeline) -> ChatState:
-    return ChatState(name="Mika", user_id="u-me", caught_up=True, timeline=timeline(5, 6))
+def reader(message: MakeMessage) -> Reader:
+    reader = Reader(message)
+    assert reader.new(caught_up=False) == []
+    reader.hear(5, 6)
+    assert reader.new() == []  # what loads at the start is not new
+    return reader
 
 
-@pytest.fixture
-def arrivals(state: ChatState) -> NewMessages:
-    arrivals = NewMessages()
-    arrivals.update(replace(state, caught_up=False, timeline=Timeline(me="u-me")))
-    assert arrivals.update(state) == []  # what loads at the start is not new
-    return arrivals
+def test_what_others_say_is_new_once(reader: Reader):
+    reader.hear(7, 8)
+    assert reader.new() == [7, 8]
+    assert reader.new() == []
 
 
-def add(state: ChatState, *messages: Message) -> ChatState:
-    return replace(state, timeline=state.timeline.add_many(messages))
+def test_one_s_own_words_are_not_new(reader: Reader):
+    reader.log.add_own("c-own", "hi", "Mika", 1)
+    assert reader.new() == []
+    reader.hear(7, sender="me")
+    assert reader.new() == []
 
 
-def test_what_others_say_is_new_once(arrivals: NewMessages, state: ChatState, message: MakeMessage):
-    state = add(state, message(7), message(8))
-    assert [entry.seq for entry in arrivals.update(state)] == [7, 8]
-    assert arrivals.update(state) == []
+def test_earlier_messages_are_not_new(reader: Reader, message: MakeMessage):
+    reader.log.add_earlier([message(3), message(4)])
+    assert reader.new() == []
 
 
-def test_one_s_own_words_are_not_new(arrivals: NewMessages, state: ChatState, message: MakeMessage):
-    state = replace(state, timeline=state.timeline.add_own("c-own", "hi", "Mika", 1))
-    arrivals.update(state)
-    assert arrivals.update(add(state, message(7, "me"))) == []
-
-
-def test_earlier_messages_are_not_new(arrivals: NewMessages, state: ChatState, message: MakeMessage):
-    assert arrivals.update(add(state, message(3), message(4))) == []
-
-
-def test_what_was_missed_while_disconnected_is_new(
-    arrivals: NewMessages, state: ChatState, message: MakeMessage
-):
-    assert arrivals.update(replace(state, caught_up=False)) == []
-    missed = replace(add(state, message(7), message(8), message(9)), caught_up=False)
-    assert len(arrivals.update(missed)) == 3
-    assert arrivals.update(replace(missed, caught_up=True)) == []
+def test_what_was_missed_while_disconnected_is_new(reader: Reader):
+    assert reader.new(caught_up=False) == []
+    reader.hear(7, 8, 9)
+    assert reader.new(caught_up=False) == [7, 8, 9]
+    assert reader.new() == []
 
 
 def test_the_first_message_of_an_empty_room_is_new(message: MakeMessage):
-    arrivals, state = NewMessages(), ChatState(name="Mika", caught_up=True, timeline=Timeline(me="u-me"))
-    arrivals.update(state)
-    assert len(arrivals.update(add(state, message(1)))) == 1
+    reader = Reader(message)
+    assert reader.new() == []
+    reader.hear(1)
+    assert reader.new() == [1]
 
 
-def test_messages_without_numbers_are_counted_too(
-    arrivals: NewMessages, state: ChatState, message: MakeMessage
-):
-    unnumbered = replace(message(7), seq=None, epoch=None, client_message_id=None)
-    assert len(arrivals.update(add(state, unnumbered))) == 1
+def test_messages_without_numbers_are_counted_too(reader: Reader, message: MakeMessage):
+    reader.log.add(message(7, seq=None, epoch=None, client_message_id=None))
+    assert reader.new() == [None]
 
 
-def test_another_room_s_history_is_not_new(arrivals: NewMessages, state: ChatState, message: MakeMessage):
-    other = replace(state, room_id="other", caught_up=False, timeline=Timeline(me="u-me"))
-    arrivals.update(other)
-    assert arrivals.update(add(other, message(1), message(2))) == []
+def test_a_first_page_is_not_new(reader: Reader, message: MakeMessage):
+    reader.log.restart()
+    for seq in (4, 5, 6, 7):
+        reader.log.add(message(seq), arrives=False)
+    assert reader.new() == []
 
 
-def test_who_left_hears_nothing_new(arrivals: NewMessages, state: ChatState, message: MakeMessage):
-    arrivals.update(replace(state, name=None, timeline=Timeline()))
-    assert arrivals.update(replace(add(state, message(7)), caught_up=False)) == []
+def test_another_room_s_history_is_not_new(reader: Reader):
+    assert reader.new(room="other", caught_up=False) == []
+    reader.hear(7, 8)
+    assert reader.new(room="other", caught_up=False) == []
 
 
-def test_a_reloaded_history_is_not_counted_again(
-    arrivals: NewMessages, state: ChatState, message: MakeMessage, timeline: MakeTimeline
-):
-    assert arrivals.update(replace(state, timeline=timeline(4, 5, 6))) == []
+def test_who_left_hears_nothing_new(reader: Reader):
+    assert reader.new(name=None) == []
+    reader.hear(7)
+    assert reader.new(caught_up=False) == []
+
+
+def test_very_many_new_messages_are_counted(reader: Reader):
+    reader.hear(*range(7, 7 + 2 * MAX_LATEST))
+    state = ChatState(name="Mika", caught_up=True, timeline=reader.log.publish())
+    new = reader.new_messages.update(state)
+    assert (new.count, len(new.latest), new.latest[-1].seq) == (2 * MAX_LATEST, MAX_LATEST, 206)

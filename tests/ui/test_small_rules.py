@@ -1,12 +1,8 @@
 """Rules of a few lines each: address, company, days, failures, locales, people, rooms, scroll, title."""
 
-from collections.abc import Callable
-
 import pytest
 
-from chat.protocol import Message
 from chat.store import ChatState, RoomSummary
-from chat.timeline import Timeline
 from kizuna.delivery.pending_message import Failure
 from ui.kit.days import clamp_timestamp, iso, relative_day
 from ui.kit.locales import locales_of
@@ -14,7 +10,6 @@ from ui.kit.texts import Texts
 from ui.messages.avatars import HUES, hue, initial
 from ui.messages.failures import failure_text
 from ui.messages.scroll import first_visible, follows
-from ui.messages.unread import first_unread
 from ui.rooms.address import address_of, room_from_input, room_of
 from ui.rooms.presence_text import present_words, typing_words
 from ui.rooms.rules import badge, only_appends
@@ -217,15 +212,6 @@ def test_unread_messages_are_counted_in_the_shown_room_and_in_all():
     state = ChatState(name="Mika", room_id="general", rooms=rooms)
     assert (state.unread, state.unread_everywhere) == (2, 5)
     assert (ChatState().unread, ChatState().unread_everywhere) == (0, 0)
-
-
-@pytest.mark.parametrize(("unread", "first"), [(0, None), (1, 7), (2, 5), (3, 3), (9, 3)])
-def test_the_unread_line_stands_before_the_first_message_of_others(
-    timeline: Callable[..., Timeline], message: Callable[..., Message], unread: int, first: int | None
-):
-    mixed = timeline(3).add_many([message(4, "me"), message(5), message(6, "me"), message(7)])
-    key = first_unread(mixed, unread)
-    assert key == next((entry.key for entry in mixed.confirmed if entry.seq == first), None)
 
 
 def test_how_many_are_here_is_told_in_short_and_in_words(keys: Texts):

@@ -51,6 +51,10 @@ class Sequence(Generic[Item]):
         """Take ``item``; return the items that are in order now: none for a duplicate or behind a gap."""
         if number <= self.watermark:
             return []
+        if number == self.watermark + 1 and not self._held:  # the usual case
+            self.watermark = number
+            self._head = max(self._head, number)
+            return [item]
         self._head = max(self._head, number)
         self._held.setdefault(number, item)
         return self._release()

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import js
 
-from ui.kit.days import clamp_timestamp, relative_day
+from ui.kit.days import clamp_timestamp, iso, relative_day
 from ui.kit.locales import locales_of
 from ui.kit.texts import Texts
 
 # Every time zone differs from UTC by whole quarters of an hour, so a day begins with one.
 _QUARTER_MS = 15 * 60 * 1000
+#: Seconds whose texts are remembered: more than the rows of two screens have.
+_MAX_MOMENTS = 500
+
+
+class Moment(NamedTuple):
+    """The texts for one point in time, to the second."""
+
+    iso: str  #: for ``<time datetime>``
+    time: str  #: the time of day
+    full: str  #: day and time, for a tooltip
 
 
 class Formats:
@@ -25,14 +37,22 @@ class Formats:
         self._date = make(dates, weekday="long", day="numeric", month="long")
         self._date_and_year = make(dates, dateStyle="long")
         self._days: dict[int, str] = {}
+        self._moments: dict[int, Moment] = {}
 
     def time(self, milliseconds: float) -> str:
         """Return the time of day."""
         return self._time.format(clamp_timestamp(milliseconds))
 
-    def full(self, milliseconds: float) -> str:
-        """Return day and time, for a tooltip."""
-        return self._full.format(clamp_timestamp(milliseconds))
+    def moment(self, milliseconds: float) -> Moment:
+        """Return the texts for this second."""
+        second = int(clamp_timestamp(milliseconds) // 1000)
+        moment = self._moments.get(second)
+        if moment is None:
+            if len(self._moments) == _MAX_MOMENTS:
+                self._moments.clear()
+            full = self._full.format(second * 1000)
+            moment = self._moments[second] = Moment(iso(second * 1000), self.time(second * 1000), full)
+        return moment
 
     def day(self, milliseconds: float) -> str:
         """Return the local day, as ISO date."""

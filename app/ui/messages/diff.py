@@ -10,9 +10,9 @@ from ui.messages.rows import Row, same_row
 
 @dataclass(frozen=True, slots=True)
 class Insert:
-    """Put a new row before the row with the key ``before`` (None: at the end)."""
+    """Put new rows before the row with the key ``before`` (None: at the end)."""
 
-    row: Row
+    rows: tuple[Row, ...]
     before: str | None
 
 
@@ -69,13 +69,17 @@ def _rearrange(old: Sequence[Row], new: Sequence[Row], after: str | None) -> lis
     steps: list[Step] = [Remove(row.key) for row in old if row.key not in wanted]
     waiting = [row.key for row in reversed(old) if row.key in wanted]  # the next row is the last item
     moved: set[str] = set()
+    fresh: list[Row] = []  # new rows in a row, which go before the same one
     for row in new:
         while waiting and waiting[-1] in moved:
             waiting.pop()
         before = waiting[-1] if waiting else after
         if row.key not in there:
-            steps.append(Insert(row, before))
+            fresh.append(row)
             continue
+        if fresh:
+            steps.append(Insert(tuple(fresh), before))
+            fresh = []
         if row.key == before and waiting:
             waiting.pop()
         else:
@@ -83,4 +87,6 @@ def _rearrange(old: Sequence[Row], new: Sequence[Row], after: str | None) -> lis
             moved.add(row.key)
         if not same_row(there[row.key], row):
             steps.append(Change(there[row.key], row))
+    if fresh:
+        steps.append(Insert(tuple(fresh), after))
     return steps

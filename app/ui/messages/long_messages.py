@@ -8,8 +8,15 @@ import js
 
 from ui.kit.dom import Listeners, part
 
-#: Lines that are shown; as in static/css/messages.css. A text of fewer characters cannot have more lines.
+#: Lines that are shown; as in static/css/messages.css.
 LINES = 30
+#: A line has more characters than this, on the narrowest screen and with the largest text.
+_CHARACTERS = 8
+
+
+def may_be_long(text: str) -> bool:
+    """Return whether ``text`` may take more than LINES lines."""
+    return text.count("\n") + len(text) // _CHARACTERS >= LINES
 
 
 class LongMessages:

@@ -8,19 +8,20 @@ import js
 from pyodide.ffi import JsException
 
 from chat.timeline import Delivery, Entry
-from ui.kit.days import iso
 from ui.kit.dom import Template, icon, part
 from ui.kit.formats import Formats
 from ui.kit.texts import Texts
 from ui.messages.avatars import hue, initial
 from ui.messages.failures import failure_text
 from ui.messages.links import Piece, pieces
-from ui.messages.long_messages import LINES, LongMessages
+from ui.messages.long_messages import LongMessages, may_be_long
 from ui.messages.rows import DayRow, MessageRow, Row
 
 _ICONS = {Delivery.SENT: "sent", Delivery.FAILED: "failed"}
 _WAITING_ICON = "waiting"
 _ON_ITS_WAY = (Delivery.QUEUED, Delivery.SENDING)
+#: Prepared elements: one for each sender and state that is on the page, and some that were.
+_MAX_PREPARED = 200
 
 
 class RowFactory:
@@ -33,6 +34,7 @@ class RowFactory:
         self._message = Template("template-message", texts)
         self._day = Template("template-day", texts)
         self._unread = Template("template-unread", texts)
+        self._prepared: dict[tuple[str, str, bool, Delivery, bool], Any] = {}
 
     def make(self, row: Row, today: str) -> Any:
         """Return a new element for ``row``."""
@@ -61,20 +63,31 @@ class RowFactory:
         day.textContent = self._formats.day_words(row.timestamp, today)
 
     def _make_message(self, row: MessageRow) -> Any:
-        element = self._message.make()
         entry = row.entry
-        element.setAttribute("data-hue", hue(entry.sender_id))
+        element = self._prepare(row).cloneNode(True)
         element.setAttribute("data-client-message-id", entry.client_message_id or "")
-        if entry.own:
-            element.setAttribute("data-own", "")
-        if row.continues:
-            element.setAttribute("data-continues", "")
-        part(element, "avatar").textContent = initial(entry.sender_name)
-        self._draw_sender(element, entry)
         self._draw_ids(element, entry)
         self._draw_time(element, entry)
         self._draw_content(element, entry)
-        self._draw_delivery(element, entry)
+        if entry.failure is not None:
+            part(element, "failure-words").textContent = failure_text(entry.failure, self._texts)
+        return element
+
+    def _prepare(self, row: MessageRow) -> Any:
+        """Return an element with all that messages of this sender, in this state, have in common."""
+        entry = row.entry
+        common = (entry.sender_id, entry.sender_name, entry.own, entry.state, row.continues)
+        element = self._prepared.get(common)
+        if element is None:
+            if len(self._prepared) == _MAX_PREPARED:
+                self._prepared.clear()
+            element = self._prepared[common] = self._message.make()
+            element.setAttribute("data-hue", hue(entry.sender_id))
+            element.toggleAttribute("data-own", entry.own)
+            element.toggleAttribute("data-continues", row.continues)
+            part(element, "avatar").textContent = initial(entry.sender_name)
+            self._draw_sender(element, entry)
+            self._draw_delivery(element, entry)
         return element
 
     def _change_message(self, element: Any, old: Entry, new: Entry) -> None:
@@ -97,15 +110,15 @@ class RowFactory:
         element.setAttribute("data-seq", "" if entry.seq is None else str(entry.seq))
 
     def _draw_time(self, element: Any, entry: Entry) -> None:
-        time = part(element, "time")
-        time.setAttribute("datetime", iso(entry.timestamp))
-        time.title = self._formats.full(entry.timestamp)
-        time.textContent = self._formats.time(entry.timestamp)
+        time, moment = part(element, "time"), self._formats.moment(entry.timestamp)
+        time.setAttribute("datetime", moment.iso)
+        time.title = moment.full
+        time.textContent = moment.time
 
     def _draw_content(self, element: Any, entry: Entry) -> None:
         content = part(element, "content")
-        element.toggleAttribute("data-deleted", entry.deleted)
         if entry.deleted:
+            element.setAttribute("data-deleted", "")  # for good
             content.textContent = self._texts("message.deleted")
             return
         found = pieces(entry.content)
@@ -113,7 +126,7 @@ class RowFactory:
             content.textContent = entry.content
         else:
             content.replaceChildren(*[_node(piece) for piece in found])
-        if len(entry.content) >= LINES:
+        if may_be_long(entry.content):
             self._long_messages.observe(content)
 
     def _draw_delivery(self, element: Any, entry: Entry) -> None:

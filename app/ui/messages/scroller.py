@@ -32,6 +32,8 @@ class Scroller:
         self._moved = moved
         self.following = True
         self.near_top = False
+        self.near_end = True
+        self.has_later = False  #: messages lie after those in the list: its end is not followed
         self._anchor: Anchor | None = None  #: the reader's last place
         listeners.on(box, "scroll", lambda _: self._scrolled(), passive=True)
         # A phone's keyboard, a longer draft, a banner or a wider window must not move the reader's message.
@@ -66,7 +68,7 @@ class Scroller:
             moved = anchor.row.getBoundingClientRect().top - anchor.y
             if moved:
                 self._box.scrollTop += moved
-        self.near_top = self._box.scrollTop < NEAR_TOP  # the event comes only after the next frame
+        self._note_place()  # the event comes only after the next frame
         self._anchor = self.anchor()
 
     def to_end(self, *, smooth: bool = False) -> None:
@@ -86,9 +88,13 @@ class Scroller:
         self._observer.disconnect()
 
     def _scrolled(self) -> None:
-        box = self._box
-        top = box.scrollTop
-        self.following = follows(top, box.clientHeight, box.scrollHeight)
-        self.near_top = top < NEAR_TOP
+        self._note_place()
+        self.following = self.near_end and not self.has_later
         self._anchor = self.anchor()
         self._moved()
+
+    def _note_place(self) -> None:
+        box = self._box
+        top = box.scrollTop
+        self.near_top = top < NEAR_TOP
+        self.near_end = follows(top, box.clientHeight, box.scrollHeight)

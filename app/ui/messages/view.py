@@ -7,6 +7,7 @@ from typing import Any
 
 import js
 
+from chat.room_log import MAX_ROWS
 from chat.store import ChatState
 from chat.timeline import Timeline
 from ui.actions import Actions
@@ -19,8 +20,6 @@ from ui.messages.long_messages import LongMessages
 from ui.messages.row_factory import RowFactory
 from ui.messages.rows import DayRow, Layout, Row
 from ui.messages.scroller import Scroller
-from ui.messages.unread import first_unread
-from ui.messages.window import Window
 
 
 class MessagesView:
@@ -46,7 +45,6 @@ class MessagesView:
         self._long_messages = LongMessages(listeners)
         self._factory = RowFactory(texts, formats, self._long_messages)
         self._layout = Layout(formats.day)
-        self._window = Window()
         self._scroller = Scroller(self._box, self._list, listeners, lambda: scheduler.mark(self))
         self._rows: tuple[Row, ...] = ()
         self._elements: dict[str, Any] = {}
@@ -57,7 +55,8 @@ class MessagesView:
         self._unread_from: str | None = None
         self._was_hidden = False
         self._is_reading: bool | None = None  #: as the session was told last
-        self._asked_before: int | None = None  #: the first seq at the last request for earlier messages
+        self._place: tuple[bool, bool] | None = None  #: the same
+        self._first: str | None = None  #: the first message shown when earlier ones were asked for last
         listeners.on(by_id("jump-button"), "click", lambda _: self._jump())
         listeners.on(self._list, "click", self._click)
         # Not at the next frame: what arrives meanwhile on a hidden page is not read.
@@ -73,6 +72,7 @@ class MessagesView:
             state.loading_earlier,
             state.name,
             state.unread,
+            state.first_unread,
         )
 
     def draw(self, state: ChatState, now: float) -> float | None:
@@ -82,8 +82,9 @@ class MessagesView:
         self._note_unread(state)
         self._draw_list(state)
         self._draw_jump(state)
+        self._tell_place()
         self._tell_reading()
-        self._ask_for_earlier(state)
+        self._ask_for_more(state)
         return now + self._formats.seconds_to_midnight() if self._rows else None
 
     def close(self) -> None:
@@ -95,19 +96,19 @@ class MessagesView:
 
     def _enter(self, room: str) -> None:
         self._room = room
-        self._window.reset()
         self._scroller.following = True
+        self._place = None
         self._unread_from = None
-        self._asked_before = None
+        self._first = None
 
     def _draw_list(self, state: ChatState) -> None:
         timeline, before = state.timeline, self._timeline
-        if before is None or _has_new_own(before, timeline):
+        if before is None or timeline.typed > before.typed:
             self._scroller.following = True  # show an own message
         self._timeline = timeline
         entries = timeline.entries
-        shown = self._window.cut(entries, may_shrink=self._scroller.following and not self._holds_focus())
-        rows = self._layout.rows(shown, self._unread_from)
+        self._scroller.has_later = timeline.has_later
+        rows = self._layout.rows(entries, self._unread_from)
         steps = plan(self._rows, rows)
         today = self._formats.today()
         around = (state.loading_earlier, not entries and state.caught_up, state.room_id)
@@ -120,7 +121,8 @@ class MessagesView:
             self._scroller.restore(anchor)
         self._rows = rows
         if timeline is not before:
-            self._box.setAttribute("data-count", str(len(timeline)))
+            self._box.setAttribute("data-count", str(timeline.count))
+            self._box.setAttribute("data-loaded", str(timeline.loaded))
             self._box.setAttribute("data-first-seq", _number(timeline.first_seq))
             self._box.setAttribute("data-last-seq", _number(timeline.last_seq))
 
@@ -132,27 +134,34 @@ class MessagesView:
             by_id("empty-words").textContent = self._texts("messages.empty", room=room)
 
     def _apply(self, steps: Sequence[Insert | Move | Remove | Change]) -> None:
+        had_focus = self._holds_focus()
         for step in steps:
             if isinstance(step, Insert):
-                element = self._elements[step.row.key] = self._factory.make(step.row, self._today)
-                self._put(element, step.before)
+                self._insert(step)
             elif isinstance(step, Move):
                 self._move(self._elements[step.key], step.before)
             elif isinstance(step, Remove):
                 self._elements.pop(step.key).remove()
             else:
                 self._factory.change(self._elements[step.old.key], step.old, step.new, self._today)
+        if had_focus and not self._holds_focus():
+            self._box.focus(preventScroll=True)  # the window has moved away from the focused message
+
+    def _insert(self, step: Insert) -> None:
+        elements = [self._factory.make(row, self._today) for row in step.rows]
+        if step.before is None:
+            self._list.append(*elements)
+        else:
+            self._elements[step.before].before(*elements)
+        self._elements.update(zip((row.key for row in step.rows), elements, strict=True))
 
     def _move(self, element: Any, before: str | None) -> None:
         """Move an element and keep its focus."""
         focused: Any = js.document.activeElement
         had_focus = element.contains(focused)
-        self._put(element, before)
+        self._list.insertBefore(element, None if before is None else self._elements[before])
         if had_focus:
             focused.focus(preventScroll=True)
-
-    def _put(self, element: Any, before: str | None) -> None:
-        self._list.insertBefore(element, None if before is None else self._elements[before])
 
     def _rename_days(self, today: str) -> None:
         """Write the names of days again after midnight."""
@@ -175,13 +184,20 @@ class MessagesView:
             self._is_reading = is_reading
             self._actions.set_reading(is_reading)
 
+    def _tell_place(self) -> None:
+        """Tell the session what may be cut."""
+        place = (self._scroller.following, self._holds_focus())
+        if place != self._place:
+            self._place = place
+            self._actions.set_place(follows=place[0], holds_focus=place[1])
+
     def _note_unread(self, state: ChatState) -> None:
         """Mark the first message that arrived while the page was hidden, until it is hidden again."""
         hidden = js.document.hidden
         if hidden and not self._was_hidden:
             self._unread_from = None
         if hidden and self._unread_from is None:
-            self._unread_from = first_unread(state.timeline, state.unread)
+            self._unread_from = state.first_unread
         self._was_hidden = hidden
 
     def _draw_jump(self, state: ChatState) -> None:
@@ -194,27 +210,33 @@ class MessagesView:
             by_id("jump-words").textContent = words
 
     def _jump(self) -> None:
-        self._scroller.to_end(smooth=True)
+        if self._timeline is not None and self._timeline.has_later:
+            self._scroller.following = True  # the draw scrolls to the end
+            self._actions.show_latest()
+        else:
+            self._scroller.to_end(smooth=True)
         self._scheduler.mark(self)
 
     def _focus_new(self, state: ChatState) -> None:
         """Focus the first new message, since the focused button disappears."""
-        key = first_unread(state.timeline, state.unread)
+        key = state.first_unread
         first = self._elements.get(key) if key else self._list.querySelector("article:last-of-type")
         (first or self._box).focus(preventScroll=True)
 
-    def _ask_for_earlier(self, state: ChatState) -> None:
-        """Near the beginning, show more of the loaded messages, else load earlier ones."""
-        if not self._scroller.near_top and not self._scroller.fits():
-            self._asked_before = None
+    def _ask_for_more(self, state: ChatState) -> None:
+        """Ask for earlier messages near the beginning of the list, and for later ones near its end."""
+        timeline = state.timeline
+        first = timeline.confirmed[0].key if timeline.confirmed else None
+        fits = self._scroller.fits()
+        if fits and len(timeline.confirmed) >= MAX_ROWS:
             return
-        first = state.timeline.first_seq
-        if not self._window.whole:
-            self._window.grow(state.timeline.entries)
-            self._scheduler.mark(self)
-        elif first is not None and first > 1 and first != self._asked_before and not state.loading_earlier:
-            self._asked_before = first
-            self._actions.load_earlier()
+        if not self._scroller.near_top and not fits:
+            self._first = None
+            if timeline.has_later and self._scroller.near_end:
+                self._actions.show_later()
+        elif timeline.has_earlier and first != self._first and not state.loading_earlier:
+            self._first = first
+            self._actions.show_earlier()
 
     def _click(self, event: js.Event) -> None:
         button = event.target.closest("[data-action]")
@@ -244,14 +266,6 @@ def _neighbour(article: Any) -> Any:
         if element:
             return element
     return None
-
-
-def _has_new_own(before: Timeline, now: Timeline) -> bool:
-    """Return whether the person sent a message since ``before``."""
-    if not now.pending or now.pending is before.pending:
-        return False
-    known = {entry.key for entry in before.pending}
-    return now.pending[-1].key not in known
 
 
 def _number(seq: int | None) -> str:

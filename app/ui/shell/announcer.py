@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chat.timeline import Entry
+from chat.protocol import Message
 from ui.kit.texts import Texts
+from ui.shell.new_messages import New
 
 MESSAGES_EVERY = 1.0  #: seconds between two announcements of messages
 STATUS_EVERY = 5.0  #: seconds between two announcements of the connection
@@ -28,7 +28,8 @@ class Announcer:
 
     def __init__(self, texts: Texts) -> None:
         self._texts = texts
-        self._messages: list[Entry] = []
+        self._messages: list[Message] = []
+        self._count = 0  # of messages; those that are missing in the list are unknown
         self._messages_at = float("-inf")
         self._unsent: tuple[str, int] = ("", 0)
         self._unsent_announced: tuple[str, int] = ("", 0)
@@ -38,9 +39,10 @@ class Announcer:
         self._status_at = float("-inf")
         self._last = ""
 
-    def add_messages(self, entries: Sequence[Entry]) -> None:
+    def add_messages(self, new: New) -> None:
         """Add new messages of others."""
-        self._messages.extend(entries)
+        self._messages.extend(new.latest)
+        self._count += new.count
 
     def set_unsent(self, room_id: str, count: int) -> None:
         """Set the number of failed messages in the shown room. The first is announced, and the second."""
@@ -63,10 +65,11 @@ class Announcer:
         if self._has_unsent_news() and now >= self._messages_at + MESSAGES_EVERY:
             self._messages_at, self._unsent_announced = now, self._unsent
             announcements.append(self._announcement(self._texts("unsent.words", count=self._unsent[1])))
-        if self._messages and now >= self._messages_at + MESSAGES_EVERY:
+        if self._count and now >= self._messages_at + MESSAGES_EVERY:
             self._messages_at = now
             announcements.append(self._announcement(self._about_messages()))
             self._messages.clear()
+            self._count = 0
         return announcements
 
     def next_due(self) -> float | None:
@@ -74,7 +77,7 @@ class Announcer:
         times = []
         if self._status and self._status != self._status_announced:
             times.append(self._status_due())
-        if self._messages or self._has_unsent_news():
+        if self._count or self._has_unsent_news():
             times.append(self._messages_at + MESSAGES_EVERY)
         return min(times, default=None)
 
@@ -85,16 +88,15 @@ class Announcer:
         return float("-inf") if self._status_at_once else self._status_at + STATUS_EVERY
 
     def _about_messages(self) -> str:
-        names = {entry.sender_name for entry in self._messages}
-        count = len(self._messages)
-        if count == 1:
-            (entry,) = self._messages
-            if entry.deleted:
+        names = {message.sender_name for message in self._messages}
+        if self._count == 1:
+            (message,) = self._messages
+            if message.deleted:
                 return self._texts("message.deleted")
-            return self._texts("announce.message", name=entry.sender_name, text=entry.content[:200])
-        if len(names) == 1:
-            return self._texts("announce.messages_from", count=count, name=names.pop())
-        return self._texts("announce.messages", count=count)
+            return self._texts("announce.message", name=message.sender_name, text=message.content[:200])
+        if len(names) == 1 and len(self._messages) == self._count:
+            return self._texts("announce.messages_from", count=self._count, name=names.pop())
+        return self._texts("announce.messages", count=self._count)
 
     def _announcement(self, text: str, at_once: bool = False) -> Announcement:
         if text == self._last:

@@ -108,7 +108,7 @@ def test_messages_of_equal_client_ids_are_deleted_apart(rooms, delete):
     delete(2)
     room = Room("general", "cy")
     room.apply_batch(rooms.read_after("general", None, None))
-    assert [entry.seq for entry in room.timeline.entries] == [1, 2]
+    assert [entry.seq for entry in room.log.publish().entries] == [1, 2]
 
 
 def test_deleting_again_changes_nothing(rooms, delete):
@@ -384,11 +384,12 @@ class PageRoom:
         for _ in range(MOST_QUESTIONS):
             if not self.room.has_earlier:
                 return
-            self.room.prepend(self.rooms.read_before("general", self.room.oldest, 3))
+            oldest = self.room.oldest
+            self.room.prepend(self.rooms.read_before("general", oldest, 3), oldest)
         raise AssertionError("it scrolls for ever")
 
     def shown(self):
-        return [entry.seq for entry in self.room.timeline.entries]
+        return [entry.seq for entry in self.room.log.publish().entries]
 
 
 STEPS = st.lists(

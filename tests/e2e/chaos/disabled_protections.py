@@ -51,9 +51,9 @@ CHANGES: dict[str, tuple[Change, ...]] = {
             "        if number <= self.watermark:\n            return [item]\n",
         ),
         Change(
-            "app/chat/timeline.py",
-            "            if timeline._is_known(message, known if known is not None else self._known):\n",
-            "            if False:\n",
+            "app/chat/room_log.py",
+            "        if self.is_known(message):\n            return False\n",
+            "",
         ),
     ),
     # A message is sent once, and not again after a lost link or a missing answer.
