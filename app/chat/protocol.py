@@ -23,9 +23,9 @@ wire spelling. Sizes are bytes of UTF-8, as gateways count them.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
+from functools import lru_cache
 from typing import Any, ClassVar, NoReturn
 
 from chat import names
@@ -38,6 +38,7 @@ MAX_CONTENT_BYTES = 16 * 1024
 # Quotes, newlines and control characters grow when JSON escapes them. This limit leaves 2 KiB for the other fields, so
 # that every accepted content fits into a frame.
 MAX_ESCAPED_CONTENT_BYTES = 30 * 1024
+_LONGEST_ESCAPE = 6  # bytes of one character in JSON, as \u0000
 MAX_NAME_CHARACTERS = names.MAX_PERSON_CHARACTERS
 MAX_ID_CHARACTERS = 64
 MAX_ROOMS_PER_HELLO = 50
@@ -94,7 +95,7 @@ class InvalidField(ProtocolError):
 
 Check = Callable[[str, Any], Any]
 
-_ID = re.compile(r"[!-~]{1,64}\Z")  # printable ASCII without spaces
+_room_name = lru_cache(maxsize=256)(names.room)  # every frame names a room, and they are few
 
 
 def check_text(name: str, value: Any, *, max_bytes: int) -> str:
@@ -109,16 +110,15 @@ def check_text(name: str, value: Any, *, max_bytes: int) -> str:
 
 def check_id(name: str, value: Any) -> str:
     """Return an identifier, made by one side and echoed by the other."""
-    if not isinstance(value, str) or not _ID.match(value):
-        raise InvalidField(
-            name, f"must be 1 to {MAX_ID_CHARACTERS} printable ASCII characters without spaces"
-        )
-    return value
+    is_short_text = isinstance(value, str) and 0 < len(value) <= MAX_ID_CHARACTERS
+    if is_short_text and value.isascii() and value.isprintable() and " " not in value:
+        return str(value)
+    raise InvalidField(name, f"must be 1 to {MAX_ID_CHARACTERS} printable ASCII characters without spaces")
 
 
 def check_room(name: str, value: Any) -> str:
     """Return a room name: letters and digits of any script, ``_``, ``-`` and ``.``; not beginning with a mark."""
-    return _check_name(name, value, names.room)
+    return _check_name(name, value, _room_name)
 
 
 def check_person_name(name: str, value: Any) -> str:
@@ -140,7 +140,8 @@ def check_content(name: str, value: Any) -> str:
     text = check_text(name, value, max_bytes=MAX_CONTENT_BYTES)
     if not text.strip():
         raise InvalidField(name, "must not be blank", "blank")
-    if len(_to_json(text).encode()) > MAX_ESCAPED_CONTENT_BYTES:
+    may_be_unwieldy = len(text) * _LONGEST_ESCAPE > MAX_ESCAPED_CONTENT_BYTES
+    if may_be_unwieldy and len(_to_json(text).encode()) > MAX_ESCAPED_CONTENT_BYTES:
         problem = "has too many control characters, quotes or line breaks to fit into a frame"
         raise InvalidField(name, problem, "unwieldy")
     return text
@@ -210,21 +211,14 @@ def _part(cls: type[Any]) -> Check:
 def byte_length(name: str, text: str) -> int:
     """Return the bytes of ``text`` in UTF-8. Raises InvalidField for half of a surrogate pair."""
     try:
-        return len(text.encode())
+        return len(text) if text.isascii() else len(text.encode())
     except UnicodeEncodeError:
         raise InvalidField(name, "contains half of a surrogate pair, which is not text", "broken") from None
 
 
 def _kind(value: Any) -> str:
-    names = {
-        bool: "true or false",
-        int: "a number",
-        float: "a number",
-        str: "text",
-        list: "a list",
-        dict: "an object",
-    }
-    return "null" if value is None else names.get(type(value), type(value).__name__)
+    names = {bool: "true or false", int: "a number", float: "a number", str: "text", list: "a list"}
+    return "null" if value is None else names.get(type(value), "an object")
 
 
 # --- frames ---
@@ -548,9 +542,10 @@ def to_object(part: Part) -> dict[str, Any]:
         data["action"] = part.action
     elif isinstance(part, DownFrame):
         data["type"] = part.type
-    for item, wire in _FIELDS[type(part)]:
-        if not item.metadata["sparse"] or getattr(part, item.name) != item.default:
-            data[wire] = _to_value(getattr(part, item.name))
+    for name, wire, _, default, is_sparse in _FIELDS[type(part)]:
+        value = getattr(part, name)
+        if not is_sparse or value != default:
+            data[wire] = _to_value(value)
     return data
 
 
@@ -561,10 +556,10 @@ def encode(frame: UpFrame | DownFrame) -> str:
 
 def _parse(cls: type[Any], data: Mapping[str, Any], prefix: str = "") -> Any:
     values: dict[str, Any] = {}
-    for item, wire in _FIELDS[cls]:
+    for name, wire, check, default, _ in _FIELDS[cls]:
         if wire in data:
-            values[item.name] = item.metadata["check"](prefix + wire, data[wire])
-        elif item.default is MISSING:
+            values[name] = check(prefix + wire, data[wire])
+        elif default is MISSING:
             raise InvalidField(prefix + wire, "is missing")
     return cls(**values)
 
@@ -575,9 +570,12 @@ def camel_case(name: str) -> str:
     return head + "".join(word.capitalize() for word in tail)
 
 
-# The fields of each frame and part, each with its name on the wire.
-_FIELDS: Mapping[type[Any], tuple[tuple[Field[Any], str], ...]] = {
-    cls: tuple((item, camel_case(item.name)) for item in fields(cls))
+# The fields of each frame and part: name, name on the wire, check, default, and whether it is sparse.
+_FIELDS: Mapping[type[Any], tuple[tuple[str, str, Check, Any, bool], ...]] = {
+    cls: tuple(
+        (item.name, camel_case(item.name), item.metadata["check"], item.default, item.metadata["sparse"])
+        for item in fields(cls)
+    )
     for cls in (*UP_FRAMES.values(), *DOWN_FRAMES.values(), GatewayError, RoomPosition, RoomHead)
 }
 

@@ -61,6 +61,7 @@ class RoomLog:
         self._count = 0
         self._first_seq: int | None = None
         self._start = self._end = 0  # the window
+        self._made = 0, 0  # the part of them that are entries
         self._hole: int | None = None  # messages are missing before this index
 
     # --- reading ---
@@ -172,6 +173,7 @@ class RoomLog:
         self._first_seq = min(first, new[0].seq or 0)
         self._start += len(new)
         self._end += len(new)
+        self._made = 0, 0
         if self._hole is not None:
             self._hole += len(new)
         if at_top and (not self._follows or self._end - self._start < WINDOW):
@@ -306,10 +308,7 @@ class RoomLog:
         self._published_version = self.version
         if self._follows and self._end - self._start > self._limit and not self.has_later:
             self._start = self._end - WINDOW
-        for at in range(self._start, self._end):
-            each = self._stored[at]
-            if isinstance(each, Message):
-                self._stored[at] = _entry(each, self.me)
+        self._make_entries()
         shown = self._stored[self._start : self._end]
         self._published = Timeline(
             confirmed=tuple(cast("list[Entry]", shown)),
@@ -328,6 +327,18 @@ class RoomLog:
 
     # --- inside ---
 
+    def _make_entries(self) -> None:
+        """Make entries of the messages in the window."""
+        made_from, made_to = self._made
+        first = (
+            made_to if made_from <= self._start < made_to else self._start
+        )  # mostly those at the end are new
+        for at in range(first, self._end):
+            each = self._stored[at]
+            if isinstance(each, Message):
+                self._stored[at] = _entry(each, self.me)
+        self._made = self._start, self._end
+
     def _insert(self, each: Message | Entry, *, at_end: bool) -> None:
         self.version += 1
         self._keys.add(key_of(each))
@@ -341,6 +352,7 @@ class RoomLog:
                 self._end += 1
         else:
             at = self._place_of(each.seq or 0)
+            self._made = 0, 0
             self._stored.insert(at, each)
             self._start += at < self._start
             self._end += at <= self._end
@@ -397,6 +409,7 @@ class RoomLog:
         del self._stored[:count]
         self._start = max(0, self._start - count)
         self._end = max(0, self._end - count)
+        self._made = max(0, self._made[0] - count), max(0, self._made[1] - count)
         if self._hole is not None:
             self._hole = self._hole - count if self._hole > count else None
 

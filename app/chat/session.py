@@ -572,8 +572,8 @@ class ChatSession:
             )
             return
         room_id = room.room_id
-        self._store.show(room.log)
-        self._store.change(
+        self._store.show(
+            room.log,
             rooms=self._rooms.summaries(),
             first_unread=room.first_unread,
             waiting=waiting,
