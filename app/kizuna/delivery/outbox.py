@@ -39,6 +39,7 @@ class Outbox:
         self.limit = limit
         self._ack_timeout = ack_timeout
         self._messages: dict[str, PendingMessage] = {}  # in the order added
+        self._channels: dict[str, dict[str, None]] = {}  # their ids by channel, in this order
         self._failed: dict[str, PendingMessage] = {}
 
     def __len__(self) -> int:
@@ -73,6 +74,7 @@ class Outbox:
             raise OutboxFull(self.limit)
         self._failed.pop(message.id, None)
         self._messages[message.id] = message
+        self._channels.setdefault(message.channel, {})[message.id] = None
 
     def take_due(self, now: float) -> list[PendingMessage]:
         """Return the messages to send now: the oldest of every channel, unless it is in flight or postponed.
@@ -92,7 +94,14 @@ class Outbox:
 
     def remove(self, message_id: str) -> PendingMessage | None:
         """Remove a message that the server has, or that was deleted; return it, or None if it is not here."""
-        return self._messages.pop(message_id, None) or self._failed.pop(message_id, None)
+        message = self._messages.pop(message_id, None)
+        if message is None:
+            return self._failed.pop(message_id, None)
+        ids = self._channels[message.channel]
+        del ids[message_id]
+        if not ids:
+            del self._channels[message.channel]
+        return message
 
     def fail(self, message_id: str, failure: Failure) -> PendingMessage | None:
         """Let a message wait no longer, since it failed; return it, or None if it is not here."""
@@ -137,7 +146,4 @@ class Outbox:
 
     def _heads(self) -> list[PendingMessage]:
         """Return the oldest message of every channel."""
-        heads: dict[str, PendingMessage] = {}
-        for pending in self._messages.values():
-            heads.setdefault(pending.channel, pending)
-        return list(heads.values())
+        return [self._messages[next(iter(ids))] for ids in self._channels.values()]

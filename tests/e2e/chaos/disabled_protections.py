@@ -66,7 +66,7 @@ CHANGES: dict[str, tuple[Change, ...]] = {
         Change(
             "app/kizuna/delivery/outbox.py",
             "            self._messages[pending.id] = replace(pending, in_flight=False, tries=0, due_at=0.0)\n",
-            "            del self._messages[pending.id]\n",
+            "            self.remove(pending.id)\n",
         ),
     ),
     # After a reconnect the page shows only new messages, and not those that it missed.
