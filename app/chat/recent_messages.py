@@ -22,10 +22,6 @@ class RecentMessages:
         self._ids: dict[str, int] = {}  # how many messages have this id or key
         self._said: dict[tuple[str, str], list[int]] = {}  # timestamps by sender and content, ascending
 
-    def has_id(self, message_id: str) -> bool:
-        """Return whether a message has this id of the server."""
-        return message_id in self._ids
-
     def is_known(self, message: Message) -> bool:
         """Return whether ``message`` has a known id of the server or of its client."""
         return message.message_id in self._ids or (

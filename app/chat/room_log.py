@@ -48,27 +48,30 @@ class RoomLog:
         self._limit = MAX_FOLLOWED_ROWS
         self._typed = self._arrivals = 0
         self._latest: deque[Message] = deque(maxlen=MAX_LATEST)
-        self._pending: dict[str, Entry] = {}  # by key
+        self._pending: dict[str, Entry] = {}  # by key: the last ones of the list
         self.version = 0  #: grows with each change
         self._published_version = 0
         self._published = Timeline()
-        self._clear()
+        self.restart()
 
-    def _clear(self) -> None:
-        self._stored: list[Message | Entry] = []
-        self._keys: set[str] = set()  # of the messages in memory
+    def restart(self) -> None:
+        """Keep the pending messages only: the history was replaced, or there is a gap."""
+        self._messages: list[Message | Entry] = list(self._pending.values())  # in the order shown
+        self._stored = 0  # how many of them are stored; the others are pending
+        self._keys: set[str] = set()  # of those that are stored
         self._recent = RecentMessages()  # of those without seq
         self._count = 0
         self._first_seq: int | None = None
-        self._start = self._end = 0  # the window
-        self._made = 0, 0  # the part of them that are entries
+        self._start, self._end = 0, len(self._messages)  # the window
+        self._made = 0, 0  # the part of it that was published as entries
         self._hole: int | None = None  # messages are missing before this index
+        self.version += 1
 
     # --- reading ---
 
     def __len__(self) -> int:
         """Return how many messages are in memory."""
-        return len(self._stored) + len(self._pending)
+        return len(self._messages)
 
     @property
     def pending(self) -> tuple[Entry, ...]:
@@ -78,16 +81,20 @@ class RoomLog:
     @property
     def oldest_seq(self) -> int | None:
         """The oldest seq in memory."""
-        return next((each.seq for each in self._stored if each.seq is not None), None)
+        return next((each.seq for each in self._messages if each.seq is not None), None)
 
     @property
     def last_seq(self) -> int | None:
         """The newest seq."""
-        return next((each.seq for each in reversed(self._stored) if each.seq is not None), None)
+        for at in range(self._stored - 1, -1, -1):
+            seq = self._messages[at].seq
+            if seq is not None:
+                return seq
+        return None
 
     def newest(self, count: int) -> Sequence[Message | Entry]:
         """Return the newest stored messages that are in memory without a gap, oldest first."""
-        return self._stored[max(self._hole or 0, len(self._stored) - count) :]
+        return self._messages[max(self._hole or 0, self._stored - count) : self._stored]
 
     def own(self, client_message_id: str) -> Entry | None:
         """Return the pending own entry with this id, if there is one."""
@@ -121,14 +128,14 @@ class RoomLog:
 
     def first_unread(self, seen: int) -> str | None:
         """Return the key of the oldest message of another person in memory with a seq above ``seen``."""
-        for each in self._stored[self._place_of(seen + 1) :]:
+        for each in self._messages[self._place_of(seen + 1) : self._stored]:
             if each.sender_id != self.me and each.seq is not None:
                 return key_of(each)
         return None
 
     def own_seqs(self, seen: int) -> list[int]:
         """Return the seqs above ``seen`` of own messages in memory."""
-        above = self._stored[self._place_of(seen + 1) :]
+        above = self._messages[self._place_of(seen + 1) : self._stored]
         return [each.seq for each in above if each.sender_id == self.me and each.seq is not None]
 
     # --- messages of the server ---
@@ -143,7 +150,7 @@ class RoomLog:
         if message.sender_id == self.me:
             awaited = self.pending_for(message)
             if awaited is not None:
-                del self._pending[awaited.key]
+                self._take_pending(awaited.key)
                 if message.client_message_id is None:
                     stored = replace(message, client_message_id=awaited.client_message_id)
         elif arrives:
@@ -165,9 +172,10 @@ class RoomLog:
             self._keys.add(key_of(each))
             awaited = self.pending_for(each)
             if awaited is not None:
-                del self._pending[awaited.key]
+                self._take_pending(awaited.key)
         at_top = self._start == 0
-        self._stored[:0] = new
+        self._messages[:0] = new
+        self._stored += len(new)
         first = self._first_seq or MAX_INTEGER
         self._count += sum(1 for each in new if (each.seq or 0) < first)  # others were cut
         self._first_seq = min(first, new[0].seq or 0)
@@ -183,7 +191,7 @@ class RoomLog:
 
     def confirm(self, ack: Ack) -> bool:
         """Put the acknowledged message into its place. Return False if it is not pending."""
-        entry = self._pending.pop(client_key(self.me or "", ack.client_message_id), None)
+        entry = self._take_pending(client_key(self.me or "", ack.client_message_id))
         if entry is None:
             return False
         stored = replace(
@@ -194,16 +202,10 @@ class RoomLog:
             state=Delivery.SENT,
             failure=None,
         )
-        self.version += 1
         is_cut = self._hole is not None and self._place_of(ack.seq) == self._hole
         if not is_cut and not self._has_seq(ack.seq):
             self._insert(stored, at_end=ack.seq > (self.last_seq or 0))
         return True
-
-    def restart(self) -> None:
-        """Keep the pending messages only: the history was replaced, or there is a gap."""
-        self._clear()
-        self.version += 1
 
     # --- actions of the person ---
 
@@ -213,7 +215,7 @@ class RoomLog:
         key = client_key(me, client_message_id)
         if key in self._pending or key in self._keys:
             return
-        self._pending[key] = Entry(
+        entry = self._pending[key] = Entry(
             key=key,
             content=content,
             sender_id=me,
@@ -223,6 +225,7 @@ class RoomLog:
             own=True,
             client_message_id=client_message_id,
         )
+        self._messages.append(entry)
         self._typed += 1
         self.show_latest()
 
@@ -230,13 +233,13 @@ class RoomLog:
         """Set the delivery state of a pending own message."""
         entry = self.own(client_message_id)
         if entry is not None and (entry.state, entry.failure) != (state, failure):
-            self._pending[entry.key] = replace(entry, state=state, failure=failure)
+            marked = self._pending[entry.key] = replace(entry, state=state, failure=failure)
+            self._messages[self._pending_index(entry.key)] = marked
             self.version += 1
 
     def discard(self, client_message_id: str) -> None:
         """Remove a pending own message."""
-        if self._pending.pop(client_key(self.me or "", client_message_id), None) is not None:
-            self.version += 1
+        self._take_pending(client_key(self.me or "", client_message_id))
 
     def identify(self, me: str) -> None:
         """Set the person's user id, also as the sender of pending messages."""
@@ -248,7 +251,11 @@ class RoomLog:
             for each in self._pending.values()
         ]
         self._pending = {each.key: each for each in pending if each.key not in self._keys}
-        self._stored = [_owned(each, me) if isinstance(each, Entry) else each for each in self._stored]
+        stored = [
+            _owned(each, me) if isinstance(each, Entry) else each for each in self._messages[: self._stored]
+        ]
+        self._messages = [*stored, *self._pending.values()]
+        self._end = min(self._end, len(self._messages))
         self.version += 1
 
     # --- the window ---
@@ -280,7 +287,7 @@ class RoomLog:
         if self._hole is not None and self._end >= self._hole:
             self._forget(self._hole)
             self._start = self._end = 0
-        end = min(len(self._stored) if self._hole is None else self._hole, self._end + STEP)
+        end = min(len(self._messages) if self._hole is None else self._hole, self._end + STEP)
         self.version += end != self._end
         self._end = end
         self._start = max(self._start, end - MAX_ROWS)
@@ -289,9 +296,10 @@ class RoomLog:
         """Move the window to the end of the room."""
         if self._hole is not None:
             self._forget(self._hole)
-        end = len(self._stored)
-        if self._end < end:
-            self._start, self._end = max(0, end - WINDOW), end
+        end = len(self._messages)
+        if self._end < end - 1:
+            self._start = max(0, end - WINDOW)
+        self._end = end
         self._follows = True
         self.version += 1
         self._bound()
@@ -299,7 +307,7 @@ class RoomLog:
     @property
     def has_later(self) -> bool:
         """Whether messages lie after the window."""
-        return self._end < len(self._stored)
+        return self._end < len(self._messages)
 
     def publish(self) -> Timeline:
         """Return what is on the page; the same object if nothing has changed."""
@@ -309,9 +317,9 @@ class RoomLog:
         if self._follows and self._end - self._start > self._limit and not self.has_later:
             self._start = self._end - WINDOW
         self._make_entries()
-        shown = self._stored[self._start : self._end]
         self._published = Timeline(
-            confirmed=tuple(cast("list[Entry]", shown)),
+            entries=tuple(cast("list[Entry]", self._messages[self._start : self._end])),
+            stored=max(0, min(self._end, self._stored) - self._start),
             pending=tuple(self._pending.values()),
             has_earlier=self._start > 0 or (self.oldest_seq or 1) > 1,
             has_later=self.has_later,
@@ -334,39 +342,57 @@ class RoomLog:
             made_to if made_from <= self._start < made_to else self._start
         )  # mostly those at the end are new
         for at in range(first, self._end):
-            each = self._stored[at]
+            each = self._messages[at]
             if isinstance(each, Message):
-                self._stored[at] = _entry(each, self.me)
+                self._messages[at] = _entry(each, self.me)
         self._made = self._start, self._end
 
     def _insert(self, each: Message | Entry, *, at_end: bool) -> None:
-        self.version += 1
         self._keys.add(key_of(each))
         if each.seq is not None and (self._first_seq is None or each.seq < self._first_seq):
             self._first_seq = each.seq
         self._count += 1
-        if at_end:
-            is_last = self._end == len(self._stored)
-            self._stored.append(each)
-            if is_last and (self._follows or self._end - self._start < MAX_ROWS):
-                self._end += 1
-        else:
-            at = self._place_of(each.seq or 0)
-            self._made = 0, 0
-            self._stored.insert(at, each)
-            self._start += at < self._start
-            self._end += at <= self._end
-            if self._hole is not None:
-                self._hole += at < self._hole
+        at = self._stored if at_end else self._place_of(each.seq or 0)
+        is_followed = not self.has_later and (self._follows or self._end - self._start < MAX_ROWS)
+        self._messages.insert(at, each)
+        self._changed_at(at)
+        self._stored += 1
+        self._start += at < self._start
+        self._end += at < self._end or is_followed
+        if not self._follows:
+            self._end = min(self._end, self._start + MAX_ROWS)
+        if self._hole is not None:
+            self._hole += at < self._hole
         self._bound()
+
+    def _take_pending(self, key: str) -> Entry | None:
+        """Remove and return a pending entry."""
+        entry = self._pending.get(key)
+        if entry is None:
+            return None
+        at = self._pending_index(key)
+        del self._pending[key]
+        del self._messages[at]
+        self._start -= at < self._start
+        self._end -= at < self._end
+        self._changed_at(at)
+        return entry
+
+    def _changed_at(self, at: int) -> None:
+        made_from, made_to = self._made
+        self._made = (made_from, min(made_to, at)) if made_from <= at else (0, 0)
+        self.version += 1
+
+    def _pending_index(self, key: str) -> int:
+        return next(at for at, each in enumerate(self._pending, self._stored) if each == key)
 
     def _has_seq(self, seq: int) -> bool:
         at = self._place_of(seq)
-        return at < len(self._stored) and self._stored[at].seq == seq
+        return at < self._stored and self._messages[at].seq == seq
 
     def _place_of(self, seq: int) -> int:
         """Return the index of the first message with this seq or a higher one."""
-        return bisect_left(self._stored, seq, key=lambda each: each.seq or 0)
+        return bisect_left(self._messages, seq, 0, self._stored, key=lambda each: each.seq or 0)
 
     def _move_start(self, by: int) -> int:
         """Move the beginning of the window up by so many messages, and its end if they are too many."""
@@ -384,7 +410,7 @@ class RoomLog:
             limit = MAX_NOT_SHOWN
         elif self._follows and not self.has_later:
             limit = MAX_FOLLOWING
-        excess = len(self._stored) - limit
+        excess = self._stored - limit
         if excess <= 0:
             return
         if limit == MAX_SCROLLED_UP:
@@ -394,19 +420,20 @@ class RoomLog:
 
     def _cut_middle(self) -> None:
         """Keep the neighbourhood of the window and the newest messages."""
-        hole = len(self._stored) if self._hole is None else self._hole
-        keep_to = min(hole, self._end + AROUND)
-        tail = max(keep_to, hole if self._hole is not None else 0, len(self._stored) - TAIL)
+        keep_to = min(self._stored if self._hole is None else self._hole, self._end + AROUND)
+        tail = max(keep_to, self._hole or 0, self._stored - TAIL)
         if tail > keep_to:
-            self._keys.difference_update(map(key_of, self._stored[keep_to:tail]))
-            del self._stored[keep_to:tail]
+            self._keys.difference_update(map(key_of, self._messages[keep_to:tail]))
+            del self._messages[keep_to:tail]
+            self._stored -= tail - keep_to
             self._hole = keep_to
         self._forget(max(0, self._start - AROUND))
 
     def _forget(self, count: int) -> None:
         """Cut the oldest messages."""
-        self._keys.difference_update(map(key_of, self._stored[:count]))
-        del self._stored[:count]
+        self._keys.difference_update(map(key_of, self._messages[:count]))
+        del self._messages[:count]
+        self._stored -= count
         self._start = max(0, self._start - count)
         self._end = max(0, self._end - count)
         self._made = max(0, self._made[0] - count), max(0, self._made[1] - count)

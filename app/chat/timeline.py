@@ -49,8 +49,11 @@ class Timeline:
     It stays the same object as long as nothing changes, so that nothing is rendered.
     """
 
-    confirmed: tuple[Entry, ...] = ()  #: stored messages, by seq; those without one by arrival
-    pending: tuple[Entry, ...] = ()  #: own ones, not stored yet, in the order typed
+    entries: tuple[
+        Entry, ...
+    ] = ()  #: stored ones by seq, those without one by arrival; then own pending ones
+    stored: int = 0  #: how many of them are stored
+    pending: tuple[Entry, ...] = ()  #: all own messages that are not stored yet, in the order typed
     has_earlier: bool = False  #: messages exist before the window, here or on the server
     has_later: bool = False  #: messages lie after the window
     count: int = 0  #: messages that the page has had since its oldest one, and pending ones
@@ -62,9 +65,9 @@ class Timeline:
     latest: tuple[Message, ...] = ()  #: the last of these
 
     @property
-    def entries(self) -> tuple[Entry, ...]:
-        """The entries on the page, in the order shown."""
-        return self.confirmed if self.has_later else self.confirmed + self.pending
+    def confirmed(self) -> tuple[Entry, ...]:
+        """The stored messages on the page."""
+        return self.entries[: self.stored]
 
     def __len__(self) -> int:
         """Return ``count``."""

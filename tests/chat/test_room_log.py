@@ -442,6 +442,22 @@ def test_a_late_page_of_history_does_not_move_who_is_at_the_end_again() -> None:
     assert log.publish().has_earlier
 
 
+def test_a_long_outbox_is_windowed_like_the_rest() -> None:
+    log = a_log(1)
+    for number in range(500):
+        log.add_own(f"own-{number}", str(number), "Me", 5)
+    assert contents(log) == [str(number) for number in range(500 - WINDOW, 500)]
+    log.set_place(follows=False)
+    while log.show_earlier():
+        assert len(contents(log)) <= MAX_ROWS
+    assert contents(log)[:2] == ["words 1", "0"]
+    assert len(log.publish().pending) == 500
+    log.show_latest()
+    for number in range(500):
+        log.confirm(ack(f"own-{number}", number + 2))
+    assert seqs(log)[-1] == 501
+
+
 # --- memory ---
 
 
@@ -547,6 +563,34 @@ def test_an_acknowledged_message_in_the_cut_middle_is_dropped() -> None:
     assert log.confirm(ack("late", 31))
     assert log.pending == ()
     assert "mine" not in [each.content for each in log.newest(100)]
+
+
+@pytest.mark.usefixtures("small")
+def test_what_lies_far_before_a_reader_near_the_end_is_cut() -> None:
+    log = a_log(*range(101, 121))
+    log.publish()
+    log.set_place(follows=False)
+    log.add_earlier([message(seq) for seq in range(71, 101)])
+    assert log.oldest_seq == 112
+    assert seqs(log) == [117, 118, 119, 120]
+
+
+@pytest.mark.usefixtures("small")
+def test_history_before_a_cut_middle_is_shown_in_its_place() -> None:
+    log = scrolled_up(*range(101, 142))
+    log.add_earlier([message(seq) for seq in range(98, 101)])
+    assert seqs(log) == list(range(98, 108))
+    log.show_latest()
+    assert log.oldest_seq == 132
+
+
+def test_the_first_unread_message_is_one_of_another_person() -> None:
+    log = a_log(1)
+    log.add(message(2, sender_id="me"))
+    assert log.first_unread(1) is None
+    log.add(message(3))
+    assert log.first_unread(1) == "her/c3"
+    assert log.own_seqs(0) == [2]
 
 
 WANDERING = st.lists(
