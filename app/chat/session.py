@@ -105,6 +105,7 @@ class ChatSession:
         self._wait: RestoreWait | None = None  # for the stored data of the person
         self._is_reading = True  # whether the person sees the end of the shown room
         self._bad_frames = 0
+        service.run_slices_in(self.scope.run)
         service.before_connected(self._prepare)
         service.on_message(self._on_frame)
         service.on_malformed_frame(self._on_bad_frame)
