@@ -33,12 +33,20 @@ class AnimationFrames:
             self._wake = None
             on_wake()
 
+        def rested() -> None:
+            self._timer = None
+            self.request_frame(0.0)
+
         self._on_frame = self._listeners.keep(frame)
+        self._on_rested = self._listeners.keep(rested)
         self._on_wake = self._listeners.keep(wake)
         self._listeners.on(js.document, "visibilitychange", lambda _: self._visibility_changed())
 
-    def request_frame(self) -> None:
-        """Call ``on_frame`` once, soon."""
+    def request_frame(self, after: float) -> None:
+        """Call ``on_frame`` once, after so many seconds or soon then."""
+        if after > 0:
+            self._timer = js.setTimeout(self._on_rested, after * 1000)
+            return
         hidden = js.document.hidden
         self._timer = js.setTimeout(self._on_frame, 0 if hidden else _FRAME_TIMEOUT_MS)
         if not hidden:
@@ -67,4 +75,4 @@ class AnimationFrames:
         """Request a frame again when the page is hidden, where the requested one would not come."""
         if js.document.hidden and self._frame is not None:
             self._cancel()
-            self.request_frame()
+            self.request_frame(0.0)

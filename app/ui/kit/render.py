@@ -11,6 +11,9 @@ from chat.store import ChatState
 logger = logging.getLogger("ui")
 
 _SOONEST = 0.01  # seconds; a view that requests a draw in the past must not keep the page busy
+#: A draw that took longer than so many seconds (half a frame) is followed by a rest, REST times as long: in a flood of
+#: changes the page would do nothing but draw what the next draw replaces.
+_LONG, _REST = 0.008, 2.0
 
 
 class View(Protocol):
@@ -29,8 +32,8 @@ class FrameHost(Protocol):
     def start(self, on_frame: Callable[[], None], on_wake: Callable[[], None]) -> None:
         """Set the callbacks."""
 
-    def request_frame(self) -> None:
-        """Call ``on_frame`` once before the next paint, or soon if the page is hidden."""
+    def request_frame(self, after: float) -> None:
+        """Call ``on_frame`` once before the next paint in ``after`` seconds, or soon then if the page is hidden."""
 
     def wake_in(self, seconds: float | None) -> None:
         """Call ``on_wake`` after ``seconds``, instead of the last request; None: never."""
@@ -50,6 +53,7 @@ class RenderScheduler:
         self._marked: set[View] = set()
         self._wakes: dict[View, float] = {}
         self._requested = False
+        self._rests_until = 0.0
         host.start(self._draw, self._wake)
 
     def add(self, view: View) -> None:
@@ -70,7 +74,7 @@ class RenderScheduler:
         self._marked.add(view)
         if not self._requested:
             self._requested = True
-            self._host.request_frame()
+            self._host.request_frame(max(0.0, self._rests_until - self.now()))
 
     def close(self) -> None:
         """Stop drawing."""
@@ -92,6 +96,8 @@ class RenderScheduler:
             else:
                 self._wakes[view] = wake
         self._schedule_wake()
+        taken = self.now() - now
+        self._rests_until = now + taken * (1 + _REST) if taken > _LONG else 0.0
 
     def _wake(self) -> None:
         now = self.now()
