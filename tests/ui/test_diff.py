@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from hypothesis import given, strategies as st
 
 from chat.timeline import Delivery, Entry
-from ui.messages.diff import Change, Insert, Move, Remove, plan
+from ui.messages.diff import Change, Insert, Move, Remove, Replace, plan
 from ui.messages.rows import MessageRow, Row
 
 Make = Callable[..., Entry]
@@ -33,7 +33,9 @@ def carry_out(old: Sequence[Row], new: Sequence[Row]) -> list[Row]:
         screen.insert(len(keys) if before is None else keys.index(before), item)
 
     for step in plan(old, new):
-        if isinstance(step, Insert):
+        if isinstance(step, Replace):
+            screen[:] = step.rows
+        elif isinstance(step, Insert):
             for row in step.rows:
                 place(row, step.before)
         elif isinstance(step, Change):
@@ -89,6 +91,11 @@ def test_an_acknowledged_message_is_drawn_anew_where_it_stands():
 def test_a_message_that_comes_to_another_place_moves_and_changes():
     one, two, stored = row("1"), row("2"), row("2", 1)
     assert plan([one, two], [stored, one]) == [Move("2", "1"), Change(two, stored)]
+
+
+def test_rows_that_are_all_new_replace_the_others_in_one_step():
+    a, b, c, d = row("a"), row("b"), row("c"), row("d")
+    assert plan([a, b], [c, d]) == [Replace((c, d))]
 
 
 def test_a_removed_message_goes():

@@ -14,14 +14,16 @@ class FakeHost:
 
     def __init__(self) -> None:
         self.requested = 0
+        self.after = 0.0
         self.wake_at: float | None = None
         self.closed = False
 
     def start(self, on_frame: Callable[[], None], on_wake: Callable[[], None]) -> None:
         self.frame, self.wake = on_frame, on_wake
 
-    def request_frame(self) -> None:
+    def request_frame(self, after: float) -> None:
         self.requested += 1
+        self.after = after
 
     def wake_in(self, seconds: float | None) -> None:
         self.wake_at = seconds
@@ -47,6 +49,16 @@ class Broken(FakeView):
         raise ValueError("broken")
 
 
+class Slow(FakeView):
+    def __init__(self, clock: Clock, seconds: float) -> None:
+        super().__init__([], "slow")
+        self.clock, self.seconds = clock, seconds
+
+    def draw(self, state: ChatState, now: float) -> float | None:
+        self.clock.now += self.seconds
+        return None
+
+
 class Clock:
     def __init__(self) -> None:
         self.now = 0.0
@@ -68,6 +80,22 @@ def clock() -> Clock:
 @pytest.fixture
 def frames(host: FakeHost, clock: Clock) -> RenderScheduler:
     return RenderScheduler(host, ChatState, clock)
+
+
+@pytest.mark.parametrize(("seconds", "rest"), [(0.005, 0.0), (0.03, 0.06)])
+def test_a_long_draw_is_followed_by_a_rest(
+    frames: RenderScheduler, host: FakeHost, clock: Clock, seconds: float, rest: float
+):
+    view = Slow(clock, seconds)
+    frames.add(view)
+    host.frame()
+    frames.mark(view)
+    assert host.after == pytest.approx(rest)
+    clock.now += 1.0
+    host.frame()
+    clock.now += 1.0
+    frames.mark(view)
+    assert host.after == 0.0
 
 
 def test_many_marks_are_one_drawing(frames: RenderScheduler, host: FakeHost):

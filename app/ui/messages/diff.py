@@ -39,7 +39,14 @@ class Change:
     new: Row
 
 
-Step = Insert | Move | Remove | Change
+@dataclass(frozen=True, slots=True)
+class Replace:
+    """Put these rows instead of all that are shown."""
+
+    rows: tuple[Row, ...]
+
+
+Step = Insert | Move | Remove | Change | Replace
 
 
 def plan(old: Sequence[Row], new: Sequence[Row]) -> list[Step]:
@@ -50,7 +57,7 @@ def plan(old: Sequence[Row], new: Sequence[Row]) -> list[Step]:
     after = new[end_new].key if tail else None
     pairs = [*zip(old[:head], new[:head], strict=True), *zip(old[end_old:], new[end_new:], strict=True)]
     changes: list[Step] = [Change(ours, theirs) for ours, theirs in pairs if not same_row(ours, theirs)]
-    return changes + _rearrange(old[head:end_old], new[head:end_new], after)
+    return changes + _rearrange(old[head:end_old], new[head:end_new], after, is_all=not (head or tail))
 
 
 def _shared(old: Sequence[Row], new: Sequence[Row]) -> int:
@@ -63,9 +70,11 @@ def _shared(old: Sequence[Row], new: Sequence[Row]) -> int:
     return count
 
 
-def _rearrange(old: Sequence[Row], new: Sequence[Row], after: str | None) -> list[Step]:
+def _rearrange(old: Sequence[Row], new: Sequence[Row], after: str | None, *, is_all: bool) -> list[Step]:
     wanted = {row.key for row in new}
     there = {row.key: row for row in old}
+    if is_all and there and wanted.isdisjoint(there):
+        return [Replace(tuple(new))]
     steps: list[Step] = [Remove(row.key) for row in old if row.key not in wanted]
     waiting = [row.key for row in reversed(old) if row.key in wanted]  # the next row is the last item
     moved: set[str] = set()

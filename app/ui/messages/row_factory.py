@@ -20,6 +20,8 @@ from ui.messages.rows import DayRow, MessageRow, Row
 _ICONS = {Delivery.SENT: "sent", Delivery.FAILED: "failed"}
 _WAITING_ICON = "waiting"
 _ON_ITS_WAY = (Delivery.QUEUED, Delivery.SENDING)
+#: Parts that a stored message has no use for.
+_PARTS_BEFORE_STORED = ("withdraw", "failure")
 #: Prepared elements: one for each sender and state that is on the page, and some that were.
 _MAX_PREPARED = 200
 
@@ -34,7 +36,7 @@ class RowFactory:
         self._message = Template("template-message", texts)
         self._day = Template("template-day", texts)
         self._unread = Template("template-unread", texts)
-        self._prepared: dict[tuple[str, str, bool, Delivery, bool], Any] = {}
+        self._prepared: dict[tuple[str, str, bool, Delivery, bool, bool], Any] = {}
 
     def make(self, row: Row, today: str) -> Any:
         """Return a new element for ``row``."""
@@ -46,15 +48,20 @@ class RowFactory:
             return element
         return self._unread.make()
 
-    def change(self, element: Any, old: Row, new: Row, today: str) -> None:
-        """Let ``element`` show ``new``, changing only what differs from ``old``."""
+    def change(self, element: Any, old: Row, new: Row, today: str) -> Any:
+        """Let ``element`` show ``new``, changing only what differs from ``old``. Return the element that shows it."""
         if isinstance(old, MessageRow) and isinstance(new, MessageRow):
+            if new.entry.own is not old.entry.own:  # a message of another person has fewer parts
+                fresh = self._make_message(new)
+                element.replaceWith(fresh)
+                return fresh
             if new.continues != old.continues:
                 element.toggleAttribute("data-continues", new.continues)
             if new.entry is not old.entry:
                 self._change_message(element, old.entry, new.entry)
         elif isinstance(new, DayRow):
             self.name_day(element, new, today)
+        return element
 
     def name_day(self, element: Any, row: DayRow, today: str) -> None:
         """Write the day's text, which changes at midnight."""
@@ -76,7 +83,8 @@ class RowFactory:
     def _prepare(self, row: MessageRow) -> Any:
         """Return an element with all that messages of this sender, in this state, have in common."""
         entry = row.entry
-        common = (entry.sender_id, entry.sender_name, entry.own, entry.state, row.continues)
+        is_stored = entry.message_id is not None
+        common = (entry.sender_id, entry.sender_name, entry.own, entry.state, is_stored, row.continues)
         element = self._prepared.get(common)
         if element is None:
             if len(self._prepared) == _MAX_PREPARED:
@@ -88,10 +96,14 @@ class RowFactory:
             part(element, "avatar").textContent = initial(entry.sender_name)
             self._draw_sender(element, entry)
             self._draw_delivery(element, entry)
+            for name in _PARTS_BEFORE_STORED if is_stored else ():
+                part(element, name).remove()
+            if not entry.own:
+                part(element, "delivery").remove()
         return element
 
     def _change_message(self, element: Any, old: Entry, new: Entry) -> None:
-        if (old.sender_name, old.own) != (new.sender_name, new.own):
+        if old.sender_name != new.sender_name:
             self._draw_sender(element, new)
         if (old.message_id, old.seq) != (new.message_id, new.seq):
             self._draw_ids(element, new)

@@ -15,7 +15,7 @@ from ui.kit.dom import Listeners, by_id
 from ui.kit.formats import Formats
 from ui.kit.render import RenderScheduler
 from ui.kit.texts import Texts
-from ui.messages.diff import Change, Insert, Move, Remove, plan
+from ui.messages.diff import Insert, Move, Remove, Replace, Step, plan
 from ui.messages.long_messages import LongMessages
 from ui.messages.row_factory import RowFactory
 from ui.messages.rows import DayRow, Layout, Row
@@ -133,7 +133,7 @@ class MessagesView:
             self._empty.hidden = not empty
             by_id("empty-words").textContent = self._texts("messages.empty", room=room)
 
-    def _apply(self, steps: Sequence[Insert | Move | Remove | Change]) -> None:
+    def _apply(self, steps: Sequence[Step]) -> None:
         had_focus = self._holds_focus()
         for step in steps:
             if isinstance(step, Insert):
@@ -142,18 +142,25 @@ class MessagesView:
                 self._move(self._elements[step.key], step.before)
             elif isinstance(step, Remove):
                 self._elements.pop(step.key).remove()
+            elif isinstance(step, Replace):
+                self._elements = self._make(step.rows)
+                self._list.replaceChildren(*self._elements.values())
             else:
-                self._factory.change(self._elements[step.old.key], step.old, step.new, self._today)
+                element = self._elements[step.old.key]
+                self._elements[step.new.key] = self._factory.change(element, step.old, step.new, self._today)
         if had_focus and not self._holds_focus():
             self._box.focus(preventScroll=True)  # the window has moved away from the focused message
 
     def _insert(self, step: Insert) -> None:
-        elements = [self._factory.make(row, self._today) for row in step.rows]
+        elements = self._make(step.rows)
         if step.before is None:
-            self._list.append(*elements)
+            self._list.append(*elements.values())
         else:
-            self._elements[step.before].before(*elements)
-        self._elements.update(zip((row.key for row in step.rows), elements, strict=True))
+            self._elements[step.before].before(*elements.values())
+        self._elements.update(elements)
+
+    def _make(self, rows: Sequence[Row]) -> dict[str, Any]:
+        return {row.key: self._factory.make(row, self._today) for row in rows}
 
     def _move(self, element: Any, before: str | None) -> None:
         """Move an element and keep its focus."""
