@@ -49,6 +49,14 @@ class Broken(FakeView):
         raise ValueError("broken")
 
 
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 class Slow(FakeView):
     def __init__(self, clock: Clock, seconds: float) -> None:
         super().__init__([], "slow")
@@ -57,14 +65,6 @@ class Slow(FakeView):
     def draw(self, state: ChatState, now: float) -> float | None:
         self.clock.now += self.seconds
         return None
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
