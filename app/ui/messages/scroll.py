@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 FOLLOW_WITHIN = 200.0  #: pixels from the end within which the list follows new messages
-NEAR_TOP = 300.0  #: pixels from the beginning within which earlier messages are loaded
+NEAR = 300.0  #: pixels from the beginning, or the end, within which more messages are shown
 
 
 def follows(top: float, height: float, total: float) -> bool:

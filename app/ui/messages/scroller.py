@@ -9,7 +9,7 @@ from typing import Any
 import js
 
 from ui.kit.dom import Listeners
-from ui.messages.scroll import NEAR_TOP, first_visible, follows
+from ui.messages.scroll import NEAR, first_visible, follows
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +89,13 @@ class Scroller:
 
     def _scrolled(self) -> None:
         self._note_place()
-        self.following = self.near_end and not self.has_later
+        box = self._box
+        self.following = not self.has_later and follows(box.scrollTop, box.clientHeight, box.scrollHeight)
         self._anchor = self.anchor()
         self._moved()
 
     def _note_place(self) -> None:
         box = self._box
         top = box.scrollTop
-        self.near_top = top < NEAR_TOP
-        self.near_end = follows(top, box.clientHeight, box.scrollHeight)
+        self.near_top = top < NEAR
+        self.near_end = box.scrollHeight - box.clientHeight - top < NEAR
