@@ -92,7 +92,7 @@ async def test_own_words_are_acknowledged_unread_or_not(reader: SessionHarness) 
     assert reader.state.unread == 1
 
 
-async def test_a_room_that_is_left_keeps_its_newest_and_opens_at_its_end(reader: SessionHarness) -> None:
+async def test_a_room_that_was_left_opens_at_its_end(reader: SessionHarness) -> None:
     reader.session.show_earlier()
     await enter(reader, "tea", 0)
     await reader.receive(*messages(1_001, 1_003))
