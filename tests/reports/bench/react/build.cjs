@@ -1,12 +1,13 @@
-// Builds this page as one does for production: bundled and minified into the folder that is named, by esbuild.
+// Builds a page as one does for production, bundled and minified by esbuild. Arguments: the folder to build it in, and
+// its module, if it is not main.tsx.
 const { copyFileSync } = require("node:fs");
 const { join } = require("node:path");
 const { buildSync } = require("esbuild");
 
-const [folder] = process.argv.slice(2);
+const [folder, program = "main.tsx"] = process.argv.slice(2);
 buildSync({
   absWorkingDir: __dirname,
-  entryPoints: ["main.tsx", "main.css"],
+  entryPoints: [{ in: program, out: "main" }, "main.css"],
   outdir: join(folder, "assets"),
   bundle: true,
   minify: true,

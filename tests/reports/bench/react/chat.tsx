@@ -1,9 +1,13 @@
 // The article's components: the connection's status, pattern 5, and around them what a chat needs at least.
-import { type FormEvent, useEffect, useState } from "react";
+import { type ComponentType, type FormEvent, useEffect, useState } from "react";
 import { type Message, useChatStore } from "./store";
 import { disconnectWebSocket, getWebSocketService } from "./websocket";
 
 const ROOM = "general";
+const SERVER = new URLSearchParams(location.search).get("server") ?? `${location.origin.replace("http", "ws")}/ws`;
+
+/** The list of messages, in which the pages of the benchmarks differ. */
+type Parts = { Messages: ComponentType };
 
 function ConnectionStatus() {
   const isConnected = useChatStore((state) => state.isConnected);
@@ -27,17 +31,6 @@ function Join() {
   );
 }
 
-function Messages() {
-  const messages = useChatStore((state) => state.messages);
-  return (
-    <ol role="log">
-      {messages.map((message) => (
-        <li key={message.messageId}><b>{message.senderName}</b> {message.content}</li>
-      ))}
-    </ol>
-  );
-}
-
 function Composer() {
   const name = useChatStore((state) => state.name);
   const addMessage = useChatStore((state) => state.addMessage);
@@ -58,13 +51,13 @@ function Composer() {
   );
 }
 
-function Room() {
+function Room({ Messages }: Parts) {
   const name = useChatStore((state) => state.name);
   const leave = useChatStore((state) => state.leave);
   const addMessage = useChatStore((state) => state.addMessage);
 
   useEffect(() => {
-    const wsService = getWebSocketService(`${location.origin.replace("http", "ws")}/ws`, () => name);
+    const wsService = getWebSocketService(SERVER, () => name);
     const unsubscribe = wsService.onMessage((data) => {
       if (data.type === "message") addMessage(data as unknown as Message);
     });
@@ -90,6 +83,6 @@ function Room() {
   );
 }
 
-export function Chat() {
-  return useChatStore((state) => state.name) ? <Room /> : <Join />;
+export function Chat(parts: Parts) {
+  return useChatStore((state) => state.name) ? <Room {...parts} /> : <Join />;
 }
