@@ -155,6 +155,9 @@ diagrams: setup-test  ## Draw states and packages anew, into docs/
 screenshot: setup-test browsers  ## Take the README's picture anew
 	@$(VENV_PYTHON) -m tests.reports.screenshot
 
+FETCH_PEERS := test -d node_modules/react-virtuoso || \
+  $(STEP) "Fetching esbuild and React" $(NPM) ci --include=dev --ignore-scripts --no-audit --no-fund
+
 bench: setup-test  ## What one event costs, in Pyodide and on CPython, into docs/benchmarks.md
 	@$(VENV_PYTHON) -m tests.reports.bench.event_cost --write $(ARGS)
 
@@ -162,9 +165,12 @@ bench-fanout: setup-test  ## How long one frame takes to many connections, into 
 	@$(VENV_PYTHON) -m tests.reports.bench.fanout --write $(ARGS)
 
 bench-start: setup-test browsers  ## How long the page takes to start, into docs/benchmarks.md (half an hour; ARGS="--rounds 3")
-	@test -d node_modules/esbuild || \
-	  $(STEP) "Fetching esbuild and React" $(NPM) ci --include=dev --ignore-scripts --no-audit --no-fund
+	@$(FETCH_PEERS)
 	@$(VENV_PYTHON) -m tests.reports.bench.start --write $(ARGS)
+
+bench-messages: setup-test browsers  ## What floods of messages do to the page, into docs/benchmarks.md (an hour; ARGS="--counts 100,1000")
+	@$(FETCH_PEERS)
+	@$(VENV_PYTHON) -m tests.reports.bench.messages --write $(ARGS)
 
 attacks: setup-test browsers  ## What each attack costs somebody else, into docs/attacks.md (minutes; ARGS="--only typing")
 	@$(VENV_PYTHON) -m tests.reports.attacks --write $(ARGS)

@@ -105,7 +105,7 @@ class Bench:
         for load in self.loads():
             for page in [*self.pages[turn:], *self.pages[:turn]]:
                 self.machine_loads.append(os.getloadavg()[0])
-                if self._was_stopped(page, load):
+                if self.was_stopped(page, load):
                     result = Result(page, load)
                 else:
                     result = await self._visit(opened, page, load, server)
@@ -120,11 +120,11 @@ class Bench:
             )
             _say(f"round {number + 1}, this page alone")
 
-    def _was_stopped(self, page: str, load: Load) -> bool:
-        """Return whether this page was stopped by the same load, or by a smaller burst."""
+    def was_stopped(self, page: str, load: Load) -> bool:
+        """Return whether this page was stopped by the same load, or by a burst of so many or fewer."""
         stopped = [result.load for result in self.results if result.page == page and result.painted is None]
         return any(
-            other == load or (not other.rate and load.rate == 0 and other.count < load.count)
+            other == load or (not other.rate and load.rate == 0 and other.count <= load.count)
             for other in stopped
         )
 
