@@ -5,6 +5,7 @@ window.bench ??= (() => {
   const FRAME = 1000 / 60;
   const memories = new Set();
   let run; // what is measured now
+  let isLooking = false;
 
   // Calls back once the frame that is being made has been painted.
   const afterFrame = (() => {
@@ -66,7 +67,6 @@ window.bench ??= (() => {
 
   // A frame that came late has cost the screen those that it should have shown meanwhile.
   function frame(now) {
-    if (!run) return;
     requestAnimationFrame(frame);
     if (run.lastFrame !== undefined) {
       const gap = now - run.lastFrame;
@@ -119,7 +119,8 @@ window.bench ??= (() => {
         new MutationObserver(() => noteKnown(Number(element.dataset.count)))
           .observe(element, { attributes: true, attributeFilter: ["data-count"] });
       }
-      requestAnimationFrame(frame);
+      if (!isLooking) requestAnimationFrame(frame);
+      isLooking = true;
     },
     // The long task in which a measurement ends is reported a little later.
     done: () => run.done.then(nextPaint).then(nextPaint).then(summary),

@@ -31,7 +31,7 @@ from tests.reports.bench.messages_own import Own, measure_own
 from tests.reports.bench.messages_pages import PAGES, lay_out
 from tests.reports.bench.messages_report import PICTURE, Results, plot, report
 from tests.reports.bench.messages_server import BenchServer, bench_server, page_host
-from tests.reports.bench.messages_visits import Load, Result, Visit, measured, visiting
+from tests.reports.bench.messages_visits import Load, Result, Visit, first_line, measured, visiting
 from tests.reports.bench.start_pages import DIST, versions
 from tests.reports.bench.start_visits import MEASURE
 from tests.support.site import build_site
@@ -118,11 +118,13 @@ class Bench:
             self.own.append(
                 await measure_own(own, server, keys=amount.keys, outbox=amount.outbox, limit=amount.limit)
             )
+            self.notes += self.own[-1].failures
             _say(f"round {number + 1}, this page alone")
 
     def was_stopped(self, page: str, load: Load) -> bool:
         """Return whether this page was stopped by the same load, or by a burst of so many or fewer."""
-        stopped = [result.load for result in self.results if result.page == page and result.painted is None]
+        mine = [result for result in self.results if result.page == page]
+        stopped = [result.load for result in mine if result.painted is None and not result.failure]
         return any(
             other == load or (not other.rate and load.rate == 0 and other.count <= load.count)
             for other in stopped
@@ -130,12 +132,15 @@ class Bench:
 
     async def _visit(self, opened: Opened, page: str, load: Load, server: BenchServer) -> Result:
         """Return the result of one visit, tried once more if it fails."""
-        try:
-            return await self._once(opened, page, load, server)
-        except (AssertionError, Error, TimeoutError) as error:
-            self.notes.append(f"{PAGES[page].name}, {load.name}: {str(error).splitlines()[0]}")
-            _say(self.notes[-1])
-            return await self._once(opened, page, load, server)
+        failure = ""
+        for _ in range(2):
+            try:
+                return await self._once(opened, page, load, server)
+            except (AssertionError, Error, TimeoutError) as error:
+                failure = first_line(error)
+                self.notes.append(f"{load.name}, {PAGES[page].name}: {failure}")
+                _say(self.notes[-1])
+        return Result(page, load, failure=failure)
 
     async def _once(self, opened: Opened, page: str, load: Load, server: BenchServer) -> Result:
         async with opened(page) as visit:

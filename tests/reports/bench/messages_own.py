@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
+from dataclasses import dataclass, field
 from itertools import islice, product
 from pathlib import PurePosixPath
 from string import ascii_lowercase
 
+from playwright.async_api import Error
+
 from tests.reports.bench.messages_server import ROOM, BenchServer, content_of
-from tests.reports.bench.messages_visits import QUIET, Load, Spent, Visit, measured
+from tests.reports.bench.messages_visits import QUIET, Load, Spent, Visit, first_line, measured
 from tests.support.site import RUN_PYTHON
 
 #: Opens the page in a new browser.
@@ -79,17 +81,26 @@ json.dumps(spent)
 """
 
 
-@dataclass(frozen=True)
+@dataclass
 class Own:
     """What was measured of this page alone. ``keys`` and ``enters``: milliseconds from key press to paint, and from
     Enter to the painted row, with LOADED messages and nothing else going on. ``starts``: name -> milliseconds.
-    ``parts`` and ``files``: microseconds for each message."""
+    ``parts`` and ``files``: microseconds for each message. ``failures``: what could not be measured, and why."""
 
-    keys: Sequence[float]
-    enters: Sequence[float]
-    starts: Mapping[str, float]
-    parts: Mapping[str, float]
-    files: Mapping[str, float]
+    keys: Sequence[float] = ()
+    enters: Sequence[float] = ()
+    starts: Costs = field(default_factory=dict)
+    parts: Costs = field(default_factory=dict)
+    files: Costs = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """Note a failure of one part, so that the others are measured all the same."""
+        try:
+            yield
+        except (AssertionError, Error, TimeoutError) as error:
+            self.failures.append(f"this page alone, {name}: {first_line(error)}")
 
 
 async def measure_own(opened: Open, server: BenchServer, *, keys: int, outbox: int, limit: float) -> Own:
@@ -98,20 +109,24 @@ async def measure_own(opened: Open, server: BenchServer, *, keys: int, outbox: i
     ``opened``: opens it so that it joins by itself. ``keys``, ``outbox``: how many keys are typed and messages wait.
     ``limit``: seconds for each part.
     """
-    starts: dict[str, float] = {}
-    async with asyncio.timeout(limit), opened() as visit:
-        starts["connected, first visit"] = await visit.started(server)
-        typed, entered = await writing(visit, server, keys, limit)
-        starts |= await restored_cache(visit, server, words(keys // 4)[-1])
-    async with asyncio.timeout(limit), opened() as visit:
-        await visit.started(server)
-        starts |= await many_rooms(visit, server)
-    async with asyncio.timeout(limit), opened() as visit:
-        await visit.started(server)
-        starts |= await full_outbox(visit, server, outbox)
-    async with asyncio.timeout(2 * limit):
-        parts, files = await parts_of_a_message(opened, server, limit)
-    return Own(typed, entered, starts, parts, files)
+    own = Own()
+    with own.part("writing"):
+        async with asyncio.timeout(limit), opened() as visit:
+            own.starts["connected, first visit"] = await visit.started(server)
+            own.keys, own.enters = await writing(visit, server, keys, limit)
+            own.starts |= await restored_cache(visit, server, words(keys // 4)[-1])
+    with own.part("many rooms"):
+        async with asyncio.timeout(limit), opened() as visit:
+            await visit.started(server)
+            own.starts |= await many_rooms(visit, server)
+    with own.part("a full outbox"):
+        async with asyncio.timeout(limit), opened() as visit:
+            await visit.started(server)
+            own.starts |= await full_outbox(visit, server, outbox)
+    with own.part("the cost by part"):
+        async with asyncio.timeout(2 * limit):
+            own.parts, own.files = await parts_of_a_message(opened, server, limit)
+    return own
 
 
 async def writing(

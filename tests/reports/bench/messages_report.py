@@ -74,7 +74,9 @@ class Results:
 
     def at_least(self, load: Load, page: str) -> float | None:
         """Return the same; of a page that was stopped, the limit."""
-        return self.seconds(load, page) or (self.limit if self.of(load, page) else None)
+        found = self.of(load, page)
+        stopped = self.limit if found and not any(result.failure for result in found) else None
+        return self.seconds(load, page) or stopped
 
 
 def report(
@@ -96,7 +98,9 @@ def report(
     if model:
         parts += ["### Without a browser, on CPython", model_table(model, results.limit)]
     if notes:
-        parts.append("\n".join(["Failed at first, and tried once more:\n", *(f"- {note}" for note in notes)]))
+        parts.append(
+            "\n".join(["What failed; visits are tried once more:\n", *(f"- {note}" for note in notes)])
+        )
     return "\n\n".join(parts)
 
 
@@ -120,6 +124,8 @@ def _cells(results: Results, load: Load, page: str) -> list[str]:
 
     painted = results.spread(load, page, lambda result: result.painted)
     if painted is None:
+        if any(result.failure for result in results.of(load, page)):
+            return ["", "failed", *[""] * 7]
         known = [result.known for result in results.of(load, page)]
         return [_seconds(min(filter(None, known))) if any(known) else "", f"> {results.limit:g} s", *[""] * 7]
     return [
@@ -236,7 +242,8 @@ def alone(own: Sequence[Own]) -> str:
             _spread(percentile(one.enters) for one in own),
         ],
     ]
-    rows += [[name, _spread(one.starts.get(name) for one in own)] for name in own[0].starts]
+    names = dict.fromkeys(name for one in own for name in one.starts)
+    rows += [[name, _spread(one.starts.get(name) for one in own)] for name in names]
     return table(["what", "time"], rows, 1)
 
 
@@ -248,7 +255,8 @@ def cost(own: Sequence[Own]) -> str:
     )
     tables = []
     for heading, costs in (("part", [one.parts for one in own]), ("file", [one.files for one in own])):
-        rows = [[name, _spread((cost.get(name) for cost in costs), "µs")] for name in costs[0]]
+        names = dict.fromkeys(name for cost in costs for name in cost)
+        rows = [[name, _spread((cost.get(name) for cost in costs), "µs")] for name in names]
         tables.append(table([heading, "cost"], rows, 1))
     return "\n\n".join([told, *tables])
 
@@ -256,9 +264,8 @@ def cost(own: Sequence[Own]) -> str:
 def where_the_time_goes(missed: Sequence[Aim], own: Sequence[Own]) -> str:
     """Return a sentence for the aims that were not reached."""
     lines = ["Not reached:", "", *(f"- {aim.what}" for aim in missed)]
-    if own and own[0].parts:
-        parts = {name: Spread.of(one.parts.get(name) for one in own) for name in own[0].parts}
-        dearest = sorted(parts, key=lambda name: -(parts[name].median if parts[name] else 0))[:3]  # type: ignore[union-attr]
+    if parts := next((one.parts for one in own if one.parts), None):
+        dearest = sorted(parts, key=lambda name: -parts[name])[:3]
         lines += ["", f"The dearest parts of a message are: {', '.join(dearest)}; see the tables above."]
     return "\n".join(lines)
 

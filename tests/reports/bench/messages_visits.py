@@ -69,6 +69,12 @@ class Result:
     keys: tuple[float, ...] = field(default=())  #: from key press to paint
     grown: Size | None = None
     spent: Spent | None = None
+    failure: str = ""  #: why there is no result, other than the time
+
+
+def first_line(error: Exception) -> str:
+    """Return what an error says, in one line."""
+    return str(error).partition("\n")[0] or type(error).__name__
 
 
 class Visit:

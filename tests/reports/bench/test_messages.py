@@ -158,13 +158,26 @@ def test_a_stopped_page_is_printed_with_the_limit():
     )
 
 
+def test_a_visit_that_failed_is_no_result_and_no_limit():
+    failed = [result("kizuna", 1_000, None, failure="999 of 1,000"), result("react", 1_000, 1_000)]
+    assert verdicts(failed)["1,000 messages: times as fast as the article's page"][2] == "not measured"
+    assert "| 1,000 | this page |  | failed |" in messages_report.floods(Results(failed, 300))
+
+
+def test_what_cannot_be_measured_is_noted_and_the_rest_goes_on():
+    own = Own()
+    with own.part("writing"):
+        raise TimeoutError
+    assert own.failures == ["this page alone, writing: TimeoutError"]
+
+
 def test_a_percentile_is_one_of_the_values():
     assert percentile(range(1, 101)) == 95
     assert percentile([7.0]) == 7
     assert percentile([]) is None
 
 
-def test_the_chart_has_a_line_for_each_page_and_an_arrow_where_one_was_stopped():
+def test_the_chart_has_a_line_for_each_page_and_an_arrow_beyond():
     drawn = messages_report.plot(Results(BURSTS, 300))
     assert [name in drawn for name in ("this page", "React + Zustand", "plain JavaScript")] == [
         True,
