@@ -47,7 +47,7 @@ SITE := dist/local/index.html
 SITE_INPUTS := index.html static/config.json backend/local/static_files.py backend/local/content_policy.py $(wildcard tools/build/*.*) \
   $(shell find app static/boot static/css static/i18n static/icons -name __pycache__ -prune -o -print)
 
-GROUPED = awk 'BEGIN {FS = ":.*\#\# "} /^\#\#@/ {print "\n" substr($$0, 5)} /^[a-z0-9-]+:.*\#\# / {printf "  %-13s %s\n", $$1, $$2}'
+GROUPED = awk 'BEGIN {FS = ":.*\#\# "} /^\#\#@/ {print "\n" substr($$0, 5)} /^[a-z0-9-]+:.*\#\# / {printf "  %-14s %s\n", $$1, $$2}'
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
