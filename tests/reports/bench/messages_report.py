@@ -15,7 +15,7 @@ from tests.reports.bench.start_report import Spread
 from tools.reports.documents import table
 
 PICTURE = "messages.svg"
-OWN, OWN_ARTICLE, OTHER = "kizuna", "article", "react"
+OWN, OWN_ARTICLE, OTHER, FLOOR = "kizuna", "article", "react", "plain"
 HEADINGS = (
     *("messages", "page", "known", "painted", "longest task", "longest without a frame", "frames lost"),
     *("key to paint, p95", "JS heap", "WebAssembly", "DOM nodes"),
@@ -183,7 +183,10 @@ def _faster(results: Results, count: int, bound: float, stretch: float) -> Aim:
     mine, other = results.at_least(Load(count), OWN), results.at_least(Load(count), OTHER)
     ratio = other / mine if mine and other else None
     stopped = [PAGES[page].name for page in (OWN, OTHER) if results.seconds(Load(count), page) is None]
-    note = f"stopped: {', '.join(stopped)}" if ratio and stopped else ""
+    floor = results.seconds(Load(count), FLOOR)
+    notes = [f"stopped: {', '.join(stopped)}"] if stopped else []
+    notes += [f"{PAGES[FLOOR].name}: {other / floor:.3g}"] if floor and other else []
+    note = ", ".join(notes) if ratio else ""
     what = f"{count:,} messages: times as fast as the article's page"
     return Aim(what, ratio, bound, stretch, more=True, note=note)
 
@@ -307,4 +310,4 @@ def _milliseconds(value: float) -> str:
 
 
 def _megabytes(size: float) -> str:
-    return f"{size / 1e6:.1f} MB"
+    return f"{round(size / 1e6, 1) + 0.0:.1f} MB"  # never -0.0

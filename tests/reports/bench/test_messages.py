@@ -124,6 +124,11 @@ def test_ratios_are_of_the_seconds_until_painted():
     assert told[f"10,000 {name}"][:3] == ["≥ 30 (100)", "50", "reached"]
 
 
+def test_the_ratio_of_the_floor_stands_beside_that_of_the_page():
+    told = verdicts([*BURSTS, result("plain", 10_000, 2_500)])
+    assert told["10,000 messages: times as fast as the article's page"][3] == "plain JavaScript: 46"
+
+
 def test_a_number_that_is_missed_is_named_with_the_dearest_parts():
     slow = [*BURSTS, result("kizuna", 10_000, 100_000)]
     own = Own((1.0,), (2.0,), {"connected": 900.0}, {"read": 10.0, "paint": 300.0}, {"ui/page.py": 7.0})
