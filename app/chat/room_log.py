@@ -313,6 +313,7 @@ class RoomLog:
         """Return what is on the page; the same object if nothing has changed."""
         if self.version == self._published_version:
             return self._published
+        self._bound()
         self._published_version = self.version
         if self._follows and self._end - self._start > self._limit and not self.has_later:
             self._start = self._end - WINDOW
@@ -363,7 +364,7 @@ class RoomLog:
             self._end = min(self._end, self._start + MAX_ROWS)
         if self._hole is not None:
             self._hole += at < self._hole
-        self._bound()
+        self._bound(slack=STEP if self._is_shown else 0)  # the rest is cut when the room is published
 
     def _take_pending(self, key: str) -> Entry | None:
         """Remove and return a pending entry."""
@@ -401,8 +402,8 @@ class RoomLog:
         self._end = min(self._end, self._start + MAX_ROWS)
         return by
 
-    def _bound(self) -> None:
-        """Cut what is too much."""
+    def _bound(self, slack: int = 0) -> None:
+        """Cut what is too much, as soon as it is more than ``slack``."""
         limit = MAX_SCROLLED_UP
         if not self._has_history:
             limit = MAX_WITHOUT_HISTORY
@@ -411,7 +412,7 @@ class RoomLog:
         elif self._follows and not self.has_later:
             limit = MAX_FOLLOWING
         excess = self._stored - limit
-        if excess <= 0:
+        if excess <= slack:
             return
         if limit == MAX_SCROLLED_UP:
             self._cut_middle()

@@ -200,6 +200,7 @@ def test_the_middle_is_cut_while_the_reader_is_scrolled_up() -> None:
     log = scrolled_up(*range(1, 41))
     assert seqs(log) == list(range(1, 11))
     log.add(message(41))
+    log.publish()
     assert [each.seq for each in log.newest(100)] == list(range(32, 42))
     assert seqs(log) == list(range(1, 11))  # the reader's place
     assert len(log) == 25
@@ -216,6 +217,7 @@ def test_the_middle_is_cut_while_the_reader_is_scrolled_up() -> None:
 @pytest.mark.usefixtures("small")
 def test_a_jump_to_the_end_leaves_what_lies_before_the_cut() -> None:
     log = scrolled_up(*range(1, 42))
+    log.publish()
     log.show_latest()
     assert seqs(log) == [38, 39, 40, 41]
     assert log.oldest_seq == 32
