@@ -19,7 +19,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from kizuna.core.events import FrameReceived
 from kizuna.core.state import ConnectionState
 from kizuna.core.states import Status
 from kizuna.platform import Instant
@@ -97,13 +96,13 @@ async def walks() -> list[Walk]:
 
 
 def diagnosis_cost() -> float:
-    """Return the microseconds of journal and statistics for one frame: the least of five rounds."""
+    """Return the microseconds of journal and statistics for one frame of a flood: the least of five rounds."""
     journal, recorder, state = Journal(), StatisticsRecorder(), ConnectionState(Status.CONNECTED)
-    event, now = FrameReceived(1, {"type": "message"}), Instant(1.0, 1.0)
+    now = Instant(1.0, 1.0)
 
     def record() -> None:
-        recorder.record(event, state, state, now)
-        journal.record(event, now, state.status)
+        recorder.record_frame()
+        journal.record_frame(1, "message", now, state.status)
 
     return min(timeit.repeat(record, number=_ROUNDS, repeat=5)) / _ROUNDS * 1e6
 

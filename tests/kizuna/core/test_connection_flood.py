@@ -99,7 +99,7 @@ def test_a_round_trip_ends_when_the_pong_arrived() -> None:
 
 
 @pytest.mark.parametrize("timer", [Timer.CONNECT, Timer.CANDIDATE])
-def test_a_deadline_is_put_off_for_as_long_as_a_frame_of_its_link_waits(timer: Timer) -> None:
+def test_a_deadline_is_put_off_while_a_frame_of_its_link_waits(timer: Timer) -> None:
     machine = Machine(rollover_after=20.0, rollover_spread=0.0)
     machine.handle(events.ConnectRequested())
     if timer is Timer.CANDIDATE:

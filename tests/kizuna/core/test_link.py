@@ -96,7 +96,7 @@ def test_another_frame_proves_nothing_of_a_link_that_was_heard():
     assert not it.is_heard
 
 
-def test_the_slowest_step_is_measured_until_the_server_has_accepted_the_link():
+def test_the_slowest_step_is_measured_until_the_link_is_accepted():
     it = link()
     assert it.slowest_step == 0.0
     it.note_token(103.0)

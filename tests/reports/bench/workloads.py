@@ -2,7 +2,7 @@
 
 The same file runs on CPython and inside Pyodide: it and tests/kizuna/core/machine.py import the standard library and
 kizuna alone. Events are made beforehand, so that nothing but ``handle`` is measured. A frame's way begins where the
-browser has called Python (with its text, some 5 µs), and ends in a handler that does nothing.
+browser has called Python with its text, and ends in a handler that does nothing.
 """
 
 from __future__ import annotations
