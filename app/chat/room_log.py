@@ -25,7 +25,7 @@ from kizuna.delivery.pending_message import Failure
 #: up, and where the server has no history to request them from again.
 MAX_FOLLOWING, MAX_NOT_SHOWN, MAX_SCROLLED_UP, MAX_WITHOUT_HISTORY = 2_000, 200, 20_000, 100_000
 #: Messages on the page: more are cut to WINDOW while the list follows its end; never more than MAX_ROWS.
-MAX_FOLLOWED_ROWS, WINDOW, MAX_ROWS = 200, 100, 400
+MAX_FOLLOWED_ROWS, WINDOW, MAX_ROWS = 200, 60, 400
 #: By how many messages the window moves when the reader comes to its edge.
 STEP = 100
 #: What stays in memory before and after the window when the middle is cut, and of the newest messages.

@@ -82,7 +82,7 @@ def frames(host: FakeHost, clock: Clock) -> RenderScheduler:
     return RenderScheduler(host, ChatState, clock)
 
 
-@pytest.mark.parametrize(("seconds", "rest"), [(0.005, 0.0), (0.03, 0.06)])
+@pytest.mark.parametrize(("seconds", "rest"), [(0.005, 0.0), (0.01, 0.04), (0.5, 0.08)])
 def test_a_long_draw_is_followed_by_a_rest(
     frames: RenderScheduler, host: FakeHost, clock: Clock, seconds: float, rest: float
 ):

@@ -11,9 +11,9 @@ from chat.store import ChatState
 logger = logging.getLogger("ui")
 
 _SOONEST = 0.01  # seconds; a view that requests a draw in the past must not keep the page busy
-#: A draw that took longer than so many seconds (half a frame) is followed by a rest, REST times as long: in a flood of
-#: changes the page would do nothing but draw what the next draw replaces.
-_LONG, _REST = 0.008, 2.0
+#: A draw that took longer than so many seconds (half a frame) is followed by a rest, _REST times as long: in a flood of
+#: changes the page would do nothing but draw what the next draw replaces. A click is still answered within 0.1 s.
+_LONG, _REST, _LONGEST_REST = 0.008, 4.0, 0.08
 
 
 class View(Protocol):
@@ -96,8 +96,8 @@ class RenderScheduler:
             else:
                 self._wakes[view] = wake
         self._schedule_wake()
-        taken = self.now() - now
-        self._rests_until = now + taken * (1 + _REST) if taken > _LONG else 0.0
+        end = self.now()
+        self._rests_until = end + min((end - now) * _REST, _LONGEST_REST) if end - now > _LONG else 0.0
 
     def _wake(self) -> None:
         now = self.now()
