@@ -1,13 +1,14 @@
 """The platform: what the library needs from the outside, such as clocks, sockets, timers, page events and storage.
 
-The browser's is :class:`kizuna.browser.BrowserPlatform`; tests use :class:`kizuna.testing.FakePlatform`.
+The browser's are in :mod:`kizuna.browser`, CPython's in :mod:`kizuna.aio`; tests use
+:class:`kizuna.testing.FakePlatform`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ class SocketListener(Protocol):
     def on_text(self, text: str) -> None:
         """Handle a text frame."""
 
-    def on_binary(self) -> None:
+    def on_binary(self, data: bytes = b"") -> None:
         """Handle a binary frame, which no wire of this library uses."""
 
     def on_close(self, code: int, reason: str) -> None:
@@ -99,11 +100,22 @@ class Socket(Protocol):
     def is_open(self) -> bool:
         """Return whether the platform can send a frame now."""
 
-    def send(self, text: str) -> None:
+    def send(self, text: str, /) -> None:
         """Send one text frame. The socket must be open."""
 
     def abandon(self, code: int, reason: str) -> None:
         """Detach the listener, close, and release everything. May be called twice."""
+
+
+@runtime_checkable
+class PausableSocket(Socket, Protocol):
+    """A socket that can leave frames unread: an application that is behind lets the server wait. No browser's can."""
+
+    def pause_reading(self) -> None:
+        """Read no more frames until ``resume_reading()``. May be called twice."""
+
+    def resume_reading(self) -> None:
+        """Read again. May be called twice."""
 
 
 class TimerHandle(Protocol):

@@ -1,4 +1,4 @@
-"""The list of files in pyscript.toml: every module of app/ and every catalogue of the page. `make files` writes it."""
+"""The list of files in pyscript.toml: every module of the page in app/, and its catalogues. `make files` writes it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,26 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 HEADING = "[files]\n"
+#: What runs on CPython alone, from app/.
+NOT_IN_A_PAGE = (Path("kizuna/__main__.py"), Path("kizuna/aio"))
 
 
 def page_files(root: Path) -> dict[str, str]:
     """Return what PyScript fetches, from the root of the tree, and where Python finds it."""
-    modules = sorted(path.relative_to(root) for path in (root / "app").rglob("*.py"))
+    modules = sorted(path.relative_to(root) for path in page_modules(root).values())
     catalogues = sorted(path.relative_to(root) for path in (root / "static" / "i18n").glob("*.json"))
     return {
         path.as_posix(): f"./{path.relative_to(path.parts[0]).as_posix()}" for path in (*modules, *catalogues)
+    }
+
+
+def page_modules(root: Path) -> dict[Path, Path]:
+    """Return the modules of the page, by their paths from app/."""
+    modules = {path.relative_to(root / "app"): path for path in (root / "app").rglob("*.py")}
+    return {
+        place: path
+        for place, path in modules.items()
+        if not any(place.is_relative_to(other) for other in NOT_IN_A_PAGE)
     }
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.build.errors import BuildError
+from tools.build.page_files import page_modules
 
 INSIDE = Path(__file__).with_name("inside.py")
 RUNNER = Path(__file__).with_name("python.mjs")
@@ -67,8 +68,8 @@ def make_python(root: Path, work: Path, node: Path) -> Python:
 
 
 def program_files(root: Path) -> dict[str, str]:
-    """Return path in Pyodide -> text: all modules of app/, and the page's texts."""
-    modules = {path.relative_to(root / "app"): path for path in (root / "app").rglob("*.py")}
+    """Return path in Pyodide -> text: all modules of the page, and the page's texts."""
+    modules = page_modules(root)
     words = {Path("i18n", path.name): path for path in (root / "static" / "i18n").glob("*.json")}
     return {
         f"{HOME}/{place.as_posix()}": path.read_text(encoding="utf-8")

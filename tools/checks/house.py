@@ -108,11 +108,12 @@ def whole_browser_modules(source: Source) -> Iterator[str]:
 
 
 def standard_library_only(source: Source) -> Iterator[str]:
-    """Check that app/ imports the standard library, the browser and itself alone."""
+    """Check that app/ imports the standard library, the browser and itself alone, and kizuna.aio websockets."""
+    allowed = sys.stdlib_module_names | PAGE | BROWSER_MODULES | {"pyscript"}
+    if source.inside("app/kizuna/aio"):
+        allowed |= {"websockets"}
     for line, module in imports(source):
-        if source.inside("app") and not _is_in(
-            module, sys.stdlib_module_names | PAGE | BROWSER_MODULES | {"pyscript"}
-        ):
+        if source.inside("app") and not _is_in(module, allowed):
             yield source.at(line, f"app/ has the standard library and its own packages: do without {module}")
 
 

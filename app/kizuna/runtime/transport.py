@@ -194,7 +194,7 @@ class _Listener:
     def on_text(self, text: str) -> None:
         self._queue(self._link, text)
 
-    def on_binary(self) -> None:
+    def on_binary(self, data: bytes = b"") -> None:
         self._queue(self._link, events.FrameMalformed(self._link, "a binary frame"))
 
     def on_close(self, code: int, reason: str) -> None:
