@@ -161,6 +161,7 @@ class Date(JsProxy):
 window: Window
 document: Document
 globalThis: Window
+self: EventTarget  # a worker's global object
 location: Location
 navigator: Navigator
 indexedDB: IDBFactory

@@ -1,4 +1,4 @@
-"""The library in a browser: PyScript or plain Pyodide, on the main thread.
+"""The library in a browser: PyScript or plain Pyodide, in a page or in a worker.
 
 from kizuna.browser import WebSocketService
 
@@ -9,24 +9,29 @@ async with WebSocketService("wss://example.org/prod", get_access_token=fetch_tok
 
 from __future__ import annotations
 
+import importlib
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from kizuna import service, singleton
 from kizuna.browser import page, timers
-from kizuna.browser.database import IndexedDb
-from kizuna.browser.locks import WebLocks
 from kizuna.browser.page import PageWatch
 from kizuna.browser.soon import Soon
-from kizuna.browser.storage import LocalSettings, TabSettings, ask_to_persist
 from kizuna.browser.ticks import Tick, Ticks
 from kizuna.browser.websocket import BrowserSocket
+from kizuna.browser.worker import WorkerPlatform, is_worker
 from kizuna.options import Options
-from kizuna.platform import Instant, MachineSlept, PageEvent, PageHidden, PageState, SocketListener
+from kizuna.platform import Instant, MachineSlept, PageEvent, PageHidden, PageState, Platform, SocketListener
 from kizuna.runtime.transport import GetAccessToken
 from kizuna.singleton import disconnect_websocket
 from kizuna.wire import KIZUNA, Wire
+
+if TYPE_CHECKING:
+    from kizuna.browser.database import IndexedDb
+    from kizuna.browser.locks import WebLocks
+    from kizuna.browser.storage import LocalSettings, TabSettings, ask_to_persist
 
 __all__ = [
     "BrowserPlatform",
@@ -35,14 +40,41 @@ __all__ = [
     "TabSettings",
     "WebLocks",
     "WebSocketService",
+    "WorkerPlatform",
     "ask_to_persist",
+    "browser_platform",
     "disconnect_websocket",
     "get_websocket_service",
 ]
 
+#: Where the names are that a connection alone does not need: name -> module.
+_LATER = {
+    "IndexedDb": "database",
+    "LocalSettings": "storage",
+    "TabSettings": "storage",
+    "WebLocks": "locks",
+    "ask_to_persist": "storage",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a name when it is first used."""
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_LATER[name]}"), name)
+
+
+def browser_platform(worker_url: str | None = None) -> BrowserPlatform | WorkerPlatform:
+    """Return the platform of this page, or of this worker.
+
+    Args:
+        worker_url: As BrowserPlatform has it. A worker needs none.
+    """
+    return WorkerPlatform() if is_worker() else BrowserPlatform(worker_url)
+
 
 class BrowserPlatform:
-    """The Platform implementation for browsers, with one worker for all services that share it.
+    """The Platform implementation for pages, with one worker for all services that share it.
 
     Args:
         worker_url: Where the page's host serves ``kizuna.browser.ticks.WORKER_SOURCE``, relative to the page, for a
@@ -63,10 +95,19 @@ class BrowserPlatform:
         """Return a number in [0, 1)."""
         return random.random()
 
-    def open_socket(self, url: str, listener: SocketListener) -> BrowserSocket:
-        """Begin to open a native WebSocket, and try again to start a worker that could not be loaded."""
+    def open_socket(self, url: str, listener: SocketListener, protocols: Sequence[str] = ()) -> BrowserSocket:
+        """Begin to open a native WebSocket, and try again to start a worker that could not be loaded.
+
+        Args:
+            url: ws:// or wss://.
+            listener: The receiver of the socket's events.
+            protocols: Subprotocols to offer.
+
+        Raises:
+            ValueError: A URL that the browser rejects.
+        """
         self._restart_ticks()
-        return BrowserSocket(url, listener)
+        return BrowserSocket(url, listener, protocols)
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Tick:
         """Set a timer in the page and, while the page is watched, one in the worker."""
@@ -113,19 +154,19 @@ class BrowserPlatform:
 
 
 class WebSocketService(service.WebSocketService):
-    """:class:`kizuna.service.WebSocketService` on the browser's platform."""
+    """:class:`kizuna.service.WebSocketService` on the platform of this page, or of this worker."""
 
     def __init__(
         self,
         url: str,
         get_access_token: GetAccessToken | None = None,
         *,
-        platform: BrowserPlatform | None = None,
+        platform: Platform | None = None,
         wire: Wire = KIZUNA,
         options: Options | None = None,
     ) -> None:
         super().__init__(
-            url, get_access_token, platform=platform or BrowserPlatform(), wire=wire, options=options
+            url, get_access_token, platform=platform or browser_platform(), wire=wire, options=options
         )
 
 
@@ -133,7 +174,7 @@ def get_websocket_service(
     url: str | None = None,
     get_access_token: GetAccessToken | None = None,
     *,
-    platform: BrowserPlatform | None = None,
+    platform: Platform | None = None,
     wire: Wire = KIZUNA,
     options: Options | None = None,
 ) -> service.WebSocketService:

@@ -11,14 +11,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import js
-from pyodide.ffi import JsException, JsNull
+from pyodide.ffi import JsException
 
 from kizuna.browser.proxies import ProxyOwner
 from kizuna.browser.timers import BrowserTimer, now
 from kizuna.errors import StorageFailed
+
+if TYPE_CHECKING:
+    from pyodide.ffi import JsNull  # since Pyodide 0.29: before, JavaScript's null was None
 
 Result = TypeVar("Result")
 
@@ -318,7 +321,7 @@ class _Transaction(Generic[Result]):
 
 
 def _explain(error: JsException | JsNull) -> str:
-    if isinstance(error, JsNull):  # as when the browser closes the connection
+    if not error:  # as when the browser closes the connection
         return "the browser gave no reason"
     meaning = _MEANINGS.get(error.name)
     return f"{meaning} ({error.name})" if meaning else f"{error.name}: {error.message}"

@@ -11,13 +11,16 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import js
-from pyodide.ffi import JsException, JsNull, JsPromise, to_js
+from pyodide.ffi import JsException, JsPromise
 
-from kizuna.browser.proxies import ProxyOwner
+from kizuna.browser.proxies import ProxyOwner, js_object
 from kizuna.runtime.tasks import TaskSet
+
+if TYPE_CHECKING:
+    from pyodide.ffi import JsNull  # since Pyodide 0.29: before, JavaScript's null was None
 
 logger = logging.getLogger("kizuna.locks")
 
@@ -128,10 +131,10 @@ class _Request:
         ``wait``: whether to wait until other pages free it.
         """
         # The Web Locks specification forbids both together.
-        options = {"signal": self._aborter.signal} if wait else {"ifAvailable": True}
+        options = js_object(signal=self._aborter.signal) if wait else js_object(ifAvailable=True)
         on_answer = self._proxies.hold(self._on_answer)
         try:
-            await js.navigator.locks.request(self._name, to_js(options), on_answer)
+            await js.navigator.locks.request(self._name, options, on_answer)
         except JsException as error:
             if not self._is_over:
                 self.problem = f"{error.name}: {error.message}"

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from pyodide.ffi import JsDoubleProxy, create_proxy
+import js
+from pyodide.ffi import JsDoubleProxy, JsProxy, create_proxy, to_js
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -19,6 +20,11 @@ _alive = 0
 def alive() -> int:
     """Return how many proxies of this library are alive, for the tests of leaks."""
     return _alive
+
+
+def js_object(**fields: object) -> JsProxy:
+    """Return a plain object with these fields: before Pyodide 0.29 a dict becomes a Map unless told otherwise."""
+    return to_js(fields, dict_converter=js.Object.fromEntries)
 
 
 class ProxyOwner:

@@ -18,7 +18,7 @@ from collections.abc import Callable
 import js
 from pyodide.ffi import JsException, to_js
 
-from kizuna.browser.proxies import ProxyOwner
+from kizuna.browser.proxies import ProxyOwner, js_object
 from kizuna.browser.timers import BrowserTimer, delay_until
 
 logger = logging.getLogger("kizuna.ticks")
@@ -114,7 +114,7 @@ class Ticks:
     def cancel(self, tick: Tick) -> None:
         """Cancel ``tick`` in the worker."""
         if self._armed.pop(tick.number, None) is not None and self._worker is not None:
-            self._worker.postMessage(to_js({"id": tick.number}))
+            self._worker.postMessage(js_object(id=tick.number))
 
     def discard(self, tick: Tick) -> None:
         """Drop ``tick``, which fired in the page: it is too late to cancel it in the worker."""
@@ -122,7 +122,7 @@ class Ticks:
 
     def _post(self, tick: Tick) -> None:
         if self._worker is not None:
-            self._worker.postMessage(to_js({"id": tick.number, "delay": delay_until(tick.when)}))
+            self._worker.postMessage(js_object(id=tick.number, delay=delay_until(tick.when)))
 
     def _make_blob(self) -> str:
         blob = js.Blob.new(to_js([WORKER_SOURCE]), type="text/javascript")
@@ -169,7 +169,7 @@ def _policy() -> js.TrustedTypePolicy | None:
     if not getattr(js, "trustedTypes", None):
         return None
     try:
-        return js.trustedTypes.createPolicy(TRUSTED_POLICY, to_js({"createScriptURL": js.String}))
+        return js.trustedTypes.createPolicy(TRUSTED_POLICY, js_object(createScriptURL=js.String))
     except JsException:  # not allowed here: the browser checks the URL itself
         return None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from types import SimpleNamespace
 from typing import Any, Self
@@ -74,11 +74,12 @@ class WebSocket(JsObject):
 
     CONNECTING, OPEN, CLOSING, CLOSED = range(4)
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, protocols: Sequence[str]) -> None:
         if not url.startswith(("ws://", "wss://")):
             raise JsException("SyntaxError", f"{url} is no WebSocket's")
         self.log: list[tuple[str, Any]] = []
         self.url = url
+        self.protocol = protocols[0] if protocols else ""
         self.readyState = self.CONNECTING
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -86,8 +87,8 @@ class WebSocket(JsObject):
         if name.startswith("on"):
             self.log.append((name, value is not None))
 
-    def send(self, text: str) -> None:
-        self.log.append(("send", text))
+    def send(self, data: Any) -> None:
+        self.log.append(("send", data))
 
     def close(self, code: int = 1005, reason: str = "") -> None:
         if code != 1000 and not 3000 <= code <= 4999 and code != 1005:
@@ -249,7 +250,7 @@ class Browser:
 
     def __init__(self) -> None:
         self.document = Target(listeners=[], visibilityState="visible")
-        self.window = Target(listeners=[])
+        self.window, self.self = Target(listeners=[]), Target(listeners=[])
         self.navigator = SimpleNamespace(onLine=True)
         self.localStorage, self.sessionStorage = Storage(), Storage()
         self.said: list[tuple[str, str]] = []
@@ -264,6 +265,7 @@ class Browser:
         self.Worker: type[Worker] | None = Worker
         self.MessageChannel: type[MessageChannel] | None = MessageChannel
         self.Promise, self.AbortController = Promise, AbortController
+        self.Object = SimpleNamespace(fromEntries=dict)
         self.Blob = SimpleNamespace(new=lambda parts, **options: "".join(parts))
         self.blobs: dict[str, str] = {}  #: object URLs that were not revoked
         self.URL = SimpleNamespace(createObjectURL=self._make_url, revokeObjectURL=self.blobs.pop)
@@ -303,9 +305,12 @@ def js(monkeypatch: pytest.MonkeyPatch) -> Iterator[Browser]:
         create_proxy=create_proxy,
         JsException=JsException,
         JsDoubleProxy=Proxy,
+        JsProxy=object,
         JsNull=JsNull,
         JsPromise=asyncio.Future,
-        to_js=copy,
+        to_js=lambda value, *, dict_converter=copy: (
+            dict_converter(value) if isinstance(value, dict) else copy(value)
+        ),
     )
     for name, module in {"js": browser, "pyodide": SimpleNamespace(), "pyodide.ffi": ffi}.items():
         monkeypatch.setitem(sys.modules, name, module)

@@ -21,25 +21,7 @@ from kizuna.platform import (
     WentOffline,
     WentOnline,
 )
-
-
-class Ear:
-    """A listener that records a socket's events."""
-
-    def __init__(self) -> None:
-        self.heard: list[Any] = []
-
-    def on_open(self) -> None:
-        self.heard.append("open")
-
-    def on_text(self, text: str) -> None:
-        self.heard.append(text)
-
-    def on_binary(self) -> None:
-        self.heard.append("binary")
-
-    def on_close(self, code: int, reason: str) -> None:
-        self.heard.append((code, reason))
+from tests.kizuna.platform_contract import Ear
 
 
 def test_a_socket_tells_what_happens(js: Any) -> None:
@@ -52,13 +34,25 @@ def test_a_socket_tells_what_happens(js: Any) -> None:
     native.readyState = native.OPEN
     native.onopen(None)
     native.onmessage(SimpleNamespace(data="text"))
-    native.onmessage(SimpleNamespace(data=object()))
+    native.onmessage(SimpleNamespace(data=SimpleNamespace(to_bytes=lambda: b"bytes")))
     assert socket.is_open
+    assert native.binaryType == "arraybuffer"
     socket.send("frame")
+    socket.send(b"bytes")
     native.onclose(SimpleNamespace(code=1006, reason=""))
-    assert ear.heard == ["open", "text", "binary", (1006, "")]
-    assert ("send", "frame") in native.log
+    assert ear.heard == ["open", "text", b"bytes", (1006, "")]
+    assert native.log[-2:] == [("send", "frame"), ("send", b"bytes")]
     socket.abandon(1000, "")
+
+
+def test_the_subprotocol_that_the_server_chose_is_told(js: Any) -> None:
+    from kizuna.browser.websocket import BrowserSocket
+
+    sockets = [BrowserSocket("ws://127.0.0.1/ws", Ear(), protocols) for protocols in (["a", "b"], [])]
+    assert [socket.protocol for socket in sockets] == ["a", ""]
+    for socket in sockets:
+        socket.abandon(1000, "")
+    assert sockets[0].protocol == ""
 
 
 def test_an_abandoned_socket_is_detached_before_it_is_closed(js: Any) -> None:
