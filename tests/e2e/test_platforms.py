@@ -1,0 +1,108 @@
+"""The library in plain Pyodide, in a page and in a web worker of a real browser."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.support.pyodide_page import Context, PyodidePage, make_site
+from tests.support.server import ROOT
+from tests.support.site import StaticHost
+from tests.support.socket_server import SocketServer
+
+CONTRACT = (ROOT / "tests" / "kizuna" / "platform_contract.py").read_text(encoding="utf-8")
+
+#: The broken duties with their errors.
+HOLD_TO_CONTRACT = """
+from kizuna.browser import browser_platform, proxies
+
+broken = {}
+for duty in CONTRACT:
+    try:
+        await duty(browser_platform(), URL)
+        assert proxies.alive() == 0, "proxies left behind"
+    except Exception as error:
+        broken[duty.__name__] = repr(error)
+broken
+"""
+
+CONNECT = """
+import asyncio
+from kizuna import ARTICLE
+from kizuna.browser import WebSocketService
+
+frames, changes, news = [], [], asyncio.Event()
+
+def note(received, one):
+    received.append(one)
+    news.set()
+
+async def until(holds):
+    while not holds():
+        news.clear()
+        await news.wait()
+
+service = WebSocketService(URL, wire=ARTICLE)
+service.on_message(lambda frame: note(frames, frame))
+service.subscribe(lambda state: state.status.value, lambda status: note(changes, status))
+await service.connect()
+type(service._platform).__name__
+"""
+
+ECHO = """
+service.send_message("say", {"number": NUMBER})
+await until(lambda: any(frame.get("number") == NUMBER for frame in frames))
+service.state.status.value
+"""
+
+RECONNECTED = """
+await until(lambda: changes[-1] == "connected" and len(changes) > 2)
+changes[-1]
+"""
+
+END = """
+from kizuna.browser import proxies
+service.disconnect()
+[service.state.status.value, proxies.alive()]
+"""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with StaticHost(make_site(tmp_path_factory.mktemp("pyodide"))) as host:
+        yield host.url
+
+
+@pytest.fixture(scope="module", params=["page", "worker"])
+def context(request: pytest.FixtureRequest) -> Context:
+    """Where Python runs."""
+    found: Context = request.param
+    return found
+
+
+@pytest.fixture(scope="module")
+def python(chromium: Browser, site: str, context: Context) -> Iterator[PyodidePage]:
+    with contextlib.closing(chromium.new_context()) as incognito:
+        yield PyodidePage(incognito.new_page(), site, context)
+
+
+def test_the_platform_keeps_the_contract(python: PyodidePage) -> None:
+    with SocketServer() as server:
+        assert python.run(f"{CONTRACT}\nlen(CONTRACT)") > 10
+        broken = python.run(f"URL = {server.url!r}\n{HOLD_TO_CONTRACT}")
+    assert broken == {}
+
+
+def test_a_service_outlives_its_server(python: PyodidePage, context: Context) -> None:
+    with SocketServer() as server:
+        platform = python.run(f"URL = {server.url + '/echo'!r}\n{CONNECT}")
+        assert platform == {"page": "BrowserPlatform", "worker": "WorkerPlatform"}[context]
+        assert python.run(ECHO.replace("NUMBER", "1")) == "connected"
+        server.stop()
+        server.start()
+        assert python.run(RECONNECTED) == "connected"
+        assert python.run(ECHO.replace("NUMBER", "2")) == "connected"
+        assert python.run(END) == ["closed", 0]
