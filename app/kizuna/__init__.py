@@ -1,10 +1,11 @@
 """Kizuna: keeps one WebSocket connection up in spite of what networks, browsers and servers do.
 
-In a browser, begin with :class:`kizuna.browser.WebSocketService`. Tests begin with :mod:`kizuna.testing`.
+Begin with :func:`connect`. Tests begin with :mod:`kizuna.testing`.
 """
 
 import logging
 
+from kizuna.connect import connect
 from kizuna.core.state import ConnectionState, Reason, ReasonKind
 from kizuna.core.states import Status
 from kizuna.errors import (
@@ -21,11 +22,12 @@ from kizuna.errors import (
 )
 from kizuna.options import Options
 from kizuna.service import WebSocketService
-from kizuna.wire import ARTICLE, KIZUNA, Wire
+from kizuna.wire import ARTICLE, KIZUNA, PLAIN, Wire
 
 __all__ = [
     "ARTICLE",
     "KIZUNA",
+    "PLAIN",
     "ConfigurationError",
     "ConnectionFailed",
     "ConnectionState",
@@ -43,6 +45,9 @@ __all__ = [
     "Unauthorized",
     "WebSocketService",
     "Wire",
+    "connect",
 ]
+
+__version__ = "0.1.0"
 
 logging.getLogger("kizuna").addHandler(logging.NullHandler())

@@ -1,11 +1,10 @@
 """The service: one WebSocket connection, with the article's names in Python's spelling.
 
-    async with WebSocketService(url, get_access_token, platform=platform) as service:
+    async with WebSocketService(url, get_access_token) as service:
         unsubscribe = service.on_message(show)
         service.send_message("sendMessage", {"roomId": "general", "content": "こんにちは"})
 
-In a browser ``kizuna.browser.WebSocketService`` has its platform already. The decisions are made in
-:class:`~kizuna.core.connection.Connection`; this file carries them out.
+The decisions are made in :class:`~kizuna.core.connection.Connection`; this file carries them out.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from enum import Enum
 from types import TracebackType
-from typing import TypeVar
+from typing import Self, TypeVar
 from urllib.parse import urlsplit
 
 from kizuna.core import commands, events
@@ -26,6 +25,7 @@ from kizuna.core.events import Timer
 from kizuna.core.json_frames import NotAFrame, read_frame
 from kizuna.core.state import ConnectionState
 from kizuna.core.states import CONNECTED_STATUSES, Status
+from kizuna.environment import default_platform
 from kizuna.errors import (
     ConfigurationError,
     ConnectionFailed,
@@ -65,12 +65,13 @@ class WebSocketService:
     Args:
         url: ws:// or wss://.
         get_access_token: Sync or async, called for every attempt; the token goes into the query as ``token``.
-        platform: Where the library runs.
+        platform: Where the library runs. None: found by itself.
         wire: The frames that belong to the connection itself on this server.
         options: Numbers that differ from the wire's.
 
     Raises:
         ConfigurationError: A URL or an option that cannot work.
+        ImportError: CPython without ``websockets``.
     """
 
     def __init__(
@@ -78,13 +79,13 @@ class WebSocketService:
         url: str,
         get_access_token: GetAccessToken | None = None,
         *,
-        platform: Platform,
+        platform: Platform | None = None,
         wire: Wire = KIZUNA,
         options: Options | None = None,
     ) -> None:
         self._url = _checked_url(url)
         self._get_access_token = get_access_token
-        self._platform = platform
+        self._platform = platform = platform or default_platform()
         self._wire = wire
         self._numbers = Numbers.of(wire.defaults, options or {})
         self._connection = Connection(wire, self._numbers, platform.random)
@@ -160,7 +161,7 @@ class WebSocketService:
         """
         self._dispatch(events.DoubtRaised())
 
-    async def __aenter__(self) -> WebSocketService:
+    async def __aenter__(self) -> Self:
         try:
             await self.connect()
         except BaseException:  # Exhausted, or cancelled: __aexit__ will not be called
@@ -459,6 +460,8 @@ class WebSocketService:
         self._malformed.deliver(problem)
 
     def _send_ping(self, link: int, t: float) -> None:
+        if not self._wire.ping:
+            return
         try:
             self._transports[link].send(self._wire.ping, self._wire.ping_data(t))
         except KizunaError as error:  # the link is failing: its close, or the silence, follows

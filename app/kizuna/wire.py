@@ -29,7 +29,7 @@ class Wire:
     """
 
     name: str
-    ping: str = "ping"  #: action of the heartbeat
+    ping: str = "ping"  #: action of the heartbeat; empty: none is sent
     ready: str | None = None
     pong: str | None = None
     bye: str | None = None
@@ -57,6 +57,8 @@ class Wire:
 # Limits of API Gateway: it closes the connection for a larger frame, and each after two hours.
 _GATEWAY = Options(max_frame_bytes=32 * 1024, rollover_after=110 * 60.0)
 
+#: Any server: it is sent nothing, and need say nothing. A half-open connection is not noticed.
+PLAIN = Wire(name="plain", ping="")
 #: This project's server.
 KIZUNA = Wire(name="kizuna", ready="ready", pong="pong", bye="bye", has_seq=True, defaults=_GATEWAY)
 #: The article's server: it sends neither ready nor pong. The article tries five times, and then stops.

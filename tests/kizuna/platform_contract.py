@@ -235,5 +235,5 @@ Duty = Callable[[Platform, str], Awaitable[None]]
 CONTRACT: tuple[Duty, ...] = tuple(
     duty
     for name, duty in tuple(globals().items())
-    if inspect.iscoroutinefunction(duty) and not name.startswith("_")
+    if inspect.isfunction(duty) and inspect.iscoroutinefunction(duty) and not name.startswith("_")
 )

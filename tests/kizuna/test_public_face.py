@@ -20,7 +20,7 @@ from kizuna.service import WebSocketService
 
 def test_the_names_of_the_package_are_these():
     assert set(kizuna.__all__) == {
-        *("ARTICLE", "KIZUNA", "Wire", "Options", "Status", "WebSocketService"),
+        *("connect", "ARTICLE", "KIZUNA", "PLAIN", "Wire", "Options", "Status", "WebSocketService"),
         *("ConnectionState", "Reason", "ReasonKind"),
         *("KizunaError", "ConfigurationError", "NotConnected", "FrameTooLarge", "Unauthorized", "TryLater"),
         *("ConnectionFailed", "Exhausted", "Rejected", "Disconnected"),

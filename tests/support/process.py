@@ -63,6 +63,12 @@ class Process:
             raise AssertionError(f"{pattern!r} was not printed within {within} s:\n{self.output[-3000:]}")
         return match
 
+    def type(self, text: str) -> None:
+        """Write to its standard input."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(text)
+        self._process.stdin.flush()
+
     @property
     def pid(self) -> int:
         """The process id."""

@@ -2,6 +2,7 @@
 
 /echo            sends back what comes
 /close?CODE&WHY  closes at once
+/bytes           sends two binary frames
 /drop            breaks the connection at the first frame
 /refuse          refuses the handshake
 /flood?COUNT     sends so many frames of SIZE characters, each with its number
@@ -90,6 +91,9 @@ class SocketServer:
                     for number in range(int(words[0])):
                         connection.send(str(number).rjust(SIZE))
                         self.flooded = number + 1
+                case "/bytes":
+                    connection.send(b"\x00\xff")
+                    connection.send(b"a" * 40)
                 case "/drop":
                     connection.recv()
                     connection.socket.shutdown(socket.SHUT_RDWR)

@@ -161,7 +161,7 @@ class Date(JsProxy):
 window: Window
 document: Document
 globalThis: Window
-self: EventTarget  # a worker's global object
+self: Window  # a worker's global object, too
 location: Location
 navigator: Navigator
 indexedDB: IDBFactory

@@ -59,6 +59,10 @@ class AioPlatform:
         """Set a timer on the running event loop."""
         return asyncio.get_running_loop().call_later(max(0.0, when - time.monotonic()), callback)
 
+    def call_soon(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` after what the running event loop has to do already."""
+        asyncio.get_running_loop().call_soon(callback)
+
     def page(self) -> PageState:
         """Return a page that is always visible and online."""
         return PageState(visible=True, online=True, throttled=True)

@@ -144,7 +144,7 @@ class AioSocket:
         finally:
             for helper in helpers:
                 helper.cancel()
-            await self._close(connection)  # unless the server has: abandoned, or the event loop ends
+            await self._close(connection)
 
     async def _read(self, connection: ClientConnection) -> None:
         with contextlib.suppress(ConnectionClosed):
@@ -183,6 +183,8 @@ class AioSocket:
 
     async def _close(self, connection: ClientConnection) -> None:
         """Send what waits and a close frame, and wait for the server's, but for CLOSE_TIMEOUT at most."""
+        if connection.state is State.CLOSED:
+            return
         discarding = asyncio.ensure_future(_discard(connection))  # the server's comes after what is unread
         try:
             with contextlib.suppress(ConnectionClosed, TimeoutError):

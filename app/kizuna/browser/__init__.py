@@ -15,7 +15,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kizuna import service, singleton
+import js
+
+from kizuna import singleton
 from kizuna.browser import page, timers
 from kizuna.browser.page import PageWatch
 from kizuna.browser.soon import Soon
@@ -25,6 +27,7 @@ from kizuna.browser.worker import WorkerPlatform, is_worker
 from kizuna.options import Options
 from kizuna.platform import Instant, MachineSlept, PageEvent, PageHidden, PageState, Platform, SocketListener
 from kizuna.runtime.transport import GetAccessToken
+from kizuna.service import WebSocketService
 from kizuna.singleton import disconnect_websocket
 from kizuna.wire import KIZUNA, Wire
 
@@ -153,21 +156,12 @@ class BrowserPlatform:
             self._ticks.start()
 
 
-class WebSocketService(service.WebSocketService):
-    """:class:`kizuna.service.WebSocketService` on the platform of this page, or of this worker."""
+def base_url() -> str:
+    """Return what relative URLs are relative to: the document's base, in a worker its origin.
 
-    def __init__(
-        self,
-        url: str,
-        get_access_token: GetAccessToken | None = None,
-        *,
-        platform: Platform | None = None,
-        wire: Wire = KIZUNA,
-        options: Options | None = None,
-    ) -> None:
-        super().__init__(
-            url, get_access_token, platform=platform or browser_platform(), wire=wire, options=options
-        )
+    The script of a worker lies anywhere, and that of PyScript or JupyterLite may be a ``blob:``.
+    """
+    return js.self.origin if is_worker() else js.document.baseURI
 
 
 def get_websocket_service(
@@ -177,7 +171,7 @@ def get_websocket_service(
     platform: Platform | None = None,
     wire: Wire = KIZUNA,
     options: Options | None = None,
-) -> service.WebSocketService:
+) -> WebSocketService:
     """Return the page's one service, made at the first call, which needs ``url``.
 
     Raises:

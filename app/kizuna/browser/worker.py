@@ -6,6 +6,7 @@ is frozen it stands still as well, and its late timers are a reason to doubt the
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable, Sequence
 
@@ -50,6 +51,10 @@ class WorkerPlatform:
     def call_at(self, when: float, callback: Callable[[], None]) -> BrowserTimer:
         """Set a timer in this worker."""
         return BrowserTimer(when, callback)
+
+    def call_soon(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` after what the running event loop has to do already: a worker paints nothing."""
+        asyncio.get_running_loop().call_soon(callback)
 
     def page(self) -> PageState:
         """Return the page as far as a worker knows: visible, and online unless the browser reports no network."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
@@ -101,6 +102,15 @@ async def raw_server(
 @pytest.mark.parametrize("duty", CONTRACT, ids=lambda duty: duty.__name__)
 async def test_the_platform_keeps_the_contract(duty: Duty, server: SocketServer) -> None:
     await duty(AioPlatform(), server.url)
+
+
+async def test_calls_come_soon_and_in_order() -> None:
+    called: list[int] = []
+    for number in range(3):
+        AioPlatform().call_soon(functools.partial(called.append, number))
+    assert called == []
+    await asyncio.sleep(0)
+    assert called == [0, 1, 2]
 
 
 async def test_the_server_waits_while_the_application_reads_nothing(server: SocketServer) -> None:

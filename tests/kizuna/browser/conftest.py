@@ -250,7 +250,7 @@ class Browser:
 
     def __init__(self) -> None:
         self.document = Target(listeners=[], visibilityState="visible")
-        self.window, self.self = Target(listeners=[]), Target(listeners=[])
+        self.window, self.self = Target(listeners=[]), Target(listeners=[], origin="https://example.org")
         self.navigator = SimpleNamespace(onLine=True)
         self.localStorage, self.sessionStorage = Storage(), Storage()
         self.said: list[tuple[str, str]] = []
@@ -314,6 +314,7 @@ def js(monkeypatch: pytest.MonkeyPatch) -> Iterator[Browser]:
     )
     for name, module in {"js": browser, "pyodide": SimpleNamespace(), "pyodide.ffi": ffi}.items():
         monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setattr(sys, "platform", "emscripten")
     yield browser
     for name in [name for name in sys.modules if name.startswith(("kizuna.browser", "ui.kit.http"))]:
         del sys.modules[name]

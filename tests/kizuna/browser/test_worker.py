@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import sys
 from typing import Any
 
 import pytest
 
-from kizuna import ARTICLE
+from kizuna import ARTICLE, ConfigurationError, connect
+from kizuna.environment import whole_url
 from kizuna.platform import PageEvent, PageState, WentOffline, WentOnline
 from tests.kizuna.platform_contract import Ear
 
@@ -64,6 +67,17 @@ def test_a_worker_sets_timers_of_its_own(worker: Any) -> None:
     assert 0 <= platform.random() < 1
 
 
+async def test_calls_of_a_worker_come_soon_and_in_order(worker: Any) -> None:
+    from kizuna.browser import WorkerPlatform
+
+    called: list[int] = []
+    for number in range(3):
+        WorkerPlatform().call_soon(functools.partial(called.append, number))
+    assert called == []
+    await asyncio.sleep(0)
+    assert called == [0, 1, 2]
+
+
 def test_a_worker_opens_sockets_of_its_own(worker: Any) -> None:
     from kizuna.browser import browser_platform
 
@@ -87,9 +101,41 @@ async def test_a_service_in_a_worker_needs_no_platform_and_leaves_nothing(worker
     assert (worker.timeouts, worker.self.listeners) == ({}, [])
 
 
-def test_what_a_connection_does_not_need_is_imported_when_first_named(js: Any) -> None:
-    import sys
+@pytest.mark.parametrize(
+    ("url", "whole"),
+    [
+        ("ws", "wss://example.org/app/ws"),
+        ("../ws?a=b", "wss://example.org/ws?a=b"),
+        ("/ws", "wss://example.org/ws"),
+        ("//example.net/ws", "wss://example.net/ws"),
+        ("wss://example.net/ws", "wss://example.net/ws"),
+        ("ws://localhost:8000", "ws://localhost:8000"),
+    ],
+)
+def test_in_a_page_a_url_may_be_relative(js: Any, url: str, whole: str) -> None:
+    js.document.baseURI = "https://example.org/app/index.html"
+    assert whole_url(url) == whole
 
+
+def test_in_a_worker_a_url_may_begin_with_a_slash(worker: Any) -> None:
+    assert whole_url("/app/ws") == "wss://example.org/app/ws"
+    assert whole_url("//example.net/ws") == "wss://example.net/ws"
+    with pytest.raises(ConfigurationError, match="must be whole or begin with / in a worker, not 'ws'"):
+        whole_url("ws?token=secret")
+
+
+def test_an_unencrypted_url_in_an_encrypted_page_is_refused(js: Any) -> None:
+    js.document.baseURI = "https://example.org/"
+    with pytest.raises(ConfigurationError, match="no browser opens ws:// from an https page"):
+        whole_url("ws://example.org/ws")
+
+
+def test_connect_takes_the_platform_of_the_browser(js: Any) -> None:
+    js.document.baseURI = "http://127.0.0.1:8000/"
+    assert type(connect("/ws")._platform).__name__ == "BrowserPlatform"
+
+
+def test_what_a_connection_does_not_need_is_imported_when_first_named(js: Any) -> None:
     import kizuna.browser
 
     later = {"kizuna.browser.database", "kizuna.browser.locks", "kizuna.browser.storage"}

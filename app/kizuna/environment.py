@@ -1,0 +1,63 @@
+"""Where this program runs: in a page, in a worker, or on CPython. Found by itself, and imported when it is needed."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import cast
+from urllib.parse import urljoin, urlsplit, urlunsplit
+
+from kizuna.errors import ConfigurationError
+from kizuna.platform import Platform
+
+#: Hosts to which browsers allow ws:// from an https page.
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
+
+
+def default_platform() -> Platform:
+    """Return a platform for where this program runs.
+
+    Raises:
+        ImportError: CPython without ``websockets``.
+    """
+    if _is_browser():
+        return cast(Platform, importlib.import_module("kizuna.browser").browser_platform())
+    try:
+        return cast(Platform, importlib.import_module("kizuna.aio").AioPlatform())
+    except ModuleNotFoundError as error:
+        raise ImportError("on CPython the library needs websockets: pip install 'kizuna[aio]'") from error
+
+
+def whole_url(url: str) -> str:
+    """Return the ws:// or wss:// URL that ``url`` means here.
+
+    Args:
+        url: Whole, with ws, wss, http or https; or relative: in a page to the document, in a worker to its origin, and
+            then it begins with /.
+
+    Raises:
+        ConfigurationError: A URL that can never work.
+    """
+    if not url or not isinstance(url, str):
+        raise ConfigurationError("url", f"must be a text, not {url!r}")
+    base = str(importlib.import_module("kizuna.browser").base_url()) if _is_browser() else ""
+    try:
+        parts = urlsplit(urljoin(base, url))
+        parts.port  # noqa: B018 - raises if it is not a number
+    except ValueError as error:
+        raise ConfigurationError("url", f"is not a URL: {error}") from None
+    shown = repr(url.partition("?")[0])  # the rest may have a token in it
+    if base and not (urlsplit(base).path or urlsplit(url).netloc or url.startswith("/")):
+        raise ConfigurationError("url", f"must be whole or begin with / in a worker, not {shown}")
+    if parts.scheme not in _SCHEMES or not parts.hostname:
+        must = "begin with ws://, wss://, http:// or https:// and name a host"
+        raise ConfigurationError("url", f"must {must}, not {shown}")
+    scheme = _SCHEMES[parts.scheme]
+    if base.startswith("https:") and scheme == "ws" and parts.hostname not in _LOOPBACK:
+        raise ConfigurationError("url", "must be wss://: no browser opens ws:// from an https page")
+    return urlunsplit(parts._replace(scheme=scheme))
+
+
+def _is_browser() -> bool:
+    return sys.platform == "emscripten"

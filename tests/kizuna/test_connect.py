@@ -1,0 +1,69 @@
+"""connect() finds out where it runs, takes every URL that can work there, and refuses the others in words."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+import pytest
+
+import kizuna
+from kizuna import ConfigurationError, connect
+from kizuna.environment import default_platform, whole_url
+from kizuna.testing import FakePlatform
+
+
+async def test_a_plain_server_is_sent_nothing_and_need_say_nothing():
+    platform = FakePlatform()
+    connection = connect("https://example.org/ws", platform=platform)
+    assert platform.sockets == []
+    connecting = asyncio.create_task(connection.connect())
+    await platform.settle()
+    assert platform.socket.url == "wss://example.org/ws"
+    platform.socket.accept()
+    await connecting
+    await platform.advance(600)
+    assert connection.state.status is kizuna.Status.CONNECTED
+    assert platform.socket.sent == []
+    connection.disconnect()
+
+
+@pytest.mark.parametrize(
+    ("url", "whole"),
+    [
+        ("ws://example.org", "ws://example.org"),
+        ("wss://example.org:8443/a?b=c", "wss://example.org:8443/a?b=c"),
+        ("http://[::1]:80/", "ws://[::1]:80/"),
+        ("https://example.org/ws", "wss://example.org/ws"),
+    ],
+)
+def test_a_whole_url_is_taken_with_either_scheme(url: str, whole: str):
+    assert whole_url(url) == whole
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("/ws?token=secret", "must begin with ws://, wss://, http:// or https:// and name a host, not '/ws'"),
+        ("example.org/ws", "must begin with ws://"),
+        ("ftp://example.org", "must begin with ws://"),
+        ("wss:/ws", "name a host"),
+        ("ws://example.org:x/", "is not a URL"),
+        ("ws://example.org/#general", "no fragment"),
+        ("", "must be a text, not ''"),
+        (None, "must be a text, not None"),
+    ],
+)
+def test_what_can_never_work_is_refused_at_once(url: str, words: str):
+    with pytest.raises(ConfigurationError, match=words) as caught:
+        connect(url, platform=FakePlatform())
+    assert caught.value.key == "url"
+    assert "secret" not in str(caught.value)
+
+
+def test_without_websockets_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
+    for name in [name for name in sys.modules if name.startswith(("kizuna.aio", "websockets"))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "websockets", None)
+    with pytest.raises(ImportError, match="pip install 'kizuna\\[aio\\]'"):
+        default_platform()
