@@ -21,6 +21,10 @@ from kizuna.errors import (
     Unauthorized,
 )
 from kizuna.options import Options
+from kizuna.platform import Platform
+from kizuna.runtime.frame_stream import FrameStream
+from kizuna.runtime.statistics import Statistics
+from kizuna.runtime.transport import Frame, GetAccessToken, LinkHandle, Prepare
 from kizuna.service import WebSocketService
 from kizuna.wire import ARTICLE, KIZUNA, PLAIN, Wire
 
@@ -33,13 +37,20 @@ __all__ = [
     "ConnectionState",
     "Disconnected",
     "Exhausted",
+    "Frame",
+    "FrameStream",
     "FrameTooLarge",
+    "GetAccessToken",
     "KizunaError",
+    "LinkHandle",
     "NotConnected",
     "Options",
+    "Platform",
+    "Prepare",
     "Reason",
     "ReasonKind",
     "Rejected",
+    "Statistics",
     "Status",
     "TryLater",
     "Unauthorized",

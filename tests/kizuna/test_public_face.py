@@ -21,7 +21,8 @@ from kizuna.service import WebSocketService
 def test_the_names_of_the_package_are_these():
     assert set(kizuna.__all__) == {
         *("connect", "ARTICLE", "KIZUNA", "PLAIN", "Wire", "Options", "Status", "WebSocketService"),
-        *("ConnectionState", "Reason", "ReasonKind"),
+        *("ConnectionState", "Reason", "ReasonKind", "Statistics"),
+        *("Frame", "FrameStream", "GetAccessToken", "LinkHandle", "Prepare", "Platform"),
         *("KizunaError", "ConfigurationError", "NotConnected", "FrameTooLarge", "Unauthorized", "TryLater"),
         *("ConnectionFailed", "Exhausted", "Rejected", "Disconnected"),
     }

@@ -2,26 +2,130 @@
 
 import subprocess
 import sys
+import venv
 import zipfile
 from pathlib import Path
 
+import pytest
+
+import kizuna
+
 ROOT = Path(__file__).resolve().parents[2]
 
+#: A user's program that is right.
+PROGRAM = """
+import asyncio
+from collections.abc import Mapping
+from typing import Any, assert_type
 
-def test_the_wheel_holds_the_library_alone(tmp_path: Path):
-    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]
+from kizuna import ConnectionState, Options, Status, WebSocketService, Wire, connect
+from kizuna.testing import FakePlatform
+
+
+def show(frame: Mapping[str, Any]) -> None:
+    print(frame["type"])
+
+
+async def main() -> None:
+    options = Options(heartbeat_interval=20.0)
+    wire = Wire(name="mine", ping="ping", pong="pong")
+    async with connect("wss://example.org/ws", wire=wire, options=options, platform=FakePlatform()) as connection:
+        assert_type(connection, WebSocketService)
+        assert_type(connection.state, ConnectionState)
+        unsubscribe = connection.on_message(show)
+        connection.subscribe(lambda state: state.status, lambda status: print(assert_type(status, Status)))
+        connection.send_message("say", {"text": "hello"})
+        unsubscribe()
+
+
+asyncio.run(main())
+"""
+#: Mistakes, each with what the type checker says of it.
+MISTAKES = {
+    'connect("ws://example.org", heartbeat=30)': 'Unexpected keyword argument "heartbeat"',
+    'connect("ws://example.org", options=Options(max_retry=3))': 'Extra key "max_retry" for TypedDict "Options"',
+    'connect("ws://example.org", wire="article")': 'incompatible type "str"; expected "Wire"',
+    'connect(b"ws://example.org")': 'incompatible type "bytes"; expected "str"',
+    'connect("ws://example.org").send_message("say", "hello")': 'expected "Mapping[str, Any] | None"',
+    'connect("ws://example.org").state.status == Status.OPEN': '"type[Status]" has no attribute "OPEN"',
+}
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built wheel."""
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("*.whl")
+    (built,) = folder.glob("*.whl")
+    return built
 
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of an environment that has the wheel and nothing else."""
+    folder = tmp_path_factory.mktemp("installed")
+    venv.create(folder, symlinks=True)
+    (packages,) = folder.glob("lib/python*/site-packages")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(packages)
+    return folder / "bin" / "python"
+
+
+def said_by(*command: str | Path, cwd: Path) -> tuple[int, str]:
+    """Return a command's exit code and output. It sees nothing of this checkout."""
+    env = {"PATH": "/usr/bin:/bin"}
+    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def mypy(installed: Path, program: Path) -> tuple[int, str]:
+    """Return mypy's exit code and what it says of a user's program."""
+    options = (
+        "--strict",
+        "--no-error-summary",
+        "--no-pretty",
+        "--config-file=",
+        f"--python-executable={installed}",
+    )
+    return said_by(sys.executable, "-m", "mypy", *options, program.name, cwd=program.parent)
+
+
+def test_the_wheel_holds_the_library_alone(wheel: Path):
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
+        metadata = archive.read(f"kizuna-{kizuna.__version__}.dist-info/METADATA").decode()
 
-    version = "kizuna-0.1.0.dist-info"
+    version = f"kizuna-{kizuna.__version__}.dist-info"
     assert {name.split("/")[0] for name in names} == {"kizuna", version}
     assert f"{version}/licenses/LICENSE" in names
-    assert {name for name in names if name.endswith(".py")} == {
-        path.relative_to(ROOT / "app").as_posix() for path in (ROOT / "app" / "kizuna").rglob("*.py")
+    assert {name for name in names if name.endswith((".py", ".typed"))} == {
+        path.relative_to(ROOT / "app").as_posix()
+        for path in (ROOT / "app" / "kizuna").rglob("*")
+        if path.suffix in (".py", ".typed")
     }
+    assert "Requires-Dist: websockets>=15; extra == 'aio'" in metadata.splitlines()
+
+
+def test_a_right_program_of_a_user_passes_strict_type_checks(installed: Path, tmp_path: Path):
+    (tmp_path / "program.py").write_text(PROGRAM, encoding="utf-8")
+    assert mypy(installed, tmp_path / "program.py") == (0, "")
+
+
+def test_the_type_checker_finds_a_users_mistakes(installed: Path, tmp_path: Path):
+    lines = ["from kizuna import Options, Status, connect", *MISTAKES]
+    (tmp_path / "mistakes.py").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    _, said = mypy(installed, tmp_path / "mistakes.py")
+    for line, (mistake, words) in enumerate(MISTAKES.items(), 2):
+        found = [complaint for complaint in said.splitlines() if f"mistakes.py:{line}:" in complaint]
+        assert any(words in complaint for complaint in found), (mistake, said)
+
+
+def test_the_installed_library_runs_without_any_other_package(installed: Path, tmp_path: Path):
+    ask = "import kizuna, kizuna.testing; print(kizuna.__version__)"
+    assert said_by(installed, "-c", ask, cwd=tmp_path) == (0, f"{kizuna.__version__}\n")
+    code, said = said_by(installed, "-m", "kizuna", "ws://example.org", cwd=tmp_path)
+    assert (code, "pip install 'kizuna[aio]'" in said) == (2, True)
 
 
 def test_the_checkout_offers_the_names_that_the_browser_knows():
