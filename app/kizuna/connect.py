@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from kizuna.environment import whole_url
 from kizuna.options import Options
 from kizuna.platform import Platform
+from kizuna.runtime.environment import whole_url
 from kizuna.runtime.transport import GetAccessToken
 from kizuna.service import WebSocketService
 from kizuna.wire import PLAIN, Wire

@@ -25,7 +25,6 @@ from kizuna.core.events import Timer
 from kizuna.core.json_frames import NotAFrame, read_frame
 from kizuna.core.state import ConnectionState
 from kizuna.core.states import CONNECTED_STATUSES, Status
-from kizuna.environment import default_platform
 from kizuna.errors import (
     ConfigurationError,
     ConnectionFailed,
@@ -38,6 +37,7 @@ from kizuna.errors import (
 from kizuna.options import Numbers, Options
 from kizuna.platform import Instant, PageState, Platform, TimerHandle
 from kizuna.runtime.arrivals import CHARACTERS_PER_LOOK, SLICE_SECONDS, Arrival, Arrivals
+from kizuna.runtime.environment import default_platform
 from kizuna.runtime.frame_stream import FrameStream
 from kizuna.runtime.journal import Journal
 from kizuna.runtime.statistics import Statistics, StatisticsRecorder

@@ -1,23 +1,55 @@
-"""A connection whose frames are typed and shown in a terminal."""
+"""A connection whose frames are typed and shown in a terminal: `python -m kizuna URL`."""
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import contextlib
 import logging
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 
 from kizuna.aio import AioPlatform, AioSocket
 from kizuna.core.state import ConnectionState
 from kizuna.core.states import Status
-from kizuna.environment import whole_url
+from kizuna.errors import ConfigurationError
 from kizuna.platform import SocketListener
+from kizuna.runtime.environment import whole_url
 from kizuna.service import WebSocketService
-from kizuna.wire import Wire
+from kizuna.wire import ARTICLE, KIZUNA, PLAIN, Wire
 
+WIRES = {wire.name: wire for wire in (PLAIN, KIZUNA, ARTICLE)}
+DESCRIPTION = """Connect and stay connected; print each state and each frame; send each line of the input as one text
+frame, as it is. The end of the input ends nothing; Ctrl-C does."""
+REFUSED, WRONG_CALL, INTERRUPTED = 1, 2, 130
 CHUNK = 65536
+
+
+def main(
+    arguments: Sequence[str] | None = None, *, input_file: int = 0, say: Callable[[str], None] = print
+) -> int:
+    """Run the command, and return its exit code: 130 after Ctrl-C, 1 if the server refuses us, 2 for a wrong call.
+
+    Args:
+        arguments: The command line; None: this program's.
+        input_file: The file descriptor that lines are read from.
+        say: Prints a line.
+    """
+    parser = argparse.ArgumentParser(prog="python -m kizuna", description=DESCRIPTION)
+    parser.add_argument("url", help="ws://, wss://, http:// or https://")
+    parser.add_argument(
+        "--wire", choices=WIRES, default=PLAIN.name, help="what the server speaks (default: plain)"
+    )
+    options = parser.parse_args(arguments)
+    try:
+        return asyncio.run(converse(options.url, WIRES[options.wire], input_file, say))
+    except ConfigurationError as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        return WRONG_CALL
+    except KeyboardInterrupt:
+        return INTERRUPTED
 
 
 async def converse(url: str, wire: Wire, input_file: int, say: Callable[[str], None]) -> int:
@@ -30,7 +62,7 @@ async def converse(url: str, wire: Wire, input_file: int, say: Callable[[str], N
         say: Shows a line.
 
     Returns:
-        1, once the server wants no further attempt.
+        REFUSED, once the server wants no further attempt.
 
     Raises:
         ConfigurationError: A URL that can never work.
@@ -62,7 +94,7 @@ async def converse(url: str, wire: Wire, input_file: int, say: Callable[[str], N
             await refused.wait()
         finally:
             service.disconnect()
-    return 1
+    return REFUSED
 
 
 class _TextPlatform(AioPlatform):

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from kizuna.__main__ import main
+from kizuna import __main__ as command
+from kizuna.aio.terminal import main
 from tests.support.process import LOOPBACK, Process, free_port
 from tests.support.socket_server import SocketServer
 from tests.support.waiting import eventually
@@ -126,13 +127,19 @@ def test_an_unknown_wire_is_refused_by_name(terminal: Terminal, capsys: pytest.C
     assert "choose from" in capsys.readouterr().err
 
 
+def test_the_command_is_the_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kizuna.aio.terminal.main", lambda: 130)
+    assert command.main() == 130
+
+
 def test_without_websockets_it_says_what_to_install(
-    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in [name for name in sys.modules if name.startswith(("kizuna.aio", "websockets"))]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "websockets", None)
-    assert terminal.run(lambda: None, "ws://example.org") == 2
+    monkeypatch.delattr("kizuna.aio", raising=False)
+    assert command.main() == 2
     assert "pip install 'kizuna[aio]'" in capsys.readouterr().err
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from kizuna import ARTICLE, ConfigurationError, connect
-from kizuna.environment import whole_url
 from kizuna.platform import PageEvent, PageState, WentOffline, WentOnline
+from kizuna.runtime.environment import whole_url
 from tests.kizuna.platform_contract import Ear
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import kizuna
 from kizuna import ConfigurationError, connect
-from kizuna.environment import default_platform, whole_url
+from kizuna.runtime.environment import default_platform, whole_url
 from kizuna.testing import FakePlatform
 
 
