@@ -3,6 +3,7 @@
 python -m tests.reports.bench.start                      # prints the tables
 python -m tests.reports.bench.start --write              # also into docs/benchmarks.md
 python -m tests.reports.bench.start --rounds 1 --network localhost --page own --page stock --engine Chromium --quick
+python -m tests.reports.bench.start --rounds 10 --network localhost --page own --before SITE  # another commit's build
 
 The pages take turns within each round, so that other load slows all equally. The seconds depend on the
 machine, the ratios hardly. docs/benchmarks.md says what is measured and how.
@@ -91,14 +92,18 @@ def main() -> None:
         "--quick", action="store_true", help="compress less, in seconds: for trying things out"
     )
     parser.add_argument("--write", action="store_true", help="put the tables into docs/benchmarks.md")
+    parser.add_argument(
+        "--before", type=Path, metavar="SITE", help="a built site of another commit, to compare the page with"
+    )
     args = parser.parse_args()
-    pages = [page for page in PAGES if page in (args.page or PAGES)]
+    chosen = [*(args.page or PAGES), *(["before"] if args.before else [])]
+    pages = [page for page in PAGES if page in chosen and (page != "before" or args.before)]
     networks = [network for network in NETWORKS if network in (args.network or NETWORKS)]
     found = find_browsers()
     names = [name for name in engines(found) if name in (args.engine or ENGINES)]
     stops = [stop for number in range(args.rounds) for stop in plan(names, networks, pages, number)]
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        folders = lay_out(Path(folder, "pages"), quick=args.quick)
+        folders = lay_out(Path(folder, "pages"), quick=args.quick, before=args.before)
         with serving(folders, Path(folder), networks) as hosts:
             visits, repeated, loads = measure(partial(visit_twice, found, playwright, hosts), stops)
     told = origin(" ".join([PROGRAM, *sys.argv[1:]]), visits, args.rounds, loads)

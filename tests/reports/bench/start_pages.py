@@ -44,6 +44,7 @@ PAGES = {
     "small": PageKind("built, small way", "site", "ordinary"),
     "stock": PageKind("stock PyScript", "stock"),
     "react": PageKind("React", "react"),
+    "before": PageKind("another build", "before"),
 }
 NETWORKS = {
     "localhost": Network("localhost"),
@@ -55,8 +56,8 @@ NETWORKS = {
 Hosts = Mapping[tuple[str, str], KizunaServer | FaultProxy]
 
 
-def lay_out(folder: Path, *, quick: bool) -> dict[str, Path]:
-    """Build every page with the same compression, and return host -> its folder."""
+def lay_out(folder: Path, *, quick: bool, before: Path | None = None) -> dict[str, Path]:
+    """Build every page with the same compression, and return host -> its folder. ``before``: another built site."""
     quality = QUICK if quick else BEST
     site, stock, react = DIST / "bench-site", folder / "stock", folder / "react"
     build(BuildOptions(root=ROOT, site=site, config=ROOT / "static" / "config.json", quality=quality))
@@ -66,7 +67,7 @@ def lay_out(folder: Path, *, quick: bool) -> dict[str, Path]:
     if done.returncode:
         raise SystemExit(f"esbuild is missing (make bench-start fetches it) or failed:\n{done.stderr[-800:]}")
     compress(folder, NODE, quality, DIST / f".compressed-bench-{quality}")
-    return {"site": site, "stock": stock, "react": react}
+    return {"site": site, "stock": stock, "react": react, **({"before": before} if before else {})}
 
 
 def stock_page(folder: Path) -> None:

@@ -25,6 +25,7 @@ LIVE_AIMS = {
 AIMS = {
     "Python live, to stock": ("live", "stock", LIVE_AIMS),
     "first paint, to React's": ("painted", "react", dict.fromkeys(LIVE_AIMS, 1.2)),
+    "connected, to another build's": ("connected", "before", dict.fromkeys(LIVE_AIMS, 1.05)),
 }
 #: Of a first visit by the small way.
 BYTES_AIM = 4_600_000
