@@ -24,11 +24,14 @@ from kizuna.core.states import Status
 from kizuna.platform import Instant
 from kizuna.runtime.journal import Journal
 from kizuna.runtime.statistics import StatisticsRecorder
+from kizuna.wire import KIZUNA, Wire
 from tests.chat.session_harness import SessionHarness, ack, message
 
 _APP = str(Path(__file__).parents[2] / "app")
 _FAKES = str(Path(_APP) / "kizuna" / "testing.py")
 _ROUNDS = 100_000
+#: Messages that arrive together.
+_TOGETHER = 100
 
 
 @dataclass(slots=True)
@@ -93,6 +96,41 @@ async def walks() -> list[Walk]:
     harness.session.leave()
     await harness.platform.settle()
     return found
+
+
+async def calls_after(count: int, wire: Wire) -> Walk:
+    """Return the walk of three messages, two of them swapped, and of a duplicate, behind so many others."""
+    harness = SessionHarness(wire=wire)
+    if wire is KIZUNA:
+        await harness.join()
+    else:
+        harness.session.join("Mika")
+        await harness.platform.settle()
+        harness.socket.accept()
+        await harness.platform.settle()
+    for first in range(1, count + 1, _TOGETHER):
+        harness.platform.holds_soon = True
+        for seq in range(first, first + _TOGETHER):
+            harness.socket.receive(_of_wire(seq, wire))
+        harness.platform.holds_soon = False
+        harness.platform.run_soon()
+        await harness.platform.settle()
+    walk = Walk(f"a message behind {count:,}")
+    with _counted(walk):
+        for seq in (count + 2, count + 1, count, count + 3):
+            harness.socket.receive(_of_wire(seq, wire))
+        await harness.platform.settle()
+    harness.session.leave()
+    await harness.platform.settle()
+    return walk
+
+
+def _of_wire(seq: int, wire: Wire) -> dict[str, Any]:
+    """Return a message of another person as the server of this wire sends it."""
+    frame = message(seq)
+    if wire is KIZUNA:
+        return frame
+    return {name: frame[name] for name in ("messageId", "senderId", "content", "timestamp")}
 
 
 def diagnosis_cost() -> float:
