@@ -161,7 +161,9 @@ def test_a_real_server_that_is_sent_anything_serves_others_and_stops_cleanly(ser
     seed = random.randrange(10**6) if DEEP else 15
     print(f"seed {seed}")
     draw = random.Random(seed)
-    server.start(REQUEST_SECONDS="1", ADDRESS_CONNECTIONS="20", RATE_LIMIT="1000")  # Ann speaks in each tenth case
+    server.start(
+        REQUEST_SECONDS="1", ADDRESS_CONNECTIONS="20", RATE_LIMIT="1000"
+    )  # Ann speaks in each tenth case
     ann = SocketClient.enter(server.socket_url("Ann"))
     until = time.monotonic() + DEEP_SECONDS
     cases = 0

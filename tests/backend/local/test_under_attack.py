@@ -4,6 +4,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -85,5 +86,5 @@ async def test_when_everybody_comes_back_at_once_nobody_is_refused(server):
     await asyncio.gather(*(heard(one, lambda frame: frame.get("content") == "all here?") for one in sockets))
 
     assert crowd.refusals == []
-    assert " 429 " not in server.output
+    assert not re.search(r"POST /\w+ 429 ", server.output)  # a request may also take 429 ms
     await asyncio.gather(*(socket.close() for socket in sockets))
