@@ -135,22 +135,24 @@ class _SavedRoom:
 
     def __init__(self) -> None:
         self.version: tuple[object, ...] = ()
-        self._epoch: str | None = None
-        self._texts: dict[int, str] = {}  # by seq
+        self._texts: dict[int, tuple[object, str]] = {}  # by seq: of which message, and its text
 
     def write(self, room: Room) -> str:
         """Return the row of a room: its newest messages back from the watermark, without a gap."""
         self.version = _version_of(room)
-        known = self._texts if room.epoch == self._epoch else {}
-        self._epoch, self._texts = room.epoch, {}
+        known, self._texts = self._texts, {}
         wanted = room.watermark
         for each in reversed(room.log.newest(MAX_MESSAGES)):
             if each.seq != wanted or room.epoch is None:
                 break
-            self._texts[wanted] = known.get(wanted) or _encode(each, room.room_id, room.epoch)
+            identity = (room.epoch, each.message_id, each.deleted)
+            found = known.get(wanted)
+            text = found[1] if found and found[0] == identity else _encode(each, room.room_id, room.epoch)
+            self._texts[wanted] = (identity, text)
             wanted -= 1
         head = json.dumps({"enteredAt": room.entered_at, "seen": room.seen, "epoch": room.epoch})
-        return f'{head[:-1]}, "messages": [{", ".join(reversed(self._texts.values()))}]}}'
+        texts = [text for _, text in self._texts.values()]
+        return f'{head[:-1]}, "messages": [{", ".join(reversed(texts))}]}}'
 
 
 def _version_of(room: Room) -> tuple[object, ...]:

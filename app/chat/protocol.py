@@ -140,7 +140,7 @@ def check_content(name: str, value: Any) -> str:
     text = check_text(name, value, max_bytes=MAX_CONTENT_BYTES)
     if not text.strip():
         raise InvalidField(name, "must not be blank", "blank")
-    may_be_unwieldy = len(text) * _LONGEST_ESCAPE > MAX_ESCAPED_CONTENT_BYTES
+    may_be_unwieldy = len(text) * _LONGEST_ESCAPE + len('""') > MAX_ESCAPED_CONTENT_BYTES
     if may_be_unwieldy and len(_to_json(text).encode()) > MAX_ESCAPED_CONTENT_BYTES:
         problem = "has too many control characters, quotes or line breaks to fit into a frame"
         raise InvalidField(name, problem, "unwieldy")

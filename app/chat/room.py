@@ -124,7 +124,7 @@ class Room:
         """Count ``message``, which was added to the log if it ``is_new``: the article's server has no seq."""
         if is_new and message.sender_id != self.log.me:
             self.unread += 1
-            self.first_unread = self.first_unread or message.message_id
+            self.first_unread = self.first_unread or key_of(message)
 
     def apply_ack(self, ack: Ack) -> None:
         """Put an own message, which is stored now, into its place in the sequence."""
@@ -219,10 +219,10 @@ class Room:
         last = (batch.messages[-1].seq or 0) if batch.messages else None
         if batch.epoch != self._sequence.epoch or (last is not None and last + 1 < self.oldest):
             return
-        answers_for_oldest = before == self.oldest
-        added = self.log.add_earlier(batch.messages)
-        if answers_for_oldest and (batch.complete or not added):
-            self._oldest_stored = self.oldest
+        first = (batch.messages[0].seq or 0) if batch.messages else before
+        if before == self.oldest and (batch.complete or first >= before):
+            self._oldest_stored = first
+        self.log.add_earlier(batch.messages)
         if self.unread:  # the page may end behind the last message read, and have own messages
             self._count_unread()
 

@@ -62,7 +62,8 @@ class RoomLog:
         self._recent = RecentMessages()  # of those without seq
         self._count = 0
         self._first_seq: int | None = None
-        self._start, self._end = 0, len(self._messages)  # the window
+        self._end = len(self._messages)
+        self._start = max(0, self._end - WINDOW)  # the window
         self._made = 0, 0  # the part of it that was published as entries
         self._hole: int | None = None  # messages are missing before this index
         self.version += 1
@@ -81,11 +82,15 @@ class RoomLog:
     @property
     def oldest_seq(self) -> int | None:
         """The oldest seq in memory."""
+        if self._first_seq is None:
+            return None
         return next((each.seq for each in self._messages if each.seq is not None), None)
 
     @property
     def last_seq(self) -> int | None:
         """The newest seq."""
+        if self._first_seq is None:
+            return None
         for at in range(self._stored - 1, -1, -1):
             seq = self._messages[at].seq
             if seq is not None:
@@ -275,6 +280,8 @@ class RoomLog:
         """Set whether the list follows its end, and whether one of its messages has the focus: then fewer are cut."""
         self._follows = follows
         self._limit = MAX_ROWS if holds_focus else MAX_FOLLOWED_ROWS
+        if follows and self.has_later:  # they have come since
+            self.show_latest()
 
     def show_earlier(self) -> bool:
         """Move the window up. Return False if nothing earlier is in memory."""
@@ -324,6 +331,7 @@ class RoomLog:
             pending=tuple(self._pending.values()),
             has_earlier=self._start > 0 or (self.oldest_seq or 1) > 1,
             has_later=self.has_later,
+            is_before_gap=self._end == self._hole,
             count=self._count + len(self._pending),
             loaded=len(self),
             first_seq=self._first_seq,
@@ -417,7 +425,7 @@ class RoomLog:
         if limit == MAX_SCROLLED_UP:
             self._cut_middle()
         else:
-            self._forget(excess)
+            self._forget(excess if self._has_history else excess + STEP)  # a long list is slow to cut
 
     def _cut_middle(self) -> None:
         """Keep the neighbourhood of the window and the newest messages."""

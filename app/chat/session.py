@@ -51,7 +51,7 @@ from chat.restore_wait import RestoreWait
 from chat.room import Room
 from chat.sending import OutboxSender, message_to_send
 from chat.store import ChatStore, NoticeKind
-from chat.timeline import EMPTY, Delivery
+from chat.timeline import Delivery
 from kizuna.core.state import ConnectionState
 from kizuna.core.states import CONNECTED_STATUSES, Status
 from kizuna.delivery.outbox import OutboxFull
@@ -561,8 +561,8 @@ class ChatSession:
         """Put the current room into the view state."""
         waiting = self._sender.waiting
         if room is None:
-            self._store.change(
-                timeline=EMPTY,
+            self._store.show(
+                None,
                 first_unread=None,
                 rooms=(),
                 caught_up=False,

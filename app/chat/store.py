@@ -109,10 +109,10 @@ class ChatStore(Store[ChatState]):
         self._log = RoomLog()
         self._notices = 0
 
-    def show(self, log: RoomLog, **parts: Any) -> None:
-        """Show the messages of this log as they are now, and replace these parts of the state."""
-        self._log = log
-        self.change(timeline=log.publish(), **parts)
+    def show(self, log: RoomLog | None, **parts: Any) -> None:
+        """Show the messages of this log as they are now (None: of no room), and replace these parts of the state."""
+        self._log = RoomLog() if log is None else log
+        self.change(timeline=EMPTY if log is None else log.publish(), **parts)
 
     def add_message(self, message: Message) -> bool:
         """Add ``message`` to the log that is shown. A duplicate changes nothing and notifies no listener: return False.

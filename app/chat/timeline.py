@@ -56,6 +56,7 @@ class Timeline:
     pending: tuple[Entry, ...] = ()  #: all own messages that are not stored yet, in the order typed
     has_earlier: bool = False  #: messages exist before the window, here or on the server
     has_later: bool = False  #: messages lie after the window
+    is_before_gap: bool = False  #: messages between the window and those after it are not in memory
     count: int = 0  #: messages that the page has had since its oldest one, and pending ones
     loaded: int = 0  #: messages in memory
     first_seq: int | None = None  #: the oldest that the page has had

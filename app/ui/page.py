@@ -71,7 +71,9 @@ class Page:
         document = DocumentView(self._store, texts, outage)
         messages = MessagesView(actions, texts, formats, scheduler, listeners)
         composer = ComposerView(self._store, actions, texts, scheduler, listeners)
-        MessageKeys(by_id("messages"), by_id("rows"), listeners, composer.focus)
+        MessageKeys(
+            by_id("messages"), by_id("rows"), listeners, leave=composer.focus, focus_end=messages.focus_end
+        )
         FileGuard(actions, listeners)
         self._closers += [document.close, messages.close, composer.close]
         connection = ConnectionView(actions, texts, formats, outage, scheduler, listeners)

@@ -378,7 +378,7 @@ def test_half_of_a_surrogate_pair_is_not_text():
 
 def test_content_that_json_would_blow_up_is_refused():
     with pytest.raises(InvalidField, match="content: has too many control characters"):
-        check_content("content", "\x01" * 10_000)
+        check_content("content", "\x01" * 5_120)
 
 
 @given(st.text(st.sampled_from('\x00\x1f"\\\n絆😀a'), min_size=1, max_size=16_384))

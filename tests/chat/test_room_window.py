@@ -257,6 +257,42 @@ def test_history_before_a_cut_middle_is_shown_in_its_place() -> None:
     assert log.oldest_seq == 132
 
 
+def test_a_restart_shows_no_more_rows_than_others() -> None:
+    log = a_log(1)
+    for number in range(450):
+        log.add_own(f"own-{number}", "mine", "Me", 5)
+    log.set_place(follows=False)
+    log.restart()
+    assert len(log.publish().entries) == WINDOW
+
+
+def test_publishing_looks_at_few_messages_without_numbers() -> None:
+    log, looked = a_log(has_history=False), 0
+
+    class Counted(list[Any]):
+        def __getitem__(self, at: Any) -> Any:
+            nonlocal looked
+            looked += 1
+            return super().__getitem__(at)
+
+    for number in range(5_000):
+        log.add(message(None, message_id=f"m{number}", content=str(number)))
+    log.publish()
+    log._messages = Counted(log._messages)
+    log.add(message(None, message_id="last", content="last"))
+    log.publish()
+    assert 0 < looked < 500
+
+
+@pytest.mark.usefixtures("small")
+def test_the_window_says_that_a_gap_follows() -> None:
+    log = scrolled_up(*range(1, 42))
+    assert not log.publish().is_before_gap
+    log.show_later()
+    log.show_later()
+    assert log.publish().is_before_gap
+
+
 def test_the_first_unread_message_is_one_of_another_person() -> None:
     log = a_log(1)
     log.add(message(2, sender_id="me"))

@@ -50,6 +50,13 @@ async def test_an_open_socket_is_all_it_takes_and_nothing_is_asked(harness: Sess
     assert harness.state.caught_up
 
 
+async def test_the_first_unread_message_is_one_of_the_list(harness: SessionHarness) -> None:
+    await join(harness)
+    harness.session.set_reading(False)
+    await harness.receive(broadcast(1, "hi", sender="ren-7", clientMessageId="c-9"))
+    assert harness.state.first_unread == harness.state.timeline.entries[0].key
+
+
 async def test_ones_own_words_meet_their_broadcast(harness: SessionHarness) -> None:
     await join(harness)
     await harness.send("hello")

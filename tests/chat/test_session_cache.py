@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
 from chat.cache import MAX_MESSAGES, SAVE_DELAY
+from chat.membership import GAP_DELAY
 from chat.store import RoomSummary
 from chat.timeline import Delivery
 from tests.chat.session_harness import SessionHarness, ack, batch, message
@@ -87,6 +89,34 @@ async def test_only_what_follows_without_a_gap_is_kept(harness: SessionHarness) 
     again = await reloaded(harness)
     assert again.state.timeline.last_seq == 2
     again.session.leave()
+
+
+def kept(harness: SessionHarness) -> list[str]:
+    """The texts of the row that is stored for the room."""
+    messages: Any = cached(harness)["messages"]
+    return [message["content"] for message in messages]
+
+
+async def test_a_restored_history_is_kept_as_it_is_now(harness: SessionHarness) -> None:
+    await harness.join(head=3, messages=[message(1), message(2), message(3)])
+    await harness.platform.advance(SAVE_DELAY)
+    harness.socket.drop(1006)
+    await harness.platform.advance(5)
+    other = message(2, messageId="n2", clientMessageId="other", content="said after the backup")
+    await harness.open_link(head=2, messages=[message(1), other])
+    await harness.platform.advance(SAVE_DELAY)
+    assert kept(harness) == ["words 1", "said after the backup"]
+
+
+async def test_a_deletion_reaches_what_is_kept(harness: SessionHarness) -> None:
+    await harness.join(head=3, messages=[message(1), message(2), message(3)])
+    await harness.platform.advance(SAVE_DELAY)
+    await harness.receive(message(9, epoch="other"))  # the page is requested again
+    await harness.platform.advance(GAP_DELAY)
+    gone = message(2, content="[deleted]", deleted=True)
+    await harness.receive(batch(3, [message(1), gone, message(3)], ref=harness.sent("sync")[-1]["ref"]))
+    await harness.platform.advance(SAVE_DELAY)
+    assert kept(harness) == ["words 1", "[deleted]", "words 3"]
 
 
 async def test_a_burst_is_kept_once(harness: SessionHarness) -> None:

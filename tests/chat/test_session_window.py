@@ -115,6 +115,29 @@ async def test_an_answer_about_other_messages_does_not_end_the_history(harness: 
     assert [frame["before"] for frame in harness.sent("history")] == [201, 801]
 
 
+async def test_history_for_a_room_that_was_left_can_be_asked_for_again(harness: SessionHarness) -> None:
+    await harness.join(head=300, messages=messages(201, 300), limited=True)
+    harness.session.set_place(follows=False, holds_focus=False)
+    harness.session.show_earlier()
+    (question,) = harness.sent("history")
+    await harness.receive(batch(300, messages(101, 200), ref=question["ref"], next=101, complete=False))
+    while len(harness.sent("history")) < 2:
+        harness.session.show_earlier()
+    await enter(harness, "tea", 0)
+    await harness.receive(batch(300, messages(1, 100), ref=harness.sent("history")[-1]["ref"], next=1))
+    harness.session.enter_room("general")
+    harness.session.set_place(follows=False, holds_focus=False)
+    for _ in range(5):
+        harness.session.show_earlier()
+    assert [frame["before"] for frame in harness.sent("history")] == [201, 101, 101]
+
+
+async def test_a_view_that_sees_the_end_gets_what_came_since(reader: SessionHarness) -> None:
+    await reader.receive(*messages(1_001, 1_500))
+    reader.session.set_place(follows=True, holds_focus=False)
+    assert shown(reader)[-1] == 1_500
+
+
 async def test_without_a_room_the_window_stays(harness: SessionHarness) -> None:
     state = harness.state
     harness.session.set_place(follows=False, holds_focus=True)

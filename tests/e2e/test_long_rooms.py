@@ -16,6 +16,22 @@ TO_TOP = "(log) => { log.scrollTop = 0; }"
 #: A little above the end: the next messages are near, but not followed.
 NEAR_END = "(log) => { log.scrollTop = log.scrollHeight - log.clientHeight - 250; }"
 
+#: Clicks the button while the scroll event of a movement is still to come.
+MOVE_AND_JUMP = """() => {
+    document.querySelector("#messages").scrollTop -= 40;
+    document.querySelector("#jump-button").click();
+}"""
+#: Sends so many messages as a person would, one after the other.
+TYPE_MANY = """async (count) => {
+    const box = document.querySelector("#composer-text");
+    for (let number = 1; number <= count; number++) {
+        box.value = `own ${number}`;
+        box.dispatchEvent(new Event("input", {bubbles: true}));
+        box.dispatchEvent(new KeyboardEvent("keydown", {key: "Enter", bubbles: true, cancelable: true}));
+        while (box.value !== "") await new Promise((done) => setTimeout(done, 5));
+    }
+}"""
+
 
 def rows(ada: UserPage) -> list[int]:
     """The numbers of the messages on the page: few, in order, without a hole."""
@@ -79,6 +95,41 @@ def test_who_reads_earlier_messages_stays_there_and_jumps_back(long_room: UserPa
     expect(button).to_be_hidden()
     say(peer, 801, 801)
     expect(long_room.article("number 801")).to_be_in_viewport()
+
+
+def test_a_jump_reaches_the_end_while_the_list_still_moves(long_room: UserPage, peer: Peer) -> None:
+    scroll_up_to(long_room, 150)
+    long_room.article("number 150").evaluate("(article) => article.scrollIntoView({block: 'center'})")
+    say(peer, 351, 800)
+    expect(long_room.page.get_by_role("button", name="450 new messages")).to_be_visible()
+    long_room.page.evaluate(MOVE_AND_JUMP)
+    expect(long_room.article("number 800")).to_be_in_viewport()
+
+
+def test_many_unsent_words_can_be_scrolled_through(ada: UserPage) -> None:
+    ada.set_offline(True)
+    try:
+        ada.page.evaluate(TYPE_MANY, 205)
+        expect(ada.log).to_have_attribute("data-count", "205")
+        seen = set(ada.texts)
+        while "own 1" not in seen:
+            before = ada.texts
+            ada.log.evaluate(TO_TOP)
+            assert eventually(lambda known=set(seen): set(ada.texts) - known, what="earlier messages")
+            seen.update(ada.texts)
+        assert len(seen) == 205
+    finally:
+        ada.set_offline(False)
+
+
+def test_end_goes_to_the_newest_message(long_room: UserPage, peer: Peer) -> None:
+    scroll_up_to(long_room, 1)
+    say(peer, 351, 800)
+    expect(long_room.page.get_by_role("button", name="450 new messages")).to_be_visible()
+    long_room.log.focus()
+    long_room.page.keyboard.press("End")
+    expect(long_room.article("number 800")).to_be_focused()
+    expect(long_room.article("number 800")).to_be_in_viewport()
 
 
 def test_own_words_are_shown_wherever_one_reads(long_room: UserPage) -> None:

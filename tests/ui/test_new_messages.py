@@ -102,6 +102,13 @@ def test_who_left_hears_nothing_new(reader: Reader):
     assert reader.new(caught_up=False) == []
 
 
+def test_a_room_that_was_left_and_entered_has_nothing_new(reader: Reader):
+    reader.log = RoomLog("u-me")
+    assert reader.new() == []
+    reader.hear(7)
+    assert reader.new() == [7]
+
+
 def test_very_many_new_messages_are_counted(reader: Reader):
     reader.hear(*range(7, 7 + 2 * MAX_LATEST))
     state = ChatState(name="Mika", caught_up=True, timeline=reader.log.publish())

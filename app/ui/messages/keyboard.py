@@ -17,11 +17,18 @@ class MessageKeys:
     message, Escape returns to the message field."""
 
     def __init__(
-        self, box: js.Element, rows: js.Element, listeners: Listeners, leave: Callable[[], None]
+        self,
+        box: js.Element,
+        rows: js.Element,
+        listeners: Listeners,
+        *,
+        leave: Callable[[], None],
+        focus_end: Callable[[], None],
     ) -> None:
         self._box = box
         self._rows = rows
         self._leave = leave
+        self._focus_end = focus_end
         self._article: Any = None  #: the focused message
         listeners.on(box, "keydown", self._key)
         listeners.on(box, "focusin", self._focused)
@@ -36,6 +43,10 @@ class MessageKeys:
         target = event.target
         article = target if target.matches("article") else None
         if article is None and target.js_id != self._box.js_id:  # buttons and links handle keys themselves
+            return
+        if key == "End":
+            event.preventDefault()
+            self._focus_end()
             return
         wanted = self._wanted(key, article)
         if wanted:
@@ -54,7 +65,7 @@ class MessageKeys:
     def _wanted(self, key: str, article: Any) -> Any:
         if key == "Home":
             return self._rows.querySelector("article")
-        if key == "End" or article is None:
+        if article is None:
             return self._rows.querySelector("article:last-of-type")
         element = article
         while element:

@@ -10,8 +10,8 @@ from ui.kit.dom import Listeners, part
 
 #: Lines that are shown; as in static/css/messages.css.
 LINES = 30
-#: A line has more characters than this, on the narrowest screen and with the largest text.
-_CHARACTERS = 8
+#: A line has at least so many characters on average, on the narrowest screen and with the largest text.
+_CHARACTERS = 4
 
 
 def may_be_long(text: str) -> bool:

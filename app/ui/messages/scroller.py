@@ -33,6 +33,8 @@ class Scroller:
         self.following = True
         self.near_top = False
         self.near_end = True
+        self.at_end = True
+        self._seen_top = 0.0  #: the scroll position that was noted last
         self.has_later = False  #: messages lie after those in the list: its end is not followed
         self._anchor: Anchor | None = None  #: the reader's last place
         listeners.on(box, "scroll", lambda _: self._scrolled(), passive=True)
@@ -87,15 +89,32 @@ class Scroller:
         """Stop observing."""
         self._observer.disconnect()
 
+    def note_scroll(self) -> None:
+        """Note where the reader has scrolled to, if its event is still to come: the next draw must not undo it."""
+        if self._box.scrollTop != self._seen_top:
+            self._note_place()
+            self.following = not self.has_later and self._follows()
+
+    def to_top(self) -> None:
+        """Scroll to the beginning of the list."""
+        self._box.scrollTop = 0
+        self._note_place()
+        self._anchor = self.anchor()
+
     def _scrolled(self) -> None:
         self._note_place()
-        box = self._box
-        self.following = not self.has_later and follows(box.scrollTop, box.clientHeight, box.scrollHeight)
+        self.following = not self.has_later and self._follows()
         self._anchor = self.anchor()
         self._moved()
+
+    def _follows(self) -> bool:
+        return follows(self._box.scrollTop, self._box.clientHeight, self._box.scrollHeight)
 
     def _note_place(self) -> None:
         box = self._box
         top = box.scrollTop
         self.near_top = top < NEAR
-        self.near_end = box.scrollHeight - box.clientHeight - top < NEAR
+        rest = box.scrollHeight - box.clientHeight - top
+        self.near_end = rest < NEAR
+        self.at_end = rest < 2
+        self._seen_top = top

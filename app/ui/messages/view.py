@@ -54,6 +54,8 @@ class MessagesView:
         self._around: tuple[bool, bool, str] | None = None  #: the drawn state around the rows
         self._unread_from: str | None = None
         self._was_hidden = False
+        self._is_jumping = False
+        self._focuses_last = False  #: the last message gets the focus when the end is drawn
         self._is_reading: bool | None = None  #: as the session was told last
         self._place: tuple[bool, bool] | None = None  #: the same
         self._first: str | None = None  #: the first message shown when earlier ones were asked for last
@@ -82,6 +84,9 @@ class MessagesView:
         self._note_unread(state)
         self._draw_list(state)
         self._draw_jump(state)
+        if self._focuses_last and not state.timeline.has_later:
+            self._focuses_last = False
+            self._focus_last()
         self._tell_place()
         self._tell_reading()
         self._ask_for_more(state)
@@ -91,6 +96,17 @@ class MessagesView:
         """Stop observing."""
         self._scroller.close()
         self._long_messages.close()
+
+    def focus_end(self) -> None:
+        """Focus the newest message, after a jump to it if necessary."""
+        if self._timeline is not None and self._timeline.has_later:
+            self._focuses_last = True
+            self._jump()
+        else:
+            self._focus_last()
+
+    def _focus_last(self) -> None:
+        (self._list.querySelector("article:last-of-type") or self._box).focus()
 
     # --- rows ---
 
@@ -103,8 +119,11 @@ class MessagesView:
 
     def _draw_list(self, state: ChatState) -> None:
         timeline, before = state.timeline, self._timeline
-        if before is None or timeline.typed > before.typed:
-            self._scroller.following = True  # show an own message
+        self._scroller.note_scroll()
+        has_jumped = self._is_jumping and not timeline.has_later
+        if before is None or timeline.typed > before.typed or has_jumped:  # an own message is shown, too
+            self._scroller.following = True
+            self._is_jumping = False
         self._timeline = timeline
         entries = timeline.entries
         self._scroller.has_later = timeline.has_later
@@ -119,6 +138,8 @@ class MessagesView:
             self._apply(steps)
             self._long_messages.measure()
             self._scroller.restore(anchor)
+            if not self._scroller.following and any(isinstance(step, Replace) for step in steps):
+                self._scroller.to_top()  # of what comes after a gap
         self._rows = rows
         if timeline is not before:
             self._box.setAttribute("data-count", str(timeline.count))
@@ -218,7 +239,7 @@ class MessagesView:
 
     def _jump(self) -> None:
         if self._timeline is not None and self._timeline.has_later:
-            self._scroller.following = True  # the draw scrolls to the end
+            self._is_jumping = True  # until its end is drawn, whatever still scrolls
             self._actions.show_latest()
         else:
             self._scroller.to_end(smooth=True)
@@ -233,13 +254,15 @@ class MessagesView:
     def _ask_for_more(self, state: ChatState) -> None:
         """Ask for earlier messages near the beginning of the list, and for later ones near its end."""
         timeline = state.timeline
-        first = timeline.confirmed[0].key if timeline.confirmed else None
+        first = timeline.entries[0].key if timeline.entries else None
         fits = self._scroller.fits()
-        if fits and len(timeline.confirmed) >= MAX_ROWS:
+        if fits and len(timeline.entries) >= MAX_ROWS:
             return
         if not self._scroller.near_top and not fits:
             self._first = None
-            if timeline.has_later and self._scroller.near_end:
+            # Over a gap only from its very edge: the next rows take the place of all that are shown.
+            is_near = self._scroller.at_end if timeline.is_before_gap else self._scroller.near_end
+            if timeline.has_later and is_near:
                 self._actions.show_later()
         elif timeline.has_earlier and first != self._first and not state.loading_earlier:
             self._first = first

@@ -30,6 +30,6 @@ class NewMessages:
             self._room, self._arrivals, self._is_ready = state.room_id, None, False
         timeline, before = state.timeline, self._arrivals
         self._arrivals = timeline.arrivals
-        count = timeline.arrivals - before if self._is_ready and before is not None else 0
+        count = max(0, timeline.arrivals - before) if self._is_ready and before is not None else 0
         self._is_ready = self._is_ready or (state.caught_up and state.name is not None)
         return New(count, timeline.latest[-count:] if count > 0 else ())
