@@ -378,7 +378,8 @@ class World(RuleBasedStateMachine):
             if after is Status.CONNECTING or (comes_back and after is Status.WAITING):
                 self.paid = 0
         ends = events.SocketClosed | events.TokenFailed | events.PrepareFailed | events.FrameReceived
-        woke = slept and attempts and (before is not Status.CONNECTING or isinstance(event, ends))
+        # Of a link that stands, waking only doubts: a candidate beside it is no new beginning.
+        woke = slept and attempts and (before not in {Status.CONNECTING, *STANDS} or isinstance(event, ends))
         proven = after is Status.CONNECTED and before not in STANDS and self.machine.wire is KIZUNA
         if woke or proven or (event == events.TimerFired(Timer.STABLE) and after in STANDS):
             self.paid = 0
