@@ -54,6 +54,12 @@ def scroll_up_to(ada: UserPage, seq: int) -> set[int]:
     return seen
 
 
+def texts_above(ada: UserPage, seen: set[str]) -> set[str]:
+    """Scroll to the top, and return the texts that come."""
+    ada.log.evaluate(TO_TOP)
+    return eventually(lambda: set(ada.texts) - seen, what="earlier messages")
+
+
 def moved(ada: UserPage, scroll: str, at: int) -> None:
     """Scroll, and wait until the message at this end of the list is another one."""
     before = rows(ada)[at]
@@ -113,10 +119,7 @@ def test_many_unsent_words_can_be_scrolled_through(ada: UserPage) -> None:
         expect(ada.log).to_have_attribute("data-count", "205")
         seen = set(ada.texts)
         while "own 1" not in seen:
-            before = ada.texts
-            ada.log.evaluate(TO_TOP)
-            assert eventually(lambda known=set(seen): set(ada.texts) - known, what="earlier messages")
-            seen.update(ada.texts)
+            seen |= texts_above(ada, seen)
         assert len(seen) == 205
     finally:
         ada.set_offline(False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+from collections.abc import Iterable, Sequence
 
 from playwright.sync_api import Browser, Error, Page, WebSocket
 
@@ -22,14 +23,25 @@ CONFIG = {**QUICK, "idleRetryInterval": 1.0}
 #: States of messages that the server does not have (docs/contract.md).
 NOT_STORED = ("queued", "sending", "failed")
 
-#: Scrolls to the top again and again until the first message of the room is shown.
+#: Scrolls from the end to the first message of the room. Returns what the list shows on the way: list by list, the text
+#: and the seq of each message.
 READ_BACK = """async (seconds) => {
-    const log = document.querySelector("[role=log]");
-    const end = performance.now() + seconds * 1000;
-    const isWhole = () => log.querySelector("article")?.dataset.seq === "1" || log.dataset.count === "0";
-    while (!isWhole() && performance.now() < end) {
+    const log = document.querySelector("[role=log]"), lists = [];
+    const until = performance.now() + seconds * 1000;
+    const turn = () => new Promise((resolve) => setTimeout(resolve, 30));
+    const shown = () => [...log.querySelectorAll("article")].map((article) =>
+        [article.querySelector('[data-part="content"]').textContent, Number(article.dataset.seq) || null]);
+    const isAtEnd = () => shown().some(([, seq]) => String(seq ?? "") === log.dataset.lastSeq);
+    while (!isAtEnd() && performance.now() < until) {
+        log.scrollTop = log.scrollHeight;
+        await turn();
+    }
+    for (;;) {
+        const list = shown();
+        if (list[0]?.[1] !== lists.at(-1)?.[0]?.[1] || !lists.length) lists.push(list);
+        if (list[0]?.[1] === 1 || log.dataset.count === "0" || performance.now() > until) return lists;
         log.scrollTop = log.scrollTop ? 0 : 1;  // only a change is a scroll event
-        await new Promise((resolve) => setTimeout(resolve, 30));
+        await turn();
     }
 }"""
 
@@ -115,8 +127,7 @@ class Tab:
 
     def read_back(self, within: float) -> list[LogEntry]:
         """Scroll back to the first message, for at most ``within`` seconds, and return the entries."""
-        self.person.run(READ_BACK, within)
-        return entries_of(self.person.screen)
+        return merged([LogEntry(*each) for each in shown] for shown in self.person.run(READ_BACK, within))
 
     @property
     def problems(self) -> list[str]:
@@ -171,6 +182,18 @@ class Participant:
             self.context.close()
         self.network.reset()  # stranded connections too
         self.network.stop()
+
+
+def merged(lists: Iterable[Sequence[LogEntry]]) -> list[LogEntry]:
+    """Return the entries of overlapping lists, the newest list first. A message that one list shows twice or out of
+    order, or two lists with different texts, is returned as often and there, for the check to find it."""
+    entries: list[LogEntry] = []
+    for shown in lists:
+        known = set(shown)
+        overlap = [entry for entry in entries if entry in known]
+        is_same = entries[: len(overlap)] == overlap == list(shown[len(shown) - len(overlap) :])
+        entries = [*shown, *(entries[len(overlap) :] if is_same else entries)]
+    return entries
 
 
 def entries_of(screen: Screen) -> list[LogEntry]:

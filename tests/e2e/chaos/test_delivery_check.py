@@ -13,6 +13,7 @@ from tests.e2e.chaos.delivery_check import (
     check_log,
     check_screen,
 )
+from tests.e2e.chaos.tab import merged
 
 #: Ada and Ben talk; Ada's last text was in the composer when her page went.
 TYPED = (
@@ -28,6 +29,20 @@ SAID = ("ada 1", "ben 1", "ada 2", "ben 2")
 def lines(*texts: str, first: int = 1) -> list[LogEntry]:
     """Return entries with sequence numbers from ``first`` on."""
     return [LogEntry(text, seq) for seq, text in enumerate(texts, first)]
+
+
+def test_lists_that_were_read_by_scrolling_up_become_one() -> None:
+    everything = lines("a", "b", "c", "d", "e", "f")
+    assert merged([everything[4:], everything[2:6], everything[1:4], everything[:3]]) == everything
+    assert merged([everything[3:], everything[:3]]) == everything
+    assert merged([[]]) == []
+
+
+def test_what_one_list_shows_twice_or_in_disorder_stays_so() -> None:
+    a, b, c, d = lines("a", "b", "c", "d")
+    assert merged([[c, d], [b, c, c, d]]).count(c) > 1
+    assert merged([[c, d], [a, b, d, c]]) != [a, b, c, d]
+    assert LogEntry("other", 3) in merged([[c, d], [a, b, LogEntry("other", 3), d]])
 
 
 def kinds(result: CheckResult) -> set[str]:

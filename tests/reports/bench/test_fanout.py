@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 
 import pytest
 from websockets.frames import Frame, Opcode
@@ -45,8 +46,9 @@ def test_a_connection_that_is_not_counted_ends_the_benchmark():
         bench.enter("kizuna", 2)
         where = bench.children["kizuna"].ask(do="paths", count=1)
         bench.clients.ask(do="open", group="others", hello="", together=1, **where)
+        # The server may count the third one only a moment after its handshake.
         with pytest.raises(RuntimeError, match="not everybody got what kizuna sent: 3 were taken"):
-            bench.post("kizuna", 1)
+            deque(iter(lambda: bench.post("kizuna", 1), None), maxlen=0)
 
 
 def test_a_process_that_ends_is_an_error_with_its_words():
