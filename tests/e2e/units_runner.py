@@ -100,7 +100,9 @@ class StateMachine:
 
 def replace_hypothesis() -> None:
     """Let files that import Hypothesis be imported."""
-    stand_in = MagicMock(given=lambda *args, **kwargs: pytest.mark.hypothesis)
+    stand_in = MagicMock(
+        given=lambda *args, **kwargs: pytest.mark.hypothesis, settings=lambda **kwargs: lambda test: test
+    )
     stand_in.stateful.RuleBasedStateMachine = StateMachine
     for name in ("strategies", "stateful"):
         sys.modules[f"hypothesis.{name}"] = getattr(stand_in, name)

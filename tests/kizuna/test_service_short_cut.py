@@ -92,8 +92,8 @@ class Recorded(ServiceHarness):
             await platform.settle()
 
 
-@settings(max_examples=examples(quick=150, deep=5_000), deadline=None, derandomize=True, database=None)
 @given(st.lists(STEP, max_size=40), st.sampled_from([KIZUNA, KIZUNA, ARTICLE]))
+@settings(max_examples=examples(quick=150, deep=5_000), deadline=None, derandomize=True, database=None)
 def test_frames_that_pass_the_connection_by_make_no_difference(
     steps: list[tuple[str, Any]], wire: Wire
 ) -> None:

@@ -22,7 +22,7 @@ _WAITING_ICON = "waiting"
 _ON_ITS_WAY = (Delivery.QUEUED, Delivery.SENDING)
 #: Parts that a stored message has no use for.
 _PARTS_BEFORE_STORED = ("withdraw", "failure")
-#: Prepared elements: one for each sender and state that is on the page, and some that were.
+#: Prepared elements: one for each sender that is on the page, and some that were.
 _MAX_PREPARED = 200
 
 
@@ -36,7 +36,7 @@ class RowFactory:
         self._message = Template("template-message", texts)
         self._day = Template("template-day", texts)
         self._unread = Template("template-unread", texts)
-        self._prepared: dict[tuple[str, str, bool, Delivery, bool, bool], Any] = {}
+        self._prepared: dict[tuple[str, str, bool], Any] = {}
 
     def make(self, row: Row, today: str) -> Any:
         """Return a new element for ``row``."""
@@ -71,35 +71,35 @@ class RowFactory:
 
     def _make_message(self, row: MessageRow) -> Any:
         entry = row.entry
-        element = self._prepare(row).cloneNode(True)
+        is_stored = entry.message_id is not None
+        element = self._prepare(entry).cloneNode(True) if is_stored else self._make_common(entry)
+        if row.continues:
+            element.setAttribute("data-continues", "")
         element.setAttribute("data-client-message-id", entry.client_message_id or "")
         self._draw_ids(element, entry)
         self._draw_time(element, entry)
         self._draw_content(element, entry)
-        if entry.failure is not None:
-            part(element, "failure-words").textContent = failure_text(entry.failure, self._texts)
         return element
 
-    def _prepare(self, row: MessageRow) -> Any:
-        """Return an element with all that messages of this sender, in this state, have in common."""
-        entry = row.entry
-        is_stored = entry.message_id is not None
-        common = (entry.sender_id, entry.sender_name, entry.own, entry.state, is_stored, row.continues)
-        element = self._prepared.get(common)
+    def _prepare(self, entry: Entry) -> Any:
+        """Return an element with all that stored messages of this sender have in common."""
+        sender = (entry.sender_id, entry.sender_name, entry.own)
+        element = self._prepared.get(sender)
         if element is None:
             if len(self._prepared) == _MAX_PREPARED:
                 self._prepared.clear()
-            element = self._prepared[common] = self._message.make()
-            element.setAttribute("data-hue", hue(entry.sender_id))
-            element.toggleAttribute("data-own", entry.own)
-            element.toggleAttribute("data-continues", row.continues)
-            part(element, "avatar").textContent = initial(entry.sender_name)
-            self._draw_sender(element, entry)
-            self._draw_delivery(element, entry)
-            for name in _PARTS_BEFORE_STORED if is_stored else ():
+            element = self._prepared[sender] = self._make_common(entry)
+            for name in _PARTS_BEFORE_STORED if entry.own else (*_PARTS_BEFORE_STORED, "delivery"):
                 part(element, name).remove()
-            if not entry.own:
-                part(element, "delivery").remove()
+        return element
+
+    def _make_common(self, entry: Entry) -> Any:
+        element = self._message.make()
+        element.setAttribute("data-hue", hue(entry.sender_id))
+        element.toggleAttribute("data-own", entry.own)
+        part(element, "avatar").textContent = initial(entry.sender_name)
+        self._draw_sender(element, entry)
+        self._draw_delivery(element, entry)
         return element
 
     def _change_message(self, element: Any, old: Entry, new: Entry) -> None:
