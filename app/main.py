@@ -30,6 +30,7 @@ from kizuna.browser import (
 )
 from kizuna.browser.console import ConsoleHandler
 from kizuna.browser.storage import page_prefix
+from kizuna.codec import JSON_OBJECTS
 from kizuna.delivery import outbox_storage as outbox_rows
 from kizuna.delivery.fallback_storage import FallbackStorage
 from kizuna.delivery.outbox_storage import OutboxStorage
@@ -72,7 +73,12 @@ async def _open_page(config: Config) -> None:
     settings, tab = LocalSettings(prefix), TabSettings(prefix)
     identity = Identity(settings, endpoints, lambda: secrets.token_urlsafe(32), tab)
     service = get_websocket_service(
-        config.web_socket_url, identity.get_token, platform=platform, wire=config.wire, options=config.options
+        config.web_socket_url,
+        identity.get_token,
+        platform=platform,
+        codec=JSON_OBJECTS,
+        wire=config.wire,
+        options=config.options,
     )
     store = ChatStore()
     tables, locks, tab_id = (outbox_rows.TABLE, cache.TABLE), WebLocks(), _new_id()

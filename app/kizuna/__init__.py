@@ -5,6 +5,7 @@ Begin with :func:`connect`. Tests begin with :mod:`kizuna.testing`.
 
 import logging
 
+from kizuna.codec import BYTES, JSON, JSON_OBJECTS, TEXT, Codec
 from kizuna.connect import connect
 from kizuna.core.state import ConnectionState, Reason, ReasonKind
 from kizuna.core.states import Status
@@ -30,8 +31,13 @@ from kizuna.wire import ARTICLE, KIZUNA, PLAIN, Wire
 
 __all__ = [
     "ARTICLE",
+    "BYTES",
+    "JSON",
+    "JSON_OBJECTS",
     "KIZUNA",
     "PLAIN",
+    "TEXT",
+    "Codec",
     "ConfigurationError",
     "ConnectionFailed",
     "ConnectionState",

@@ -86,8 +86,8 @@ class SocketListener(Protocol):
     def on_text(self, text: str) -> None:
         """Handle a text frame."""
 
-    def on_binary(self, data: bytes = b"") -> None:
-        """Handle a binary frame, which no wire of this library uses."""
+    def on_binary(self, data: bytes) -> None:
+        """Handle a binary frame."""
 
     def on_close(self, code: int, reason: str) -> None:
         """Handle the end of the socket; nothing follows."""
@@ -100,8 +100,8 @@ class Socket(Protocol):
     def is_open(self) -> bool:
         """Return whether the platform can send a frame now."""
 
-    def send(self, text: str, /) -> None:
-        """Send one text frame. The socket must be open."""
+    def send(self, data: str | bytes, /) -> None:
+        """Send one frame, text or binary. The socket must be open."""
 
     def abandon(self, code: int, reason: str) -> None:
         """Detach the listener, close, and release everything. May be called twice."""

@@ -16,13 +16,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from enum import Enum
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Generic, Self, TypeVar
 from urllib.parse import urlsplit
 
+from kizuna.codec import JSON, Codec, Value, message_text
 from kizuna.core import commands, events
 from kizuna.core.connection import Connection
 from kizuna.core.events import Timer
-from kizuna.core.json_frames import NotAFrame, read_frame
 from kizuna.core.state import ConnectionState
 from kizuna.core.states import CONNECTED_STATUSES, Status
 from kizuna.errors import (
@@ -42,7 +42,7 @@ from kizuna.runtime.frame_stream import FrameStream
 from kizuna.runtime.journal import Journal
 from kizuna.runtime.statistics import Statistics, StatisticsRecorder
 from kizuna.runtime.subscribers import Handler, Subscribers
-from kizuna.runtime.transport import Frame, GetAccessToken, Prepare, Transport
+from kizuna.runtime.transport import Frame, GetAccessToken, LinkHandle, Prepare, Transport
 from kizuna.store import Store
 from kizuna.wire import KIZUNA, Wire
 
@@ -50,6 +50,7 @@ logger = logging.getLogger("kizuna.service")
 
 Part = TypeVar("Part")
 
+_CLOSED = events.SocketClosed
 _TICK = events.TimerFired(Timer.TICK)
 
 
@@ -59,13 +60,14 @@ class _Own(Enum):
     SLICE_DUE = "slice due"
 
 
-class WebSocketService:
+class WebSocketService(Generic[Value]):
     """One connection on behalf of an application.
 
     Args:
         url: ws:// or wss://.
         get_access_token: Sync or async, called for every attempt; the token goes into the query as ``token``.
         platform: Where the library runs. None: found by itself.
+        codec: What the frames are: JSON, TEXT, BYTES, or one's own.
         wire: The frames that belong to the connection itself on this server.
         options: Numbers that differ from the wire's.
 
@@ -80,22 +82,25 @@ class WebSocketService:
         get_access_token: GetAccessToken | None = None,
         *,
         platform: Platform | None = None,
+        codec: Codec[Value] = JSON,
         wire: Wire = KIZUNA,
         options: Options | None = None,
     ) -> None:
         self._url = _checked_url(url)
         self._get_access_token = get_access_token
         self._platform = platform = platform or default_platform()
+        self._codec = codec
+        self._decode = codec.decode
         self._wire = wire
         self._numbers = Numbers.of(wire.defaults, options or {})
         self._connection = Connection(wire, self._numbers, platform.random)
         self._store = Store(self._connection.state)
-        self._messages: Subscribers[Frame] = Subscribers()
+        self._messages: Subscribers[Value] = Subscribers()
         self._malformed: Subscribers[str] = Subscribers()
-        self._preparations: dict[object, Prepare] = {}
+        self._preparations: dict[object, Prepare[Value]] = {}
         self._transports: dict[int, Transport] = {}
         self._recorder = StatisticsRecorder()
-        self._streams: list[FrameStream] = []
+        self._streams: list[FrameStream[Value]] = []
         self.journal = Journal()  #: the latest events, for diagnosis
         self._timers: dict[Timer, TimerHandle] = {}
         self._waiters: set[asyncio.Future[ConnectionFailed | None]] = set()
@@ -176,19 +181,27 @@ class WebSocketService:
 
     # --- frames ---
 
-    def send_message(self, action: str, data: Frame | None = None) -> None:
-        """Send ``{"action": action, **data}`` now. Nothing is queued: that is the outbox's task.
+    def send(self, value: Value) -> None:
+        """Send ``value`` now, as the codec encodes it. Nothing is queued: that is the outbox's task.
 
         Raises:
             NotConnected: No link is open.
             FrameTooLarge: The frame is larger than ``max_frame_bytes``.
+            TypeError, ValueError: The codec cannot encode it.
         """
-        transport = self._transport
-        if transport is None or not self.is_connected():
-            raise NotConnected("no open connection")
-        transport.send(action, data or {})
+        self._connected_transport.send(self._codec.encode(value))
 
-    def on_message(self, handler: Handler[Frame]) -> Callable[[], None]:
+    def send_message(self, action: str, data: Frame | None = None) -> None:
+        """Send ``{"action": action, **data}`` now as JSON, whatever the codec: as the article's servers expect it.
+
+        Raises:
+            NotConnected: No link is open.
+            FrameTooLarge: The frame is larger than ``max_frame_bytes``.
+            TypeError, ValueError: JSON cannot carry it.
+        """
+        self._connected_transport.send(message_text(action, data or {}))
+
+    def on_message(self, handler: Handler[Value]) -> Callable[[], None]:
         """Call ``handler(frame)``, sync or async, for every frame; return the unsubscribe function."""
         return self._messages.add(handler)
 
@@ -200,7 +213,7 @@ class WebSocketService:
         """
         self._run_slice = run
 
-    def frames(self, limit: int = 10_000) -> FrameStream:
+    def frames(self, limit: int = 10_000) -> FrameStream[Value]:
         """Return an async iterator over the frames from now on, that ends with disconnect().
 
         Args:
@@ -211,10 +224,10 @@ class WebSocketService:
         return stream
 
     def on_malformed_frame(self, handler: Handler[str]) -> Callable[[], None]:
-        """Call ``handler(problem)`` for every frame that is not one JSON object; return the unsubscribe function."""
+        """Call ``handler(problem)`` for every frame that the codec refused; return the unsubscribe function."""
         return self._malformed.add(handler)
 
-    def before_connected(self, prepare: Prepare) -> Callable[[], None]:
+    def before_connected(self, prepare: Prepare[Value]) -> Callable[[], None]:
         """Await ``prepare(link)`` on each new link before it counts as connected; return the unsubscribe function.
 
         ``prepare`` can say hello and catch up. If it raises, the link is abandoned and another attempt follows.
@@ -292,7 +305,7 @@ class WebSocketService:
 
     # --- what has arrived ---
 
-    def _queue(self, number: int, item: str | events.FrameMalformed | events.SocketClosed) -> None:
+    def _queue(self, number: int, item: str | bytes | events.SocketClosed) -> None:
         """Let what has arrived over a link wait for a slice; that the link lives is noted at once."""
         link = self._connection.find(number)
         if link is None:
@@ -323,7 +336,7 @@ class WebSocketService:
             now = self._receive(arrival, now)
             if self._events:  # a handler has called the service
                 self._handle_events()
-            unlooked += len(arrival[1]) if isinstance(arrival[1], str) else 0
+            unlooked += 0 if type(arrival[1]) is _CLOSED else len(arrival[1])  # type: ignore[arg-type]
             if unlooked > CHARACTERS_PER_LOOK:
                 unlooked = 0
                 if self._platform.now().monotonic >= ends_at:
@@ -336,21 +349,21 @@ class WebSocketService:
         delivered past it: what that leaves out would take most of the time of a frame.
         """
         link, item, at = arrival
-        if not isinstance(item, str):
+        if isinstance(item, _CLOSED):
             return self._handle(item)
         try:
-            frame = read_frame(item)
-        except NotAFrame as error:
-            return self._handle(events.FrameMalformed(link, str(error)))
+            frame = self._decode(item)
+        except Exception as error:  # noqa: BLE001 - a codec of the user
+            return self._handle(events.FrameMalformed(link, _problem(error)))
         if now is None or not self._connection.only_delivers(frame):
             return self._handle(events.FrameReceived(link, frame, at))
         self._deliver(link, frame, now)
         return now
 
-    def _deliver(self, link: int, frame: Frame, now: Instant) -> None:
+    def _deliver(self, link: int, frame: Value, now: Instant) -> None:
         """Do all that handling FrameReceived would lead to, for a frame of the application."""
         self._recorder.record_frame()
-        self.journal.record_frame(link, frame.get("type"), now, self._connection.status)
+        self.journal.record_frame(link, frame, now, self._connection.status)
         self._messages.deliver(frame)
 
     def _end_arrivals(self, link: int) -> None:
@@ -366,15 +379,16 @@ class WebSocketService:
         now = self._platform.now()
         while (arrival := self._arrivals.next_of(link)) is not None:
             _, item, _ = arrival
-            if isinstance(item, str):
-                try:
-                    self._deliver(link, read_frame(item), now)
-                except NotAFrame as error:
-                    item = events.FrameMalformed(link, str(error))
-            if isinstance(item, events.FrameMalformed):
-                state = self._connection.state
-                self._recorder.record(item, state, state, now)
-                self._report_malformed(item.problem)
+            if isinstance(item, events.SocketClosed):
+                continue
+            try:
+                frame = self._decode(item)
+            except Exception as error:  # noqa: BLE001 - as above
+                state, malformed = self._connection.state, events.FrameMalformed(link, _problem(error))
+                self._recorder.record(malformed, state, state, now)
+                self._report_malformed(malformed.problem)
+            else:
+                self._deliver(link, frame, now)
 
     def _publish(self, before: Status) -> None:
         state = self._connection.state
@@ -421,6 +435,13 @@ class WebSocketService:
     # --- commands out ---
 
     @property
+    def _connected_transport(self) -> Transport:
+        transport = self._transport
+        if transport is None or not self.is_connected():
+            raise NotConnected("no open connection")
+        return transport
+
+    @property
     def _transport(self) -> Transport | None:
         """Return the transport of the current link."""
         link = self._connection.link
@@ -439,7 +460,9 @@ class WebSocketService:
             case commands.PrepareLink(link=link):
                 current = self._connection.link
                 replaces = current is not None and current.number != link
-                self._transports[link].prepare(self._preparations.values(), replaces=replaces)
+                transport = self._transports[link]
+                handle = LinkHandle(transport, self._codec, replaces=replaces)
+                transport.prepare(self._preparations.values(), handle)
             case commands.AbandonLink(link=link, code=code, reason=reason):
                 self._transports.pop(link).abandon(code, reason)
                 self._end_arrivals(link)
@@ -463,7 +486,7 @@ class WebSocketService:
         if not self._wire.ping:
             return
         try:
-            self._transports[link].send(self._wire.ping, self._wire.ping_data(t))
+            self._transports[link].send(message_text(self._wire.ping, self._wire.ping_data(t)))
         except KizunaError as error:  # the link is failing: its close, or the silence, follows
             logger.warning("could not send a ping: %s", error)
 
@@ -475,6 +498,11 @@ class WebSocketService:
 
 def _call(handle: Callable[[], None]) -> None:
     handle()
+
+
+def _problem(error: Exception) -> str:
+    """Return why a codec refused a frame."""
+    return str(error) or type(error).__name__
 
 
 def _checked_url(url: str) -> str:

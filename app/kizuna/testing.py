@@ -15,6 +15,7 @@ assert len(platform.sockets) == 2
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import heapq
 import itertools
 import json
@@ -105,7 +106,7 @@ class FakeSocket:
         self, url: str, listener: SocketListener, run_soon: Callable[[], None] = lambda: None
     ) -> None:
         self.url = url
-        self.sent: list[dict[str, Any]] = []  #: frames that the page sent
+        self.sent: list[Any] = []  #: what the page sent: text that is JSON as its value, all else as it is
         self.closed_with: int | None = None  #: the page's close code, once it abandoned the socket
         self.is_open = False
         self._listener: SocketListener | None = listener
@@ -118,10 +119,14 @@ class FakeSocket:
 
     # what the page does
 
-    def send(self, text: str) -> None:
+    def send(self, data: str | bytes) -> None:
         """Record a frame."""
         assert self.is_open, "sent on a socket that is not open"
-        self.sent.append(json.loads(text))
+        value: Any = data
+        if isinstance(data, str):
+            with contextlib.suppress(ValueError):
+                value = json.loads(data)
+        self.sent.append(value)
 
     def abandon(self, code: int, reason: str) -> None:
         """Close, as the page's side."""
@@ -139,11 +144,15 @@ class FakeSocket:
             self._listener.on_open()
             self._run_soon()
 
-    def receive(self, frame: Mapping[str, Any] | str) -> None:
-        """Let a frame arrive: an object, or any text."""
-        if self._listener:
+    def receive(self, frame: Mapping[str, Any] | str | bytes) -> None:
+        """Let a frame arrive: an object as JSON, any text, or bytes."""
+        if self._listener is None:
+            return
+        if isinstance(frame, bytes):
+            self._listener.on_binary(frame)
+        else:
             self._listener.on_text(frame if isinstance(frame, str) else json.dumps(frame))
-            self._run_soon()
+        self._run_soon()
 
     def drop(self, code: int = 1006, reason: str = "") -> None:
         """Let the connection break, or the server close it."""

@@ -36,8 +36,10 @@ class Wire:
     has_seq: bool = False
     defaults: Options = field(default_factory=Options, hash=False)  #: numbers that this server needs
 
-    def kind_of(self, frame: Mapping[str, Any]) -> FrameKind:
+    def kind_of(self, frame: Any) -> FrameKind:
         """Return what ``frame`` is to the connection."""
+        if not isinstance(frame, Mapping):
+            return FrameKind.OTHER
         match frame.get("type"):
             case None:
                 return FrameKind.OTHER

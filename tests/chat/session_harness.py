@@ -13,6 +13,7 @@ from chat.read_marks import ReadMarks
 from chat.session import ChatSession
 from chat.store import ChatState, ChatStore
 from chat.timeline import Delivery
+from kizuna.codec import JSON_OBJECTS
 from kizuna.core.states import Status
 from kizuna.delivery.fallback_storage import FallbackStorage
 from kizuna.delivery.outbox_storage import OutboxStorage
@@ -79,6 +80,7 @@ class SessionHarness:
             "ws://127.0.0.1/ws",
             self.identity.get_token,
             platform=self.platform,
+            codec=JSON_OBJECTS,
             wire=wire,
             options={"idle_retry_interval": 0.0, **(options or {})},  # a test ends after the last retry
         )

@@ -30,7 +30,7 @@ class Ear:
     def on_text(self, text: str) -> None:
         self._hear(text)
 
-    def on_binary(self, data: bytes = b"") -> None:
+    def on_binary(self, data: bytes) -> None:
         self._hear(data)
 
     def on_close(self, code: int, reason: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, cast
 
+from kizuna.codec import JSON_OBJECTS, Codec
 from kizuna.options import Options
 from kizuna.service import WebSocketService
 from kizuna.testing import FakePlatform, FakeSocket
@@ -17,10 +18,22 @@ URL = "wss://example.org/prod"
 class ServiceHarness:
     """A service on a fake platform."""
 
-    def __init__(self, get_access_token: Any = None, *, wire: Wire = KIZUNA, **options: Any) -> None:
+    def __init__(
+        self,
+        get_access_token: Any = None,
+        *,
+        codec: Codec[Any] = JSON_OBJECTS,
+        wire: Wire = KIZUNA,
+        **options: Any,
+    ) -> None:
         self.platform = FakePlatform()
         self.service = WebSocketService(
-            URL, get_access_token, platform=self.platform, wire=wire, options=cast(Options, options)
+            URL,
+            get_access_token,
+            platform=self.platform,
+            codec=codec,
+            wire=wire,
+            options=cast(Options, options),
         )
 
     @property

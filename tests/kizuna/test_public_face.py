@@ -21,6 +21,7 @@ from kizuna.service import WebSocketService
 def test_the_names_of_the_package_are_these():
     assert set(kizuna.__all__) == {
         *("connect", "ARTICLE", "KIZUNA", "PLAIN", "Wire", "Options", "Status", "WebSocketService"),
+        *("Codec", "JSON", "JSON_OBJECTS", "TEXT", "BYTES"),
         *("ConnectionState", "Reason", "ReasonKind", "Statistics"),
         *("Frame", "FrameStream", "GetAccessToken", "LinkHandle", "Prepare", "Platform"),
         *("KizunaError", "ConfigurationError", "NotConnected", "FrameTooLarge", "Unauthorized", "TryLater"),

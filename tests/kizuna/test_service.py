@@ -311,7 +311,7 @@ async def test_a_socket_that_refuses_a_frame_is_not_connected(caplog: pytest.Log
     harness = ServiceHarness()
     socket = await harness.connect()
 
-    def refuse(text: str) -> None:
+    def refuse(data: str | bytes) -> None:
         raise RuntimeError("InvalidStateError")
 
     socket.send = refuse  # type: ignore[method-assign]

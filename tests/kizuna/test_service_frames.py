@@ -59,7 +59,7 @@ async def test_malformed_frame_ends_a_doubt_and_is_reported(text: str, caplog: p
     assert (len(problems), frames) == (1, [])
     assert "malformed frame" in caplog.text
     unsubscribe()
-    listener.on_binary()
+    listener.on_binary(b"")
     assert len(problems) == 1
 
 

@@ -24,7 +24,7 @@ async def test_what_an_old_socket_says_late_changes_nothing():
         old.on_open,
         lambda: old.on_text(json.dumps(READY)),
         lambda: old.on_text('{"type": "bye", "reconnect": false}'),
-        old.on_binary,
+        lambda: old.on_binary(b""),
         lambda: old.on_close(1008, ""),
     ):
         late()

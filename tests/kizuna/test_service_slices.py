@@ -74,7 +74,7 @@ async def test_the_page_has_its_turn_when_a_slice_is_over() -> None:
 async def test_frames_are_small_or_the_clock_is_read_after_them() -> None:
     flood = Flood()
     socket = await flood.begin_flood()
-    socket._listener.on_binary()  # type: ignore[union-attr]
+    socket._listener.on_binary(b"")  # type: ignore[union-attr]
     flood.receive(*range(200))
     reads: list[int] = []
     now = flood.platform.now
@@ -223,7 +223,7 @@ async def test_unreadable_frames_of_an_abandoned_link_are_reported_and_its_close
     flood.service.on_malformed_frame(problems.append)
     flood.receive(1)
     socket.receive("{")
-    socket._listener.on_binary()  # type: ignore[union-attr]
+    socket._listener.on_binary(b"")  # type: ignore[union-attr]
     flood.receive(2)
     socket.drop()
     flood.platform.suspend()
@@ -252,7 +252,7 @@ async def test_a_link_that_is_not_known_adds_nothing_that_waits() -> None:
     flood.platform.suspend()
     for _ in range(2):
         listener.on_text("{}")
-        listener.on_binary()
+        listener.on_binary(b"")
         listener.on_close(1006, "")
     assert not flood.service._arrivals.waiting
 

@@ -122,9 +122,10 @@ class LinkSocket(FakeSocket):
         super().__init__(url, listener)
         self._link = link
 
-    def send(self, text: str) -> None:
+    def send(self, data: str | bytes) -> None:
         assert self.is_open, "sent on a socket that is not open"
-        self._link.send(Way.UP, Text(text))
+        assert isinstance(data, str)
+        self._link.send(Way.UP, Text(data))
 
     def abandon(self, code: int, reason: str) -> None:
         super().abandon(code, reason)

@@ -16,6 +16,7 @@ from chat.read_marks import ReadMarks
 from chat.session import ChatSession
 from chat.store import ChatState, ChatStore
 from chat.timeline import Delivery, Timeline
+from kizuna.codec import JSON_OBJECTS
 from kizuna.core.states import Status
 from kizuna.delivery.fallback_storage import FallbackStorage
 from kizuna.delivery.outbox_storage import TABLE, OutboxStorage
@@ -71,7 +72,11 @@ class ChatPage:
             self.tab.settings,
         )
         self.service = WebSocketService(
-            "ws://127.0.0.1/ws", identity.get_token, platform=self.platform, options=self.world.options
+            "ws://127.0.0.1/ws",
+            identity.get_token,
+            platform=self.platform,
+            codec=JSON_OBJECTS,
+            options=self.world.options,
         )
         rows = OutboxStorage(FallbackStorage(self.storage), self.locks, self.owner)
         marks = ReadMarks(self.tab.browser.settings)

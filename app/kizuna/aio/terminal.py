@@ -128,7 +128,7 @@ class _TextListener:
         self._show(text)
         self._listener.on_text(text)
 
-    def on_binary(self, data: bytes = b"") -> None:
+    def on_binary(self, data: bytes) -> None:
         self._show(f"{len(data):,} bytes: {data[:32].hex(' ')}{' ...' if len(data) > 32 else ''}")
         self._listener.on_binary(data)
 

@@ -24,6 +24,7 @@ from kizuna.browser.soon import Soon
 from kizuna.browser.ticks import Tick, Ticks
 from kizuna.browser.websocket import BrowserSocket
 from kizuna.browser.worker import WorkerPlatform, is_worker
+from kizuna.codec import JSON, Codec, Value
 from kizuna.options import Options
 from kizuna.platform import Instant, MachineSlept, PageEvent, PageHidden, PageState, Platform, SocketListener
 from kizuna.runtime.transport import GetAccessToken
@@ -169,9 +170,10 @@ def get_websocket_service(
     get_access_token: GetAccessToken | None = None,
     *,
     platform: Platform | None = None,
+    codec: Codec[Value] = JSON,
     wire: Wire = KIZUNA,
     options: Options | None = None,
-) -> WebSocketService:
+) -> WebSocketService[Value]:
     """Return the page's one service, made at the first call, which needs ``url``.
 
     Raises:
@@ -180,5 +182,7 @@ def get_websocket_service(
     if url is None:
         return singleton.get_or_create(None)
     return singleton.get_or_create(
-        lambda: WebSocketService(url, get_access_token, platform=platform, wire=wire, options=options)
+        lambda: WebSocketService(
+            url, get_access_token, platform=platform, codec=codec, wire=wire, options=options
+        )
     )

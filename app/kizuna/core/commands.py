@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -56,7 +55,7 @@ class Deliver:
     """Pass a frame to the application."""
 
     link: int
-    frame: Mapping[str, Any]
+    frame: Any
 
 
 @dataclass(frozen=True, slots=True)

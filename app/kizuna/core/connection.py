@@ -81,13 +81,13 @@ class Connection:
         link = self._links.timed_by(timer)
         return link if link is not None and link.state in (LinkState.OPENING, LinkState.PROVING) else None
 
-    def only_delivers(self, frame: Mapping[str, Any]) -> bool:
+    def only_delivers(self, frame: object) -> bool:
         """Return whether FrameReceived with ``frame`` would deliver it and do nothing else.
 
         That holds for a link that was not abandoned, at the moment of the event before: then no time has passed, and so
         no sleep. Thousands of frames may come at one moment, and handling an event costs more than asking this.
         """
-        kind = frame.get("type")
+        kind = frame.get("type") if type(frame) is dict else None
         return type(kind) is not str or kind not in self._control_types
 
     @property

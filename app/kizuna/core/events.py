@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeAlias
@@ -111,16 +110,16 @@ class FrameArrived:
 
 @dataclass(frozen=True, slots=True)
 class FrameReceived:
-    """A frame that is one JSON object. ``at``: when it arrived, monotonic seconds; None: now."""
+    """A frame that the codec could read. ``at``: when it arrived, monotonic seconds; None: now."""
 
     link: int
-    frame: Mapping[str, Any]
+    frame: Any
     at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class FrameMalformed:
-    """A frame that is not one JSON object. It is reported."""
+    """A frame that the codec refused. It is reported."""
 
     link: int
     problem: str

@@ -16,12 +16,12 @@ from kizuna.platform import Platform
 
 #: Seconds of one slice: half a frame of a screen with 60 Hz. The other half is for the browser, to paint and for input.
 SLICE_SECONDS = 0.008
-#: Characters of frames between two looks at the clock in a slice. A look costs a tenth of a small frame; large frames
-#: take the application long, so after each of them there is one.
+#: Characters, or bytes, of frames between two looks at the clock in a slice. A look costs a tenth of a small frame;
+#: large frames take the application long, so after each of them there is one.
 CHARACTERS_PER_LOOK = 2048
 
-#: The link's number; a frame's text, or what else happened to the link; when it arrived, where that matters.
-Arrival: TypeAlias = "tuple[int, str | events.FrameMalformed | events.SocketClosed, float | None]"
+#: The link's number; a frame, or the end of the link; when it arrived, where that matters.
+Arrival: TypeAlias = "tuple[int, str | bytes | events.SocketClosed, float | None]"
 
 
 class Arrivals:

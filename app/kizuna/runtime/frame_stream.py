@@ -5,20 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from typing import Generic
 
+from kizuna.codec import Value
 from kizuna.runtime.subscribers import Handler
-from kizuna.runtime.transport import Frame
 
 
-class FrameStream:
+class FrameStream(Generic[Value]):
     """A queue of at most ``limit`` unread frames for one reader.
 
     When it is full the oldest frame is dropped and counted in :attr:`dropped`. It ends when the service is
     disconnected, or by ``close()``.
     """
 
-    def __init__(self, subscribe: Callable[[Handler[Frame]], Callable[[], None]], limit: int) -> None:
-        self._unread: deque[Frame] = deque()
+    def __init__(self, subscribe: Callable[[Handler[Value]], Callable[[], None]], limit: int) -> None:
+        self._unread: deque[Value] = deque()
         self._limit = limit
         self._changed = asyncio.Event()
         self.is_closed = False
@@ -31,10 +32,10 @@ class FrameStream:
         self._unsubscribe()
         self._changed.set()
 
-    def __aiter__(self) -> FrameStream:
+    def __aiter__(self) -> FrameStream[Value]:
         return self
 
-    async def __anext__(self) -> Frame:
+    async def __anext__(self) -> Value:
         while not self._unread:
             if self.is_closed:
                 raise StopAsyncIteration
@@ -42,7 +43,7 @@ class FrameStream:
             await self._changed.wait()
         return self._unread.popleft()
 
-    def _append(self, frame: Frame) -> None:
+    def _append(self, frame: Value) -> None:
         if len(self._unread) >= self._limit:
             self._unread.popleft()
             self.dropped += 1

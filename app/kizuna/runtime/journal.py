@@ -77,8 +77,9 @@ class Journal:
         """Add ``event``, after which the connection had ``status``."""
         self._add(type(event), getattr(event, "link", None), _detail(event), now, status)
 
-    def record_frame(self, link: int, name: object, now: Instant, status: Status) -> None:
-        """Add a FrameReceived whose frame has the type ``name``, as ``record()`` would."""
+    def record_frame(self, link: int, frame: object, now: Instant, status: Status) -> None:
+        """Add a FrameReceived with ``frame``, as ``record()`` would."""
+        name = frame.get("type") if type(frame) is dict else "?"
         last = self._last
         if (  # nearly every frame of a flood is like the one before: no more may be done for it
             last is not None
@@ -117,7 +118,7 @@ def _detail(event: Any) -> str:
     """Return the part of an event's content that may be shown."""
     kind = type(event)
     if kind is events.FrameReceived:
-        return _name_of(event.frame.get("type"))
+        return _name_of(event.frame.get("type") if type(event.frame) is dict else "?")
     if kind is events.TimerFired:
         return str(event.timer)
     if kind is events.SocketClosed:

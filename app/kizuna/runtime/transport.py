@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import json
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, Generic, TypeAlias
 from urllib.parse import quote
 
+from kizuna.codec import Codec, Value, message_text
 from kizuna.core import events
 from kizuna.errors import FrameTooLarge, NotConnected, TryLater, Unauthorized
 from kizuna.json_numbers import finite_number
@@ -23,15 +23,25 @@ Frame: TypeAlias = Mapping[str, Any]
 GetAccessToken: TypeAlias = Callable[[], "Awaitable[str | None] | str | None"]
 
 
-class LinkHandle:
+class LinkHandle(Generic[Value]):
     """The link as ``prepare`` gets it: it can send before the link is connected.
 
     ``replaces``: the link is a candidate, and another link still carries the application's frames.
     """
 
-    def __init__(self, transport: Transport, *, replaces: bool) -> None:
+    def __init__(self, transport: Transport, codec: Codec[Value], *, replaces: bool) -> None:
         self._transport = transport
+        self._codec = codec
         self.replaces = replaces
+
+    def send(self, value: Value) -> None:
+        """Send ``value`` on this link.
+
+        Raises:
+            NotConnected: The link is closed.
+            FrameTooLarge: The frame is larger than ``max_frame_bytes``.
+        """
+        self._transport.send(self._codec.encode(value))
 
     def send_message(self, action: str, data: Frame | None = None) -> None:
         """Send ``{"action": action, **data}`` on this link.
@@ -40,11 +50,11 @@ class LinkHandle:
             NotConnected: The link is closed.
             FrameTooLarge: The frame is larger than ``max_frame_bytes``.
         """
-        self._transport.send(action, data or {})
+        self._transport.send(message_text(action, data or {}))
 
 
-Prepare: TypeAlias = Callable[[LinkHandle], Awaitable[None] | None]
-Queue: TypeAlias = Callable[[int, "str | events.FrameMalformed | events.SocketClosed"], None]
+Prepare: TypeAlias = Callable[[LinkHandle[Value]], Awaitable[None] | None]
+Queue: TypeAlias = Callable[[int, "str | bytes | events.SocketClosed"], None]
 
 
 class Transport:
@@ -54,7 +64,7 @@ class Transport:
         link: The link's number.
         platform: Opens the socket.
         dispatch: Takes the events that are handled at once.
-        queue: Takes the text of a frame, or an event that waits behind the frames before it.
+        queue: Takes a frame, or the end of the socket, which waits behind the frames before it.
         max_frame_bytes: The largest frame that may be sent; 0: any.
     """
 
@@ -104,26 +114,25 @@ class Transport:
             logger.warning("could not open the socket: %s", type(error).__name__)
             self._dispatch(events.SocketClosed(self._link, 1006))
 
-    def prepare(self, prepares: Iterable[Prepare], *, replaces: bool) -> None:
+    def prepare(self, prepares: Iterable[Prepare[Value]], handle: LinkHandle[Value]) -> None:
         """Let the application prepare the open link; LinkPrepared or PrepareFailed follows."""
-        self._spawn(self._prepare(tuple(prepares), LinkHandle(self, replaces=replaces)))
+        self._spawn(self._prepare(tuple(prepares), handle))
 
-    def send(self, action: str, data: Frame) -> None:
-        """Send one frame.
+    def send(self, data: str | bytes) -> None:
+        """Send one frame, text or binary.
 
         Raises:
             NotConnected: The socket is not open.
             FrameTooLarge: The frame is larger than ``max_frame_bytes``.
         """
-        text = json.dumps({"action": action, **data}, ensure_ascii=False, separators=(",", ":"))
         # Half a surrogate pair is sent as U+FFFD, which has three bytes as well.
-        size = len(text.encode(errors="surrogatepass"))
+        size = len(data.encode(errors="surrogatepass") if isinstance(data, str) else data)
         if 0 < self._max_frame_bytes < size:
             raise FrameTooLarge(size, self._max_frame_bytes)
         if self._socket is None or not self._socket.is_open:
             raise NotConnected("the socket is not open")
         try:
-            self._socket.send(text)
+            self._socket.send(data)
         except Exception as error:
             raise NotConnected("the socket did not accept the frame") from error
 
@@ -143,7 +152,7 @@ class Transport:
             event = self._token_failure(error)
         self._dispatch(event)
 
-    async def _prepare(self, prepares: Iterable[Prepare], handle: LinkHandle) -> None:
+    async def _prepare(self, prepares: Iterable[Prepare[Value]], handle: LinkHandle[Value]) -> None:
         try:
             for prepare in prepares:
                 preparing = prepare(handle)
@@ -194,8 +203,8 @@ class _Listener:
     def on_text(self, text: str) -> None:
         self._queue(self._link, text)
 
-    def on_binary(self, data: bytes = b"") -> None:
-        self._queue(self._link, events.FrameMalformed(self._link, "a binary frame"))
+    def on_binary(self, data: bytes) -> None:
+        self._queue(self._link, data)
 
     def on_close(self, code: int, reason: str) -> None:
         self._queue(self._link, events.SocketClosed(self._link, code, reason))

@@ -16,6 +16,7 @@ import timeit
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from kizuna.codec import JSON_OBJECTS
 from kizuna.core.commands import Command
 from kizuna.core.connection import Connection
 from kizuna.core.events import ConnectRequested, Event, FrameReceived, Timer
@@ -112,7 +113,7 @@ class RealClock(FakePlatform):
 async def frame_costs(repeats: int, rounds: int) -> Mapping[str, list[float]]:
     """Name -> the fewest microseconds for one frame in a repeat, and the median."""
     platform = RealClock()
-    service = WebSocketService("ws://127.0.0.1/ws", platform=platform)
+    service = WebSocketService("ws://127.0.0.1/ws", platform=platform, codec=JSON_OBJECTS)
     connecting = asyncio.get_running_loop().create_task(service.connect())
     await platform.settle()
     platform.socket.accept()

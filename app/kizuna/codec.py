@@ -1,0 +1,117 @@
+"""Codecs: between the values that an application sends and receives, and the frames on the wire.
+
+    >>> JSON.encode({"say": "絆"}), JSON.decode('[1, 2]'), TEXT.decode("hello")
+    ('{"say":"絆"}', [1, 2], 'hello')
+
+Any object with these two methods is a codec. Here is one of numbers:
+
+    >>> class Numbers:
+    ...     def encode(self, value: int) -> bytes:
+    ...         return value.to_bytes(4, "big")
+    ...     def decode(self, data: str | bytes) -> int:
+    ...         if isinstance(data, str):
+    ...             raise ValueError("a text frame")
+    ...         return int.from_bytes(data, "big")
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from kizuna.core.json_frames import NotAFrame, read_frame, read_value
+
+if TYPE_CHECKING:  # every type checker knows it; the default is for values of no named codec
+    from typing_extensions import TypeVar
+
+    Value = TypeVar("Value", default=Any)
+else:
+    from typing import TypeVar
+
+    Value = TypeVar("Value")
+
+
+class Codec(Protocol[Value]):
+    """What values are on the wire."""
+
+    def encode(self, value: Value, /) -> str | bytes:
+        """Return the frame for ``value``: str is sent as a text frame, bytes as a binary one.
+
+        Raises:
+            TypeError, ValueError: No frame can carry ``value``. ``send()`` raises it to its caller.
+        """
+
+    def decode(self, data: str | bytes, /) -> Value:
+        """Return the value of a frame: str is a text frame, bytes a binary one.
+
+        Raises:
+            ValueError: The frame carries no value. It is reported as a malformed frame, with the error's text.
+        """
+
+
+class _Json:
+    def encode(self, value: Any, /) -> str:
+        return json_text(value)
+
+    decode = staticmethod(read_value)
+
+
+class _JsonObjects:
+    def encode(self, value: Mapping[str, Any], /) -> str:
+        return json_text(value)
+
+    decode = staticmethod(read_frame)
+
+
+class _Text:
+    def encode(self, value: str, /) -> str:
+        if not isinstance(value, str):
+            raise TypeError(f"TEXT sends str, not {type(value).__name__}")
+        return value
+
+    def decode(self, data: str | bytes, /) -> str:
+        if not isinstance(data, str):
+            raise NotAFrame("a binary frame")
+        return data
+
+
+class _Bytes:
+    def encode(self, value: bytes, /) -> bytes:
+        if not isinstance(value, bytes | bytearray | memoryview):
+            raise TypeError(f"BYTES sends bytes, not {type(value).__name__}")
+        return bytes(value)
+
+    def decode(self, data: str | bytes, /) -> bytes:
+        if isinstance(data, str):
+            raise NotAFrame("a text frame")
+        return data
+
+
+#: Any value of JSON: sent as text, received as text or bytes.
+JSON: Codec[Any] = _Json()
+#: JSON objects alone, as text, which is what API Gateway lets through. Everything else is a malformed frame.
+JSON_OBJECTS: Codec[Mapping[str, Any]] = _JsonObjects()
+#: Text frames as they are. A binary frame is malformed.
+TEXT: Codec[str] = _Text()
+#: Binary frames as they are. A text frame is malformed.
+BYTES: Codec[bytes] = _Bytes()
+
+
+def json_text(value: Any) -> str:
+    """Return ``value`` as JSON without spaces.
+
+    Raises:
+        TypeError: JSON has no such value.
+        ValueError: NaN, Infinity, or a value that contains itself.
+    """
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def message_text(action: str, data: Mapping[str, Any]) -> str:
+    """Return ``{"action": action, **data}`` as JSON.
+
+    Raises:
+        TypeError, ValueError: As ``json_text()``.
+    """
+    return json_text({"action": action, **data})
