@@ -92,6 +92,7 @@ class WebSocketService(Generic[Value]):
         self._codec = codec
         self._decode = codec.decode
         self._wire = wire
+        self._pong_mark = None if wire.pong is None else wire.pong_mark
         self._numbers = Numbers.of(wire.defaults, options or {})
         self._connection = Connection(wire, self._numbers, platform.random)
         self._store = Store(self._connection.state)
@@ -311,12 +312,17 @@ class WebSocketService(Generic[Value]):
         if link is None:
             return
         at = None
-        pong = self._wire.pong
-        if pong is not None and link.heartbeat.awaits_pong and isinstance(item, str) and pong in item:
+        if link.heartbeat.awaits_pong and self._may_be_pong(item):
             at = self._platform.now().monotonic  # the round trip ends here, however long the pong waits
         self._arrivals.add((number, item, at))
         if not (link.is_heard or isinstance(item, events.SocketClosed)):
             self._dispatch(events.FrameArrived(number))
+
+    def _may_be_pong(self, item: str | bytes | events.SocketClosed) -> bool:
+        """Return whether it is worth a look at the clock: the frame is read later."""
+        if self._pong_mark is None or isinstance(item, events.SocketClosed):
+            return False
+        return isinstance(item, bytes) or self._pong_mark in item
 
     def _in_slice(self, handle: Callable[[], None]) -> None:
         self._is_in_slice = True
@@ -483,10 +489,11 @@ class WebSocketService(Generic[Value]):
         self._malformed.deliver(problem)
 
     def _send_ping(self, link: int, t: float) -> None:
-        if not self._wire.ping:
+        ping = self._wire.ping_at(t)
+        if ping is None:
             return
         try:
-            self._transports[link].send(message_text(self._wire.ping, self._wire.ping_data(t)))
+            self._transports[link].send(self._codec.encode(ping))
         except KizunaError as error:  # the link is failing: its close, or the silence, follows
             logger.warning("could not send a ping: %s", error)
 

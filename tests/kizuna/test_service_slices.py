@@ -401,7 +401,7 @@ async def test_a_frame_in_a_flood_is_recorded_like_any_other() -> None:
     socket = await flood.begin_flood()
     flood.receive(1, 2, 3)
     socket.receive({"type": "words of a person"})
-    socket.receive({"type": KIZUNA.pong})
+    socket.receive(KIZUNA.pong)
     flood.platform.run_next()
     last = [(entry.event, entry.times) for entry in flood.service.journal.entries[-3:]]
     assert last == [

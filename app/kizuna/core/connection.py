@@ -48,7 +48,10 @@ class Connection:
         self._context = Context()
         self._actions = Actions(self._context, wire, numbers, random)
         self._links = self._actions.links
-        self._control_types = frozenset({wire.ready, wire.pong, wire.bye})
+        #: Whether FrameReceived with a frame would deliver it and do nothing else. That holds for a link that was not
+        #: abandoned, at the moment of the event before: then no time has passed, and so no sleep. Thousands of frames
+        #: may come at one moment, and handling an event costs more than asking this.
+        self.only_delivers = wire.is_ordinary
 
     # --- what others may see ---
 
@@ -80,15 +83,6 @@ class Connection:
         """Return the link whose next step ``timer`` limits, if it is not proven yet."""
         link = self._links.timed_by(timer)
         return link if link is not None and link.state in (LinkState.OPENING, LinkState.PROVING) else None
-
-    def only_delivers(self, frame: object) -> bool:
-        """Return whether FrameReceived with ``frame`` would deliver it and do nothing else.
-
-        That holds for a link that was not abandoned, at the moment of the event before: then no time has passed, and so
-        no sleep. Thousands of frames may come at one moment, and handling an event costs more than asking this.
-        """
-        kind = frame.get("type") if type(frame) is dict else None
-        return type(kind) is not str or kind not in self._control_types
 
     @property
     def timers(self) -> Mapping[Timer, float]:
@@ -208,19 +202,26 @@ class Connection:
     def _on_frame(self, event: events.FrameReceived, link: Link) -> None:
         frame = event.frame
         self._context.do(Deliver(link.number, frame))
+        if self.only_delivers(frame):
+            return
+        said: Mapping[str, Any] = frame if isinstance(frame, Mapping) else {}
         match self._wire.kind_of(frame):
             case FrameKind.READY:
-                self._on_ready(frame, link)
+                self._on_ready(said, link)
             case FrameKind.PONG:
-                t = finite_number(frame.get("t"))
                 arrived_at = self._context.now.monotonic if event.at is None else event.at
-                link.heartbeat.pong_received(arrived_at, None if t is None else t / 1000)
-                if link is self._links.current:
-                    self._context.change(rtt=link.heartbeat.rtt)
-            case FrameKind.BYE:
-                self._on_server_close(link, server_close.from_bye(frame))
-            case FrameKind.OTHER:  # pragma: no branch
-                pass
+                self._on_pong(said, link, arrived_at)
+            case FrameKind.BYE:  # pragma: no branch
+                self._on_server_close(link, server_close.from_bye(said))
+
+    def _on_pong(self, pong: Mapping[str, Any], link: Link, arrived_at: float) -> None:
+        t = finite_number(pong.get("t"))
+        if callable(self._wire.ping):
+            link.heartbeat.pong_received(arrived_at, None if t is None else t / 1000)
+        else:
+            link.heartbeat.pong_without_time_received(arrived_at)
+        if link is self._links.current:
+            self._context.change(rtt=link.heartbeat.rtt)
 
     def _on_ready(self, frame: Mapping[str, Any], link: Link) -> None:
         if link.is_ready or link.state is not LinkState.PROVING:

@@ -16,12 +16,14 @@ class Heartbeat:
     def __init__(self) -> None:
         self._pinged_at: float | None = None
         self._answered = True
+        self._pongs_due = 0
         self.rtt: float | None = None  #: seconds from the last ping to its pong
 
     def ping_sent(self, now: float) -> None:
         """Note that a ping was sent."""
         self._pinged_at = now
         self._answered = False
+        self._pongs_due += 1
 
     def frame_received(self) -> None:
         """Note that a frame arrived."""
@@ -37,6 +39,16 @@ class Heartbeat:
         if pinged_at is not None and self._pinged_at is not None and abs(pinged_at - self._pinged_at) < 0.001:
             self.rtt = max(0.0, now - self._pinged_at)
             self._pinged_at = None  # a repeated pong measures nothing
+
+    def pong_without_time_received(self, now: float) -> None:
+        """Note that a pong arrived that repeats no time, and measure the round trip if no other pong is due.
+
+        Args:
+            now: When it arrived, monotonic seconds.
+        """
+        if self._pongs_due == 1:
+            self.pong_received(now, self._pinged_at)
+        self._pongs_due = max(0, self._pongs_due - 1)
 
     @property
     def awaits_pong(self) -> bool:

@@ -77,7 +77,7 @@ class Client:
             case commands.CancelTimer(timer=timer):
                 self.page.disarm(timer)
             case commands.SendPing(link=link, t=t):
-                self._send(link, {"action": self._wire.ping, **self._wire.ping_data(t)})
+                self._send(link, self._wire.ping_at(t))
             case commands.FetchToken(link=link):
                 self.attempts += 1
                 self.handle(events.TokenObtained(link, "token"))
