@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from kizuna.codec import JSON, Codec, Value
 from kizuna.options import Options
 from kizuna.platform import Platform
-from kizuna.runtime.environment import whole_url
+from kizuna.runtime.environment import GetAddress
 from kizuna.runtime.transport import GetAccessToken
 from kizuna.service import WebSocketService
 from kizuna.wire import PLAIN, Wire
 
 
 def connect(
-    url: str,
+    url: str | GetAddress,
     *,
     get_access_token: GetAccessToken | None = None,
+    protocols: Sequence[str] = (),
     codec: Codec[Value] = JSON,
     wire: Wire = PLAIN,
     options: Options | None = None,
     platform: Platform | None = None,
 ) -> WebSocketService[Value]:
-    """Return a service for one connection. Nothing happens before ``async with`` or ``connect()`` of the service.
+    """Return a service for one connection. Nothing runs before ``async with``, ``await`` or its ``connect()``.
 
     Args:
-        url: ws:// or wss://, http:// or https://; in a browser also relative to the page, in a worker to its origin.
+        url: ws:// or wss://, http:// or https://; in a browser also relative to the page, in a worker to its origin. Or
+            a function, sync or async, asked for each attempt, that returns such a URL, or a URL and subprotocols.
         get_access_token: Sync or async, called for every attempt; the token goes into the query as ``token``.
+        protocols: Subprotocols to offer the server.
         codec: What the frames are: JSON, TEXT, BYTES, or one's own.
         wire: The frames that belong to the connection itself on this server. PLAIN: none.
         options: Numbers that differ from the wire's.
@@ -35,5 +40,11 @@ def connect(
         ImportError: CPython without ``websockets``.
     """
     return WebSocketService(
-        whole_url(url), get_access_token, platform=platform, codec=codec, wire=wire, options=options
+        url,
+        get_access_token,
+        protocols=protocols,
+        platform=platform,
+        codec=codec,
+        wire=wire,
+        options=options,
     )

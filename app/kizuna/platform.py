@@ -6,7 +6,7 @@ The browser's are in :mod:`kizuna.browser`, CPython's in :mod:`kizuna.aio`; test
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, runtime_checkable
 
@@ -197,8 +197,8 @@ class Platform(Protocol):
     def random(self) -> float:
         """Return a number in [0, 1)."""
 
-    def open_socket(self, url: str, listener: SocketListener) -> Socket:
-        """Begin to open a socket.
+    def open_socket(self, url: str, listener: SocketListener, protocols: Sequence[str] = ()) -> Socket:
+        """Begin to open a socket, and offer the server these subprotocols: one that takes none of them is a failure.
 
         Raises:
             ValueError: A URL that no socket accepts.

@@ -12,12 +12,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from enum import Enum
 from types import TracebackType
-from typing import Generic, Self, TypeVar
-from urllib.parse import urlsplit
+from typing import Any, Generic, Self, TypeVar
 
 from kizuna.codec import JSON, Codec, Value, message_text
 from kizuna.core import commands, events
@@ -26,7 +25,6 @@ from kizuna.core.events import Timer
 from kizuna.core.state import ConnectionState
 from kizuna.core.states import CONNECTED_STATUSES, Status
 from kizuna.errors import (
-    ConfigurationError,
     ConnectionFailed,
     Disconnected,
     Exhausted,
@@ -37,9 +35,10 @@ from kizuna.errors import (
 from kizuna.options import Numbers, Options
 from kizuna.platform import Instant, PageState, Platform, TimerHandle
 from kizuna.runtime.arrivals import CHARACTERS_PER_LOOK, SLICE_SECONDS, Arrival, Arrivals
-from kizuna.runtime.environment import default_platform
+from kizuna.runtime.environment import GetAddress, default_platform, whole_address
 from kizuna.runtime.frame_stream import FrameStream
 from kizuna.runtime.journal import Journal
+from kizuna.runtime.remedies import remedy
 from kizuna.runtime.statistics import Statistics, StatisticsRecorder
 from kizuna.runtime.subscribers import Handler, Subscribers
 from kizuna.runtime.transport import Frame, GetAccessToken, LinkHandle, Prepare, Transport
@@ -64,8 +63,10 @@ class WebSocketService(Generic[Value]):
     """One connection on behalf of an application.
 
     Args:
-        url: ws:// or wss://.
+        url: ws:// or wss://, http:// or https://; in a browser also relative to the page, in a worker to its origin. Or
+            a function, sync or async, asked for each attempt, that returns such a URL, or a URL and subprotocols.
         get_access_token: Sync or async, called for every attempt; the token goes into the query as ``token``.
+        protocols: Subprotocols to offer the server.
         platform: Where the library runs. None: found by itself.
         codec: What the frames are: JSON, TEXT, BYTES, or one's own.
         wire: The frames that belong to the connection itself on this server.
@@ -78,15 +79,16 @@ class WebSocketService(Generic[Value]):
 
     def __init__(
         self,
-        url: str,
+        url: str | GetAddress,
         get_access_token: GetAccessToken | None = None,
         *,
+        protocols: Sequence[str] = (),
         platform: Platform | None = None,
         codec: Codec[Value] = JSON,
         wire: Wire = KIZUNA,
         options: Options | None = None,
     ) -> None:
-        self._url = _checked_url(url)
+        self._address = url if callable(url) else whole_address(url, protocols)
         self._get_access_token = get_access_token
         self._platform = platform = platform or default_platform()
         self._codec = codec
@@ -121,9 +123,9 @@ class WebSocketService(Generic[Value]):
         Several calls may wait at the same time. Cancelling a call ends the wait, not the attempts.
 
         Raises:
-            Exhausted: The retry budget is spent.
             Rejected: The server wants no further attempt.
             Disconnected: disconnect() was called meanwhile.
+            Exhausted: The retry budget is spent, and ``idle_retry_interval`` is 0: nothing goes on by itself.
         """
         if self._is_dispatching:  # called from a handler by an eager task: the event would only be queued
             await asyncio.sleep(0)
@@ -131,7 +133,7 @@ class WebSocketService(Generic[Value]):
             self._stop_watching = self._platform.watch_page(self._on_page_event)
         self._read_page()
         self._dispatch(events.ConnectRequested())
-        is_over, failure = _outcome(self._connection.state)
+        is_over, failure = self._outcome()
         if not is_over:
             failure = await self._wait()
         if failure is not None:
@@ -166,6 +168,11 @@ class WebSocketService(Generic[Value]):
         A link that stays silent for ``probe_timeout`` is replaced, one that answers is kept. No effect without a link.
         """
         self._dispatch(events.DoubtRaised())
+
+    def __await__(self) -> Generator[Any, None, Self]:
+        """Connect as ``connect()`` does, and return the service."""
+        yield from self.connect().__await__()
+        return self
 
     async def __aenter__(self) -> Self:
         try:
@@ -402,6 +409,8 @@ class WebSocketService(Generic[Value]):
             logger.info(
                 "%s -> %s (%s)", before, state.status, state.reason.words if state.reason else "no reason"
             )
+            if state.status is Status.EXHAUSTED and state.reason is not None:
+                logger.warning("exhausted: %s. %s", state.reason.words, remedy(state.reason, self._wire))
             if state.status is Status.CLOSED:
                 self._messages.discard_pending()
                 self._malformed.discard_pending()
@@ -409,7 +418,7 @@ class WebSocketService(Generic[Value]):
                     self._streams.pop().close()
         self._store.update(lambda _: state)
         for waiter in tuple(self._waiters):
-            is_over, failure = _outcome(state)
+            is_over, failure = self._outcome()
             if is_over and not waiter.done():
                 waiter.set_result(failure)
 
@@ -438,6 +447,21 @@ class WebSocketService(Generic[Value]):
         if self._page.online != before.online:
             self._dispatch(events.WentOnline() if self._page.online else events.WentOffline())
 
+    def _outcome(self) -> tuple[bool, ConnectionFailed | None]:
+        """Return whether connect() ends in the present state, and the error that it raises, if any."""
+        state = self._connection.state
+        words = state.reason.words if state.reason else ""
+        match state.status:
+            case Status.CONNECTED | Status.SUSPECT:
+                return True, None
+            case Status.EXHAUSTED if self._numbers.idle_retry_interval == 0:
+                return True, Exhausted(words)
+            case Status.REJECTED:
+                return True, Rejected(words)
+            case Status.CLOSED:
+                return True, Disconnected("disconnect() was called")
+        return False, None
+
     # --- commands out ---
 
     @property
@@ -460,9 +484,9 @@ class WebSocketService(Generic[Value]):
                 self._transports[link] = Transport(
                     link, self._platform, self._dispatch, self._queue, self._numbers.max_frame_bytes
                 )
-                self._transports[link].fetch_token(self._get_access_token)
+                self._transports[link].fetch_token(self._address, self._get_access_token)
             case commands.OpenSocket(link=link, token=token):
-                self._transports[link].open(self._url, token)
+                self._transports[link].open(token)
             case commands.PrepareLink(link=link):
                 current = self._connection.link
                 replaces = current is not None and current.number != link
@@ -512,19 +536,6 @@ def _problem(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _checked_url(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        parts.port  # noqa: B018 - raises if it is not a number
-    except ValueError as error:
-        raise ConfigurationError("url", f"is not a URL: {error}") from None
-    if parts.scheme not in ("ws", "wss") or not parts.hostname:
-        raise ConfigurationError("url", f"must begin with ws:// or wss:// and name a host, not {url!r}")
-    if parts.fragment:
-        raise ConfigurationError("url", "must have no fragment (#...): WebSockets accept none")
-    return url
-
-
 def _page_after(event: events.PageEvent, page: PageState) -> PageState:
     """Return the page as it is after ``event``."""
     match event:
@@ -537,18 +548,3 @@ def _page_after(event: events.PageEvent, page: PageState) -> PageState:
         case events.WentOffline():
             return replace(page, online=False)
     return page
-
-
-def _outcome(state: ConnectionState) -> tuple[bool, ConnectionFailed | None]:
-    """Return whether connect() ends in this state, and the error that it raises, if any."""
-    words = state.reason.words if state.reason else ""
-    match state.status:
-        case Status.CONNECTED | Status.SUSPECT:
-            return True, None
-        case Status.EXHAUSTED:
-            return True, Exhausted(words)
-        case Status.REJECTED:
-            return True, Rejected(words)
-        case Status.CLOSED:
-            return True, Disconnected("disconnect() was called")
-    return False, None

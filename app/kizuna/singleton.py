@@ -11,19 +11,27 @@ from kizuna.errors import ConfigurationError
 from kizuna.service import WebSocketService
 
 _service: WebSocketService | None = None
+_url: object = None
 
 
-def get_or_create(create: Callable[[], WebSocketService] | None) -> WebSocketService:
+def get_or_create(create: Callable[[], WebSocketService] | None, url: object = None) -> WebSocketService:
     """Return the page's service, made by ``create`` at the first call.
 
+    Args:
+        create: Makes the service.
+        url: Where the caller wants it to connect; None: wherever it does.
+
     Raises:
-        ConfigurationError: There is no service yet and ``create`` is None.
+        ConfigurationError: There is no service yet and ``create`` is None, or it has another URL.
     """
-    global _service
+    global _service, _url
     if _service is None:
         if create is None:
             raise ConfigurationError("url", "WebSocketService not initialized: the first call needs the URL")
-        _service = create()
+        _service, _url = create(), url
+    elif url is not None and url != _url:
+        hint = "call disconnect_websocket() before, or use connect() for a second connection"
+        raise ConfigurationError("url", f"the page's one service has another URL: {hint}")
     return _service
 
 

@@ -15,12 +15,11 @@ assert len(platform.sockets) == 2
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import heapq
 import itertools
 import json
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -107,6 +106,7 @@ class FakeSocket:
     ) -> None:
         self.url = url
         self.sent: list[Any] = []  #: what the page sent: text that is JSON as its value, all else as it is
+        self.protocols: tuple[str, ...] = ()  #: subprotocols that the page offered
         self.closed_with: int | None = None  #: the page's close code, once it abandoned the socket
         self.is_open = False
         self._listener: SocketListener | None = listener
@@ -122,11 +122,7 @@ class FakeSocket:
     def send(self, data: str | bytes) -> None:
         """Record a frame."""
         assert self.is_open, "sent on a socket that is not open"
-        value: Any = data
-        if isinstance(data, str):
-            with contextlib.suppress(ValueError):
-                value = json.loads(data)
-        self.sent.append(value)
+        self.sent.append(_value_of(data))
 
     def abandon(self, code: int, reason: str) -> None:
         """Close, as the page's side."""
@@ -161,6 +157,13 @@ class FakeSocket:
             listener, self._listener = self._listener, None
             listener.on_close(code, reason)
             self._run_soon()
+
+
+def _value_of(data: str | bytes) -> Any:
+    try:
+        return json.loads(data) if isinstance(data, str) else data
+    except ValueError:
+        return data
 
 
 class FakePlatform:
@@ -203,9 +206,10 @@ class FakePlatform:
         """Return ``chance``."""
         return self.chance
 
-    def open_socket(self, url: str, listener: SocketListener) -> FakeSocket:
+    def open_socket(self, url: str, listener: SocketListener, protocols: Sequence[str] = ()) -> FakeSocket:
         """Return a new socket that stays connecting until the test accepts it."""
         self.sockets.append(FakeSocket(url, listener, self.run_soon))
+        self.sockets[-1].protocols = tuple(protocols)
         return self.sockets[-1]
 
     def call_at(self, when: float, callback: Callable[[], None]) -> _FakeTimer:

@@ -22,13 +22,14 @@ class ServiceHarness:
         self,
         get_access_token: Any = None,
         *,
+        url: Any = URL,
         codec: Codec[Any] = JSON_OBJECTS,
         wire: Wire = KIZUNA,
         **options: Any,
     ) -> None:
         self.platform = FakePlatform()
         self.service = WebSocketService(
-            URL,
+            url,
             get_access_token,
             platform=self.platform,
             codec=codec,

@@ -49,8 +49,7 @@ async def test_a_provider_may_hand_out_a_future_or_nothing():
 
 
 async def test_a_url_with_a_query_keeps_it():
-    harness = ServiceHarness(lambda: "t")
-    harness.service._url += "?harness=prod"
+    harness = ServiceHarness(lambda: "t", url=f"{URL}?harness=prod")
     await harness.connect()
     assert harness.socket.url.endswith("/prod?harness=prod&token=t")
 

@@ -25,13 +25,23 @@ def create() -> WebSocketService:
 
 def test_the_first_call_needs_a_way_to_make_it():
     with pytest.raises(ConfigurationError, match="not initialized"):
-        singleton.get_or_create(None)
+        _ = singleton.get_or_create(None)
 
 
 def test_every_further_call_gets_the_same_and_makes_no_other():
     service = singleton.get_or_create(create)
     assert singleton.get_or_create(None) is service
     assert singleton.get_or_create(lambda: pytest.fail("a second service")) is service
+
+
+def test_another_url_is_refused_and_the_service_stays():
+    service = singleton.get_or_create(create, URL)
+    assert singleton.get_or_create(create, URL) is service
+    with pytest.raises(ConfigurationError, match="another URL"):
+        _ = singleton.get_or_create(create, "wss://example.org/other")
+    assert singleton.get_or_create(None) is service
+    singleton.disconnect_websocket()
+    assert singleton.get_or_create(create, "wss://example.org/other") is not service
 
 
 def test_disconnecting_closes_it_and_forgets_it():
@@ -47,5 +57,5 @@ def test_a_service_that_cannot_be_made_leaves_room_for_one_that_can():
         return WebSocketService("ftp://example.org", platform=FakePlatform())
 
     with pytest.raises(ConfigurationError):
-        singleton.get_or_create(impossible)
+        _ = singleton.get_or_create(impossible)
     assert singleton.get_or_create(create) is singleton.get_or_create(None)

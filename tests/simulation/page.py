@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -213,7 +213,7 @@ class PagePlatform(FakePlatform):
         self.clock = page.world.clock
         self._page_of = page
 
-    def open_socket(self, url: str, listener: SocketListener) -> LinkSocket:
+    def open_socket(self, url: str, listener: SocketListener, protocols: Sequence[str] = ()) -> LinkSocket:
         return self._page_of.world.network.open(self._page_of, url, listener)
 
     def call_soon(self, callback: Callable[[], None]) -> None:

@@ -16,7 +16,6 @@ from kizuna.core.state import ConnectionState
 from kizuna.core.states import Status
 from kizuna.errors import ConfigurationError
 from kizuna.platform import SocketListener
-from kizuna.runtime.environment import whole_url
 from kizuna.service import WebSocketService
 from kizuna.wire import ARTICLE, KIZUNA, PLAIN, Wire
 
@@ -68,7 +67,7 @@ async def converse(url: str, wire: Wire, input_file: int, say: Callable[[str], N
         ConfigurationError: A URL that can never work.
     """
     platform = _TextPlatform(lambda text: say(f"<- {text}"))
-    service = WebSocketService(whole_url(url), platform=platform, wire=wire)
+    service = WebSocketService(url, platform=platform, wire=wire)
     refused = asyncio.Event()
 
     def show(state: ConnectionState) -> None:

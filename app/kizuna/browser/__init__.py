@@ -177,12 +177,13 @@ def get_websocket_service(
     """Return the page's one service, made at the first call, which needs ``url``.
 
     Raises:
-        ConfigurationError: ``url`` is missing at the first call, or cannot work.
+        ConfigurationError: ``url`` is missing at the first call, cannot work, or is another one at a later call.
     """
     if url is None:
         return singleton.get_or_create(None)
     return singleton.get_or_create(
         lambda: WebSocketService(
             url, get_access_token, platform=platform, codec=codec, wire=wire, options=options
-        )
+        ),
+        url,
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import sys
-from typing import cast
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeAlias, cast
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from kizuna.errors import ConfigurationError
@@ -29,6 +30,28 @@ def default_platform() -> Platform:
         raise ImportError("on CPython the library needs websockets: pip install 'kizuna[aio]'") from error
 
 
+#: The URL, or the URL and the subprotocols to offer.
+Address: TypeAlias = "str | tuple[str, Sequence[str]]"
+#: Returns the address for one attempt.
+GetAddress: TypeAlias = Callable[[], "Awaitable[Address] | Address"]
+
+
+def whole_address(address: Address, protocols: Sequence[str] = ()) -> tuple[str, tuple[str, ...]]:
+    """Return the ws:// or wss:// URL and the subprotocols that ``address`` means here.
+
+    Args:
+        address: A URL as ``whole_url()`` takes it, or that and subprotocols.
+        protocols: The subprotocols where the address names none.
+
+    Raises:
+        ConfigurationError: What can never work.
+    """
+    url, protocols = address if isinstance(address, tuple) and len(address) == 2 else (address, protocols)
+    if isinstance(protocols, str) or not all(isinstance(protocol, str) for protocol in protocols):
+        raise ConfigurationError("protocols", f"must be a list of texts, not {protocols!r}")
+    return whole_url(url), tuple(protocols)
+
+
 def whole_url(url: str) -> str:
     """Return the ws:// or wss:// URL that ``url`` means here.
 
@@ -40,7 +63,7 @@ def whole_url(url: str) -> str:
         ConfigurationError: A URL that can never work.
     """
     if not url or not isinstance(url, str):
-        raise ConfigurationError("url", f"must be a text, not {url!r}")
+        raise ConfigurationError("url", f"must be a text, or a function that returns one, not {url!r}")
     base = str(importlib.import_module("kizuna.browser").base_url()) if _is_browser() else ""
     try:
         parts = urlsplit(urljoin(base, url))
@@ -54,6 +77,8 @@ def whole_url(url: str) -> str:
         must = "begin with ws://, wss://, http:// or https:// and name a host"
         raise ConfigurationError("url", f"must {must}, not {shown}")
     scheme = _SCHEMES[parts.scheme]
+    if parts.fragment:
+        raise ConfigurationError("url", "must have no fragment (#...): WebSockets accept none")
     if base.startswith("https:") and scheme == "ws" and parts.hostname not in _LOOPBACK:
         raise ConfigurationError("url", "must be wss://: no browser opens ws:// from an https page")
     return urlunsplit(parts._replace(scheme=scheme))

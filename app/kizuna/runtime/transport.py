@@ -14,6 +14,7 @@ from kizuna.core import events
 from kizuna.errors import FrameTooLarge, NotConnected, TryLater, Unauthorized
 from kizuna.json_numbers import finite_number
 from kizuna.platform import Platform, Socket
+from kizuna.runtime.environment import GetAddress, whole_address
 
 logger = logging.getLogger("kizuna.transport")
 
@@ -81,6 +82,7 @@ class Transport:
         self._dispatch = dispatch
         self._queue = queue
         self._max_frame_bytes = max_frame_bytes
+        self._address: tuple[str, tuple[str, ...]] = ("", ())
         self._socket: Socket | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -89,27 +91,49 @@ class Transport:
         """Return whether a frame can be sent now."""
         return self._socket is not None and self._socket.is_open
 
-    def fetch_token(self, get_access_token: GetAccessToken | None) -> None:
-        """Ask the token provider; TokenObtained or TokenFailed follows."""
+    def fetch_token(
+        self,
+        address: tuple[str, tuple[str, ...]] | GetAddress,
+        get_access_token: GetAccessToken | None,
+    ) -> None:
+        """Ask for the address, if it is a function, and the token provider; TokenObtained or TokenFailed follows."""
+        if callable(address):
+            self._spawn(self._ask_address(address, get_access_token))
+        else:
+            self._address = address
+            self._ask_token(get_access_token)
+
+    async def _ask_address(self, get: GetAddress, get_access_token: GetAccessToken | None) -> None:
+        try:
+            answer = get()
+            self._address = whole_address(await answer if inspect.isawaitable(answer) else answer)
+        except Exception as error:  # noqa: BLE001 - the user's function may raise anything: the attempt failed
+            self._dispatch(self._failure(error, "no URL could be had"))
+        else:
+            self._ask_token(get_access_token)
+
+    def _ask_token(self, get_access_token: GetAccessToken | None) -> None:
         if get_access_token is None:
             self._dispatch(events.TokenObtained(self._link, None))
             return
         try:
             token = get_access_token()
         except Exception as error:  # noqa: BLE001 - a provider may raise anything: the attempt failed
-            self._dispatch(self._token_failure(error))
+            self._dispatch(self._failure(error))
             return
         if inspect.isawaitable(token):
             self._spawn(self._await_token(token), token)
         else:
             self._dispatch(self._token_event(token))
 
-    def open(self, url: str, token: str | None) -> None:
+    def open(self, token: str | None) -> None:
         """Begin to open the socket. An immediate failure is a failed attempt like any other."""
+        url, protocols = self._address
         try:
             if token is not None:
                 url += f"{'&' if '?' in url else '?'}token={quote(token, safe='')}"
-            self._socket = self._platform.open_socket(url, _Listener(self._link, self._dispatch, self._queue))
+            listener = _Listener(self._link, self._dispatch, self._queue)
+            self._socket = self._platform.open_socket(url, listener, protocols)
         except Exception as error:  # noqa: BLE001 - its message may hold the URL, and so the token
             logger.warning("could not open the socket: %s", type(error).__name__)
             self._dispatch(events.SocketClosed(self._link, 1006))
@@ -149,7 +173,7 @@ class Transport:
         try:
             event = self._token_event(await token)
         except Exception as error:  # noqa: BLE001 - as above
-            event = self._token_failure(error)
+            event = self._failure(error)
         self._dispatch(event)
 
     async def _prepare(self, prepares: Iterable[Prepare[Value]], handle: LinkHandle[Value]) -> None:
@@ -167,16 +191,16 @@ class Transport:
     def _token_event(self, token: Any) -> events.TokenObtained | events.TokenFailed:
         if token is None or isinstance(token, str):
             return events.TokenObtained(self._link, token)
-        return self._token_failure(TypeError())
+        return self._failure(TypeError())
 
-    def _token_failure(self, error: Exception) -> events.TokenFailed:
+    def _failure(self, error: Exception, words: str = "no token could be fetched") -> events.TokenFailed:
         """Return the event for ``error``, with its type alone: its text may hold an address with a secret in it."""
         kind = type(error).__name__
-        logger.info("no token: %s", kind)
+        logger.info("%s (%s)", words, kind)
         return events.TokenFailed(
             self._link,
             isinstance(error, Unauthorized),
-            f"no token could be fetched ({kind})",
+            f"{words} ({kind})",
             unreachable=isinstance(error, OSError),
             retry_after=finite_number(error.retry_after) if isinstance(error, TryLater) else None,
         )

@@ -50,13 +50,13 @@ def test_a_whole_url_is_taken_with_either_scheme(url: str, whole: str):
         ("wss:/ws", "name a host"),
         ("ws://example.org:x/", "is not a URL"),
         ("ws://example.org/#general", "no fragment"),
-        ("", "must be a text, not ''"),
-        (None, "must be a text, not None"),
+        ("", "must be a text, or a function that returns one, not ''"),
+        (None, "returns one, not None"),
     ],
 )
 def test_what_can_never_work_is_refused_at_once(url: str, words: str):
     with pytest.raises(ConfigurationError, match=words) as caught:
-        connect(url, platform=FakePlatform())
+        _ = connect(url, platform=FakePlatform())
     assert caught.value.key == "url"
     assert "secret" not in str(caught.value)
 

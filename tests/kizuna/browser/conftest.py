@@ -249,7 +249,7 @@ class Browser:
     """The module ``js``."""
 
     def __init__(self) -> None:
-        self.document = Target(listeners=[], visibilityState="visible")
+        self.document = Target(listeners=[], visibilityState="visible", baseURI="http://127.0.0.1/")
         self.window, self.self = Target(listeners=[]), Target(listeners=[], origin="https://example.org")
         self.navigator = SimpleNamespace(onLine=True)
         self.localStorage, self.sessionStorage = Storage(), Storage()
