@@ -17,13 +17,14 @@ from kizuna.errors import (
     FrameTooLarge,
     KizunaError,
     NotConnected,
+    Overrun,
     Rejected,
     TryLater,
     Unauthorized,
 )
 from kizuna.options import Options
 from kizuna.platform import Platform
-from kizuna.runtime.frame_stream import FrameStream
+from kizuna.runtime.frame_queue import FrameStream
 from kizuna.runtime.statistics import Statistics
 from kizuna.runtime.transport import Frame, GetAccessToken, LinkHandle, Prepare
 from kizuna.service import WebSocketService
@@ -51,6 +52,7 @@ __all__ = [
     "LinkHandle",
     "NotConnected",
     "Options",
+    "Overrun",
     "Platform",
     "Prepare",
     "Reason",

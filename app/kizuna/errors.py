@@ -4,6 +4,7 @@
     ├── ConfigurationError       an option or a URL that cannot work; names the key
     ├── NotConnected             send_message() while no link is open
     ├── FrameTooLarge            a frame for which the gateway would close the connection
+    ├── Overrun                  more frames are unread than frames(limit=...) allows
     ├── StorageFailed            the platform's storage is forbidden, full or broken
     ├── Unauthorized             raised by a token provider: the token endpoint refused; no further attempt
     ├── TryLater                 raised by a token provider: the token endpoint names a time for the next attempt
@@ -43,6 +44,14 @@ class FrameTooLarge(KizunaError):
             f"the frame has {size:,} bytes of UTF-8; the gateway closes connections above {limit:,}"
         )
         self.size = size
+        self.limit = limit
+
+
+class Overrun(KizunaError):
+    """More than ``limit`` frames were unread. They were dropped; the connection goes on, and so may the next loop."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"more than {limit:,} frames were unread, and were dropped: the loop is too slow")
         self.limit = limit
 
 

@@ -36,7 +36,7 @@ from kizuna.options import Numbers, Options
 from kizuna.platform import Instant, PageState, Platform, TimerHandle
 from kizuna.runtime.arrivals import CHARACTERS_PER_LOOK, SLICE_SECONDS, Arrival, Arrivals
 from kizuna.runtime.environment import GetAddress, default_platform, whole_address
-from kizuna.runtime.frame_stream import FrameStream
+from kizuna.runtime.frame_queue import FrameQueue, FrameStream
 from kizuna.runtime.journal import Journal
 from kizuna.runtime.remedies import remedy
 from kizuna.runtime.statistics import Statistics, StatisticsRecorder
@@ -103,7 +103,10 @@ class WebSocketService(Generic[Value]):
         self._preparations: dict[object, Prepare[Value]] = {}
         self._transports: dict[int, Transport] = {}
         self._recorder = StatisticsRecorder()
-        self._streams: list[FrameStream[Value]] = []
+        self._unread: FrameQueue[Value] = FrameQueue(self._set_reading)
+        self._messages.attach(self._unread)
+        self._is_looped = False  # whether a loop over the frames ever began
+        self._is_held = False  # whether a socket lets its server wait
         self.journal = Journal()  #: the latest events, for diagnosis
         self._timers: dict[Timer, TimerHandle] = {}
         self._waiters: set[asyncio.Future[ConnectionFailed | None]] = set()
@@ -210,8 +213,12 @@ class WebSocketService(Generic[Value]):
         self._connected_transport.send(message_text(action, data or {}))
 
     def on_message(self, handler: Handler[Value]) -> Callable[[], None]:
-        """Call ``handler(frame)``, sync or async, for every frame; return the unsubscribe function."""
-        return self._messages.add(handler)
+        """Call ``handler(frame)``, sync or async, for every frame; return the unsubscribe function.
+
+        The first reader, unless it is a loop, also gets the frames that have come before, soon.
+        """
+        waits = not self._is_looped and self._messages.detach(self._unread)
+        return self._messages.add(handler, self._unread.take_all() if waits else (), self._platform.call_soon)
 
     def run_slices_in(self, run: Callable[[Callable[[], None]], None]) -> None:
         """Handle each slice of frames inside of ``run(handle)``, which has to call ``handle()`` once.
@@ -221,15 +228,36 @@ class WebSocketService(Generic[Value]):
         """
         self._run_slice = run
 
-    def frames(self, limit: int = 10_000) -> FrameStream[Value]:
-        """Return an async iterator over the frames from now on, that ends with disconnect().
+    def __aiter__(self) -> FrameStream[Value]:
+        """Iterate over the frames, as ``frames()`` does.
+
+        Raises:
+            NotConnected: The connection was never begun, so no frame would ever come.
+        """
+        return self.frames(self._unread.limit)
+
+    def frames(self, limit: int | None = None) -> FrameStream[Value]:
+        """Return an async iterator over the frames: through every drop, until disconnect().
+
+        Frames wait from the first open on. Two loops one after another share them; two at a time raise RuntimeError.
+        The iterator raises Rejected, after the unread frames, once the server wants no further attempt. While the
+        connection is exhausted it waits. Where the socket can pause, it does so while 1,000 frames are unread.
 
         Args:
-            limit: How many unread frames are kept; the iterator counts older ones in ``dropped``.
+            limit: How many frames may be unread; with one more they are dropped, and the iterator raises Overrun. None:
+                any number, with one warning at 10,000.
+
+        Raises:
+            NotConnected: The connection was never begun, so no frame would ever come.
         """
-        stream = FrameStream(self._messages.add, limit)
-        self._streams = [other for other in self._streams if not other.is_closed] + [stream]
-        return stream
+        if self._connection.status is Status.IDLE:
+            raise NotConnected(
+                "never begun: use `async with connect(...)`, or await connect() before the loop"
+            )
+        self._is_looped = True
+        self._unread.limit = limit
+        self._messages.attach(self._unread)
+        return FrameStream(self._unread)
 
     def on_malformed_frame(self, handler: Handler[str]) -> Callable[[], None]:
         """Call ``handler(problem)`` for every frame that the codec refused; return the unsubscribe function."""
@@ -403,6 +431,13 @@ class WebSocketService(Generic[Value]):
             else:
                 self._deliver(link, frame, now)
 
+    def _set_reading(self, reads: bool) -> None:
+        """Let the sockets read or wait. A socket that waits is not silent: its frames are unread."""
+        if reads and not self._is_held:
+            return
+        can = [transport.set_reading(reads) for transport in self._transports.values()]
+        self._is_held = not reads and any(can)
+
     def _publish(self, before: Status) -> None:
         state = self._connection.state
         if state.status is not before:
@@ -414,8 +449,11 @@ class WebSocketService(Generic[Value]):
             if state.status is Status.CLOSED:
                 self._messages.discard_pending()
                 self._malformed.discard_pending()
-                while self._streams:
-                    self._streams.pop().close()
+                self._unread.end(None)
+            elif state.status is Status.REJECTED:
+                self._unread.end(Rejected(state.reason.words if state.reason else ""))
+            else:
+                self._unread.begin()
         self._store.update(lambda _: state)
         for waiter in tuple(self._waiters):
             is_over, failure = self._outcome()
@@ -437,6 +475,7 @@ class WebSocketService(Generic[Value]):
         if timer not in self._timers:  # else an event of the page has set it again
             link = self._connection.unproven_link_of(timer)
             unread = link is not None and self._arrivals.has_of(link.number)
+            unread |= self._is_held and timer in (Timer.SILENCE, Timer.CONNECT, Timer.CANDIDATE)
             self._dispatch(events.TimerFired(timer, self._page.throttled, unread))
 
     def _read_page(self) -> None:

@@ -16,7 +16,7 @@ URL = "wss://example.org/prod"
 
 
 class ServiceHarness:
-    """A service on a fake platform."""
+    """A service on a fake platform. With ``reads`` something reads its frames, so that none waits for a reader."""
 
     def __init__(
         self,
@@ -25,6 +25,7 @@ class ServiceHarness:
         url: Any = URL,
         codec: Codec[Any] = JSON_OBJECTS,
         wire: Wire = KIZUNA,
+        reads: bool = True,
         **options: Any,
     ) -> None:
         self.platform = FakePlatform()
@@ -36,6 +37,8 @@ class ServiceHarness:
             wire=wire,
             options=cast(Options, options),
         )
+        if reads:
+            self.service.on_message(lambda frame: None)
 
     @property
     def socket(self) -> FakeSocket:

@@ -24,7 +24,15 @@ def test_the_names_of_the_package_are_these():
         *("Codec", "JSON", "JSON_OBJECTS", "TEXT", "BYTES"),
         *("ConnectionState", "Reason", "ReasonKind", "Statistics"),
         *("Frame", "FrameStream", "GetAccessToken", "LinkHandle", "Prepare", "Platform"),
-        *("KizunaError", "ConfigurationError", "NotConnected", "FrameTooLarge", "Unauthorized", "TryLater"),
+        *(
+            "KizunaError",
+            "ConfigurationError",
+            "NotConnected",
+            "FrameTooLarge",
+            "Overrun",
+            "Unauthorized",
+            "TryLater",
+        ),
         *("ConnectionFailed", "Exhausted", "Rejected", "Disconnected"),
     }
     assert all(hasattr(kizuna, name) for name in kizuna.__all__)

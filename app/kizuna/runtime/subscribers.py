@@ -6,24 +6,58 @@ import asyncio
 import inspect
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
-from typing import Any, Generic, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Generic, Protocol, TypeVar
 
 logger = logging.getLogger("kizuna.subscribers")
 
 Item = TypeVar("Item")
 Handler = Callable[[Item], Awaitable[object] | object]
+CallSoon = Callable[[Callable[[], None]], None]
+Received = TypeVar("Received", contravariant=True)
+
+
+class Receiver(Protocol[Received]):
+    """What gets every item."""
+
+    def deliver(self, item: Received, /) -> None:
+        """Take an item."""
+
+    def discard_pending(self) -> None:
+        """Drop the items that are not begun."""
 
 
 class Subscribers(Generic[Item]):
     """The handlers of one kind of item. An error in a handler is logged."""
 
     def __init__(self) -> None:
-        self._queues: list[_HandlerQueue[Item]] = []
+        self._queues: list[Receiver[Item]] = []
 
-    def add(self, handler: Handler[Item]) -> Callable[[], None]:
-        """Call ``handler`` with every item from now on; return the unsubscribe function."""
-        queue = _HandlerQueue(handler)
+    def attach(self, receiver: Receiver[Item]) -> None:
+        """Deliver to ``receiver`` as well, from now on. May be called twice."""
+        if receiver not in self._queues:
+            self._queues.append(receiver)
+
+    def detach(self, receiver: Receiver[Item]) -> bool:
+        """Deliver to ``receiver`` no more; return whether it was attached."""
+        is_attached = receiver in self._queues
+        if is_attached:
+            self._queues.remove(receiver)
+        return is_attached
+
+    def add(
+        self, handler: Handler[Item], waiting: Sequence[Item] = (), call_soon: CallSoon | None = None
+    ) -> Callable[[], None]:
+        """Call ``handler`` with every item from now on; return the unsubscribe function.
+
+        Args:
+            handler: Sync or async.
+            waiting: Items that it gets before, by a call that ``call_soon`` makes.
+            call_soon: Calls a function soon.
+        """
+        queue = _HandlerQueue(handler, waiting)
+        if waiting and call_soon is not None:
+            call_soon(queue.begin)
         self._queues.append(queue)
 
         def unsubscribe() -> None:
@@ -47,11 +81,16 @@ class Subscribers(Generic[Item]):
 class _HandlerQueue(Generic[Item]):
     """One handler and the items that wait for it: an async handler gets the next item when it is done with the last."""
 
-    def __init__(self, handler: Handler[Item]) -> None:
+    def __init__(self, handler: Handler[Item], waiting: Sequence[Item]) -> None:
         self._handler = handler
-        self._waiting: deque[Item] = deque()
+        self._waiting: deque[Item] = deque(waiting)
         self._task: asyncio.Future[Any] | None = None
         self._active = True
+
+    def begin(self) -> None:
+        """Begin with the items that waited already."""
+        if self._active:
+            self._run_next()
 
     def cancel(self) -> None:
         self._active = False

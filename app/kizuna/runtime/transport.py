@@ -13,7 +13,7 @@ from kizuna.codec import Codec, Value, message_text
 from kizuna.core import events
 from kizuna.errors import FrameTooLarge, NotConnected, TryLater, Unauthorized
 from kizuna.json_numbers import finite_number
-from kizuna.platform import Platform, Socket
+from kizuna.platform import PausableSocket, Platform, Socket
 from kizuna.runtime.environment import GetAddress, whole_address
 
 logger = logging.getLogger("kizuna.transport")
@@ -159,6 +159,14 @@ class Transport:
             self._socket.send(data)
         except Exception as error:
             raise NotConnected("the socket did not accept the frame") from error
+
+    def set_reading(self, reads: bool) -> bool:
+        """Let the socket read, or let the server wait; return whether the socket can do that."""
+        socket = self._socket
+        if not isinstance(socket, PausableSocket):
+            return False
+        socket.resume_reading() if reads else socket.pause_reading()
+        return True
 
     def abandon(self, code: int, reason: str) -> None:
         """Cancel the tasks, detach and close the socket. May be called twice."""

@@ -161,7 +161,8 @@ def test_unsubscribing_works_after_the_loop_has_ended():
         forgets.append(subscribers.add(hang))
         subscribers.deliver(1)
         await settle()
-        subscribers._queues[0]._task.remove_done_callback(subscribers._queues[0]._on_done)  # type: ignore[union-attr]
+        queue: Any = subscribers._queues[0]
+        queue._task.remove_done_callback(queue._on_done)
 
     asyncio.run(main())
     forgets[0]()  # its work is known still, and no loop runs that could name a current task
