@@ -105,13 +105,23 @@ def json_text(value: Any) -> str:
         TypeError: JSON has no such value.
         ValueError: NaN, Infinity, or a value that contains itself.
     """
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    except TypeError as error:
+        raise TypeError(f"{error}: JSON has dict, list, str, numbers, bool and None") from None
 
 
 def message_text(action: str, data: Mapping[str, Any]) -> str:
     """Return ``{"action": action, **data}`` as JSON.
 
     Raises:
-        TypeError, ValueError: As ``json_text()``.
+        TypeError: ``action`` is no text, ``data`` no mapping, or JSON has no such value.
+        ValueError: ``data`` has an action of its own, or as ``json_text()``.
     """
+    if not isinstance(action, str):
+        raise TypeError(f"action must be a text, not {type(action).__name__}: send(value) sends any value")
+    if not isinstance(data, Mapping):
+        raise TypeError(f'data must be a mapping such as {{"text": ...}}, not {type(data).__name__}')
+    if "action" in data:
+        raise ValueError("data must not have the key 'action': it is the first argument")
     return json_text({"action": action, **data})

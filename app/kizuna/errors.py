@@ -41,7 +41,7 @@ class FrameTooLarge(KizunaError):
 
     def __init__(self, size: int, limit: int) -> None:
         super().__init__(
-            f"the frame has {size:,} bytes of UTF-8; the gateway closes connections above {limit:,}"
+            f"the frame has {size:,} bytes, and max_frame_bytes is {limit:,}: servers close the connection for more"
         )
         self.size = size
         self.limit = limit

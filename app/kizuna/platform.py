@@ -7,7 +7,7 @@ The browser's are in :mod:`kizuna.browser`, CPython's in :mod:`kizuna.aio`; test
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias, runtime_checkable
 
 
@@ -133,6 +133,20 @@ class PageState:
     online: bool = True
     #: Timers may come up to a minute late while it is hidden; the default is the careful one.
     throttled: bool = True
+
+
+def page_after(event: PageEvent, page: PageState) -> PageState:
+    """Return the page as it is after ``event``."""
+    match event:
+        case PageShown():
+            return replace(page, visible=True)
+        case PageHidden():
+            return replace(page, visible=False)
+        case WentOnline():
+            return replace(page, online=True)
+        case WentOffline():
+            return replace(page, online=False)
+    return page
 
 
 class Settings(Protocol):

@@ -13,7 +13,6 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import replace
 from enum import Enum
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
@@ -33,9 +32,10 @@ from kizuna.errors import (
     Rejected,
 )
 from kizuna.options import Numbers, Options
-from kizuna.platform import Instant, PageState, Platform, TimerHandle
+from kizuna.platform import Instant, PageState, Platform, TimerHandle, page_after
 from kizuna.runtime.arrivals import CHARACTERS_PER_LOOK, SLICE_SECONDS, Arrival, Arrivals
-from kizuna.runtime.environment import GetAddress, default_platform, whole_address
+from kizuna.runtime.environment import GetAddress, check_arguments, default_platform, whole_address
+from kizuna.runtime.error_reports import ErrorReports
 from kizuna.runtime.frame_queue import FrameQueue, FrameStream
 from kizuna.runtime.journal import Journal
 from kizuna.runtime.remedies import remedy
@@ -91,15 +91,17 @@ class WebSocketService(Generic[Value]):
         self._address = url if callable(url) else whole_address(url, protocols)
         self._get_access_token = get_access_token
         self._platform = platform = platform or default_platform()
+        check_arguments(get_access_token, codec, wire)
         self._codec = codec
         self._decode = codec.decode
         self._wire = wire
         self._pong_mark = None if wire.pong is None else wire.pong_mark
         self._numbers = Numbers.of(wire.defaults, options or {})
         self._connection = Connection(wire, self._numbers, platform.random)
-        self._store = Store(self._connection.state)
-        self._messages: Subscribers[Value] = Subscribers()
-        self._malformed: Subscribers[str] = Subscribers()
+        self._errors = ErrorReports(platform.now)
+        self._store = Store(self._connection.state, self._errors.report)
+        self._messages: Subscribers[Value] = Subscribers(self._errors.report)
+        self._malformed: Subscribers[str] = Subscribers(self._errors.report)
         self._preparations: dict[object, Prepare[Value]] = {}
         self._transports: dict[int, Transport] = {}
         self._recorder = StatisticsRecorder()
@@ -217,6 +219,8 @@ class WebSocketService(Generic[Value]):
 
         The first reader, unless it is a loop, also gets the frames that have come before, soon.
         """
+        if not callable(handler):
+            raise TypeError(f"on_message() needs a function that takes a frame, not {handler!r}")
         waits = not self._is_looped and self._messages.detach(self._unread)
         return self._messages.add(handler, self._unread.take_all() if waits else (), self._platform.call_soon)
 
@@ -395,7 +399,7 @@ class WebSocketService(Generic[Value]):
         try:
             frame = self._decode(item)
         except Exception as error:  # noqa: BLE001 - a codec of the user
-            return self._handle(events.FrameMalformed(link, _problem(error)))
+            return self._handle(events.FrameMalformed(link, self._problem_of(error)))
         if now is None or not self._connection.only_delivers(frame):
             return self._handle(events.FrameReceived(link, frame, at))
         self._deliver(link, frame, now)
@@ -406,6 +410,12 @@ class WebSocketService(Generic[Value]):
         self._recorder.record_frame()
         self.journal.record_frame(link, frame, now, self._connection.status)
         self._messages.deliver(frame)
+
+    def _problem_of(self, error: Exception) -> str:
+        """Return why the codec refused a frame. Other errors than its own are mistakes in it."""
+        if not isinstance(error, ValueError):
+            self._errors.report("error in the codec", error)
+        return str(error) or type(error).__name__
 
     def _end_arrivals(self, link: int) -> None:
         """Deliver now what had arrived over a link that is abandoned, before anything of the next link."""
@@ -425,7 +435,10 @@ class WebSocketService(Generic[Value]):
             try:
                 frame = self._decode(item)
             except Exception as error:  # noqa: BLE001 - as above
-                state, malformed = self._connection.state, events.FrameMalformed(link, _problem(error))
+                state, malformed = (
+                    self._connection.state,
+                    events.FrameMalformed(link, self._problem_of(error)),
+                )
                 self._recorder.record(malformed, state, state, now)
                 self._report_malformed(malformed.problem)
             else:
@@ -447,6 +460,7 @@ class WebSocketService(Generic[Value]):
             if state.status is Status.EXHAUSTED and state.reason is not None:
                 logger.warning("exhausted: %s. %s", state.reason.words, remedy(state.reason, self._wire))
             if state.status is Status.CLOSED:
+                self._errors.flush()
                 self._messages.discard_pending()
                 self._malformed.discard_pending()
                 self._unread.end(None)
@@ -465,7 +479,7 @@ class WebSocketService(Generic[Value]):
             self._read_page()  # before: no event may follow the suspension
             self._dispatch(event)
         else:
-            self._page = _page_after(event, self._page)
+            self._page = page_after(event, self._page)
             self._dispatch(event)
             self._read_page()
 
@@ -507,7 +521,8 @@ class WebSocketService(Generic[Value]):
     def _connected_transport(self) -> Transport:
         transport = self._transport
         if transport is None or not self.is_connected():
-            raise NotConnected("no open connection")
+            hint = "await connect() before" if self._connection.status is Status.IDLE else "try again later"
+            raise NotConnected(f"nothing was sent, as the connection is {self._connection.status}: {hint}")
         return transport
 
     @property
@@ -521,7 +536,12 @@ class WebSocketService(Generic[Value]):
             case commands.FetchToken(link=link):
                 self._recorder.record_attempt()
                 self._transports[link] = Transport(
-                    link, self._platform, self._dispatch, self._queue, self._numbers.max_frame_bytes
+                    link,
+                    self._platform,
+                    self._dispatch,
+                    self._queue,
+                    self._numbers.max_frame_bytes,
+                    self._errors.report,
                 )
                 self._transports[link].fetch_token(self._address, self._get_access_token)
             case commands.OpenSocket(link=link, token=token):
@@ -568,22 +588,3 @@ class WebSocketService(Generic[Value]):
 
 def _call(handle: Callable[[], None]) -> None:
     handle()
-
-
-def _problem(error: Exception) -> str:
-    """Return why a codec refused a frame."""
-    return str(error) or type(error).__name__
-
-
-def _page_after(event: events.PageEvent, page: PageState) -> PageState:
-    """Return the page as it is after ``event``."""
-    match event:
-        case events.PageShown():
-            return replace(page, visible=True)
-        case events.PageHidden():
-            return replace(page, visible=False)
-        case events.WentOnline():
-            return replace(page, online=True)
-        case events.WentOffline():
-            return replace(page, online=False)
-    return page

@@ -23,10 +23,20 @@ State = TypeVar("State")
 Part = TypeVar("Part")
 
 
-class Store(Generic[State]):
-    """One immutable state; listeners are called when their part of it changes."""
+def _log(where: str, error: Exception) -> None:
+    logger.error("%s", where, exc_info=error)
 
-    def __init__(self, initial: State) -> None:
+
+class Store(Generic[State]):
+    """One immutable state; listeners are called when their part of it changes.
+
+    Args:
+        initial: The first state.
+        report: Takes the error of a listener, which affects no other. None: it is logged.
+    """
+
+    def __init__(self, initial: State, report: Callable[[str, Exception], None] | None = None) -> None:
+        self._report = report or _log
         self._state = initial
         self._is_held = False
         self._known = initial  # by the listeners, while they are not called
@@ -63,14 +73,14 @@ class Store(Generic[State]):
 
     def _notify(self) -> None:
         for subscription in tuple(self._subscriptions):
-            subscription.notify(self)
+            subscription.notify(self, self._report)
 
     def subscribe(
         self, selector: Callable[[State], Part], listener: Callable[[Part], object]
     ) -> Callable[[], None]:
         """Call ``listener(part)`` whenever ``selector(state)`` changes; return the unsubscribe function.
 
-        Parts are compared by identity first, then by equality. An error in a listener is logged; the others are called.
+        Parts are compared by identity first, then by equality. An error in a listener affects no other.
         """
         subscription = _Subscription(selector, listener, selector(self._state))
         self._subscriptions.append(subscription)
@@ -94,7 +104,7 @@ class _Subscription(Generic[State]):
         self._seen = seen
         self.active = True
 
-    def notify(self, store: Store[State]) -> None:
+    def notify(self, store: Store[State], report: Callable[[str, Exception], None]) -> None:
         if not self.active:  # unsubscribed by a listener that was called before it
             return
         try:
@@ -103,5 +113,5 @@ class _Subscription(Generic[State]):
                 return
             self._seen = part
             self._listener(part)
-        except Exception:
-            logger.exception("error in a listener")
+        except Exception as error:  # noqa: BLE001 - the user's function may raise anything
+            report("error in a listener", error)

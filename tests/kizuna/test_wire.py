@@ -131,7 +131,7 @@ async def test_a_server_that_answers_pings_of_any_form_is_looked_after(
     harness.service.disconnect()
 
 
-async def test_a_pong_that_comes_as_bytes_ends_its_round_trip_when_it_arrives():
+async def test_a_pong_in_bytes_ends_its_round_trip_when_it_arrives():
     harness = ServiceHarness(codec=JSON, wire=Wire(ping={"op": "ping"}, pong={"op": "pong"}))
     connecting = await harness.begin()
     harness.socket.accept()

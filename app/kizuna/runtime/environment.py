@@ -1,4 +1,4 @@
-"""Where this program runs: in a page, in a worker, or on CPython. Found by itself, and imported when it is needed."""
+"""Where this program runs: in a page, in a worker, or on CPython; and what it can connect to from there."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from kizuna.errors import ConfigurationError
 from kizuna.platform import Platform
+from kizuna.wire import Wire
 
 #: Hosts to which browsers allow ws:// from an https page.
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -82,6 +83,24 @@ def whole_url(url: str) -> str:
     if base.startswith("https:") and scheme == "ws" and parts.hostname not in _LOOPBACK:
         raise ConfigurationError("url", "must be wss://: no browser opens ws:// from an https page")
     return urlunsplit(parts._replace(scheme=scheme))
+
+
+def check_arguments(get_access_token: object, codec: object, wire: object) -> None:
+    """Check what a type checker would have found, for users without one.
+
+    Raises:
+        ConfigurationError: What can never work.
+    """
+    if get_access_token is not None and not callable(get_access_token):
+        raise ConfigurationError(
+            "get_access_token", "must be a function that returns the token, sync or async"
+        )
+    if not (hasattr(codec, "encode") and hasattr(codec, "decode")) or isinstance(codec, str | bytes):
+        raise ConfigurationError(
+            "codec", f"must have encode() and decode(), as kizuna.TEXT has, not {codec!r}"
+        )
+    if not isinstance(wire, Wire):
+        raise ConfigurationError("wire", f"must be a Wire such as kizuna.PLAIN, not {wire!r}")
 
 
 def _is_browser() -> bool:

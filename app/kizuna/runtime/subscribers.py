@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
-logger = logging.getLogger("kizuna.subscribers")
+from kizuna.runtime.error_reports import Report
 
 Item = TypeVar("Item")
 Handler = Callable[[Item], Awaitable[object] | object]
@@ -28,9 +27,14 @@ class Receiver(Protocol[Received]):
 
 
 class Subscribers(Generic[Item]):
-    """The handlers of one kind of item. An error in a handler is logged."""
+    """The handlers of one kind of item.
 
-    def __init__(self) -> None:
+    Args:
+        report: Takes the error of a handler, which affects no other.
+    """
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
         self._queues: list[Receiver[Item]] = []
 
     def attach(self, receiver: Receiver[Item]) -> None:
@@ -55,7 +59,7 @@ class Subscribers(Generic[Item]):
             waiting: Items that it gets before, by a call that ``call_soon`` makes.
             call_soon: Calls a function soon.
         """
-        queue = _HandlerQueue(handler, waiting)
+        queue = _HandlerQueue(handler, waiting, self._report)
         if waiting and call_soon is not None:
             call_soon(queue.begin)
         self._queues.append(queue)
@@ -81,7 +85,8 @@ class Subscribers(Generic[Item]):
 class _HandlerQueue(Generic[Item]):
     """One handler and the items that wait for it: an async handler gets the next item when it is done with the last."""
 
-    def __init__(self, handler: Handler[Item], waiting: Sequence[Item]) -> None:
+    def __init__(self, handler: Handler[Item], waiting: Sequence[Item], report: Report) -> None:
+        self._report = report
         self._handler = handler
         self._waiting: deque[Item] = deque(waiting)
         self._task: asyncio.Future[Any] | None = None
@@ -110,8 +115,8 @@ class _HandlerQueue(Generic[Item]):
         while self._waiting and self._task is None:
             try:
                 outcome = self._handler(self._waiting.popleft())
-            except Exception:
-                logger.exception("error in a handler")
+            except Exception as error:  # noqa: BLE001 - the user's function may raise anything
+                self._report("error in a handler", error)
                 continue
             if outcome is not None and inspect.isawaitable(outcome):
                 self._task = asyncio.ensure_future(outcome)
@@ -121,7 +126,7 @@ class _HandlerQueue(Generic[Item]):
         self._task = None
         error = None if task.cancelled() else task.exception()
         if error is not None:
-            logger.error("error in an async handler", exc_info=error)
+            self._report("error in an async handler", error)
         self._run_next()
 
 

@@ -15,6 +15,7 @@ from kizuna.errors import FrameTooLarge, NotConnected, TryLater, Unauthorized
 from kizuna.json_numbers import finite_number
 from kizuna.platform import PausableSocket, Platform, Socket
 from kizuna.runtime.environment import GetAddress, whole_address
+from kizuna.runtime.error_reports import Report, without_secrets
 
 logger = logging.getLogger("kizuna.transport")
 
@@ -67,6 +68,7 @@ class Transport:
         dispatch: Takes the events that are handled at once.
         queue: Takes a frame, or the end of the socket, which waits behind the frames before it.
         max_frame_bytes: The largest frame that may be sent; 0: any.
+        report: Takes the errors of the user's functions.
     """
 
     def __init__(
@@ -76,7 +78,9 @@ class Transport:
         dispatch: Callable[[events.Event], None],
         queue: Queue,
         max_frame_bytes: int,
+        report: Report,
     ) -> None:
+        self._report = report
         self._link = link
         self._platform = platform
         self._dispatch = dispatch
@@ -190,8 +194,9 @@ class Transport:
                 preparing = prepare(handle)
                 if preparing is not None:
                     await preparing
-        except Exception as error:
-            logger.exception("error in prepare")
+        except Exception as error:  # noqa: BLE001 - the user's function may raise anything
+            if not isinstance(error, NotConnected):  # the link is gone: no mistake
+                self._report("error in prepare", error)
             self._dispatch(events.PrepareFailed(self._link, str(error)))
         else:
             self._dispatch(events.LinkPrepared(self._link))
@@ -199,12 +204,14 @@ class Transport:
     def _token_event(self, token: Any) -> events.TokenObtained | events.TokenFailed:
         if token is None or isinstance(token, str):
             return events.TokenObtained(self._link, token)
-        return self._failure(TypeError())
+        return self._failure(TypeError(f"it returned {type(token).__name__}, which is no str"))
 
     def _failure(self, error: Exception, words: str = "no token could be fetched") -> events.TokenFailed:
         """Return the event for ``error``, with its type alone: its text may hold an address with a secret in it."""
         kind = type(error).__name__
         logger.info("%s (%s)", words, kind)
+        if not isinstance(error, Unauthorized | TryLater | OSError):  # these are answers, all others mistakes
+            self._report(words, without_secrets(error))
         return events.TokenFailed(
             self._link,
             isinstance(error, Unauthorized),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -12,13 +13,17 @@ import pytest
 from kizuna.runtime.subscribers import Subscribers
 
 
+def report(where: str, error: BaseException) -> None:
+    logging.getLogger("test").error(where, exc_info=error)
+
+
 async def settle() -> None:
     for _ in range(20):
         await asyncio.sleep(0)
 
 
 def test_plain_handlers_need_no_loop():
-    subscribers: Subscribers[int] = Subscribers()
+    subscribers: Subscribers[int] = Subscribers(report)
     told: list[int] = []
     forget = subscribers.add(told.append)
     subscribers.deliver(1)
@@ -31,7 +36,7 @@ def test_plain_handlers_need_no_loop():
 
 
 def test_handler_unsubscribed_during_a_delivery_is_not_called():
-    subscribers: Subscribers[int] = Subscribers()
+    subscribers: Subscribers[int] = Subscribers(report)
     told: list[int] = []
     subscribers.add(lambda item: forget())
     forget = subscribers.add(told.append)
@@ -40,7 +45,7 @@ def test_handler_unsubscribed_during_a_delivery_is_not_called():
 
 
 async def test_dropping_what_waits_keeps_the_handlers():
-    subscribers: Subscribers[int] = Subscribers()
+    subscribers: Subscribers[int] = Subscribers(report)
     told: list[int] = []
     subscribers.add(Called(told))
     subscribers.deliver(1)
@@ -74,7 +79,7 @@ KINDS: list[Callable[[list[int]], Any]] = [
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_every_kind_of_async_handler_is_awaited_one_item_after_the_other(kind: Any):
-    subscribers: Subscribers[int] = Subscribers()
+    subscribers: Subscribers[int] = Subscribers(report)
     told: list[int] = []
     subscribers.add(kind(told))
     for item in range(3):
@@ -85,7 +90,7 @@ async def test_every_kind_of_async_handler_is_awaited_one_item_after_the_other(k
 
 
 async def test_an_error_is_logged_and_the_next_item_served(caplog: pytest.LogCaptureFixture):
-    subscribers: Subscribers[int] = Subscribers()
+    subscribers: Subscribers[int] = Subscribers(report)
     told: list[int] = []
 
     def broken(item: int) -> None:
@@ -107,7 +112,7 @@ async def test_an_error_is_logged_and_the_next_item_served(caplog: pytest.LogCap
 
 
 async def test_unsubscribing_stops_what_waits_and_what_is_at_work():
-    subscribers: Subscribers[int] = Subscribers()
+    subscribers: Subscribers[int] = Subscribers(report)
     log: list[str] = []
 
     async def slow(item: int) -> None:
@@ -125,7 +130,7 @@ async def test_unsubscribing_stops_what_waits_and_what_is_at_work():
 
 
 async def test_unsubscribing_before_the_handler_began_warns_of_nothing():
-    subscribers: Subscribers[int] = Subscribers()
+    subscribers: Subscribers[int] = Subscribers(report)
     told: list[int] = []
     forget = subscribers.add(Called(told))
     subscribers.deliver(1)
@@ -135,7 +140,7 @@ async def test_unsubscribing_before_the_handler_began_warns_of_nothing():
 
 
 async def test_an_async_handler_may_unsubscribe_itself_and_come_to_its_end():
-    subscribers: Subscribers[int] = Subscribers()
+    subscribers: Subscribers[int] = Subscribers(report)
     log: list[int] = []
 
     async def once(item: int) -> None:
@@ -151,7 +156,7 @@ async def test_an_async_handler_may_unsubscribe_itself_and_come_to_its_end():
 
 
 def test_unsubscribing_works_after_the_loop_has_ended():
-    subscribers: Subscribers[int] = Subscribers()
+    subscribers: Subscribers[int] = Subscribers(report)
     forgets: list[Callable[[], None]] = []
 
     async def hang(item: int) -> None:
