@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from kizuna import WebSocketService
+from kizuna import connect
 from kizuna.testing import FakePlatform
 
 ROOT = Path(__file__).parent.parent
@@ -74,7 +74,7 @@ async def test_the_readmes_test_of_a_program_passes():
     names: dict[str, Any] = {
         "asyncio": asyncio,
         "FakePlatform": FakePlatform,
-        "WebSocketService": WebSocketService,
+        "connect": connect,
     }
     _, program = programs(ROOT / "README.md")
     body = textwrap.indent(program, "    ")

@@ -24,6 +24,7 @@ from kizuna.errors import (
 )
 from kizuna.options import Options
 from kizuna.platform import Platform
+from kizuna.runtime.environment import Address, GetAddress
 from kizuna.runtime.frame_queue import FrameStream
 from kizuna.runtime.statistics import Statistics
 from kizuna.runtime.transport import Frame, GetAccessToken, LinkHandle, Prepare
@@ -38,6 +39,7 @@ __all__ = [
     "KIZUNA",
     "PLAIN",
     "TEXT",
+    "Address",
     "Codec",
     "ConfigurationError",
     "ConnectionFailed",
@@ -48,6 +50,7 @@ __all__ = [
     "FrameStream",
     "FrameTooLarge",
     "GetAccessToken",
+    "GetAddress",
     "KizunaError",
     "LinkHandle",
     "NotConnected",

@@ -23,7 +23,16 @@ def test_the_names_of_the_package_are_these():
         *("connect", "ARTICLE", "KIZUNA", "PLAIN", "Wire", "Options", "Status", "WebSocketService"),
         *("Codec", "JSON", "JSON_OBJECTS", "TEXT", "BYTES"),
         *("ConnectionState", "Reason", "ReasonKind", "Statistics"),
-        *("Frame", "FrameStream", "GetAccessToken", "LinkHandle", "Prepare", "Platform"),
+        *(
+            "Frame",
+            "FrameStream",
+            "Address",
+            "GetAddress",
+            "GetAccessToken",
+            "LinkHandle",
+            "Prepare",
+            "Platform",
+        ),
         *(
             "KizunaError",
             "ConfigurationError",

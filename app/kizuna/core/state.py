@@ -34,12 +34,14 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionState:
-    """What an application can show. ``retry_at``: monotonic; ``connected_since``: since 1970; all in seconds."""
+    """What an application can show."""
 
     status: Status = Status.IDLE
     attempt: int = 0  #: attempts since the connection was up
+    #: Time of the next attempt, in seconds of the platform's monotonic clock (``time.monotonic()``); None: none is set.
     retry_at: float | None = None
-    rtt: float | None = None
+    rtt: float | None = None  #: seconds from the last ping to its pong; None until one is measured
     reason: Reason | None = None
+    #: Time since which it is connected, in seconds since 1970 (``time.time()``); None while it is not.
     connected_since: float | None = None
     link: int | None = None  #: number of the current link; changes when it is replaced
