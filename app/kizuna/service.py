@@ -99,6 +99,7 @@ class WebSocketService(Generic[Value]):
         self._numbers = Numbers.of(wire.defaults, options or {})
         self._connection = Connection(wire, self._numbers, platform.random)
         self._errors = ErrorReports(platform.now)
+        self._only_delivers = self._connection.only_delivers
         self._store = Store(self._connection.state, self._errors.report)
         self._messages: Subscribers[Value] = Subscribers(self._errors.report)
         self._malformed: Subscribers[str] = Subscribers(self._errors.report)
@@ -350,18 +351,16 @@ class WebSocketService(Generic[Value]):
         link = self._connection.find(number)
         if link is None:
             return
-        at = None
-        if link.heartbeat.awaits_pong and self._may_be_pong(item):
+        at, mark = None, self._pong_mark
+        if (
+            mark is not None
+            and link.heartbeat.awaits_pong
+            and (type(item) is bytes or (type(item) is str and mark in item))
+        ):
             at = self._platform.now().monotonic  # the round trip ends here, however long the pong waits
         self._arrivals.add((number, item, at))
         if not (link.is_heard or isinstance(item, events.SocketClosed)):
             self._dispatch(events.FrameArrived(number))
-
-    def _may_be_pong(self, item: str | bytes | events.SocketClosed) -> bool:
-        """Return whether it is worth a look at the clock: the frame is read later."""
-        if self._pong_mark is None or isinstance(item, events.SocketClosed):
-            return False
-        return isinstance(item, bytes) or self._pong_mark in item
 
     def _in_slice(self, handle: Callable[[], None]) -> None:
         self._is_in_slice = True
@@ -400,7 +399,7 @@ class WebSocketService(Generic[Value]):
             frame = self._decode(item)
         except Exception as error:  # noqa: BLE001 - a codec of the user
             return self._handle(events.FrameMalformed(link, self._problem_of(error)))
-        if now is None or not self._connection.only_delivers(frame):
+        if now is None or not self._only_delivers(frame):
             return self._handle(events.FrameReceived(link, frame, at))
         self._deliver(link, frame, now)
         return now

@@ -46,7 +46,7 @@ class Recorded(ServiceHarness):
         super().__init__(wire=wire, rollover_after=40.0, rollover_spread=0.0)
         self.log: list[Any] = []
         if not takes_short_cut:
-            self.service._connection.only_delivers = lambda frame: False
+            self.service._only_delivers = lambda frame: False
         self.service.on_message(self.on_frame)
         self.service.on_malformed_frame(self.log.append)
         self.service.subscribe(lambda state: state, self.log.append)

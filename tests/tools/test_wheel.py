@@ -18,7 +18,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, assert_type
 
-from kizuna import ConnectionState, Options, Status, WebSocketService, Wire, connect
+from kizuna import TEXT, ConnectionState, Options, Status, WebSocketService, Wire, connect
 from kizuna.testing import FakePlatform
 
 
@@ -30,12 +30,17 @@ async def main() -> None:
     options = Options(heartbeat_interval=20.0)
     wire = Wire(name="mine", ping="ping", pong="pong")
     async with connect("wss://example.org/ws", wire=wire, options=options, platform=FakePlatform()) as connection:
-        assert_type(connection, WebSocketService)
+        assert_type(connection, WebSocketService[Any])
         assert_type(connection.state, ConnectionState)
         unsubscribe = connection.on_message(show)
         connection.subscribe(lambda state: state.status, lambda status: print(assert_type(status, Status)))
         connection.send_message("say", {"text": "hello"})
         unsubscribe()
+    texts = await connect("wss://example.org/ws", codec=TEXT, protocols=["chat"], platform=FakePlatform())
+    assert_type(texts, WebSocketService[str])
+    texts.send("hello")
+    async for text in texts:
+        print(assert_type(text, str))
 
 
 asyncio.run(main())
@@ -45,7 +50,9 @@ MISTAKES = {
     'connect("ws://example.org", heartbeat=30)': 'Unexpected keyword argument "heartbeat"',
     'connect("ws://example.org", options=Options(max_retry=3))': 'Extra key "max_retry" for TypedDict "Options"',
     'connect("ws://example.org", wire="article")': 'incompatible type "str"; expected "Wire"',
-    'connect(b"ws://example.org")': 'incompatible type "bytes"; expected "str"',
+    'connect(b"ws://example.org")': 'incompatible type "bytes"; expected "str',
+    'connect("ws://example.org", codec=TEXT).send(b"bytes")': 'incompatible type "bytes"; expected "str"',
+    'connect("ws://example.org", codec="text")': 'incompatible type "str"; expected "Codec[',
     'connect("ws://example.org").send_message("say", "hello")': 'expected "Mapping[str, Any] | None"',
     'connect("ws://example.org").state.status == Status.OPEN': '"type[Status]" has no attribute "OPEN"',
 }
@@ -113,7 +120,7 @@ def test_a_right_program_of_a_user_passes_strict_type_checks(installed: Path, tm
 
 
 def test_the_type_checker_finds_a_users_mistakes(installed: Path, tmp_path: Path):
-    lines = ["from kizuna import Options, Status, connect", *MISTAKES]
+    lines = ["from kizuna import TEXT, Options, Status, connect", *MISTAKES]
     (tmp_path / "mistakes.py").write_text("\n".join(lines) + "\n", encoding="utf-8")
     _, said = mypy(installed, tmp_path / "mistakes.py")
     for line, (mistake, words) in enumerate(MISTAKES.items(), 2):

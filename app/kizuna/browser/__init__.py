@@ -158,11 +158,13 @@ class BrowserPlatform:
 
 
 def base_url() -> str:
-    """Return what relative URLs are relative to: the document's base, in a worker its origin.
+    """Return what relative URLs are relative to: the document's base, in a worker its origin; empty outside a browser.
 
     The script of a worker lies anywhere, and that of PyScript or JupyterLite may be a ``blob:``.
     """
-    return js.self.origin if is_worker() else js.document.baseURI
+    if is_worker():
+        return js.self.origin
+    return js.document.baseURI if getattr(js, "document", None) else ""
 
 
 def get_websocket_service(

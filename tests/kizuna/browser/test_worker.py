@@ -144,3 +144,10 @@ def test_what_a_connection_does_not_need_is_imported_when_first_named(js: Any) -
     assert later <= sys.modules.keys()
     with pytest.raises(AttributeError, match="no attribute 'IndexDb'"):
         kizuna.browser.IndexDb  # noqa: B018
+
+
+def test_outside_of_page_and_worker_urls_are_relative_to_nothing(js: Any) -> None:
+    from kizuna.browser import base_url
+
+    del js.document
+    assert base_url() == ""
