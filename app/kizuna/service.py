@@ -49,7 +49,7 @@ logger = logging.getLogger("kizuna.service")
 
 Part = TypeVar("Part")
 
-_CLOSED = events.SocketClosed
+_FRAME = (str, bytes)
 _TICK = events.TimerFired(Timer.TICK)
 
 
@@ -380,7 +380,7 @@ class WebSocketService(Generic[Value]):
             now = self._receive(arrival, now)
             if self._events:  # a handler has called the service
                 self._handle_events()
-            unlooked += 0 if type(arrival[1]) is _CLOSED else len(arrival[1])  # type: ignore[arg-type]
+            unlooked += len(arrival[1]) if isinstance(arrival[1], _FRAME) else 0
             if unlooked > CHARACTERS_PER_LOOK:
                 unlooked = 0
                 if self._platform.now().monotonic >= ends_at:
@@ -393,7 +393,7 @@ class WebSocketService(Generic[Value]):
         delivered past it: what that leaves out would take most of the time of a frame.
         """
         link, item, at = arrival
-        if isinstance(item, _CLOSED):
+        if not isinstance(item, _FRAME):
             return self._handle(item)
         try:
             frame = self._decode(item)
