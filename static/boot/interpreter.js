@@ -54,7 +54,7 @@ const runtime = import(`${settings.indexURL}pyodide.mjs`);
 for (const promise of [starting, runtime]) promise.catch(() => {}); // reported to the caller of loadPyodide
 
 export function loadPyodide({ stdout, stderr }) {
-  output = { stdout, stderr };
+  output = { stdout: stdout ?? output.stdout, stderr: stderr ?? output.stderr };
   return starting;
 }
 

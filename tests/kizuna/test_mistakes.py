@@ -11,7 +11,18 @@ from typing import Any
 
 import pytest
 
-from kizuna import BYTES, JSON, PLAIN, Disconnected, LinkHandle, NotConnected, TryLater, Unauthorized, connect
+from kizuna import (
+    BYTES,
+    JSON,
+    PLAIN,
+    Disconnected,
+    KizunaError,
+    LinkHandle,
+    NotConnected,
+    TryLater,
+    Unauthorized,
+    connect,
+)
 from kizuna.runtime.error_reports import MAX_PLACES, ErrorReports
 from kizuna.testing import FakePlatform
 from tests.kizuna.service_harness import ServiceHarness
@@ -174,7 +185,9 @@ async def test_the_error_of_a_provider_reaches_the_loop_without_its_secrets(
         await connecting
 
 
-@pytest.mark.parametrize("answer", [Unauthorized("no"), TryLater("busy", 5), OSError("no network")])
+@pytest.mark.parametrize(
+    "answer", [Unauthorized("no"), TryLater("busy", 5), OSError("no network"), KizunaError("a proxy's page")]
+)
 async def test_an_answer_of_a_provider_is_no_mistake(answer: Exception, reported: list[dict[str, Any]]):
     def provider() -> str:
         raise answer

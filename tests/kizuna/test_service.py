@@ -224,8 +224,6 @@ async def test_an_error_in_the_block_closes_too():
 @pytest.mark.parametrize(
     "url",
     [
-        "",
-        "example.org",
         "ws://",
         "wss://example.org/#top",
         "ws://[",
@@ -234,6 +232,12 @@ async def test_an_error_in_the_block_closes_too():
     ],
 )
 def test_a_url_that_cannot_work_is_refused_by_name(url: str):
+    with pytest.raises(ConfigurationError, match="^url: "):
+        _ = WebSocketService(url, platform=FakePlatform())
+
+
+@pytest.mark.parametrize("url", ["", "example.org"])
+def test_a_relative_url_is_refused_where_there_is_no_page(url: str):
     with pytest.raises(ConfigurationError, match="^url: "):
         _ = WebSocketService(url, platform=FakePlatform())
 

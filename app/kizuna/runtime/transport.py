@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from kizuna.codec import Codec, Value, message_text
 from kizuna.core import events
-from kizuna.errors import FrameTooLarge, NotConnected, TryLater, Unauthorized
+from kizuna.errors import ConfigurationError, FrameTooLarge, KizunaError, NotConnected, TryLater, Unauthorized
 from kizuna.json_numbers import finite_number
 from kizuna.platform import PausableSocket, Platform, Socket
 from kizuna.runtime.environment import GetAddress, whole_address
@@ -210,7 +210,8 @@ class Transport:
         """Return the event for ``error``, with its type alone: its text may hold an address with a secret in it."""
         kind = type(error).__name__
         logger.info("%s (%s)", words, kind)
-        if not isinstance(error, Unauthorized | TryLater | OSError):  # these are answers, all others mistakes
+        is_answer = isinstance(error, KizunaError | OSError)  # raised on purpose: all others are mistakes
+        if not is_answer or isinstance(error, ConfigurationError):
             self._report(words, without_secrets(error))
         return events.TokenFailed(
             self._link,
