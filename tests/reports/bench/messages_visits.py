@@ -175,14 +175,16 @@ async def visiting(
 
 
 async def measured(visit: Visit, kind: str, load: Load, server: BenchServer, limit: float) -> Result:
-    """Return what a load does to a page that is connected. ``limit``: seconds until it is stopped."""
+    """Return what a load does to a page that is connected. ``limit``: seconds until it is stopped; of a load with a
+    rate, after the last message was sent."""
+    duration = load.count / load.rate if load.rate else 0.0
     frames = frames_of(1, load.count, visit.kind.wire, duplicates=load.duplicates)
     before, spent = await visit.size(), await visit.spent()
     await visit.begin(load.count, content_of(load.count))
     sending = server.flow(frames, load.rate) if load.rate else server.burst(frames, load.count)
     tasks = [asyncio.ensure_future(sending), asyncio.ensure_future(visit.type_for_ever())]
     try:
-        async with asyncio.timeout(limit):
+        async with asyncio.timeout(limit + duration):
             told = await visit.page.evaluate("bench.done()")
     except TimeoutError:
         return Result(kind, load, known=await visit.known())
