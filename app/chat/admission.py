@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 from chat.protocol import InvalidField, check_id
 from kizuna.errors import KizunaError, TryLater, Unauthorized
-from kizuna.json_numbers import finite_number
+from kizuna.options import finite_number
 from kizuna.platform import Instant
 
 #: An endpoint's answer: the HTTP status (0 for a redirect), the JSON (None for anything else), and the seconds of

@@ -7,7 +7,6 @@ from dataclasses import dataclass, fields
 from typing import Any, TypedDict
 
 from kizuna.errors import ConfigurationError
-from kizuna.json_numbers import finite_number
 
 
 class Options(TypedDict, total=False):
@@ -114,3 +113,10 @@ def _check(key: str, value: Any, *, whole: bool) -> None:
         raise ConfigurationError(
             key, f"must be {'more than' if key in _POSITIVE else 'at least'} 0, not {value!r}"
         )
+
+
+def finite_number(value: Any) -> float | None:
+    """Return ``value`` if it is a finite number that a float holds exactly, else None."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 2**53:
+        return None
+    return value

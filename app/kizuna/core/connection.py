@@ -27,8 +27,7 @@ from kizuna.core.link import Link
 from kizuna.core.server_close import ServerClose
 from kizuna.core.state import ConnectionState, Reason, ReasonKind
 from kizuna.core.states import LinkState, Status, Trigger
-from kizuna.json_numbers import finite_number
-from kizuna.options import Numbers
+from kizuna.options import Numbers, finite_number
 from kizuna.platform import Instant, PageEvent
 from kizuna.wire import FrameKind, Wire
 

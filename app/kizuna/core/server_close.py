@@ -14,7 +14,7 @@ from kizuna.core.close_codes import Policy
 from kizuna.core.events import TokenFailed
 from kizuna.core.json_frames import NotAFrame, read_frame
 from kizuna.core.state import Reason, ReasonKind
-from kizuna.json_numbers import finite_number
+from kizuna.options import finite_number
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from kizuna.codec import Codec, Value, message_text
 from kizuna.core import events
 from kizuna.errors import ConfigurationError, FrameTooLarge, KizunaError, NotConnected, TryLater, Unauthorized
-from kizuna.json_numbers import finite_number
+from kizuna.options import finite_number
 from kizuna.platform import PausableSocket, Platform, Socket
 from kizuna.runtime.environment import GetAddress, whole_address
 from kizuna.runtime.error_reports import Report, without_secrets

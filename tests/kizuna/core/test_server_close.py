@@ -10,7 +10,7 @@ import pytest
 from kizuna.core import close_codes, server_close
 from kizuna.core.close_codes import Policy
 from kizuna.core.state import Reason, ReasonKind
-from kizuna.json_numbers import finite_number
+from kizuna.options import finite_number
 
 
 def closed(code: int, **payload: Any) -> server_close.ServerClose:

@@ -32,7 +32,6 @@ PARTS = (
     ("json", "read"),
     ("kizuna/browser", "read"),
     ("kizuna/wire.py", "read"),
-    ("kizuna/json_numbers.py", "read"),
     ("kizuna/core/json_frames.py", "read"),
     ("chat/protocol.py", "read"),
     ("chat/article.py", "read"),
