@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from chat.protocol import MAX_ROOMS_PER_HELLO
+from chat.protocol import MAX_ROOMS_PER_HELLO, Ack, Message
 from chat.room import Room
 from chat.store import RoomSummary
 from chat.timeline import Delivery
+from kizuna.delivery import CatchUp
 
 #: The most rooms of one connection: the limit of the server and of hello.
 MAX_ROOMS = MAX_ROOMS_PER_HELLO
 
 
 class JoinedRooms:
-    """The rooms of one person, in the order entered. ``me``: their user id. ``has_history``: the server can send older
-    messages again."""
+    """The rooms of one person, in the order entered, each with an open channel of ``channels``. ``me``: their user id.
+    ``has_history``: the server can send older messages again."""
 
-    def __init__(self, me: str | None, *, has_history: bool = True) -> None:
+    def __init__(self, me: str | None, channels: CatchUp[Message, Ack], *, has_history: bool = True) -> None:
+        channels.close_all()
         self._me = me
+        self._channels = channels
         self._has_history = has_history
         self._rooms: dict[str, Room] = {}
         self._visits: dict[str, int] = {}  # by room, the number of the latest visit
@@ -43,6 +46,7 @@ class JoinedRooms:
         if room_id not in self._rooms:
             if len(self._rooms) >= MAX_ROOMS:
                 left = self._rooms.pop(min(self._rooms, key=lambda each: self._visits.get(each, 0)))
+                self._channels.close(left.room_id)
             self._rooms[room_id] = self._new_room(room_id, now_ms)
         self._visits[room_id] = max(self._visits.values(), default=0) + 1
         return self._rooms[room_id], left
@@ -60,6 +64,7 @@ class JoinedRooms:
         """Leave the room. Return the room to show instead; None if it is the last one, which stays."""
         if len(self._rooms) <= 1 or self._rooms.pop(room_id, None) is None:
             return None
+        self._channels.close(room_id)
         return self._rooms[max(self._rooms, key=lambda each: self._visits.get(each, 0))]
 
     def identify(self, me: str) -> None:
@@ -82,4 +87,4 @@ class JoinedRooms:
                 room.log.discard(client_message_id)
 
     def _new_room(self, room_id: str, entered_at: int) -> Room:
-        return Room(room_id, self._me, entered_at, has_history=self._has_history)
+        return Room(self._channels.open(room_id), self._me, entered_at, has_history=self._has_history)

@@ -9,7 +9,7 @@ import functools
 from collections.abc import Callable, Coroutine
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
-from chat.changes import Changes
+from kizuna.delivery import Changes
 from kizuna.platform import Platform, TimerHandle
 from kizuna.runtime.tasks import TaskSet
 from kizuna.store import Store
@@ -55,19 +55,20 @@ class EventScope:
             self._is_open = False
             self._store.release()
 
-    # --- chat.changes.Later ---
+    # --- kizuna.delivery.Later ---
 
     def call_at(self, deadline: float, handle: Callable[[], Changes]) -> TimerHandle:
         """Call ``handle`` at ``deadline`` (monotonic seconds), and apply the changes that it returns."""
         return self._platform.call_at(deadline, lambda: self.run(lambda: self._apply(handle())))
 
     def start(self, work: Coroutine[Any, Any, Changes]) -> None:
-        """Run ``work`` in the background, and apply the changes that it returns."""
+        """Run ``work`` in the background, and apply the changes that it returns, if any."""
         self._tasks.start(self._finish(work))
 
     async def _finish(self, work: Coroutine[Any, Any, Changes]) -> None:
         changes = await work
-        self.run(self._apply, changes)
+        if changes:
+            self.run(self._apply, changes)
 
 
 class HandlesEvents(Protocol):

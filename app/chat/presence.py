@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
-from chat.changes import Changes, Later
-from chat.protocol import Message, Presence, Typing, TypingNotice, UpFrame
+from chat.protocol import Message, Presence, TypingNotice
+from kizuna.delivery import Changes, Later
 from kizuna.platform import Platform, TimerHandle
 
 #: Seconds between two typing notifications of this page.
@@ -27,9 +27,11 @@ class RoomPresence(NamedTuple):
 
 
 class PresenceTracker:
-    """The other people in each room. ``send`` sends a frame if there is a link."""
+    """The other people in each room. ``send`` sends an action with its data if there is a link."""
 
-    def __init__(self, platform: Platform, later: Later, send: Callable[[UpFrame], None]) -> None:
+    def __init__(
+        self, platform: Platform, later: Later, send: Callable[[str, Mapping[str, Any]], None]
+    ) -> None:
         self._platform = platform
         self._later = later
         self._send = send
@@ -73,7 +75,7 @@ class PresenceTracker:
         notified_at = self._notified_at.get(room_id)
         if notified_at is None or self._now() - notified_at >= TYPING_INTERVAL:
             self._notified_at[room_id] = self._now()
-            self._send(Typing(room_id=room_id))
+            self._send("typing", {"roomId": room_id})
 
     def reset_typing(self, room_id: str) -> None:
         """Reset the typing throttle after a message was sent."""

@@ -2,10 +2,9 @@
 
 Data moves in one circle: a frame comes to the session, the session changes the store, the views read the store, and
 actions of the person come back here. Nothing in this file touches a socket or the DOM. The parts never call the
-session: they return what changed, and the session applies it (chat.changes).
+session: they return what changed, and the session applies it.
 
-    Membership        joined rooms, catching up, gaps, history
-    OutboxSender      messages that wait to be sent, also those of closed tabs of this person
+    DeliveryEngine    each message once and in order: catching up, gaps, history, and what waits to be sent
     RoomCache         the rooms as an earlier page stored them
     PresenceTracker   who is in a room, who is typing
 """
@@ -19,44 +18,35 @@ from typing import Any
 
 from chat import article, protocol
 from chat.cache import CachedRoom, RoomCache
-from chat.changes import (
-    Changes,
-    DeliveryChanged,
-    HistoryRestored,
-    RequestFailed,
-    Restored,
-    RoomChanged,
-    RoomClosed,
-    Stored,
-    TakenOver,
-)
 from chat.identity import Identity
 from chat.joined_rooms import JoinedRooms
-from chat.membership import Membership
 from chat.one_event import EventScope, one_event
+from chat.own_messages import is_message, message_to_send
 from chat.presence import PresenceTracker
-from chat.protocol import (
-    Ack,
-    Batch,
-    InvalidField,
-    Message,
-    Nack,
-    Pong,
-    Presence,
-    Ready,
-    SendMessage,
-    TypingNotice,
-)
+from chat.protocol import Ack, InvalidField, Message, Presence, Ready, SendMessage, TypingNotice
 from chat.restore_wait import RestoreWait
 from chat.room import Room
-from chat.sending import OutboxSender, message_to_send
 from chat.store import ChatStore, NoticeKind
 from chat.timeline import Delivery
 from kizuna.core.state import ConnectionState
 from kizuna.core.states import CONNECTED_STATUSES, Status
-from kizuna.delivery.outbox import OutboxFull
-from kizuna.delivery.outbox_storage import OutboxStorage
-from kizuna.delivery.pending_message import PendingMessage
+from kizuna.delivery import (
+    Changes,
+    Closed,
+    DeliveryEngine,
+    Earlier,
+    Items,
+    NewPage,
+    OutboxFull,
+    OutboxStorage,
+    PendingMessage,
+    Progress,
+    RequestFailed,
+    Reset,
+    Restored,
+    SendState,
+    Stored,
+)
 from kizuna.errors import ConnectionFailed
 from kizuna.platform import Platform
 from kizuna.runtime.tasks import TaskSet
@@ -96,11 +86,20 @@ class ChatSession:
         self._make_id = make_id
         self._cache = cache
         self._kizuna_wire = kizuna_wire
+        self._delivery: DeliveryEngine[Message, Ack] = DeliveryEngine(
+            platform.now,
+            service,
+            rows,
+            self.scope,
+            acknowledges=kizuna_wire,
+            is_item=lambda ack: not ack.deleted,  # what replaces a deleted one arrives as a message
+            is_own=lambda message: message.sender_id == identity.user_id,
+            is_valid=is_message,
+        )
+        self._channels, self._sender = self._delivery.catch_up, self._delivery.sender
         self._rooms = self._no_rooms()
         self._shown: Room | None = None
-        self._membership = Membership(platform, service, self.scope, kizuna_wire=kizuna_wire)
-        self._sender = OutboxSender(service, platform, rows, self.scope, kizuna_wire=kizuna_wire)
-        self._presence = PresenceTracker(platform, self.scope, self._membership.send)
+        self._presence = PresenceTracker(platform, self.scope, self._channels.send)
         self._tasks = TaskSet()
         self._wait: RestoreWait | None = None  # for the stored data of the person
         self._is_reading = True  # whether the person sees the end of the shown room
@@ -137,9 +136,8 @@ class ChatSession:
             self._store.notify(NoticeKind.NAME_REFUSED, problem=error.reason, **error.params)
             return
         name = self._identity.name or ""
-        self._rooms = JoinedRooms(self._identity.user_id, has_history=self._kizuna_wire)
+        self._rooms = JoinedRooms(self._identity.user_id, self._channels, has_history=self._kizuna_wire)
         self._rooms.enter(self._store.state.room_id, self._wall_ms())
-        self._membership.use_rooms(self._rooms)
         self._store.change(name=name, suggested_name=name, user_id=self._identity.user_id)
         self._store.clear_notice(NoticeKind.NAME_REFUSED)
         wait = self._wait = RestoreWait(self._platform)
@@ -161,7 +159,6 @@ class ChatSession:
         self._sender.stop()
         self._cache.clear()
         self._rooms = self._no_rooms()
-        self._membership.use_rooms(self._rooms)
         self._store.change(name=None, notice=None)
         if waiting:
             self._store.notify(NoticeKind.STILL_WAITING, count=waiting, name=name)
@@ -198,7 +195,7 @@ class ChatSession:
         self._presence.forget(name)
         if name == self._store.state.room_id:
             self._switch_room(next_room.room_id)
-        self._membership.reconcile()
+        self._channels.reconcile()
 
     async def send_message(self, text: str) -> bool:
         """Send ``text`` now or as soon as possible. Return once it is stored, so that a crash cannot lose it; False if
@@ -259,7 +256,7 @@ class ChatSession:
         """Show messages before those on the page, requested from the server if necessary."""
         room = self._current_room
         if room is not None and not room.log.show_earlier():
-            self._membership.load_earlier(room)
+            self._load_earlier(room)
 
     @one_event
     def show_later(self) -> None:
@@ -325,7 +322,7 @@ class ChatSession:
     def _catch_up(self, link: LinkHandle) -> Coroutine[Any, Any, None]:
         if self._identity.user_id is not None:
             self._identify(self._identity.user_id)
-        return self._membership.prepare(link)
+        return self._delivery.prepare(link)
 
     async def _restore(self, person: str, rooms: JoinedRooms, wait: RestoreWait) -> None:
         """Load the rooms and waiting messages that an earlier page stored."""
@@ -355,12 +352,10 @@ class ChatSession:
         )
         self._store.set_connected(is_open)
         if not is_open and (before.is_connected or state.status is not Status.CONNECTING):
-            self._membership.link_lost()
             self._presence.link_lost()
-            self._apply(self._sender.link_lost())
+            self._apply(self._delivery.link_lost())
         if is_open:
-            self._membership.link_ready(state.link)
-            self._sender.send_due()
+            self._apply(self._delivery.link_ready(state.link))
         self._fill_screen()
         if state.status is Status.REJECTED and self._identity.is_refused:
             self.leave()
@@ -377,29 +372,21 @@ class ChatSession:
         except protocol.ProtocolError as error:
             self._on_bad_frame(str(error))
             return
+        if isinstance(frame, Message):
+            self._presence.on_message(frame)
+        self._apply(self._delivery.receive(frame))
         match frame:
-            case Message():
-                self._on_message(frame)
-            case Ack():
-                self._on_ack(frame)
-            case Nack():
-                self._apply(self._sender.reject(frame))
-                self._sender.send_due()
-            case Batch():
-                self._apply(self._membership.on_batch(frame))
+            case protocol.Batch():
                 self._mark_read_elsewhere()
                 self._fill_screen()
-                self._sender.send_due()
             case Ready():
                 self._identify(frame.user_id)
-            case Pong(heads=heads) if heads is not None:
-                self._membership.on_heads(heads)
             case Presence() if frame.room_id in self._rooms:
                 self._presence.on_presence(frame)
             case TypingNotice() if frame.room_id in self._rooms:
                 self._presence.on_typing(frame, self._identity.user_id)
             case protocol.Error():
-                self._on_error(frame)
+                logger.warning("the server could not serve a request: %s (%s)", frame.message, frame.code)
             case protocol.GatewayError():
                 logger.warning("the gateway could not serve a request: %s", frame.message)
                 self._store.notify(NoticeKind.SERVER_ERROR)
@@ -413,35 +400,6 @@ class ChatSession:
                 return room.room_id
         return self._store.state.room_id
 
-    def _on_message(self, message: Message) -> None:
-        is_own = message.sender_id == self._identity.user_id
-        if is_own:
-            self._acknowledge_own(message)
-        self._presence.on_message(message)
-        room = self._rooms.get(message.room_id)
-        if room is not None:
-            if message.seq is None and room is self._shown:
-                room.note_unnumbered(message, self._store.add_message(message))
-            else:
-                room.receive(message)
-                self._membership.schedule_sync(room)
-            self._cache.save_soon(room)
-        if is_own:
-            self._sender.send_due()
-
-    def _on_ack(self, ack: Ack) -> None:
-        self._sender.acknowledge(ack.client_message_id)
-        room = self._rooms.get(ack.room_id)
-        if room is not None:
-            room.apply_ack(ack)
-            self._membership.schedule_sync(room)
-            self._cache.save_soon(room)
-        self._sender.send_due()
-
-    def _on_error(self, error: protocol.Error) -> None:
-        logger.warning("the server could not serve a request: %s (%s)", error.message, error.code)
-        self._apply(self._membership.on_error(error))
-
     @one_event
     def _on_bad_frame(self, problem: str) -> None:
         self._bad_frames += 1
@@ -453,39 +411,49 @@ class ChatSession:
     def _apply(self, changes: Changes) -> None:
         for change in changes:
             match change:
-                case RoomChanged(room):
-                    self._cache.save_soon(room)
-                case Stored(messages):
-                    for message in messages:
-                        self._acknowledge_own(message)
-                case DeliveryChanged(message, state):
-                    self._on_delivery(message, state)
+                case Items() | NewPage() | Earlier() | Stored():
+                    self._on_channel(change)
+                case Progress(message, SendState.TAKEN_OVER):
+                    self._rooms.discard(message.id)
+                case Progress(message, state):
+                    self._on_progress(message, Delivery(state))
                 case Restored(pending):
                     for own in pending:
                         self._add_own(own)
                     self._sender.send_due()
-                case TakenOver(message):
-                    self._rooms.discard(message.id)
-                case HistoryRestored(room):
-                    self._cache.forget_mark(room.room_id)
-                    self._store.notify(NoticeKind.HISTORY_RESTORED)
-                case RoomClosed(room):
-                    self._store.notify(NoticeKind.ROOM_CLOSED, room=room.room_id)
+                case Closed(channel):
+                    self._store.notify(NoticeKind.ROOM_CLOSED, room=channel)
                 case RequestFailed():
                     self._store.notify(NoticeKind.SERVER_ERROR)
+        for change in changes:
+            if isinstance(change, NewPage) and (room := self._rooms.get(change.channel)) is not None:
+                room.end_page()
 
-    def _acknowledge_own(self, message: Message) -> None:
-        """Delete an own message of the outbox that the server has, with or without an ack."""
-        if message.sender_id != self._identity.user_id:
+    def _on_channel(self, change: Items[Message | Ack] | NewPage | Earlier[Message] | Stored) -> None:
+        room = self._rooms.get(change.channel)
+        if room is None:
             return
-        room = self._rooms.get(message.room_id)
-        is_new = room is not None and not room.log.is_known(message)
-        awaited = room.log.pending_for(message) if room is not None and is_new else None
-        self._sender.acknowledge(
-            message.client_message_id or (awaited.client_message_id if awaited else None)
-        )
+        if self._kizuna_wire or not isinstance(change, Items):
+            room.apply(change)
+        else:
+            self._on_echoes(room, change)
+        self._cache.save_soon(room)
+        if isinstance(change, Reset):
+            self._cache.forget_mark(room.room_id)
+            self._store.notify(NoticeKind.HISTORY_RESTORED)
 
-    def _on_delivery(self, message: PendingMessage, state: Delivery) -> None:
+    def _on_echoes(self, room: Room, change: Items[Message | Ack]) -> None:
+        """Add messages of the article's server, which may be those of this person."""
+        for message in change.items:
+            assert isinstance(message, Message)
+            awaited = None if room.log.is_known(message) else room.log.pending_for(message)
+            is_new = self._store.add_message(message) if room is self._shown else room.log.add(message)
+            room.note_unnumbered(message, is_new)
+            if awaited is not None:
+                self._sender.acknowledge(awaited.client_message_id)
+                self._apply(self._sender.send_due())
+
+    def _on_progress(self, message: PendingMessage, state: Delivery) -> None:
         room = self._rooms.get(message.channel)
         is_shown = room is not None and room.log.own(message.id) is not None
         if room is not None:
@@ -506,14 +474,15 @@ class ChatSession:
 
     def _switch_room(self, room_id: str) -> None:
         if self._store.state.name is not None:
-            _, left = self._rooms.enter(room_id, self._wall_ms())
+            room, left = self._rooms.enter(room_id, self._wall_ms())
+            self._cache.save_soon(room)
             if left is not None:
                 self._cache.forget(left.room_id)
             # They were hidden while the person was not in the room.
             for message in self._sender.pending_in(room_id):
                 self._add_own(message)
         self._store.change(room_id=room_id)
-        self._membership.reconcile()
+        self._channels.reconcile()
         self._fill_screen()
 
     def _add_own(self, message: PendingMessage) -> None:
@@ -525,7 +494,7 @@ class ChatSession:
             self._sender.acknowledge(message.id)
             return
         name = self._store.state.name or ""
-        room.log.add_own(message.id, message.data["content"], name, message.typed_at)
+        room.log.add_own(message.id, message.data["content"], name, message.meta["typed_at"])
         if message.failure is not None:
             room.log.mark(message.id, Delivery.FAILED, message.failure)
 
@@ -578,7 +547,7 @@ class ChatSession:
             rooms=self._rooms.summaries(),
             first_unread=room.first_unread,
             waiting=waiting,
-            **self._membership.progress(room_id)._asdict(),
+            **self._channels.status(room_id)._asdict(),
             **self._presence.of_room(room_id)._asdict(),
         )
 
@@ -588,12 +557,16 @@ class ChatSession:
         if (
             room is not None
             and len(room.log) < MIN_VISIBLE_MESSAGES
-            and self._membership.progress(room.room_id).caught_up
+            and self._channels.status(room.room_id).caught_up
         ):
-            self._membership.load_earlier(room)
+            self._load_earlier(room)
+
+    def _load_earlier(self, room: Room) -> None:
+        if room.has_earlier:
+            self._channels.load_earlier(room.room_id, room.oldest)
 
     def _no_rooms(self) -> JoinedRooms:
-        return JoinedRooms(None, has_history=self._kizuna_wire)
+        return JoinedRooms(None, self._channels, has_history=self._kizuna_wire)
 
     def _wall_ms(self) -> int:
         return round(self._platform.now().wall * 1000)

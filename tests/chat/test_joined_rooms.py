@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 from chat.joined_rooms import MAX_ROOMS, JoinedRooms
+from chat.one_event import EventScope
+from chat.protocol import Ack, Message
+from chat.store import ChatStore
 from chat.timeline import Delivery
+from kizuna.delivery import CatchUp
+from kizuna.service import WebSocketService
+from kizuna.testing import FakePlatform
+
+
+def joined_rooms() -> JoinedRooms:
+    platform = FakePlatform()
+    service = WebSocketService("ws://127.0.0.1", platform=platform)
+    store = ChatStore()
+    later = EventScope(store, platform, lambda changes: None, lambda: None)
+    return JoinedRooms("me", CatchUp[Message, Ack](platform.now, service, later))
 
 
 def test_a_room_of_an_earlier_page_is_not_reopened_when_full() -> None:
-    book = JoinedRooms("me")
+    book = joined_rooms()
     for number in range(MAX_ROOMS):
         book.enter(f"room-{number}", now_ms=number)
     assert book.reopen("one-too-many", entered_at=1) is None
@@ -18,7 +32,7 @@ def test_a_room_of_an_earlier_page_is_not_reopened_when_full() -> None:
 
 
 def test_discarding_takes_only_what_the_server_does_not_have() -> None:
-    book = JoinedRooms("me")
+    book = joined_rooms()
     room, _ = book.enter("general", now_ms=1)
     for name in ("waits", "sent"):
         room.log.add_own(name, name, "Me", 5)

@@ -16,7 +16,7 @@ from tests.chat.session_harness import MemorySettings
 
 HERE, ELSEWHERE = "https://example.org/a/token", "https://example.org/b/token"
 ROW = PendingMessage(
-    id="c1", channel="general", data={"words": "waited"}, written_at=1, typed_at=1, is_sent=True
+    id="c1", channel="general", data={"words": "waited"}, written_at=1, meta={"typed_at": 1}, is_sent=True
 )
 
 

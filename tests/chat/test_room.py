@@ -6,9 +6,10 @@ from dataclasses import replace
 
 from hypothesis import given, strategies as st
 
-from chat.protocol import EMPTY_EPOCH, Ack, Batch, Message, RoomHead, RoomPosition
-from chat.room import Room
+from chat.protocol import EMPTY_EPOCH, Ack, Batch, Message, RoomHead
 from chat.timeline import Delivery
+from kizuna.delivery.reader import Asked
+from tests.chat.fed_room import FedRoom as Room
 
 
 def message(seq: int, epoch: str = "e", **parts: object) -> Message:
@@ -117,8 +118,8 @@ def nothing() -> Batch:
     return Batch(room_id="general", epoch=EMPTY_EPOCH, head=0, complete=True)
 
 
-def asked_from(after: int | None, epoch: str | None) -> RoomPosition:
-    return RoomPosition(room_id="general", after=after, epoch=epoch)
+def asked_from(after: int | None, epoch: str | None) -> Asked:
+    return Asked(after, epoch)
 
 
 def test_an_empty_room_takes_the_epoch_of_its_first_message() -> None:

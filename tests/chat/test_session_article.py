@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from chat.sending import ECHO_TIMEOUT
 from chat.timeline import Delivery
 from kizuna.delivery.pending_message import Failure
+from kizuna.delivery.sender import ECHO_TIMEOUT
 from kizuna.wire import ARTICLE
 from tests.chat.session_harness import SessionHarness
 

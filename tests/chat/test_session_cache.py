@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from chat.cache import MAX_MESSAGES, SAVE_DELAY
-from chat.membership import GAP_DELAY
 from chat.store import RoomSummary
 from chat.timeline import Delivery
+from kizuna.delivery.catch_up import GAP_DELAY
 from tests.chat.session_harness import SessionHarness, ack, batch, message
 
 

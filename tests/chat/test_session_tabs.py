@@ -6,12 +6,12 @@ from functools import partial
 
 import pytest
 
-from chat.sending import ADOPT_INTERVAL
 from chat.store import NoticeKind
 from chat.timeline import Delivery
 from kizuna.core.states import Status
 from kizuna.delivery.outbox import Outbox
 from kizuna.delivery.pending_message import Failure
+from kizuna.delivery.sender import ADOPT_INTERVAL
 from tests.chat.session_harness import Browser, SessionHarness, ack, message
 from tests.chat.test_session_keeping import started
 
@@ -121,7 +121,7 @@ async def test_a_message_deleted_where_it_was_taken_over_is_sent_by_nobody() -> 
 
 
 async def test_more_than_fits_from_closed_tabs_fails_and_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chat.sending.Outbox", partial(Outbox, limit=2))
+    monkeypatch.setattr("kizuna.delivery.sender.Outbox", partial(Outbox, limit=2))
     first, second = await two_tabs()
     first.socket.drop()
     second.socket.drop()

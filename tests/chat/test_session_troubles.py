@@ -6,13 +6,13 @@ import asyncio
 
 from chat.admission import Answer
 from chat.presence import MAX_TYPING_USERS
-from chat.requests import MAX_TRIES, REQUEST_TIMEOUT
 from chat.restore_wait import RESTORE_TIMEOUT
-from chat.sending import ADOPT_INTERVAL, MAX_PAUSE
 from chat.store import NoticeKind
 from chat.timeline import Delivery
 from kizuna.core.states import Status
 from kizuna.delivery.pending_message import Failure
+from kizuna.delivery.requests import MAX_TRIES, REQUEST_TIMEOUT
+from kizuna.delivery.sender import ADOPT_INTERVAL, MAX_PAUSE
 from kizuna.wire import ARTICLE
 from tests.chat.session_harness import Browser, SessionHarness, ack, batch, message
 from tests.chat.test_session_rooms import enter

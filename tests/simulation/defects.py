@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from backend.messaging.message_log import Appended, Rooms, Sender
-from chat.membership import Membership
 from chat.protocol import SendMessage
 from chat.room_log import RoomLog
+from kizuna.delivery.catch_up import CatchUp
 from kizuna.delivery.outbox import Outbox
 from kizuna.delivery.outbox_storage import OutboxStorage
 from kizuna.delivery.pending_message import PendingMessage
@@ -58,7 +58,7 @@ def sends_all_at_once(patch: pytest.MonkeyPatch) -> None:
 
 def warns_of_nothing(patch: pytest.MonkeyPatch) -> None:
     """A discarded message is never reported as possibly sent."""
-    patch.setattr("chat.sending._may_have_arrived", lambda row: False)
+    patch.setattr("kizuna.delivery.sender._may_have_arrived", lambda row: False)
 
 
 def sends_under_a_new_id(patch: pytest.MonkeyPatch) -> None:
@@ -74,12 +74,12 @@ def sends_under_a_new_id(patch: pytest.MonkeyPatch) -> None:
 
 def never_asks_for_what_is_missing(patch: pytest.MonkeyPatch) -> None:
     """Gaps are not closed."""
-    patch.setattr(Membership, "_close_gaps", lambda self: None)
+    patch.setattr(CatchUp, "_close_gaps", lambda self: [])
 
 
 def ignores_heads(patch: pytest.MonkeyPatch) -> None:
     """Heads in pongs are ignored, so a quiet room's last message may be missed."""
-    patch.setattr(Membership, "on_heads", lambda self, heads: None)
+    patch.setattr(CatchUp, "on_heads", lambda self, heads: None)
 
 
 def keeps_nothing(patch: pytest.MonkeyPatch) -> None:

@@ -11,11 +11,11 @@ from typing import TypeVar
 import pytest
 
 from chat.identity import PROBLEMS
-from chat.membership import FORBIDDEN
 from chat.protocol import REFUSED, InvalidField
 from chat.store import NoticeKind
 from chat.timeline import Delivery
 from kizuna.core.state import ReasonKind
+from kizuna.delivery.catch_up import FORBIDDEN
 from ui.kit.texts import LANGUAGES, Texts, placeholders, read_catalogue
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,8 +39,9 @@ def trees(folder: str) -> Iterator[ast.Module]:
 
 
 def literals(name: str) -> Iterator[str]:
-    """The texts that app/chat passes to these calls: codes of failures, reasons of refusals."""
-    for node in (node for tree in trees("chat") for node in ast.walk(tree)):
+    """The texts that chat and delivery pass to these calls: codes of failures, reasons of refusals."""
+    folders = ("chat", "kizuna/delivery")
+    for node in (node for folder in folders for tree in trees(folder) for node in ast.walk(tree)):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
             called = node.func.id if isinstance(node.func, ast.Name) else node.func.attr
             value = node.args[LITERALS[name]] if len(node.args) > LITERALS[name] else None

@@ -1,1 +1,73 @@
-"""Delivery once and in order: the outbox, its storage, and the sequence of a channel. Independent of connections."""
+"""Delivery once and in order, over wire KIZUNA.
+
+Messages are sent under an id that never changes, and stored until the server has acknowledged them; items are read in
+the order of the server's numbers, and what is missing is requested. Independent of the connection: see Carrier.
+"""
+
+from kizuna.delivery.carrier import Carrier, Link
+from kizuna.delivery.catch_up import FORBIDDEN, GAP_DELAY, CatchUp, ChannelStatus
+from kizuna.delivery.changes import (
+    Begin,
+    Change,
+    Changes,
+    Closed,
+    Earlier,
+    Hole,
+    Items,
+    Later,
+    Live,
+    NewPage,
+    Origin,
+    Progress,
+    RequestFailed,
+    Reset,
+    Restored,
+    SendState,
+    Stored,
+)
+from kizuna.delivery.engine import DeliveryEngine
+from kizuna.delivery.fallback_storage import FallbackStorage
+from kizuna.delivery.outbox import Outbox, OutboxFull
+from kizuna.delivery.outbox_storage import OutboxStorage
+from kizuna.delivery.pending_message import Failure, PendingMessage
+from kizuna.delivery.reader import ChannelReader, Position, Start
+from kizuna.delivery.sender import OutboxSender
+from kizuna.delivery.sequence import Sequence
+
+__all__ = [
+    "FORBIDDEN",
+    "GAP_DELAY",
+    "Begin",
+    "Carrier",
+    "CatchUp",
+    "Change",
+    "Changes",
+    "ChannelReader",
+    "ChannelStatus",
+    "Closed",
+    "DeliveryEngine",
+    "Earlier",
+    "Failure",
+    "FallbackStorage",
+    "Hole",
+    "Items",
+    "Later",
+    "Link",
+    "Live",
+    "NewPage",
+    "Origin",
+    "Outbox",
+    "OutboxFull",
+    "OutboxSender",
+    "OutboxStorage",
+    "PendingMessage",
+    "Position",
+    "Progress",
+    "RequestFailed",
+    "Reset",
+    "Restored",
+    "SendState",
+    "Sequence",
+    "Start",
+    "Stored",
+]

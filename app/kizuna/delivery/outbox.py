@@ -50,6 +50,11 @@ class Outbox:
         """Return whether the message waits."""
         return message_id in self._messages
 
+    @property
+    def has_messages(self) -> bool:
+        """Return whether any message waits or has failed."""
+        return bool(self._messages or self._failed)
+
     def get(self, message_id: str) -> PendingMessage | None:
         """Return the message that waits or has failed."""
         return self._messages.get(message_id) or self._failed.get(message_id)

@@ -169,19 +169,28 @@ class OutboxStorage:
             return []
 
 
-# Fields that are stored as they are, with their types; beside them "lane" and "failure".
-_STORED = {"id": str, "data": dict, "written_at": int, "number": int, "typed_at": int, "is_sent": bool}
+# Fields that are stored as they are, with their types.
+_STORED = {"id": str, "data": dict, "written_at": int, "number": int, "is_sent": bool, "meta": dict}
+#: Stored instead of ``meta`` if it is the only key there: as pages of earlier versions read and write it.
+_TYPED_AT = "typed_at"
 
 
 def _text(row: PendingMessage) -> str:
     """Return the stored form. A channel is called "lane" there, as pages of earlier versions read and write it."""
-    fields = {name: getattr(row, name) for name in _STORED}
+    fields: dict[str, Any] = {name: getattr(row, name) for name in _STORED}
+    if isinstance(row.meta.get(_TYPED_AT), int) and len(row.meta) == 1:
+        fields |= fields.pop("meta")
     return json.dumps({"lane": row.channel, **fields, "failure": row.failure})
 
 
 def _row(data: Any) -> PendingMessage:
     """Return the message of stored ``data``. Raises ValueError, TypeError or KeyError if it is none."""
     fields = {"is_sent": False, **data}
+    if _TYPED_AT in fields:
+        typed_at = fields.pop(_TYPED_AT)
+        if not isinstance(typed_at, int):
+            raise TypeError(_TYPED_AT)
+        fields["meta"] = {_TYPED_AT: typed_at}
     channel, code_and_words = fields.pop("lane"), fields.pop("failure")
     if fields.keys() != _STORED.keys() or not isinstance(channel, str):
         raise ValueError("fields are missing, or of a newer page")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 #: Milliseconds after which a waiting message fails instead of being sent: it may be out of date.
@@ -27,7 +27,7 @@ class PendingMessage:
     id: str
     channel: str
     data: Mapping[str, Any]  #: the frame that is sent
-    typed_at: int  #: milliseconds since 1970: what the person is shown
+    meta: Mapping[str, Any] = field(default_factory=dict)  #: the application's own, stored but not sent
     written_at: int = 0  #: milliseconds since 1970: its age, and its place in the order
     number: int = 0  #: its place among those of one millisecond
     is_sent: bool = False  #: it was sent at least once, and may have arrived

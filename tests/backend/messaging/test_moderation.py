@@ -15,8 +15,8 @@ from backend.messaging.moderation import (
 )
 from backend.store.retry import Retry
 from chat.protocol import EMPTY_EPOCH, SendMessage
-from chat.room import Room
 from tests.backend.fakes import FakeClock, Ids
+from tests.chat.fed_room import FedRoom as Room
 from tests.simulation.temporary_store import TemporaryStore
 from tests.support.depth import examples
 

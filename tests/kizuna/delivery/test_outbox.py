@@ -15,7 +15,7 @@ from tests.support.depth import examples
 
 
 def message(message_id: str, channel: str = "general", **parts: Any) -> PendingMessage:
-    given = {"data": {"content": message_id}, "typed_at": 1, **parts}
+    given = {"data": {"content": message_id}, "meta": {"typed_at": 1}, **parts}
     return PendingMessage(id=message_id, channel=channel, **given)
 
 

@@ -35,7 +35,7 @@ def browser() -> Browser:
 
 
 def row(row_id: str, written_at: int = 1, **parts: object) -> PendingMessage:
-    given = {"channel": "general", "data": {"action": "sendMessage"}, "typed_at": 1, **parts}
+    given = {"channel": "general", "data": {"action": "sendMessage"}, "meta": {"typed_at": 1}, **parts}
     return PendingMessage(id=row_id, written_at=written_at, **given)  # type: ignore[arg-type]
 
 

@@ -1,27 +1,25 @@
-"""The sending of a person's messages, and their delivery states.
+"""The sending of a person's messages, and their states.
 
-A message is stored in a row (kizuna.delivery.outbox_storage) before it counts as queued, is sent one at a time per room
-with the same id at every try, and its row is deleted when the server has acknowledged it. Rows of a closed or crashed
-tab of the same person are found within ADOPT_INTERVAL and sent by this one.
+A message is stored in a row (kizuna.delivery.outbox_storage) before it counts as queued, is sent one at a time per
+channel with the same id at every try, and its row is deleted when the server has acknowledged it. Rows of a closed or
+crashed tab of the same person are found within ADOPT_INTERVAL and sent by this one.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import replace
+from typing import Any
 
-from chat import protocol
-from chat.changes import Changes, DeliveryChanged, Later, Restored, TakenOver
-from chat.protocol import Nack, SendMessage
-from chat.timeline import Delivery
+from kizuna.delivery.carrier import Carrier
+from kizuna.delivery.changes import Changes, Later, Progress, Restored, SendState
+from kizuna.delivery.frames import NackFrame
 from kizuna.delivery.outbox import Outbox, OutboxFull
 from kizuna.delivery.outbox_storage import OutboxStorage
 from kizuna.delivery.pending_message import Failure, PendingMessage
 from kizuna.errors import FrameTooLarge, NotConnected
-from kizuna.platform import Platform, TimerHandle
-from kizuna.runtime.tasks import TaskSet
-from kizuna.service import WebSocketService
+from kizuna.platform import Instant, TimerHandle
 
 logger = logging.getLogger("kizuna.sending")
 
@@ -40,38 +38,37 @@ TOO_MANY = Failure("outbox_full")
 _UNDECIDED = (TOO_OLD.code, UNCONFIRMED.code, TOO_MANY.code)  # failures that are not the server's refusal
 
 
-def message_to_send(frame: SendMessage, typed_at: int) -> PendingMessage:
-    """Return the message of ``frame``, written at ``typed_at`` (milliseconds since 1970)."""
-    return PendingMessage(
-        id=frame.client_message_id,
-        channel=frame.room_id,
-        data=protocol.to_object(frame),
-        typed_at=typed_at,
-    )
-
-
 class OutboxSender:
     """The sender of one person's outbox: it sends messages that are due, and repeats lost ones.
 
-    ``start_for()`` names the person; messages of others stay in their rows. ``kizuna_wire``: the server acknowledges
-    each message. The article's server does not, so nothing is sent twice: a message without its broadcast fails as
-    UNCONFIRMED, and the person decides.
+    ``start_for()`` names the person; messages of others stay in their rows.
+
+    Args:
+        now: The current moment.
+        carrier: The connection.
+        storage: The rows.
+        later: Where timers and stored data report.
+        acknowledges: Whether the server acknowledges each message. If not, nothing is sent twice: a message that
+            nothing confirms fails as UNCONFIRMED, and the person decides.
+        is_valid: Whether a stored message is one that this version sends. Others stay in their rows.
     """
 
     def __init__(
         self,
-        service: WebSocketService,
-        platform: Platform,
+        now: Callable[[], Instant],
+        carrier: Carrier,
         storage: OutboxStorage,
         later: Later,
         *,
-        kizuna_wire: bool = True,
+        acknowledges: bool = True,
+        is_valid: Callable[[PendingMessage], bool] = lambda message: True,
     ) -> None:
-        self._service = service
-        self._platform = platform
+        self._now = now
+        self._carrier = carrier
         self._storage = storage
         self._later = later
-        self._kizuna_wire = kizuna_wire
+        self._acknowledges = acknowledges
+        self._is_valid = is_valid
         self._person: str | None = None
         self._outbox = self._new_outbox()
         self._being_stored = 0
@@ -79,12 +76,16 @@ class OutboxSender:
         self._number = 0
         self._send_timer: TimerHandle | None = None
         self._adoption_timer: TimerHandle | None = None
-        self._tasks = TaskSet()  # writes that change nothing here
 
     @property
     def waiting(self) -> int:
         """How many messages are not acknowledged yet."""
         return len(self._outbox)
+
+    @property
+    def has_messages(self) -> bool:
+        """Whether any message waits or has failed."""
+        return self._outbox.has_messages
 
     # --- the person ---
 
@@ -131,42 +132,47 @@ class OutboxSender:
         if self._person is None and self._being_stored == 0:
             self._storage.release()
 
-    def acknowledge(self, client_message_id: str | None) -> None:
-        """Delete a message that the server has stored."""
-        message = self._outbox.remove(client_message_id or "")
+    def acknowledge(self, message_id: str | None) -> PendingMessage | None:
+        """Delete a message that the server has stored; return it, or None if it is not here."""
+        message = self._outbox.remove(message_id or "")
         if message is not None:
-            self._tasks.start(self._storage.delete(self._person or "", message.id))
+            self._write(self._storage.delete(self._person or "", message.id))
+        return message
 
-    def reject(self, nack: Nack) -> Changes:
+    def reject(self, nack: NackFrame) -> Changes:
         """Handle a nack: send the message again later, or let it fail. Ignored for an acknowledged message."""
         if nack.client_message_id not in self._outbox:
             return []
         if not nack.retryable:
             return self._fail(nack.client_message_id, Failure(nack.code, nack.message))
         pause = min(max(nack.retry_after or 0.0, MIN_PAUSE), MAX_PAUSE)
-        message = self._outbox.postpone(nack.client_message_id, self._platform.now().monotonic + pause)
-        return [] if message is None else [DeliveryChanged(message, Delivery.QUEUED)]
+        message = self._outbox.postpone(nack.client_message_id, self._now().monotonic + pause)
+        return [] if message is None else [Progress(message, SendState.QUEUED)]
 
-    def pending_in(self, room_id: str) -> list[PendingMessage]:
-        """Return the waiting and failed messages of this room, in the order written."""
-        return self._outbox.in_channel(room_id)
+    def pending_in(self, channel: str) -> list[PendingMessage]:
+        """Return the waiting and failed messages of this channel, in the order written."""
+        return self._outbox.in_channel(channel)
 
-    def retry(self, client_message_id: str) -> Changes:
+    def get(self, message_id: str) -> PendingMessage | None:
+        """Return the message that waits or has failed."""
+        return self._outbox.get(message_id)
+
+    def retry(self, message_id: str) -> Changes:
         """Queue a failed message again. Raises OutboxFull."""
-        failed = self._outbox.get(client_message_id)
+        failed = self._outbox.get(message_id)
         if failed is None or failed.failure is None:
             return []
         again = replace(self._numbered(failed), failure=None, is_sent=_may_have_arrived(failed))
         self._outbox.add(again)
         self._update(again)
-        return [DeliveryChanged(again, Delivery.QUEUED)]
+        return [Progress(again, SendState.QUEUED)]
 
-    def discard(self, client_message_id: str) -> bool:
+    def discard(self, message_id: str) -> bool:
         """Delete a message. Return True if it was sent already, so that it may have arrived."""
-        message = self._outbox.remove(client_message_id)
+        message = self._outbox.remove(message_id)
         if message is None:
             return False
-        self._tasks.start(self._storage.delete_everywhere(self._person or "", message.id))
+        self._write(self._storage.delete_everywhere(self._person or "", message.id))
         return _may_have_arrived(message)
 
     # --- delivery ---
@@ -176,8 +182,8 @@ class OutboxSender:
         self._cancel_send_timer()
         changes: Changes = []
         for message in self._outbox.link_lost():
-            if self._kizuna_wire:
-                changes.append(DeliveryChanged(message, Delivery.QUEUED))
+            if self._acknowledges:
+                changes.append(Progress(message, SendState.QUEUED))
             else:
                 changes += self._fail(message.id, UNCONFIRMED)
         return changes
@@ -185,16 +191,16 @@ class OutboxSender:
     def send_due(self) -> Changes:
         """Send what is due, and schedule the next call. What is sent is reported later."""
         self._cancel_send_timer()
-        if self._person is None or not len(self._outbox) or not self._service.is_connected():
+        if self._person is None or not len(self._outbox) or not self._carrier.is_connected():
             return []
-        due = self._outbox.take_due(self._platform.now().monotonic)
+        due = self._outbox.take_due(self._now().monotonic)
         for message in due:
             self._later.start(self._deliver(self._person, message))
         due_at = self._outbox.next_due_at()
         if due_at is not None:
             self._send_timer = self._later.call_at(due_at, self.send_due)
         if any(message.tries > 1 for message in due):  # an answer is overdue
-            self._service.doubt()
+            self._carrier.doubt()
         return []
 
     async def _deliver(self, person: str, message: PendingMessage) -> Changes:
@@ -203,7 +209,7 @@ class OutboxSender:
         if message.is_too_old(self._wall_ms()):
             is_own = await self._storage.update(person, replace(message, failure=TOO_OLD))
             changes = self._fail(message.id, TOO_OLD) if is_own else self._take_off(message)
-        elif message.tries > 1 and not self._kizuna_wire:
+        elif message.tries > 1 and not self._acknowledges:
             changes = self._fail(message.id, UNCONFIRMED)
         elif not await self._storage.claim(person, message):
             changes = self._take_off(message)
@@ -216,36 +222,41 @@ class OutboxSender:
     def _send(self, message: PendingMessage) -> Changes:
         data = dict(message.data)
         try:
-            self._service.send_message(data.pop("action"), data)
+            self._carrier.send_message(data.pop("action"), data)
         except NotConnected:
             return []  # due again at the end of the link
         except FrameTooLarge as error:
             return self._fail(message.id, Failure("too_large", str(error))) + self.send_due()
-        return [DeliveryChanged(self._outbox.note_sent(message), Delivery.SENDING)]
+        return [Progress(self._outbox.note_sent(message), SendState.SENDING)]
 
     def _take_off(self, message: PendingMessage) -> Changes:
         """Forget a message whose row another tab has."""
         if not self._outbox.is_current(message):
             return []
         self._outbox.remove(message.id)
-        return [TakenOver(message)]
+        return [Progress(message, SendState.TAKEN_OVER)]
 
     # --- inside ---
 
-    def _fail(self, client_message_id: str, failure: Failure) -> Changes:
-        failed = self._outbox.fail(client_message_id, failure)
+    def _fail(self, message_id: str, failure: Failure) -> Changes:
+        failed = self._outbox.fail(message_id, failure)
         if failed is None:
             return []
         self._update(failed)
-        return [DeliveryChanged(failed, Delivery.FAILED)]
+        return [Progress(failed, SendState.FAILED)]
 
     def _update(self, message: PendingMessage) -> None:
         """Write the message's row."""
+        self._write(self._storage.update(self._person or "", message))
 
-        async def update(person: str) -> None:
-            await self._storage.update(person, message)
+    def _write(self, work: Coroutine[Any, Any, object]) -> None:
+        """Let the storage do ``work``, which changes nothing here."""
 
-        self._tasks.start(update(self._person or ""))
+        async def write() -> Changes:
+            await work
+            return []
+
+        self._later.start(write())
 
     def _numbered(self, message: PendingMessage) -> PendingMessage:
         """Return the message with the next place in the order, also after the clock was set back."""
@@ -259,10 +270,10 @@ class OutboxSender:
             return []
         restored: list[PendingMessage] = []
         for row in rows:
-            if self._outbox.get(row.id) is not None or not _is_readable(row):
+            if self._outbox.get(row.id) is not None or not self._is_valid(row):
                 continue
             message = row
-            if row.is_sent and row.failure is None and not self._kizuna_wire:
+            if row.is_sent and row.failure is None and not self._acknowledges:
                 message = replace(row, failure=UNCONFIRMED)
             try:
                 self._outbox.add(message)
@@ -285,7 +296,7 @@ class OutboxSender:
             return []
 
         self._cancel_adoption()
-        self._adoption_timer = self._later.call_at(self._platform.now().monotonic + ADOPT_INTERVAL, due)
+        self._adoption_timer = self._later.call_at(self._now().monotonic + ADOPT_INTERVAL, due)
 
     def _cancel_adoption(self) -> None:
         if self._adoption_timer is not None:
@@ -293,10 +304,10 @@ class OutboxSender:
             self._adoption_timer = None
 
     def _wall_ms(self) -> int:
-        return round(self._platform.now().wall * 1000)
+        return round(self._now().wall * 1000)
 
     def _new_outbox(self) -> Outbox:
-        return Outbox() if self._kizuna_wire else Outbox(ack_timeout=ECHO_TIMEOUT)
+        return Outbox() if self._acknowledges else Outbox(ack_timeout=ECHO_TIMEOUT)
 
     def _cancel_send_timer(self) -> None:
         if self._send_timer is not None:
@@ -307,13 +318,3 @@ class OutboxSender:
 def _may_have_arrived(message: PendingMessage) -> bool:
     """Return whether the message was sent, and not refused by the server."""
     return message.is_sent and (message.failure is None or message.failure.code in _UNDECIDED)
-
-
-def _is_readable(row: PendingMessage) -> bool:
-    """Return whether the row holds a valid message."""
-    try:
-        is_message = isinstance(protocol.parse_up(row.data), SendMessage)
-    except protocol.ProtocolError as error:
-        logger.warning("could not read a waiting message, leaving it in storage: %s", error)
-        return False
-    return is_message

@@ -3,44 +3,52 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from chat.changes import Changes, Later
-from chat.protocol import UpFrame
-from kizuna.platform import Platform, TimerHandle
+from kizuna.delivery.changes import Changes, Later
+from kizuna.platform import Instant, TimerHandle
 
 #: Seconds until a request is repeated: an answer takes a round trip and a read of the store.
 REQUEST_TIMEOUT = 5.0
-#: A request is given up after so many tries. For a new link that is after 25 s, so that one room cannot use up the
+#: A request is given up after so many tries. For a new link that is after 25 s, so that one channel cannot use up the
 #: 30 s in which all have to catch up (Options.prepare_timeout).
 MAX_TRIES = 4
 
 
 @dataclass(slots=True)
 class Request:
-    """One open request about a room."""
+    """One open request about a channel."""
 
     ref: str
-    room_id: str
-    frame: UpFrame
+    channel: str
+    action: str  #: join, sync or history
+    data: Mapping[str, Any]
     tries: int = 0
     timer: TimerHandle | None = None
 
 
 class Requests:
-    """The open requests. ``send`` sends a frame on the current link; ``doubt`` is called when an answer is overdue,
-    ``give_up`` with a request after MAX_TRIES."""
+    """The open requests.
+
+    Args:
+        now: The current moment.
+        later: Where the deadlines report.
+        send: Sends an action with its data on the current link.
+        doubt: Called when an answer is overdue.
+        give_up: Called with a request after MAX_TRIES.
+    """
 
     def __init__(
         self,
-        platform: Platform,
+        now: Callable[[], Instant],
         later: Later,
-        send: Callable[[UpFrame], None],
+        send: Callable[[str, Mapping[str, Any]], None],
         doubt: Callable[[], None],
         give_up: Callable[[Request], Changes],
     ) -> None:
-        self._platform = platform
+        self._now = now
         self._later = later
         self._send = send
         self._doubt = doubt
@@ -48,29 +56,23 @@ class Requests:
         self._open: dict[str, Request] = {}
         self._numbers = itertools.count(1)
 
-    def new_ref(self) -> str:
-        """Return a ref that no other request of this page has."""
-        return f"r{next(self._numbers)}"
-
-    def ask(self, ref: str, room_id: str, frame: UpFrame) -> None:
+    def ask(self, channel: str, action: str, data: Mapping[str, Any]) -> None:
         """Send a request, and repeat it until answered() or the end of the link."""
-        request = self._open[ref] = Request(ref, room_id, frame)
-        self._try(request)
+        self._try(self._new(channel, action, data))
 
-    def ask_later(self, ref: str, room_id: str, frame: UpFrame) -> None:
+    def ask_later(self, channel: str, action: str, data: Mapping[str, Any]) -> None:
         """Send a request only after the deadline: another frame has just asked for the same."""
-        request = self._open[ref] = Request(ref, room_id, frame)
-        self._arm(request)
+        self._arm(self._new(channel, action, data))
 
-    def drop(self, kind: type[UpFrame], room_id: str) -> None:
-        """Close the requests of this kind about the room."""
+    def drop(self, action: str, channel: str) -> None:
+        """Close the requests with this action about the channel."""
         for request in tuple(self._open.values()):
-            if type(request.frame) is kind and request.room_id == room_id:
+            if request.action == action and request.channel == channel:
                 self.answered(request.ref)
 
-    def is_asking(self, kind: type[UpFrame], room_id: str | None = None) -> bool:
-        """Return whether a request of this kind is open, about the room or (None) any room."""
-        return any(type(r.frame) is kind and room_id in (None, r.room_id) for r in self._open.values())
+    def is_asking(self, action: str, channel: str) -> bool:
+        """Return whether a request with this action about the channel is open."""
+        return any(request.action == action and request.channel == channel for request in self._open.values())
 
     def answered(self, ref: str | None) -> Request | None:
         """Close and return the request with this ``ref``; None if there is none."""
@@ -84,6 +86,11 @@ class Requests:
         for ref in tuple(self._open):
             self.answered(ref)
 
+    def _new(self, channel: str, action: str, data: Mapping[str, Any]) -> Request:
+        ref = f"r{next(self._numbers)}"
+        request = self._open[ref] = Request(ref, channel, action, {**data, "ref": ref})
+        return request
+
     def _try(self, request: Request) -> Changes:
         if request.tries >= MAX_TRIES:
             self.answered(request.ref)
@@ -92,10 +99,10 @@ class Requests:
             self._doubt()
         request.tries += 1
         self._arm(request)
-        self._send(request.frame)
+        self._send(request.action, request.data)
         return []
 
     def _arm(self, request: Request) -> None:
         request.timer = self._later.call_at(
-            self._platform.now().monotonic + REQUEST_TIMEOUT, lambda: self._try(request)
+            self._now().monotonic + REQUEST_TIMEOUT, lambda: self._try(request)
         )

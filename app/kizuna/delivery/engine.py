@@ -1,0 +1,134 @@
+"""Delivery over one connection: frames in, changes out. It has no task, timer or clock of its own.
+
+    CatchUp         the channels, what is missing in them, and requests
+    OutboxSender    the messages that wait for their acknowledgement
+
+An application that shows what happens in a frame at once, such as a chat, gives its frames to ``receive()`` and
+applies the changes. All others use :class:`~kizuna.delivery.channels.Channels`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any, Generic
+
+from kizuna.delivery.carrier import Carrier, Link
+from kizuna.delivery.catch_up import CatchUp
+from kizuna.delivery.changes import Changes, Later, Stored
+from kizuna.delivery.frames import BatchFrame, ErrorFrame, Head, NackFrame
+from kizuna.delivery.outbox_storage import OutboxStorage
+from kizuna.delivery.pending_message import PendingMessage
+from kizuna.delivery.reader import Ack, Message
+from kizuna.delivery.sender import OutboxSender
+from kizuna.platform import Instant
+
+
+class DeliveryEngine(Generic[Message, Ack]):
+    """The channels of one client, and its outbox.
+
+    Args:
+        now: The current moment.
+        carrier: The connection.
+        storage: The rows of the outbox.
+        later: Where timers and stored data report.
+        acknowledges: Whether the server speaks wire KIZUNA. If not, items pass through, and nothing is sent twice.
+        is_item: Whether an ack stands for the own message in its channel. Otherwise its item is awaited.
+        is_own: Whether a message was sent by this person: ids of others are no proof.
+        is_valid: Whether a stored message is one that this version sends.
+    """
+
+    def __init__(
+        self,
+        now: Callable[[], Instant],
+        carrier: Carrier,
+        storage: OutboxStorage,
+        later: Later,
+        *,
+        acknowledges: bool = True,
+        is_item: Callable[[Ack], bool] = lambda ack: False,
+        is_own: Callable[[Message], bool] = lambda message: True,
+        is_valid: Callable[[PendingMessage], bool] = lambda message: True,
+    ) -> None:
+        self.catch_up: CatchUp[Message, Ack] = CatchUp(now, carrier, later, answers=acknowledges)
+        self.sender = OutboxSender(now, carrier, storage, later, acknowledges=acknowledges, is_valid=is_valid)
+        self._is_item = is_item
+        self._is_own = is_own
+
+    # --- the link ---
+
+    def prepare(self, link: Link) -> Coroutine[Any, Any, None]:
+        """Send hello on a new link, and return what ends when it has caught up."""
+        return self.catch_up.prepare(link)
+
+    def link_ready(self, number: int | None) -> Changes:
+        """Use the link of this number, which is connected, from now on."""
+        self.catch_up.link_ready(number)
+        return self.sender.send_due()
+
+    def link_lost(self) -> Changes:
+        """Drop everything that depended on the lost link."""
+        self.catch_up.link_lost()
+        return self.sender.link_lost()
+
+    # --- frames ---
+
+    def receive(self, frame: Any) -> Changes:
+        """Take a parsed frame; return what it changes. Frames of other types than delivery's change nothing.
+
+        Args:
+            frame: An object with a ``type`` and the attributes that kizuna.delivery.frames names for it.
+        """
+        match frame.type:
+            case "message":
+                return self._on_message(frame)
+            case "ack":
+                return self._on_ack(frame)
+            case "nack":
+                nack: NackFrame = frame
+                return self.sender.reject(nack) + self.sender.send_due()
+            case "batch":
+                return self._on_batch(frame)
+            case "pong":
+                heads: tuple[Head, ...] | None = frame.heads
+                if heads is not None:
+                    self.catch_up.on_heads(heads)
+            case "error":
+                error: ErrorFrame = frame
+                return self.catch_up.on_error(error)
+        return []
+
+    def _on_message(self, message: Message) -> Changes:
+        stored = self._settle(message)
+        reader = self.catch_up.reader(message.room_id)
+        changes: Changes = []
+        if reader is not None:
+            changes = reader.receive(message)
+            self.catch_up.schedule_sync(reader)
+        return changes + stored + (self.sender.send_due() if stored else [])
+
+    def _on_ack(self, ack: Ack) -> Changes:
+        pending = self.sender.acknowledge(ack.client_message_id)
+        reader = self.catch_up.reader(ack.room_id)
+        changes: Changes = []
+        seq = None
+        if reader is not None:
+            as_item = pending is not None and self._is_item(ack)
+            changes, seq = reader.receive_ack(ack, as_item=as_item)
+            self.catch_up.schedule_sync(reader)
+        changes.append(Stored(ack.room_id, ack.client_message_id, seq, ack))
+        return changes + self.sender.send_due()
+
+    def _on_batch(self, batch: BatchFrame[Message]) -> Changes:
+        changes = self.catch_up.on_batch(batch)
+        if self.sender.has_messages:
+            for message in batch.messages:
+                changes += self._settle(message)
+        return changes + self.sender.send_due()
+
+    def _settle(self, message: Message) -> Changes:
+        """Delete an own message that the server has, with or without an ack."""
+        message_id = message.client_message_id
+        if message_id is None or not self.sender.get(message_id) or not self._is_own(message):
+            return []
+        self.sender.acknowledge(message_id)
+        return [Stored(message.room_id, message_id, message.seq)]
