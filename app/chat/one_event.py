@@ -65,6 +65,10 @@ class EventScope:
         """Run ``work`` in the background, and apply the changes that it returns, if any."""
         self._tasks.start(self._finish(work))
 
+    def write(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run ``work`` in the background, which changes nothing on the page."""
+        self._tasks.start(work)
+
     async def _finish(self, work: Coroutine[Any, Any, Changes]) -> None:
         changes = await work
         if changes:

@@ -46,7 +46,7 @@ class Room:
     def mark_read(self) -> bool:
         """Mark everything as read. Return whether anything was new."""
         before = self.seen
-        self.seen = max(before, self.watermark)  # another tab may have read further
+        self.seen = max(before, self.reader.watermark)  # another tab may have read further
         self.unread = 0
         self.first_unread = None
         self._own_unseen.clear()
@@ -97,18 +97,6 @@ class Room:
 
     # --- changes of its channel ---
 
-    def apply(self, change: Items[Message | Ack] | NewPage | Earlier[Message] | Stored) -> None:
-        """Apply a change. After those of one frame call end_page() if a new page was among them."""
-        match change:
-            case Items():
-                self._place(change)
-            case NewPage():
-                self._begin_page(change)
-            case Earlier():
-                self._prepend(change)
-            case Stored():
-                self._mark_stored(change)
-
     def end_page(self) -> None:
         """Discard acknowledged own messages in a part of the history that is not in memory: they have no place."""
         held = self.reader.held
@@ -117,7 +105,7 @@ class Room:
                 self.log.discard(entry.client_message_id or "")
         self._count_unread()
 
-    def _place(self, change: Items[Message | Ack]) -> None:
+    def place(self, change: Items[Message | Ack]) -> None:
         """Put what is in order now into the log."""
         arrives = change.origin is not Origin.FIRST_PAGE
         for item in change.items:
@@ -136,8 +124,8 @@ class Room:
         if change.origin is not Origin.LIVE:
             self._count_unread()
 
-    def _begin_page(self, page: NewPage) -> None:
-        """Drop the messages here; pending ones stay."""
+    def begin_page(self, page: NewPage) -> None:
+        """Drop the messages here; pending ones stay. Call end_page() after the other changes of the same frame."""
         if isinstance(page, Reset):
             self.seen = min(self.seen, page.head)
         elif isinstance(page, Begin):  # what was said before the person came is not unread
@@ -148,7 +136,7 @@ class Room:
         self._own_unseen.clear()
         self._oldest_stored = 1
 
-    def _prepend(self, earlier: Earlier[Message]) -> None:
+    def prepend(self, earlier: Earlier[Message]) -> None:
         """Add older messages. An answer that does not end at the oldest message in memory (a new page has been loaded
         since, or others were cut) is dropped: it would hide a gap."""
         messages = earlier.items
@@ -162,9 +150,11 @@ class Room:
         if self.unread:  # the page may end behind the last message read, and have own messages
             self._count_unread()
 
-    def _mark_stored(self, stored: Stored) -> None:
+    def mark_stored(self, stored: Stored) -> None:
         """Mark an own message as sent whose place has to wait for others, or put it there."""
         ack: Ack | None = stored.ack
+        if self.log.own(stored.id) is None:  # it is in its place already
+            return
         if ack is None or stored.seq is None:
             self.log.mark(stored.id, Delivery.SENT)
         elif ack.deleted:  # what replaces it arrives as a message

@@ -433,16 +433,21 @@ class ChatSession:
         room = self._rooms.get(change.channel)
         if room is None:
             return
-        if self._kizuna_wire or not isinstance(change, Items):
-            room.apply(change)
-        else:
-            self._on_echoes(room, change)
+        match change:
+            case Items():
+                room.place(change) if self._kizuna_wire else self._place_echoes(room, change)
+            case NewPage():
+                room.begin_page(change)
+                if isinstance(change, Reset):
+                    self._cache.forget_mark(room.room_id)
+                    self._store.notify(NoticeKind.HISTORY_RESTORED)
+            case Earlier():
+                room.prepend(change)
+            case Stored():
+                room.mark_stored(change)
         self._cache.save_soon(room)
-        if isinstance(change, Reset):
-            self._cache.forget_mark(room.room_id)
-            self._store.notify(NoticeKind.HISTORY_RESTORED)
 
-    def _on_echoes(self, room: Room, change: Items[Message | Ack]) -> None:
+    def _place_echoes(self, room: Room, change: Items[Message | Ack]) -> None:
         """Add messages of the article's server, which may be those of this person."""
         for message in change.items:
             assert isinstance(message, Message)

@@ -37,9 +37,10 @@ class FedRoom(Room):
         self._apply(changes)
         return any(isinstance(change, Reset) for change in changes)
 
-    def prepend(self, batch: Batch, before: int) -> None:
-        earlier = Earlier(batch.room_id, batch.messages, before, batch.epoch, batch.complete)
-        self._apply([earlier, *(each for message in batch.messages for each in self._own(message))])
+    def apply_history(self, batch: Batch, before: int) -> None:
+        self.prepend(Earlier(batch.room_id, batch.messages, before, batch.epoch, batch.complete))
+        for message in batch.messages:
+            self._apply(self._own(message))
 
     def raise_head(self, head: RoomHead) -> None:
         self.reader.raise_head(head)
@@ -51,7 +52,12 @@ class FedRoom(Room):
 
     def _apply(self, changes: Changes) -> None:
         for change in changes:
-            assert isinstance(change, Items | NewPage | Earlier | Stored)
-            self.apply(change)
+            match change:
+                case Items():
+                    self.place(change)
+                case NewPage():
+                    self.begin_page(change)
+                case Stored():
+                    self.mark_stored(change)
         if any(isinstance(change, NewPage) for change in changes):
             self.end_page()

@@ -218,7 +218,7 @@ def test_an_ack_of_another_epoch_places_nothing_and_asks_for_a_page() -> None:
 
 def test_an_own_message_acknowledged_within_what_is_shown_takes_its_place() -> None:
     room = room_at(4, 6)
-    room.prepend(
+    room.apply_history(
         Batch(room_id="general", epoch="e", messages=(message(1), message(3)), head=6, complete=True), 4
     )
     room.log.add_own("c9", "mine", "Me", 5)
@@ -254,14 +254,14 @@ def test_an_acknowledged_message_outside_the_shown_part_is_discarded() -> None:
 def test_history_goes_before_what_is_shown() -> None:
     room = room_at(5, 9)
     assert room.has_earlier
-    room.prepend(page(1, 4, head=9), 5)
+    room.apply_history(page(1, 4, head=9), 5)
     assert shown(room) == list(range(1, 10))
     assert not room.has_earlier
 
 
 def test_history_of_another_epoch_is_not_mixed_in() -> None:
     room = room_at(5, 9)
-    room.prepend(page(1, 4, head=9, epoch="restored"), 5)
+    room.apply_history(page(1, 4, head=9, epoch="restored"), 5)
     assert shown(room) == [5, 6, 7, 8, 9]
 
 
@@ -304,7 +304,7 @@ def test_a_gap_that_has_expired_is_left_behind_with_all_before_it() -> None:
     assert (shown(room), room.watermark, room.needs_sync) == ([None], 9000, False)
     room.raise_head(RoomHead(room_id="general", epoch="e", seq=9000))
     assert not room.needs_sync
-    room.prepend(Batch(room_id="general", epoch="e", head=9000, complete=True), 9001)
+    room.apply_history(Batch(room_id="general", epoch="e", head=9000, complete=True), 9001)
     assert not room.has_earlier
     room.receive(message(9001))
     assert shown(room) == [9001, None]
@@ -319,7 +319,7 @@ def test_a_late_word_that_a_gap_has_expired_drops_nothing() -> None:
 def test_expired_history_has_nothing_earlier_when_the_server_says_so() -> None:
     room = room_at(9000, 9005)
     assert room.has_earlier
-    room.prepend(Batch(room_id="general", epoch="e", head=9005, complete=True), 9000)
+    room.apply_history(Batch(room_id="general", epoch="e", head=9005, complete=True), 9000)
     assert not room.has_earlier
 
 
@@ -333,9 +333,9 @@ def test_a_late_history_answer_after_a_new_page_is_dropped() -> None:
     """It is not adjacent to the new page, and would hide a gap."""
     room = room_at(1, 2)
     room.apply_batch(page(900, 900, limited=True))
-    room.prepend(page(1, 2, head=900), 3)
+    room.apply_history(page(1, 2, head=900), 3)
     assert shown(room) == [900]
-    room.prepend(page(898, 899, head=900), 900)
+    room.apply_history(page(898, 899, head=900), 900)
     assert shown(room) == [898, 899, 900]
 
 

@@ -88,7 +88,10 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The server has stored a message of this client. ``ack``: its ack, if it was that which said so."""
+    """The server has stored a message of this client, and its ack is not among the items.
+
+    ``ack``: the ack, if it was that which said so.
+    """
 
     channel: str
     id: str
@@ -141,3 +144,6 @@ class Later(Protocol):
 
     def start(self, work: Coroutine[Any, Any, Changes]) -> None:
         """Run ``work`` in the background; its end is an event of its own, and what it returns is applied."""
+
+    def write(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run ``work`` in the background, which changes nothing here."""

@@ -109,13 +109,13 @@ class DeliveryEngine(Generic[Message, Ack]):
     def _on_ack(self, ack: Ack) -> Changes:
         pending = self.sender.acknowledge(ack.client_message_id)
         reader = self.catch_up.reader(ack.room_id)
-        changes: Changes = []
-        seq = None
-        if reader is not None:
-            as_item = pending is not None and self._is_item(ack)
-            changes, seq = reader.receive_ack(ack, as_item=as_item)
-            self.catch_up.schedule_sync(reader)
-        changes.append(Stored(ack.room_id, ack.client_message_id, seq, ack))
+        if reader is None:
+            return [Stored(ack.room_id, ack.client_message_id, None, ack), *self.sender.send_due()]
+        as_item = pending is not None and self._is_item(ack)
+        changes, seq = reader.receive_ack(ack, as_item=as_item)
+        self.catch_up.schedule_sync(reader)
+        if not (as_item and changes):  # else it is among the items
+            changes.append(Stored(ack.room_id, ack.client_message_id, seq, ack))
         return changes + self.sender.send_due()
 
     def _on_batch(self, batch: BatchFrame[Message]) -> Changes:

@@ -8,9 +8,8 @@ crashed tab of the same person are found within ADOPT_INTERVAL and sent by this 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any
 
 from kizuna.delivery.carrier import Carrier
 from kizuna.delivery.changes import Changes, Later, Progress, Restored, SendState
@@ -136,7 +135,7 @@ class OutboxSender:
         """Delete a message that the server has stored; return it, or None if it is not here."""
         message = self._outbox.remove(message_id or "")
         if message is not None:
-            self._write(self._storage.delete(self._person or "", message.id))
+            self._later.write(self._storage.delete(self._person or "", message.id))
         return message
 
     def reject(self, nack: NackFrame) -> Changes:
@@ -172,7 +171,7 @@ class OutboxSender:
         message = self._outbox.remove(message_id)
         if message is None:
             return False
-        self._write(self._storage.delete_everywhere(self._person or "", message.id))
+        self._later.write(self._storage.delete_everywhere(self._person or "", message.id))
         return _may_have_arrived(message)
 
     # --- delivery ---
@@ -247,16 +246,11 @@ class OutboxSender:
 
     def _update(self, message: PendingMessage) -> None:
         """Write the message's row."""
-        self._write(self._storage.update(self._person or "", message))
 
-    def _write(self, work: Coroutine[Any, Any, object]) -> None:
-        """Let the storage do ``work``, which changes nothing here."""
+        async def update(person: str) -> None:
+            await self._storage.update(person, message)
 
-        async def write() -> Changes:
-            await work
-            return []
-
-        self._later.start(write())
+        self._later.write(update(self._person or ""))
 
     def _numbered(self, message: PendingMessage) -> PendingMessage:
         """Return the message with the next place in the order, also after the clock was set back."""

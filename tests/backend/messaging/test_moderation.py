@@ -385,7 +385,7 @@ class PageRoom:
             if not self.room.has_earlier:
                 return
             oldest = self.room.oldest
-            self.room.prepend(self.rooms.read_before("general", oldest, 3), oldest)
+            self.room.apply_history(self.rooms.read_before("general", oldest, 3), oldest)
         raise AssertionError("it scrolls for ever")
 
     def shown(self):
