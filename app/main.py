@@ -34,8 +34,8 @@ from kizuna.codec import JSON_OBJECTS
 from kizuna.delivery import outbox_storage as outbox_rows
 from kizuna.delivery.fallback_storage import FallbackStorage
 from kizuna.delivery.outbox_storage import OutboxStorage
+from kizuna.delivery.tasks import TaskSet
 from kizuna.errors import ConfigurationError
-from kizuna.runtime.tasks import TaskSet
 from ui.kit.catalogues import page_texts
 from ui.kit.http import InvalidJson, get_json, post_json
 from ui.page import Page

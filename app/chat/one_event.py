@@ -10,8 +10,8 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from kizuna.delivery import Changes
+from kizuna.delivery.tasks import TaskSet
 from kizuna.platform import Platform, TimerHandle
-from kizuna.runtime.tasks import TaskSet
 from kizuna.store import Store
 
 Arguments = ParamSpec("Arguments")

@@ -47,9 +47,9 @@ from kizuna.delivery import (
     SendState,
     Stored,
 )
+from kizuna.delivery.tasks import TaskSet
 from kizuna.errors import ConnectionFailed
 from kizuna.platform import Platform
-from kizuna.runtime.tasks import TaskSet
 from kizuna.runtime.transport import LinkHandle
 from kizuna.service import WebSocketService
 

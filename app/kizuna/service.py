@@ -284,6 +284,16 @@ class WebSocketService(Generic[Value]):
     # --- looking ---
 
     @property
+    def platform(self) -> Platform:
+        """Return where the service runs."""
+        return self._platform
+
+    @property
+    def wire(self) -> Wire:
+        """Return the frames of its server."""
+        return self._wire
+
+    @property
     def state(self) -> ConnectionState:
         """Return the current state, frozen."""
         return self._store.state

@@ -17,7 +17,7 @@ import js
 from pyodide.ffi import JsException, JsPromise
 
 from kizuna.browser.proxies import ProxyOwner, js_object
-from kizuna.runtime.tasks import TaskSet
+from kizuna.delivery.tasks import TaskSet
 
 if TYPE_CHECKING:
     from pyodide.ffi import JsNull  # since Pyodide 0.29: before, JavaScript's null was None

@@ -25,12 +25,24 @@ from kizuna.delivery.changes import (
     SendState,
     Stored,
 )
+from kizuna.delivery.channel import Channel, Delivered, History, Item
+from kizuna.delivery.channels import Channels
 from kizuna.delivery.engine import DeliveryEngine
 from kizuna.delivery.fallback_storage import FallbackStorage
+from kizuna.delivery.memory_storage import MemoryStorage, NoLocks
 from kizuna.delivery.outbox import Outbox, OutboxFull
 from kizuna.delivery.outbox_storage import OutboxStorage
 from kizuna.delivery.pending_message import Failure, PendingMessage
 from kizuna.delivery.reader import ChannelReader, Position, Start
+from kizuna.delivery.receipt import (
+    DeliveryFailed,
+    Discarded,
+    Receipt,
+    Refused,
+    TakenOver,
+    TooOld,
+    Unconfirmed,
+)
 from kizuna.delivery.sender import OutboxSender
 from kizuna.delivery.sequence import Sequence
 
@@ -42,19 +54,28 @@ __all__ = [
     "CatchUp",
     "Change",
     "Changes",
+    "Channel",
     "ChannelReader",
     "ChannelStatus",
+    "Channels",
     "Closed",
+    "Delivered",
     "DeliveryEngine",
+    "DeliveryFailed",
+    "Discarded",
     "Earlier",
     "Failure",
     "FallbackStorage",
+    "History",
     "Hole",
+    "Item",
     "Items",
     "Later",
     "Link",
     "Live",
+    "MemoryStorage",
     "NewPage",
+    "NoLocks",
     "Origin",
     "Outbox",
     "OutboxFull",
@@ -63,6 +84,8 @@ __all__ = [
     "PendingMessage",
     "Position",
     "Progress",
+    "Receipt",
+    "Refused",
     "RequestFailed",
     "Reset",
     "Restored",
@@ -70,4 +93,7 @@ __all__ = [
     "Sequence",
     "Start",
     "Stored",
+    "TakenOver",
+    "TooOld",
+    "Unconfirmed",
 ]

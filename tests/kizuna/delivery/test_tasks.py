@@ -8,7 +8,7 @@ import logging
 
 import pytest
 
-from kizuna.runtime.tasks import TaskSet
+from kizuna.delivery.tasks import TaskSet
 
 
 async def test_work_goes_on_though_nobody_holds_it():

@@ -1,0 +1,362 @@
+"""Delivery for an application: channels over one connection.
+
+channels = Channels(connection, storage=IndexedDb("shop"))
+orders = channels.open("orders", at=Start.BEGINNING)
+receipt = await orders.send({"sku": 7})  # kept: neither a reload nor a crash loses it
+await receipt.stored()
+async for change in orders:
+    ...
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import logging
+import secrets
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
+
+from kizuna.delivery.carrier import Connection, Link
+from kizuna.delivery.catch_up import HISTORY_LIMIT
+from kizuna.delivery.changes import (
+    Change,
+    Changes,
+    Closed,
+    Items,
+    NewPage,
+    Progress,
+    RequestFailed,
+    Restored,
+    SendState,
+    Stored,
+)
+from kizuna.delivery.channel import Channel, History, item_of
+from kizuna.delivery.engine import DeliveryEngine
+from kizuna.delivery.fallback_storage import FallbackStorage
+from kizuna.delivery.frames import RESERVED, MalformedFrame, PlainAck, PlainBatch, PlainMessage, parse
+from kizuna.delivery.memory_storage import MemoryStorage, NoLocks
+from kizuna.delivery.outbox_storage import OutboxStorage
+from kizuna.delivery.pending_message import Failure, PendingMessage
+from kizuna.delivery.reader import Position, Start
+from kizuna.delivery.receipt import Receipt, Refused
+from kizuna.delivery.requests import MAX_TRIES, REQUEST_TIMEOUT
+from kizuna.delivery.tasks import TaskSet
+from kizuna.errors import NotConnected
+from kizuna.platform import Locks, Storage, TimerHandle
+
+logger = logging.getLogger("kizuna.channels")
+
+#: Statuses in which no link is being opened for the first time or again.
+_CONNECTING = "connecting"
+
+
+class Channels:
+    """The channels of one client over one connection, with one outbox for all. Make it before the connection opens.
+
+    Args:
+        connection: A connection over wire KIZUNA. Over another one nothing is acknowledged or caught up: a message is
+            sent once, and fails as Unconfirmed unless its item comes back within ten seconds.
+        storage: Where messages wait. None: in memory. If it fails, they wait in memory as well.
+        locks: The locks among the tabs or processes that share ``storage``: without them each sends the messages of
+            all, which the server de-duplicates. None: nobody else uses it.
+        person: Whose messages these are. Those of others in the same storage are left alone. Without "/".
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        storage: Storage | None = None,
+        locks: Locks | None = None,
+        *,
+        person: str = "me",
+    ) -> None:
+        if not person or "/" in person:
+            raise ValueError(f"person: must be a name without '/', not {person!r}")
+        self.connection = connection
+        self._person = person
+        self._platform = connection.platform
+        rows = OutboxStorage(
+            FallbackStorage(storage or MemoryStorage(), self._warn_of_storage),
+            locks or NoLocks(),
+            secrets.token_urlsafe(16),
+        )
+        self.engine: DeliveryEngine[PlainMessage, PlainAck] = DeliveryEngine(
+            self._platform.now, connection, rows, self, acknowledges=connection.wire.ready is not None
+        )
+        self._channels: dict[str, Channel] = {}
+        self._oldest: dict[str, int] = {}  # by channel, the oldest number delivered
+        self._receipts: dict[str, Receipt] = {}
+        self._answers: dict[str, asyncio.Future[Mapping[str, Any]]] = {}  # by ref
+        self._refs = itertools.count(1)
+        self._tasks = TaskSet()
+        self._loaded = asyncio.Event()
+        self._is_loading = False
+        self._was_open = False
+        self._subscriptions = (
+            connection.before_connected(self._prepare),
+            connection.on_message(self._on_frame),
+            connection.subscribe(lambda state: (state.status, state.link), self._on_connection),
+        )
+
+    # --- for applications ---
+
+    def open(self, name: str, at: Start | Position = Start.NEWEST) -> Channel:
+        """Return the channel of this name, opened at ``at`` unless it is open already."""
+        self._begin()
+        channel = self._channels.get(name)
+        if channel is None:
+            channel = self._channels[name] = Channel(name, self)
+            self.engine.catch_up.open(name, at)
+            self.engine.catch_up.reconcile()
+        return channel
+
+    async def request(
+        self,
+        action: str,
+        data: Mapping[str, Any] | None = None,
+        *,
+        timeout: float = REQUEST_TIMEOUT,  # noqa: ASYNC109 - by the platform's clock, which a test moves
+    ) -> Mapping[str, Any]:
+        """Send a request of the application's own, and return the frame that echoes its ``ref``.
+
+        Args:
+            action: The action.
+            data: Its fields, without ``ref``.
+            timeout: Seconds until it fails. It is sent once.
+
+        Raises:
+            NotConnected: There is no link, or it broke.
+            Refused: The answer is an ``error``.
+            TimeoutError: No answer came in time.
+        """
+        ref = f"u{next(self._refs)}"
+        self.connection.send_message(action, {**(data or {}), "ref": ref})
+        answer: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()
+        self._answers[ref] = answer
+        timer = self._platform.call_at(
+            self._platform.now().monotonic + timeout,
+            lambda: self._fail(ref, TimeoutError(f"no answer to {action} within {timeout:g} s")),
+        )
+        try:
+            return await answer
+        finally:
+            timer.cancel()
+            self._answers.pop(ref, None)
+
+    def close(self) -> None:
+        """End all channels and loops, and stop sending. Waiting messages stay stored."""
+        for unsubscribe in self._subscriptions:
+            unsubscribe()
+        for channel in tuple(self._channels.values()):
+            channel.close()
+        self._lose_answers()
+        self.engine.catch_up.link_lost()
+        self.engine.sender.stop()
+
+    # --- for Channel ---
+
+    async def send(self, name: str, data: Mapping[str, Any], meta: Mapping[str, Any]) -> Receipt:
+        """Keep a message and send it as soon as possible."""
+        payload = _checked(data)
+        _checked(meta)
+        self._begin()
+        await self._loaded.wait()  # messages of an earlier page first
+        message_id = secrets.token_urlsafe(16)
+        frame = {"action": "sendMessage", "clientMessageId": message_id, "roomId": name, **payload}
+        message = PendingMessage(id=message_id, channel=name, data=frame, meta=dict(meta))
+        receipt = self._receipts[message_id] = self._receipt(message)
+        try:
+            if not await self.engine.sender.enqueue(message):
+                raise NotConnected("the channels are closed")
+        except BaseException:
+            self._receipts.pop(message_id, None)
+            raise
+        self.apply(self.engine.sender.send_due())
+        return receipt
+
+    async def history(self, name: str, before: int | None, limit: int) -> History:
+        """Return a page of earlier items."""
+        if before is None:
+            before = self._oldest.get(name)
+        if before is None or before <= 1:
+            return History((), before is not None)
+        data = {"roomId": name, "before": before, "limit": min(limit, HISTORY_LIMIT)}
+        for tries in range(1, MAX_TRIES + 1):
+            try:
+                answer = parse(await self.request("history", data))
+            except TimeoutError:
+                if tries == MAX_TRIES:
+                    raise
+                self.connection.doubt()
+            else:
+                break
+        if not isinstance(answer, PlainBatch):
+            raise MalformedFrame("the answer to history must be a batch")
+        items = tuple(map(item_of, answer.messages))
+        if items and items[0].seq is not None:
+            self._oldest[name] = min(self._oldest.get(name, before), items[0].seq)
+        return History(items, answer.complete)
+
+    def receipts_of(self, name: str) -> tuple[Receipt, ...]:
+        """Return the receipts of messages of this channel that are not stored."""
+        pending = self.engine.sender.pending_in(name)
+        return tuple(self._receipts[each.id] for each in pending if each.id in self._receipts)
+
+    def forget(self, channel: Channel) -> None:
+        """Close a channel."""
+        if self._channels.get(channel.name) is channel:
+            del self._channels[channel.name]
+            self._oldest.pop(channel.name, None)
+            self.engine.catch_up.close(channel.name)
+            self.engine.catch_up.reconcile()
+
+    def retry(self, message_id: str) -> None:
+        """Send a failed message again, under the same id."""
+        self.apply([*self.engine.sender.retry(message_id), *self.engine.sender.send_due()])
+
+    def discard(self, message_id: str) -> bool:
+        """Delete a message. Return whether it may have arrived."""
+        may_have_arrived = self.engine.sender.discard(message_id)
+        receipt = self._receipts.pop(message_id, None)
+        if receipt is not None:
+            receipt.note_discarded()
+        self.apply(self.engine.sender.send_due())
+        return may_have_arrived
+
+    # --- events ---
+
+    def _begin(self) -> None:
+        """Load the messages of an earlier page, once."""
+        if not self._is_loading:
+            self._is_loading = True
+            self._tasks.start(self._load())
+
+    async def _load(self) -> None:
+        try:
+            self.apply(await self.engine.sender.start_for(self._person))
+        finally:
+            self._loaded.set()
+        self.apply(self.engine.sender.send_due())
+
+    async def _prepare(self, link: Link) -> None:
+        self._begin()
+        await self.engine.prepare(link)
+
+    def _on_frame(self, frame: Any) -> None:
+        ref = frame.get("ref") if isinstance(frame, Mapping) else None
+        if isinstance(ref, str) and ref in self._answers:
+            self._answer(ref, frame)
+            return
+        try:
+            parsed = parse(frame)
+        except MalformedFrame as error:
+            logger.warning("a frame from the server was ignored: %s", error)
+            return
+        self.apply(self.engine.receive(parsed))
+
+    def _on_connection(self, _: object) -> None:
+        state, is_open = self.connection.state, self.connection.is_connected()
+        if is_open:
+            self.apply(self.engine.link_ready(state.link))
+        elif self._was_open or state.status != _CONNECTING:
+            self._lose_answers()
+            self.apply(self.engine.link_lost())
+        self._was_open = is_open
+        for channel in self._channels.values():
+            channel.wake()
+
+    # --- what the engine reports ---
+
+    def apply(self, changes: Changes) -> None:
+        """Give changes to the channels and receipts."""
+        for change in changes:
+            match change:
+                case Items() | NewPage() | Closed():
+                    self._to_channel(change)
+                case Progress(message, state):
+                    self._note_progress(message, state)
+                case Stored(_, message_id, seq):
+                    receipt = self._receipts.pop(message_id, None)
+                    if receipt is not None:
+                        receipt.note_stored(seq)
+                case Restored(messages):
+                    for message in messages:
+                        self._receipts.setdefault(message.id, self._receipt(message))
+                    self.apply(self.engine.sender.send_due())
+                case RequestFailed(code, words):
+                    logger.warning("the server could not serve a request: %s (%s)", words, code)
+
+    def _to_channel(self, change: Items[PlainMessage] | NewPage | Closed) -> None:
+        channel = self._channels.get(change.channel)
+        if channel is None:
+            return
+        if isinstance(change, NewPage):
+            self._oldest[channel.name] = change.first
+        elif isinstance(change, Items) and change.items[0].seq is not None:
+            self._oldest.setdefault(channel.name, change.items[0].seq)
+        channel.take(change)
+
+    def _note_progress(self, message: PendingMessage, state: SendState) -> None:
+        receipt = self._receipts.get(message.id)
+        if receipt is not None:
+            receipt.note_progress(message, state)
+        if state is SendState.TAKEN_OVER:
+            self._receipts.pop(message.id, None)
+
+    def _receipt(self, message: PendingMessage) -> Receipt:
+        payload = {key: value for key, value in message.data.items() if key not in RESERVED}
+        return Receipt(message, payload, self)
+
+    def _answer(self, ref: str, frame: Mapping[str, Any]) -> None:
+        if frame.get("type") == "error":
+            self._fail(ref, Refused(Failure(str(frame.get("code", "")), str(frame.get("message", "")))))
+        elif not self._answers[ref].done():
+            self._answers[ref].set_result(frame)
+
+    def _fail(self, ref: str, error: Exception) -> None:
+        answer = self._answers.get(ref)
+        if answer is not None and not answer.done():
+            answer.set_exception(error)
+
+    def _lose_answers(self) -> None:
+        for ref in tuple(self._answers):
+            self._fail(ref, NotConnected("the link broke before the answer came"))
+
+    def _warn_of_storage(self) -> None:
+        logger.warning("the storage failed: messages that wait are in memory, and end with the page")
+
+    # --- kizuna.delivery.Later ---
+
+    def call_at(self, deadline: float, handle: Callable[[], Changes]) -> TimerHandle:
+        """Call ``handle`` at ``deadline`` (monotonic seconds), and apply what it returns."""
+        return self._platform.call_at(deadline, lambda: self.apply(handle()))
+
+    def start(self, work: Coroutine[Any, Any, list[Change]]) -> None:
+        """Run ``work`` in the background, and apply what it returns."""
+
+        async def finish() -> None:
+            self.apply(await work)
+
+        self._tasks.start(finish())
+
+    def write(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run ``work`` in the background."""
+        self._tasks.start(work)
+
+
+def _checked(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``data`` as it will arrive.
+
+    Raises:
+        ValueError: A reserved key, or what JSON cannot carry.
+    """
+    reserved = sorted(RESERVED & data.keys())
+    if reserved:
+        raise ValueError(f"{', '.join(reserved)}: a key of wire KIZUNA itself; give your own another name")
+    try:
+        checked: dict[str, Any] = json.loads(json.dumps(dict(data), allow_nan=False))
+    except TypeError as error:
+        raise ValueError(f"not JSON: {error}") from None
+    return checked
