@@ -94,13 +94,8 @@ class CatchUp(Generic[Message, Ack]):
     # --- channels ---
 
     def open(self, channel: str, at: Start | Position = Start.NEWEST) -> ChannelReader[Message, Ack]:
-        """Return the reader of a channel, opened if necessary. Call reconcile() after one or more."""
-        reader = self._readers.get(channel)
-        if reader is None:
-            reader = ChannelReader(channel, at if isinstance(at, Start) else Start.NEWEST)
-            self._readers[channel] = reader
-        if isinstance(at, Position):
-            reader.restore(at)
+        """Open a channel that is not open, and return its reader. Call reconcile() after one or more."""
+        reader = self._readers[channel] = ChannelReader(channel, at)
         return reader
 
     def close(self, channel: str) -> None:
@@ -153,8 +148,7 @@ class CatchUp(Generic[Message, Ack]):
         try:
             await caught_up
         finally:
-            if self._preparing is link:
-                self._preparing = None
+            self._preparing = None if self._preparing is link else self._preparing
 
     async def _prepare_candidate(self, link: Link) -> None:
         """Send hello on a candidate link and wait for the answers. If it fails, the old link stays in use."""
@@ -167,8 +161,7 @@ class CatchUp(Generic[Message, Ack]):
             link.send_message("hello", _hello(positions))
             await candidate.answered
         except BaseException:
-            if self._candidate is candidate:
-                self._candidate = None
+            self._candidate = None if self._candidate is candidate else self._candidate
             raise
 
     def link_ready(self, number: int | None) -> None:
@@ -275,7 +268,7 @@ class CatchUp(Generic[Message, Ack]):
 
     def schedule_sync(self, reader: ChannelReader[Message, Ack]) -> None:
         """Request what is missing in the channel after GAP_DELAY, in which reordered frames may arrive."""
-        if not reader.needs_sync or self._gap_timer is not None or not self.can_ask:
+        if not reader.needs_sync or self._gap_timer is not None or not self._can_ask:
             return
         if any(self._requests.is_asking(action, reader.channel) for action in (SYNC, JOIN)):
             return  # the answer will contain it
@@ -283,14 +276,10 @@ class CatchUp(Generic[Message, Ack]):
 
     # --- requests ---
 
-    def load_earlier(self, channel: str, before: int, limit: int = HISTORY_LIMIT) -> bool:
-        """Request the items before the number ``before``. Return whether the request was sent, or is out already."""
-        if self._requests.is_asking(HISTORY, channel):
-            return True
-        if not self.can_ask:
-            return False
-        self._requests.ask(channel, HISTORY, {"roomId": channel, "before": before, "limit": limit})
-        return True
+    def load_earlier(self, channel: str, before: int, limit: int = HISTORY_LIMIT) -> None:
+        """Request the items before the number ``before``, unless such a request is out, or there is no link."""
+        if self._can_ask and not self._requests.is_asking(HISTORY, channel):
+            self._requests.ask(channel, HISTORY, {"roomId": channel, "before": before, "limit": limit})
 
     def send(self, action: str, data: Mapping[str, Any]) -> None:
         """Send on the current link; dropped if it is closed, since the next link syncs again."""
@@ -301,8 +290,7 @@ class CatchUp(Generic[Message, Ack]):
             logger.info("%s not sent: the link is closed", action)
 
     @property
-    def can_ask(self) -> bool:
-        """Return whether a request can be sent now."""
+    def _can_ask(self) -> bool:
         return self._answers and (self._preparing is not None or self._carrier.is_connected())
 
     def _leave(self, channel: str) -> None:
@@ -310,8 +298,6 @@ class CatchUp(Generic[Message, Ack]):
 
     def _ask_join(self, reader: ChannelReader[Message, Ack]) -> None:
         channel, asked = reader.channel, reader.asked()
-        if self._requests.is_asking(JOIN, channel):
-            return
         self._entered[channel] = asked
         self._missing.add(channel)
         self._requests.ask(channel, JOIN, _position(channel, asked))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
-from kizuna.delivery.pending_message import Failure, PendingMessage
+from kizuna.delivery.pending_message import PendingMessage
 from kizuna.platform import TimerHandle
 
 Item = TypeVar("Item")
@@ -69,7 +69,7 @@ class SendState(StrEnum):
 
     QUEUED = "queued"  #: waits for a connection, or for the message before it
     SENDING = "sending"  #: sent, not acknowledged
-    FAILED = "failed"  #: not sent again; its ``failure`` says why
+    FAILED = "failed"  #: not sent again; the message's ``failure`` says why
     TAKEN_OVER = "taken_over"  #: another tab sends it, or deleted it
 
 
@@ -79,11 +79,6 @@ class Progress:
 
     message: PendingMessage
     state: SendState
-
-    @property
-    def failure(self) -> Failure | None:
-        """Return why it FAILED."""
-        return self.message.failure
 
 
 @dataclass(frozen=True, slots=True)

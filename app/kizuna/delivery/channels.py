@@ -183,26 +183,25 @@ class Channels:
         if before is None or before <= 1:
             return History((), before is not None)
         data = {"roomId": name, "before": before, "limit": min(limit, HISTORY_LIMIT)}
-        for tries in range(1, MAX_TRIES + 1):
-            try:
-                answer = parse(await self.request("history", data))
-            except TimeoutError:
-                if tries == MAX_TRIES:
-                    raise
-                self.connection.doubt()
-            else:
-                break
+        answer = parse(await self._ask_history(data))
         if not isinstance(answer, PlainBatch):
             raise MalformedFrame("the answer to history must be a batch")
         items = tuple(map(item_of, answer.messages))
-        if items and items[0].seq is not None:
-            self._oldest[name] = min(self._oldest.get(name, before), items[0].seq)
+        self._oldest[name] = min([before, *(each.seq for each in items if each.seq is not None)])
         return History(items, answer.complete)
+
+    async def _ask_history(self, data: Mapping[str, Any]) -> Mapping[str, Any]:
+        for _ in range(MAX_TRIES - 1):
+            try:
+                return await self.request("history", data)
+            except TimeoutError:
+                self.connection.doubt()
+        return await self.request("history", data)
 
     def receipts_of(self, name: str) -> tuple[Receipt, ...]:
         """Return the receipts of messages of this channel that are not stored."""
         pending = self.engine.sender.pending_in(name)
-        return tuple(self._receipts[each.id] for each in pending if each.id in self._receipts)
+        return tuple(self._receipts[each.id] for each in pending)
 
     def forget(self, channel: Channel) -> None:
         """Close a channel."""
@@ -219,9 +218,8 @@ class Channels:
     def discard(self, message_id: str) -> bool:
         """Delete a message. Return whether it may have arrived."""
         may_have_arrived = self.engine.sender.discard(message_id)
-        receipt = self._receipts.pop(message_id, None)
-        if receipt is not None:
-            receipt.note_discarded()
+        if message_id in self._receipts:
+            self._receipts.pop(message_id).note_discarded()
         self.apply(self.engine.sender.send_due())
         return may_have_arrived
 
@@ -289,9 +287,7 @@ class Channels:
                     logger.warning("the server could not serve a request: %s (%s)", words, code)
 
     def _to_channel(self, change: Items[PlainMessage] | NewPage | Closed) -> None:
-        channel = self._channels.get(change.channel)
-        if channel is None:
-            return
+        channel = self._channels[change.channel]
         if isinstance(change, NewPage):
             self._oldest[channel.name] = change.first
         elif isinstance(change, Items) and change.items[0].seq is not None:
@@ -299,11 +295,9 @@ class Channels:
         channel.take(change)
 
     def _note_progress(self, message: PendingMessage, state: SendState) -> None:
-        receipt = self._receipts.get(message.id)
-        if receipt is not None:
-            receipt.note_progress(message, state)
+        self._receipts[message.id].note_progress(message, state)
         if state is SendState.TAKEN_OVER:
-            self._receipts.pop(message.id, None)
+            del self._receipts[message.id]
 
     def _receipt(self, message: PendingMessage) -> Receipt:
         payload = {key: value for key, value in message.data.items() if key not in RESERVED}

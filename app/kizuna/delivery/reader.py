@@ -49,14 +49,16 @@ class ChannelReader(Generic[Message, Ack]):
 
     Args:
         channel: Its name.
-        start: Where it begins, if no ``restore()`` says otherwise.
+        start: Where it begins.
     """
 
-    def __init__(self, channel: str, start: Start = Start.NEWEST) -> None:
+    def __init__(self, channel: str, start: Start | Position = Start.NEWEST) -> None:
         self.channel = channel
         self._start = start
         self._sequence: Sequence[Message | Ack] = Sequence()
         self._is_stale = False  # the server's history was replaced: only a new page helps
+        if isinstance(start, Position):
+            self.restore(start)
 
     @property
     def needs_sync(self) -> bool:
@@ -171,7 +173,7 @@ class ChannelReader(Generic[Message, Ack]):
     def _kind_of_page(self, first: int, was_restored: bool) -> type[NewPage]:
         if was_restored:
             return Reset
-        if self._sequence.epoch is None and (self._start is Start.NEWEST or first == 1):
+        if self._sequence.epoch is None and (self._start is not Start.BEGINNING or first == 1):
             return Begin
         return Hole
 

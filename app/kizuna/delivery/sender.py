@@ -196,8 +196,8 @@ class OutboxSender:
         for message in due:
             self._later.start(self._deliver(self._person, message))
         due_at = self._outbox.next_due_at()
-        if due_at is not None:
-            self._send_timer = self._later.call_at(due_at, self.send_due)
+        assert due_at is not None  # since a message waits
+        self._send_timer = self._later.call_at(due_at, self.send_due)
         if any(message.tries > 1 for message in due):  # an answer is overdue
             self._carrier.doubt()
         return []

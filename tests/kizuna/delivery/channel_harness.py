@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from kizuna import KIZUNA, WebSocketService, Wire, connect
+from kizuna import KIZUNA, Options, WebSocketService, Wire, connect
 from kizuna.delivery import Channel, Channels, Delivered
 from kizuna.platform import Locks, Storage
 from kizuna.testing import FakePlatform, FakeSocket
@@ -16,11 +16,16 @@ class ChannelHarness:
     """Channels over one connection, and the server's side of its socket."""
 
     def __init__(
-        self, storage: Storage | None = None, locks: Locks | None = None, *, wire: Wire = KIZUNA
+        self,
+        storage: Storage | None = None,
+        locks: Locks | None = None,
+        *,
+        wire: Wire = KIZUNA,
+        options: Options | None = None,
     ) -> None:
         self.platform = FakePlatform()
         self.connection: WebSocketService[Any] = connect(
-            "ws://127.0.0.1/ws", wire=wire, platform=self.platform
+            "ws://127.0.0.1/ws", wire=wire, options=options, platform=self.platform
         )
         self.channels = Channels(self.connection, storage, locks)
         self.connecting: asyncio.Task[None] | None = None

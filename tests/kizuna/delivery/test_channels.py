@@ -27,7 +27,7 @@ from kizuna.delivery import (
     TooOld,
     Unconfirmed,
 )
-from kizuna.testing import MemoryLocks
+from kizuna.testing import MemoryLocks, MemoryStorage as BreakableStorage
 from tests.kizuna.delivery.channel_harness import ChannelHarness, ack, batch, item
 
 WEEK = 7 * 24 * 3600.0
@@ -226,7 +226,9 @@ async def test_a_malformed_frame_is_reported_and_stops_nothing(
     ):
         await harness.receive(broken)
     assert caplog.text.count("a frame from the server was ignored") == 8
-    await harness.receive(item(1), {"type": "news"}, {"type": "pong"})
+    harness.socket.receive("[1]")
+    unnumbered = {**item(1), "seq": None, "epoch": None}
+    await harness.receive(item(1), {"type": "news"}, {"type": "pong"}, batch(1, unnumbered))
     assert seqs(got) == [1]
 
 
@@ -238,10 +240,17 @@ async def test_a_lost_last_item_is_found_by_the_heads_of_a_pong(harness: Channel
     assert harness.sent("sync")[-1]["after"] == 1
 
 
-async def test_a_candidate_link_catches_up_without_any_channel(harness: ChannelHarness) -> None:
+async def test_a_candidate_link_catches_up_without_any_channel() -> None:
+    harness = ChannelHarness(options={"rollover_after": 5.0})
     await harness.connect()
-    await harness.platform.advance(125 * 60)
-    assert len(harness.platform.sockets) > 1
+    await harness.receive({"type": "pong"})
+    await harness.platform.advance(6)
+    harness.socket.accept()
+    await harness.answer_hello()
+    await harness.platform.advance(6)
+    first, second, *_ = harness.platform.sockets
+    assert (first.closed_with, second.closed_with) == (1000, None)
+    harness.end()
 
 
 # --- sending ---
@@ -257,7 +266,7 @@ async def test_a_message_is_kept_sent_and_stored(harness: ChannelHarness) -> Non
     assert channel.waiting == (receipt,)
     sent = {"action": "sendMessage", "clientMessageId": receipt.id, "roomId": "orders", "sku": 7}
     assert harness.sent("sendMessage") == [sent]
-    await harness.receive(ack(receipt.id, 1))
+    await harness.receive(ack(receipt.id, 1), ack(receipt.id, 1, duplicate=True))
     assert await receipt.stored() == 1
     assert receipt.state is None
     assert channel.waiting == ()
@@ -315,8 +324,14 @@ async def test_a_refused_message_raises_and_can_be_sent_again(harness: ChannelHa
     assert (receipt.state, receipt.failure) == (SendState.FAILED, ("sold_out", "no more"))
     assert channel.waiting == (receipt,)
     receipt.retry()
+    waiting = asyncio.create_task(receipt.stored())
     await harness.platform.settle()
+    harness.socket.receive({**nack, "retryable": False})
+    receipt.retry()  # before the one who waits has noticed
+    await harness.platform.settle()
+    assert not waiting.done()
     await harness.receive(ack(receipt.id, 1))
+    assert await waiting == 1
     assert await receipt.stored() == 1
 
 
@@ -367,6 +382,25 @@ async def test_another_tab_takes_over_what_a_suspended_one_left() -> None:
     assert channel.waiting == ()
     first.end()
     second.end()
+
+
+async def test_a_link_that_breaks_while_a_message_is_claimed_takes_nothing_off() -> None:
+    storage, locks = BreakableStorage(), MemoryLocks()
+    harness = ChannelHarness(storage, locks)
+    receipt = await harness.channels.open("orders").send({"sku": 7})
+    storage.is_stuck = True
+    await harness.connect(orders=batch(0))
+    storage.tables["outbox"].clear()  # another tab has adopted it
+    locks.interruptions = 1
+    harness.socket.drop()
+    storage.release()
+    await harness.platform.settle()
+    assert receipt.state is SendState.QUEUED
+    await harness.platform.advance(2)
+    harness.socket.accept()
+    await harness.answer_hello(orders=batch(0))
+    assert receipt.state is SendState.TAKEN_OVER
+    harness.end()
 
 
 async def test_a_message_of_last_week_is_too_old(harness: ChannelHarness) -> None:
@@ -445,8 +479,6 @@ async def test_a_person_is_a_name_without_a_slash(harness: ChannelHarness) -> No
 
 
 async def test_a_failing_storage_is_replaced_by_memory(caplog: pytest.LogCaptureFixture) -> None:
-    from kizuna.testing import MemoryStorage as BreakableStorage
-
     storage = BreakableStorage()
     storage.is_broken = True
     harness = ChannelHarness(storage)
@@ -482,7 +514,9 @@ async def test_a_request_returns_the_frame_that_echoes_its_ref(harness: ChannelH
     await harness.platform.settle()
     (asked,) = harness.sent("stock")
     answer = {"type": "stock", "ref": asked["ref"], "count": 3}
-    await harness.receive(answer, answer)
+    harness.socket.receive(answer)
+    harness.socket.receive({**answer, "type": "error"})
+    harness.socket.receive(answer)
     assert (await asking)["count"] == 3
 
 
@@ -524,6 +558,7 @@ async def test_earlier_items_come_page_by_page(harness: ChannelHarness) -> None:
     await harness.receive(batch(9, item(1), ref=harness.sent("history")[-1]["ref"]))
     assert [each.seq for each in (await asking).items] == [1]
     assert await channel.history() == ((), True)
+    assert await channel.history(before=1) == ((), True)
 
 
 async def test_a_history_without_an_answer_fails_after_some_tries(harness: ChannelHarness) -> None:
