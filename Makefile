@@ -127,6 +127,11 @@ build: setup  ## Build the site for any static host in dist/site (ARGS="--config
 wheel: setup  ## Build the library's wheel in dist/
 	@$(STEP) "Building the wheel in dist" $(VENV_PYTHON) -m hatchling build --target wheel
 
+docs: setup-test  ## Build the library's documents as a site in dist/docs
+	@$(VENV_PYTHON) -m tools.reports.library
+	@$(STEP) "Building the site in dist/docs" $(VENV_PYTHON) -m sphinx --fail-on-warning --keep-going --quiet \
+	  -d dist/doctrees docs/library dist/docs
+
 package: setup-test  ## Build the zip that Lambda runs, in dist/
 	@$(VENV_PYTHON) -m tools.package $(ARGS)
 
@@ -136,7 +141,7 @@ deploy: setup-test  ## Put the backend on AWS (STACK=kizuna ORIGINS=https://chat
 lock: $(PACKAGES)  ## Pin anew what requirements/*.in and package.json ask for (UPGRADE=--upgrade: the newest of all)
 	@$(STEP) "Making a virtual environment in .venv-lock" $(PYTHON) -m venv --clear .venv-lock
 	@$(STEP) "Installing uv" .venv-lock/bin/python -m pip install uv==0.13.8
-	@for list in run build test aws ministack; do \
+	@for list in run build test docs aws ministack; do \
 	  $(STEP) "Pinning requirements/$$list.txt" .venv-lock/bin/uv pip compile --universal --python-version 3.11 \
 	    --generate-hashes --no-strip-extras --no-header --no-annotate $(UPGRADE) requirements/$$list.in -o requirements/$$list.txt || exit; \
 	done
@@ -227,8 +232,8 @@ $(PROJECT): pyproject.toml $(PACKAGES)
 	@$(STEP) "Installing Kizuna, editable" $(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(TEST_PACKAGES): requirements/test.txt $(PACKAGES)
-	@$(STEP) "Installing the tools for checks and tests" $(PIP) --require-hashes -r requirements/test.txt
+$(TEST_PACKAGES): requirements/test.txt requirements/docs.txt $(PACKAGES)
+	@$(STEP) "Installing the tools for checks, tests and documents" $(PIP) --require-hashes -r requirements/test.txt -r requirements/docs.txt
 	@touch $@
 
 $(RUNTIME): package.json package-lock.json .npmrc tools/build/vendor.py $(PACKAGES)

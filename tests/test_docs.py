@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-import textwrap
 from pathlib import Path
-from typing import Any
 
 import pytest
-
-from kizuna import connect
-from kizuna.testing import FakePlatform
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [
     *sorted(ROOT.glob("[A-Z]*.md")),
     *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs" / "library").glob("*.md")),
     ROOT / "tests" / "README.md",
 ]
+#: Pages of docs/library/ that are linked to and come later (docs/library/conf.py).
+PENDING = {"quickstart.md", "testing.md", "versions.md"}
 TESTS = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
 #: Where a path in a document may begin: at the root, or at app/ for the packages that the page knows.
 BASES = (ROOT, ROOT / "app")
@@ -47,7 +44,7 @@ def missing_commands(text: str) -> list[str]:
 
 def missing_links(document: Path, text: str) -> list[str]:
     linked = re.findall(r"\]\((?!https?:|#)([^)#]+)", text)
-    return sorted(link for link in linked if not (document.parent / link).exists())
+    return sorted(link for link in linked if link not in PENDING and not (document.parent / link).exists())
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
@@ -68,15 +65,3 @@ def test_a_name_that_means_nothing_is_noticed(tmp_path: Path):
         "no-test",
         "nothing",
     ]
-
-
-async def test_the_readmes_test_of_a_program_passes():
-    names: dict[str, Any] = {
-        "asyncio": asyncio,
-        "FakePlatform": FakePlatform,
-        "connect": connect,
-    }
-    _, program = programs(ROOT / "README.md")
-    body = textwrap.indent(program, "    ")
-    exec(f"async def run():\n{body}    service.disconnect()\n    connecting.cancel()", names)  # noqa: S102
-    await names["run"]()

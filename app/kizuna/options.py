@@ -41,29 +41,29 @@ class Numbers:
         ConfigurationError: A number that cannot work.
     """
 
-    first_retry_delay: float = 1.0  #: doubles by each retry: 1, 2, 4, 8, 16 (the article)
-    max_retries: int = 5  #: after these, EXHAUSTED (the article)
-    jitter: float = 0.5  #: ±50 % around each delay, as socket.io
-    heartbeat_interval: float = 30.0  #: API Gateway closes after ten idle minutes (the article)
+    first_retry_delay: float = 1.0  #: before the first retry; doubles with each: 1, 2, 4, 8, 16 (the article)
+    max_retries: int = 5  #: quick retries in a row; after these the status is `exhausted` (the article)
+    jitter: float = 0.5  #: each delay is drawn from ±50 % around it, as socket.io does
+    heartbeat_interval: float = 30.0  #: between two pings; API Gateway closes after ten idle minutes
     pong_timeout: float = 10.0  #: silence after a ping until the link is doubted
     probe_timeout: float = 5.0  #: silence after a probe until the link is replaced
     connect_timeout: float = 10.0  #: for each of token, opening, ready; browsers themselves wait far longer
-    prepare_timeout: float = 30.0  #: the application's preparation once the server is ready
+    prepare_timeout: float = 30.0  #: for what `before_connected()` was given, once the server is ready
     #: uptime after which the delay starts again at its first step (reconnecting-websocket's minUptime)
     stable_after: float = 5.0
     #: between attempts while the browser reports no network: it may be wrong; they cost no retry
     offline_interval: float = 30.0
     #: an attempt without progress for so long is restarted when the page comes back
     stale_attempt_after: float = 2.0
-    try_now_interval: float = 1.0  #: "Try now" acts at most this often
-    #: a link is replaced at this age; 0: never
+    try_now_interval: float = 1.0  #: `try_now()` acts at most this often
+    #: a link of this age is replaced by a new one, without a gap; 0: never
     rollover_after: float = 0.0
     rollover_spread: float = 300.0  #: earlier or later by up to this: not all links are replaced at once
     retire_after: float = 5.0  #: a replaced link may still deliver for this long
-    #: one quiet attempt this often when exhausted and visible; 0: none
+    #: between quiet attempts once exhausted, while the page is visible; 0: none
     idle_retry_interval: float = 30.0
     max_retry_after: float = 300.0  #: the longest delay that a server may ask for
-    #: clocks this far apart: the machine slept; a tick this late: a reason to doubt
+    #: clocks this far apart: the machine slept; a timer this late: a reason to doubt the link
     sleep_threshold: float = 3.0
     max_frame_bytes: int = 0  #: the largest frame that is sent; 0: any
 

@@ -33,12 +33,14 @@ from kizuna.singleton import disconnect_websocket
 from kizuna.wire import KIZUNA, Wire
 
 if TYPE_CHECKING:
+    from kizuna.browser.console import ConsoleHandler
     from kizuna.browser.database import IndexedDb
     from kizuna.browser.locks import WebLocks
     from kizuna.browser.storage import LocalSettings, TabSettings, ask_to_persist
 
 __all__ = [
     "BrowserPlatform",
+    "ConsoleHandler",
     "IndexedDb",
     "LocalSettings",
     "TabSettings",
@@ -53,6 +55,7 @@ __all__ = [
 
 #: Where the names are that a connection alone does not need: name -> module.
 _LATER = {
+    "ConsoleHandler": "console",
     "IndexedDb": "database",
     "LocalSettings": "storage",
     "TabSettings": "storage",
