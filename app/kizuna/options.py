@@ -41,8 +41,8 @@ class Numbers:
         ConfigurationError: A number that cannot work.
     """
 
-    first_retry_delay: float = 1.0  #: before the first retry; doubles with each: 1, 2, 4, 8, 16 (the article)
-    max_retries: int = 5  #: quick retries in a row; after these the status is `exhausted` (the article)
+    first_retry_delay: float = 1.0  #: before the first retry; doubles with each: 1, 2, 4, 8, 16
+    max_retries: int = 5  #: quick retries in a row; after these the status is `exhausted`
     jitter: float = 0.5  #: each delay is drawn from ±50 % around it, as socket.io does
     heartbeat_interval: float = 30.0  #: between two pings; API Gateway closes after ten idle minutes
     pong_timeout: float = 10.0  #: silence after a ping until the link is doubted

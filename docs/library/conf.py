@@ -28,11 +28,10 @@ autodoc_typehints_description_target = "documented"
 PENDING = ("quickstart", "testing", "versions")
 
 
-def add_contents(app: Sphinx, name: str, text: list[str]) -> None:
-    """Make the table of contents of the links in the list of index.md: they are written once."""
-    for page in PENDING:
-        if page not in app.project.docnames:
-            text[0] = re.sub(rf"\[([^]]+)\]\({page}\.md[^)]*\)", r"\1", text[0])
+def read_source(app: Sphinx, name: str, text: list[str]) -> None:
+    """Make text of links to files that the site does not have, and the table of contents of the list in index.md."""
+    outside = [r"\.\./", *(rf"{page}\.md" for page in PENDING if page not in app.project.docnames)]
+    text[0] = re.sub(rf"\[([^]]+)\]\((?:{'|'.join(outside)})[^)]*\)", r"\1", text[0])
     if name == "index":
         pages = re.findall(r"^- \[.+?\]\((\w+)\.md\)", text[0], re.MULTILINE)
         text[0] += "\n```{toctree}\n:hidden:\n\n" + "\n".join(pages) + "\n```\n"
@@ -53,6 +52,8 @@ class Comments:
         self, app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]
     ) -> None:
         """Remember the comment, before Napoleon."""
+        if what == "module":  # its text is a program for those who read the source
+            lines.clear()
         package, _, constant = name.rpartition(".")
         if what == "data" and package == "kizuna" and constant in self._modules:
             comments = ModuleAnalyzer.for_module(self._modules[constant]).find_attr_docs()
@@ -80,6 +81,6 @@ def modules_of_exports(package: Path) -> dict[str, str]:
 def setup(app: Sphinx) -> None:
     """Connect to Sphinx."""
     comments = Comments()
-    app.connect("source-read", add_contents)
+    app.connect("source-read", read_source)
     app.connect("autodoc-process-docstring", comments.keep, priority=400)  # Napoleon's is 500
     app.connect("autodoc-process-docstring", comments.restore, priority=600)

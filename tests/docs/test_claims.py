@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 import kizuna
-from kizuna import Rejected, WebSocketService
+from kizuna import LinkHandle, Rejected, WebSocketService
 from tests.docs.conftest import FakePage
 
 
@@ -60,13 +61,34 @@ async def test_a_half_open_connection_is_noticed_within_45_s(page: FakePage):
     assert page.now().monotonic - silent_since <= 45
 
 
-async def test_a_half_open_connection_is_noticed_within_5_s_of_coming_back(page: FakePage):
+@pytest.mark.parametrize("event", [FakePage.show, FakePage.change_network])
+async def test_a_half_open_connection_is_noticed_within_5_s_of_coming_back(
+    event: Callable[[FakePage], None], page: FakePage
+):
     connection = await silent_after_pongs(page, WIRE)
     page.hide()
     await page.advance(1)
-    page.show()
+    event(page)
     await page.advance(5)
     assert connection.state.status == "connecting"
+
+
+async def test_a_preparation_may_wait_for_an_answer(page: FakePage):
+    connection = kizuna.connect("/ws")
+    answered = asyncio.Event()
+    connection.on_message(lambda frame: answered.set())
+
+    async def ask(link: LinkHandle[Any]) -> None:
+        link.send("who am I?")
+        await answered.wait()
+
+    connection.before_connected(ask)
+    await page.connect(connection)
+    await page.serve()
+    assert connection.state.status == "connecting"
+    page.socket.receive('"Ada"')
+    await page.settle()
+    assert connection.state.status == "connected"
 
 
 async def test_on_plain_an_hour_of_silence_is_not_noticed(page: FakePage):
