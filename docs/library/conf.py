@@ -13,6 +13,7 @@ project = "Kizuna"
 author = "The Kizuna authors"
 version = release = kizuna.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+suppress_warnings = ["misc.highlighting_failure"]  # Python inside of HTML is highlighted as JavaScript
 html_theme = "furo"
 html_title = f"Kizuna {version}"
 html_copy_source = False
