@@ -41,3 +41,23 @@ def build_package(folder: Path) -> Path:
         }
         wheels.append(make_wheel(folder / "wheels", f"{name}-{version}-here", files))
     return make_wheel(folder, "kizuna-aws", collect(sorted(wheels))).rename(folder / "kizuna-aws.zip")
+
+
+def pack_installed(folder: Path, name: str) -> Path:
+    """A wheel of an installed package that pip can install again, without its scripts."""
+    package = distribution(name)
+    tags = [
+        tag.split("-") for tag in re.findall(r"^Tag: (\S+)", package.read_text("WHEEL") or "", re.MULTILINE)
+    ]
+    tag = "-".join(".".join(sorted(set(part))) for part in zip(*tags, strict=True))
+    files = {
+        file.as_posix(): Path(str(file.locate())).read_bytes()
+        for file in package.files or ()
+        if ".." not in file.parts
+        and "__pycache__" not in file.parts
+        and file.name not in ("RECORD", "INSTALLER", "REQUESTED")
+    }
+    (metadata,) = (path for path in files if path.endswith(".dist-info/METADATA"))
+    record = metadata.replace("METADATA", "RECORD")
+    files[record] = "".join(f"{path},,\n" for path in [*files, record]).encode()
+    return make_wheel(folder, f"{name.replace('-', '_')}-{package.version}-{tag}", files)
