@@ -17,9 +17,11 @@ export NODE_EXTRA_CA_CERTS
 export PYTHONDONTWRITEBYTECODE :=
 
 VENV_PYTHON := .venv/bin/python
+WHEEL_TOOLS := .venv-wheel
 STEP := $(PYTHON) tools/setup/step.py
 # Packages are compiled as they are imported: most of what the tests install, nobody imports.
-PIP := $(VENV_PYTHON) -m pip --disable-pip-version-check --no-input --retries 2 install --no-compile
+INSTALL := -m pip --disable-pip-version-check --no-input --retries 2 install --no-compile
+PIP := $(VENV_PYTHON) $(INSTALL)
 # Never the machine's own Node, and deaf to the settings of the user's own npm. A mirror: npm_config_registry=...
 NPM := .venv/bin/npm --userconfig=/dev/null --cache=.venv/npm-cache --loglevel=error \
   --fetch-retries=1 --fetch-retry-mintimeout=1000
@@ -90,7 +92,7 @@ files:  ## Write the list of files in pyscript.toml
 	@$(PYTHON) tools/build/page_files.py
 
 clean:  ## Delete all that the set-up and the tests made (not the data)
-	@rm -rf .venv .venv-lock node_modules static/vendor dist
+	@rm -rf .venv .venv-lock $(WHEEL_TOOLS) node_modules static/vendor dist
 	@rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage htmlcov test-results
 
 ##@ Before a release
@@ -124,8 +126,18 @@ mutation: setup-test  ## Are the tests of the pure core good enough? (many minut
 build: setup  ## Build the site for any static host in dist/site (ARGS="--config my.json --host chat.example.org")
 	@$(VENV_PYTHON) -m tools.build.site $(ARGS)
 
-wheel: setup  ## Build the library's wheel in dist/
-	@$(STEP) "Building the wheel in dist" $(VENV_PYTHON) -m hatchling build --target wheel
+# Hatchling is all that they need: that of the set-up, or where there is none, one in an environment of its own.
+HATCHLING := $(if $(wildcard .venv/.packages),$(VENV_PYTHON),$(WHEEL_TOOLS)/bin/python) -m hatchling build --clean
+HATCHLING_INSTALLED := $(if $(wildcard .venv/.packages),,$(WHEEL_TOOLS)/.packages)
+SIZES = wc -c $(1) | awk '$$2 != "total" {print $$2 ": " $$1 " bytes"}'
+
+wheel: $(HATCHLING_INSTALLED)  ## Build the library's wheel in dist/, in seconds, also where nothing is set up
+	@$(STEP) "Building the wheel in dist" $(HATCHLING) --target wheel
+	@$(call SIZES,dist/kizuna-*.whl)
+
+dist: $(HATCHLING_INSTALLED)  ## Build what a release publishes in dist/: wheel and sdist
+	@$(STEP) "Building wheel and sdist in dist" $(HATCHLING) --target wheel --target sdist
+	@$(call SIZES,dist/kizuna-*.whl dist/kizuna-*.tar.gz)
 
 docs: setup-test  ## Build the library's documents as a site in dist/docs
 	@$(VENV_PYTHON) -m tools.reports.library
@@ -141,7 +153,7 @@ deploy: setup-test  ## Put the backend on AWS (STACK=kizuna ORIGINS=https://chat
 lock: $(PACKAGES)  ## Pin anew what requirements/*.in and package.json ask for (UPGRADE=--upgrade: the newest of all)
 	@$(STEP) "Making a virtual environment in .venv-lock" $(PYTHON) -m venv --clear .venv-lock
 	@$(STEP) "Installing uv" .venv-lock/bin/python -m pip install uv==0.13.8
-	@for list in run build test docs aws ministack; do \
+	@for list in run build wheel test docs aws ministack; do \
 	  $(STEP) "Pinning requirements/$$list.txt" .venv-lock/bin/uv pip compile --universal --python-version 3.11 \
 	    --generate-hashes --no-strip-extras --no-header --no-annotate $(UPGRADE) requirements/$$list.in -o requirements/$$list.txt || exit; \
 	done
@@ -226,6 +238,11 @@ $(PACKAGES): requirements/run.txt requirements/build.txt | doctor
 	@$(STEP) "Making a virtual environment in .venv" $(PYTHON) -m venv --clear .venv
 	@pwd -P >.venv/.made-for
 	@$(STEP) "Installing the server's packages" $(PIP) --require-hashes -r requirements/run.txt -r requirements/build.txt
+	@touch $@
+
+$(WHEEL_TOOLS)/.packages: requirements/wheel.txt | doctor
+	@$(STEP) "Making a virtual environment in $(WHEEL_TOOLS)" $(PYTHON) -m venv --clear $(WHEEL_TOOLS)
+	@$(STEP) "Installing hatchling" $(WHEEL_TOOLS)/bin/python $(INSTALL) --require-hashes -r requirements/wheel.txt
 	@touch $@
 
 $(PROJECT): pyproject.toml $(PACKAGES)
