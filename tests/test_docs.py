@@ -10,8 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [
     *sorted(ROOT.glob("[A-Z]*.md")),
-    *sorted((ROOT / "docs").glob("*.md")),
-    *sorted((ROOT / "docs" / "library").glob("*.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
     ROOT / "tests" / "README.md",
 ]
 #: Pages of docs/library/ that are linked to and come later (docs/library/conf.py).

@@ -152,6 +152,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     packages = tmp_path_factory.mktemp("packages")
     for name in PACKAGES:
         pack_installed(packages, name)
+    (address,) = re.findall(r"git\+(https://\S+)", TEXT)
     repository = bare_checkout(tmp_path_factory.mktemp("repository"))
     return {
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.defpath]),
@@ -164,7 +165,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "PIP_CACHE_DIR": str(packages / "cache"),
         "GIT_CONFIG_COUNT": "1",
         "GIT_CONFIG_KEY_0": f"url.{repository}.insteadOf",
-        "GIT_CONFIG_VALUE_0": "https://github.com/YOU/kizuna.git",
+        "GIT_CONFIG_VALUE_0": address,
     }
 
 
