@@ -141,17 +141,26 @@ def test_the_sdist_builds_the_same_wheel(wheel: Path, tmp_path: Path):
     assert build(source, "wheel", tmp_path / "wheel").read_bytes() == wheel.read_bytes()
 
 
+def make(checkout: Path, *arguments: str) -> str:
+    """Return what make prints, as if no make had started these tests."""
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))
+    }
+    command = ["make", *arguments]
+    return subprocess.run(
+        command, cwd=checkout, env=environment, capture_output=True, text=True, check=True
+    ).stdout
+
+
 def test_the_wheel_is_built_without_the_set_up(wheel: Path, tmp_path: Path):
     """Where there is a set-up its hatchling builds the wheel; without one, pip is asked for hatchling alone."""
     checkout = bare_checkout(tmp_path)
-    planned = subprocess.run(
-        ["make", "-n", "wheel"], cwd=checkout, capture_output=True, text=True, check=True
-    ).stdout
+    planned = make(checkout, "-n", "wheel")
     assert re.findall(r"-r (\S+)", planned) == ["requirements/wheel.txt"]
     assert "npm" not in planned
 
     (checkout / ".venv").symlink_to(sys.prefix)
-    built = subprocess.run(["make", "wheel"], cwd=checkout, capture_output=True, text=True, check=True).stdout
+    built = make(checkout, "wheel")
     (made,) = (checkout / "dist").iterdir()
     assert built.splitlines() == [
         "Building the wheel in dist ...",
