@@ -10,6 +10,9 @@ from pyodide.ffi import JsException, to_js
 from kizuna.browser.proxies import ProxyOwner
 from kizuna.platform import SocketListener
 
+#: ``js.WebSocket.OPEN``: reading it twice for each frame would take as long as sending one.
+_OPEN = 1
+
 
 class BrowserSocket:
     """One native socket and the proxies of its handlers.
@@ -41,7 +44,7 @@ class BrowserSocket:
     @property
     def is_open(self) -> bool:
         """Return whether the socket's state is OPEN."""
-        return self._socket is not None and self._socket.readyState == js.WebSocket.OPEN
+        return self._socket is not None and self._socket.readyState == _OPEN
 
     @property
     def protocol(self) -> str:

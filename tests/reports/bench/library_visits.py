@@ -14,7 +14,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from playwright.sync_api import Browser
 from websockets.asyncio.server import ServerConnection, serve
@@ -109,11 +109,20 @@ def message_server() -> Iterator[str]:
         loop.close()
 
 
+class Cost(NamedTuple):
+    """Microseconds for each message: passed, and computed by the page's main thread in them."""
+
+    passed: float
+    computed: float
+
+
 class Visit:
     """The page, opened anew in a browser."""
 
     def __init__(self, browser: Browser, address: str) -> None:
         self._page = browser.new_context().new_page()
+        self._cdp = self._page.context.new_cdp_session(self._page)
+        self._cdp.send("Performance.enable", {"timeDomain": "threadTicks"})
         self._page.set_default_timeout(PATIENCE * 1000)
         self._page.goto(address, wait_until="commit")
         self._page.wait_for_selector("html[data-ready]", state="attached")
@@ -122,6 +131,22 @@ class Visit:
         """Return what a call of program.py returns."""
         script = "([call, given]) => measure(call, given)"
         return json.loads(self._page.evaluate(script, [call, json.dumps(arguments)]))
+
+    def exchange(self, call: str, count: int, way: str, server: str) -> Cost:
+        """Receive or send so many messages. Raises RuntimeError if the server counts others than were sent."""
+        self.ask("open", way, server)
+        begun = self._computed()
+        passed = self.ask(call, count)
+        computed = self._computed() - begun
+        if call == "send" and (counted := self.ask("count")) != count:
+            raise RuntimeError(f"{way}: the server counted {counted} of {count} messages")
+        self.ask("close")
+        return Cost(passed, 1e6 * computed / count)
+
+    def _computed(self) -> float:
+        """Return the seconds that the page's main thread has computed."""
+        told = self._cdp.send("Performance.getMetrics")
+        return next(float(each["value"]) for each in told["metrics"] if each["name"] == "TaskDuration")
 
     def __enter__(self) -> Visit:
         return self

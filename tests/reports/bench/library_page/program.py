@@ -28,6 +28,7 @@ class Count:
     def __init__(self) -> None:
         self.ends_at = 0.0
         self.reached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.last: Any = None
         self._missing = 0
 
     def begin(self, count: int) -> None:
@@ -38,6 +39,7 @@ class Count:
         self._missing -= 1
         if self._missing == 0:
             self.ends_at = time.perf_counter()
+            self.last = frame
             self.reached.set_result(None)
 
 
@@ -148,33 +150,47 @@ WAYS: dict[str, Callable[[], Way]] = {
 }
 
 
-async def receive_with(way: str, url: str, count: int) -> float:
-    """Return the microseconds for each of ``count`` messages: from the request for them until the last is handled."""
-    socket, counted = WAYS[way](), Count()
-    await socket.open(url, counted.take)
-    counted.begin(count)
-    begun = time.perf_counter()
-    socket.send(["flood", count])
-    await counted.reached
-    socket.close()
-    return 1e6 * (counted.ends_at - begun) / count
+#: The socket that is measured, and what comes over it; of a page that measures one after the other.
+opened: list[tuple[Way, Count]] = []
 
 
-async def send_with(way: str, url: str, count: int) -> float:
-    """Return the microseconds for each of ``count`` messages in a loop. Raises RuntimeError unless the server counts
-    as many."""
-    socket = WAYS[way]()
-    answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-    await socket.open(url, answer.set_result)
+async def open_with(name: str, url: str) -> None:
+    """Open a socket in one of the WAYS."""
+    way, count = WAYS[name](), Count()
+    await way.open(url, count.take)
+    opened.append((way, count))
+
+
+async def receive(number: int) -> float:
+    """Return the microseconds for each of so many messages: from the request for them until the last is handled."""
+    way, count = opened[-1]
+    count.begin(number)
     begun = time.perf_counter()
-    socket.send_many(count)
-    taken = time.perf_counter() - begun
-    socket.send(["count"])
-    counted = await answer
-    socket.close()
-    if counted != count:
-        raise RuntimeError(f"{way}: the server counted {counted} of {count} messages")
-    return 1e6 * taken / count
+    way.send(["flood", number])
+    await count.reached
+    return 1e6 * (count.ends_at - begun) / number
+
+
+async def send(number: int) -> float:
+    """Return the microseconds for each of so many messages that are sent in a loop."""
+    way, _ = opened[-1]
+    begun = time.perf_counter()
+    way.send_many(number)
+    return 1e6 * (time.perf_counter() - begun) / number
+
+
+async def server_counted() -> int:
+    """Return how many messages the server has had over this socket."""
+    way, count = opened[-1]
+    count.begin(1)
+    way.send(["count"])
+    await count.reached
+    return int(count.last)
+
+
+async def close() -> None:
+    """Close the socket."""
+    opened.pop()[0].close()
 
 
 async def import_library(url: str) -> dict[str, float]:
@@ -190,13 +206,19 @@ async def import_library(url: str) -> dict[str, float]:
     return {"milliseconds": 1e3 * taken, "modules": len(loaded)}
 
 
-CALLS = {"receive": receive_with, "send": send_with, "import": import_library}
+CALLS: dict[str, Callable[..., Awaitable[Any]]] = {
+    "import": import_library,
+    "open": open_with,
+    "receive": receive,
+    "send": send,
+    "count": server_counted,
+    "close": close,
+}
 
 
 async def measure(call: str, arguments: str) -> str:
     """Return what one of the calls returns, as JSON; its arguments are JSON as well."""
-    work: Awaitable[Any] = CALLS[call](*json.loads(arguments))  # type: ignore[operator]
-    return json.dumps(await work)
+    return json.dumps(await CALLS[call](*json.loads(arguments)))
 
 
 js.window.measure = create_proxy(measure)
