@@ -181,6 +181,9 @@ bench: setup-test  ## What one event costs, in Pyodide and on CPython, into docs
 bench-fanout: setup-test  ## How long one frame takes to many connections, into docs/benchmarks.md (a minute)
 	@$(VENV_PYTHON) -m tests.reports.bench.fanout --write $(ARGS)
 
+bench-library: setup-test browsers  ## What the library costs beside js.WebSocket, and its import, into docs/benchmarks.md (minutes; ARGS="--before COMMIT")
+	@$(VENV_PYTHON) -m tests.reports.bench.library --write $(ARGS)
+
 bench-start: setup-test browsers  ## How long the page takes to start, into docs/benchmarks.md (half an hour; ARGS="--rounds 3")
 	@$(FETCH_PEERS)
 	@$(VENV_PYTHON) -m tests.reports.bench.start --write $(ARGS)

@@ -110,7 +110,7 @@ def message_server() -> Iterator[str]:
 
 
 class Cost(NamedTuple):
-    """Microseconds for each message: passed, and computed by the page's main thread in them."""
+    """The time that passed, and the part of it that the page's main thread computed."""
 
     passed: float
     computed: float
@@ -133,7 +133,8 @@ class Visit:
         return json.loads(self._page.evaluate(script, [call, json.dumps(arguments)]))
 
     def exchange(self, call: str, count: int, way: str, server: str) -> Cost:
-        """Receive or send so many messages. Raises RuntimeError if the server counts others than were sent."""
+        """Receive or send so many messages, and return the microseconds of each. Raises RuntimeError if the server
+        counts others than were sent."""
         self.ask("open", way, server)
         begun = self._computed()
         passed = self.ask(call, count)
@@ -142,6 +143,12 @@ class Visit:
             raise RuntimeError(f"{way}: the server counted {counted} of {count} messages")
         self.ask("close")
         return Cost(passed, 1e6 * computed / count)
+
+    def import_library(self, server: str) -> tuple[Cost, int]:
+        """Import the library and make a connection. Return the milliseconds, and the modules that were loaded."""
+        begun = self._computed()
+        told = self.ask("import", server)
+        return Cost(told["milliseconds"], 1e3 * (self._computed() - begun)), told["modules"]
 
     def _computed(self) -> float:
         """Return the seconds that the page's main thread has computed."""

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -22,7 +21,6 @@ from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from statistics import median
 from typing import NamedTuple
 
 from playwright.async_api import Error, Playwright, async_playwright
@@ -32,7 +30,7 @@ from tests.reports.bench.messages_pages import PAGES, lay_out
 from tests.reports.bench.messages_report import PICTURE, Results, plot, report
 from tests.reports.bench.messages_server import BenchServer, bench_server, page_host
 from tests.reports.bench.messages_visits import Load, Result, Visit, first_line, measured, visiting
-from tests.reports.bench.start_pages import DIST, versions
+from tests.reports.bench.start_pages import DIST, machine, versions
 from tests.reports.bench.start_visits import MEASURE
 from tests.support.site import build_site
 from tools.reports.documents import BENCHMARKS, publish
@@ -169,10 +167,8 @@ def origin(command: str, bench: Bench) -> str:
     """Return the line with command, day and versions."""
     amount = bench.amount
     day = f"{datetime.now(UTC):%Y-%m-%d}"
-    machine = f"{platform.system()}, {os.cpu_count()} processors, Python {platform.python_version()}"
-    loads = bench.machine_loads or [0.0]
-    load = f"its load meanwhile {median(loads):.1f} ({min(loads):.1f} to {max(loads):.1f})"
-    return f"`{command}`, {day}, rounds: {amount.rounds}. Chromium {bench.version}; {versions()}. {machine}; {load}."
+    used = f"Chromium {bench.version}; {versions()}. {machine(bench.machine_loads or [0.0])}"
+    return f"`{command}`, {day}, rounds: {amount.rounds}. {used}."
 
 
 def _say(line: str) -> None:

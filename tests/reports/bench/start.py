@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -21,12 +20,11 @@ from datetime import UTC, datetime
 from functools import partial
 from itertools import product
 from pathlib import Path
-from statistics import median
 
 from playwright.sync_api import Error, sync_playwright
 
 from tests.reports.bench import start_report
-from tests.reports.bench.start_pages import NETWORKS, PAGES, lay_out, serving, versions
+from tests.reports.bench.start_pages import NETWORKS, PAGES, lay_out, machine, serving, versions
 from tests.reports.bench.start_visits import Visit, engines, visit_twice
 from tools.reports.documents import publish
 from tools.setup.browsers import find_browsers
@@ -77,9 +75,7 @@ def origin(command: str, visits: Sequence[Visit], rounds: int, loads: Sequence[f
     """Return the line with command, day and versions."""
     told = dict.fromkeys(f"{visit.engine} {visit.version}".strip() for visit in visits)
     day = f"{datetime.now(UTC):%Y-%m-%d}"
-    machine = f"{platform.system()}, {os.cpu_count()} processors, Python {platform.python_version()}"
-    load = f"its load meanwhile {median(loads):.1f} ({min(loads):.1f} to {max(loads):.1f})"
-    return f"`{command}`, {day}, rounds: {rounds}. {', '.join(told)}; {versions()}. {machine}; {load}."
+    return f"`{command}`, {day}, rounds: {rounds}. {', '.join(told)}; {versions()}. {machine(loads)}."
 
 
 def main() -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from statistics import median
 from typing import NamedTuple
 
 from tests.support.fault_proxy import FaultProxy
@@ -95,6 +98,12 @@ def serving(folders: Mapping[str, Path], data: Path, networks: Iterable[str]) ->
                     hosts[host, network] = line = stack.enter_context(FaultProxy(server.port))
                     stack.enter_context(line.link(rate, round_trip / 2))
         yield hosts
+
+
+def machine(loads: Sequence[float]) -> str:
+    """Return what this machine is, and its load (of one minute), which was noted from time to time."""
+    told = f"{platform.system()}, {os.cpu_count()} processors, Python {platform.python_version()}"
+    return f"{told}; its load meanwhile {median(loads):.1f} ({min(loads):.1f} to {max(loads):.1f})"
 
 
 def versions() -> str:

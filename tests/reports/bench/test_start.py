@@ -150,7 +150,7 @@ def test_what_was_measured_with_is_told_once_each():
     assert told.endswith("load meanwhile 2.0 (0.5 to 9.0).")
 
 
-@pytest.mark.parametrize("name", ["start", "event-cost", "messages"])
+@pytest.mark.parametrize("name", ["start", "event-cost", "library", "messages"])
 def test_the_document_has_a_place_for_what_a_benchmark_finds(name: str):
     page = documents.BENCHMARKS.read_text(encoding="utf-8")
     found = documents.rewritten(page, name, "found")

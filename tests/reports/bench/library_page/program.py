@@ -16,8 +16,7 @@ from typing import Any
 import js
 from pyodide.ffi import create_proxy
 
-from library_message import MESSAGE  # type: ignore[import-not-found]  # the page's configuration puts it there
-
+from tests.reports.bench.library_message import MESSAGE
 
 Receive = Callable[[Any], object]
 
@@ -221,5 +220,6 @@ async def measure(call: str, arguments: str) -> str:
     return json.dumps(await CALLS[call](*json.loads(arguments)))
 
 
-js.window.measure = create_proxy(measure)
+window: Any = js.window
+window.measure = create_proxy(measure)
 js.document.documentElement.setAttribute("data-ready", "")
