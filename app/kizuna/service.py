@@ -528,8 +528,8 @@ class WebSocketService(Generic[Value]):
 
     @property
     def _connected_transport(self) -> Transport:
-        transport = self._transport
-        if transport is None or not self.is_connected():
+        transport = self._transport  # asks in send() whether its socket is open: once is enough
+        if transport is None or self._connection.status not in CONNECTED_STATUSES:
             hint = "await connect() before" if self._connection.status is Status.IDLE else "try again later"
             raise NotConnected(f"nothing was sent, as the connection is {self._connection.status}: {hint}")
         return transport

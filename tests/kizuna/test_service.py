@@ -273,7 +273,7 @@ async def test_nothing_can_be_sent_while_not_connected(moment: str):
         case "closing":
             harness.socket.is_open = False  # the browser says CLOSING, its close event is still to come
     assert not harness.service.is_connected()
-    with pytest.raises(NotConnected):
+    with pytest.raises(NotConnected, match="nothing was sent, as the "):
         harness.service.send_message("sendMessage", {})
     harness.service.disconnect()
     await asyncio.gather(*[connecting] if connecting else [], return_exceptions=True)

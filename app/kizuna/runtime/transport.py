@@ -158,7 +158,7 @@ class Transport:
         if 0 < self._max_frame_bytes < size:
             raise FrameTooLarge(size, self._max_frame_bytes)
         if self._socket is None or not self._socket.is_open:
-            raise NotConnected("the socket is not open")
+            raise NotConnected("nothing was sent, as the socket is not open: try again later")
         try:
             self._socket.send(data)
         except Exception as error:
