@@ -43,7 +43,6 @@ PARTS = (
     ("kizuna", "decide"),
     ("chat/store.py", "publish"),
     ("chat/session.py", "publish"),
-    ("chat/changes.py", "publish"),
     ("chat", "order"),
     ("ui", "paint"),
     ("main.py", "paint"),
