@@ -22,8 +22,8 @@ from urllib.parse import urlsplit
 
 from chat.protocol import InvalidField, check_id
 from kizuna.errors import KizunaError, TryLater, Unauthorized
-from kizuna.options import finite_number
 from kizuna.platform import Instant
+from kizuna.wire import finite_number
 
 #: An endpoint's answer: the HTTP status (0 for a redirect), the JSON (None for anything else), and the seconds of
 #: Retry-After (None without).
@@ -32,7 +32,7 @@ Answer = tuple[int, Any, float | None]
 PostJson = Callable[[str, Mapping[str, Any], Mapping[str, str]], Awaitable[Answer]]
 
 #: The share of its lifetime in which a token may be used again. The connection starts a rollover when three quarters of
-#: the rest have passed, or later (kizuna.core.token_renewal), so a rollover always gets a new token.
+#: the rest have passed, or later (kizuna.core.timing), so a rollover always gets a new token.
 REUSABLE = 0.5
 
 #: Codes with which a server refuses a person or a page for good (backend.auth.endpoints).

@@ -16,14 +16,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import urljoin, urlsplit
 
 from chat.protocol import camel_case
 from kizuna.errors import ConfigurationError
-from kizuna.options import Numbers, Options
-from kizuna.wire import ARTICLE, KIZUNA, Wire
+from kizuna.wire import ARTICLE, KIZUNA, Numbers, Options, Wire
 
 #: The file's address, relative to the page.
 CONFIG_FILE = "static/config.json"
@@ -85,7 +84,7 @@ def parse_config(data: Any, page_url: str) -> Config:
 
 def _options(numbers: Mapping[str, Any]) -> Options:
     """Return the options with these numbers; an earlier name of one is read with a warning."""
-    names = {camel_case(item.name): item.name for item in fields(Numbers)}
+    names = {camel_case(name): name for name in Options.__annotations__}
     options: dict[str, Any] = {}
     written = {}  # the name of an option -> its key in the file
     for key, value in numbers.items():

@@ -28,8 +28,7 @@ from chat.restore_wait import RestoreWait
 from chat.room import Room
 from chat.store import ChatStore, NoticeKind
 from chat.timeline import Delivery
-from kizuna.core.state import ConnectionState
-from kizuna.core.states import CONNECTED_STATUSES, Status
+from kizuna.core.states import CONNECTED_STATUSES, ConnectionState, Status
 from kizuna.delivery import (
     Changes,
     Closed,

@@ -3,12 +3,13 @@
 Begin with :func:`connect`. Tests begin with :mod:`kizuna.testing`.
 """
 
-import logging
+from __future__ import annotations
 
-from kizuna.codec import BYTES, JSON, JSON_OBJECTS, TEXT, Codec
-from kizuna.connect import connect
-from kizuna.core.state import ConnectionState, Reason, ReasonKind
-from kizuna.core.states import Status
+import logging
+from collections.abc import Sequence
+
+from kizuna.codec import BYTES, JSON, JSON_OBJECTS, TEXT, Codec, Value
+from kizuna.core.states import ConnectionState, Reason, ReasonKind, Status
 from kizuna.errors import (
     ConfigurationError,
     ConnectionFailed,
@@ -22,14 +23,12 @@ from kizuna.errors import (
     TryLater,
     Unauthorized,
 )
-from kizuna.options import Options
-from kizuna.platform import Platform
-from kizuna.runtime.environment import Address, GetAddress
-from kizuna.runtime.frame_queue import FrameStream
-from kizuna.runtime.statistics import Statistics
+from kizuna.platform import Address, GetAddress, Platform
+from kizuna.runtime.journal import Statistics
+from kizuna.runtime.subscribers import FrameStream
 from kizuna.runtime.transport import Frame, GetAccessToken, LinkHandle, Prepare
 from kizuna.service import WebSocketService
-from kizuna.wire import ARTICLE, KIZUNA, PLAIN, Wire
+from kizuna.wire import ARTICLE, KIZUNA, PLAIN, Options, Wire
 
 __all__ = [
     "ARTICLE",
@@ -73,3 +72,40 @@ __all__ = [
 __version__ = "0.1.0"
 
 logging.getLogger("kizuna").addHandler(logging.NullHandler())
+
+
+def connect(
+    url: str | GetAddress,
+    *,
+    get_access_token: GetAccessToken | None = None,
+    protocols: Sequence[str] = (),
+    codec: Codec[Value] = JSON,
+    wire: Wire = PLAIN,
+    options: Options | None = None,
+    platform: Platform | None = None,
+) -> WebSocketService[Value]:
+    """Return a service for one connection. Nothing runs before ``async with``, ``await`` or its ``connect()``.
+
+    Args:
+        url: ws:// or wss://, http:// or https://; in a browser also relative to the page, in a worker to its origin. Or
+            a function, sync or async, asked for each attempt, that returns such a URL, or a URL and subprotocols.
+        get_access_token: Sync or async, called for every attempt; the token goes into the query as ``token``.
+        protocols: Subprotocols to offer the server.
+        codec: What the frames are: JSON, TEXT, BYTES, or one's own.
+        wire: The frames that belong to the connection itself on this server. PLAIN: none.
+        options: Numbers that differ from the wire's.
+        platform: Where the library runs. None: found by itself.
+
+    Raises:
+        ConfigurationError: A URL or an option that can never work.
+        ImportError: CPython without ``websockets``.
+    """
+    return WebSocketService(
+        url,
+        get_access_token,
+        protocols=protocols,
+        platform=platform,
+        codec=codec,
+        wire=wire,
+        options=options,
+    )

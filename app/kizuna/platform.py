@@ -1,18 +1,49 @@
-"""The platform: what the library needs from the outside, such as clocks, sockets, timers, page events and storage.
-
-The browser's are in :mod:`kizuna.browser`, CPython's in :mod:`kizuna.aio`; tests use
-:class:`kizuna.testing.FakePlatform`.
-"""
+"""The platform: what the library needs from the outside, and what an address means there."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import importlib
+import re
+import sys
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import NamedTuple, Protocol, TypeAlias, cast, runtime_checkable
+
+from kizuna.errors import ConfigurationError
+
+set_field = object.__setattr__
 
 
-@dataclass(frozen=True, slots=True)
-class Instant:
+class Record:
+    """An immutable value, equal to one of its type with equal fields, those of ``_fields``.
+
+    What it does a dataclass could do, but a page needs a millisecond to make each.
+    """
+
+    __slots__ = ()
+    _fields: tuple[str, ...] = ()
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{type(self).__name__} is immutable: cannot set {name}")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"{type(self).__name__} is immutable: cannot delete {name}")
+
+    def _values(self) -> tuple[object, ...]:
+        return tuple(getattr(self, name) for name in self._fields)
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and self._values() == other._values()
+
+    def __hash__(self) -> int:
+        return hash((type(self), *self._values()))
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in self._fields)
+        return f"{type(self).__name__}({shown})"
+
+
+class Instant(NamedTuple):
     """One moment on two clocks, in seconds. Deadlines are monotonic; the wall clock only shows sleep."""
 
     monotonic: float
@@ -22,44 +53,52 @@ class Instant:
 # --- what happens to a page ---
 
 
-@dataclass(frozen=True, slots=True)
-class PageShown:
+class PageShown(Record):
     """``visibilitychange`` to visible."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True)
-class PageHidden:
+
+class PageHidden(Record):
     """``visibilitychange`` to hidden."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True)
-class WentOnline:
+
+class WentOnline(Record):
     """The browser reports a network."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True)
-class WentOffline:
+
+class WentOffline(Record):
     """The browser reports no network. It may be wrong."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True)
-class PageSuspended:
+
+class PageSuspended(Record):
     """``pagehide`` or ``freeze``: after this, no code may run for a long time."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True)
-class PageResumed:
+
+class PageResumed(Record):
     """``pageshow`` of a page from the back/forward cache, or ``resume``."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True)
-class NetworkChanged:
+
+class NetworkChanged(Record):
     """``navigator.connection`` fired ``change``: another network, or other properties of the same one."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True)
-class MachineSlept:
+
+class MachineSlept(Record):
     """A worker beside the page, which runs even while the page is busy, saw its clocks jump."""
+
+    __slots__ = ()
 
 
 PageEvent: TypeAlias = (
@@ -181,10 +220,7 @@ class Storage(Protocol):
     async def change(self, table: str, key: str, change: Callable[[str | None], str | None]) -> str | None:
         """Replace one row by ``change(row)`` in one transaction, and return the row as it was before.
 
-        Args:
-            table: The table.
-            key: The row's key.
-            change: Gets the row, or None if there is none; returns the new row, or None to delete it.
+        ``change`` gets the row, or None if there is none, and returns the new row, or None to delete it.
         """
 
 
@@ -232,3 +268,91 @@ class Platform(Protocol):
 
     def watch_page(self, listener: Callable[[PageEvent], None]) -> Callable[[], None]:
         """Call ``listener`` for every page event from now on; return the function that ends it."""
+
+
+#: Hosts to which browsers allow ws:// from an https page.
+_LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+_SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
+MAX_PORT = 65535
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+#: RFC 3986, appendix B. A page would need longer to import ``urllib.parse`` than half of this library.
+_URL = re.compile(r"(?:([^:/?#]+):)?(?://([^/?#]*))?([^#]*)(?:#(.*))?", re.DOTALL)
+_HOST = re.compile(r"(?:[^@]*@)?(\[[0-9a-f:.%]+\]|[^:\[\]@]+)(?::(\d*))?", re.IGNORECASE)
+
+
+def default_platform() -> Platform:
+    """Return a platform for where this program runs.
+
+    Raises:
+        ImportError: CPython without ``websockets``.
+    """
+    if _is_browser():
+        return cast(Platform, importlib.import_module("kizuna.browser").browser_platform())
+    try:
+        return cast(Platform, importlib.import_module("kizuna.aio").AioPlatform())
+    except ModuleNotFoundError as error:
+        raise ImportError("on CPython the library needs websockets: pip install 'kizuna[aio]'") from error
+
+
+#: The URL, or the URL and the subprotocols to offer.
+Address: TypeAlias = "str | tuple[str, Sequence[str]]"
+#: Returns the address for one attempt.
+GetAddress: TypeAlias = Callable[[], "Awaitable[Address] | Address"]
+
+
+def whole_address(address: Address, protocols: Sequence[str] = ()) -> tuple[str, tuple[str, ...]]:
+    """Return the ws:// or wss:// URL and the subprotocols that ``address`` means here.
+
+    Args:
+        address: A URL as ``whole_url()`` takes it, or that and subprotocols.
+        protocols: The subprotocols where the address names none.
+
+    Raises:
+        ConfigurationError: What can never work.
+    """
+    url, protocols = address if isinstance(address, tuple) and len(address) == 2 else (address, protocols)
+    if isinstance(protocols, str) or not all(isinstance(protocol, str) for protocol in protocols):
+        raise ConfigurationError("protocols", f"must be a list of texts, not {protocols!r}")
+    return whole_url(url), tuple(protocols)
+
+
+def whole_url(url: str) -> str:
+    """Return the ws:// or wss:// URL that ``url`` means here.
+
+    Args:
+        url: Whole, with ws, wss, http or https; or relative: in a page to the document, in a worker to its origin, and
+            then it begins with /.
+
+    Raises:
+        ConfigurationError: A URL that can never work.
+    """
+    if not url or not isinstance(url, str):
+        raise ConfigurationError("url", f"must be a text, or a function that returns one, not {url!r}")
+    shown = repr(url.partition("?")[0])  # the rest may have a token in it
+    base, whole = "", url
+    if _is_browser():
+        browser = importlib.import_module("kizuna.browser")
+        base = str(browser.base_url())
+        if base and not _SCHEME.match(url):
+            if base.count("/") < 3 and not url.startswith("/"):
+                raise ConfigurationError("url", f"must be whole or begin with / in a worker, not {shown}")
+            whole = browser.resolved(url, base)
+    found = _URL.fullmatch(whole)
+    assert found is not None  # it matches every text
+    scheme, authority, rest, fragment = (found[1] or "").lower(), found[2] or "", found[3], found[4]
+    host = _HOST.fullmatch(authority)
+    if scheme not in _SCHEMES or not authority:
+        must = "begin with ws://, wss://, http:// or https:// and name a host"
+        raise ConfigurationError("url", f"must {must}, not {shown}")
+    if host is None or int(host[2] or 0) > MAX_PORT:
+        raise ConfigurationError("url", f"is not a URL, for its host or its port: {shown}")
+    scheme = _SCHEMES[scheme]
+    if fragment is not None:
+        raise ConfigurationError("url", "must have no fragment (#...): WebSockets accept none")
+    if base.startswith("https:") and scheme == "ws" and host[1].lower() not in _LOOPBACK:
+        raise ConfigurationError("url", "must be wss://: no browser opens ws:// from an https page")
+    return f"{scheme}://{authority}{rest}"
+
+
+def _is_browser() -> bool:
+    return sys.platform == "emscripten"

@@ -1,10 +1,6 @@
-"""The service: one WebSocket connection, with the article's names in Python's spelling.
+"""The service: one connection, with the article's names in Python's spelling.
 
-    async with WebSocketService(url, get_access_token) as service:
-        unsubscribe = service.on_message(show)
-        service.send_message("sendMessage", {"roomId": "general", "content": "こんにちは"})
-
-The decisions are made in :class:`~kizuna.core.connection.Connection`; this file carries them out.
+The decisions are made in :class:`~kizuna.core.Connection`; this file carries them out.
 """
 
 from __future__ import annotations
@@ -18,12 +14,11 @@ from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 from kizuna.codec import JSON, Codec, Value, message_text
-from kizuna.core import commands, events
-from kizuna.core.connection import Connection
+from kizuna.core import Connection, events
 from kizuna.core.events import Timer
-from kizuna.core.state import ConnectionState
-from kizuna.core.states import CONNECTED_STATUSES, Status
+from kizuna.core.states import CONNECTED_STATUSES, ConnectionState, Status
 from kizuna.errors import (
+    ConfigurationError,
     ConnectionFailed,
     Disconnected,
     Exhausted,
@@ -31,19 +26,31 @@ from kizuna.errors import (
     NotConnected,
     Rejected,
 )
-from kizuna.options import Numbers, Options
-from kizuna.platform import Instant, PageState, Platform, TimerHandle, page_after
-from kizuna.runtime.arrivals import CHARACTERS_PER_LOOK, SLICE_SECONDS, Arrival, Arrivals
-from kizuna.runtime.environment import GetAddress, check_arguments, default_platform, whole_address
-from kizuna.runtime.error_reports import ErrorReports
-from kizuna.runtime.frame_queue import FrameQueue, FrameStream
-from kizuna.runtime.journal import Journal
-from kizuna.runtime.remedies import remedy
-from kizuna.runtime.statistics import Statistics, StatisticsRecorder
-from kizuna.runtime.subscribers import Handler, Subscribers
-from kizuna.runtime.transport import Frame, GetAccessToken, LinkHandle, Prepare, Transport
+from kizuna.platform import (
+    GetAddress,
+    Instant,
+    PageState,
+    Platform,
+    TimerHandle,
+    default_platform,
+    page_after,
+    whole_address,
+)
+from kizuna.runtime.journal import Journal, Statistics, StatisticsRecorder, remedy
+from kizuna.runtime.subscribers import ErrorReports, FrameQueue, FrameStream, Handler, Subscribers
+from kizuna.runtime.transport import (
+    CHARACTERS_PER_LOOK,
+    SLICE_SECONDS,
+    Arrival,
+    Arrivals,
+    Frame,
+    GetAccessToken,
+    LinkHandle,
+    Prepare,
+    Transport,
+)
 from kizuna.store import Store
-from kizuna.wire import KIZUNA, Wire
+from kizuna.wire import KIZUNA, Numbers, Options, Wire
 
 logger = logging.getLogger("kizuna.service")
 
@@ -62,19 +69,7 @@ class _Own(Enum):
 class WebSocketService(Generic[Value]):
     """One connection on behalf of an application.
 
-    Args:
-        url: ws:// or wss://, http:// or https://; in a browser also relative to the page, in a worker to its origin. Or
-            a function, sync or async, asked for each attempt, that returns such a URL, or a URL and subprotocols.
-        get_access_token: Sync or async, called for every attempt; the token goes into the query as ``token``.
-        protocols: Subprotocols to offer the server.
-        platform: Where the library runs. None: found by itself.
-        codec: What the frames are: JSON, TEXT, BYTES, or one's own.
-        wire: The frames that belong to the connection itself on this server.
-        options: Numbers that differ from the wire's.
-
-    Raises:
-        ConfigurationError: A URL or an option that cannot work.
-        ImportError: CPython without ``websockets``.
+    The arguments and errors are those of :func:`kizuna.connect`; the wire is KIZUNA unless another one is given.
     """
 
     def __init__(
@@ -90,11 +85,11 @@ class WebSocketService(Generic[Value]):
     ) -> None:
         self._address = url if callable(url) else whole_address(url, protocols)
         self._get_access_token = get_access_token
-        self._platform = platform = platform or default_platform()
-        check_arguments(get_access_token, codec, wire)
+        self.platform = platform = platform or default_platform()  #: where it runs
+        _check_arguments(get_access_token, codec, wire)
         self._codec = codec
         self._decode = codec.decode
-        self._wire = wire
+        self.wire = wire  #: which frames are the connection's own
         self._pong_mark = None if wire.pong is None else wire.pong_mark
         self._numbers = Numbers.of(wire.defaults, options or {})
         self._connection = Connection(wire, self._numbers, platform.random)
@@ -136,7 +131,7 @@ class WebSocketService(Generic[Value]):
         if self._is_dispatching:  # called from a handler by an eager task: the event would only be queued
             await asyncio.sleep(0)
         if self._stop_watching is None:
-            self._stop_watching = self._platform.watch_page(self._on_page_event)
+            self._stop_watching = self.platform.watch_page(self._on_page_event)
         self._read_page()
         self._dispatch(events.ConnectRequested())
         is_over, failure = self._outcome()
@@ -206,12 +201,9 @@ class WebSocketService(Generic[Value]):
         self._connected_transport.send(self._codec.encode(value))
 
     def send_message(self, action: str, data: Frame | None = None) -> None:
-        """Send ``{"action": action, **data}`` now as JSON, whatever the codec: as the article's servers expect it.
+        """Send ``{"action": action, **data}`` now as JSON, whatever the codec, as the article's servers expect.
 
-        Raises:
-            NotConnected: No link is open.
-            FrameTooLarge: The frame is larger than ``max_frame_bytes``.
-            TypeError, ValueError: JSON cannot carry it.
+        Raises as ``send()`` does.
         """
         self._connected_transport.send(message_text(action, data or {}))
 
@@ -223,22 +215,18 @@ class WebSocketService(Generic[Value]):
         if not callable(handler):
             raise TypeError(f"on_message() needs a function that takes a frame, not {handler!r}")
         waits = not self._is_looped and self._messages.detach(self._unread)
-        return self._messages.add(handler, self._unread.take_all() if waits else (), self._platform.call_soon)
+        return self._messages.add(handler, self._unread.take_all() if waits else (), self.platform.call_soon)
 
     def run_slices_in(self, run: Callable[[Callable[[], None]], None]) -> None:
         """Handle each slice of frames inside of ``run(handle)``, which has to call ``handle()`` once.
 
-        Frames are handled in slices of a few milliseconds, and between two slices the browser paints. An application
-        that publishes a new state for each frame can publish one for a slice instead. A later call replaces ``run``.
+        Between two slices, of a few milliseconds, the browser paints. An application that publishes a new state for
+        each frame can publish one for a slice instead. A later call replaces ``run``.
         """
         self._run_slice = run
 
     def __aiter__(self) -> FrameStream[Value]:
-        """Iterate over the frames, as ``frames()`` does.
-
-        Raises:
-            NotConnected: The connection was never begun, so no frame would ever come.
-        """
+        """Iterate over the frames, as ``frames()`` does."""
         return self.frames(self._unread.limit)
 
     def frames(self, limit: int | None = None) -> FrameStream[Value]:
@@ -284,23 +272,13 @@ class WebSocketService(Generic[Value]):
     # --- looking ---
 
     @property
-    def platform(self) -> Platform:
-        """Return where the service runs."""
-        return self._platform
-
-    @property
-    def wire(self) -> Wire:
-        """Return the frames of its server."""
-        return self._wire
-
-    @property
     def state(self) -> ConnectionState:
         """Return the current state, frozen."""
         return self._store.state
 
     def statistics(self) -> Statistics:
         """Return the numbers of this connection since the service was made."""
-        return self._recorder.snapshot(self._platform.now())
+        return self._recorder.snapshot(self.platform.now())
 
     def subscribe(
         self, selector: Callable[[ConnectionState], Part], listener: Callable[[Part], object]
@@ -342,12 +320,12 @@ class WebSocketService(Generic[Value]):
 
     def _handle(self, event: events.Event) -> Instant:
         """Handle ``event``, and return the time that it was handled at."""
-        before, now = self._connection.state, self._platform.now()
+        before, now = self._connection.state, self.platform.now()
         to_do = self._connection.handle(event, now)
         after = self._connection.state
         self._recorder.record(event, before, after, now)
         # A tick comes every second, and what it was that arrived is recorded when it is handled.
-        if event != _TICK and not isinstance(event, events.FrameArrived):
+        if type(event) is not events.FrameArrived and event != _TICK:
             self.journal.record(event, now, after.status)
         for command in to_do:
             self._execute(command)
@@ -367,7 +345,7 @@ class WebSocketService(Generic[Value]):
             and link.heartbeat.awaits_pong
             and (type(item) is bytes or (type(item) is str and mark in item))
         ):
-            at = self._platform.now().monotonic  # the round trip ends here, however long the pong waits
+            at = self.platform.now().monotonic  # the round trip ends here, however long the pong waits
         self._arrivals.add((number, item, at))
         if not (link.is_heard or isinstance(item, events.SocketClosed)):
             self._dispatch(events.FrameArrived(number))
@@ -383,7 +361,7 @@ class WebSocketService(Generic[Value]):
         """Handle what has arrived until the time of a slice is over."""
         waiting = self._arrivals.waiting
         now: Instant | None = None  # of the last event that the connection has handled in this slice
-        ends_at = self._platform.now().monotonic + SLICE_SECONDS
+        ends_at = self.platform.now().monotonic + SLICE_SECONDS
         unlooked = 0
         while waiting:
             arrival = waiting.popleft()
@@ -393,14 +371,14 @@ class WebSocketService(Generic[Value]):
             unlooked += len(arrival[1]) if isinstance(arrival[1], _FRAME) else 0
             if unlooked > CHARACTERS_PER_LOOK:
                 unlooked = 0
-                if self._platform.now().monotonic >= ends_at:
+                if self.platform.now().monotonic >= ends_at:
                     break
 
     def _receive(self, arrival: Arrival, now: Instant | None) -> Instant:
         """Handle one arrival. Return the time of the last event that the connection has handled.
 
-        An application's frame that comes right after another event changes nothing about the connection, so it is
-        delivered past it: what that leaves out would take most of the time of a frame.
+        An application's frame right after another event changes nothing, so it is delivered past the connection, which
+        would take most of the time of a frame.
         """
         link, item, at = arrival
         if not isinstance(item, _FRAME):
@@ -436,7 +414,7 @@ class WebSocketService(Generic[Value]):
             self._in_slice(lambda: self._deliver_rest(link))
 
     def _deliver_rest(self, link: int) -> None:
-        now = self._platform.now()
+        now = self.platform.now()
         while (arrival := self._arrivals.next_of(link)) is not None:
             _, item, _ = arrival
             if isinstance(item, events.SocketClosed):
@@ -467,7 +445,7 @@ class WebSocketService(Generic[Value]):
                 "%s -> %s (%s)", before, state.status, state.reason.words if state.reason else "no reason"
             )
             if state.status is Status.EXHAUSTED and state.reason is not None:
-                logger.warning("exhausted: %s. %s", state.reason.words, remedy(state.reason, self._wire))
+                logger.warning("exhausted: %s. %s", state.reason.words, remedy(state.reason, self.wire))
             if state.status is Status.CLOSED:
                 self._errors.flush()
                 self._messages.discard_pending()
@@ -503,7 +481,7 @@ class WebSocketService(Generic[Value]):
 
     def _read_page(self) -> None:
         """Read visibility and network as they are, because browsers lose events."""
-        before, self._page = self._page, self._platform.page()
+        before, self._page = self._page, self.platform.page()
         if self._page.visible != before.visible:
             self._dispatch(events.PageShown() if self._page.visible else events.PageHidden())
         if self._page.online != before.online:
@@ -540,40 +518,40 @@ class WebSocketService(Generic[Value]):
         link = self._connection.link
         return None if link is None else self._transports.get(link.number)
 
-    def _execute(self, command: commands.Command) -> None:
+    def _execute(self, command: events.Command) -> None:
         match command:
-            case commands.FetchToken(link=link):
+            case events.FetchToken(link=link):
                 self._recorder.record_attempt()
                 self._transports[link] = Transport(
                     link,
-                    self._platform,
+                    self.platform,
                     self._dispatch,
                     self._queue,
                     self._numbers.max_frame_bytes,
                     self._errors.report,
                 )
                 self._transports[link].fetch_token(self._address, self._get_access_token)
-            case commands.OpenSocket(link=link, token=token):
+            case events.OpenSocket(link=link, token=token):
                 self._transports[link].open(token)
-            case commands.PrepareLink(link=link):
+            case events.PrepareLink(link=link):
                 current = self._connection.link
                 replaces = current is not None and current.number != link
                 transport = self._transports[link]
                 handle = LinkHandle(transport, self._codec, replaces=replaces)
                 transport.prepare(self._preparations.values(), handle)
-            case commands.AbandonLink(link=link, code=code, reason=reason):
+            case events.AbandonLink(link=link, code=code, reason=reason):
                 self._transports.pop(link).abandon(code, reason)
                 self._end_arrivals(link)
-            case commands.SendPing(link=link, t=t):
+            case events.SendPing(link=link, t=t):
                 self._send_ping(link, t)
-            case commands.Deliver(frame=frame):
+            case events.Deliver(frame=frame):
                 self._messages.deliver(frame)
-            case commands.ReportMalformed(problem=problem):
+            case events.ReportMalformed(problem=problem):
                 self._report_malformed(problem)
-            case commands.SetTimer(timer=timer, at=at):
+            case events.SetTimer(timer=timer, at=at):
                 self._cancel_timer(timer)
-                self._timers[timer] = self._platform.call_at(at, lambda: self._on_timer(timer))
-            case commands.CancelTimer(timer=timer):  # pragma: no branch
+                self._timers[timer] = self.platform.call_at(at, lambda: self._on_timer(timer))
+            case events.CancelTimer(timer=timer):  # pragma: no branch
                 self._cancel_timer(timer)
 
     def _report_malformed(self, problem: str) -> None:
@@ -581,7 +559,7 @@ class WebSocketService(Generic[Value]):
         self._malformed.deliver(problem)
 
     def _send_ping(self, link: int, t: float) -> None:
-        ping = self._wire.ping_at(t)
+        ping = self.wire.ping_at(t)
         if ping is None:
             return
         try:
@@ -597,3 +575,17 @@ class WebSocketService(Generic[Value]):
 
 def _call(handle: Callable[[], None]) -> None:
     handle()
+
+
+def _check_arguments(get_access_token: object, codec: object, wire: object) -> None:
+    """Check what a type checker would have found, for users without one."""
+    if get_access_token is not None and not callable(get_access_token):
+        raise ConfigurationError(
+            "get_access_token", "must be a function that returns the token, sync or async"
+        )
+    if not (hasattr(codec, "encode") and hasattr(codec, "decode")) or isinstance(codec, str | bytes):
+        raise ConfigurationError(
+            "codec", f"must have encode() and decode(), as kizuna.TEXT has, not {codec!r}"
+        )
+    if not isinstance(wire, Wire):
+        raise ConfigurationError("wire", f"must be a Wire such as kizuna.PLAIN, not {wire!r}")

@@ -17,10 +17,9 @@ from kizuna.codec import JSON_OBJECTS
 from kizuna.core.states import Status
 from kizuna.delivery.fallback_storage import FallbackStorage
 from kizuna.delivery.outbox_storage import OutboxStorage
-from kizuna.options import Options
 from kizuna.service import WebSocketService
 from kizuna.testing import FakePlatform, FakeSocket, MemoryLocks, MemoryStorage
-from kizuna.wire import KIZUNA, Wire
+from kizuna.wire import KIZUNA, Options, Wire
 
 ROOM = {"roomId": "general", "epoch": "e"}
 START = 1_700_000_000_000

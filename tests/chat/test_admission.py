@@ -20,11 +20,11 @@ from chat.admission import (
     Token,
     TokenUnavailable,
 )
-from kizuna.core.rollover import due_in
+from kizuna.core.timing import rollover_due_in
 from kizuna.errors import KizunaError, TryLater, Unauthorized
-from kizuna.options import Numbers
 from kizuna.platform import Instant
 from kizuna.testing import VirtualClock
+from kizuna.wire import Numbers
 
 TOKEN_URL, TICKET_URL = "https://id.example/token", "https://chat.example/ticket"
 LIFETIME = 3600
@@ -213,7 +213,7 @@ def test_a_renewal_by_rollover_always_gets_a_new_token(lifetime: int, chance: fl
     token = Token("t", "u", Instant(0, 0), lifetime)
     for used_at in (0.0, lifetime * 0.25, lifetime * 0.499):
         assert token.is_reusable(Instant(used_at, used_at))
-        due = due_in(Numbers(), lifetime - used_at, lambda: chance)
+        due = rollover_due_in(Numbers(), lifetime - used_at, lambda: chance)
         assert due is not None
         assert not token.is_reusable(Instant(used_at + due, used_at + due))
 

@@ -8,8 +8,7 @@ import pytest
 
 from chat.config import parse_config
 from kizuna.errors import ConfigurationError
-from kizuna.options import Numbers
-from kizuna.wire import ARTICLE, KIZUNA
+from kizuna.wire import ARTICLE, KIZUNA, Numbers
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from chat.store import NoticeKind
 from chat.timeline import Delivery
 from kizuna.delivery.outbox import DEFAULT_LIMIT
 from kizuna.delivery.pending_message import Failure
-from kizuna.options import Options
+from kizuna.wire import Options
 from tests.chat.session_harness import SessionHarness, ack, message
 
 DAY = 24 * 3600

@@ -9,10 +9,9 @@ import pytest
 
 from chat.store import ChatState, NoticeKind
 from chat.timeline import Delivery
-from kizuna.core.state import ConnectionState
-from kizuna.core.states import Status
-from kizuna.options import Options
+from kizuna.core.states import ConnectionState, Status
 from kizuna.testing import FakeSocket
+from kizuna.wire import Options
 from tests.chat.session_harness import SessionHarness, ack, batch, message
 from tests.chat.test_session_rooms import enter
 

@@ -21,7 +21,7 @@ from websockets.asyncio.server import ServerConnection, serve
 
 import kizuna
 from kizuna import ConnectionState, Options, Rejected, WebSocketService
-from kizuna.core.close_codes import Policy, policy
+from kizuna.core.links import Policy, close_policy
 from tests.docs.conftest import FakePage
 from tests.docs.examples import run
 from tests.support.process import LOOPBACK, Process, free_port
@@ -219,13 +219,15 @@ async def test_a_lambda_function_answers_ready_and_pong(
     assert answer(page.socket.sent[2]) == {"type": "chat", "text": "hi"}
 
 
-@pytest.mark.parametrize("code_", [code for code in CODES if policy(code) is not Policy.RETRY] + [1012, 4000])
+@pytest.mark.parametrize(
+    "code_", [code for code in CODES if close_policy(code) is not Policy.RETRY] + [1012, 4000]
+)
 async def test_a_close_code_does_what_the_table_says(code_: int, page: FakePage):
     connection = kizuna.connect("/ws", get_access_token=lambda: "t")
     await page.connect(connection)
     await page.serve()
     page.socket.drop(code_)
-    action = ACTIONS[policy(code_)]
+    action = ACTIONS[close_policy(code_)]
     if action.startswith("stop"):
         assert connection.state.status == "rejected"
         with pytest.raises(Rejected):

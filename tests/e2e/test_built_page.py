@@ -33,7 +33,7 @@ addEventListener("python:bytes", ({ detail }) => queueMicrotask(() =>
 """
 A_TRACEBACK = """
 import traceback
-from kizuna.options import Numbers
+from kizuna.wire import Numbers
 try:
     Numbers(jitter="no number")
 except Exception as error:
@@ -140,7 +140,7 @@ def test_the_page_starts_the_way_its_address_says_and_chats(
 
 def test_a_traceback_shows_the_lines_of_the_source(page: UserPage) -> None:
     told = run_python(page.page, A_TRACEBACK)
-    assert re.search(r'File "/home/pyodide/kizuna/options\.py", line \d+, in __post_init__\n    \S', told)
+    assert re.search(r'File "/home/pyodide/kizuna/wire\.py", line \d+, in __init__\n    \S', told)
 
 
 def test_pyscripts_own_modules_are_there_compiled(page: UserPage) -> None:

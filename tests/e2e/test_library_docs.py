@@ -87,6 +87,6 @@ def test_the_library_connects_in_a_worker(chromium: Browser, site: Path) -> None
         with contextlib.closing(chromium.new_context()) as context:
             python = PyodidePage(context.new_page(), host.url, "worker")
             state = python.run(
-                f"{here}\n[frame, connection.state.status, type(connection._platform).__name__]"
+                f"{here}\n[frame, connection.state.status, type(connection.platform).__name__]"
             )
     assert state == [{"text": "from a worker"}, "closed", "WorkerPlatform"]

@@ -13,6 +13,17 @@ from tests.support.server import ROOT
 from tests.support.site import StaticHost
 from tests.support.socket_server import SocketServer
 
+#: The library's modules that are there once `connect()` has returned, before anything else was imported.
+LOADED = """
+import sys
+from kizuna import connect
+
+connection = connect("/ws")
+sorted(name for name in sys.modules if name.startswith("kizuna"))
+"""
+#: Most modules that a connection may load.
+MAX_MODULES = 20
+
 CONTRACT = (ROOT / "tests" / "kizuna" / "platform_contract.py").read_text(encoding="utf-8")
 
 #: The broken duties with their errors.
@@ -49,7 +60,7 @@ service = WebSocketService(URL, wire=ARTICLE)
 service.on_message(lambda frame: note(frames, frame))
 service.subscribe(lambda state: state.status.value, lambda status: note(changes, status))
 await service.connect()
-type(service._platform).__name__
+type(service.platform).__name__
 """
 
 ECHO = """
@@ -64,9 +75,11 @@ changes[-1]
 """
 
 END = """
+import sys
 from kizuna.browser import proxies
 service.disconnect()
-[service.state.status.value, proxies.alive()]
+loaded = sorted(name for name in sys.modules if name.startswith("kizuna"))
+[service.state.status.value, proxies.alive(), loaded]
 """
 
 
@@ -89,6 +102,13 @@ def python(chromium: Browser, site: str, context: Context) -> Iterator[PyodidePa
         yield PyodidePage(incognito.new_page(), site, context)
 
 
+def test_a_connection_loads_few_modules(python: PyodidePage) -> None:
+    """First, since the later tests load more."""
+    loaded = python.run(LOADED)
+    assert {"kizuna.service", "kizuna.browser.ticks"} <= {*loaded}
+    assert len(loaded) <= MAX_MODULES, loaded
+
+
 def test_the_platform_keeps_the_contract(python: PyodidePage) -> None:
     with SocketServer() as server:
         assert python.run(f"{CONTRACT}\nlen(CONTRACT)") > 10
@@ -105,4 +125,6 @@ def test_a_service_outlives_its_server(python: PyodidePage, context: Context) ->
         server.start()
         assert python.run(RECONNECTED) == "connected"
         assert python.run(ECHO.replace("NUMBER", "2")) == "connected"
-        assert python.run(END) == ["closed", 0]
+        status, alive, loaded = python.run(END)
+    assert (status, alive) == ("closed", 0)
+    assert len(loaded) <= MAX_MODULES, loaded  # also after a drop

@@ -38,7 +38,7 @@ LEFT_OUT = (
     # They are about CPython.
     "tests/kizuna/aio/",
     "tests/kizuna/test_service.py::test_a_relative_url_is_refused_where_there_is_no_page",
-    # Nested too deep for WebAssembly, as the server's reader may be given; a page reads by kizuna.core.json_frames.
+    # Nested too deep for WebAssembly, as the server's reader may be given; a page reads by kizuna.codec.
     "tests/chat/test_protocol.py::test_what_is_not_one_json_object_is_malformed[text6]",
 )
 PACKAGES = ("pytest", "pluggy", "iniconfig", "packaging", "pygments", "pytest-asyncio")

@@ -6,10 +6,9 @@ import asyncio
 from typing import Any, cast
 
 from kizuna.codec import JSON_OBJECTS, Codec
-from kizuna.options import Options
 from kizuna.service import WebSocketService
 from kizuna.testing import FakePlatform, FakeSocket
-from kizuna.wire import KIZUNA, Wire
+from kizuna.wire import KIZUNA, Options, Wire
 
 READY = {"type": "ready"}
 URL = "wss://example.org/prod"

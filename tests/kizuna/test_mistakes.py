@@ -23,7 +23,7 @@ from kizuna import (
     Unauthorized,
     connect,
 )
-from kizuna.runtime.error_reports import MAX_PLACES, ErrorReports
+from kizuna.runtime.subscribers import MAX_PLACES, ErrorReports
 from kizuna.testing import FakePlatform
 from tests.kizuna.service_harness import ServiceHarness
 

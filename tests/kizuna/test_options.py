@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Any
 
 import pytest
 
 from kizuna.errors import ConfigurationError
-from kizuna.options import Numbers, Options
-from kizuna.wire import ARTICLE, KIZUNA
+from kizuna.wire import ARTICLE, KIZUNA, Numbers, Options
 from tests.kizuna.service_harness import ServiceHarness
 
 
@@ -36,10 +34,10 @@ def test_a_later_layer_overrides_an_earlier_one():
 
 
 def test_options_and_numbers_have_the_same_names_and_types():
-    assert Options.__annotations__.keys() == {item.name for item in fields(Numbers)}
-    assert [str(item.type) for item in fields(Numbers)] == [
-        kind.__forward_arg__ for kind in Options.__annotations__.values()
-    ]
+    numbers = Numbers.__annotations__
+    assert {name: kind.__forward_arg__ for name, kind in Options.__annotations__.items()} == numbers
+    assert {name: type(getattr(Numbers, name)).__name__ for name in numbers} == numbers
+    assert Numbers() == Numbers(max_retries=5) != Numbers(max_retries=4)
 
 
 def test_an_unknown_option_is_named_at_once():

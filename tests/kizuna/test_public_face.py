@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import doctest
 import importlib
 import inspect
+import itertools
 import logging
 import pkgutil
 from typing import get_args
@@ -14,7 +14,8 @@ import pytest
 
 import kizuna
 from kizuna import errors
-from kizuna.core import commands, events
+from kizuna.core import events
+from kizuna.core.events import Timer
 from kizuna.service import WebSocketService
 
 
@@ -85,16 +86,34 @@ def test_the_tree_drawn_at_the_top_of_the_errors_is_the_tree():
     assert sorted(drawn) == sorted(real)
 
 
-@pytest.mark.parametrize("kind", [*get_args(events.Event), *get_args(commands.Command)])
+@pytest.mark.parametrize("kind", [*get_args(events.Event), *get_args(events.Command)])
 def test_events_and_commands_are_frozen_and_small(kind: type):
-    assert dataclasses.is_dataclass(kind)
-    assert kind.__dataclass_params__.frozen  # type: ignore[attr-defined]
-    assert not hasattr(kind, "__dict__") or "__slots__" in vars(kind)
+    fields = list(inspect.signature(kind).parameters)
+    one, same = kind(*fields), kind(*fields)
+    assert [getattr(one, name) for name in fields] == fields
+    assert (one, hash(one), repr(one)) == (same, hash(same), repr(same))
+    assert one != tuple(fields)
+    assert not hasattr(one, "__dict__")
+    for name in [*fields, "other"]:
+        with pytest.raises(AttributeError, match="is immutable"):
+            setattr(one, name, 1)
+        with pytest.raises(AttributeError, match="is immutable"):
+            delattr(one, name)
+
+
+def test_events_and_commands_with_other_types_or_fields_differ():
+    kinds = [*get_args(events.Event), *get_args(events.Command)]
+    firsts = [kind(*([1] * len(inspect.signature(kind).parameters))) for kind in kinds]
+    assert len({*firsts}) == len(kinds)
+    assert all(one != other for one, other in itertools.combinations(firsts, 2))
+    assert events.FrameReceived(1, "text") != events.FrameReceived(2, "text")
+    assert events.TimerFired(Timer.TICK, throttled=False) == events.TimerFired(Timer.TICK, unread=True)
+    assert repr(events.SocketOpened(3)) == "SocketOpened(link=3)"
 
 
 def test_nothing_that_carries_a_token_shows_it():
     assert repr(events.TokenObtained(3, "SECRET")) == "TokenObtained(link=3)"
-    assert repr(commands.OpenSocket(3, "SECRET")) == "OpenSocket(link=3)"
+    assert repr(events.OpenSocket(3, "SECRET")) == "OpenSocket(link=3)"
 
 
 def test_the_library_is_silent_by_default():

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from kizuna.errors import NotConnected, Overrun, Rejected
-from kizuna.runtime.frame_queue import PAUSE_AT, RESUME_AT, WARN_AT
+from kizuna.runtime.subscribers import PAUSE_AT, RESUME_AT, WARN_AT
 from kizuna.testing import FakeSocket
 from tests.kizuna.service_harness import ServiceHarness
 

@@ -8,8 +8,7 @@ from typing import Any
 
 from hypothesis import given, settings, strategies as st
 
-from kizuna.core.commands import Command
-from kizuna.core.events import Event, FrameReceived
+from kizuna.core.events import Command, Event, FrameReceived
 from kizuna.platform import Instant
 from kizuna.wire import ARTICLE, KIZUNA, Wire
 from tests.kizuna.core.test_connection_machine import FRAMES
@@ -57,7 +56,7 @@ class Recorded(ServiceHarness):
             getattr(self.service, frame["call"])()
 
     async def go(self, steps: list[tuple[str, Any]]) -> Any:
-        await self.connect() if self.service._wire is KIZUNA else await self.begin()
+        await self.connect() if self.service.wire is KIZUNA else await self.begin()
         self.platform.holds_soon = True
         for name, value in steps:
             await self.step(name, value)

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from kizuna.core.state import ConnectionState
+from kizuna.core.states import ConnectionState
 from kizuna.platform import Instant
-from kizuna.runtime.arrivals import CHARACTERS_PER_LOOK, SLICE_SECONDS
+from kizuna.runtime.transport import CHARACTERS_PER_LOOK, SLICE_SECONDS
 from kizuna.testing import FakeSocket
 from kizuna.wire import KIZUNA
 from tests.kizuna.service_harness import READY, ServiceHarness

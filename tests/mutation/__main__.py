@@ -3,7 +3,7 @@
 python -m tests.mutation                                # all modules, all mutants (many minutes)
 python -m tests.mutation --changed                      # what changed since the last tag, or in twenty commits
 python -m tests.mutation --changed main --sample 50     # since a revision of git, at most 50 mutants of each module
-python -m tests.mutation --module backoff --module connection --sample 100
+python -m tests.mutation --module timing --module core --sample 100
 
 No library does it: mutmut 3.8.1 changes nothing outside functions and cosmic-ray 8.7.0 removes no row of a table, so of
 the 126 mutants of states.py they make 6 and 3.
@@ -44,22 +44,13 @@ SURVIVORS = Path(__file__).with_name("survivors.toml")
 TESTS = ROOT / "tests" / "kizuna"
 MODULES = [
     "actions",
-    "attempt_limits",
-    "backoff",
-    "close_codes",
-    "connection",
-    "context",
-    "heartbeat",
-    "json_frames",
-    "link",
+    "codec",
+    "core",
     "links",
     "outbox",
-    "rollover",
     "sequence",
-    "server_close",
-    "sleep",
     "states",
-    "token_renewal",
+    "timing",
     "wire",
 ]
 #: Module -> tests beside test_<module>*.py.
@@ -69,11 +60,15 @@ _CONNECTION = [
 ]
 MORE_TESTS = {
     "actions": [*_CONNECTION, "test_states.py"],
-    "context": _CONNECTION,
-    "rollover": ["test_connection_page.py"],
-    "token_renewal": ["test_rollover.py"],
-    "connection": ["test_rollover.py", "test_states.py"],
+    "codec": ["test_json_frames.py"],
+    "core": [*_CONNECTION, "test_states.py"],
+    "links": ["test_close_codes.py", "test_heartbeat.py", "test_link.py", "test_server_close.py"],
     "states": [*(f"test_connection{part}.py" for part in ("", "_page", "_server")), "test_rollover.py"],
+    "timing": [
+        *_CONNECTION,
+        *(f"test_{part}.py" for part in ("attempt_limits", "backoff", "context", "sleep")),
+    ],
+    "wire": ["test_options.py"],
 }
 EXCLUDED_TESTS = "test_connection_machine"  # too many examples for each mutant
 AIM = 0.9
@@ -84,7 +79,8 @@ CPU_SECONDS = 20  # a mutant that takes longer is in an endless loop, and is not
 
 def source_of(module: str) -> Path:
     """Return the path of a module."""
-    (path,) = (ROOT / "app" / "kizuna").rglob(f"{module}.py")
+    library = ROOT / "app" / "kizuna"
+    (path,) = (*library.rglob(f"{module}.py"), *library.rglob(f"{module}/__init__.py"))
     return path
 
 

@@ -96,11 +96,11 @@ def test_only_modules_that_changed_or_whose_tests_did_are_chosen(monkeypatch: py
 
     def git(*arguments: str) -> str | None:
         asked.append(arguments)
-        changed = "app/kizuna/core/backoff.py\napp/kizuna/errors.py\ntests/kizuna/test_wire.py"
+        changed = "app/kizuna/core/timing.py\napp/kizuna/errors.py\ntests/kizuna/test_wire.py"
         return changed if arguments[0] == "diff" else None
 
     monkeypatch.setattr(command, "git", git)
-    assert changed_since("main") == ["backoff", "wire"]
+    assert changed_since("main") == ["timing", "wire"]
     assert asked[-1][:4] == ("diff", "--name-only", "--relative", "main")
     changed_since("")  # where no commit has a tag
     assert asked[-1][3] == "HEAD~20"
@@ -112,18 +112,18 @@ def test_a_revision_that_git_does_not_know_is_named():
 
 
 def test_examples_by_the_thousand_are_not_run_for_each_mutant():
-    assert TESTS / "core" / "test_connection.py" in files_for("connection")
-    assert not [path for path in files_for("connection") if "machine" in path.name]
+    assert TESTS / "core" / "test_connection.py" in files_for("core")
+    assert not [path for path in files_for("core") if "machine" in path.name]
 
 
 def test_an_import_of_the_module_gets_the_mutant():
-    path = source_of("json_frames")
+    path = source_of("codec")
     deeper = next(
         mutant
-        for mutant in mutants("json_frames", path.read_text(encoding="utf-8"))
+        for mutant in mutants("codec", path.read_text(encoding="utf-8"))
         if mutant.change == "64 becomes 65"
     )
-    spec = importlib.util.spec_from_file_location("kizuna.core.json_frames", path)
+    spec = importlib.util.spec_from_file_location("kizuna.codec", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -138,11 +138,11 @@ def test_an_import_of_the_module_gets_the_mutant():
 def test_a_survivor_that_is_not_explained_is_counted_and_printed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    every = mutants("json_frames", source_of("json_frames").read_text(encoding="utf-8"))
+    every = mutants("codec", source_of("codec").read_text(encoding="utf-8"))
     explained = next(mutant for mutant in every if mutant.key in accepted())
     other = next(mutant for mutant in every if mutant.key not in accepted())
     monkeypatch.setattr(command, "survivors", lambda module, chosen: [explained, other])
-    assert command.report_on("json_frames", sample=None) == (len(every), 1)
+    assert command.report_on("codec", sample=None) == (len(every), 1)
     printed = capsys.readouterr().out
     assert "2 survived, 1 of them explained" in printed
     assert f"  {other}\n" in printed

@@ -19,11 +19,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from kizuna.core.state import ConnectionState
-from kizuna.core.states import Status
+from kizuna.core.states import ConnectionState, Status
 from kizuna.platform import Instant
-from kizuna.runtime.journal import Journal
-from kizuna.runtime.statistics import StatisticsRecorder
+from kizuna.runtime.journal import Journal, StatisticsRecorder
 from kizuna.wire import KIZUNA, Wire
 from tests.chat.session_harness import SessionHarness, ack, message
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from kizuna.core import commands, events
-from kizuna.core.commands import Command
-from kizuna.core.connection import Connection
-from kizuna.core.events import Event, Timer
+from kizuna.core import Connection, events
+from kizuna.core.events import Command, Event, Timer
 from kizuna.platform import Instant
 
 
@@ -28,7 +26,7 @@ class KeepsOldLinks(Connection):
 
     def handle(self, event: Event, now: Instant) -> list[Command]:
         answer = super().handle(event, now)
-        return [command for command in answer if not isinstance(command, commands.AbandonLink)]
+        return [command for command in answer if not isinstance(command, events.AbandonLink)]
 
 
 class ComesBackUnasked(Connection):
@@ -55,4 +53,4 @@ class Raises(Connection):
 
 
 def _arms(command: Command, timer: Timer) -> bool:
-    return isinstance(command, commands.SetTimer) and command.timer is timer
+    return isinstance(command, events.SetTimer) and command.timer is timer

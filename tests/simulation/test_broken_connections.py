@@ -8,9 +8,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from kizuna.core.commands import Command
-from kizuna.core.connection import Connection
-from kizuna.core.events import CallerEvent, Event, LinkEvent, TimerFired
+from kizuna.core import Connection
+from kizuna.core.events import CallerEvent, Command, Event, LinkEvent, TimerFired
 from kizuna.core.states import Status
 from kizuna.platform import PageEvent
 from tests.kizuna.core.machine import MakeConnection

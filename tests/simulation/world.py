@@ -16,8 +16,8 @@ from chat.store import ChatState, NoticeKind
 from chat.timeline import Delivery
 from kizuna.delivery.outbox_storage import TABLE
 from kizuna.errors import KizunaError
-from kizuna.options import Options
 from kizuna.testing import VirtualClock
+from kizuna.wire import Options
 from tests.simulation import network
 from tests.simulation.browser_profile import BrowserProfile
 from tests.simulation.gateway import ImmediateExecutor, InjectedFault, Server, TimedOut

@@ -12,6 +12,18 @@ import kizuna
 
 ROOT = Path(__file__).resolve().parents[2]
 
+#: The largest wheel, in bytes, and the most modules that a connection may load.
+MAX_BYTES = 100 * 1024
+MAX_MODULES = 20
+
+#: Prints the library's modules once connect() has returned.
+LOADED = """
+import sys
+from kizuna import connect
+
+connect("ws://127.0.0.1:1")
+print(*sorted(name for name in sys.modules if name.startswith("kizuna")))
+"""
 #: A user's program that is right.
 PROGRAM = """
 import asyncio
@@ -112,6 +124,17 @@ def test_the_wheel_holds_the_library_alone(wheel: Path):
         if path.suffix in (".py", ".typed")
     }
     assert "Requires-Dist: websockets>=15; extra == 'aio'" in metadata.splitlines()
+
+
+def test_the_wheel_is_small(wheel: Path):
+    assert wheel.stat().st_size <= MAX_BYTES
+
+
+def test_a_connection_on_cpython_loads_few_modules():
+    done = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True)
+    loaded = done.stdout.split()
+    assert {"kizuna.service", "kizuna.aio.websocket"} <= {*loaded}
+    assert len(loaded) <= MAX_MODULES, loaded
 
 
 def test_a_right_program_of_a_user_passes_strict_type_checks(installed: Path, tmp_path: Path):

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from chat.store import ChatState
-from kizuna.core.state import ConnectionState, Reason, ReasonKind
-from kizuna.core.states import Status
+from kizuna.core.states import ConnectionState, Reason, ReasonKind, Status
 from ui.connection.banner import BannerText, banner_text, reason_text
 from ui.connection.outage import Outage, Phase
 from ui.kit.texts import Texts

@@ -5,8 +5,7 @@ from dataclasses import replace
 import pytest
 
 from chat.store import ChatState
-from kizuna.core.state import ConnectionState
-from kizuna.core.states import Status
+from kizuna.core.states import ConnectionState, Status
 from ui.connection.outage import FIRST_GRACE, GRACE, SUCCESS_FOR, Outage, Phase
 
 CONNECTED = ChatState(
@@ -21,7 +20,7 @@ CONNECTED = ChatState(
 def down(status: Status = Status.WAITING, *, waiting: int = 0) -> ChatState:
     return replace(
         CONNECTED,
-        connection=replace(CONNECTED.connection, status=status),
+        connection=CONNECTED.connection._replace(status=status),
         is_connected=False,
         waiting=waiting,
     )

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from chat.store import ChatState
-from kizuna.core.state import ConnectionState
-from kizuna.core.states import Status
+from kizuna.core.states import ConnectionState, Status
 from ui.connection.status_pill import Kind, Pill, pill_for
 
 INDEX = (Path(__file__).resolve().parents[2] / "index.html").read_text(encoding="utf-8")

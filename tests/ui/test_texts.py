@@ -14,7 +14,7 @@ from chat.identity import PROBLEMS
 from chat.protocol import REFUSED, InvalidField
 from chat.store import NoticeKind
 from chat.timeline import Delivery
-from kizuna.core.state import ReasonKind
+from kizuna.core.states import ReasonKind
 from kizuna.delivery.catch_up import FORBIDDEN
 from ui.kit.texts import LANGUAGES, Texts, placeholders, read_catalogue
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from pathlib import Path
 
 from sphinx.pycode import ModuleAnalyzer
 
 from kizuna import ARTICLE, KIZUNA, PLAIN, Status
-from kizuna.core.close_codes import Policy, policy, words
-from kizuna.options import Numbers
+from kizuna.core.links import Policy, close_policy, close_words
+from kizuna.wire import Numbers
 from tools.reports.documents import ROOT, rewritten, table
 
 LIBRARY = ROOT / "docs" / "library"
@@ -29,17 +28,17 @@ ACTIONS = {
 
 def options_table() -> str:
     """Return a row for each option: its type, its default by wire, its unit, its meaning."""
-    meanings = meanings_in("kizuna.options", "Numbers")
+    meanings = meanings_in("kizuna.wire", "Numbers")
     defaults = {name: Numbers.of(wire.defaults) for name, wire in WIRES.items()}
     rows = [
         (
-            f"`{option.name}`",
-            str(option.type),
-            *(f"{getattr(numbers, option.name):g}" for numbers in defaults.values()),
-            UNITS.get(option.name, "s"),
-            meanings[option.name],
+            f"`{option}`",
+            kind,
+            *(f"{getattr(numbers, option):g}" for numbers in defaults.values()),
+            UNITS.get(option, "s"),
+            meanings[option],
         )
-        for option in fields(Numbers)
+        for option, kind in Numbers.__annotations__.items()
     ]
     return table(["option", "type", *defaults, "unit", "meaning"], rows, words=7)
 
@@ -53,9 +52,9 @@ def statuses_table() -> str:
 def close_codes_table() -> str:
     """Return a row for each close code that is not simply retried, or that has words of its own."""
     rows = [
-        (str(code), words(code), ACTIONS[policy(code)])
+        (str(code), close_words(code), ACTIONS[close_policy(code)])
         for code in CODES
-        if policy(code) is not Policy.RETRY or str(code) not in words(code)
+        if close_policy(code) is not Policy.RETRY or str(code) not in close_words(code)
     ]
     return table(
         ["code", "the reason's words", "what the page does"], [*rows, ("others", "", "retry")], words=3

@@ -1,7 +1,4 @@
-"""The library on CPython, over ``websockets``: for bots, notebooks, load tests. Needs ``pip install 'kizuna[aio]'``.
-
-service = WebSocketService("wss://example.org/prod", platform=AioPlatform())
-"""
+"""The library on CPython, over ``websockets``: for bots, notebooks, load tests. Needs ``pip install 'kizuna[aio]'``."""
 
 from __future__ import annotations
 
@@ -43,16 +40,7 @@ class AioPlatform:
         return random.random()
 
     def open_socket(self, url: str, listener: SocketListener, protocols: Sequence[str] = ()) -> AioSocket:
-        """Begin to open a socket.
-
-        Args:
-            url: ws:// or wss://.
-            listener: The receiver of the socket's events.
-            protocols: Subprotocols to offer. As in a browser, a server that accepts none of them is a failure.
-
-        Raises:
-            ValueError: A URL that no socket accepts.
-        """
+        """Begin to open a socket, as :class:`kizuna.Platform` says."""
         return AioSocket(url, listener, protocols, keepalive=self._keepalive, options=self._connect_options)
 
     def call_at(self, when: float, callback: Callable[[], None]) -> asyncio.TimerHandle:

@@ -12,8 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 
 from kizuna.aio import AioPlatform, AioSocket
-from kizuna.core.state import ConnectionState
-from kizuna.core.states import Status
+from kizuna.core.states import ConnectionState, Status
 from kizuna.errors import ConfigurationError
 from kizuna.platform import SocketListener
 from kizuna.service import WebSocketService
@@ -57,8 +56,8 @@ async def converse(url: str, wire: Wire, input_file: int, say: Callable[[str], N
     Args:
         url: ws://, wss://, http:// or https://.
         wire: What the server speaks.
-        input_file: The file descriptor that lines are read from.
-        say: Shows a line.
+        input_file: As ``main()`` has it.
+        say: As ``main()`` has it.
 
     Returns:
         REFUSED, once the server wants no further attempt.

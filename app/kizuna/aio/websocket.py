@@ -44,9 +44,7 @@ class AioSocket:
     """One socket and the task that runs it on the event loop.
 
     Args:
-        url: ws:// or wss://.
-        listener: The receiver of the socket's events.
-        protocols: Subprotocols to offer.
+        url, listener, protocols: As ``open_socket()`` of :class:`kizuna.Platform`.
         keepalive: When to ping; None: never.
         options: More arguments of ``websockets.connect``.
 

@@ -1,42 +1,27 @@
-"""The library in a browser: PyScript or plain Pyodide, in a page or in a worker.
-
-from kizuna.browser import WebSocketService
-
-async with WebSocketService("wss://example.org/prod", get_access_token=fetch_token) as service:
-    unsubscribe = service.on_message(show)
-    service.send_message("sendMessage", {"roomId": "general", "content": "こんにちは"})
-"""
+"""The library in a browser: PyScript or plain Pyodide, in a page or in a worker."""
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import js
+from pyodide.ffi import JsException
 
-from kizuna import singleton
-from kizuna.browser import page, timers
-from kizuna.browser.page import PageWatch
-from kizuna.browser.soon import Soon
+from kizuna.browser.proxies import BrowserSocket, BrowserTimer, NetworkWatch, PageWatch, Soon, now, page_state
 from kizuna.browser.ticks import Tick, Ticks
-from kizuna.browser.websocket import BrowserSocket
-from kizuna.browser.worker import WorkerPlatform, is_worker
-from kizuna.codec import JSON, Codec, Value
-from kizuna.options import Options
-from kizuna.platform import Instant, MachineSlept, PageEvent, PageHidden, PageState, Platform, SocketListener
-from kizuna.runtime.transport import GetAccessToken
+from kizuna.platform import Instant, MachineSlept, PageEvent, PageHidden, PageState, SocketListener
 from kizuna.service import WebSocketService
-from kizuna.singleton import disconnect_websocket
-from kizuna.wire import KIZUNA, Wire
 
 if TYPE_CHECKING:
     from kizuna.browser.console import ConsoleHandler
     from kizuna.browser.database import IndexedDb
     from kizuna.browser.locks import WebLocks
     from kizuna.browser.storage import LocalSettings, TabSettings, ask_to_persist
+    from kizuna.singleton import disconnect_websocket, get_websocket_service
 
 __all__ = [
     "BrowserPlatform",
@@ -55,12 +40,14 @@ __all__ = [
 
 #: Where the names are that a connection alone does not need: name -> module.
 _LATER = {
-    "ConsoleHandler": "console",
-    "IndexedDb": "database",
-    "LocalSettings": "storage",
-    "TabSettings": "storage",
-    "WebLocks": "locks",
-    "ask_to_persist": "storage",
+    "ConsoleHandler": "kizuna.browser.console",
+    "IndexedDb": "kizuna.browser.database",
+    "LocalSettings": "kizuna.browser.storage",
+    "TabSettings": "kizuna.browser.storage",
+    "WebLocks": "kizuna.browser.locks",
+    "ask_to_persist": "kizuna.browser.storage",
+    "disconnect_websocket": "kizuna.singleton",
+    "get_websocket_service": "kizuna.singleton",
 }
 
 
@@ -68,7 +55,7 @@ def __getattr__(name: str) -> object:
     """Import a name when it is first used."""
     if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_LATER[name]}"), name)
+    return getattr(importlib.import_module(_LATER[name]), name)
 
 
 def browser_platform(worker_url: str | None = None) -> BrowserPlatform | WorkerPlatform:
@@ -96,23 +83,14 @@ class BrowserPlatform:
 
     def now(self) -> Instant:
         """Return the current moment."""
-        return timers.now()
+        return now()
 
     def random(self) -> float:
         """Return a number in [0, 1)."""
         return random.random()
 
     def open_socket(self, url: str, listener: SocketListener, protocols: Sequence[str] = ()) -> BrowserSocket:
-        """Begin to open a native WebSocket, and try again to start a worker that could not be loaded.
-
-        Args:
-            url: ws:// or wss://.
-            listener: The receiver of the socket's events.
-            protocols: Subprotocols to offer.
-
-        Raises:
-            ValueError: A URL that the browser rejects.
-        """
+        """Begin to open a native WebSocket, as :class:`kizuna.Platform` says, and a worker that could not be loaded."""
         self._restart_ticks()
         return BrowserSocket(url, listener, protocols)
 
@@ -126,7 +104,7 @@ class BrowserPlatform:
 
     def page(self) -> PageState:
         """Return the page as it is now."""
-        return replace(page.state(), throttled=not self._ticks.are_on_time)
+        return page_state(throttled=not self._ticks.are_on_time)
 
     def watch_page(self, listener: Callable[[PageEvent], None]) -> Callable[[], None]:
         """Pass page events to ``listener`` until the returned function is called; the worker runs meanwhile."""
@@ -160,6 +138,47 @@ class BrowserPlatform:
             self._ticks.start()
 
 
+class WorkerPlatform:
+    """The Platform implementation for web workers.
+
+    A worker has no document. Nothing tells it that the page is hidden, and its timers are not held back then; when the
+    page is frozen it stands still as well, and its late timers are a reason to doubt the connection, as after sleep.
+    """
+
+    def now(self) -> Instant:
+        """Return the current moment."""
+        return now()
+
+    def random(self) -> float:
+        """Return a number in [0, 1)."""
+        return random.random()
+
+    def open_socket(self, url: str, listener: SocketListener, protocols: Sequence[str] = ()) -> BrowserSocket:
+        """Begin to open a native WebSocket, as :class:`kizuna.Platform` says."""
+        return BrowserSocket(url, listener, protocols)
+
+    def call_at(self, when: float, callback: Callable[[], None]) -> BrowserTimer:
+        """Set a timer in this worker."""
+        return BrowserTimer(when, callback)
+
+    def call_soon(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` after what the running event loop has to do already: a worker paints nothing."""
+        asyncio.get_running_loop().call_soon(callback)
+
+    def page(self) -> PageState:
+        """Return the page as far as a worker knows: visible, and online unless the browser reports no network."""
+        return PageState(visible=True, online=js.navigator.onLine, throttled=True)
+
+    def watch_page(self, listener: Callable[[PageEvent], None]) -> Callable[[], None]:
+        """Pass the network's events to ``listener`` until the returned function is called."""
+        return NetworkWatch(js.self, listener).close
+
+
+def is_worker() -> bool:
+    """Return whether this is a worker. Not whether it has a document: PyScript lends its workers the page's."""
+    return bool(getattr(js, "WorkerGlobalScope", None))
+
+
 def base_url() -> str:
     """Return what relative URLs are relative to: the document's base, in a worker its origin; empty outside a browser.
 
@@ -170,25 +189,9 @@ def base_url() -> str:
     return js.document.baseURI if getattr(js, "document", None) else ""
 
 
-def get_websocket_service(
-    url: str | None = None,
-    get_access_token: GetAccessToken | None = None,
-    *,
-    platform: Platform | None = None,
-    codec: Codec[Value] = JSON,
-    wire: Wire = KIZUNA,
-    options: Options | None = None,
-) -> WebSocketService[Value]:
-    """Return the page's one service, made at the first call, which needs ``url``.
-
-    Raises:
-        ConfigurationError: ``url`` is missing at the first call, cannot work, or is another one at a later call.
-    """
-    if url is None:
-        return singleton.get_or_create(None)
-    return singleton.get_or_create(
-        lambda: WebSocketService(
-            url, get_access_token, platform=platform, codec=codec, wire=wire, options=options
-        ),
-        url,
-    )
+def resolved(url: str, base: str) -> str:
+    """Return the URL that ``url`` is, relative to ``base``; ``url`` itself if it cannot be one."""
+    try:
+        return js.URL.new(url, base).href
+    except JsException:
+        return url

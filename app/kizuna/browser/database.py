@@ -1,9 +1,7 @@
 """The IndexedDB storage: tables of texts that outlive the page, shared by all pages of its origin.
 
-A transaction of IndexedDB ends by itself: the browser commits it as soon as the callbacks of its last request have
-returned. A coroutine that awaits continues in a later task of the event loop, when the transaction is over. So nothing
-here awaits between the first and the last request of a transaction: plain functions make the requests and take their
-results, and a coroutine waits for the end only.
+The browser commits a transaction as soon as the callbacks of its last request have returned, and a coroutine that
+awaits continues later. So nothing here awaits between the first and the last request of a transaction.
 """
 
 from __future__ import annotations
@@ -16,8 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import js
 from pyodide.ffi import JsException
 
-from kizuna.browser.proxies import ProxyOwner
-from kizuna.browser.timers import BrowserTimer, now
+from kizuna.browser.proxies import BrowserTimer, ProxyOwner, now
 from kizuna.errors import StorageFailed
 
 if TYPE_CHECKING:

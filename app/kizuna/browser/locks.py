@@ -1,8 +1,7 @@
 """Named locks among the pages of one origin, by Web Locks.
 
-A browser frees the locks of a page that is closed, for whatever reason. A page in the back/forward cache keeps them,
-but it is removed from the cache when another page requests one (Chromium 156). So they are freed when the page is
-suspended (``pagehide``), and requested again when it comes back.
+A page in the back/forward cache would keep its locks, but is removed from it when another page requests one
+(Chromium 156). So they are freed when the page is suspended (``pagehide``), and requested again when it comes back.
 """
 
 from __future__ import annotations

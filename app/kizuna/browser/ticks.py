@@ -1,11 +1,9 @@
 """Timers that are not delayed in a hidden page.
 
-Browsers delay the timers of a hidden page: to one wake-up a second, Chromium after some minutes to one a minute. Those
-of a dedicated worker run on time, and so do messages from it. So each timer is set twice, in the page and in the
-worker, and the first to fire counts: nothing changes when the page is hidden, and without a worker the page's timers go
-on. In a frozen page neither runs.
-
-The worker also notices that the machine slept, which the page cannot tell from a long computation.
+Browsers delay those of a hidden page: to one wake-up a second, Chromium after some minutes to one a minute. Those of a
+dedicated worker run on time. So each timer is set twice, in the page and in the worker, and the first to fire counts.
+In a frozen page neither runs. The worker also notices that the machine slept, which the page cannot tell from a long
+computation.
 """
 
 from __future__ import annotations
@@ -18,8 +16,7 @@ from collections.abc import Callable
 import js
 from pyodide.ffi import JsException, to_js
 
-from kizuna.browser.proxies import ProxyOwner, js_object
-from kizuna.browser.timers import BrowserTimer, delay_until
+from kizuna.browser.proxies import BrowserTimer, ProxyOwner, delay_until, js_object
 
 logger = logging.getLogger("kizuna.ticks")
 
@@ -55,8 +52,7 @@ class Ticks:
     """The one worker of a platform, from ``start()`` to ``stop()``, and the timers set in it.
 
     Args:
-        url: Where the page's host serves WORKER_SOURCE, relative to the page. None: a ``blob:`` URL, which a strict
-            Content-Security-Policy refuses. Without a worker only the page's timers fire, with one warning in the log.
+        url: As ``worker_url`` of BrowserPlatform. Without a worker only the page's timers fire, with one warning.
         on_slept: Called when the worker noticed that the machine slept.
     """
 

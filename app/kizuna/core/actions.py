@@ -5,18 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 
-from kizuna.core import rollover, sleep
-from kizuna.core.attempt_limits import AttemptLimits
-from kizuna.core.backoff import Backoff
-from kizuna.core.commands import SendPing
-from kizuna.core.context import Context
-from kizuna.core.events import Timer
-from kizuna.core.link import Link
-from kizuna.core.links import Links
-from kizuna.core.state import ReasonKind
-from kizuna.core.states import Action, LinkSignal, Status
-from kizuna.options import Numbers
-from kizuna.wire import Wire
+from kizuna.core import timing
+from kizuna.core.events import SendPing, Timer
+from kizuna.core.links import Link, Links
+from kizuna.core.states import Action, LinkSignal, ReasonKind, Status
+from kizuna.core.timing import AttemptLimits, Backoff, Context
+from kizuna.wire import Numbers, Wire
 
 TICK_SECONDS = 1.0
 
@@ -26,9 +20,7 @@ class Actions:
 
     Args:
         context: Where the actions read what is known, and leave commands and the state.
-        wire: The frames that belong to the connection itself.
-        numbers: The numbers to decide by.
-        random: Returns numbers in [0, 1).
+        wire, numbers, random: As Connection has them.
     """
 
     def __init__(self, context: Context, wire: Wire, numbers: Numbers, random: Callable[[], float]) -> None:
@@ -44,35 +36,12 @@ class Actions:
             random=random,
         )
         self.limits = AttemptLimits(numbers.connect_timeout, numbers.stale_attempt_after)
-        self.sleep = sleep.SleepDetector(numbers.sleep_threshold)
+        self.sleep = timing.SleepDetector(numbers.sleep_threshold)
         self.token_refusals = 0  #: in a row
         self._try_now_at = -math.inf
         self._candidate_at = -math.inf  # when the last candidate was begun
         self.by_name: Mapping[Action, Callable[[], None]] = {
-            Action.START: self.start,
-            Action.ATTEMPT: self.attempt,
-            Action.RETRY: self.retry,
-            Action.ATTEMPT_QUIETLY: self.attempt_quietly,
-            Action.RESTART_STALE_ATTEMPT: self.restart_stale_attempt,
-            Action.RESTART_STALE_ATTEMPT_NOW: self.restart_stale_attempt_now,
-            Action.RESTART: self.restart,
-            Action.RETRY_WITH_FULL_BUDGET: self.retry_with_full_budget,
-            Action.RETRY_ANEW: self.retry_anew,
-            Action.TRY_NOW: self.try_now,
-            Action.BECOME_CONNECTED: self.become_connected,
-            Action.BEGIN_ROLLOVER: self.begin_rollover,
-            Action.PROMOTE: self.promote,
-            Action.ADOPT_CANDIDATE: self.adopt_candidate,
-            Action.PROBE: self.probe,
-            Action.DOUBT: self.doubt,
-            Action.CONFIRM_ALIVE: self.confirm_alive,
-            Action.REPLACE: self.replace,
-            Action.SCHEDULE_RETRY: self.schedule_retry,
-            Action.SCHEDULE_IDLE_RETRY: self.schedule_idle_retry,
-            Action.GO_OFFLINE: self.go_offline,
-            Action.SUSPEND: self.suspend,
-            Action.REJECT: self.reject,
-            Action.CLOSE: self.close,
+            action: getattr(self, action) for action in Action if action is not Action.IGNORE
         }
 
     # --- the actions ---
@@ -271,7 +240,7 @@ class Actions:
     def drop_candidate(self) -> None:
         """Abandon the candidate, which failed or is not wanted yet, and plan another; the current link goes on."""
         self.links.end(self.links.candidate)
-        pause = self.backoff.jittered(rollover.RETRY_AFTER)
+        pause = self.backoff.jittered(timing.CANDIDATE_RETRY_AFTER)
         self._context.set_timer(Timer.ROLLOVER, max(pause, self._candidate_delay))
 
     def _begin_heartbeat(self) -> None:
@@ -279,7 +248,7 @@ class Actions:
         link = self.links.required
         self.ping(link, self._numbers.pong_timeout)
         self._context.set_timer(Timer.HEARTBEAT, self._numbers.heartbeat_interval)
-        due_in = rollover.due_in(self._numbers, link.expires_in, self._random)
+        due_in = timing.rollover_due_in(self._numbers, link.expires_in, self._random)
         if due_in is not None:
             self._context.set_timer(Timer.ROLLOVER, due_in)
 
@@ -299,7 +268,7 @@ class Actions:
     @property
     def _candidate_delay(self) -> float:
         """Return the seconds until a candidate may be opened: as the server asked, or because of the one before."""
-        waits = self._candidate_at + rollover.DOUBT_INTERVAL - self._context.now.monotonic
+        waits = self._candidate_at + timing.CANDIDATE_INTERVAL - self._context.now.monotonic
         return max(self._server_delay_left, waits if self._wire.pong is None else 0.0)
 
     @property

@@ -1,16 +1,14 @@
-"""The events of a connection: what happened to a link, the page or a timer, or what the caller wants. Immutable.
+"""The events of a connection, and the commands that it returns: its only effect on the outside. Immutable.
 
-``link`` is the number of the link that an event belongs to. Events of an unknown link change nothing, so a late
-``close`` of an old socket is harmless.
+``link`` is the number of the link that they belong to. Events of an unknown link change nothing, so a late ``close`` of
+an old socket is harmless.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeAlias
 
-# The events of a page are defined by the platform; all events can be named from here.
 from kizuna.platform import (
     MachineSlept as MachineSlept,
     NetworkChanged as NetworkChanged,
@@ -19,8 +17,10 @@ from kizuna.platform import (
     PageResumed as PageResumed,
     PageShown as PageShown,
     PageSuspended as PageSuspended,
+    Record,
     WentOffline as WentOffline,
     WentOnline as WentOnline,
+    set_field,
 )
 
 
@@ -41,128 +41,178 @@ class Timer(StrEnum):
 # --- calls of the application ---
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectRequested:
+class ConnectRequested(Record):
     """``connect()`` was called."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True)
-class DisconnectRequested:
+
+class DisconnectRequested(Record):
     """``disconnect()`` was called."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True)
-class RetryRequested:
+
+class RetryRequested(Record):
     """The person pressed "Try now"."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True)
-class DoubtRaised:
+
+class DoubtRaised(Record):
     """``doubt()`` was called: the application is missing an answer."""
+
+    __slots__ = ()
 
 
 # --- one link ---
 
 
-@dataclass(frozen=True, slots=True)
-class TokenObtained:
+class _OfLink(Record):
+    __slots__ = _fields = ("link",)
+    link: int
+
+    def __init__(self, link: int) -> None:
+        set_field(self, "link", link)
+
+
+class TokenObtained(Record):
     """The token provider answered. The token itself is never shown by ``repr``."""
 
+    __slots__ = _fields = ("link", "token")
     link: int
     token: str | None
+
+    def __init__(self, link: int, token: str | None) -> None:
+        set_field(self, "link", link)
+        set_field(self, "token", token)
 
     def __repr__(self) -> str:
         return f"TokenObtained(link={self.link})"
 
 
-@dataclass(frozen=True, slots=True)
-class TokenFailed:
+class TokenFailed(Record):
     """The token provider raised.
 
     ``unauthorized``: it raised :class:`kizuna.errors.Unauthorized`. ``unreachable``: it raised OSError, as network code
     does without a network. ``retry_after``: the seconds of :class:`kizuna.errors.TryLater`.
     """
 
+    __slots__ = _fields = ("link", "unauthorized", "detail", "unreachable", "retry_after")
     link: int
     unauthorized: bool
-    detail: str = ""
-    unreachable: bool = False
-    retry_after: float | None = None
+    detail: str
+    unreachable: bool
+    retry_after: float | None
+
+    def __init__(
+        self,
+        link: int,
+        unauthorized: bool,
+        detail: str = "",
+        unreachable: bool = False,
+        retry_after: float | None = None,
+    ) -> None:
+        set_field(self, "link", link)
+        set_field(self, "unauthorized", unauthorized)
+        set_field(self, "detail", detail)
+        set_field(self, "unreachable", unreachable)
+        set_field(self, "retry_after", retry_after)
 
 
-@dataclass(frozen=True, slots=True)
-class SocketOpened:
+class SocketOpened(_OfLink):
     """The WebSocket handshake succeeded."""
 
-    link: int
+    __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
-class FrameArrived:
-    """A frame has arrived, whatever it is, which proves the link alive.
+class FrameArrived(_OfLink):
+    """A frame has arrived, which proves the link alive; what it is follows, perhaps later.
 
-    What it is follows as FrameReceived or FrameMalformed, later where many frames wait to be handled. Where
-    ``Link.is_heard``, nothing would change and the event may be left out.
+    Where ``Link.is_heard``, nothing would change and the event may be left out.
     """
 
-    link: int
+    __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
-class FrameReceived:
+class FrameReceived(Record):
     """A frame that the codec could read. ``at``: when it arrived, monotonic seconds; None: now."""
 
+    __slots__ = _fields = ("link", "frame", "at")
     link: int
     frame: Any
-    at: float | None = None
+    at: float | None
+
+    def __init__(self, link: int, frame: Any, at: float | None = None) -> None:
+        set_field(self, "link", link)
+        set_field(self, "frame", frame)
+        set_field(self, "at", at)
 
 
-@dataclass(frozen=True, slots=True)
-class FrameMalformed:
+class FrameMalformed(Record):
     """A frame that the codec refused. It is reported."""
 
+    __slots__ = _fields = ("link", "problem")
     link: int
     problem: str
 
+    def __init__(self, link: int, problem: str) -> None:
+        set_field(self, "link", link)
+        set_field(self, "problem", problem)
 
-@dataclass(frozen=True, slots=True)
-class SocketClosed:
+
+class SocketClosed(Record):
     """The socket closed. ``code`` 1006: without a close frame, as every failed handshake does."""
 
+    __slots__ = _fields = ("link", "code", "reason")
     link: int
     code: int
-    reason: str = ""
+    reason: str
+
+    def __init__(self, link: int, code: int, reason: str = "") -> None:
+        set_field(self, "link", link)
+        set_field(self, "code", code)
+        set_field(self, "reason", reason)
 
 
-@dataclass(frozen=True, slots=True)
-class LinkPrepared:
+class LinkPrepared(_OfLink):
     """The application's ``prepare`` returned."""
 
-    link: int
+    __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
-class PrepareFailed:
+class PrepareFailed(Record):
     """The application's ``prepare`` raised."""
 
+    __slots__ = _fields = ("link", "detail")
     link: int
-    detail: str = ""
+    detail: str
+
+    def __init__(self, link: int, detail: str = "") -> None:
+        set_field(self, "link", link)
+        set_field(self, "detail", detail)
 
 
 # --- time ---
 
 
-@dataclass(frozen=True, slots=True)
-class TimerFired:
+class TimerFired(Record):
     """A timer came due, perhaps late.
 
     ``throttled``: no worker runs beside the page, so lateness can mean a busy page, a hidden one, or sleep.
     ``unread``: the timer limits the next step of a link, and a frame of that link waits, which may be that step.
     """
 
+    __slots__ = ("throttled", "timer", "unread")
+    _fields = ("timer",)  # what is compared
     timer: Timer
-    throttled: bool = field(default=True, compare=False)
-    unread: bool = field(default=False, compare=False)
+    throttled: bool
+    unread: bool
+
+    def __init__(self, timer: Timer, throttled: bool = True, unread: bool = False) -> None:
+        set_field(self, "timer", timer)
+        set_field(self, "throttled", throttled)
+        set_field(self, "unread", unread)
 
 
 LinkEvent: TypeAlias = (
@@ -178,3 +228,113 @@ LinkEvent: TypeAlias = (
 )
 CallerEvent: TypeAlias = ConnectRequested | DisconnectRequested | RetryRequested | DoubtRaised
 Event: TypeAlias = CallerEvent | LinkEvent | TimerFired | PageEvent
+
+
+class FetchToken(_OfLink):
+    """Ask the token provider for this link's token; TokenObtained or TokenFailed follows."""
+
+    __slots__ = ()
+
+
+class OpenSocket(Record):
+    """Open this link's socket with ``token``."""
+
+    __slots__ = _fields = ("link", "token")
+    link: int
+    token: str | None
+
+    def __init__(self, link: int, token: str | None) -> None:
+        set_field(self, "link", link)
+        set_field(self, "token", token)
+
+    def __repr__(self) -> str:
+        return f"OpenSocket(link={self.link})"
+
+
+class PrepareLink(_OfLink):
+    """Let the application prepare the open link; LinkPrepared or PrepareFailed follows."""
+
+    __slots__ = ()
+
+
+class AbandonLink(Record):
+    """Detach every handler, close with ``code``, and send no further event of this link."""
+
+    __slots__ = _fields = ("link", "code", "reason")
+    link: int
+    code: int
+    reason: str
+
+    def __init__(self, link: int, code: int = 1000, reason: str = "") -> None:
+        set_field(self, "link", link)
+        set_field(self, "code", code)
+        set_field(self, "reason", reason)
+
+
+class SendPing(Record):
+    """Send a ping; ``t`` (monotonic seconds) comes back in the pong."""
+
+    __slots__ = _fields = ("link", "t")
+    link: int
+    t: float
+
+    def __init__(self, link: int, t: float) -> None:
+        set_field(self, "link", link)
+        set_field(self, "t", t)
+
+
+class Deliver(Record):
+    """Pass a frame to the application."""
+
+    __slots__ = _fields = ("link", "frame")
+    link: int
+    frame: Any
+
+    def __init__(self, link: int, frame: Any) -> None:
+        set_field(self, "link", link)
+        set_field(self, "frame", frame)
+
+
+class ReportMalformed(Record):
+    """Report to the application that a frame could not be read."""
+
+    __slots__ = _fields = ("problem",)
+    problem: str
+
+    def __init__(self, problem: str) -> None:
+        set_field(self, "problem", problem)
+
+
+class SetTimer(Record):
+    """Set the timer of this kind for ``at`` (monotonic seconds), replacing an earlier one."""
+
+    __slots__ = _fields = ("timer", "at")
+    timer: Timer
+    at: float
+
+    def __init__(self, timer: Timer, at: float) -> None:
+        set_field(self, "timer", timer)
+        set_field(self, "at", at)
+
+
+class CancelTimer(Record):
+    """Cancel the timer of this kind."""
+
+    __slots__ = _fields = ("timer",)
+    timer: Timer
+
+    def __init__(self, timer: Timer) -> None:
+        set_field(self, "timer", timer)
+
+
+Command: TypeAlias = (
+    FetchToken
+    | OpenSocket
+    | PrepareLink
+    | AbandonLink
+    | SendPing
+    | Deliver
+    | ReportMalformed
+    | SetTimer
+    | CancelTimer
+)

@@ -1,21 +1,15 @@
 """The states of a connection and of a link, and every transition, as data.
 
-*Where* an event leads stands in the two tables of this file; *how* it is done stands in ``actions.py``, in the
-method that a table's row names. A pair that is not in a table is ignored (:data:`IGNORED`), so no event of a browser
-raises.
-
-The status table is about the connection. Its triggers are calls of the application, events of the page and outcomes of
-links. A row names one action and every status that the action may lead to: most lead to one, some decide by the
-budget or by what the server said.
-
-The link table is about one socket. A connection has one link at a time, and two during a rollover.
+A row of the status table names an action, which is a method in ``actions.py``, and the statuses that it may lead to:
+most lead to one, some decide by the budget or by what the server said. The link table is about one socket. A pair that
+is not in a table is ignored, so no event of a browser raises.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from kizuna.core.events import Timer
 
@@ -92,8 +86,7 @@ class Action(StrEnum):
     CLOSE = "close"
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """What a trigger does in a status: an action, and the statuses that it may lead to."""
 
     action: Action
@@ -301,3 +294,40 @@ LINK_TABLE: Mapping[LinkState, Mapping[LinkSignal, LinkState]] = {
 def next_link_state(state: LinkState, signal: LinkSignal) -> LinkState:
     """Return where ``signal`` leads from ``state``; the same state for a pair that is not in the table."""
     return LINK_TABLE[state].get(signal, state)
+
+
+class ReasonKind(StrEnum):
+    """Why a connection is down, for programs; :attr:`Reason.words` is for a person."""
+
+    UNREACHABLE = "unreachable"  #: the socket never opened
+    TIMEOUT = "timeout"  #: token, opening and ready took too long
+    CLOSED_BY_SERVER = "closed_by_server"
+    SERVER_RESTARTING = "server_restarting"  #: ``bye`` that allows another attempt
+    SILENCE = "silence"  #: no answer to a probe
+    TOKEN_UNAVAILABLE = "token_unavailable"
+    UNAUTHORIZED = "unauthorized"
+    REJECTED = "rejected"  #: it wants no further attempt
+    UNSUPPORTED = "unsupported"  #: it does not speak our version: only a newer page can connect
+    PREPARE_FAILED = "prepare_failed"
+
+
+class Reason(NamedTuple):
+    """Why a connection is down. ``code``: the WebSocket close code, where there was one."""
+
+    kind: ReasonKind
+    words: str
+    code: int | None = None
+
+
+class ConnectionState(NamedTuple):
+    """What an application can show."""
+
+    status: Status = Status.IDLE
+    attempt: int = 0  #: attempts since the connection was up
+    #: Time of the next attempt, in seconds of the platform's monotonic clock (``time.monotonic()``); None: none is set.
+    retry_at: float | None = None
+    rtt: float | None = None  #: seconds from the last ping to its pong; None until one is measured
+    reason: Reason | None = None
+    #: Time since which it is connected, in seconds since 1970 (``time.time()``); None while it is not.
+    connected_since: float | None = None
+    link: int | None = None  #: number of the current link; changes when it is replaced

@@ -1,21 +1,18 @@
-"""The journal: the latest events of a connection, for diagnosis; without tokens or what people wrote.
-
->>> print(service.journal.to_json())          # doctest: +SKIP
-[{"at": 1700000000.0, "event": "connect requested", "status": "connecting", "times": 1}, ...]
-"""
+"""What is told about a connection: the journal, the statistics, and what to do about a failure."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections import deque
-from dataclasses import asdict, dataclass
-from typing import Any
+from math import ceil
+from typing import Any, NamedTuple
 
 from kizuna.core import events
 from kizuna.core.events import Event
-from kizuna.core.states import Status
+from kizuna.core.states import CONNECTED_STATUSES, ConnectionState, Reason, ReasonKind, Status
 from kizuna.platform import Instant
+from kizuna.wire import Wire
 
 #: Entries kept: some hours of a restless connection, in a few dozen kilobytes.
 LIMIT = 500
@@ -23,8 +20,7 @@ LIMIT = 500
 _WORDS = re.compile(r"(?<!^)(?=[A-Z])")
 
 
-@dataclass(frozen=True, slots=True)
-class JournalEntry:
+class JournalEntry(NamedTuple):
     """One event, or the same one ``times`` in a row. ``at``: time of the last of them, seconds since 1970."""
 
     at: float
@@ -50,7 +46,7 @@ class _Record:
 
 
 class Journal:
-    """The latest events, at most ``limit`` entries.
+    """The latest events, at most ``limit`` entries, without tokens or what people wrote.
 
     Every frame is recorded, so recording makes no words: they are made when somebody reads the entries.
     """
@@ -71,7 +67,7 @@ class Journal:
 
     def to_json(self) -> str:
         """Return the entries as JSON, to attach to a report."""
-        return json.dumps([asdict(entry) for entry in self.entries], ensure_ascii=False)
+        return json.dumps([entry._asdict() for entry in self.entries], ensure_ascii=False)
 
     def record(self, event: Event, now: Instant, status: Status) -> None:
         """Add ``event``, after which the connection had ``status``."""
@@ -136,3 +132,112 @@ def _name_of(name: object) -> str:
 def _words(kind: type[Event], link: int | None, detail: str) -> str:
     name = _WORDS.sub(" ", kind.__name__).lower()
     return f"{name}{f': {detail}' if detail else ''}{'' if link is None else f' (link {link})'}"
+
+
+#: Round trips that median and 95th percentile are taken from: the last hour at one heartbeat every 30 s.
+ROUND_TRIPS = 120
+
+
+class Statistics(NamedTuple):
+    """Numbers since the service was made. Times in seconds; None where nothing was measured yet."""
+
+    attempts: int  #: links begun
+    connections: int  #: times that the connection came to stand
+    drops: int  #: times that it stopped standing, other than by disconnect()
+    rollovers: int  #: links replaced before they ended
+    frames_received: int  #: well-formed or not
+    frames_malformed: int
+    seconds_connected: float
+    rtt_last: float | None  #: round trip from a ping to its pong
+    rtt_median: float | None
+    rtt_p95: float | None
+
+
+class StatisticsRecorder:
+    """The counters behind Statistics, updated with every event."""
+
+    def __init__(self) -> None:
+        self._attempts = self._connections = self._drops = self._rollovers = 0
+        self._frames = self._malformed = 0
+        self._connected_before = 0.0
+        self._connected_since: float | None = None
+        self._round_trips: deque[float] = deque(maxlen=ROUND_TRIPS)
+
+    def record_attempt(self) -> None:
+        """Count an attempt."""
+        self._attempts += 1
+
+    def record_frame(self) -> None:
+        """Count a well-formed frame."""
+        self._frames += 1
+
+    def record(self, event: Event, before: ConnectionState, after: ConnectionState, now: Instant) -> None:
+        """Count what ``event`` changed between the two states."""
+        kind = type(event)
+        if kind is events.FrameReceived:
+            self._frames += 1
+        elif kind is events.FrameMalformed:
+            self._frames += 1
+            self._malformed += 1
+        if before is after:  # as with nearly every frame
+            return
+        if after.rtt is not None and after.rtt is not before.rtt:
+            self._round_trips.append(after.rtt)
+        was_connected, is_connected = before.status in CONNECTED_STATUSES, after.status in CONNECTED_STATUSES
+        if is_connected and not was_connected:
+            self._connections += 1
+            self._connected_since = now.monotonic
+        elif was_connected and not is_connected:
+            self._drops += after.status is not Status.CLOSED
+            self._connected_before += self._connected_for(now)
+            self._connected_since = None
+        elif was_connected and before.link != after.link:
+            self._rollovers += 1
+
+    def snapshot(self, now: Instant) -> Statistics:
+        """Return the numbers at this moment."""
+        ordered = sorted(self._round_trips)
+        return Statistics(
+            attempts=self._attempts,
+            connections=self._connections,
+            drops=self._drops,
+            rollovers=self._rollovers,
+            frames_received=self._frames,
+            frames_malformed=self._malformed,
+            seconds_connected=self._connected_before + self._connected_for(now),
+            rtt_last=self._round_trips[-1] if ordered else None,
+            rtt_median=_percentile(ordered, 0.5),
+            rtt_p95=_percentile(ordered, 0.95),
+        )
+
+    def _connected_for(self, now: Instant) -> float:
+        return 0.0 if self._connected_since is None else now.monotonic - self._connected_since
+
+
+def _percentile(ordered: list[float], share: float) -> float | None:
+    """Return the smallest value that is not exceeded by ``share`` of all values."""
+    if not ordered:
+        return None
+    return ordered[max(0, ceil(share * len(ordered)) - 1)]
+
+
+_REMEDIES = {
+    ReasonKind.UNREACHABLE: "Is the server running, and are host, port, path, certificate and subprotocol right? "
+    "Browsers tell programs no more; their console says more.",
+    ReasonKind.TOKEN_UNAVAILABLE: "The function for the token or the URL failed: its error was reported before this.",
+    ReasonKind.PREPARE_FAILED: "What before_connected() was given did not succeed in time.",
+    ReasonKind.SILENCE: "Does the server answer the pings of the wire?",
+}
+_DEFAULT = "The server ended each connection: its log says why."
+
+
+def remedy(reason: Reason, wire: Wire) -> str:
+    """Return what to look at when a connection is exhausted for this reason."""
+    if reason.kind is ReasonKind.TIMEOUT and wire.ready is not None:
+        return (
+            f"The wire {wire.name!r} awaits a frame {wire.ready!r}. A server that sends none needs wire=PLAIN, "
+            "or a Wire of its own."
+        )
+    if reason.kind is ReasonKind.TIMEOUT:
+        return "The network or the server is slow: connect_timeout can be longer."
+    return _REMEDIES.get(reason.kind, _DEFAULT)

@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from typing import Any, Generic, TypeAlias
-from urllib.parse import quote
 
 from kizuna.codec import Codec, Value, message_text
 from kizuna.core import events
 from kizuna.errors import ConfigurationError, FrameTooLarge, KizunaError, NotConnected, TryLater, Unauthorized
-from kizuna.options import finite_number
-from kizuna.platform import PausableSocket, Platform, Socket
-from kizuna.runtime.environment import GetAddress, whole_address
-from kizuna.runtime.error_reports import Report, without_secrets
+from kizuna.platform import GetAddress, PausableSocket, Platform, Socket, whole_address
+from kizuna.runtime.subscribers import Report, without_secrets
+from kizuna.wire import finite_number
 
 logger = logging.getLogger("kizuna.transport")
+
+_UNQUOTED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
 Frame: TypeAlias = Mapping[str, Any]
 #: Returns the token for one attempt, or None for a server that needs none. Raises Unauthorized to end all attempts,
@@ -37,21 +38,11 @@ class LinkHandle(Generic[Value]):
         self.replaces = replaces
 
     def send(self, value: Value) -> None:
-        """Send ``value`` on this link.
-
-        Raises:
-            NotConnected: The link is closed.
-            FrameTooLarge: The frame is larger than ``max_frame_bytes``.
-        """
+        """Send ``value`` on this link, as the service's ``send()`` does."""
         self._transport.send(self._codec.encode(value))
 
     def send_message(self, action: str, data: Frame | None = None) -> None:
-        """Send ``{"action": action, **data}`` on this link.
-
-        Raises:
-            NotConnected: The link is closed.
-            FrameTooLarge: The frame is larger than ``max_frame_bytes``.
-        """
+        """Send ``{"action": action, **data}`` on this link, as the service's ``send_message()`` does."""
         self._transport.send(message_text(action, data or {}))
 
 
@@ -66,7 +57,7 @@ class Transport:
         link: The link's number.
         platform: Opens the socket.
         dispatch: Takes the events that are handled at once.
-        queue: Takes a frame, or the end of the socket, which waits behind the frames before it.
+        queue: Takes what waits in order: a frame, or the end of the socket.
         max_frame_bytes: The largest frame that may be sent; 0: any.
         report: Takes the errors of the user's functions.
     """
@@ -135,7 +126,7 @@ class Transport:
         url, protocols = self._address
         try:
             if token is not None:
-                url += f"{'&' if '?' in url else '?'}token={quote(token, safe='')}"
+                url += f"{'&' if '?' in url else '?'}token={_quoted(token)}"
             listener = _Listener(self._link, self._dispatch, self._queue)
             self._socket = self._platform.open_socket(url, listener, protocols)
         except Exception as error:  # noqa: BLE001 - its message may hold the URL, and so the token
@@ -229,6 +220,11 @@ class Transport:
             task.add_done_callback(lambda _: awaited.close())
 
 
+def _quoted(text: str) -> str:
+    """Return ``text`` for the query of a URL, as ``urllib.parse.quote`` does; a page needs long to import that."""
+    return "".join(chr(byte) if byte in _UNQUOTED else f"%{byte:02X}" for byte in text.encode())
+
+
 class _Listener:
     """The receiver of one socket's events."""
 
@@ -248,3 +244,64 @@ class _Listener:
 
     def on_close(self, code: int, reason: str) -> None:
         self._queue(self._link, events.SocketClosed(self._link, code, reason))
+
+
+#: Seconds of one slice: half a frame of a screen with 60 Hz. The other half is for the browser, to paint and for input.
+SLICE_SECONDS = 0.008
+#: Characters, or bytes, of frames between two looks at the clock in a slice. A look costs a tenth of a small frame;
+#: large frames take the application long, so after each of them there is one.
+CHARACTERS_PER_LOOK = 2048
+
+#: The link's number; a frame, or the end of the link; when it arrived, where that matters.
+Arrival: TypeAlias = "tuple[int, str | bytes | events.SocketClosed, float | None]"
+
+
+class Arrivals:
+    """What has arrived over the links and waits, in order, and when its next slice is due.
+
+    If frames were handled as they arrive, a page could not paint or answer a click until a flood is over.
+
+    Args:
+        platform: Gives the browser its turn between two slices.
+        handle_slice: Called when a slice is due. It takes from ``waiting``, and calls ``end_slice()`` when it is done.
+    """
+
+    def __init__(self, platform: Platform, handle_slice: Callable[[], None]) -> None:
+        self.waiting: deque[Arrival] = deque()
+        self._platform = platform
+        self._handle_slice = handle_slice
+        self._is_slice_due = False
+
+    def add(self, arrival: Arrival) -> None:
+        """Add what arrived last, to be handled in a slice soon."""
+        self.waiting.append(arrival)
+        if not self._is_slice_due:
+            self._is_slice_due = True
+            self._platform.call_soon(self._handle_slice)
+
+    def end_slice(self) -> None:
+        """End a slice; if something still waits, there will be another one."""
+        self._is_slice_due = bool(self.waiting)
+        if self._is_slice_due:
+            self._platform.call_soon(self._handle_slice)
+
+    def has_of(self, link: int) -> bool:
+        """Return whether something waits that came over ``link``."""
+        return any(number == link for number, _, _ in self.waiting)
+
+    def bring_forward(self, link: int) -> bool:
+        """Put what came over ``link`` before all else; return whether there was something."""
+        mine = [arrival for arrival in self.waiting if arrival[0] == link]
+        if mine:
+            others = [arrival for arrival in self.waiting if arrival[0] != link]
+            self.waiting.clear()
+            self.waiting.extend(mine + others)
+        return bool(mine)
+
+    def next_of(self, link: int) -> Arrival | None:
+        """Remove and return what waits first, if it came over ``link``; else None."""
+        return self.waiting.popleft() if self.waiting and self.waiting[0][0] == link else None
+
+    def forget(self) -> None:
+        """Drop all that waits."""
+        self.waiting.clear()

@@ -32,7 +32,7 @@ PUBLIC = {
     "pyscript.toml": "application/toml",
     "service-worker.js": "text/javascript; charset=utf-8",
     "app/main.py": "text/x-python; charset=utf-8",
-    "app/kizuna/core/link.py": "text/x-python; charset=utf-8",
+    "app/kizuna/core/links.py": "text/x-python; charset=utf-8",
     "static/css/a.css": "text/css; charset=utf-8",
     "static/boot/boot.js": "text/javascript; charset=utf-8",
     "static/vendor/pyodide.mjs": "text/javascript; charset=utf-8",

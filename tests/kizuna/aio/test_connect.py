@@ -9,7 +9,7 @@ import pytest
 
 import kizuna
 from kizuna import ConfigurationError, connect
-from kizuna.runtime.environment import default_platform, whole_url
+from kizuna.platform import default_platform, whole_url
 from kizuna.testing import FakePlatform
 
 
@@ -35,6 +35,8 @@ async def test_a_plain_server_is_sent_nothing_and_need_say_nothing():
         ("wss://example.org:8443/a?b=c", "wss://example.org:8443/a?b=c"),
         ("http://[::1]:80/", "ws://[::1]:80/"),
         ("https://example.org/ws", "wss://example.org/ws"),
+        ("WSS://Example.ORG:/A//b?c=d/e:f", "wss://Example.ORG:/A//b?c=d/e:f"),
+        ("ws://user:word@example.org", "ws://user:word@example.org"),
     ],
 )
 def test_a_whole_url_is_taken_with_either_scheme(url: str, whole: str):
@@ -48,7 +50,11 @@ def test_a_whole_url_is_taken_with_either_scheme(url: str, whole: str):
         ("example.org/ws", "must begin with ws://"),
         ("ftp://example.org", "must begin with ws://"),
         ("wss:/ws", "name a host"),
-        ("ws://example.org:x/", "is not a URL"),
+        ("ws://example.org:x/", "is not a URL, for its host or its port: 'ws://example.org:x/'"),
+        ("ws://example.org:65536/?secret", "is not a URL"),
+        ("ws://[::1/", "is not a URL"),
+        ("ws:///ws", "name a host"),
+        ("ws://:80/", "is not a URL"),
         ("ws://example.org/#general", "no fragment"),
         ("", "must be a text, or a function that returns one, not ''"),
         (None, "returns one, not None"),

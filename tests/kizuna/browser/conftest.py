@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from types import SimpleNamespace
 from typing import Any, Self
+from urllib.parse import urljoin, urlsplit
 
 import pytest
 
@@ -268,7 +269,9 @@ class Browser:
         self.Object = SimpleNamespace(fromEntries=dict)
         self.Blob = SimpleNamespace(new=lambda parts, **options: "".join(parts))
         self.blobs: dict[str, str] = {}  #: object URLs that were not revoked
-        self.URL = SimpleNamespace(createObjectURL=self._make_url, revokeObjectURL=self.blobs.pop)
+        self.URL = SimpleNamespace(
+            createObjectURL=self._make_url, revokeObjectURL=self.blobs.pop, new=resolved_url
+        )
         self.timeouts: dict[int, tuple[Proxy, float]] = {}
         self._numbers = itertools.count(1)
 
@@ -289,6 +292,16 @@ class Browser:
         """Let a timeout come due."""
         callback, _ = self.timeouts.pop(number)
         callback()
+
+
+def resolved_url(url: str, base: str) -> SimpleNamespace:
+    """JavaScript's ``new URL(url, base)``."""
+    try:
+        whole = urlsplit(urljoin(base, url))
+        assert whole.port != 0  # raises if it is no number
+    except ValueError:
+        raise JsException("TypeError", "Invalid URL") from None
+    return SimpleNamespace(href=whole.geturl())
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from tests.kizuna.platform_contract import Ear
 
 
 def test_a_socket_tells_what_happens(js: Any) -> None:
-    from kizuna.browser.websocket import BrowserSocket
+    from kizuna.browser.proxies import BrowserSocket
 
     ear = Ear()
     socket = BrowserSocket("ws://127.0.0.1/ws", ear)
@@ -46,7 +46,7 @@ def test_a_socket_tells_what_happens(js: Any) -> None:
 
 
 def test_the_subprotocol_that_the_server_chose_is_told(js: Any) -> None:
-    from kizuna.browser.websocket import BrowserSocket
+    from kizuna.browser.proxies import BrowserSocket
 
     sockets = [BrowserSocket("ws://127.0.0.1/ws", Ear(), protocols) for protocols in (["a", "b"], [])]
     assert [socket.protocol for socket in sockets] == ["a", ""]
@@ -57,7 +57,7 @@ def test_the_subprotocol_that_the_server_chose_is_told(js: Any) -> None:
 
 def test_an_abandoned_socket_is_detached_before_it_is_closed(js: Any) -> None:
     from kizuna.browser import proxies
-    from kizuna.browser.websocket import BrowserSocket
+    from kizuna.browser.proxies import BrowserSocket
 
     ear = Ear()
     socket = BrowserSocket("ws://127.0.0.1/ws", ear)
@@ -76,7 +76,7 @@ def test_an_abandoned_socket_is_detached_before_it_is_closed(js: Any) -> None:
 
 
 def test_a_close_code_that_browsers_refuse_still_closes(js: Any) -> None:
-    from kizuna.browser.websocket import BrowserSocket
+    from kizuna.browser.proxies import BrowserSocket
 
     socket = BrowserSocket("ws://127.0.0.1/ws", Ear())
     socket.abandon(1001, "")
@@ -84,7 +84,7 @@ def test_a_close_code_that_browsers_refuse_still_closes(js: Any) -> None:
 
 
 def test_rejected_url_raises_value_error_without_the_token(js: Any) -> None:
-    from kizuna.browser.websocket import BrowserSocket
+    from kizuna.browser.proxies import BrowserSocket
 
     with pytest.raises(ValueError, match="SyntaxError") as caught:
         BrowserSocket("http://127.0.0.1/ws?token=secret", Ear())
@@ -92,7 +92,7 @@ def test_rejected_url_raises_value_error_without_the_token(js: Any) -> None:
 
 
 def test_a_timer_calls_back_once_and_lets_go(js: Any) -> None:
-    from kizuna.browser.timers import BrowserTimer, now
+    from kizuna.browser.proxies import BrowserTimer, now
 
     calls: list[int] = []
     timer = BrowserTimer(now().monotonic + 2, lambda: calls.append(1))
@@ -104,7 +104,7 @@ def test_a_timer_calls_back_once_and_lets_go(js: Any) -> None:
 
 
 def test_a_cancelled_timer_is_cleared_and_lets_go(js: Any) -> None:
-    from kizuna.browser.timers import BrowserTimer, now
+    from kizuna.browser.proxies import BrowserTimer, now
 
     timer = BrowserTimer(now().monotonic + 2, lambda: pytest.fail("called after cancel"))
     timer.cancel()
@@ -113,7 +113,7 @@ def test_a_cancelled_timer_is_cleared_and_lets_go(js: Any) -> None:
 
 
 def test_a_cancelled_timer_that_fires_all_the_same_calls_nobody(js: Any) -> None:
-    from kizuna.browser.timers import BrowserTimer, now
+    from kizuna.browser.proxies import BrowserTimer, now
 
     timer = BrowserTimer(now().monotonic + 2, lambda: pytest.fail("called after cancel"))
     timer.cancel()
@@ -121,7 +121,7 @@ def test_a_cancelled_timer_that_fires_all_the_same_calls_nobody(js: Any) -> None
 
 
 def test_a_deadline_beyond_what_browsers_count_does_not_fire_at_once(js: Any) -> None:
-    from kizuna.browser.timers import MAX_DELAY_MS, BrowserTimer, now
+    from kizuna.browser.proxies import MAX_DELAY_MS, BrowserTimer, now
 
     timer = BrowserTimer(now().monotonic + 10**9, lambda: None)
     ((_, delay),) = js.timeouts.values()
@@ -130,11 +130,11 @@ def test_a_deadline_beyond_what_browsers_count_does_not_fire_at_once(js: Any) ->
 
 
 def test_every_page_event_is_told_until_the_watch_is_closed(js: Any) -> None:
-    from kizuna.browser.page import PageWatch, state
+    from kizuna.browser.proxies import PageWatch, page_state
 
     told: list[PageEvent] = []
     watch = PageWatch(told.append)
-    assert state() == PageState(visible=True, online=True)
+    assert page_state() == PageState(visible=True, online=True)
     js.document.visibilityState = "hidden"
     js.document.dispatch("visibilitychange")
     js.document.visibilityState = "visible"
@@ -163,7 +163,7 @@ def test_every_page_event_is_told_until_the_watch_is_closed(js: Any) -> None:
 
 
 def test_a_change_of_network_is_told_where_the_browser_tells_of_it(js: Any) -> None:
-    from kizuna.browser.page import PageWatch
+    from kizuna.browser.proxies import PageWatch
 
     js.navigator.connection = SimpleNamespace(saveData=True)  # an older browser's
     PageWatch(lambda event: None).close()
@@ -178,7 +178,7 @@ def test_a_change_of_network_is_told_where_the_browser_tells_of_it(js: Any) -> N
 
 def test_no_listener_to_unload(js: Any) -> None:
     """A listener would keep the page out of the back/forward cache."""
-    from kizuna.browser.page import PageWatch
+    from kizuna.browser.proxies import PageWatch
 
     watch = PageWatch(lambda event: None)
     kinds = {kind for kind, _ in js.document.listeners + js.window.listeners}

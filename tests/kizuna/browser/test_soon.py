@@ -7,7 +7,7 @@ from typing import Any
 
 
 async def test_calls_come_in_order_and_after_what_runs_now(js: Any) -> None:
-    from kizuna.browser.soon import Soon
+    from kizuna.browser.proxies import Soon
 
     soon, calls = Soon(), []
     soon.start()
@@ -30,7 +30,7 @@ async def test_calls_come_in_order_and_after_what_runs_now(js: Any) -> None:
 
 
 async def test_what_waits_when_the_channel_is_closed_is_called_all_the_same(js: Any) -> None:
-    from kizuna.browser.soon import Soon
+    from kizuna.browser.proxies import Soon
 
     soon, calls = Soon(), []
     soon.start()

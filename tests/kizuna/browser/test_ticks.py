@@ -306,7 +306,7 @@ def test_a_service_that_is_given_a_platform_uses_it(js: Any) -> None:
 
     here = platform()
     service = get_websocket_service("ws://127.0.0.1/ws", platform=here)
-    assert service._platform is here
+    assert service.platform is here
     disconnect_websocket()
 
 

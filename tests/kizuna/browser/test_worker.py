@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from kizuna import ARTICLE, ConfigurationError, connect
-from kizuna.platform import PageEvent, PageState, WentOffline, WentOnline
-from kizuna.runtime.environment import whole_url
+from kizuna.platform import PageEvent, PageState, WentOffline, WentOnline, whole_url
 from tests.kizuna.platform_contract import Ear
 
 
@@ -117,6 +116,12 @@ def test_in_a_page_a_url_may_be_relative(js: Any, url: str, whole: str) -> None:
     assert whole_url(url) == whole
 
 
+def test_a_relative_url_that_cannot_be_one_is_refused(js: Any) -> None:
+    js.document.baseURI = "https://example.org/app/index.html"
+    with pytest.raises(ConfigurationError, match="must begin with ws://"):
+        whole_url("//example.org:x")
+
+
 def test_in_a_worker_a_url_may_begin_with_a_slash(worker: Any) -> None:
     assert whole_url("/app/ws") == "wss://example.org/app/ws"
     assert whole_url("//example.net/ws") == "wss://example.net/ws"
@@ -132,7 +137,7 @@ def test_an_unencrypted_url_in_an_encrypted_page_is_refused(js: Any) -> None:
 
 def test_connect_takes_the_platform_of_the_browser(js: Any) -> None:
     js.document.baseURI = "http://127.0.0.1:8000/"
-    assert type(connect("/ws")._platform).__name__ == "BrowserPlatform"
+    assert type(connect("/ws").platform).__name__ == "BrowserPlatform"
 
 
 def test_what_a_connection_does_not_need_is_imported_when_first_named(js: Any) -> None:

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from kizuna.core import events
-from kizuna.core.commands import CancelTimer, Command, FetchToken, SendPing, SetTimer
-from kizuna.core.connection import Connection
-from kizuna.core.events import Event, Timer
+from kizuna.core import Connection, events
+from kizuna.core.events import CancelTimer, Command, Event, FetchToken, SendPing, SetTimer, Timer
 from kizuna.core.states import Status
-from kizuna.options import Numbers, Options
 from kizuna.platform import Instant
-from kizuna.wire import KIZUNA, Wire
+from kizuna.wire import KIZUNA, Numbers, Options, Wire
 
 Kind = TypeVar("Kind")
 MakeConnection = Callable[[Wire, Numbers, Callable[[], float]], Connection]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kizuna.core.attempt_limits import AttemptLimits
+from kizuna.core.timing import AttemptLimits
 
 
 def after(*steps: str, slowest: float = 0.0) -> tuple[float, float]:

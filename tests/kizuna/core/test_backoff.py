@@ -8,7 +8,7 @@ from statistics import mean
 import pytest
 from hypothesis import given, strategies as st
 
-from kizuna.core.backoff import DOUBLINGS, Backoff
+from kizuna.core.timing import DOUBLINGS, Backoff
 
 
 def backoff(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kizuna.core import close_codes
-from kizuna.core.close_codes import Policy
+from kizuna.core import links
+from kizuna.core.links import Policy
 
 
 @pytest.mark.parametrize(
@@ -21,14 +21,14 @@ from kizuna.core.close_codes import Policy
     ],
 )
 def test_each_code_has_its_policy_and_unknown_ones_are_retried(policy: Policy, codes: list[int]):
-    assert {close_codes.policy(code) for code in codes} == {policy}
+    assert {links.close_policy(code) for code in codes} == {policy}
 
 
 def test_every_code_has_words_for_a_person():
     for code in range(1000, 5000):
-        assert close_codes.words(code)
-    assert close_codes.words(1006) == "the connection broke"
-    assert "4999" in close_codes.words(4999)
+        assert links.close_words(code)
+    assert links.close_words(1006) == "the connection broke"
+    assert "4999" in links.close_words(4999)
 
 
 @pytest.mark.parametrize(
@@ -51,9 +51,9 @@ def test_every_code_has_words_for_a_person():
     ],
 )
 def test_known_close_code_is_described_without_its_number(code: int, part: str):
-    assert part in close_codes.words(code)
-    assert str(code) not in close_codes.words(code)
+    assert part in links.close_words(code)
+    assert str(code) not in links.close_words(code)
 
 
 def test_a_server_that_names_no_time_is_given_five_seconds():
-    assert close_codes.RETRY_LATER_SECONDS == 5.0
+    assert links.RETRY_LATER_SECONDS == 5.0

@@ -7,10 +7,8 @@ from itertools import pairwise
 import pytest
 
 from kizuna.core import events
-from kizuna.core.commands import AbandonLink, FetchToken, OpenSocket
-from kizuna.core.events import Timer
-from kizuna.core.state import ConnectionState, ReasonKind
-from kizuna.core.states import Status
+from kizuna.core.events import AbandonLink, FetchToken, OpenSocket, Timer
+from kizuna.core.states import ConnectionState, ReasonKind, Status
 from tests.kizuna.core.machine import Machine, machine_in, only, without_timers
 
 # --- a first attempt, and what follows its failure ---

@@ -10,14 +10,11 @@ import pytest
 from hypothesis import settings, strategies as st
 from hypothesis.stateful import precondition, rule
 
-from kizuna.core import events
-from kizuna.core.commands import AbandonLink, Deliver
-from kizuna.core.connection import Connection
-from kizuna.core.events import Timer
-from kizuna.core.sleep import POSTPONED_BY
+from kizuna.core import Connection, events
+from kizuna.core.events import AbandonLink, Deliver, Timer
 from kizuna.core.states import Status
-from kizuna.options import Numbers
-from kizuna.wire import ARTICLE, KIZUNA, FrameKind, Wire
+from kizuna.core.timing import POSTPONED_BY
+from kizuna.wire import ARTICLE, KIZUNA, FrameKind, Numbers, Wire
 from tests.kizuna.core.machine import Machine, machine_in, only
 from tests.kizuna.core.test_connection_machine import FRAMES, Which, World
 from tests.support.depth import examples

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kizuna.core import events
-from kizuna.core.commands import (
+from kizuna.core.events import (
     AbandonLink,
     Command,
     Deliver,
@@ -15,10 +15,9 @@ from kizuna.core.commands import (
     PrepareLink,
     ReportMalformed,
     SendPing,
+    Timer,
 )
-from kizuna.core.events import Timer
-from kizuna.core.state import ReasonKind
-from kizuna.core.states import TIMERS, LinkState, Status
+from kizuna.core.states import TIMERS, LinkState, ReasonKind, Status
 from kizuna.wire import ARTICLE, KIZUNA, Wire
 from tests.kizuna.core.machine import READY, Machine, machine_in, only, without_timers
 

@@ -16,26 +16,24 @@ import pytest
 from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from kizuna.core import events
-from kizuna.core.attempt_limits import MAX_FACTOR
-from kizuna.core.close_codes import Policy, policy
-from kizuna.core.commands import (
+from kizuna.core import Connection, events
+from kizuna.core.events import (
     AbandonLink,
     CancelTimer,
     Command,
     Deliver,
+    Event,
     FetchToken,
     OpenSocket,
     PrepareLink,
     SendPing,
     SetTimer,
+    Timer,
 )
-from kizuna.core.connection import Connection
-from kizuna.core.events import Event, Timer
-from kizuna.core.sleep import POSTPONED_BY
+from kizuna.core.links import Policy, close_policy
 from kizuna.core.states import TIMERS, Status
-from kizuna.options import Numbers
-from kizuna.wire import ARTICLE, KIZUNA
+from kizuna.core.timing import MAX_FACTOR, POSTPONED_BY
+from kizuna.wire import ARTICLE, KIZUNA, Numbers
 from tests.kizuna.core.machine import READY, Machine, MakeConnection
 from tests.support.depth import examples
 
@@ -467,8 +465,8 @@ class World(RuleBasedStateMachine):
             case events.FrameReceived(link=link, frame={"type": "bye"} as frame) if link in self.open:
                 word = frame
             # A refusal that names a time, while the next link is on its way, is no refusal and asks for nothing.
-            case events.SocketClosed(link, code, reason) if (
-                link in self.open and policy(code) is not Policy.STOP
+            case events.SocketClosed(link=link, code=code, reason=reason) if (
+                link in self.open and close_policy(code) is not Policy.STOP
             ):
                 with contextlib.suppress(ValueError):
                     word = json.loads(reason)

@@ -8,10 +8,8 @@ from typing import Any
 import pytest
 
 from kizuna.core import events
-from kizuna.core.commands import AbandonLink, Deliver, FetchToken, SendPing
-from kizuna.core.events import Timer
-from kizuna.core.state import ReasonKind
-from kizuna.core.states import Status
+from kizuna.core.events import AbandonLink, Deliver, FetchToken, SendPing, Timer
+from kizuna.core.states import ReasonKind, Status
 from kizuna.wire import ARTICLE, KIZUNA, Wire
 from tests.kizuna.core.machine import READY, Machine, machine_in, only, without_timers
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import pytest
 
 from kizuna.core import events
-from kizuna.core.commands import AbandonLink, Deliver, FetchToken
-from kizuna.core.events import Timer
-from kizuna.core.state import ReasonKind
-from kizuna.core.states import Status
+from kizuna.core.events import AbandonLink, Deliver, FetchToken, Timer
+from kizuna.core.states import ReasonKind, Status
 from tests.kizuna.core.machine import machine_in, only, without_timers
 
 # --- the server's word ---

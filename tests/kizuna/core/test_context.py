@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from kizuna.core.commands import CancelTimer, SetTimer
-from kizuna.core.context import Context
-from kizuna.core.events import Timer
+from kizuna.core.events import CancelTimer, SetTimer, Timer
 from kizuna.core.states import Status
+from kizuna.core.timing import Context
 from kizuna.platform import Instant
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kizuna.core.heartbeat import Heartbeat
+from kizuna.core.links import Heartbeat
 from kizuna.core.states import Status, Trigger
 
 

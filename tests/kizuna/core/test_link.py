@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kizuna.core.heartbeat import Heartbeat
-from kizuna.core.link import Link
+from kizuna.core.links import Heartbeat, Link
 from kizuna.core.states import LinkSignal, LinkState
 
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from kizuna.core.commands import AbandonLink, CancelTimer, FetchToken, SetTimer
-from kizuna.core.context import Context
-from kizuna.core.events import Timer
-from kizuna.core.link import Link
-from kizuna.core.links import Links
+from kizuna.core.events import AbandonLink, CancelTimer, FetchToken, SetTimer, Timer
+from kizuna.core.links import Link, Links
 from kizuna.core.states import LinkState
+from kizuna.core.timing import Context
 from kizuna.platform import Instant
 
 

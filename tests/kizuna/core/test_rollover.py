@@ -7,14 +7,12 @@ from collections.abc import Callable
 
 import pytest
 
-from kizuna.core import events, rollover
-from kizuna.core.commands import AbandonLink, Deliver, FetchToken, SendPing
-from kizuna.core.events import Timer
-from kizuna.core.state import ReasonKind
-from kizuna.core.states import Status
-from kizuna.options import Numbers
+from kizuna.core import events
+from kizuna.core.events import AbandonLink, Deliver, FetchToken, SendPing, Timer
+from kizuna.core.states import ReasonKind, Status
+from kizuna.core.timing import rollover_due_in
 from kizuna.runtime.transport import LinkHandle
-from kizuna.wire import ARTICLE, KIZUNA
+from kizuna.wire import ARTICLE, KIZUNA, Numbers
 from tests.kizuna.core.machine import READY, Machine, machine_in, only
 from tests.kizuna.service_harness import ServiceHarness
 
@@ -46,33 +44,33 @@ def promoted(**options: object) -> Machine:
 
 @pytest.mark.parametrize(("chance", "minutes"), [(0.0, 105), (0.5, 110), (1.0, 115)])
 def test_a_link_is_replaced_at_110_minutes_give_or_take_five(chance: float, minutes: float) -> None:
-    assert rollover.due_in(GATEWAY, None, lambda: chance) == minutes * 60
+    assert rollover_due_in(GATEWAY, None, lambda: chance) == minutes * 60
 
 
 def test_a_link_is_replaced_before_its_token_expires() -> None:
     for chance in (0.0, 0.5, 0.99):
-        due_in = rollover.due_in(GATEWAY, 3600, lambda: chance)  # noqa: B023 - called at once
+        due_in = rollover_due_in(GATEWAY, 3600, lambda: chance)  # noqa: B023 - called at once
         assert due_in is not None
         assert 3300 <= due_in < 3600
 
 
 def test_short_token_is_renewed_in_its_last_quarter() -> None:
-    due_in = rollover.due_in(GATEWAY, 20, lambda: 0.0)
+    due_in = rollover_due_in(GATEWAY, 20, lambda: 0.0)
     assert due_in == 15
 
 
 @pytest.mark.parametrize("expires_in", [None, 0, -5])
 def test_without_an_age_and_an_expiry_nothing_is_replaced(expires_in: float | None) -> None:
-    assert rollover.due_in(Numbers(rollover_after=0), expires_in, lambda: 0.5) is None
+    assert rollover_due_in(Numbers(rollover_after=0), expires_in, lambda: 0.5) is None
 
 
 def test_ages_and_expiries_under_a_second_count_too() -> None:
-    assert rollover.due_in(Numbers(rollover_after=0.5, rollover_spread=0), None, lambda: 0.5) == 0.5
-    assert rollover.due_in(Numbers(rollover_after=0), 0.8, lambda: 0.0) == pytest.approx(0.6)
+    assert rollover_due_in(Numbers(rollover_after=0.5, rollover_spread=0), None, lambda: 0.5) == 0.5
+    assert rollover_due_in(Numbers(rollover_after=0), 0.8, lambda: 0.0) == pytest.approx(0.6)
 
 
 def test_a_spread_beyond_the_age_means_at_once() -> None:
-    assert rollover.due_in(Numbers(rollover_after=1, rollover_spread=5), None, lambda: 0.0) == 0
+    assert rollover_due_in(Numbers(rollover_after=1, rollover_spread=5), None, lambda: 0.0) == 0
 
 
 def test_ready_says_when_the_token_expires() -> None:

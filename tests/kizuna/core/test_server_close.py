@@ -7,34 +7,32 @@ from typing import Any
 
 import pytest
 
-from kizuna.core import close_codes, server_close
-from kizuna.core.close_codes import Policy
-from kizuna.core.state import Reason, ReasonKind
-from kizuna.options import finite_number
+from kizuna.core import links
+from kizuna.core.links import Policy
+from kizuna.core.states import Reason, ReasonKind
+from kizuna.wire import finite_number
 
 
-def closed(code: int, **payload: Any) -> server_close.ServerClose:
-    return server_close.from_close(code, json.dumps(payload))
+def closed(code: int, **payload: Any) -> links.ServerClose:
+    return links.from_close(code, json.dumps(payload))
 
 
 def test_a_bye_without_words_is_a_restart_to_come_back_from():
     reason = Reason(ReasonKind.SERVER_RESTARTING, "the server closed the connection")
-    assert server_close.from_bye({"type": "bye"}) == server_close.ServerClose(reason, Policy.RETRY, None)
+    assert links.from_bye({"type": "bye"}) == links.ServerClose(reason, Policy.RETRY, None)
 
 
 def test_a_bye_says_why_and_when_to_come_back():
-    end = server_close.from_bye({"type": "bye", "reason": "new version", "retryAfter": 20})
-    assert end == server_close.ServerClose(
-        Reason(ReasonKind.SERVER_RESTARTING, "new version"), Policy.RETRY, 20
-    )
+    end = links.from_bye({"type": "bye", "reason": "new version", "retryAfter": 20})
+    assert end == links.ServerClose(Reason(ReasonKind.SERVER_RESTARTING, "new version"), Policy.RETRY, 20)
 
 
 @pytest.mark.parametrize("code", [1000, 1001, 1006, 1008, 1013, 4401])
 def test_a_close_without_a_word_is_weighed_by_its_code(code: int):
-    end = server_close.from_close(code, "")
+    end = links.from_close(code, "")
     kind = ReasonKind.REJECTED if code == 1008 else ReasonKind.CLOSED_BY_SERVER
-    assert end.reason == Reason(kind, close_codes.words(code), code)
-    assert end.policy is close_codes.policy(code)
+    assert end.reason == Reason(kind, links.close_words(code), code)
+    assert end.policy is links.close_policy(code)
 
 
 def test_json_close_reason_counts_as_bye_and_keeps_its_code():
@@ -44,34 +42,34 @@ def test_json_close_reason_counts_as_bye_and_keeps_its_code():
 
 
 def test_a_close_reason_that_is_prose_is_no_word():
-    end = server_close.from_close(1001, "going away")
-    assert end.reason == Reason(ReasonKind.CLOSED_BY_SERVER, close_codes.words(1001), 1001)
+    end = links.from_close(1001, "going away")
+    assert end.reason == Reason(ReasonKind.CLOSED_BY_SERVER, links.close_words(1001), 1001)
 
 
 @pytest.mark.parametrize(
     ("reconnect", "policy"), [(False, Policy.STOP), (True, Policy.RETRY), ("no", Policy.STOP)]
 )
 def test_reconnect_field_overrides_the_close_code(reconnect: object, policy: Policy):
-    assert close_codes.policy(1008) is Policy.STOP
+    assert links.close_policy(1008) is Policy.STOP
     assert closed(1008, reconnect=reconnect).policy is policy
 
 
 def test_a_bye_may_forbid_to_come_back():
-    assert server_close.from_bye({"reconnect": False}).policy is Policy.STOP
-    assert server_close.from_bye({"reconnect": 0}).policy is Policy.RETRY, "nothing but false itself is a no"
+    assert links.from_bye({"reconnect": False}).policy is Policy.STOP
+    assert links.from_bye({"reconnect": 0}).policy is Policy.RETRY, "nothing but false itself is a no"
 
 
 @pytest.mark.parametrize(
     ("words", "kind"), [("unsupported", ReasonKind.UNSUPPORTED), ("banned", ReasonKind.REJECTED)]
 )
 def test_a_server_that_does_not_want_us_back_is_not_restarting(words: str, kind: ReasonKind):
-    assert server_close.from_bye({"reason": words, "reconnect": False}).reason == Reason(kind, words)
+    assert links.from_bye({"reason": words, "reconnect": False}).reason == Reason(kind, words)
     assert closed(1008, reason=words, reconnect=False).reason == Reason(kind, words, 1008)
-    assert server_close.from_bye({"reason": words}).reason.kind is ReasonKind.SERVER_RESTARTING
+    assert links.from_bye({"reason": words}).reason.kind is ReasonKind.SERVER_RESTARTING
 
 
 def test_busy_server_names_a_delay_or_gets_the_default():
-    assert server_close.from_close(1013, "").retry_after == close_codes.RETRY_LATER_SECONDS
+    assert links.from_close(1013, "").retry_after == links.RETRY_LATER_SECONDS
     assert closed(1013, retryAfter=3).retry_after == 3
     assert closed(1001).retry_after is None
 
@@ -89,5 +87,5 @@ def test_what_is_no_number_that_a_float_can_hold_is_none(value: object):
 
 
 def test_only_text_is_text():
-    assert server_close.text("words") == "words"
-    assert server_close.text(None) == server_close.text(5) == server_close.text(["words"]) == ""
+    assert links.text("words") == "words"
+    assert links.text(None) == links.text(5) == links.text(["words"]) == ""

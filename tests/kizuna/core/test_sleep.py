@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kizuna.core.sleep import SleepDetector
+from kizuna.core.timing import SleepDetector
 from kizuna.platform import Instant
 
 

@@ -10,7 +10,6 @@ import pytest
 
 from kizuna.core import events, states
 from kizuna.core.actions import Actions
-from kizuna.core.context import Context
 from kizuna.core.events import Timer
 from kizuna.core.states import (
     LINK_TABLE,
@@ -22,8 +21,8 @@ from kizuna.core.states import (
     Status,
     Trigger,
 )
-from kizuna.options import Numbers
-from kizuna.wire import ARTICLE, KIZUNA
+from kizuna.core.timing import Context
+from kizuna.wire import ARTICLE, KIZUNA, Numbers
 from tests.kizuna.core.machine import Machine
 
 ROWS = [(status, trigger, row) for status, rows in STATUS_TABLE.items() for trigger, row in rows.items()]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kizuna.core.state import Reason, ReasonKind
-from kizuna.runtime.remedies import remedy
+from kizuna.core.states import Reason, ReasonKind
+from kizuna.runtime.journal import remedy
 from kizuna.wire import KIZUNA, PLAIN, Wire
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kizuna.runtime.statistics import ROUND_TRIPS, StatisticsRecorder, _percentile
+from kizuna.runtime.journal import ROUND_TRIPS, StatisticsRecorder, _percentile
 from tests.kizuna.service_harness import ServiceHarness
 
 

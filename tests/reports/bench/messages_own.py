@@ -32,7 +32,7 @@ PARTS = (
     ("json", "read"),
     ("kizuna/browser", "read"),
     ("kizuna/wire.py", "read"),
-    ("kizuna/core/json_frames.py", "read"),
+    ("kizuna/codec.py", "read"),
     ("chat/protocol.py", "read"),
     ("chat/article.py", "read"),
     ("chat/names.py", "read"),

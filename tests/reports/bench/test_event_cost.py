@@ -6,9 +6,8 @@ import json
 
 import pytest
 
-from kizuna.core.commands import Command
-from kizuna.core.connection import Connection
-from kizuna.core.events import Event
+from kizuna.core import Connection
+from kizuna.core.events import Command, Event
 from kizuna.core.states import Status
 from kizuna.platform import Instant
 from tests.reports.bench import event_cost, workloads

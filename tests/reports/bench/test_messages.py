@@ -202,7 +202,7 @@ def test_a_chart_places_powers_of_ten_evenly():
 
 def test_the_time_of_python_is_divided_by_part():
     parts, files = divided(
-        {"kizuna/browser/websocket.py": 1.0, "ui/page.py": 2.0, "": 1.0}, Spent(0.5, 0.3, 0.05, 0.05)
+        {"kizuna/browser/proxies.py": 1.0, "ui/page.py": 2.0, "": 1.0}, Spent(0.5, 0.3, 0.05, 0.05)
     )
     each = 1e6 / PROFILED
     assert parts["read"] == pytest.approx(0.1 * each)
@@ -215,7 +215,7 @@ def test_the_time_of_python_is_divided_by_part():
     ("file", "part"),
     [
         ("json", "read"),
-        ("kizuna/core/connection.py", "decide"),
+        ("kizuna/core/__init__.py", "decide"),
         ("chat/room.py", "order"),
         ("ui/a/b.py", "paint"),
     ],

@@ -16,11 +16,9 @@ import timeit
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from kizuna.codec import JSON_OBJECTS
-from kizuna.core.commands import Command
-from kizuna.core.connection import Connection
-from kizuna.core.events import ConnectRequested, Event, FrameReceived, Timer
-from kizuna.core.json_frames import read_frame
+from kizuna.codec import JSON_OBJECTS, read_frame
+from kizuna.core import Connection
+from kizuna.core.events import Command, ConnectRequested, Event, FrameReceived, Timer
 from kizuna.platform import Instant, PageShown
 from kizuna.service import WebSocketService
 from kizuna.testing import FakePlatform

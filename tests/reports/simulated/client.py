@@ -1,16 +1,13 @@
-"""A page with a real :class:`kizuna.core.connection.Connection`, whose commands it executes."""
+"""A page with a real :class:`kizuna.core.Connection`, whose commands it executes."""
 
 from __future__ import annotations
 
 from collections import deque
 
-from kizuna.core import commands, events
-from kizuna.core.commands import Command
-from kizuna.core.connection import Connection
-from kizuna.core.events import Event
+from kizuna.core import Connection, events
+from kizuna.core.events import Command, Event
 from kizuna.core.states import Status
-from kizuna.options import Numbers
-from kizuna.wire import Wire
+from kizuna.wire import Numbers, Wire
 from tests.kizuna.core.machine import MakeConnection
 from tests.reports.simulated.network import Gateway, Network, Socket
 from tests.reports.simulated.page import BrowserPage, Simulation
@@ -72,27 +69,27 @@ class Client:
 
     def _execute(self, command: Command) -> None:
         match command:
-            case commands.SetTimer(timer=timer, at=at):
+            case events.SetTimer(timer=timer, at=at):
                 self.page.arm(timer, at)
-            case commands.CancelTimer(timer=timer):
+            case events.CancelTimer(timer=timer):
                 self.page.disarm(timer)
-            case commands.SendPing(link=link, t=t):
+            case events.SendPing(link=link, t=t):
                 self._send(link, self._wire.ping_at(t))
-            case commands.FetchToken(link=link):
+            case events.FetchToken(link=link):
                 self.attempts += 1
                 self.handle(events.TokenObtained(link, "token"))
-            case commands.OpenSocket(link=link):
+            case events.OpenSocket(link=link):
                 self._sockets[link] = Socket(
                     self.network, link, lambda event: self.page.deliver(lambda: self.handle(event))
                 )
-            case commands.PrepareLink(link=link):
+            case events.PrepareLink(link=link):
                 self._send(link, {"action": "hello"})
-            case commands.AbandonLink(link=link):
+            case events.AbandonLink(link=link):
                 if link in self._sockets:
                     self._sockets.pop(link).abandon()
-            case commands.Deliver(link=link, frame={"type": "batch"}):
+            case events.Deliver(link=link, frame={"type": "batch"}):
                 self.handle(events.LinkPrepared(link))
-            case commands.Deliver():
+            case events.Deliver():
                 pass
             case _:
                 raise NotImplementedError(f"the simulation does not know what to do for {command}")

@@ -13,18 +13,15 @@ import argparse
 import heapq
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from random import Random
 
-from kizuna.core import events
-from kizuna.core.commands import FetchToken, SetTimer
-from kizuna.core.connection import Connection
-from kizuna.core.events import Event, Timer
+from kizuna.core import Connection, events
+from kizuna.core.events import Event, FetchToken, SetTimer, Timer
 from kizuna.core.states import Status
-from kizuna.options import Numbers
 from kizuna.platform import Instant
-from kizuna.wire import KIZUNA
+from kizuna.wire import KIZUNA, Numbers
 from tests.reports.simulated.network import CONNECTIONS_PER_SECOND, ConnectionLimit
 from tests.reports.simulated.page import HOUR
 from tests.reports.simulated.peers import PEERS, Backoff
@@ -40,7 +37,7 @@ OURS = {
     "Kizuna, five retries": FIVE_RETRIES,
     f"Kizuna, chat (idle retry {CHAT.idle_retry_interval:g} s)": CHAT,
     # What the chat had before this table was made.
-    "Kizuna, idle retry 60 s": replace(CHAT, idle_retry_interval=60.0),
+    "Kizuna, idle retry 60 s": Numbers.of(vars(CHAT), {"idle_retry_interval": 60.0}),
 }
 
 

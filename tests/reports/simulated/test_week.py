@@ -6,7 +6,7 @@ from functools import cache
 
 import pytest
 
-from kizuna.core.connection import Connection
+from kizuna.core import Connection
 from tests.kizuna.core.machine import MakeConnection
 from tests.reports.simulated import week
 from tests.reports.simulated.page import DAY, HOUR

@@ -12,10 +12,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from chat.config import parse_config
-from kizuna.core.connection import Connection
+from kizuna.core import Connection
 from kizuna.core.events import ConnectRequested
-from kizuna.options import Numbers, Options
-from kizuna.wire import KIZUNA
+from kizuna.wire import KIZUNA, Numbers, Options
 from tests.kizuna.core.machine import MakeConnection
 from tests.reports.simulated.client import Client
 from tests.reports.simulated.page import DAY, HOUR, Simulation

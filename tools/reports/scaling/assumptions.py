@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kizuna.core import rollover
-from kizuna.options import Numbers
-from kizuna.wire import KIZUNA
+from kizuna.core.timing import rollover_due_in
+from kizuna.wire import KIZUNA, Numbers
 
 # --- quotas. AWS documentation: "API Gateway quotas", "Lambda quotas", "Quotas in Amazon DynamoDB" ---
 
@@ -70,7 +69,7 @@ MONTH_HOURS = 730.0
 _NUMBERS = Numbers.of(KIZUNA.defaults)
 PING_SECONDS = _NUMBERS.heartbeat_interval
 # Seconds until a page replaces its link: before a token of an hour expires, and without a token at 110 minutes.
-LINK_SECONDS = rollover.due_in(_NUMBERS, HOUR, lambda: 0.5) or 0.0
+LINK_SECONDS = rollover_due_in(_NUMBERS, HOUR, lambda: 0.5) or 0.0
 LONG_LINK_SECONDS = _NUMBERS.rollover_after
 
 # --- one connection in a busy hour: put your own numbers here ---

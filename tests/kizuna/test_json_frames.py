@@ -8,7 +8,7 @@ import json
 import pytest
 from hypothesis import given, strategies as st
 
-from kizuna.core.json_frames import MAX_DEPTH, NotAFrame, read_frame
+from kizuna.codec import MAX_DEPTH, NotAFrame, read_frame
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
