@@ -5,7 +5,6 @@ Begin with :func:`connect`. Tests begin with :mod:`kizuna.testing`.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 
 from kizuna.codec import BYTES, JSON, JSON_OBJECTS, TEXT, Codec, Value
@@ -20,15 +19,26 @@ from kizuna.errors import (
     NotConnected,
     Overrun,
     Rejected,
+    StorageFailed,
     TryLater,
     Unauthorized,
 )
-from kizuna.platform import Address, GetAddress, Platform
+from kizuna.platform import (
+    Address,
+    GetAddress,
+    Instant,
+    PageEvent,
+    PageState,
+    Platform,
+    Socket,
+    SocketListener,
+    TimerHandle,
+)
 from kizuna.runtime.journal import Statistics
-from kizuna.runtime.subscribers import FrameStream
+from kizuna.runtime.subscribers import FrameStream, Handler
 from kizuna.runtime.transport import Frame, GetAccessToken, LinkHandle, Prepare
 from kizuna.service import WebSocketService
-from kizuna.wire import ARTICLE, KIZUNA, PLAIN, Options, Wire
+from kizuna.wire import ARTICLE, KIZUNA, PLAIN, FrameKind, Options, Wire
 
 __all__ = [
     "ARTICLE",
@@ -46,22 +56,31 @@ __all__ = [
     "Disconnected",
     "Exhausted",
     "Frame",
+    "FrameKind",
     "FrameStream",
     "FrameTooLarge",
     "GetAccessToken",
     "GetAddress",
+    "Handler",
+    "Instant",
     "KizunaError",
     "LinkHandle",
     "NotConnected",
     "Options",
     "Overrun",
+    "PageEvent",
+    "PageState",
     "Platform",
     "Prepare",
     "Reason",
     "ReasonKind",
     "Rejected",
+    "Socket",
+    "SocketListener",
     "Statistics",
     "Status",
+    "StorageFailed",
+    "TimerHandle",
     "TryLater",
     "Unauthorized",
     "WebSocketService",
@@ -70,8 +89,6 @@ __all__ = [
 ]
 
 __version__ = "0.1.0"
-
-logging.getLogger("kizuna").addHandler(logging.NullHandler())
 
 
 def connect(

@@ -18,7 +18,6 @@ from kizuna.core import Connection, events
 from kizuna.core.events import Timer
 from kizuna.core.states import CONNECTED_STATUSES, ConnectionState, Status
 from kizuna.errors import (
-    ConfigurationError,
     ConnectionFailed,
     Disconnected,
     Exhausted,
@@ -36,7 +35,7 @@ from kizuna.platform import (
     page_after,
     whole_address,
 )
-from kizuna.runtime.journal import Journal, Statistics, StatisticsRecorder, remedy
+from kizuna.runtime.journal import Journal, Statistics, StatisticsRecorder, remedy, remedy_to_send
 from kizuna.runtime.subscribers import ErrorReports, FrameQueue, FrameStream, Handler, Subscribers
 from kizuna.runtime.transport import (
     CHARACTERS_PER_LOOK,
@@ -45,9 +44,11 @@ from kizuna.runtime.transport import (
     Arrivals,
     Frame,
     GetAccessToken,
+    Home,
     LinkHandle,
     Prepare,
     Transport,
+    check_arguments,
 )
 from kizuna.store import Store
 from kizuna.wire import KIZUNA, Numbers, Options, Wire
@@ -57,7 +58,6 @@ logger = logging.getLogger("kizuna.service")
 Part = TypeVar("Part")
 
 _FRAME = (str, bytes)
-_TICK = events.TimerFired(Timer.TICK)
 
 
 class _Own(Enum):
@@ -84,9 +84,10 @@ class WebSocketService(Generic[Value]):
         options: Options | None = None,
     ) -> None:
         self._address = url if callable(url) else whole_address(url, protocols)
+        self._home = Home(self._address)
         self._get_access_token = get_access_token
         self.platform = platform = platform or default_platform()  #: where it runs
-        _check_arguments(get_access_token, codec, wire)
+        check_arguments(get_access_token, codec, wire, options)
         self._codec = codec
         self._decode = codec.decode
         self.wire = wire  #: which frames are the connection's own
@@ -131,6 +132,7 @@ class WebSocketService(Generic[Value]):
         if self._is_dispatching:  # called from a handler by an eager task: the event would only be queued
             await asyncio.sleep(0)
         if self._stop_watching is None:
+            self._home.enter()
             self._stop_watching = self.platform.watch_page(self._on_page_event)
         self._read_page()
         self._dispatch(events.ConnectRequested())
@@ -156,6 +158,7 @@ class WebSocketService(Generic[Value]):
         self._arrivals.forget()
         self._dispatch(events.DisconnectRequested())
         if self._stop_watching is not None:
+            self._home.leave()
             self._stop_watching()
             self._stop_watching = None
 
@@ -261,6 +264,8 @@ class WebSocketService(Generic[Value]):
 
         ``prepare`` can say hello and catch up. If it raises, the link is abandoned and another attempt follows.
         """
+        if not callable(prepare):
+            raise TypeError(f"before_connected() needs a function that takes a link, not {prepare!r}")
         key = object()
         self._preparations[key] = prepare
 
@@ -298,6 +303,7 @@ class WebSocketService(Generic[Value]):
 
     def _dispatch(self, event: events.Event | _Own) -> None:
         """Handle ``event`` and those that it causes, one after the other: handlers may call back into the service."""
+        self._home.check()
         self._events.append(event)
         if self._is_dispatching:
             return
@@ -325,7 +331,8 @@ class WebSocketService(Generic[Value]):
         after = self._connection.state
         self._recorder.record(event, before, after, now)
         # A tick comes every second, and what it was that arrived is recorded when it is handled.
-        if type(event) is not events.FrameArrived and event != _TICK:
+        is_tick = type(event) is events.TimerFired and event.timer is Timer.TICK
+        if not is_tick and type(event) is not events.FrameArrived:
             self.journal.record(event, now, after.status)
         for command in to_do:
             self._execute(command)
@@ -445,7 +452,8 @@ class WebSocketService(Generic[Value]):
                 "%s -> %s (%s)", before, state.status, state.reason.words if state.reason else "no reason"
             )
             if state.status is Status.EXHAUSTED and state.reason is not None:
-                logger.warning("exhausted: %s. %s", state.reason.words, remedy(state.reason, self.wire))
+                hint = remedy(state.reason, self.wire)
+                logger.warning("the connection is exhausted: %s. %s", state.reason.words, hint)
             if state.status is Status.CLOSED:
                 self._errors.flush()
                 self._messages.discard_pending()
@@ -506,10 +514,10 @@ class WebSocketService(Generic[Value]):
 
     @property
     def _connected_transport(self) -> Transport:
-        transport = self._transport  # asks in send() whether its socket is open: once is enough
-        if transport is None or self._connection.status not in CONNECTED_STATUSES:
-            hint = "await connect() before" if self._connection.status is Status.IDLE else "try again later"
-            raise NotConnected(f"nothing was sent, as the connection is {self._connection.status}: {hint}")
+        self._home.check()
+        transport, status = self._transport, self._connection.status
+        if transport is None or status not in CONNECTED_STATUSES:  # send() asks whether its socket is open
+            raise NotConnected(f"nothing was sent, as the connection is {status}: {remedy_to_send(status)}")
         return transport
 
     @property
@@ -555,7 +563,8 @@ class WebSocketService(Generic[Value]):
                 self._cancel_timer(timer)
 
     def _report_malformed(self, problem: str) -> None:
-        logger.warning("malformed frame: %s", problem)
+        level = logging.WARNING if self._recorder.malformed == 1 else logging.INFO
+        logger.log(level, "malformed frame: %s (on_malformed_frame() hears of each)", problem)
         self._malformed.deliver(problem)
 
     def _send_ping(self, link: int, t: float) -> None:
@@ -575,17 +584,3 @@ class WebSocketService(Generic[Value]):
 
 def _call(handle: Callable[[], None]) -> None:
     handle()
-
-
-def _check_arguments(get_access_token: object, codec: object, wire: object) -> None:
-    """Check what a type checker would have found, for users without one."""
-    if get_access_token is not None and not callable(get_access_token):
-        raise ConfigurationError(
-            "get_access_token", "must be a function that returns the token, sync or async"
-        )
-    if not (hasattr(codec, "encode") and hasattr(codec, "decode")) or isinstance(codec, str | bytes):
-        raise ConfigurationError(
-            "codec", f"must have encode() and decode(), as kizuna.TEXT has, not {codec!r}"
-        )
-    if not isinstance(wire, Wire):
-        raise ConfigurationError("wire", f"must be a Wire such as kizuna.PLAIN, not {wire!r}")

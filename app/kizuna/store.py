@@ -82,6 +82,8 @@ class Store(Generic[State]):
 
         Parts are compared by identity first, then by equality. An error in a listener affects no other.
         """
+        if not callable(listener):
+            raise TypeError(f"subscribe() needs a function that takes the part, not {listener!r}")
         subscription = _Subscription(selector, listener, selector(self._state))
         self._subscriptions.append(subscription)
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import Any, TypeAlias, TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 from kizuna.errors import ConfigurationError
 from kizuna.platform import Record, set_field
@@ -142,9 +142,6 @@ class FrameKind(Enum):
     OTHER = "other"  #: the application's
 
 
-Test: TypeAlias = Callable[[Any], bool]
-
-
 class Wire(Record):
     """The frames that belong to the connection itself, as values of the codec. None: this server has no such frame.
 
@@ -170,7 +167,7 @@ class Wire(Record):
     has_seq: bool
     defaults: Options  #: numbers that this server needs
     #: Whether a frame is the application's. A flood asks for each frame, so it is made for this wire.
-    is_ordinary: Test
+    is_ordinary: Callable[[Any], bool]
 
     __eq__ = object.__eq__  # words may be lists, which have no hash
     __hash__ = object.__hash__
@@ -215,7 +212,7 @@ class Wire(Record):
         words = (text for text in texts if isinstance(text, str) and text.isascii() and text.isalnum())
         return max(words, key=len, default="")
 
-    def _ordinary_test(self) -> Test:
+    def _ordinary_test(self) -> Callable[[Any], bool]:
         words = [word for word in (self.ready, self.pong, self.bye) if word is not None]
         if not words:
             return lambda frame: True

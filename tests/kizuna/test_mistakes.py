@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import math
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import date
 from typing import Any
@@ -56,7 +58,17 @@ AT_ONCE: list[tuple[Callable[[], Any], str]] = [
         "max_retry: is not known; known are first_retry_delay, max_retries",
     ),
     (lambda: make(options={"wire": PLAIN}), "wire: is not known; give it beside the options"),
+    (lambda: make(options=5), "options: must be a dict such as {'max_retries': 3}, not 5"),
     (lambda: make().on_message(None), "on_message() needs a function that takes a frame, not None"),
+    (lambda: make().on_malformed_frame(None), "must be a function that takes one argument, not None"),
+    (
+        lambda: make().before_connected(None),
+        "before_connected() needs a function that takes a link, not None",
+    ),
+    (
+        lambda: make().subscribe(lambda state: state.status, None),
+        "subscribe() needs a function that takes the part, not None",
+    ),
     (lambda: make().send(1), "nothing was sent, as the connection is idle: await connect() before"),
     (
         lambda: make().frames(),
@@ -110,13 +122,114 @@ async def test_what_cannot_be_sent_is_said_to_the_caller(mistake: Callable[[Any]
     harness.service.disconnect()
 
 
-async def test_a_frame_for_a_lost_connection_says_how_it_stands():
+#: The status of a connection -> how it comes to be, and what is said of a frame that is sent then.
+NOT_CONNECTED: dict[str, tuple[Callable[[ServiceHarness], Any], str]] = {
+    "connecting": (lambda harness: harness.service.try_now(), "send again once it is connected"),
+    "waiting": (lambda harness: harness.socket.drop(), "send again once it is connected"),
+    "suspended": (lambda harness: harness.platform.suspend(), "send again once it is connected"),
+    "closed": (lambda harness: harness.service.disconnect(), "connect() opens it again"),
+    "rejected": (lambda harness: harness.socket.drop(1008), "the server wants no further attempt"),
+    "exhausted": (lambda harness: harness.exhaust(), "try_now() makes an attempt"),
+}
+
+
+@pytest.mark.parametrize("status", NOT_CONNECTED)
+async def test_a_frame_that_cannot_be_sent_says_status_and_remedy(status: str):
     harness = ServiceHarness()
     await harness.connect()
-    harness.socket.drop()
-    with pytest.raises(Exception, match="the connection is waiting: try again later"):
+    if status == "connecting":
+        harness.socket.drop()
+    act, words = NOT_CONNECTED[status]
+    acting = act(harness)
+    if acting is not None:
+        await acting
+    with pytest.raises(NotConnected, match=re.escape(f"the connection is {status}: {words}")):
         harness.service.send({})
     harness.service.disconnect()
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda service: service.send(1),
+        lambda service: service.send_message("say"),
+        lambda service: service.disconnect(),
+        lambda service: service.try_now(),
+        lambda service: asyncio.run(service.connect()),
+    ],
+)
+async def test_a_call_from_another_thread_is_refused_and_changes_nothing(act: Callable[[Any], Any]):
+    harness = ServiceHarness()
+    socket = await harness.connect()
+    sent = len(socket.sent)
+    with pytest.raises(RuntimeError, match="belongs to the event loop of another thread: .*threadsafe"):
+        await asyncio.to_thread(act, harness.service)
+    assert (harness.status, len(socket.sent)) == ("connected", sent)
+    harness.service.disconnect()
+    await asyncio.to_thread(harness.service.disconnect)  # closed, it belongs to no thread
+
+
+# --- what is possible, and yet a mistake: a line in the log ---
+
+PROGRAM = """
+import asyncio
+from kizuna import connect
+from kizuna.testing import FakePlatform, FakeServer
+
+async def main():
+    server = FakeServer()
+    platform = FakePlatform(server)
+    async with connect("wss://example.org/ws", platform=platform, get_access_token=lambda: "SECRET") as connection:
+        for text in ("{", "["):
+            server.clients[0].socket.receive(text)
+        server.go_down()
+        await platform.until(lambda: connection.state.status == "exhausted")
+
+asyncio.run(main())
+"""
+
+
+def test_a_person_who_configured_nothing_sees_the_warnings_alone():
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
+    malformed, exhausted = done.stderr.splitlines()
+    assert malformed.startswith("malformed frame: not valid JSON")
+    assert exhausted.startswith(
+        "the connection is exhausted: the server cannot be reached. Is the server running"
+    )
+    assert done.stdout == ""
+
+
+def test_numbers_that_look_like_milliseconds_are_warned_of(caplog: pytest.LogCaptureFixture):
+    make(
+        options={
+            "heartbeat_interval": 30000,
+            "first_retry_delay": 1000,
+            "sleep_threshold": 299,
+            "rollover_after": 1e6,
+        }
+    )
+    assert sorted(caplog.messages) == [
+        "first_retry_delay is in seconds, and 1000 are many: is it milliseconds?",
+        "heartbeat_interval is in seconds, and 30000 are many: is it milliseconds?",
+    ]
+
+
+async def test_a_second_connection_to_the_same_url_is_warned_of(caplog: pytest.LogCaptureFixture):
+    url = f"{URL}?token=SECRET"
+    harnesses = [ServiceHarness(url=url) for _ in range(3)]
+    for harness in harnesses:
+        await harness.connect()
+    await ServiceHarness(url=f"{URL}?another").connect()
+    await ServiceHarness(url=lambda: url).connect()
+    await ServiceHarness(url=lambda: url).connect()
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+        f"two connections to {URL} at a time: disconnect() closes one, get_websocket_service() makes only one"
+    ]
+    for harness in harnesses:
+        harness.service.disconnect()
+    caplog.clear()
+    await harnesses[0].connect()
+    assert caplog.messages == []
 
 
 # --- errors of the user's functions ---

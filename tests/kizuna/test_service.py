@@ -550,3 +550,13 @@ async def test_a_ping_carries_a_time_that_comes_back_as_a_round_trip():
     await harness.platform.advance(0.125)
     socket.receive({"type": "pong", "t": socket.sent[-1]["t"]})
     assert harness.service.state.rtt == pytest.approx(0.125)
+
+
+async def test_times_in_the_state_are_on_one_clock_in_seconds():
+    harness = ServiceHarness()
+    await harness.connect()
+    await harness.platform.advance(7)
+    assert harness.service.state.connected_since == harness.platform.now().monotonic - 7
+    harness.socket.drop()
+    assert harness.service.state.retry_at == harness.platform.now().monotonic + 1
+    harness.service.disconnect()

@@ -200,7 +200,7 @@ class PausableFake(FakeSocket):
 
 
 async def test_a_reader_that_is_behind_lets_the_server_wait(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("kizuna.testing.FakeSocket", PausableFake)
+    monkeypatch.setattr("kizuna.testing.fake_platform.FakeSocket", PausableFake)
     harness = Loop()
     socket: Any = await harness.connect()
     harness.receive(*range(PAUSE_AT))
@@ -215,7 +215,7 @@ async def test_a_reader_that_is_behind_lets_the_server_wait(monkeypatch: pytest.
 
 
 async def test_a_handler_that_takes_what_waited_lets_the_server_go_on(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("kizuna.testing.FakeSocket", PausableFake)
+    monkeypatch.setattr("kizuna.testing.fake_platform.FakeSocket", PausableFake)
     harness = Loop()
     socket: Any = await harness.connect()
     harness.receive(*range(PAUSE_AT))

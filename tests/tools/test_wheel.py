@@ -1,14 +1,18 @@
 """What a user of the library installs."""
 
+import json
+import re
 import subprocess
 import sys
 import venv
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import kizuna
+from tests.test_docs import programs
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -30,8 +34,14 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, assert_type
 
-from kizuna import TEXT, ConnectionState, Options, Status, WebSocketService, Wire, connect
-from kizuna.testing import FakePlatform
+from kizuna import KIZUNA, TEXT, ConnectionState, Frame, Options, Status, WebSocketService, Wire, connect
+from kizuna.browser import BrowserPlatform, get_websocket_service
+from kizuna.testing import FakeClient, FakePlatform, FakeServer
+
+
+class Shouter(WebSocketService[str]):
+    def shout(self, text: str) -> None:
+        self.send(text.upper())
 
 
 def show(frame: Mapping[str, Any]) -> None:
@@ -53,20 +63,62 @@ async def main() -> None:
     texts.send("hello")
     async for text in texts:
         print(assert_type(text, str))
+    async with Shouter("wss://example.org/ws", codec=TEXT) as shouter:
+        assert_type(shouter, Shouter).shout("hello")
+    assert_type(await shouter, Shouter)
+
+
+def echo(client: FakeClient, frame: Frame) -> Frame:
+    return frame
+
+
+async def test_it(kizuna_server: FakeServer, kizuna_platform: FakePlatform) -> None:
+    kizuna_server.answer = echo
+    assert_type(FakePlatform(FakeServer(echo, wire=KIZUNA)).socket.url, str)
+    await kizuna_platform.connected(get_websocket_service("wss://example.org/ws", platform=kizuna_platform))
+
+
+def main_of_a_page() -> None:
+    page = get_websocket_service("wss://example.org/ws", codec=TEXT, platform=BrowserPlatform())
+    assert_type(page, WebSocketService[str])
 
 
 asyncio.run(main())
 """
-#: Mistakes, each with what the type checker says of it.
+#: Mistakes, each with what mypy and pyright say of it.
 MISTAKES = {
-    'connect("ws://example.org", heartbeat=30)': 'Unexpected keyword argument "heartbeat"',
-    'connect("ws://example.org", options=Options(max_retry=3))': 'Extra key "max_retry" for TypedDict "Options"',
-    'connect("ws://example.org", wire="article")': 'incompatible type "str"; expected "Wire"',
-    'connect(b"ws://example.org")': 'incompatible type "bytes"; expected "str',
-    'connect("ws://example.org", codec=TEXT).send(b"bytes")': 'incompatible type "bytes"; expected "str"',
-    'connect("ws://example.org", codec="text")': 'incompatible type "str"; expected "Codec[',
-    'connect("ws://example.org").send_message("say", "hello")': 'expected "Mapping[str, Any] | None"',
-    'connect("ws://example.org").state.status == Status.OPEN': '"type[Status]" has no attribute "OPEN"',
+    'connect("ws://example.org", heartbeat=30)': (
+        'Unexpected keyword argument "heartbeat"',
+        'No parameter named "heartbeat"',
+    ),
+    'connect("ws://example.org", options=Options(max_retry=3))': (
+        'Extra key "max_retry" for TypedDict "Options"',
+        'No overloads for "__init__" match',
+    ),
+    'connect("ws://example.org", wire="article")': (
+        'incompatible type "str"; expected "Wire"',
+        '"Literal[\'article\']" is not assignable to "Wire"',
+    ),
+    'connect(b"ws://example.org")': (
+        'incompatible type "bytes"; expected "str',
+        'is not assignable to type "str | GetAddress"',
+    ),
+    'connect("ws://example.org", codec=TEXT).send(b"bytes")': (
+        'incompatible type "bytes"; expected "str"',
+        '"Literal[b"bytes"]" is not assignable to "str"',
+    ),
+    'connect("ws://example.org", codec="text")': (
+        'incompatible type "str"; expected "Codec[',
+        "\"Literal['text']\" is incompatible with protocol",
+    ),
+    'connect("ws://example.org").send_message("say", "hello")': (
+        'expected "Mapping[str, Any] | None"',
+        'is not assignable to type "Frame | None"',
+    ),
+    'print(connect("ws://example.org").state.status == Status.OPEN)': (
+        '"type[Status]" has no attribute "OPEN"',
+        'Cannot access attribute "OPEN" for class "type[Status]"',
+    ),
 }
 
 
@@ -91,23 +143,37 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "bin" / "python"
 
 
-def said_by(*command: str | Path, cwd: Path) -> tuple[int, str]:
+def said_by(*command: str | Path, cwd: Path, **settings: str) -> tuple[int, str]:
     """Return a command's exit code and output. It sees nothing of this checkout."""
-    env = {"PATH": "/usr/bin:/bin"}
+    env = {"PATH": "/usr/bin:/bin", **settings}
     done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout + done.stderr
 
 
-def mypy(installed: Path, program: Path) -> tuple[int, str]:
-    """Return mypy's exit code and what it says of a user's program."""
-    options = (
-        "--strict",
-        "--no-error-summary",
-        "--no-pretty",
-        "--config-file=",
-        f"--python-executable={installed}",
+def mypy(installed: Path, program: Path) -> str:
+    """Return the errors that mypy finds in a user's program, one after another."""
+    options = ("--strict", "--no-error-summary", "--no-pretty", "--config-file=")
+    command = (sys.executable, "-m", "mypy", *options, f"--python-executable={installed}", program.name)
+    return said_by(*command, cwd=program.parent)[1]
+
+
+def pyright(installed: Path, program: Path) -> str:
+    """Return the errors that pyright finds in a user's program, as mypy() does; warnings count."""
+    settings = program.with_name("pyrightconfig.json")
+    settings.write_text('{"typeCheckingMode": "strict"}', encoding="utf-8")
+    options = (f"--pythonpath={installed}", "--outputjson", program.name)
+    code, said = said_by(sys.executable, "-m", "basedpyright", *options, cwd=program.parent)
+    found = json.loads(said)["generalDiagnostics"]
+    assert bool(found) == bool(code)
+    return "\n".join(
+        f"{program.name}:{complaint['range']['start']['line'] + 1}: {' '.join(complaint['message'].split())}"
+        for complaint in found
     )
-    return said_by(sys.executable, "-m", "mypy", *options, program.name, cwd=program.parent)
+
+
+#: How a type checker is run, and where its words are in MISTAKES.
+CHECKERS = [pytest.param(mypy, 0, id="mypy"), pytest.param(pyright, 1, id="pyright")]
+Checker = Callable[[Path, Path], str]
 
 
 def test_the_wheel_holds_the_library_alone(wheel: Path):
@@ -137,18 +203,24 @@ def test_a_connection_on_cpython_loads_few_modules():
     assert len(loaded) <= MAX_MODULES, loaded
 
 
-def test_a_right_program_of_a_user_passes_strict_type_checks(installed: Path, tmp_path: Path):
+@pytest.mark.parametrize(("check", "column"), CHECKERS)
+def test_a_right_program_of_a_user_passes_strict_type_checks(
+    check: Checker, column: int, installed: Path, tmp_path: Path
+):
     (tmp_path / "program.py").write_text(PROGRAM, encoding="utf-8")
-    assert mypy(installed, tmp_path / "program.py") == (0, "")
+    assert check(installed, tmp_path / "program.py") == ""
 
 
-def test_the_type_checker_finds_a_users_mistakes(installed: Path, tmp_path: Path):
+@pytest.mark.parametrize(("check", "column"), CHECKERS)
+def test_the_type_checker_finds_a_users_mistakes(
+    check: Checker, column: int, installed: Path, tmp_path: Path
+):
     lines = ["from kizuna import TEXT, Options, Status, connect", *MISTAKES]
     (tmp_path / "mistakes.py").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    _, said = mypy(installed, tmp_path / "mistakes.py")
+    said = check(installed, tmp_path / "mistakes.py")
     for line, (mistake, words) in enumerate(MISTAKES.items(), 2):
         found = [complaint for complaint in said.splitlines() if f"mistakes.py:{line}:" in complaint]
-        assert any(words in complaint for complaint in found), (mistake, said)
+        assert any(words[column] in complaint for complaint in found), (mistake, said)
 
 
 def test_the_installed_library_runs_without_any_other_package(installed: Path, tmp_path: Path):
@@ -156,6 +228,20 @@ def test_the_installed_library_runs_without_any_other_package(installed: Path, t
     assert said_by(installed, "-c", ask, cwd=tmp_path) == (0, f"{kizuna.__version__}\n")
     code, said = said_by(installed, "-m", "kizuna", "ws://example.org", cwd=tmp_path)
     assert (code, "pip install 'kizuna[aio]'" in said) == (2, True)
+
+
+def test_the_guide_to_testing_runs_letter_for_letter(installed: Path, tmp_path: Path):
+    guide = ROOT / "docs" / "library" / "testing.md"
+    shown = programs(guide)
+    for number, program in enumerate(shown):
+        (tmp_path / f"test_{number}.py").write_text(program, encoding="utf-8")
+    (settings,) = re.findall(r"```ini\n(.*?)```", guide.read_text(encoding="utf-8"), re.DOTALL)
+    (tmp_path / "pytest.ini").write_text(settings, encoding="utf-8")
+    (packages,) = installed.parent.parent.glob("lib/python*/site-packages")
+    run = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+    code, said = said_by(*run, cwd=tmp_path, PYTHONPATH=str(packages))
+    tests = sum(program.count("async def test_") for program in shown)
+    assert (code, f"{tests} passed" in said) == (0, True), said
 
 
 def test_the_checkout_offers_the_names_that_the_browser_knows():

@@ -7,7 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 HEADING = "[files]\n"
 #: What runs on CPython alone, from app/.
-NOT_IN_A_PAGE = (Path("kizuna/__main__.py"), Path("kizuna/aio"))
+NOT_IN_A_PAGE = (Path("kizuna/__main__.py"), Path("kizuna/aio"), Path("kizuna/testing/pytest_plugin.py"))
 
 
 def page_files(root: Path) -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import Any
 from kizuna.aio.websocket import AioSocket, Keepalive
 from kizuna.platform import Instant, PageEvent, PageState, SocketListener
 
-__all__ = ["AioPlatform", "AioSocket"]
+__all__ = ["AioPlatform", "AioSocket", "Keepalive"]
 
 
 class AioPlatform:

@@ -9,12 +9,15 @@ import logging
 import os
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
-from kizuna.aio import AioPlatform, AioSocket
+from kizuna.aio import AioPlatform
+from kizuna.codec import JSON
 from kizuna.core.states import ConnectionState, Status
-from kizuna.errors import ConfigurationError
-from kizuna.platform import SocketListener
+from kizuna.errors import ConfigurationError, FrameTooLarge, NotConnected
+from kizuna.runtime.transport import LinkHandle
 from kizuna.service import WebSocketService
 from kizuna.wire import ARTICLE, KIZUNA, PLAIN, Wire
 
@@ -65,8 +68,10 @@ async def converse(url: str, wire: Wire, input_file: int, say: Callable[[str], N
     Raises:
         ConfigurationError: A URL that can never work.
     """
-    platform = _TextPlatform(lambda text: say(f"<- {text}"))
-    service = WebSocketService(url, platform=platform, wire=wire)
+    service = WebSocketService(url, codec=_Shown(say), wire=wire, platform=AioPlatform())
+    service.on_message(lambda frame: None)  # a reader, for whom the server need not wait
+    links: deque[LinkHandle[Any]] = deque(maxlen=1)  # also the one on which the server has not said ready yet
+    service.before_connected(links.append)
     refused = asyncio.Event()
 
     def show(state: ConnectionState) -> None:
@@ -75,11 +80,12 @@ async def converse(url: str, wire: Wire, input_file: int, say: Callable[[str], N
             refused.set()
 
     def send(line: str) -> None:
-        socket = platform.open_one
-        if socket is None:
+        try:
+            links[-1].send(line)
+        except (IndexError, NotConnected):
             say(f"-- not sent, as there is no connection: {line}")
-        else:
-            socket.send(line)
+        except FrameTooLarge as error:
+            say(f"-- not sent: {error}")
 
     service.subscribe(lambda state: (state.status, state.reason), lambda _: show(service.state))
     loop = asyncio.get_running_loop()
@@ -95,40 +101,24 @@ async def converse(url: str, wire: Wire, input_file: int, say: Callable[[str], N
     return REFUSED
 
 
-class _TextPlatform(AioPlatform):
-    """A platform that passes each text frame on as it is, and knows the socket that lines are sent on."""
+class _Shown:
+    """A codec of lines, which are sent as they are. What comes is shown as it is, and read as JSON for the wire."""
 
-    def __init__(self, on_text: Callable[[str], None]) -> None:
-        super().__init__()
-        self._on_text = on_text
-        self._sockets: list[AioSocket] = []
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
 
-    @property
-    def open_one(self) -> AioSocket | None:
-        """Return the newest socket that is open."""
-        return next((socket for socket in reversed(self._sockets) if socket.is_open), None)
+    def encode(self, value: Any, /) -> str | bytes:
+        return value if isinstance(value, str) else JSON.encode(value)
 
-    def open_socket(self, url: str, listener: SocketListener, protocols: Sequence[str] = ()) -> AioSocket:
-        """Begin to open a socket."""
-        socket = super().open_socket(url, _TextListener(listener, self._on_text), protocols)
-        self._sockets = [other for other in self._sockets if other.is_open] + [socket]
-        return socket
-
-
-class _TextListener:
-    def __init__(self, listener: SocketListener, on_text: Callable[[str], None]) -> None:
-        self._show = on_text
-        self._listener = listener
-        self.on_open = listener.on_open
-        self.on_close = listener.on_close
-
-    def on_text(self, text: str) -> None:
-        self._show(text)
-        self._listener.on_text(text)
-
-    def on_binary(self, data: bytes) -> None:
-        self._show(f"{len(data):,} bytes: {data[:32].hex(' ')}{' ...' if len(data) > 32 else ''}")
-        self._listener.on_binary(data)
+    def decode(self, data: str | bytes, /) -> Any:
+        if isinstance(data, str):
+            self._say(f"<- {data}")
+        else:
+            self._say(f"<- {len(data):,} bytes: {data[:32].hex(' ')}{' ...' if len(data) > 32 else ''}")
+        try:
+            return JSON.decode(data)
+        except ValueError:
+            return data
 
 
 def _read_lines(input_file: int, loop: asyncio.AbstractEventLoop, on_line: Callable[[str], None]) -> None:

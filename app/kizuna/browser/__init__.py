@@ -8,12 +8,27 @@ import random
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-import js
-from pyodide.ffi import JsException
+try:
+    import js
+    from pyodide.ffi import JsException
+except ModuleNotFoundError as error:
+    raise ImportError(
+        "kizuna.browser needs Pyodide, in a page or a worker; on CPython connect() takes kizuna.aio, and tests give it "
+        "kizuna.testing.FakePlatform()"
+    ) from error
 
 from kizuna.browser.proxies import BrowserSocket, BrowserTimer, NetworkWatch, PageWatch, Soon, now, page_state
-from kizuna.browser.ticks import Tick, Ticks
-from kizuna.platform import Instant, MachineSlept, PageEvent, PageHidden, PageState, SocketListener
+from kizuna.browser.ticks import Ticks
+from kizuna.platform import (
+    Instant,
+    MachineSlept,
+    PageEvent,
+    PageHidden,
+    PageState,
+    Socket,
+    SocketListener,
+    TimerHandle,
+)
 from kizuna.service import WebSocketService
 
 if TYPE_CHECKING:
@@ -89,12 +104,12 @@ class BrowserPlatform:
         """Return a number in [0, 1)."""
         return random.random()
 
-    def open_socket(self, url: str, listener: SocketListener, protocols: Sequence[str] = ()) -> BrowserSocket:
+    def open_socket(self, url: str, listener: SocketListener, protocols: Sequence[str] = ()) -> Socket:
         """Begin to open a native WebSocket, as :class:`kizuna.Platform` says, and a worker that could not be loaded."""
         self._restart_ticks()
         return BrowserSocket(url, listener, protocols)
 
-    def call_at(self, when: float, callback: Callable[[], None]) -> Tick:
+    def call_at(self, when: float, callback: Callable[[], None]) -> TimerHandle:
         """Set a timer in the page and, while the page is watched, one in the worker."""
         return self._ticks.call_at(when, callback)
 
@@ -153,11 +168,11 @@ class WorkerPlatform:
         """Return a number in [0, 1)."""
         return random.random()
 
-    def open_socket(self, url: str, listener: SocketListener, protocols: Sequence[str] = ()) -> BrowserSocket:
+    def open_socket(self, url: str, listener: SocketListener, protocols: Sequence[str] = ()) -> Socket:
         """Begin to open a native WebSocket, as :class:`kizuna.Platform` says."""
         return BrowserSocket(url, listener, protocols)
 
-    def call_at(self, when: float, callback: Callable[[], None]) -> BrowserTimer:
+    def call_at(self, when: float, callback: Callable[[], None]) -> TimerHandle:
         """Set a timer in this worker."""
         return BrowserTimer(when, callback)
 

@@ -122,7 +122,7 @@ class Actions:
         if self._wire.ready is not None:  # without ready, only uptime proves the server
             self.note_success()
         self._enter(Status.CONNECTED)
-        self._context.change(attempt=0, reason=None, connected_since=self._context.now.wall)
+        self._context.change(attempt=0, reason=None, connected_since=self._context.now.monotonic)
         self._begin_heartbeat()
         self._context.set_timer(Timer.STABLE, self._numbers.stable_after)
         self.set_tick()

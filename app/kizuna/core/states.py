@@ -320,14 +320,18 @@ class Reason(NamedTuple):
 
 
 class ConnectionState(NamedTuple):
-    """What an application can show."""
+    """What an application can show. Times are seconds on the clock of ``time.monotonic()``.
+
+    So ``state.retry_at - time.monotonic()`` is the time until the next attempt, and
+    ``time.monotonic() - state.connected_since`` the time since it is connected.
+    """
 
     status: Status = Status.IDLE
     attempt: int = 0  #: attempts since the connection was up
-    #: Time of the next attempt, in seconds of the platform's monotonic clock (``time.monotonic()``); None: none is set.
-    retry_at: float | None = None
-    rtt: float | None = None  #: seconds from the last ping to its pong; None until one is measured
+    retry_at: float | None = None  #: when the next attempt begins; None unless the status is WAITING
+    rtt: float | None = (
+        None  #: seconds from the last ping to its pong; None until this connection has measured one
+    )
     reason: Reason | None = None
-    #: Time since which it is connected, in seconds since 1970 (``time.time()``); None while it is not.
-    connected_since: float | None = None
+    connected_since: float | None = None  #: when it came to be connected; None while it is not
     link: int | None = None  #: number of the current link; changes when it is replaced

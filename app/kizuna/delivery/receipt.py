@@ -121,7 +121,7 @@ class Receipt:
 
     def note_discarded(self) -> None:
         """Note that the message was deleted."""
-        self._fail(Discarded(Failure("discarded")))
+        self._fail(Discarded(Failure(code="discarded")))
 
     def _fail(self, error: DeliveryFailed) -> None:
         self._error = error

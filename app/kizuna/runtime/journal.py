@@ -158,7 +158,7 @@ class StatisticsRecorder:
 
     def __init__(self) -> None:
         self._attempts = self._connections = self._drops = self._rollovers = 0
-        self._frames = self._malformed = 0
+        self._frames = self.malformed = 0
         self._connected_before = 0.0
         self._connected_since: float | None = None
         self._round_trips: deque[float] = deque(maxlen=ROUND_TRIPS)
@@ -178,7 +178,7 @@ class StatisticsRecorder:
             self._frames += 1
         elif kind is events.FrameMalformed:
             self._frames += 1
-            self._malformed += 1
+            self.malformed += 1
         if before is after:  # as with nearly every frame
             return
         if after.rtt is not None and after.rtt is not before.rtt:
@@ -203,7 +203,7 @@ class StatisticsRecorder:
             drops=self._drops,
             rollovers=self._rollovers,
             frames_received=self._frames,
-            frames_malformed=self._malformed,
+            frames_malformed=self.malformed,
             seconds_connected=self._connected_before + self._connected_for(now),
             rtt_last=self._round_trips[-1] if ordered else None,
             rtt_median=_percentile(ordered, 0.5),
@@ -229,6 +229,19 @@ _REMEDIES = {
     ReasonKind.SILENCE: "Does the server answer the pings of the wire?",
 }
 _DEFAULT = "The server ended each connection: its log says why."
+
+
+_TO_SEND = {
+    Status.IDLE: "await connect() before",
+    Status.CLOSED: "connect() opens it again",
+    Status.REJECTED: "the server wants no further attempt, so sign in again before connect()",
+    Status.EXHAUSTED: "try_now() makes an attempt",
+}
+
+
+def remedy_to_send(status: Status) -> str:
+    """Return what a program can do that cannot send while a connection has this status."""
+    return _TO_SEND.get(status, "send again once it is connected")
 
 
 def remedy(reason: Reason, wire: Wire) -> str:

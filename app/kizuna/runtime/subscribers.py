@@ -135,6 +135,8 @@ class Subscribers(Generic[Item]):
 
         ``waiting``: items that it gets before, by a call that ``call_soon`` makes.
         """
+        if not callable(handler):
+            raise TypeError(f"a handler must be a function that takes one argument, not {handler!r}")
         queue = _HandlerQueue(handler, waiting, self._report)
         if waiting and call_soon is not None:
             call_soon(queue.begin)

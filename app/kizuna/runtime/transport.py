@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from threading import get_ident
 from typing import Any, Generic, TypeAlias
+from weakref import WeakKeyDictionary
 
 from kizuna.codec import Codec, Value, message_text
 from kizuna.core import events
 from kizuna.errors import ConfigurationError, FrameTooLarge, KizunaError, NotConnected, TryLater, Unauthorized
 from kizuna.platform import GetAddress, PausableSocket, Platform, Socket, whole_address
 from kizuna.runtime.subscribers import Report, without_secrets
-from kizuna.wire import finite_number
+from kizuna.wire import Numbers, Wire, finite_number
 
 logger = logging.getLogger("kizuna.transport")
 
@@ -305,3 +307,77 @@ class Arrivals:
     def forget(self) -> None:
         """Drop all that waits."""
         self.waiting.clear()
+
+
+#: More times the default than anybody means.
+_TOO_MANY = 100
+
+
+def check_arguments(get_access_token: object, codec: object, wire: object, options: object) -> None:
+    """Check what a type checker would have found, for users without one.
+
+    Raises:
+        ConfigurationError: What can never work.
+    """
+    if get_access_token is not None and not callable(get_access_token):
+        raise ConfigurationError(
+            "get_access_token", "must be a function that returns the token, sync or async"
+        )
+    if not (hasattr(codec, "encode") and hasattr(codec, "decode")) or isinstance(codec, str | bytes):
+        raise ConfigurationError(
+            "codec", f"must have encode() and decode(), as kizuna.TEXT has, not {codec!r}"
+        )
+    if not isinstance(wire, Wire):
+        raise ConfigurationError("wire", f"must be a Wire such as kizuna.PLAIN, not {wire!r}")
+    if options is not None:
+        if not isinstance(options, Mapping):
+            raise ConfigurationError(
+                "options", f"must be a dict such as {{'max_retries': 3}}, not {options!r}"
+            )
+        _warn_of_milliseconds(options)
+
+
+def _warn_of_milliseconds(options: Mapping[str, object]) -> None:
+    for name, value in options.items():
+        seconds, usual = finite_number(value), getattr(Numbers, name, None)
+        if seconds and type(usual) is float and seconds >= _TOO_MANY * usual > 0:
+            logger.warning("%s is in seconds, and %g are many: is it milliseconds?", name, seconds)
+
+
+#: How many connections each event loop has to each URL.
+_connections: WeakKeyDictionary[asyncio.AbstractEventLoop, Counter[str]] = WeakKeyDictionary()
+
+
+class Home:
+    """The event loop that a connection belongs to while it is not closed, and the thread of that loop.
+
+    Args:
+        address: Where the connection goes, as the service has it.
+    """
+
+    def __init__(self, address: object) -> None:
+        self._url = str(address[0]) if isinstance(address, tuple) else ""
+        self._thread = 0
+        self._counter: Counter[str] = Counter()
+
+    def enter(self) -> None:
+        """Belong to the running loop. A second connection of it to the same URL is logged: it may be a mistake."""
+        self._thread = get_ident()
+        self._counter = _connections.setdefault(asyncio.get_running_loop(), Counter())
+        self._counter[self._url] += 1
+        if self._url and self._counter[self._url] == 2:
+            words = "two connections to %s at a time: disconnect() closes one, get_websocket_service() makes only one"
+            logger.warning(words, self._url.partition("?")[0])
+
+    def leave(self) -> None:
+        """Belong to no loop."""
+        self._thread = 0
+        self._counter[self._url] -= 1
+
+    def check(self) -> None:
+        """Check that this is the right thread. Raises RuntimeError if it is not."""
+        if self._thread and self._thread != get_ident():
+            raise RuntimeError(
+                "this connection belongs to the event loop of another thread: from here call "
+                "loop.call_soon_threadsafe(connection.send, value), for example"
+            )

@@ -8,9 +8,11 @@ import sys
 import pytest
 
 import kizuna
-from kizuna import ConfigurationError, connect
+from kizuna import TEXT, ConfigurationError, FrameStream, connect
+from kizuna.aio import AioPlatform
 from kizuna.platform import default_platform, whole_url
 from kizuna.testing import FakePlatform
+from tests.support.socket_server import SocketServer
 
 
 async def test_a_plain_server_is_sent_nothing_and_need_say_nothing():
@@ -73,3 +75,45 @@ def test_without_websockets_the_error_says_what_to_install(monkeypatch: pytest.M
     monkeypatch.setitem(sys.modules, "websockets", None)
     with pytest.raises(ImportError, match="pip install 'kizuna\\[aio\\]'"):
         default_platform()
+
+
+async def test_a_loop_that_is_behind_lets_the_server_wait(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    frames = sys.modules[FrameStream.__module__]
+    monkeypatch.setattr(frames, "PAUSE_AT", 20)
+    monkeypatch.setattr(frames, "RESUME_AT", 10)
+    count = 400
+    with SocketServer() as server:
+        flood = connect(f"{server.url}/flood?{count}", codec=TEXT, platform=AioPlatform(compression=None))
+        async with flood, connect(f"{server.url}/echo", codec=TEXT) as echo:
+            echoes = aiter(echo)
+            for _ in range(500):  # meanwhile a server that need not wait sends everything
+                echo.send("go on")
+                await anext(echoes)
+            assert server.flooded < count
+            numbers = []
+            async for frame in flood:
+                numbers.append(int(frame))
+                if len(numbers) == count:
+                    break
+            assert numbers == list(range(count))
+
+
+async def test_a_loop_over_a_real_socket_goes_on_through_a_restart():
+    with SocketServer() as server:
+        async with connect(
+            f"{server.url}/echo", codec=TEXT, options={"first_retry_delay": 0.1}
+        ) as connection:
+            frames = aiter(connection)
+            connection.send("before")
+            assert await anext(frames) == "before"
+            down = asyncio.Event()
+            connection.subscribe(lambda state: state.link, lambda link: None if link else down.set())
+            await asyncio.to_thread(server.stop)
+            await down.wait()
+            server.start()
+            await connection.connect()
+            connection.send("after")
+            assert await anext(frames) == "after"
+        assert [frame async for frame in connection] == []

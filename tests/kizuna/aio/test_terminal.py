@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from kizuna import __main__ as command
+from kizuna import FrameStream, __main__ as command
 from kizuna.aio.terminal import main
 from tests.support.process import LOOPBACK, Process, free_port
-from tests.support.socket_server import SocketServer
+from tests.support.socket_server import SIZE, SocketServer
 from tests.support.waiting import eventually
 
 
@@ -95,6 +95,38 @@ def test_a_restart_is_survived_and_lines_typed_meanwhile_are_not_sent(
         terminal.interrupts()
 
     assert terminal.run(act, f"{server.url}/echo") == 130
+    terminal.ends_the_input()
+
+
+def test_control_frames_of_a_wire_are_sent_shown_and_understood(
+    server: SocketServer, terminal: Terminal
+) -> None:
+    def act() -> None:
+        def is_connected() -> bool:
+            terminal.types(b'{"type":"ready"}\n')  # what the server sends back is its word
+            return "-- connected" in terminal.said
+
+        eventually(is_connected)
+        terminal.waits_for('<- {"type":"ready"}')
+        terminal.waits_for('<- {"action":"ping","t":')
+        terminal.types(b"x" * 40_000 + b"\n")
+        terminal.waits_for("-- not sent: the frame has 40,000 bytes")
+        terminal.interrupts()
+
+    assert terminal.run(act, f"{server.url}/echo", "--wire", "kizuna") == 130
+    terminal.ends_the_input()
+
+
+def test_a_flood_is_shown_to_its_end(
+    server: SocketServer, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules[FrameStream.__module__], "PAUSE_AT", 20)
+
+    def act() -> None:
+        terminal.waits_for(f"<- {'99'.rjust(SIZE)}")
+        terminal.interrupts()
+
+    assert terminal.run(act, f"{server.url}/flood?100") == 130
     terminal.ends_the_input()
 
 

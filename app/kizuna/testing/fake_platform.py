@@ -1,16 +1,4 @@
-"""A fake platform for tests: virtual time, sockets without a network, a page that hides on command.
-
-platform = FakePlatform()
-service = WebSocketService("wss://example.org", platform=platform)
-connecting = asyncio.create_task(service.connect())
-await platform.settle()
-platform.socket.accept()                     # the handshake succeeds
-platform.socket.receive({"type": "ready"})   # the server accepts the link
-await connecting
-platform.socket.drop()                       # the connection breaks
-await platform.advance(1.5)                  # the first retry was due after 1 s
-assert len(platform.sockets) == 2
-"""
+"""A fake platform: virtual time, sockets without a network, a page that hides on command, storage in memory."""
 
 from __future__ import annotations
 
@@ -21,7 +9,7 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from kizuna.errors import StorageFailed
 from kizuna.platform import (
@@ -38,6 +26,9 @@ from kizuna.platform import (
     WentOffline,
     WentOnline,
 )
+
+if TYPE_CHECKING:
+    from kizuna.service import WebSocketService
 
 
 class VirtualClock:
@@ -98,11 +89,38 @@ class _FakeTimer:
         self.cancelled = True
 
 
+class SocketServer(Protocol):
+    """The server's side of fake sockets."""
+
+    def open(self, socket: FakeSocket, now: Callable[[], Instant]) -> None:
+        """Begin the handshake of ``socket``. Calls its methods later, never at once."""
+
+    def take(self, socket: FakeSocket, data: str | bytes) -> None:
+        """Take a frame that the page sent."""
+
+    def forget(self, socket: FakeSocket) -> None:
+        """Forget a socket that the page has abandoned; its code is ``socket.closed_with``."""
+
+    def raise_error(self) -> None:
+        """Raise the first error of a function of the test that the server called, if there is one."""
+
+
 class FakeSocket:
-    """A socket without a network: the test plays the server. ``run_soon``: called after each thing that happens."""
+    """A socket without a network.
+
+    Args:
+        url: What the page connects to.
+        listener: The receiver of the socket's events.
+        run_soon: Called after each thing that happens.
+        server: Takes what the page sends. None: the test plays the server.
+    """
 
     def __init__(
-        self, url: str, listener: SocketListener, run_soon: Callable[[], None] = lambda: None
+        self,
+        url: str,
+        listener: SocketListener,
+        run_soon: Callable[[], None] = lambda: None,
+        server: SocketServer | None = None,
     ) -> None:
         self.url = url
         self.sent: list[Any] = []  #: what the page sent: text that is JSON as its value, all else as it is
@@ -111,6 +129,12 @@ class FakeSocket:
         self.is_open = False
         self._listener: SocketListener | None = listener
         self._run_soon = run_soon  # at the end of what happens
+        self._server = server
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Return whether the page has abandoned the socket, or the network has dropped it."""
+        return self._listener is None
 
     @property
     def actions(self) -> list[str]:
@@ -123,6 +147,8 @@ class FakeSocket:
         """Record a frame."""
         assert self.is_open, "sent on a socket that is not open"
         self.sent.append(_value_of(data))
+        if self._server is not None:
+            self._server.take(self, data)
 
     def abandon(self, code: int, reason: str) -> None:
         """Close, as the page's side."""
@@ -130,6 +156,8 @@ class FakeSocket:
         self.is_open = False
         if self.closed_with is None:
             self.closed_with = code
+            if self._server is not None:
+                self._server.forget(self)
 
     # what the test does
 
@@ -169,15 +197,21 @@ def _value_of(data: str | bytes) -> Any:
 class FakePlatform:
     """A platform that a test controls.
 
+    Without a server the test plays it, by ``accept()``, ``receive()`` and ``drop()`` of the sockets.
+
     Frames are handled when they arrive. With ``holds_soon`` they wait, as in a page that has much to do: for
     ``run_next()``, or until the test sets it back and calls ``run_soon()``.
 
     Args:
+        server: Answers the sockets, as FakeServer does.
         chance: What random() returns.
         throttled: Whether this browser, without a worker, may delay the timers of a hidden page.
     """
 
-    def __init__(self, *, chance: float = 0.5, throttled: bool = True) -> None:
+    def __init__(
+        self, server: SocketServer | None = None, *, chance: float = 0.5, throttled: bool = True
+    ) -> None:
+        self.server = server
         self.clock = VirtualClock()
         self.chance = chance
         self.sockets: list[FakeSocket] = []
@@ -194,7 +228,7 @@ class FakePlatform:
     @property
     def live_sockets(self) -> list[FakeSocket]:
         """Return the sockets that neither the page has abandoned nor the network has dropped."""
-        return [socket for socket in self.sockets if socket._listener is not None]
+        return [socket for socket in self.sockets if not socket.is_abandoned]
 
     # what the library asks for
 
@@ -207,10 +241,13 @@ class FakePlatform:
         return self.chance
 
     def open_socket(self, url: str, listener: SocketListener, protocols: Sequence[str] = ()) -> FakeSocket:
-        """Return a new socket that stays connecting until the test accepts it."""
-        self.sockets.append(FakeSocket(url, listener, self.run_soon))
-        self.sockets[-1].protocols = tuple(protocols)
-        return self.sockets[-1]
+        """Return a new socket that stays connecting until the server, or the test, accepts it."""
+        socket = FakeSocket(url, listener, self.run_soon, self.server)
+        socket.protocols = tuple(protocols)
+        self.sockets.append(socket)
+        if self.server is not None:
+            self.server.open(socket, self.now)
+        return socket
 
     def call_at(self, when: float, callback: Callable[[], None]) -> _FakeTimer:
         """Set a timer on the virtual clock."""
@@ -244,22 +281,69 @@ class FakePlatform:
         return True
 
     async def settle(self) -> None:
-        """Let every task run to its next wait."""
+        """Let every task run to its next wait. Raises the first error of the server's functions."""
         for _ in range(20):
             if self._soon:
                 self.run_soon()
             await asyncio.sleep(0)
+        if self.server is not None:
+            self.server.raise_error()
 
     async def advance(self, seconds: float) -> None:
         """Let ``seconds`` pass, and call every timer when it is due."""
         end = self.clock.now().monotonic + seconds
         await self.settle()
-        while (due := self.clock.next_due()) is not None and due <= end:
-            self.clock.move_to(due)
-            self.clock.fire_next()
-            await self.settle()
+        while await self._pass_to_next(end):
+            pass
         self.clock.move_to(end)
         await self.settle()
+
+    async def until(self, holds: Callable[[], object], *, within: float = 300.0) -> None:
+        """Let time pass until ``holds()`` is true; at once if it is.
+
+        Args:
+            holds: The condition.
+            within: Seconds of virtual time that may pass.
+
+        Raises:
+            TimeoutError: It is not true by then, or nothing more is due.
+        """
+        end = self.clock.now().monotonic + within
+        await self.settle()
+        while not holds():
+            if not await self._pass_to_next(end):
+                raise TimeoutError(f"it did not come to hold within {within:g} s of virtual time")
+
+    async def connected(self, service: WebSocketService[Any], *, within: float = 300.0) -> None:
+        """Connect ``service``, if it is not, and let time pass until it is connected.
+
+        Args:
+            service: A service on this platform.
+            within: Seconds of virtual time that may pass.
+
+        Raises:
+            ConnectionFailed: As its ``connect()`` does: the server wants no further attempt, for example.
+            TimeoutError: It is not connected by then.
+        """
+        connecting = asyncio.ensure_future(service.connect())
+        try:
+            await self.until(connecting.done, within=within)
+            await connecting
+        except TimeoutError:
+            status = service.state.status
+            raise TimeoutError(f"still {status} after {within:g} s of virtual time") from None
+        finally:
+            connecting.cancel()
+
+    async def _pass_to_next(self, end: float) -> bool:
+        """Let time pass until the next timer, if it is due by ``end``; return whether there was one."""
+        due = self.clock.next_due()
+        if due is None or due > end:
+            return False
+        self.clock.move_to(due)
+        self.clock.fire_next()
+        await self.settle()
+        return True
 
     def show(self) -> None:
         """Bring the tab to the front."""
