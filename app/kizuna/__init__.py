@@ -3,7 +3,13 @@
 Begin with :func:`connect`. Tests begin with :mod:`kizuna.testing`.
 """
 
-from __future__ import annotations
+import sys
+
+# Before all other modules of the library: MicroPython fails at their first line, and its error does not say why.
+if sys.implementation.name == "micropython":
+    raise ImportError(
+        'Kizuna needs CPython or Pyodide, and this is MicroPython: in PyScript, write type="py" instead of type="mpy"'
+    )
 
 from collections.abc import Sequence
 
@@ -92,15 +98,15 @@ __version__ = "0.1.0"
 
 
 def connect(
-    url: str | GetAddress,
+    url: "str | GetAddress",
     *,
-    get_access_token: GetAccessToken | None = None,
-    protocols: Sequence[str] = (),
-    codec: Codec[Value] = JSON,
-    wire: Wire = PLAIN,
-    options: Options | None = None,
-    platform: Platform | None = None,
-) -> WebSocketService[Value]:
+    get_access_token: "GetAccessToken | None" = None,
+    protocols: "Sequence[str]" = (),
+    codec: "Codec[Value]" = JSON,
+    wire: "Wire" = PLAIN,
+    options: "Options | None" = None,
+    platform: "Platform | None" = None,
+) -> "WebSocketService[Value]":
     """Return a service for one connection. Nothing runs before ``async with``, ``await`` or its ``connect()``.
 
     Args:

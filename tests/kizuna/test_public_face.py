@@ -7,8 +7,9 @@ import importlib
 import inspect
 import itertools
 import pkgutil
+import runpy
 import sys
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import get_args
 
 import pytest
@@ -150,6 +151,13 @@ def test_events_and_commands_with_other_types_or_fields_differ():
 def test_nothing_that_carries_a_token_shows_it():
     assert repr(events.TokenObtained(3, "SECRET")) == "TokenObtained(link=3)"
     assert repr(events.OpenSocket(3, "SECRET")) == "OpenSocket(link=3)"
+
+
+def test_micropython_is_told_what_the_library_needs(monkeypatch: pytest.MonkeyPatch):
+    """A page shows that it is said before another module of the library is imported (tests/e2e/compat)."""
+    monkeypatch.setattr(sys, "implementation", SimpleNamespace(name="micropython"))
+    with pytest.raises(ImportError, match="Kizuna needs CPython or Pyodide, and this is MicroPython"):
+        runpy.run_path(kizuna.__file__)
 
 
 MODULES = [name for _, name, is_package in pkgutil.iter_modules(kizuna.__path__, "kizuna.") if not is_package]
