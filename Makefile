@@ -75,7 +75,7 @@ test: test-tools  ## Set up, then lint, types, unit tests, end-to-end tests, cov
 unit: setup-test dynamodb-local  ## The tests that need no browser
 	@$(VENV_PYTHON) -m pytest $(PARALLEL) -m "not e2e" --ignore tests/test_checks.py --ignore tests/cloud $(ARGS)
 
-e2e: setup-test browsers ministack  ## The tests in real browsers
+e2e: setup-test browsers ministack quick-versions  ## The tests in real browsers
 	@$(VENV_PYTHON) -m pytest $(PARALLEL) -m e2e $(ARGS)
 
 check: setup-test  ## Lint, formatting, types
@@ -100,6 +100,7 @@ clean:  ## Delete all that the set-up and the tests made (not the data)
 # Half an hour of faults in real time begins at once, beside all the rest; what it says follows at the end.
 SLOW := tests/e2e/reliability
 test-deep: test-tools  ## The long forms of the tests as well: before a release, and each night
+	@$(VENV_PYTHON) -m tools.setup.compat
 ifneq ($(strip $(ARGS)),)
 	@$(DEEP) -n 4 $(ARGS)
 else
@@ -203,6 +204,10 @@ simulations: setup-test  ## A week under each profile, a storm of 100,000 client
 	@$(VENV_PYTHON) -m tests.reports.simulated.week --options five-retries --write
 	@$(VENV_PYTHON) -m tests.reports.simulated.storm --write $(ARGS)
 
+compat: setup-test browsers  ## Try the library in each Pyodide and PyScript it supports, into docs/library/versions.md (a quarter of an hour)
+	@$(VENV_PYTHON) -m tools.setup.compat
+	@KIZUNA_DEEP=1 WRITE=1 $(VENV_PYTHON) -m pytest -n 0 tests/e2e/compat
+
 scaling: setup-test  ## Compute docs/scaling.md anew from quotas and prices
 	@$(VENV_PYTHON) -m tools.reports.scaling --write
 
@@ -215,7 +220,7 @@ setup-test: setup $(TEST_PACKAGES)
 # apt-get brings the browsers while pip and npm bring their packages; two apt-get would wait for each other.
 test-tools: | doctor  ## All that `make test` needs
 	@$(PYTHON) -m tools.setup.browsers & browsers=$$!; \
-	$(MAKE) --no-print-directory setup-test ministack; tools=$$?; wait $$browsers && exit $$tools
+	$(MAKE) --no-print-directory setup-test ministack quick-versions; tools=$$?; wait $$browsers && exit $$tools
 	@$(MAKE) --no-print-directory dynamodb-local
 
 browsers: setup-test
@@ -226,6 +231,9 @@ dynamodb-local: setup-test
 
 ministack: setup-test
 	@$(VENV_PYTHON) -m tools.setup.ministack
+
+quick-versions: setup-test
+	@$(VENV_PYTHON) -m tools.setup.compat --quick
 
 # For trying out: compressed in seconds instead of a minute. `make build` compresses as well as can be.
 $(SITE): $(SITE_INPUTS) $(PROJECT) $(RUNTIME)

@@ -117,6 +117,9 @@ class _Handler(SimpleHTTPRequestHandler):
     def end_headers(self) -> None:
         if self.path.endswith(".gz") and self.server.encodes_gz:
             self.send_header("Content-Encoding", "gzip")
+        if self.server.isolates:
+            self.send_header("Cross-Origin-Opener-Policy", "same-origin")
+            self.send_header("Cross-Origin-Embedder-Policy", "require-corp")
         super().end_headers()
 
     def send_head(self) -> Any:
@@ -143,16 +146,24 @@ class StaticHost(ThreadingHTTPServer):
     """A host that serves a folder under a path, with no header but Content-Type.
 
     ``encodes_gz``: it sends .gz files as encoded, as some do. ``says_the_same``: it has index.html for any address.
+    ``isolates``: its pages may share memory with their workers.
     """
 
     PATH = "/some/path/"
 
     def __init__(
-        self, site: Path, port: int = 0, *, encodes_gz: bool = False, says_the_same: bool = False
+        self,
+        site: Path,
+        port: int = 0,
+        *,
+        encodes_gz: bool = False,
+        says_the_same: bool = False,
+        isolates: bool = False,
     ) -> None:
         super().__init__((LOOPBACK, port), functools.partial(_Handler, directory=str(site)))
         self.encodes_gz = encodes_gz
         self.says_the_same = says_the_same
+        self.isolates = isolates
         self.asked: list[str] = []  #: the paths of all requests so far
         self.held: dict[str, threading.Event] = {}  #: how a path ends -> when it may be answered
         self.in_order = True  #: if not, it answers every request with 503

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import kizuna
+from tests.support.wheel import build_wheel
 from tests.test_docs import programs
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -125,11 +126,7 @@ MISTAKES = {
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The built wheel."""
-    folder = tmp_path_factory.mktemp("wheel")
-    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
-    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
-    (built,) = folder.glob("*.whl")
-    return built
+    return build_wheel(tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,107 @@
+"""The smallest pages that use the library, for each version: Pyodide or PyScript, in the page or in a worker.
+
+They have nothing but the built wheel, which they load as a user's page does. What PyScript loads from its public
+address is answered from npm's package.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+from playwright.sync_api import Page, Route
+
+from tools.setup import compat
+from tools.setup.compat import Cell
+
+#: Sends back what comes. {"busy": SECONDS} makes it compute so long; {"end": true} ends it.
+PROGRAM = """\
+import sys, time
+import pyodide
+from kizuna import connect
+
+async with connect("{url}") as connection:
+    connection.send({{"pyodide": pyodide.__version__, "python": sys.version.split()[0]}})
+    async for frame in connection:
+        if "end" in frame:
+            break
+        elif "busy" in frame:
+            end = time.monotonic() + frame["busy"]
+            while time.monotonic() < end:
+                pass
+            connection.send({{"busy": 0}})
+        else:
+            connection.send(frame)
+"""
+
+_HEAD = '<!doctype html><html lang="en"><title>Kizuna</title><link rel="icon" href="data:,">\n'
+
+#: Loads the wheel and runs the program, in a page or in a worker.
+_START = """\
+import {{ loadPyodide }} from "./pyodide/pyodide.mjs";
+
+const pyodide = await loadPyodide();
+await pyodide.loadPackage(new URL("{wheel}", import.meta.url).href);
+const program = await fetch(new URL("main.py", import.meta.url));
+await pyodide.runPythonAsync(await program.text());
+"""
+
+_PYODIDE = {
+    "page": '<script type="module" src="start.mjs"></script>\n',
+    "worker": '<script>new Worker("start.mjs", { type: "module" });</script>\n',
+}
+
+_PYSCRIPT = """\
+<link rel="stylesheet" href="pyscript/core.css">
+<script type="module" src="pyscript/core.js"></script>
+<script type="{type}" {where} src="main.py" config="pyscript.json"></script>
+"""
+
+#: Where PyScript loads its interpreters from.
+_INTERPRETERS = "https://cdn.jsdelivr.net/"
+_MEDIA_TYPES = {".wasm": "application/wasm", ".mjs": "text/javascript", ".js": "text/javascript"}
+
+
+def lay(folder: Path, cell: Cell, wheel: Path, url: str) -> Path:
+    """Lay the files of the page of ``cell`` into a folder, and return it. The program connects to ``url``."""
+    if cell.core is None:
+        (folder / "pyodide").symlink_to(compat.find(f"pyodide@{cell.pyodide}"))
+        (folder / "start.mjs").write_text(_START.format(wheel=wheel.name), encoding="utf-8")
+        body = _PYODIDE[cell.context]
+    else:
+        where = {"page": "async", "worker": "worker async"}[cell.context]
+        body = lay_pyscript(folder, f"@pyscript/core@{cell.core}", wheel, kind="py", where=where)
+    return lay_program(folder, body, PROGRAM.format(url=url), wheel)
+
+
+def lay_pyscript(folder: Path, core: str, wheel: Path, *, kind: str, where: str = "") -> str:
+    """Lay PyScript and its configuration into a folder, and return the body of the page."""
+    (folder / "pyscript").symlink_to(compat.find(core))
+    config = {"files": {f"./{wheel.name}": "./*"}}
+    (folder / "pyscript.json").write_text(json.dumps(config), encoding="utf-8")
+    return _PYSCRIPT.format(type=kind, where=where)
+
+
+def lay_program(folder: Path, body: str, program: str, wheel: Path) -> Path:
+    """Lay page, program and wheel into a folder, and return it."""
+    (folder / "index.html").write_text(_HEAD + body, encoding="utf-8")
+    (folder / "main.py").write_text(program, encoding="utf-8")
+    shutil.copy2(wheel, folder)
+    return folder
+
+
+def answer_for_the_network(page: Page, path: str, package: str) -> None:
+    """Answer what PyScript loads from this path of its public address by the files of a package, and nothing else."""
+    folder = compat.find(package)
+    headers = {"access-control-allow-origin": "*", "cross-origin-resource-policy": "cross-origin"}
+
+    def answer(route: Route) -> None:
+        file = folder / route.request.url.removeprefix(f"{_INTERPRETERS}{path}")
+        if file.parent != folder or not file.is_file():
+            route.abort()
+            return
+        content_type = _MEDIA_TYPES.get(file.suffix, "application/octet-stream")
+        route.fulfill(path=file, content_type=content_type, headers=headers)
+
+    page.context.route(f"{_INTERPRETERS}**", answer)

@@ -1,0 +1,144 @@
+"""The library in each version of Pyodide and PyScript that it supports, in a page and in a worker.
+
+`make compat` tries them all and writes the table of docs/library/versions.md. `make test` tries those that
+versions.toml calls quick. A version that could not be fetched is a reason to skip only there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.e2e.compat import pages, report
+from tests.support.depth import DEEP
+from tests.support.site import StaticHost
+from tests.support.talk_server import TalkServer
+from tests.support.waiting import PATIENCE
+from tests.support.wheel import build_wheel
+from tools.reports import documents
+from tools.setup import compat
+from tools.setup.compat import Cell, NotFetched
+
+VERSIONS = compat.read()
+#: Seconds for which Python does not return to the browser.
+BUSY = 5.0
+#: What worked in this run: the name of a cell -> the version of Python that runs there.
+WORKED: dict[str, str] = {}
+
+
+def parameter(cell: Cell) -> Any:
+    marks = [] if cell.name in VERSIONS.quick else [pytest.mark.deep]
+    return pytest.param(cell, id=cell.name.replace(" ", "-"), marks=marks)
+
+
+def need(*packages: str) -> None:
+    """Skip the test if one of the packages is missing; a deep run has fetched them."""
+    try:
+        for package in packages:
+            compat.find(package)
+    except NotFetched as missing:
+        if DEEP:
+            raise
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built wheel."""
+    return build_wheel(tmp_path_factory.mktemp("wheel"))
+
+
+def talk(server: TalkServer) -> dict[str, str]:
+    """Hold the program to its duties, and return its versions of Pyodide and Python.
+
+    It connects; sends back what it gets; loses nothing that comes while Python is busy; connects again to a server that
+    was killed and started again; and closes its connection in the end. In a worker, late timers are a reason to open
+    another connection beside the first, so their number and the order over both are not compared.
+    """
+    versions: dict[str, str] = server.receive("the page's first frame")
+    server.send({"text": "こんにちは"})
+    assert server.receive("an echo") == {"text": "こんにちは"}
+
+    server.send({"busy": BUSY})
+    sent, received = server.receive_while_busy()
+    assert sorted(received, key=lambda frame: int(frame["number"])) == sent
+
+    server.kill()
+    killed = len(server.connections)
+    server.start()
+    server.wait_for_connection(killed + 1)
+    server.send({"text": "again"})
+    assert server.receive("an echo after the restart") == {"text": "again"}
+    server.send({"end": True})
+    assert server.wait_for_close() == 1000
+    return versions
+
+
+class Told(list[str]):
+    """What a page and its workers wrote to the console, and which requests of theirs failed."""
+
+    def __init__(self, page: Page) -> None:
+        super().__init__()
+        page.on("console", lambda message: self.append(message.text))
+        page.on("pageerror", lambda error: self.append(f"uncaught error: {error}"))
+        page.on("requestfailed", lambda request: self.append(f"not loaded: {request.url}"))
+
+
+@pytest.fixture
+def page(chromium: Browser) -> Iterator[Page]:
+    with contextlib.closing(chromium.new_context()) as incognito:
+        yield incognito.new_page()
+
+
+@pytest.mark.parametrize("cell", [parameter(cell) for cell in VERSIONS.cells])
+def test_the_library_runs_in_this_version(cell: Cell, page: Page, wheel: Path, tmp_path: Path):
+    need(*cell.packages)
+    told = Told(page)
+    pages.answer_for_the_network(page, f"pyodide/v{cell.pyodide}/full/", f"pyodide@{cell.pyodide}")
+    server = TalkServer(page)
+    # PyScript's workers share memory with their page.
+    with server, StaticHost(pages.lay(tmp_path, cell, wheel, server.url), isolates=True) as host:
+        page.goto(host.url, wait_until="commit")
+        try:
+            versions = talk(server)
+        except AssertionError as error:
+            error.add_note("\n".join(told))
+            raise
+    assert versions["pyodide"] == cell.pyodide
+    WORKED[cell.name] = versions["python"]
+
+
+@pytest.mark.deep
+def test_all_versions_make_the_table(chromium: Browser):
+    """With WRITE=1 the table goes into the document. It is the last of the cells: none may be left out."""
+    left_out = [cell.name for cell in VERSIONS.cells if cell.name not in WORKED]
+    assert left_out == []
+    text = report.table(VERSIONS.cells, WORKED, chromium.version)
+    documents.publish("versions", text, write=bool(os.environ.get("WRITE")), page=report.PAGE)
+
+
+def test_the_document_has_a_row_for_each_version():
+    """It was written by `make compat` after the last change of versions.toml."""
+    text = report.PAGE.read_text(encoding="utf-8")
+    assert report.rows_in(text) == report.rows_of(VERSIONS.cells), "make compat"
+
+
+def test_micropython_says_in_one_sentence_what_to_do(page: Page, wheel: Path, tmp_path: Path):
+    core, micropython = VERSIONS.micropython
+    need(core, micropython)
+    body = pages.lay_pyscript(tmp_path, core, wheel, kind="mpy")
+    pages.lay_program(tmp_path, body, "from kizuna import connect\n", wheel)
+    with StaticHost(tmp_path) as host:
+        pages.answer_for_the_network(page, f"npm/{micropython}/", micropython)
+        page.goto(host.url, wait_until="commit")
+        expect(page.locator("body")).to_contain_text(
+            'ImportError: Kizuna needs CPython or Pyodide, and this is MicroPython: in PyScript, write type="py" '
+            'instead of type="mpy"',
+            timeout=PATIENCE * 1000,
+        )
