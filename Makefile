@@ -99,8 +99,7 @@ clean:  ## Delete all that the set-up and the tests made (not the data)
 
 # Half an hour of faults in real time begins at once, beside all the rest; what it says follows at the end.
 SLOW := tests/e2e/reliability
-test-deep: test-tools  ## The long forms of the tests as well: before a release, and each night
-	@$(VENV_PYTHON) -m tools.setup.compat
+test-deep: test-tools versions  ## The long forms of the tests as well: before a release, and each night
 ifneq ($(strip $(ARGS)),)
 	@$(DEEP) -n 4 $(ARGS)
 else
@@ -154,10 +153,12 @@ deploy: setup-test  ## Put the backend on AWS (STACK=kizuna ORIGINS=https://chat
 lock: $(PACKAGES)  ## Pin anew what requirements/*.in and package.json ask for (UPGRADE=--upgrade: the newest of all)
 	@$(STEP) "Making a virtual environment in .venv-lock" $(PYTHON) -m venv --clear .venv-lock
 	@$(STEP) "Installing uv" .venv-lock/bin/python -m pip install uv==0.13.8
-	@for list in run build wheel test docs aws ministack; do \
+	@for list in run build wheel test docs aws ministack jupyterlite; do \
 	  $(STEP) "Pinning requirements/$$list.txt" .venv-lock/bin/uv pip compile --universal --python-version 3.11 \
 	    --generate-hashes --no-strip-extras --no-header --no-annotate $(UPGRADE) requirements/$$list.in -o requirements/$$list.txt || exit; \
 	done
+	@$(STEP) "Pinning requirements/notebook.txt" .venv-lock/bin/uv pip compile --python-platform wasm32-pyodide2024 --python-version 3.14 \
+	  --generate-hashes --no-strip-extras --no-header --no-annotate $(UPGRADE) requirements/notebook.in -o requirements/notebook.txt
 	@$(STEP) "Pinning package-lock.json" $(NPM) install --package-lock-only --ignore-scripts --no-audit --no-fund
 	@rm -rf .venv-lock
 
@@ -204,8 +205,7 @@ simulations: setup-test  ## A week under each profile, a storm of 100,000 client
 	@$(VENV_PYTHON) -m tests.reports.simulated.week --options five-retries --write
 	@$(VENV_PYTHON) -m tests.reports.simulated.storm --write $(ARGS)
 
-compat: setup-test browsers  ## Try the library in each Pyodide and PyScript it supports, into docs/library/versions.md (a quarter of an hour)
-	@$(VENV_PYTHON) -m tools.setup.compat
+compat: browsers versions  ## Try the library in each Pyodide and PyScript it supports, into docs/library/versions.md (a quarter of an hour)
 	@KIZUNA_DEEP=1 WRITE=1 $(VENV_PYTHON) -m pytest -n 0 tests/e2e/compat
 
 scaling: setup-test  ## Compute docs/scaling.md anew from quotas and prices
@@ -234,6 +234,10 @@ ministack: setup-test
 
 quick-versions: setup-test
 	@$(VENV_PYTHON) -m tools.setup.compat --quick
+
+versions: setup-test
+	@$(VENV_PYTHON) -m tools.setup.compat
+	@$(VENV_PYTHON) -m tools.setup.jupyterlite
 
 # For trying out: compressed in seconds instead of a minute. `make build` compresses as well as can be.
 $(SITE): $(SITE_INPUTS) $(PROJECT) $(RUNTIME)

@@ -60,19 +60,21 @@ class Cell:
 class Versions:
     """The list of versions.
 
-    ``quick``: names of the cells that `make test` tries. ``micropython``: the packages of its page. ``integrity``: the
-    hash of each package, as npm writes it.
+    ``quick``: names of the cells that `make test` tries. ``micropython``: the packages of its page.
+    ``jupyterlite``: the Pyodide that it starts. ``integrity``: the hash of each package, as npm writes it.
     """
 
     cells: tuple[Cell, ...]
     quick: frozenset[str]
     micropython: tuple[str, str]
+    jupyterlite: str
     integrity: dict[str, str]
 
     def packages(self, *, quick: bool) -> list[str]:
         """Return all packages, or those that the quick tests need."""
         cells = [cell for cell in self.cells if not quick or cell.name in self.quick]
-        return sorted({*self.micropython, *(package for cell in cells for package in cell.packages)})
+        needed = {*self.micropython, *(package for cell in cells for package in cell.packages)}
+        return sorted(needed if quick else needed | {f"pyodide@{self.jupyterlite}"})
 
 
 @cache
@@ -91,6 +93,7 @@ def read(path: Path = VERSIONS) -> Versions:
             f"@pyscript/core@{micropython['core']}",
             f"@micropython/micropython-webassembly-pyscript@{micropython['micropython']}",
         ),
+        listed["jupyterlite"],
         listed["integrity"],
     )
 

@@ -6,8 +6,10 @@ address is answered from npm's package.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from playwright.sync_api import Page, Route
@@ -91,9 +93,9 @@ def lay_program(folder: Path, body: str, program: str, wheel: Path) -> Path:
     return folder
 
 
-def answer_for_the_network(page: Page, path: str, package: str) -> None:
-    """Answer what PyScript loads from this path of its public address by the files of a package, and nothing else."""
-    folder = compat.find(package)
+def answer_for_the_network(page: Page, path: str, folder: Path) -> None:
+    """Answer what a page loads from this path of PyScript's public address by the files of a folder, and nothing else
+    of it."""
     headers = {"access-control-allow-origin": "*", "cross-origin-resource-policy": "cross-origin"}
 
     def answer(route: Route) -> None:
@@ -105,3 +107,22 @@ def answer_for_the_network(page: Page, path: str, package: str) -> None:
         route.fulfill(path=file, content_type=content_type, headers=headers)
 
     page.context.route(f"{_INTERPRETERS}**", answer)
+
+
+class Told(list[str]):
+    """What a page and its workers wrote to the console, and which requests of theirs failed."""
+
+    def __init__(self, page: Page) -> None:
+        super().__init__()
+        page.on("console", lambda message: self.append(message.text))
+        page.on("pageerror", lambda error: self.append(f"uncaught error: {error}"))
+        page.on("requestfailed", lambda request: self.append(f"not loaded: {request.url}"))
+
+    @contextlib.contextmanager
+    def noted(self) -> Iterator[None]:
+        """Add it to the error of a failed assertion."""
+        try:
+            yield
+        except AssertionError as error:
+            error.add_note("\n".join(self))
+            raise

@@ -6,9 +6,7 @@ versions.toml calls quick. A version that could not be fetched is a reason to sk
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +14,11 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.compat import pages, report
+from tests.e2e.compat.pages import Told
 from tests.support.depth import DEEP
 from tests.support.site import StaticHost
 from tests.support.talk_server import TalkServer
 from tests.support.waiting import PATIENCE
-from tests.support.wheel import build_wheel
 from tools.reports import documents
 from tools.setup import compat
 from tools.setup.compat import Cell, NotFetched
@@ -46,12 +44,6 @@ def need(*packages: str) -> None:
         if DEEP:
             raise
         pytest.skip(str(missing))
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The built wheel."""
-    return build_wheel(tmp_path_factory.mktemp("wheel"))
 
 
 def talk(server: TalkServer) -> dict[str, str]:
@@ -80,36 +72,19 @@ def talk(server: TalkServer) -> dict[str, str]:
     return versions
 
 
-class Told(list[str]):
-    """What a page and its workers wrote to the console, and which requests of theirs failed."""
-
-    def __init__(self, page: Page) -> None:
-        super().__init__()
-        page.on("console", lambda message: self.append(message.text))
-        page.on("pageerror", lambda error: self.append(f"uncaught error: {error}"))
-        page.on("requestfailed", lambda request: self.append(f"not loaded: {request.url}"))
-
-
-@pytest.fixture
-def page(chromium: Browser) -> Iterator[Page]:
-    with contextlib.closing(chromium.new_context()) as incognito:
-        yield incognito.new_page()
-
-
 @pytest.mark.parametrize("cell", [parameter(cell) for cell in VERSIONS.cells])
 def test_the_library_runs_in_this_version(cell: Cell, page: Page, wheel: Path, tmp_path: Path):
     need(*cell.packages)
     told = Told(page)
-    pages.answer_for_the_network(page, f"pyodide/v{cell.pyodide}/full/", f"pyodide@{cell.pyodide}")
+    pages.answer_for_the_network(
+        page, f"pyodide/v{cell.pyodide}/full/", compat.find(f"pyodide@{cell.pyodide}")
+    )
     server = TalkServer(page)
     # PyScript's workers share memory with their page.
     with server, StaticHost(pages.lay(tmp_path, cell, wheel, server.url), isolates=True) as host:
         page.goto(host.url, wait_until="commit")
-        try:
+        with told.noted():
             versions = talk(server)
-        except AssertionError as error:
-            error.add_note("\n".join(told))
-            raise
     assert versions["pyodide"] == cell.pyodide
     WORKED[cell.name] = versions["python"]
 
@@ -135,7 +110,7 @@ def test_micropython_says_in_one_sentence_what_to_do(page: Page, wheel: Path, tm
     body = pages.lay_pyscript(tmp_path, core, wheel, kind="mpy")
     pages.lay_program(tmp_path, body, "from kizuna import connect\n", wheel)
     with StaticHost(tmp_path) as host:
-        pages.answer_for_the_network(page, f"npm/{micropython}/", micropython)
+        pages.answer_for_the_network(page, f"npm/{micropython}/", compat.find(micropython))
         page.goto(host.url, wait_until="commit")
         expect(page.locator("body")).to_contain_text(
             'ImportError: Kizuna needs CPython or Pyodide, and this is MicroPython: in PyScript, write type="py" '
