@@ -39,7 +39,7 @@ settings.load_profile("kizuna")
 #: with it alone at the end; and what waits much beside what computes much.
 LONGEST = (
     "checks chaos on_aws page_events built_page troubles service_worker article_server other_engines "
-    "heartbeat storage exhausted leaving"
+    "versions heartbeat storage exhausted leaving"
 )
 
 

@@ -37,13 +37,15 @@ class NotFetched(Exception):
 class Cell:
     """One field of the table.
 
-    ``release``: of Pyodide, or of PyScript, which has a ``core`` in npm. ``context``: page or worker.
+    ``release``: of Pyodide, or of PyScript, which has a ``core`` in npm. ``context``: page or worker. ``isolated``: the
+    page must be served so that it may share memory with its worker.
     """
 
     release: str
     context: str
     pyodide: str
     core: str | None = None
+    isolated: bool = False
 
     @property
     def name(self) -> str:
@@ -84,7 +86,7 @@ def read(path: Path = VERSIONS) -> Versions:
         listed: dict[str, Any] = tomllib.load(file)
     releases = [(release, {"pyodide": release}) for release in listed["pyodide"]]
     releases += listed["pyscript"].items()
-    cells = [Cell(release, context, **pins) for release, pins in releases for context in ("page", "worker")]
+    cells = [_cell(release, context, **pins) for release, pins in releases for context in ("page", "worker")]
     micropython = listed["micropython"]
     return Versions(
         tuple(cells),
@@ -138,6 +140,20 @@ def main(arguments: list[str], folder: Path = FOLDER, versions: Path = VERSIONS)
         )
         return 0
     return code
+
+
+def _cell(
+    release: str,
+    context: str,
+    pyodide: str,
+    core: str | None = None,
+    worker: str | None = None,
+    *,
+    isolated: bool = False,
+) -> Cell:
+    if context == "worker":
+        pyodide = worker or pyodide
+    return Cell(release, context, pyodide, core, isolated)
 
 
 def _is_here(package: str, folder: Path) -> bool:

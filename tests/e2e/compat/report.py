@@ -11,7 +11,6 @@ from tools.setup.compat import Cell
 
 PAGE = ROOT / "docs" / "library" / "versions.md"
 HEADINGS = ("Release", "Pyodide", "Python", "Page", "Worker")
-CONTEXTS = ("page", "worker")
 
 
 def table(cells: Iterable[Cell], worked: Mapping[str, str], browser: str) -> str:
@@ -22,27 +21,31 @@ def table(cells: Iterable[Cell], worked: Mapping[str, str], browser: str) -> str
         worked: The name of a cell that works -> its version of Python.
         browser: The version of Chromium.
     """
-    by_release: dict[str, dict[str, Cell]] = {}
-    for cell in cells:
-        by_release.setdefault(_release(cell), {})[cell.context] = cell
     rows = []
-    for release, contexts in by_release.items():
-        said = ["works" if contexts[context].name in worked else "**fails**" for context in CONTEXTS]
-        pythons = {worked[cell.name] for cell in contexts.values() if cell.name in worked}
-        rows.append((release, contexts["page"].pyodide, ", ".join(sorted(pythons)), *said))
+    for (release, pyodide), (page, worker) in _by_release(cells).items():
+        said = ["works" if cell.name in worked else "**fails**" for cell in (page, worker)]
+        pythons = sorted({worked[cell.name] for cell in (page, worker) if cell.name in worked})
+        rows.append((release, pyodide, ", ".join(pythons), *said))
     written = documents.table(HEADINGS, rows, words=len(HEADINGS))
     return f"{written}\n\nTried with Chromium {browser.partition('.')[0]}."
 
 
 def rows_of(cells: Iterable[Cell]) -> list[tuple[str, str]]:
     """Return release and Pyodide of each row that the table must have."""
-    return list(dict.fromkeys((_release(cell), cell.pyodide) for cell in cells))
+    return list(_by_release(cells))
 
 
 def rows_in(page: str) -> list[tuple[str, str]]:
     """Return release and Pyodide of each row of a document in which page and worker work."""
-    return re.findall(r"^\| (\S+ [\d.]+) \| ([\d.]+) \| [\d.]+ \| works \| works \|$", page, re.MULTILINE)
+    return re.findall(r"^\| (\S+ [\d.]+) \| ([^|]+) \| [\d.]+ \| works \| works \|$", page, re.MULTILINE)
 
 
-def _release(cell: Cell) -> str:
-    return f"{'PyScript' if cell.core else 'Pyodide'} {cell.release}"
+def _by_release(cells: Iterable[Cell]) -> dict[tuple[str, str], list[Cell]]:
+    """Return page and worker of each release, by the first two columns of its row."""
+    found: dict[str, list[Cell]] = {}
+    for cell in cells:
+        found.setdefault(f"{'PyScript' if cell.core else 'Pyodide'} {cell.release}", []).append(cell)
+    return {
+        (name, ", in workers ".join(dict.fromkeys(cell.pyodide for cell in both))): both
+        for name, both in found.items()
+    }

@@ -80,8 +80,7 @@ def test_the_library_runs_in_this_version(cell: Cell, page: Page, wheel: Path, t
         page, f"pyodide/v{cell.pyodide}/full/", compat.find(f"pyodide@{cell.pyodide}")
     )
     server = TalkServer(page)
-    # PyScript's workers share memory with their page.
-    with server, StaticHost(pages.lay(tmp_path, cell, wheel, server.url), isolates=True) as host:
+    with server, StaticHost(pages.lay(tmp_path, cell, wheel, server.url), isolates=cell.isolated) as host:
         page.goto(host.url, wait_until="commit")
         with told.noted():
             versions = talk(server)
@@ -91,11 +90,19 @@ def test_the_library_runs_in_this_version(cell: Cell, page: Page, wheel: Path, t
 
 @pytest.mark.deep
 def test_all_versions_make_the_table(chromium: Browser):
-    """With WRITE=1 the table goes into the document. It is the last of the cells: none may be left out."""
-    left_out = [cell.name for cell in VERSIONS.cells if cell.name not in WORKED]
-    assert left_out == []
+    """With WRITE=1 the table goes into the document. It comes after the cells, and none may be left out."""
     text = report.table(VERSIONS.cells, WORKED, chromium.version)
     documents.publish("versions", text, write=bool(os.environ.get("WRITE")), page=report.PAGE)
+    assert [cell.name for cell in VERSIONS.cells if cell.name not in WORKED] == []
+
+
+def test_a_version_that_failed_is_marked_in_the_table():
+    page, worker = Cell("1.2", "page", "0.99.1", core="3"), Cell("1.2", "worker", "0.99.2", core="3")
+    text = report.table([page, worker], {page.name: "3.19.1"}, "156.0.1")
+    assert "| PyScript 1.2 | 0.99.1, in workers 0.99.2 | 3.19.1 | works | **fails** |" in text
+    assert report.rows_in(text) == []
+    text = report.table([page, worker], {page.name: "3.19.1", worker.name: "3.19.1"}, "156.0.1")
+    assert report.rows_in(text) == report.rows_of([page, worker])
 
 
 def test_the_document_has_a_row_for_each_version():
