@@ -25,14 +25,10 @@ autodoc_preserve_defaults = True  # PLAIN, and not all that it is made of
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
 
-#: Pages that are linked to and come later: until then their links are text.
-PENDING = ("versions",)
-
 
 def read_source(app: Sphinx, name: str, text: list[str]) -> None:
     """Make text of links to files that the site does not have, and the table of contents of the list in index.md."""
-    outside = [r"\.\./", *(rf"{page}\.md" for page in PENDING if page not in app.project.docnames)]
-    text[0] = re.sub(rf"\[([^]]+)\]\((?:{'|'.join(outside)})[^)]*\)", r"\1", text[0])
+    text[0] = re.sub(r"\[([^]]+)\]\(\.\./[^)]*\)", r"\1", text[0])
     if name == "index":
         pages = re.findall(r"^- \[.+?\]\((\w+)\.md\)", text[0], re.MULTILINE)
         text[0] += "\n```{toctree}\n:hidden:\n\n" + "\n".join(pages) + "\n```\n"
