@@ -7,21 +7,33 @@ import re
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Protocol, TypeAlias, cast, runtime_checkable
+from typing import ClassVar, NamedTuple, Protocol, TypeAlias, cast, dataclass_transform, runtime_checkable
 
 from kizuna.errors import ConfigurationError
 
-set_field = object.__setattr__
 
-
+@dataclass_transform(frozen_default=True)
 class Record:
-    """An immutable value, equal to one of its type with equal fields, those of ``_fields``.
+    """An immutable value: annotated fields, equal to a value of its type with equal fields.
 
-    What it does a dataclass could do, but a page needs a millisecond to make each.
+    It is what a frozen dataclass is, which takes a page a millisecond to make, since it compiles its functions.
     """
 
-    __slots__ = ()
-    _fields: tuple[str, ...] = ()
+    _fields: ClassVar[tuple[str, ...]] = ()
+    _defaults: ClassVar[dict[str, object]] = {}
+
+    def __init_subclass__(cls) -> None:
+        own = cls.__annotations__
+        cls._fields = (*cls._fields, *own)
+        cls._defaults = cls._defaults | {name: getattr(cls, name) for name in own if name in cls.__dict__}
+
+    def __init__(self, *values: object, **named: object) -> None:
+        fields = self.__dict__
+        fields.update(self._defaults)
+        fields.update(zip(self._fields, values, strict=False))
+        fields.update(named)
+        if len(fields) != len(self._fields) or len(values) > len(fields):
+            raise TypeError(f"{type(self).__name__} takes {', '.join(self._fields) or 'nothing'}")
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{type(self).__name__} is immutable: cannot set {name}")
@@ -29,14 +41,11 @@ class Record:
     def __delattr__(self, name: str) -> None:
         raise AttributeError(f"{type(self).__name__} is immutable: cannot delete {name}")
 
-    def _values(self) -> tuple[object, ...]:
-        return tuple(getattr(self, name) for name in self._fields)
-
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and self._values() == other._values()
+        return type(other) is type(self) and self.__dict__ == other.__dict__
 
     def __hash__(self) -> int:
-        return hash((type(self), *self._values()))
+        return hash((type(self), *map(self.__dict__.get, self._fields)))
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in self._fields)
@@ -56,49 +65,33 @@ class Instant(NamedTuple):
 class PageShown(Record):
     """``visibilitychange`` to visible."""
 
-    __slots__ = ()
-
 
 class PageHidden(Record):
     """``visibilitychange`` to hidden."""
-
-    __slots__ = ()
 
 
 class WentOnline(Record):
     """The browser reports a network."""
 
-    __slots__ = ()
-
 
 class WentOffline(Record):
     """The browser reports no network. It may be wrong."""
-
-    __slots__ = ()
 
 
 class PageSuspended(Record):
     """``pagehide`` or ``freeze``: after this, no code may run for a long time."""
 
-    __slots__ = ()
-
 
 class PageResumed(Record):
     """``pageshow`` of a page from the back/forward cache, or ``resume``."""
-
-    __slots__ = ()
 
 
 class NetworkChanged(Record):
     """``navigator.connection`` fired ``change``: another network, or other properties of the same one."""
 
-    __slots__ = ()
-
 
 class MachineSlept(Record):
     """A worker beside the page, which runs even while the page is busy, saw its clocks jump."""
-
-    __slots__ = ()
 
 
 PageEvent: TypeAlias = (

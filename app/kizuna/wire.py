@@ -16,7 +16,7 @@ from enum import Enum
 from typing import Any, TypedDict, Unpack
 
 from kizuna.errors import ConfigurationError
-from kizuna.platform import Record, set_field
+from kizuna.platform import Record
 
 
 class Options(TypedDict, total=False):
@@ -76,8 +76,6 @@ class Numbers(Record):
     sleep_threshold: float = 3.0
     max_frame_bytes: int = 0  #: the largest frame that is sent; 0: any
 
-    _fields = (*Options.__annotations__,)
-
     def __init__(self, **options: Unpack[Options]) -> None:
         for name, value in options.items():
             if name not in self._fields:
@@ -85,7 +83,7 @@ class Numbers(Record):
                 hint = "give it beside the options" if name == "wire" else f"known are {known}"
                 raise ConfigurationError(name, f"is not known; {hint}")
             _check(name, value, whole=type(getattr(Numbers, name)) is int)
-        self.__dict__.update(options)
+        super().__init__(**options)
 
     @classmethod
     def of(cls, *layers: Mapping[str, object]) -> Numbers:
@@ -157,8 +155,6 @@ class Wire(Record):
         ConfigurationError: A ``pong`` without a ``ping``, or an empty object, which would match every object.
     """
 
-    _fields = ("name", "ping", "ready", "pong", "bye", "has_seq", "defaults")
-    __slots__ = (*_fields, "is_ordinary")
     name: str  #: for people
     ping: Any  #: the heartbeat: a value, or a function of ``t`` that returns one
     ready: Any  #: an ``expiresIn`` in it is the seconds until the token expires
@@ -166,8 +162,6 @@ class Wire(Record):
     bye: Any  #: its ``reason``, ``reconnect`` and ``retryAfter`` are respected
     has_seq: bool
     defaults: Options  #: numbers that this server needs
-    #: Whether a frame is the application's. A flood asks for each frame, so it is made for this wire.
-    is_ordinary: Callable[[Any], bool]
 
     __eq__ = object.__eq__  # words may be lists, which have no hash
     __hash__ = object.__hash__
@@ -188,10 +182,7 @@ class Wire(Record):
                 raise ConfigurationError(key, "must have a key: {} would match every object")
         if pong is not None and ping is None:
             raise ConfigurationError("pong", "needs a ping: without one no pong is awaited")
-        words = (name, ping, ready, pong, bye, has_seq, defaults or Options())
-        for key, value in zip(self._fields, words, strict=True):
-            set_field(self, key, value)
-        set_field(self, "is_ordinary", self._ordinary_test())
+        super().__init__(name, ping, ready, pong, bye, has_seq, defaults or Options())
 
     def kind_of(self, frame: Any) -> FrameKind:
         """Return what ``frame`` is to the connection."""
@@ -212,7 +203,8 @@ class Wire(Record):
         words = (text for text in texts if isinstance(text, str) and text.isascii() and text.isalnum())
         return max(words, key=len, default="")
 
-    def _ordinary_test(self) -> Callable[[Any], bool]:
+    def ordinary_test(self) -> Callable[[Any], bool]:
+        """Return a function that says whether a frame is the application's: a flood asks it for each frame."""
         words = [word for word in (self.ready, self.pong, self.bye) if word is not None]
         if not words:
             return lambda frame: True

@@ -48,7 +48,7 @@ class Connection:
         #: Whether FrameReceived with a frame would deliver it and do nothing else. That holds for a link that was not
         #: abandoned, at the moment of the event before: then no time has passed, and so no sleep. Thousands of frames
         #: may come at one moment, and handling an event costs more than asking this.
-        self.only_delivers = wire.is_ordinary
+        self.only_delivers = wire.ordinary_test()
 
     # --- what others may see ---
 

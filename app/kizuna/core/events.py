@@ -20,7 +20,6 @@ from kizuna.platform import (
     Record,
     WentOffline as WentOffline,
     WentOnline as WentOnline,
-    set_field,
 )
 
 
@@ -44,48 +43,31 @@ class Timer(StrEnum):
 class ConnectRequested(Record):
     """``connect()`` was called."""
 
-    __slots__ = ()
-
 
 class DisconnectRequested(Record):
     """``disconnect()`` was called."""
-
-    __slots__ = ()
 
 
 class RetryRequested(Record):
     """The person pressed "Try now"."""
 
-    __slots__ = ()
-
 
 class DoubtRaised(Record):
     """``doubt()`` was called: the application is missing an answer."""
-
-    __slots__ = ()
 
 
 # --- one link ---
 
 
 class _OfLink(Record):
-    __slots__ = _fields = ("link",)
     link: int
-
-    def __init__(self, link: int) -> None:
-        set_field(self, "link", link)
 
 
 class TokenObtained(Record):
     """The token provider answered. The token itself is never shown by ``repr``."""
 
-    __slots__ = _fields = ("link", "token")
     link: int
     token: str | None
-
-    def __init__(self, link: int, token: str | None) -> None:
-        set_field(self, "link", link)
-        set_field(self, "token", token)
 
     def __repr__(self) -> str:
         return f"TokenObtained(link={self.link})"
@@ -98,32 +80,15 @@ class TokenFailed(Record):
     does without a network. ``retry_after``: the seconds of :class:`kizuna.errors.TryLater`.
     """
 
-    __slots__ = _fields = ("link", "unauthorized", "detail", "unreachable", "retry_after")
     link: int
     unauthorized: bool
-    detail: str
-    unreachable: bool
-    retry_after: float | None
-
-    def __init__(
-        self,
-        link: int,
-        unauthorized: bool,
-        detail: str = "",
-        unreachable: bool = False,
-        retry_after: float | None = None,
-    ) -> None:
-        set_field(self, "link", link)
-        set_field(self, "unauthorized", unauthorized)
-        set_field(self, "detail", detail)
-        set_field(self, "unreachable", unreachable)
-        set_field(self, "retry_after", retry_after)
+    detail: str = ""
+    unreachable: bool = False
+    retry_after: float | None = None
 
 
 class SocketOpened(_OfLink):
     """The WebSocket handshake succeeded."""
-
-    __slots__ = ()
 
 
 class FrameArrived(_OfLink):
@@ -132,65 +97,39 @@ class FrameArrived(_OfLink):
     Where ``Link.is_heard``, nothing would change and the event may be left out.
     """
 
-    __slots__ = ()
-
 
 class FrameReceived(Record):
     """A frame that the codec could read. ``at``: when it arrived, monotonic seconds; None: now."""
 
-    __slots__ = _fields = ("link", "frame", "at")
     link: int
     frame: Any
-    at: float | None
-
-    def __init__(self, link: int, frame: Any, at: float | None = None) -> None:
-        set_field(self, "link", link)
-        set_field(self, "frame", frame)
-        set_field(self, "at", at)
+    at: float | None = None
 
 
 class FrameMalformed(Record):
     """A frame that the codec refused. It is reported."""
 
-    __slots__ = _fields = ("link", "problem")
     link: int
     problem: str
-
-    def __init__(self, link: int, problem: str) -> None:
-        set_field(self, "link", link)
-        set_field(self, "problem", problem)
 
 
 class SocketClosed(Record):
     """The socket closed. ``code`` 1006: without a close frame, as every failed handshake does."""
 
-    __slots__ = _fields = ("link", "code", "reason")
     link: int
     code: int
-    reason: str
-
-    def __init__(self, link: int, code: int, reason: str = "") -> None:
-        set_field(self, "link", link)
-        set_field(self, "code", code)
-        set_field(self, "reason", reason)
+    reason: str = ""
 
 
 class LinkPrepared(_OfLink):
     """The application's ``prepare`` returned."""
 
-    __slots__ = ()
-
 
 class PrepareFailed(Record):
     """The application's ``prepare`` raised."""
 
-    __slots__ = _fields = ("link", "detail")
     link: int
-    detail: str
-
-    def __init__(self, link: int, detail: str = "") -> None:
-        set_field(self, "link", link)
-        set_field(self, "detail", detail)
+    detail: str = ""
 
 
 # --- time ---
@@ -203,16 +142,15 @@ class TimerFired(Record):
     ``unread``: the timer limits the next step of a link, and a frame of that link waits, which may be that step.
     """
 
-    __slots__ = ("throttled", "timer", "unread")
-    _fields = ("timer",)  # what is compared
     timer: Timer
-    throttled: bool
-    unread: bool
+    throttled: bool = True
+    unread: bool = False
 
-    def __init__(self, timer: Timer, throttled: bool = True, unread: bool = False) -> None:
-        set_field(self, "timer", timer)
-        set_field(self, "throttled", throttled)
-        set_field(self, "unread", unread)
+    def __eq__(self, other: object) -> bool:
+        return type(other) is TimerFired and other.timer is self.timer
+
+    def __hash__(self) -> int:
+        return hash((TimerFired, self.timer))
 
 
 LinkEvent: TypeAlias = (
@@ -233,19 +171,12 @@ Event: TypeAlias = CallerEvent | LinkEvent | TimerFired | PageEvent
 class FetchToken(_OfLink):
     """Ask the token provider for this link's token; TokenObtained or TokenFailed follows."""
 
-    __slots__ = ()
-
 
 class OpenSocket(Record):
     """Open this link's socket with ``token``."""
 
-    __slots__ = _fields = ("link", "token")
     link: int
     token: str | None
-
-    def __init__(self, link: int, token: str | None) -> None:
-        set_field(self, "link", link)
-        set_field(self, "token", token)
 
     def __repr__(self) -> str:
         return f"OpenSocket(link={self.link})"
@@ -254,77 +185,46 @@ class OpenSocket(Record):
 class PrepareLink(_OfLink):
     """Let the application prepare the open link; LinkPrepared or PrepareFailed follows."""
 
-    __slots__ = ()
-
 
 class AbandonLink(Record):
     """Detach every handler, close with ``code``, and send no further event of this link."""
 
-    __slots__ = _fields = ("link", "code", "reason")
     link: int
-    code: int
-    reason: str
-
-    def __init__(self, link: int, code: int = 1000, reason: str = "") -> None:
-        set_field(self, "link", link)
-        set_field(self, "code", code)
-        set_field(self, "reason", reason)
+    code: int = 1000
+    reason: str = ""
 
 
 class SendPing(Record):
     """Send a ping; ``t`` (monotonic seconds) comes back in the pong."""
 
-    __slots__ = _fields = ("link", "t")
     link: int
     t: float
-
-    def __init__(self, link: int, t: float) -> None:
-        set_field(self, "link", link)
-        set_field(self, "t", t)
 
 
 class Deliver(Record):
     """Pass a frame to the application."""
 
-    __slots__ = _fields = ("link", "frame")
     link: int
     frame: Any
-
-    def __init__(self, link: int, frame: Any) -> None:
-        set_field(self, "link", link)
-        set_field(self, "frame", frame)
 
 
 class ReportMalformed(Record):
     """Report to the application that a frame could not be read."""
 
-    __slots__ = _fields = ("problem",)
     problem: str
-
-    def __init__(self, problem: str) -> None:
-        set_field(self, "problem", problem)
 
 
 class SetTimer(Record):
     """Set the timer of this kind for ``at`` (monotonic seconds), replacing an earlier one."""
 
-    __slots__ = _fields = ("timer", "at")
     timer: Timer
     at: float
-
-    def __init__(self, timer: Timer, at: float) -> None:
-        set_field(self, "timer", timer)
-        set_field(self, "at", at)
 
 
 class CancelTimer(Record):
     """Cancel the timer of this kind."""
 
-    __slots__ = _fields = ("timer",)
     timer: Timer
-
-    def __init__(self, timer: Timer) -> None:
-        set_field(self, "timer", timer)
 
 
 Command: TypeAlias = (
