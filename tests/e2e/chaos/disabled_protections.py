@@ -72,7 +72,7 @@ CHANGES: dict[str, tuple[Change, ...]] = {
     # After a reconnect the page shows only new messages, and not those that it missed.
     "catch-up": (
         Change(
-            "app/chat/room.py",
+            "app/kizuna/delivery/reader.py",
             "        for message in batch.messages:\n            if message.seq is not None:\n",
             "        is_sync = asked is not None and asked.after is not None\n"
             "        if is_sync:\n"
