@@ -19,23 +19,19 @@ from chat.migration import Migration
 from chat.read_marks import ReadMarks
 from chat.session import ChatSession
 from chat.store import ChatStore
+from kizuna import JSON_OBJECTS, ConfigurationError
 from kizuna.browser import (
     BrowserPlatform,
+    ConsoleHandler,
     IndexedDb,
     LocalSettings,
     TabSettings,
     WebLocks,
     ask_to_persist,
     get_websocket_service,
+    page_prefix,
 )
-from kizuna.browser.console import ConsoleHandler
-from kizuna.browser.storage import page_prefix
-from kizuna.codec import JSON_OBJECTS
-from kizuna.delivery import outbox_storage as outbox_rows
-from kizuna.delivery.fallback_storage import FallbackStorage
-from kizuna.delivery.outbox_storage import OutboxStorage
-from kizuna.delivery.tasks import TaskSet
-from kizuna.errors import ConfigurationError
+from kizuna.delivery import OUTBOX_TABLE, FallbackStorage, OutboxStorage, TaskSet
 from ui.kit.catalogues import page_texts
 from ui.kit.http import InvalidJson, get_json, post_json
 from ui.page import Page
@@ -81,7 +77,7 @@ async def _open_page(config: Config) -> None:
         options=config.options,
     )
     store = ChatStore()
-    tables, locks, tab_id = (outbox_rows.TABLE, cache.TABLE), WebLocks(), _new_id()
+    tables, locks, tab_id = (OUTBOX_TABLE, cache.TABLE), WebLocks(), _new_id()
     database = IndexedDb(f"{prefix}kizuna", tables)
     old_database = IndexedDb("kizuna", tables) if prefix else database
     migration_tab_id = _new_id()

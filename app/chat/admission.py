@@ -20,10 +20,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from chat.protocol import InvalidField, check_id
-from kizuna.errors import KizunaError, TryLater, Unauthorized
-from kizuna.platform import Instant
-from kizuna.wire import finite_number
+from chat.protocol import MAX_INTEGER, InvalidField, check_id
+from kizuna import Instant, KizunaError, TryLater, Unauthorized
 
 #: An endpoint's answer: the HTTP status (0 for a redirect), the JSON (None for anything else), and the seconds of
 #: Retry-After (None without).
@@ -237,5 +235,5 @@ def _is_about_the_name(answer: Any) -> bool:
 
 def _lifetime(value: Any) -> float | None:
     """Return positive seconds, or None for any other value."""
-    seconds = finite_number(value)
-    return seconds if seconds is not None and seconds > 0 else None
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value if is_number and 0 < value <= MAX_INTEGER else None

@@ -16,8 +16,8 @@ from chat.protocol import Message
 from chat.read_marks import Marks, ReadMarks
 from chat.room import Room
 from chat.timeline import Entry
-from kizuna.delivery.tasks import TaskSet
-from kizuna.platform import Platform, Storage, TimerHandle
+from kizuna import Platform, Storage, TimerHandle
+from kizuna.delivery import TaskSet
 
 logger = logging.getLogger("kizuna.cache")
 

@@ -21,8 +21,7 @@ from typing import Any, cast
 from urllib.parse import urljoin, urlsplit
 
 from chat.protocol import camel_case
-from kizuna.errors import ConfigurationError
-from kizuna.wire import ARTICLE, KIZUNA, Numbers, Options, Wire
+from kizuna import ARTICLE, KIZUNA, ConfigurationError, Numbers, Options, Wire
 
 #: The file's address, relative to the page.
 CONFIG_FILE = "static/config.json"

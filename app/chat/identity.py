@@ -15,8 +15,7 @@ from chat.admission import (
     TokenUnavailable,
 )
 from chat.protocol import check_id, check_person_name
-from kizuna.errors import KizunaError, TryLater
-from kizuna.platform import Settings
+from kizuna import KizunaError, Settings, TryLater
 
 NAME_KEY = "kizuna.name"
 LEFT_KEY = "kizuna.left."

@@ -14,10 +14,8 @@ from typing import Protocol
 
 from chat import cache
 from chat.identity import LEFT_KEY, NAME_KEY, USER_KEY, Identity
-from kizuna.delivery import outbox_storage as outbox_rows
-from kizuna.delivery.outbox_storage import OutboxStorage
-from kizuna.errors import StorageFailed
-from kizuna.platform import Settings, Storage
+from kizuna import Settings, Storage, StorageFailed
+from kizuna.delivery import OUTBOX_TABLE, OutboxStorage
 
 logger = logging.getLogger("kizuna.migration")
 
@@ -113,9 +111,7 @@ class Migration:
     async def _persons(self) -> set[str]:
         """Return the keys of people who have rows."""
         try:
-            keys = [
-                key for table in (outbox_rows.TABLE, cache.TABLE) for key in await self._storage.keys(table)
-            ]
+            keys = [key for table in (OUTBOX_TABLE, cache.TABLE) for key in await self._storage.keys(table)]
         except StorageFailed as error:
             logger.warning("could not read data of an earlier version: %s", error)
             return set()

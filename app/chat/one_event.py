@@ -9,10 +9,8 @@ import functools
 from collections.abc import Callable, Coroutine
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
-from kizuna.delivery import Changes
-from kizuna.delivery.tasks import TaskSet
-from kizuna.platform import Platform, TimerHandle
-from kizuna.store import Store
+from kizuna import Platform, Store, TimerHandle
+from kizuna.delivery import Changes, TaskSet
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")

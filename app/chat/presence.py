@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from chat.protocol import Message, Presence, TypingNotice
+from kizuna import Platform, TimerHandle
 from kizuna.delivery import Changes, Later
-from kizuna.platform import Platform, TimerHandle
 
 #: Seconds between two typing notifications of this page.
 TYPING_INTERVAL = 3.0

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 from chat import protocol
-from kizuna.platform import Settings
+from kizuna import Settings
 
 READ_KEY = "kizuna.read."
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from kizuna.platform import Platform
+from kizuna import Platform
 
 #: Seconds that the connection waits at most for stored data: a busy browser takes long to answer.
 RESTORE_TIMEOUT = 5.0

@@ -19,7 +19,7 @@ from typing import cast
 from chat.protocol import MAX_INTEGER, Ack, Message
 from chat.recent_messages import RecentMessages
 from chat.timeline import Delivery, Entry, Timeline, client_key
-from kizuna.delivery.pending_message import Failure
+from kizuna.delivery import Failure
 
 #: Stored messages in memory: of a room whose end is shown, of one that is not shown, of one whose reader has scrolled
 #: up, and where the server has no history to request them from again.

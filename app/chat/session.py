@@ -28,7 +28,7 @@ from chat.restore_wait import RestoreWait
 from chat.room import Room
 from chat.store import ChatStore, NoticeKind
 from chat.timeline import Delivery
-from kizuna.core.states import CONNECTED_STATUSES, ConnectionState, Status
+from kizuna import ConnectionFailed, ConnectionState, LinkHandle, Platform, Status, WebSocketService
 from kizuna.delivery import (
     Changes,
     Closed,
@@ -45,12 +45,8 @@ from kizuna.delivery import (
     Restored,
     SendState,
     Stored,
+    TaskSet,
 )
-from kizuna.delivery.tasks import TaskSet
-from kizuna.errors import ConnectionFailed
-from kizuna.platform import Platform
-from kizuna.runtime.transport import LinkHandle
-from kizuna.service import WebSocketService
 
 logger = logging.getLogger("kizuna.chat")
 
@@ -343,7 +339,7 @@ class ChatSession:
 
     @one_event
     def _on_connection(self, state: ConnectionState) -> None:
-        is_open, before = state.status in CONNECTED_STATUSES, self._store.state
+        is_open, before = state.is_connected, self._store.state
         self._store.change(
             connection=state,
             last_connected_at=self._platform.now().wall if is_open else before.last_connected_at,

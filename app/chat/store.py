@@ -10,8 +10,7 @@ from typing import Any
 from chat.protocol import Message
 from chat.room_log import RoomLog
 from chat.timeline import EMPTY, Timeline
-from kizuna.core.states import ConnectionState, ReasonKind
-from kizuna.store import Store
+from kizuna import ConnectionState, ReasonKind, Store
 
 
 class NoticeKind(StrEnum):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from chat.protocol import Message
-from kizuna.delivery.pending_message import Failure
+from kizuna.delivery import Failure
 
 
 class Delivery(StrEnum):

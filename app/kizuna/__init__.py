@@ -33,18 +33,22 @@ from kizuna.platform import (
     Address,
     GetAddress,
     Instant,
+    Locks,
     PageEvent,
     PageState,
     Platform,
+    Settings,
     Socket,
     SocketListener,
+    Storage,
     TimerHandle,
 )
 from kizuna.runtime.journal import Statistics
 from kizuna.runtime.subscribers import FrameStream, Handler
 from kizuna.runtime.transport import Frame, GetAccessToken, LinkHandle, Prepare
 from kizuna.service import WebSocketService
-from kizuna.wire import ARTICLE, KIZUNA, PLAIN, FrameKind, Options, Wire
+from kizuna.store import Store
+from kizuna.wire import ARTICLE, KIZUNA, PLAIN, FrameKind, Numbers, Options, Wire
 
 __all__ = [
     "ARTICLE",
@@ -71,7 +75,9 @@ __all__ = [
     "Instant",
     "KizunaError",
     "LinkHandle",
+    "Locks",
     "NotConnected",
+    "Numbers",
     "Options",
     "Overrun",
     "PageEvent",
@@ -81,11 +87,14 @@ __all__ = [
     "Reason",
     "ReasonKind",
     "Rejected",
+    "Settings",
     "Socket",
     "SocketListener",
     "Statistics",
     "Status",
+    "Storage",
     "StorageFailed",
+    "Store",
     "TimerHandle",
     "TryLater",
     "Unauthorized",

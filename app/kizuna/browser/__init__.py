@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from kizuna.browser.console import ConsoleHandler
     from kizuna.browser.database import IndexedDb
     from kizuna.browser.locks import WebLocks
-    from kizuna.browser.storage import LocalSettings, TabSettings, ask_to_persist
+    from kizuna.browser.storage import LocalSettings, TabSettings, ask_to_persist, page_prefix
     from kizuna.singleton import disconnect_websocket, get_websocket_service
 
 __all__ = [
@@ -51,6 +51,7 @@ __all__ = [
     "browser_platform",
     "disconnect_websocket",
     "get_websocket_service",
+    "page_prefix",
 ]
 
 #: Where the names are that a connection alone does not need: name -> module.
@@ -61,6 +62,7 @@ _LATER = {
     "TabSettings": "kizuna.browser.storage",
     "WebLocks": "kizuna.browser.locks",
     "ask_to_persist": "kizuna.browser.storage",
+    "page_prefix": "kizuna.browser.storage",
     "disconnect_websocket": "kizuna.singleton",
     "get_websocket_service": "kizuna.singleton",
 }

@@ -335,3 +335,8 @@ class ConnectionState(NamedTuple):
     reason: Reason | None = None
     connected_since: float | None = None  #: when it came to be connected; None while it is not
     link: int | None = None  #: number of the current link; changes when it is replaced
+
+    @property
+    def is_connected(self) -> bool:
+        """Return whether a link is open, though it may be doubted."""
+        return self.status in CONNECTED_STATUSES

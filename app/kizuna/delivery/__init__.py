@@ -31,7 +31,7 @@ from kizuna.delivery.engine import DeliveryEngine
 from kizuna.delivery.fallback_storage import FallbackStorage
 from kizuna.delivery.memory_storage import MemoryStorage, NoLocks
 from kizuna.delivery.outbox import Outbox, OutboxFull
-from kizuna.delivery.outbox_storage import OutboxStorage
+from kizuna.delivery.outbox_storage import TABLE as OUTBOX_TABLE, OutboxStorage
 from kizuna.delivery.pending_message import Failure, PendingMessage
 from kizuna.delivery.reader import ChannelReader, Position, Start
 from kizuna.delivery.receipt import (
@@ -45,10 +45,12 @@ from kizuna.delivery.receipt import (
 )
 from kizuna.delivery.sender import OutboxSender
 from kizuna.delivery.sequence import Sequence
+from kizuna.delivery.tasks import TaskSet
 
 __all__ = [
     "FORBIDDEN",
     "GAP_DELAY",
+    "OUTBOX_TABLE",
     "Begin",
     "Carrier",
     "CatchUp",
@@ -94,6 +96,7 @@ __all__ = [
     "Start",
     "Stored",
     "TakenOver",
+    "TaskSet",
     "TooOld",
     "Unconfirmed",
 ]

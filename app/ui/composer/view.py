@@ -9,7 +9,7 @@ import js
 from pyodide.ffi import JsException
 
 from chat.store import ChatState, ChatStore, NoticeKind
-from kizuna.browser.storage import page_prefix
+from kizuna.browser import page_prefix
 from ui.actions import Actions
 from ui.composer.rules import (
     BUSY_AFTER,

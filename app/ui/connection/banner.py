@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from chat.identity import BANNED
 from chat.store import ChatState
-from kizuna.core.states import ReasonKind, Status
+from kizuna import ReasonKind, Status
 from ui.connection.outage import Outage, Phase
 from ui.kit.texts import Texts
 

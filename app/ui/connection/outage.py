@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from chat.store import ChatState
-from kizuna.core.states import Status
+from kizuna import Status
 
 GRACE = 3.0  #: seconds without a connection before the banner shows
 FIRST_GRACE = 5.0  #: the same before the first connection

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from chat.store import ChatState
-from kizuna.core.states import Status
+from kizuna import Status
 
 
 class Kind(StrEnum):

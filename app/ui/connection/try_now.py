@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kizuna.core.states import Status
+from kizuna import Status
 
 #: Seconds that the button is busy at least, so that an attempt that fails at once is visible.
 BUSY_FOR = 1.0

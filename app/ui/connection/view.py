@@ -7,7 +7,7 @@ from pyodide.ffi import to_js
 
 from chat.identity import INTERCEPTED
 from chat.store import ChatState
-from kizuna.core.states import Status
+from kizuna import Status
 from ui.actions import Actions
 from ui.connection.banner import BannerText, banner_text
 from ui.connection.countdown import Countdown, next_tick

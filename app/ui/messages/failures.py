@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from chat.names import INVISIBLE, MAX_ROOM_CHARACTERS
 from chat.store import Notice
-from kizuna.delivery.pending_message import Failure
+from kizuna.delivery import Failure
 from ui.kit.texts import Texts
 
 _INVISIBLE = re.compile(f"[{INVISIBLE}]")
