@@ -368,7 +368,7 @@ class RoomLog:
         self._stored += 1
         self._start += at < self._start
         self._end += at < self._end or is_followed
-        if not self._follows:
+        if not is_followed:
             self._end = min(self._end, self._start + MAX_ROWS)
         if self._hole is not None:
             self._hole += at < self._hole

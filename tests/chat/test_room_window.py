@@ -320,6 +320,12 @@ def test_no_wandering_shows_a_message_twice_or_out_of_order(steps: list[tuple[An
         wander(a_log(), steps)
 
 
+def test_messages_before_own_ones_below_the_window_do_not_widen_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in SMALL.items():
+        monkeypatch.setattr(room_log, name, value)
+    wander(a_log(), [("type",), ("arrive", 9), ("earlier",), ("type",), ("earlier",), ("arrive", 2)])
+
+
 def wander(log: RoomLog, steps: list[tuple[Any, ...]]) -> None:
     """Take these steps; the server has all messages from 1 on."""
     head = 0
