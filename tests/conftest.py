@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import threading
 from collections.abc import Generator
@@ -34,6 +35,10 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 settings.load_profile("kizuna")
+
+# What a shell starts in the background inherits an ignored SIGINT; the programs that tests start have to heed it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 #: Begin in this order, before all others with or without a browser: what takes longest first, else one process is busy
 #: with it alone at the end; and what waits much beside what computes much.

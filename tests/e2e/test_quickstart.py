@@ -11,7 +11,6 @@ import contextlib
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -179,14 +178,6 @@ def trial(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.fixture
-def ctrl_c() -> Iterator[None]:
-    """Let programs that begin now hear Ctrl-C, also where a shell began these tests in the background."""
-    before = signal.signal(SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(SIGINT, before)
-
-
-@pytest.fixture
 def page(chromium: Browser) -> Iterator[QuickStartPage]:
     """A page for which only the public addresses of PUBLIC exist, and this machine."""
     with chromium.new_context() as context:
@@ -231,7 +222,6 @@ def test_a_block_that_no_reader_could_follow_is_noticed(text: str, mistake: str)
         Instructions.of(text).replaced({"8000": "1"})
 
 
-@pytest.mark.usefixtures("ctrl_c")
 def test_the_page_shows_a_message_and_survives_a_restart(trial: Trial, page: QuickStartPage):
     with trial.processes() as start:
         start(trial.serve_page).wait_for("Serving HTTP")

@@ -53,10 +53,8 @@ class Terminal:
 
 
 @pytest.fixture
-def terminal() -> Iterator[Terminal]:
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield Terminal()
-    signal.signal(signal.SIGINT, before)
+def terminal() -> Terminal:
+    return Terminal()
 
 
 def test_lines_are_sent_as_they_are_and_frames_shown(server: SocketServer, terminal: Terminal) -> None:
