@@ -210,7 +210,7 @@ def test_events_of_an_unknown_link_change_nothing(event: Any, number: int):
                 machine.retry()
             machine.settle()
         state, timers = machine.connection.state, dict(machine.connection.timers)
-        stale = type(event)(**{**{slot: getattr(event, slot) for slot in event.__slots__}, "link": number})
+        stale = type(event)(**{**vars(event), "link": number})
         assert machine.handle(stale) == []
         assert machine.connection.state is state
         assert machine.connection.timers == timers
