@@ -24,7 +24,8 @@ sorted(name for name in sys.modules if name.startswith("kizuna"))
 #: Most modules that a connection may load.
 MAX_MODULES = 20
 
-CONTRACT = (ROOT / "tests" / "kizuna" / "platform_contract.py").read_text(encoding="utf-8")
+TESTS = ROOT / "tests" / "kizuna"
+CONTRACT = (TESTS / "platform_contract.py").read_text(encoding="utf-8")
 
 #: The broken duties with their errors.
 HOLD_TO_CONTRACT = """
@@ -38,6 +39,24 @@ for duty in CONTRACT:
     except Exception as error:
         broken[duty.__name__] = repr(error)
 broken
+"""
+
+#: The duties of storage or locks that are broken; MAKE returns those of one page. Another name for each duty: what it
+#: leaves behind meets nobody.
+HOLD_TWO_TO_CONTRACT = """
+from kizuna.browser import IndexedDb, WebLocks, proxies
+
+duties, broken = {}, {}
+exec(SOURCE, duties)
+for duty in duties["CONTRACT"]:
+    two = [MAKE, MAKE]
+    try:
+        await duty(*two)
+    except Exception as error:
+        broken[duty.__name__] = repr(error)
+    for each in two:
+        getattr(each, "close", int)()
+[len(duties["CONTRACT"]), broken]
 """
 
 CONNECT = """
@@ -114,6 +133,32 @@ def test_the_platform_keeps_the_contract(python: PyodidePage) -> None:
         assert python.run(f"{CONTRACT}\nlen(CONTRACT)") > 10
         broken = python.run(f"URL = {server.url!r}\n{HOLD_TO_CONTRACT}")
     assert broken == {}
+
+
+def hold_two_to(contract: str, make: str, python: PyodidePage) -> None:
+    source = (TESTS / "delivery" / contract).read_text(encoding="utf-8")
+    duties, broken = python.run(f"SOURCE = {source!r}\n{HOLD_TWO_TO_CONTRACT.replace('MAKE', make)}")
+    assert duties > 4
+    assert broken == {}
+
+
+def test_indexeddb_keeps_the_contract_of_storage(python: PyodidePage) -> None:
+    hold_two_to("storage_contract.py", "IndexedDb(duty.__name__, duties['TABLES'])", python)
+
+
+def test_indexeddb_without_a_list_of_tables_has_the_outbox(python: PyodidePage) -> None:
+    assert python.run("""
+from kizuna.browser import IndexedDb
+shop = IndexedDb("shop")
+await shop.write("outbox", {"a": "1"})
+rows = await shop.read("outbox")
+shop.close()
+rows""") == {"a": "1"}
+
+
+def test_web_locks_keep_the_contract_of_locks(python: PyodidePage) -> None:
+    hold_two_to("locks_contract.py", "WebLocks()", python)
+    assert python.run("from kizuna.browser import proxies\nproxies.alive()") == 0
 
 
 def test_a_service_outlives_its_server(python: PyodidePage, context: Context) -> None:

@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import random
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kizuna.aio.websocket import AioSocket, Keepalive
 from kizuna.platform import Instant, PageEvent, PageState, SocketListener
 
-__all__ = ["AioPlatform", "AioSocket", "Keepalive"]
+if TYPE_CHECKING:
+    from kizuna.aio.database import SqliteStorage
+    from kizuna.aio.locks import FileLocks
+
+__all__ = ["AioPlatform", "AioSocket", "FileLocks", "Keepalive", "SqliteStorage"]
+
+#: Where the names are that a connection alone does not need: name -> module.
+_LATER = {"FileLocks": "locks", "SqliteStorage": "database"}
+
+
+def __getattr__(name: str) -> object:
+    """Import a name when it is first used."""
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_LATER[name]}"), name)
 
 
 class AioPlatform:

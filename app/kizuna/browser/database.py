@@ -15,6 +15,7 @@ import js
 from pyodide.ffi import JsException
 
 from kizuna.browser.proxies import BrowserTimer, ProxyOwner, now
+from kizuna.delivery.outbox_storage import TABLE as OUTBOX
 from kizuna.errors import StorageFailed
 
 if TYPE_CHECKING:
@@ -40,12 +41,17 @@ _MEANINGS = {
 
 
 class IndexedDb:
-    """The :class:`kizuna.platform.Storage` of a browser: one database, opened at the first call.
+    """The :class:`kizuna.platform.Storage` of a browser: one database, opened at the first call, in a page or worker.
 
-    A new table needs a higher ``version``. A connection that the browser closed is opened again at the next call.
+    A connection that the browser closed is opened again at the next call.
+
+    Args:
+        name: The database, one of this origin.
+        tables: Its tables; by default the one of the outbox.
+        version: A new table needs a higher one.
     """
 
-    def __init__(self, name: str, tables: Iterable[str], version: int = 1) -> None:
+    def __init__(self, name: str, tables: Iterable[str] = (OUTBOX,), version: int = 1) -> None:
         self._name = name
         self._tables = tuple(tables)
         self._version = version

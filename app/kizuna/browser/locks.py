@@ -1,4 +1,4 @@
-"""Named locks among the pages of one origin, by Web Locks.
+"""Named locks among the pages and workers of one origin, by Web Locks.
 
 A page in the back/forward cache would keep its locks, but is removed from it when another page requests one
 (Chromium 156). So they are freed when the page is suspended (``pagehide``), and requested again when it comes back.
@@ -82,7 +82,7 @@ class WebLocks:
         del self._held[lock.name]
         if not self._held:
             for kind, proxy in self._listeners:
-                js.window.removeEventListener(kind, proxy)
+                js.self.removeEventListener(kind, proxy)
             self._listeners.clear()
             self._proxies.release()
 
@@ -99,7 +99,7 @@ class WebLocks:
 
     def _listen(self, kind: str, listener: Callable[[Any], None]) -> None:
         proxy = self._proxies.hold(listener)
-        js.window.addEventListener(kind, proxy)
+        js.self.addEventListener(kind, proxy)
         self._listeners.append((kind, proxy))
 
 

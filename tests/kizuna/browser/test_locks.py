@@ -20,7 +20,7 @@ async def manager(js: Any) -> AsyncIterator[LockManager]:
     await settle()
     from kizuna.browser import proxies
 
-    assert (manager.held, js.window.listeners, proxies.alive()) == (set(), [], 0)
+    assert (manager.held, js.self.listeners, proxies.alive()) == (set(), [], 0)
 
 
 async def settle() -> None:
@@ -79,11 +79,11 @@ async def test_a_page_that_is_put_aside_holds_nothing_and_takes_it_again(
 ) -> None:
     page = open_page()
     release = await page.try_lock("tab")
-    js.window.dispatch("pagehide", persisted=True)
+    js.self.dispatch("pagehide", persisted=True)
     await settle()
     assert manager.held == set()
     assert await page.try_lock("tab") is None  # its holder has not given it up
-    js.window.dispatch("pageshow", persisted=True)
+    js.self.dispatch("pageshow", persisted=True)
     await settle()
     assert manager.held == {"tab"}
     release()
@@ -92,10 +92,10 @@ async def test_a_page_that_is_put_aside_holds_nothing_and_takes_it_again(
 async def test_what_another_page_took_meanwhile_is_waited_for(js: Any, manager: LockManager) -> None:
     page = open_page()
     release = await page.try_lock("tab")
-    js.window.dispatch("pagehide", persisted=True)
+    js.self.dispatch("pagehide", persisted=True)
     await settle()
     manager.held.add("tab")
-    js.window.dispatch("pageshow", persisted=True)
+    js.self.dispatch("pageshow", persisted=True)
     await settle()
     manager.held.remove("tab")
     await settle()
@@ -108,13 +108,13 @@ async def test_who_waits_is_put_aside_again_or_lets_go_without_ever_holding(
 ) -> None:
     page = open_page()
     release = await page.try_lock("tab")
-    js.window.dispatch("pagehide", persisted=True)
+    js.self.dispatch("pagehide", persisted=True)
     await settle()
     manager.held.add("tab")
-    js.window.dispatch("pageshow", persisted=True)
+    js.self.dispatch("pageshow", persisted=True)
     await settle()
-    js.window.dispatch("pagehide", persisted=True)
-    js.window.dispatch("pageshow", persisted=True)
+    js.self.dispatch("pagehide", persisted=True)
+    js.self.dispatch("pageshow", persisted=True)
     await settle()
     release()
     await settle()
@@ -126,9 +126,9 @@ async def test_who_waits_is_put_aside_again_or_lets_go_without_ever_holding(
 async def test_what_was_let_go_while_put_aside_is_not_taken_again(js: Any, manager: LockManager) -> None:
     page = open_page()
     release, other = await page.try_lock("tab"), await page.try_lock("other")
-    js.window.dispatch("pagehide", persisted=True)
+    js.self.dispatch("pagehide", persisted=True)
     release()
-    js.window.dispatch("pageshow", persisted=True)
+    js.self.dispatch("pageshow", persisted=True)
     await settle()
     assert manager.held == {"other"}
     other()
@@ -137,7 +137,7 @@ async def test_what_was_let_go_while_put_aside_is_not_taken_again(js: Any, manag
 async def test_the_first_showing_of_a_page_takes_nothing_twice(js: Any, manager: LockManager) -> None:
     page = open_page()
     release = await page.try_lock("tab")
-    js.window.dispatch("pageshow", persisted=False)
+    js.self.dispatch("pageshow", persisted=False)
     await settle()
     release()
     await settle()
