@@ -88,6 +88,7 @@ class Channels:
         self._channels: dict[str, Channel] = {}
         self._oldest: dict[str, int] = {}  # by channel, the oldest number delivered
         self._receipts: dict[str, Receipt] = {}
+        self._listeners: list[Callable[[Receipt], object]] = []
         self._answers: dict[str, asyncio.Future[Mapping[str, Any]]] = {}  # by ref
         self._refs = itertools.count(1)
         self._tasks = TaskSet()
@@ -145,6 +146,14 @@ class Channels:
             timer.cancel()
             self._answers.pop(ref, None)
 
+    def on_progress(self, listener: Callable[[Receipt], object]) -> Callable[[], None]:
+        """Call ``listener(receipt)`` whenever the state of a message changes; return the unsubscribe function.
+
+        Also for messages of an earlier page, or of a closed tab, when they are found in the storage.
+        """
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
     def close(self) -> None:
         """End all channels and loops, and stop sending. Waiting messages stay stored."""
         for unsubscribe in self._subscriptions:
@@ -173,6 +182,7 @@ class Channels:
         except BaseException:
             self._receipts.pop(message_id, None)
             raise
+        self._tell(receipt)
         self.apply(self.engine.sender.send_due())
         return receipt
 
@@ -219,7 +229,9 @@ class Channels:
         """Delete a message. Return whether it may have arrived."""
         may_have_arrived = self.engine.sender.discard(message_id)
         if message_id in self._receipts:
-            self._receipts.pop(message_id).note_discarded()
+            receipt = self._receipts.pop(message_id)
+            receipt.note_discarded()
+            self._tell(receipt)
         self.apply(self.engine.sender.send_due())
         return may_have_arrived
 
@@ -279,9 +291,14 @@ class Channels:
                     receipt = self._receipts.pop(message_id, None)
                     if receipt is not None:
                         receipt.note_stored(seq)
+                        self._tell(receipt)
                 case Restored(messages):
-                    for message in messages:
-                        self._receipts.setdefault(message.id, self._receipt(message))
+                    receipts = {message.id: self._receipt(message) for message in messages}
+                    self._receipts = (
+                        receipts | self._receipts
+                    )  # all of them, before a listener asks what waits
+                    for message_id in receipts:
+                        self._tell(self._receipts[message_id])
                     self.apply(self.engine.sender.send_due())
                 case RequestFailed(code, words):
                     logger.warning("the server could not serve a request: %s (%s)", words, code)
@@ -295,9 +312,19 @@ class Channels:
         channel.take(change)
 
     def _note_progress(self, message: PendingMessage, state: SendState) -> None:
-        self._receipts[message.id].note_progress(message, state)
+        receipt = self._receipts[message.id]
         if state is SendState.TAKEN_OVER:
             del self._receipts[message.id]
+        receipt.note_progress(message, state)
+        self._tell(receipt)
+
+    def _tell(self, receipt: Receipt) -> None:
+        for listener in tuple(self._listeners):
+            try:
+                listener(receipt)
+            except Exception as error:  # noqa: BLE001 - the event loop's handler gets it; the others are called
+                context = {"message": f"error in {listener!r}", "exception": error}
+                asyncio.get_running_loop().call_exception_handler(context)
 
     def _receipt(self, message: PendingMessage) -> Receipt:
         payload = {key: value for key, value in message.data.items() if key not in RESERVED}

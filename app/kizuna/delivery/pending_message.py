@@ -16,6 +16,10 @@ class Failure(NamedTuple):
     code: str
     words: str = ""
 
+    def __str__(self) -> str:
+        """Return both."""
+        return f"{self.code}: {self.words}" if self.words else self.code
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingMessage:

@@ -27,7 +27,7 @@ class DeliveryFailed(KizunaError):
     """The server has not stored a message, as far as is known. ``failure``: its code, and the server's words."""
 
     def __init__(self, failure: Failure) -> None:
-        super().__init__(f"{failure.code}: {failure.words}" if failure.words else failure.code)
+        super().__init__(str(failure))
         self.failure = failure
 
 
