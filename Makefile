@@ -68,6 +68,9 @@ run: setup $(SITE)  ## Set up and build what is missing or has changed, then ser
 dev: setup  ## Serve the source tree; open pages show what was changed
 	@exec $(VENV_PYTHON) -m backend.server --root . --dev
 
+example: setup  ## Run an example of the library, server and page from one command (NAME=todo)
+	@exec $(VENV_PYTHON) -m tools.examples $(or $(NAME),todo)
+
 test: test-tools  ## Set up, then lint, types, unit tests, end-to-end tests, coverage
 	@$(VENV_PYTHON) -m pytest $(PARALLEL) $(COVERAGE) $(ARGS)
 	@$(if $(COVERAGE),$(MAKE) --no-print-directory coverage-gate)
