@@ -233,7 +233,12 @@ class CatchUp(Generic[Message, Ack]):
             return [Earlier(batch.room_id, tuple(batch.messages), before, batch.epoch, batch.complete)]
         watermark = reader.watermark
         changes = reader.receive_batch(batch, asked)
-        changes += self._continue_sync(reader, batch, reader.watermark != watermark)
+        is_late = (
+            batch.ref is not None and request is None
+        )  # the answer to a repetition, or to what was given up
+        changes += self._continue_sync(
+            reader, batch, moved=reader.watermark != watermark, waits=batch.complete or is_late
+        )
         if request is not None and request.action == JOIN:
             self.send("ping", {"t": None})  # to see whether an earlier leave was handled after the join
         return changes
@@ -314,11 +319,14 @@ class CatchUp(Generic[Message, Ack]):
         return []
 
     def _continue_sync(
-        self, reader: ChannelReader[Message, Ack], batch: BatchFrame[Message], moved: bool
+        self, reader: ChannelReader[Message, Ack], batch: BatchFrame[Message], *, moved: bool, waits: bool
     ) -> Changes:
-        """Sync again until nothing is missing, as long as each batch brings something."""
+        """Sync again until nothing is missing, as long as each batch brings something.
+
+        ``waits``: after a moment, unless a request is open.
+        """
         if reader.needs_sync:
-            if batch.complete:
+            if waits:
                 self.schedule_sync(reader)
             elif moved:
                 self._ask_sync(reader)
