@@ -43,7 +43,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 #: Begin in this order, before all others with or without a browser: what takes longest first, else one process is busy
 #: with it alone at the end; and what waits much beside what computes much.
 LONGEST = (
-    "checks chaos on_aws page_events built_page troubles service_worker article_server other_engines "
+    "checks chaos todo on_aws page_events built_page troubles service_worker article_server other_engines "
     "versions heartbeat storage exhausted leaving"
 )
 

@@ -17,7 +17,7 @@ from tests.e2e.chaos.event_log import EventLog
 from tests.e2e.chaos.network_faults import apply_once, lasting_fault
 from tests.e2e.chaos.plan import BREAKS, SERVER_AND_TAB_FAULTS, Fault, FaultKind, PersonSetup
 from tests.e2e.chaos.tab import Participant, Tab, entries_of, unsettled_parts
-from tests.e2e.chaos.typing_users import TypingUsers
+from tests.e2e.chaos.typing_users import TYPE, TypingUsers
 from tests.support.artifacts import begin_trace, keep
 from tests.support.peer import Peer
 from tests.support.server import KizunaServer
@@ -36,6 +36,10 @@ Track = Generator[str]
 class Run:
     """A plan applied to pages, networks and a server, while all screens are checked."""
 
+    tab_type: type[Tab] = Tab
+    users_type: type[TypingUsers] = TypingUsers
+    typing_script = TYPE
+
     def __init__(
         self,
         browser: Browser,
@@ -53,8 +57,10 @@ class Run:
         self._log: list[LogEntry] = []  # the server's, at the end
         self._server = server
         self._room = room
-        self._participants = [Participant(person, browser, server.port, self.event_log) for person in people]
-        self._typing_users = TypingUsers(seed, self._thread_of)
+        self._participants = [
+            Participant(person, browser, server.port, self.event_log, self.tab_type) for person in people
+        ]
+        self._typing_users = self.users_type(seed, self._thread_of)
         self._observed = ObservedLog()
         self._unprotected = unprotected
         self._idle_page: Page = browser.new_page()  # an empty page to wait in
@@ -63,7 +69,7 @@ class Run:
         self._looked = 0.0
         for participant in self._participants:
             begin_trace(participant.context)
-            self._typing_users.attach(participant.context)
+            self._typing_users.attach(participant.context, self.typing_script)
             if unprotected is not None:
                 unprotected.attach(participant.context)
 
@@ -109,12 +115,11 @@ class Run:
 
     def open_pages(self) -> None:
         """Open everybody's first tab and join; their further tabs then join by themselves."""
-        first = [participant.tabs[0] for participant in self._participants]
+        first = [participant.tabs[0] for participant in self._participants if participant.tabs]
         for tab in first:
             self._open(tab)
         for tab in first:
-            tab.person.wait_until_started()
-            tab.person.join()
+            tab.join()
         for tab in self._tabs:
             if not tab.is_open:
                 self._open(tab)
@@ -125,11 +130,7 @@ class Run:
     def apply_faults(self, plan: Sequence[Fault]) -> None:
         """Apply the faults of the plan until a check fails."""
         begun = self.event_log.seconds
-        others = [fault for fault in plan if fault.kind in SERVER_AND_TAB_FAULTS]
-        tracks = [self._server_and_tab_faults(others)]
-        for participant in self._participants:
-            own = [fault for fault in plan if fault.target == participant.name and fault not in others]
-            tracks.append(self._network_faults(participant, own))
+        tracks = self._tracks(plan)
         while tracks and self.result.ok:
             self._tick()
             tracks = [track for track in tracks if next(track, "over") != "over"]
@@ -143,7 +144,7 @@ class Run:
         self.event_log.note("-- step", "no more faults")
         self._typing_users.may_type = False
         self._wait(lambda: not self._unsettled(), "every screen settled")
-        self._log = read_log(self._server, self._room)
+        self._log = self._read_log()
         head = max((line.seq or 0 for line in self._log), default=0)
         self._wait(lambda: not self._unsettled(head), f"every screen at {head}")
         self._settled_in = self.event_log.seconds - begun
@@ -164,6 +165,15 @@ class Run:
         self.result += check(self._typing_users.typed, self._log, screens) + CheckResult(
             other=tuple(complaints)
         )
+
+    def _tracks(self, plan: Sequence[Fault]) -> list[Track]:
+        """Return what happens at the same time."""
+        others = [fault for fault in plan if fault.kind in SERVER_AND_TAB_FAULTS]
+        tracks = [self._server_and_tab_faults(others)]
+        for participant in self._participants:
+            own = [fault for fault in plan if fault.target == participant.name and fault not in others]
+            tracks.append(self._network_faults(participant, own))
+        return tracks
 
     # --- faults, each track as steps between which time passes ---
 
@@ -282,6 +292,9 @@ class Run:
         result += self._observed.check(self._typing_users.typed)
         if self.result.ok:
             self.result = result
+
+    def _read_log(self) -> list[LogEntry]:
+        return read_log(self._server, self._room)
 
     def _unsettled(self, head: int = 0) -> list[str]:
         """Return what is not settled in each tab, or shows less than ``head`` (a dead link still looks connected)."""

@@ -83,6 +83,11 @@ class Tab:
         self.person.watch.allow_network_trouble()
         self.person.begin_to_open(room, query)
 
+    def join(self) -> None:
+        """Wait until the page has started, and join: a person's further tabs then join by themselves."""
+        self.person.wait_until_started()
+        self.person.join()
+
     def reload(self) -> None:
         """Load the page again."""
         self.is_live = False
@@ -120,10 +125,14 @@ class Tab:
         if not self.is_live:
             return None
         try:
-            return self.person.screen
+            return self.read_screen()
         except (Error, AssertionError) as error:  # the page is being replaced
             self._note(f"no look: {error}")
             return None
+
+    def read_screen(self) -> Screen:
+        """Return the screen. Raises Error or AssertionError while the page is being replaced."""
+        return self.person.screen
 
     def read_back(self, within: float) -> list[LogEntry]:
         """Scroll back to the first message, for at most ``within`` seconds, and return the entries."""
@@ -164,13 +173,18 @@ class Participant:
     """One person's tabs, browser context and network."""
 
     def __init__(
-        self, person: PersonSetup, browser: Browser, upstream_port: int, event_log: EventLog
+        self,
+        person: PersonSetup,
+        browser: Browser,
+        upstream_port: int,
+        event_log: EventLog,
+        tab_type: type[Tab] = Tab,
     ) -> None:
         self.name = person.name
         self.network = FaultProxy(upstream_port).start()
         self.context = browser.new_context(locale="en-US")
         self.event_log = event_log
-        self.tabs = [Tab(name, self) for name in person.tabs]
+        self.tabs = [tab_type(name, self) for name in person.tabs]
         self.last_message: str | None = None  #: the newest message frame that was received
         self.is_back = True  #: a tab has had a link since the last fault that ended its link
         self.is_faulty = False  #: the network has a fault

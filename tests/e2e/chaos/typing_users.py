@@ -53,11 +53,11 @@ class TypingUsers:
         self._counts: Counter[str] = Counter()
         self._unsent: dict[Page, str] = {}  # the text of a page that has not left its composer
 
-    def attach(self, context: BrowserContext) -> None:
-        """Let every page of this context type."""
+    def attach(self, context: BrowserContext, script: str = TYPE) -> None:
+        """Let every page of this context type, by a script that calls these bindings."""
         context.expose_binding("nextText", self._next)
         context.expose_binding("textLeft", self._left)
-        context.add_init_script(TYPE)
+        context.add_init_script(script)
 
     @property
     def typed(self) -> tuple[Typed, ...]:
