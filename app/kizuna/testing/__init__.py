@@ -14,6 +14,7 @@ With pytest, :mod:`kizuna.testing.pytest_plugin` has fixtures of both. Without a
 
 from __future__ import annotations
 
+from kizuna.testing.fake_channel_server import FakeChannelServer, FakeLog
 from kizuna.testing.fake_platform import (
     FakePlatform,
     FakeSocket,
@@ -26,7 +27,9 @@ from kizuna.testing.fake_server import Answer, FakeClient, FakeServer
 
 __all__ = [
     "Answer",
+    "FakeChannelServer",
     "FakeClient",
+    "FakeLog",
     "FakePlatform",
     "FakeServer",
     "FakeSocket",

@@ -144,6 +144,14 @@ class FakeServer:
             if reply is not None:
                 client.send(reply)
 
+    def on_ping(self, client: FakeClient) -> None:
+        """Answer a ping with the wire's pong, if it has one."""
+        pong = self.wire.pong
+        if callable(self.wire.ping) and isinstance(pong, Mapping):
+            pong = {**pong, "t": round(client.now().monotonic * 1000)}
+        if pong is not None:
+            client.send(pong)
+
     # what the sockets do
 
     def open(self, socket: FakeSocket, now: Callable[[], Instant]) -> None:
@@ -158,7 +166,7 @@ class FakeServer:
             return
         ping = self.wire.ping_at(client.now().monotonic)
         if ping is not None and data == self.codec.encode(ping):
-            self._later(partial(self._pong, client))
+            self._later(partial(self.on_ping, client))
             return
         try:
             frame = self.codec.decode(data)
@@ -191,13 +199,6 @@ class FakeServer:
                 client.close(*self._refusal)
             else:
                 self.on_open(client)
-
-    def _pong(self, client: FakeClient) -> None:
-        pong = self.wire.pong
-        if callable(self.wire.ping) and isinstance(pong, Mapping):
-            pong = {**pong, "t": round(client.now().monotonic * 1000)}
-        if pong is not None:
-            client.send(pong)
 
     def _later(self, work: Callable[[], None]) -> None:
         asyncio.get_running_loop().call_soon(self._do, work)
