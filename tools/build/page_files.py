@@ -7,7 +7,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 HEADING = "[files]\n"
 #: What runs on CPython alone, from app/.
-NOT_IN_A_PAGE = (Path("kizuna/__main__.py"), Path("kizuna/aio"), Path("kizuna/testing/pytest_plugin.py"))
+NOT_IN_A_PAGE = tuple(
+    map(
+        Path,
+        ("kizuna/__main__.py", "kizuna/aio", "kizuna/testing/conformance", "kizuna/testing/pytest_plugin.py"),
+    )
+)
 
 
 def page_files(root: Path) -> dict[str, str]:
