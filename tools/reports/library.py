@@ -9,6 +9,7 @@ from sphinx.pycode import ModuleAnalyzer
 from kizuna import ARTICLE, KIZUNA, PLAIN, Status
 from kizuna.core.links import Policy, close_policy, close_words
 from kizuna.wire import Numbers
+from tools.reports import protocol
 from tools.reports.documents import ROOT, rewritten, table
 
 LIBRARY = ROOT / "docs" / "library"
@@ -79,6 +80,14 @@ def meanings_in(module: str, name: str) -> dict[str, str]:
 PARTS = {
     "guide.md": {"options": options_table, "statuses": statuses_table},
     "servers.md": {"close codes": close_codes_table},
+    "protocol.md": {
+        "conversation": protocol.conversation,
+        "frames of clients": protocol.up_table,
+        "frames of servers": protocol.down_table,
+        "reserved keys": protocol.reserved_list,
+        "checks": protocol.checks_table,
+        "numbers": protocol.numbers_table,
+    },
     "csp.md": {"worker": worker_listing},
 }
 

@@ -164,7 +164,7 @@ class FakeChannelServer(FakeServer):
         own = {"type": "message", "roomId": channel, "epoch": log.epoch, "seq": seq}
         ids = {"messageId": f"m{seq}", "clientMessageId": message_id}
         payload = {key: value for key, value in data.items() if key not in RESERVED}
-        log.items.append({**payload, **own, **ids})
+        log.items.append({**own, **ids, **payload})
         log.ids[message_id] = seq
         return log.items[-1]
 
