@@ -175,7 +175,7 @@ class MyServer:
 def test_pytest_runs_the_checks_of_the_documents(codes: list[str], tmp_path: Path):
     test, fixture = codes
     (tmp_path / "test_server.py").write_text(test, encoding="utf-8")
-    run_it = [sys.executable, "-m", "pytest", "-q", "-p", "kizuna.testing.conformance.pytest_plugin"]
+    run_it = [sys.executable, "-m", "pytest", "-q", "-p", "kizuna.testing.pytest_plugin"]
     with served(FakeChannelServer()) as url:
         (tmp_path / "conftest.py").write_text(MY_SERVER.format(url=url) + fixture, encoding="utf-8")
         done = subprocess.run(run_it, cwd=tmp_path, capture_output=True, text=True, check=False)

@@ -1,6 +1,5 @@
-"""The fixtures that users get by ``-p kizuna.testing.pytest_plugin``, and by that of the conformance suite."""
+"""The fixtures that users get by ``-p kizuna.testing.pytest_plugin``."""
 
-from kizuna.testing.conformance.pytest_plugin import kizuna_conformance, kizuna_target
-from kizuna.testing.pytest_plugin import kizuna_platform, kizuna_server
+from kizuna.testing.pytest_plugin import kizuna_conformance, kizuna_platform, kizuna_server, kizuna_target
 
 __all__ = ["kizuna_conformance", "kizuna_platform", "kizuna_server", "kizuna_target"]

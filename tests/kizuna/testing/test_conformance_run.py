@@ -14,7 +14,7 @@ import pytest
 from kizuna.testing import FakeChannelServer
 from kizuna.testing.conformance import CHECKS, NotConforming, Target, command
 from kizuna.testing.conformance.__main__ import main
-from kizuna.testing.conformance.pytest_plugin import SETTINGS, pytest_addoption
+from kizuna.testing.pytest_plugin import SETTINGS, pytest_addoption
 from tests.kizuna.testing.loopback import served
 
 
@@ -68,7 +68,7 @@ def test_each_setting_is_an_option_and_an_ini_key():
 def test_pytest_runs_one_test_for_each_check(url: str, tmp_path: Path):
     code = "def test_conforms(kizuna_conformance):\n    kizuna_conformance()\n"
     (tmp_path / "test_server.py").write_text(code, encoding="utf-8")
-    ini = f"[pytest]\naddopts = -p kizuna.testing.conformance.pytest_plugin -p no:cacheprovider\nkizuna_url = {url}\n"
+    ini = f"[pytest]\naddopts = -p kizuna.testing.pytest_plugin -p no:cacheprovider\nkizuna_url = {url}\n"
     (tmp_path / "pytest.ini").write_text(ini, encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q"], cwd=tmp_path, capture_output=True, text=True, check=False

@@ -81,7 +81,7 @@ async def test_a_replaced_history_is_a_reset():
     assert seqs(await take(orders, 4)) == [1, 2, Reset, 1]
 
 
-async def test_a_gap_that_is_too_large_is_a_hole_and_history_fills_it():
+async def test_a_gap_that_is_too_large_is_filled_by_history():
     server = FakeChannelServer(page=2, gap=3)
     platform, connection, channels = make(server)
     orders = channels.open("orders")

@@ -17,7 +17,7 @@ def test_modules_and_catalogues_of_a_tree_are_listed(tmp_path: Path):
         *("app/main.py", "app/ui/page.py", "app/ui/notes.txt", "static/i18n/ja.json", "static/a.json"),
         *("app/kizuna/__main__.py", "app/kizuna/aio/__init__.py"),  # for CPython alone
         "app/kizuna/testing/pytest_plugin.py",  # for pytest alone
-        "app/kizuna/testing/conformance/checks.py",  # against a server
+        "app/kizuna/testing/conformance/checks.py",  # on CPython
     ):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).touch()

@@ -2,7 +2,7 @@
 
 python -m kizuna.testing.conformance ws://localhost:8000/ws --payload '{"text": "milk"}' --restart ./restart.sh
 
-With pytest, one test for each check: :mod:`kizuna.testing.conformance.pytest_plugin`. CPython alone; needs
+With pytest, one test for each check: :mod:`kizuna.testing.pytest_plugin`. CPython alone; needs
 ``pip install 'kizuna[aio]'``.
 """
 
