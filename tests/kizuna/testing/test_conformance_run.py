@@ -12,10 +12,15 @@ from typing import Any
 import pytest
 
 from kizuna.testing import FakeChannelServer
-from kizuna.testing.conformance import CHECKS, NotConforming, Target, command
+from kizuna.testing.conformance import CHECKS, NotConforming, Target, command, sentence
 from kizuna.testing.conformance.__main__ import main
 from kizuna.testing.pytest_plugin import SETTINGS, pytest_addoption
 from tests.kizuna.testing.loopback import served
+from tests.kizuna.testing.test_conformance import (
+    AnswersSyncBackwards,
+    ForgetsIdsOfClosedConnections,
+    SkipsNumbers,
+)
 
 
 @pytest.fixture(scope="module")
@@ -88,22 +93,23 @@ def test_the_command_prints_a_line_for_each_check(url: str, capsys: pytest.Captu
     ]
 
 
-class ClosesForABadFrame(FakeChannelServer):
-    def on_frame(self, client: Any, frame: Any) -> None:
-        if isinstance(frame, dict):
-            super().on_frame(client, frame)
-        else:
-            client.close(1003, "what?")
-
-
-def test_the_command_fails_with_a_server_that_does_not_conform(capsys: pytest.CaptureFixture[str]):
-    with served(ClosesForABadFrame()) as url:
-        assert main([url, "--only", "hello", "--only", "bad-frames"]) == 1
+@pytest.mark.parametrize(
+    ("faulty", "name", "words"),
+    [
+        (ForgetsIdsOfClosedConnections, "dedupe-after-reconnect", "on another connection number 1 became "),
+        (AnswersSyncBackwards, "gap", "a batch after 2 has the numbers [5, 4, 3], in this order"),
+        (SkipsNumbers, "order", "the acks have the numbers [1, 2, 3, 4, 5, 6, 7, 8, 10, 11], not "),
+    ],
+)
+def test_the_command_names_the_check_that_a_faulty_server_fails(
+    faulty: type[FakeChannelServer], name: str, words: str, capsys: pytest.CaptureFixture[str]
+):
+    with served(faulty()) as url:
+        assert main([url, "--only", "hello", "--only", name]) == 1
     ok, failed = capsys.readouterr().out.splitlines()
     assert ok.startswith("ok      hello: Answer hello")
-    assert failed.startswith(
-        "FAILED  bad-frames: instead of the pong of a ping came a close: code 1003, what?"
-    )
+    assert failed.startswith(f"FAILED  {name}: {words}")
+    assert f". Wanted: {sentence(name)}" in failed
 
 
 @pytest.mark.parametrize("wrong", [["--payload", "[]"], ["--payload", "{"], ["--only", "nothing"], []])
