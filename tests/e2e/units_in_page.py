@@ -26,6 +26,8 @@ from ui.kit.texts import LANGUAGES
 #: Folders of tests that need Python alone.
 TESTS = ("tests/kizuna", "tests/chat", "tests/ui")
 
+#: Folders of tests that cannot be imported there.
+CPYTHON_ALONE = ("tests/kizuna/aio/", "tests/kizuna/testing/")
 #: Tests that are left out beside property tests, by the beginning of their ids.
 LEFT_OUT = (
     # They read the source tree.
@@ -35,8 +37,8 @@ LEFT_OUT = (
     "tests/ui/test_texts.py::test_keys_made_at_run_time_are_found",
     # They use a fake of the browser; here is a real one.
     "tests/kizuna/browser/",
-    # They are about CPython.
-    "tests/kizuna/aio/",
+    # They are about CPython, where pytest's plugin and the conformance suite are; all others use the fakes.
+    *CPYTHON_ALONE,
     "tests/kizuna/test_service.py::test_a_relative_url_is_refused_where_there_is_no_page",
     # Nested too deep for WebAssembly, as the server's reader may be given; a page reads by kizuna.codec.
     "tests/chat/test_protocol.py::test_what_is_not_one_json_object_is_malformed[text6]",
@@ -109,7 +111,8 @@ def _pack() -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         sources = [path for folder in TESTS for path in sorted((ROOT / folder).rglob("*.py"))]
-        sources = [path for path in sources if not path.is_relative_to(ROOT / "tests" / "kizuna" / "aio")]
+        folders = [ROOT / folder for folder in CPYTHON_ALONE]
+        sources = [path for path in sources if not any(map(path.is_relative_to, folders))]
         for path in [*(ROOT / each for each in READ_BY_TESTS), *sources]:
             archive.write(path, path.relative_to(ROOT))
         for file in chain.from_iterable(metadata.files(package) or () for package in PACKAGES):
