@@ -1,8 +1,5 @@
-"""A shared list: a server of wire KIZUNA in Starlette and SQLite, for payloads of any kind, and of the page's files.
-
-pip install starlette uvicorn websockets; python server.py    # HOST, PORT, DATA: in the environment
-Everybody who reaches it reads and writes: add a sign-in of your own. One process: its clients hear of each other in it.
-"""
+"""A shared list: a server of wire KIZUNA in Starlette and SQLite, for payloads of any kind, and of the page's files."""
+# pip install starlette uvicorn websockets; python server.py    # HOST, PORT, DATA: in the environment
 
 import asyncio
 import contextlib
@@ -84,21 +81,25 @@ class Client:
     async def write(self, socket: WebSocket) -> None:
         with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # it is gone, which talk() notices
             while True:
-                await socket.send_text(json.dumps(await self.waiting.get()))
+                await socket.send_text(json.dumps(frame := await self.waiting.get()))
+                if frame["type"] == "bye":
+                    await socket.close(1008)
 
     def receive(self, text: str | bytes) -> None:
         frame: Any = {}
         try:
-            frame = json.loads(text)
+            frame = dict(json.loads(text))
             self.answer(frame["action"], frame)
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-            known = ("clientMessageId", "roomId", "ref") if isinstance(frame, dict) else ()
-            names = {name: frame[name] for name in known if name in frame}
+            known = {"clientMessageId", "roomId", "ref"} & frame.keys()
+            names = {name: frame[name] for name in known if isinstance(frame[name], str)}
             kind = "nack" if "clientMessageId" in names else "error"
             self.send(type=kind, code="invalid", message=repr(error), retryable=False, **names)
 
     def answer(self, action: str, frame: Frame) -> None:
-        if action == "hello":
+        if action == "hello" and field(frame, "v", int) != 1:
+            self.send(type="bye", reason="this server speaks version 1", reconnect=False)
+        elif action == "hello":
             self.send(type="ready", v=1, connectionId=secrets.token_hex(6), userId="anybody", expiresIn=None)
             for place in frame["rooms"]:
                 self.answer("join", place)
@@ -129,9 +130,8 @@ def field(frame: Frame, name: str, kind: Any) -> Any:
 
 
 async def talk(socket: WebSocket) -> None:
-    await socket.accept()
-    client = Client()
-    clients.add(client)
+    await socket.accept()  # whoever comes: add a sign-in of your own
+    clients.add(client := Client())
     writing = asyncio.create_task(client.write(socket))
     try:
         while (event := await socket.receive())["type"] == "websocket.receive":

@@ -3,43 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import sqlite3
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from signal import SIGKILL, SIGTERM
-from typing import Any, Self
+from typing import Any
 
 import pytest
 
+from tests.examples.todo_server import Server
 from tests.support.peer import Frame, SocketClient
-from tests.support.process import LOOPBACK, Process, free_port
-from tools.examples import EXAMPLES
 
 PAGE = 100
-
-
-class Server:
-    """The server with its file."""
-
-    def __init__(self, data: Path) -> None:
-        self.data = data
-        self.port = free_port()
-        self.clients: list[SocketClient] = []
-
-    def start(self) -> Self:
-        env = {**os.environ, "PORT": str(self.port), "DATA": str(self.data)}
-        self.process = Process(sys.executable, str(EXAMPLES / "todo" / "server.py"), env=env)
-        self.process.wait_for("Uvicorn running on")
-        return self
-
-    def enter(self, room: str, **known: Any) -> SocketClient:
-        """Connect, and say hello for a room."""
-        self.clients.append(SocketClient.enter(f"ws://{LOOPBACK}:{self.port}/ws", room, **known))
-        return self.clients[-1]
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ from kizuna.core.events import (
     SetTimer,
     Timer,
 )
-from kizuna.core.links import Policy, close_policy
+from kizuna.core.links import RETRY_LATER_SECONDS, Policy, close_policy
 from kizuna.core.states import TIMERS, Status
 from kizuna.core.timing import MAX_FACTOR, POSTPONED_BY
 from kizuna.wire import ARTICLE, KIZUNA, Numbers
@@ -461,6 +461,7 @@ class World(RuleBasedStateMachine):
     def asked_by(self, event: Event) -> float:
         """Seconds for which the server asks us in ``event`` to stay away; 0 if it does not, or not in earnest."""
         word: object = None
+        unsaid = 0.0  # the time that a close code asks for by itself
         match event:
             case events.FrameReceived(link=link, frame={"type": "bye"} as frame) if link in self.open:
                 word = frame
@@ -468,12 +469,13 @@ class World(RuleBasedStateMachine):
             case events.SocketClosed(link=link, code=code, reason=reason) if (
                 link in self.open and close_policy(code) is not Policy.STOP
             ):
+                unsaid = RETRY_LATER_SECONDS if close_policy(code) is Policy.RETRY_LATER else 0.0
                 with contextlib.suppress(ValueError):
                     word = json.loads(reason)
         match word:
             case {"retryAfter": int() | float() as seconds} if seconds is not True and abs(seconds) < 2**53:
                 return float(seconds)
-        return 0.0
+        return unsaid
 
     def note(self, event: Event) -> None:
         """What ``event`` says of links, page and timers."""
