@@ -331,6 +331,8 @@ class ChatSession:
 
     @one_event
     def _on_cached(self, cached_rooms: list[CachedRoom], rooms: JoinedRooms) -> None:
+        if rooms is not self._rooms:  # they left meanwhile: the channels are another person's
+            return
         for cached in cached_rooms:
             room = rooms.reopen(cached.room_id, cached.entered_at)
             if room is not None and cached.epoch is not None:

@@ -269,3 +269,22 @@ async def test_a_room_entered_on_a_closing_socket_is_in_the_next_hello(harness: 
     await harness.platform.settle()
     (hello,) = harness.sent("hello")
     assert [room["roomId"] for room in hello["rooms"]] == ["general", "tea"]
+
+
+async def test_rooms_read_after_their_person_left_are_not_entered_by_the_next() -> None:
+    harness = SessionHarness()
+    await harness.join()
+    await enter(harness, "side", head=1)
+    await harness.platform.advance(5)
+    again = harness.reloaded()
+    again.browser.storage.is_stuck = True
+    again.session.start()
+    await again.platform.settle()
+    again.session.leave()
+    again.session.join("Ren")
+    await again.platform.settle()
+    again.browser.storage.release()
+    await again.open_link()
+    assert [room["roomId"] for room in again.sent("hello")[0]["rooms"]] == ["general"]
+    again.session.leave()
+    await again.platform.settle()
