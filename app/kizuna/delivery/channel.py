@@ -58,6 +58,7 @@ class Channel:
         self._is_read = False
         self._is_closed = False
         self._refusal: Refused | None = None
+        self._repeated = 0  # a new page repeats the items up to this number
 
     @property
     def position(self) -> Position | None:
@@ -148,11 +149,15 @@ class Channel:
         """Take what has happened in the channel."""
         match change:
             case Items(_, items, origin):
-                self._unread.extend(item_of(each, origin) for each in items)
+                new = (each for each in items if each.seq is None or each.seq > self._repeated)
+                self._unread.extend(item_of(each, origin) for each in new)
             case Reset():
+                self._repeated = 0
                 self._unread.append(change)
-            case Hole() if change.first > change.after + 1:
-                self._unread.append(change)
+            case Hole():
+                self._repeated = change.after if change.after <= change.head else 0
+                if change.first > change.after + 1:
+                    self._unread.append(change)
             case Closed(_, code):
                 self._refusal = Refused(
                     Failure(code, f"the server does not let this client into {self.name}")
