@@ -87,6 +87,7 @@ class Channel:
         Raises:
             ValueError: A reserved key, or what JSON cannot carry.
             OutboxFull: Too many messages wait.
+            NotConnected: All channels were closed.
         """
         return await self._channels.send(self.name, data, meta or {})
 

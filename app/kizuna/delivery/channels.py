@@ -94,6 +94,7 @@ class Channels:
         self._tasks = TaskSet()
         self._loaded = asyncio.Event()
         self._is_loading = False
+        self._is_closed = False
         self._was_open = False
         self._subscriptions = (
             connection.before_connected(self._prepare),
@@ -104,7 +105,11 @@ class Channels:
     # --- for applications ---
 
     def open(self, name: str, at: Start | Position = Start.NEWEST) -> Channel:
-        """Return the channel of this name, opened at ``at`` unless it is open already."""
+        """Return the channel of this name, opened at ``at`` unless it is open already.
+
+        Raises:
+            NotConnected: The channels were closed.
+        """
         self._begin()
         channel = self._channels.get(name)
         if channel is None:
@@ -128,10 +133,11 @@ class Channels:
             timeout: Seconds until it fails. It is sent once.
 
         Raises:
-            NotConnected: There is no link, or it broke.
+            NotConnected: There is no link, or it broke, or the channels were closed.
             Refused: The answer is an ``error``.
             TimeoutError: No answer came in time.
         """
+        self._begin()
         ref = f"u{next(self._refs)}"
         self.connection.send_message(action, {**(data or {}), "ref": ref})
         answer: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()
@@ -156,6 +162,7 @@ class Channels:
 
     def close(self) -> None:
         """End all channels and loops, and stop sending. Waiting messages stay stored."""
+        self._is_closed = True
         for unsubscribe in self._subscriptions:
             unsubscribe()
         for channel in tuple(self._channels.values()):
@@ -239,20 +246,24 @@ class Channels:
 
     def _begin(self) -> None:
         """Load the messages of an earlier page, once."""
+        if self._is_closed:
+            raise NotConnected("the channels are closed")
         if not self._is_loading:
             self._is_loading = True
             self._tasks.start(self._load())
 
     async def _load(self) -> None:
         try:
-            self.apply(await self.engine.sender.start_for(self._person))
+            if not self._is_closed:
+                self.apply(await self.engine.sender.start_for(self._person))
         finally:
             self._loaded.set()
         self.apply(self.engine.sender.send_due())
 
     async def _prepare(self, link: Link) -> None:
-        self._begin()
-        await self.engine.prepare(link)
+        if not self._is_closed:  # another function may have prepared the link meanwhile
+            self._begin()
+            await self.engine.prepare(link)
 
     def _on_frame(self, frame: Any) -> None:
         ref = frame.get("ref") if isinstance(frame, Mapping) else None

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 
+from kizuna import NotConnected
+from kizuna.delivery import Channels, MemoryStorage
+from kizuna.testing import MemoryLocks
 from tests.kizuna.delivery.channel_harness import ChannelHarness, batch, item
 from tests.kizuna.delivery.test_channels import seqs
 
@@ -42,3 +46,53 @@ async def test_a_shorter_history_of_the_same_epoch_is_delivered_as_it_grows(
     (sync,) = harness.sent("sync")
     await harness.receive(batch(1, item(1), ref=sync["ref"]), item(2))
     assert seqs(got) == [1, 2, 1, 2]
+
+
+# --- closing ---
+
+
+async def test_a_channel_opened_just_before_the_close_adopts_nothing() -> None:
+    storage, held = MemoryStorage(), dict[str, object]()
+    first = ChannelHarness(storage, locks := MemoryLocks(held))
+    await first.channels.open("orders").send({"sku": 7})
+    locks.end()
+    rows = dict(storage.tables["outbox"])
+    second = ChannelHarness(storage, MemoryLocks(held))
+    channel = second.channels.open("orders")
+    second.channels.close()
+    await second.connect()
+    assert storage.tables["outbox"] == rows
+    with pytest.raises(NotConnected):
+        await channel.send({"sku": 8})
+    assert second.sent("sendMessage") == []
+    first.end()
+    second.end()
+
+
+async def test_closed_channels_refuse_all_that_would_wait(harness: ChannelHarness) -> None:
+    await harness.connect()
+    harness.channels.close()
+    with pytest.raises(NotConnected, match="the channels are closed"):
+        harness.channels.open("orders")
+    with pytest.raises(NotConnected, match="the channels are closed"):
+        await harness.channels.request("stock")
+    assert harness.sent("stock") == []
+
+
+async def test_a_link_prepared_by_others_opens_after_the_close() -> None:
+    harness = ChannelHarness()
+    harness.channels.close()
+    others = asyncio.Event()
+
+    async def prepare(_: object) -> None:
+        await others.wait()
+
+    harness.connection.before_connected(prepare)
+    channels = Channels(harness.connection)
+    await harness.connect()
+    channels.close()
+    others.set()
+    await harness.platform.settle()
+    assert harness.connection.is_connected()
+    assert harness.sent("hello") == []
+    harness.end()
