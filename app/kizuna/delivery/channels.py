@@ -170,6 +170,9 @@ class Channels:
         self._lose_answers()
         self.engine.catch_up.link_lost()
         self.engine.sender.stop()
+        for receipt in self._receipts.values():
+            receipt.note_closed()
+        self._receipts.clear()
 
     # --- for Channel ---
 

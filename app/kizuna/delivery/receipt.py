@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from kizuna.delivery.changes import SendState
 from kizuna.delivery.pending_message import Failure, PendingMessage
 from kizuna.delivery.sender import TOO_OLD, UNCONFIRMED
-from kizuna.errors import KizunaError
+from kizuna.errors import KizunaError, NotConnected
 
 if TYPE_CHECKING:
     from kizuna.delivery.channels import Channels
@@ -73,7 +73,7 @@ class Receipt:
         self.seq: int | None = None  #: its number, once it is known
         self._channels = channels
         self._settled = asyncio.Event()
-        self._error: DeliveryFailed | None = None
+        self._error: KizunaError | None = None
         if message.failure is not None:
             self.note_progress(message, SendState.FAILED)
 
@@ -82,6 +82,7 @@ class Receipt:
 
         Raises:
             Refused, TooOld, Unconfirmed, TakenOver, Discarded: It was not stored, as far as is known.
+            NotConnected: The channels were closed. It stays kept, and another page sends it.
         """
         while True:
             await self._settled.wait()
@@ -99,7 +100,10 @@ class Receipt:
         self._channels.retry(self.id)
 
     def discard(self) -> bool:
-        """Delete the message if it is not stored yet. Return whether it may have arrived."""
+        """Delete the message if it waits or failed here. Return whether it may have arrived.
+
+        After the channels were closed, it stays kept.
+        """
         return self._channels.discard(self.id)
 
     # --- for Channels ---
@@ -123,6 +127,11 @@ class Receipt:
         """Note that the message was deleted."""
         self._fail(Discarded(Failure(code="discarded")))
 
-    def _fail(self, error: DeliveryFailed) -> None:
+    def note_closed(self) -> None:
+        """Note that nothing more will be known of the message here."""
+        if self._error is None:
+            self._fail(NotConnected("the channels are closed"))
+
+    def _fail(self, error: KizunaError) -> None:
         self._error = error
         self._settled.set()

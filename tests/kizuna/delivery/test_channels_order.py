@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from kizuna import NotConnected
-from kizuna.delivery import Channels, MemoryStorage
+from kizuna.delivery import Channels, MemoryStorage, Refused
 from kizuna.testing import MemoryLocks
-from tests.kizuna.delivery.channel_harness import ChannelHarness, batch, item
+from tests.kizuna.delivery.channel_harness import ChannelHarness, ack, batch, item
 from tests.kizuna.delivery.test_channels import seqs
 
 
@@ -95,4 +95,30 @@ async def test_a_link_prepared_by_others_opens_after_the_close() -> None:
     await harness.platform.settle()
     assert harness.connection.is_connected()
     assert harness.sent("hello") == []
+    harness.end()
+
+
+async def test_the_close_ends_each_wait_for_a_receipt_and_deletes_no_message() -> None:
+    storage = MemoryStorage()
+    harness = ChannelHarness(storage)
+    channel = harness.channels.open("orders")
+    receipt, refused = await channel.send({"sku": 7}), await channel.send({"sku": 8}, meta={"n": 1})
+    waiting = asyncio.create_task(receipt.stored())
+    await harness.connect(orders=batch(0))
+    await harness.receive(ack(receipt.id, 1))
+    assert await waiting == 1
+    nack = {"type": "nack", "clientMessageId": refused.id, "code": "sold_out", "retryable": False}
+    await harness.receive(nack)
+    kept = await channel.send({"sku": 9})
+    waiting = asyncio.create_task(kept.stored())
+    await harness.platform.settle()
+    harness.channels.close()
+    with pytest.raises(NotConnected, match="the channels are closed"):
+        await waiting
+    with pytest.raises(Refused, match="sold_out"):
+        await refused.stored()
+    assert not kept.discard()
+    assert len(storage.tables["outbox"]) == 2
+    with pytest.raises(NotConnected):
+        await kept.stored()
     harness.end()
