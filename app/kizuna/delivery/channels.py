@@ -83,7 +83,12 @@ class Channels:
             secrets.token_urlsafe(16),
         )
         self.engine: DeliveryEngine[PlainMessage, PlainAck] = DeliveryEngine(
-            self._platform.now, connection, rows, self, acknowledges=connection.wire.ready is not None
+            self._platform.now,
+            connection,
+            rows,
+            self,
+            acknowledges=connection.wire.ready is not None,
+            is_valid=_is_message,
         )
         self._channels: dict[str, Channel] = {}
         self._oldest: dict[str, int] = {}  # by channel, the oldest number delivered
@@ -379,6 +384,15 @@ class Channels:
     def write(self, work: Coroutine[Any, Any, None]) -> None:
         """Run ``work`` in the background."""
         self._tasks.start(work)
+
+
+def _is_message(row: PendingMessage) -> bool:
+    """Return whether a stored row can be sent, and acknowledged."""
+    names = ("action", "clientMessageId", "roomId")
+    is_message = [row.data.get(name) for name in names] == ["sendMessage", row.id, row.channel]
+    if not is_message:
+        logger.warning("could not read a waiting message, leaving it in storage")
+    return is_message
 
 
 def _checked(data: Mapping[str, Any]) -> dict[str, Any]:

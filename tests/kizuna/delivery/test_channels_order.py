@@ -122,3 +122,27 @@ async def test_the_close_ends_each_wait_for_a_receipt_and_deletes_no_message() -
     with pytest.raises(NotConnected):
         await kept.stored()
     harness.end()
+
+
+# --- sending ---
+
+
+async def test_a_row_that_cannot_be_sent_stays_and_stops_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    storage, held = MemoryStorage(), dict[str, object]()
+    first = ChannelHarness(storage, locks := MemoryLocks(held))
+    await first.channels.open("orders").send({"sku": 7})
+    locks.end()
+    rows = storage.tables["outbox"]
+    ((key, text),) = rows.items()
+    rows[key] = text.replace('"action": "sendMessage", ', "")
+    second = ChannelHarness(storage, MemoryLocks(held))
+    channel = second.channels.open("orders")
+    await second.connect(orders=batch(0))
+    receipt = await channel.send({"sku": 8})
+    await second.platform.settle()
+    assert [frame["sku"] for frame in second.sent("sendMessage")] == [8]
+    assert channel.waiting == (receipt,)
+    assert len(rows) == 2
+    assert "leaving it in storage" in caplog.text
+    first.end()
+    second.end()
