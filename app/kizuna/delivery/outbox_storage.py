@@ -99,7 +99,7 @@ class OutboxStorage:
             StorageFailed: They could not be deleted.
         """
         found = await self._storage.keys(TABLE, f"{person}/")
-        keys = [key for key in found if key.split("/", 2)[2] == row_id]
+        keys = [key for key in found if key.split("/", 2)[2:] == [row_id]]
         await self._storage.write(TABLE, {}, [self._key(person, row_id), *keys])
 
     async def load(self, person: str) -> list[PendingMessage]:

@@ -146,3 +146,14 @@ async def test_a_row_that_cannot_be_sent_stays_and_stops_no_other(caplog: pytest
     assert "leaving it in storage" in caplog.text
     first.end()
     second.end()
+
+
+async def test_a_message_is_discarded_beside_rows_of_another_form() -> None:
+    storage = MemoryStorage()
+    storage.tables["outbox"] = {"me/x": "{}"}
+    harness = ChannelHarness(storage)
+    receipt = await harness.channels.open("orders").send({"sku": 7})
+    receipt.discard()
+    await harness.platform.settle()
+    assert storage.tables["outbox"] == {"me/x": "{}"}
+    harness.end()
