@@ -51,6 +51,7 @@ class DeliveryEngine(Generic[Message, Ack]):
     ) -> None:
         self.catch_up: CatchUp[Message, Ack] = CatchUp(now, carrier, later, answers=acknowledges)
         self.sender = OutboxSender(now, carrier, storage, later, acknowledges=acknowledges, is_valid=is_valid)
+        self._acknowledges = acknowledges
         self._is_item = is_item
         self._is_own = is_own
 
@@ -102,7 +103,7 @@ class DeliveryEngine(Generic[Message, Ack]):
         reader = self.catch_up.reader(message.room_id)
         changes: Changes = []
         if reader is not None:
-            changes = reader.receive(message)
+            changes = reader.receive(message) if self._acknowledges else reader.pass_on(message)
             self.catch_up.schedule_sync(reader)
         return changes + stored + (self.sender.send_due() if stored else [])
 

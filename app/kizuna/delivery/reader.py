@@ -101,10 +101,14 @@ class ChannelReader(Generic[Message, Ack]):
     def receive(self, message: Message) -> Changes:
         """Take an item as it is sent live. One without a number is passed on."""
         if message.seq is None:
-            return self._items([message], Origin.LIVE)
+            return self.pass_on(message)
         if not self._belongs(message.epoch):
             return []
         return self._items(self._sequence.offer(message.seq, message), Origin.LIVE)
+
+    def pass_on(self, message: Message) -> Changes:
+        """Return an item as it came: its server does not number, or nobody can request what is missing."""
+        return self._items([message], Origin.LIVE)
 
     def receive_ack(self, ack: Ack, *, as_item: bool) -> tuple[Changes, int | None]:
         """Take an ack; return what is in order now, and its number in the history here, None if it is of another.

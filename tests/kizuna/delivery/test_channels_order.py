@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from kizuna import NotConnected
+from kizuna import PLAIN, NotConnected
 from kizuna.delivery import Channels, MemoryStorage, Refused
 from kizuna.testing import MemoryLocks
 from tests.kizuna.delivery.channel_harness import ChannelHarness, ack, batch, item
@@ -46,6 +46,17 @@ async def test_a_shorter_history_of_the_same_epoch_is_delivered_as_it_grows(
     (sync,) = harness.sent("sync")
     await harness.receive(batch(1, item(1), ref=sync["ref"]), item(2))
     assert seqs(got) == [1, 2, 1, 2]
+
+
+async def test_numbers_of_a_server_without_catching_up_hold_nothing_back() -> None:
+    harness = ChannelHarness(wire=PLAIN)
+    got = harness.read(harness.channels.open("orders"))
+    harness.connecting = asyncio.create_task(harness.connection.connect())
+    await harness.platform.settle()
+    harness.socket.accept()
+    await harness.receive(item(5), item(7, epoch=None))
+    assert seqs(got) == [5, 7]
+    harness.end()
 
 
 # --- closing ---
