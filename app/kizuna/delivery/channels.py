@@ -95,6 +95,7 @@ class Channels:
         self._receipts: dict[str, Receipt] = {}
         self._listeners: list[Callable[[Receipt], object]] = []
         self._answers: dict[str, asyncio.Future[Mapping[str, Any]]] = {}  # by ref
+        self._given_up: set[str] = set()  # refs whose answer may still come
         self._refs = itertools.count(1)
         self._tasks = TaskSet()
         self._loaded = asyncio.Event()
@@ -153,6 +154,9 @@ class Channels:
         )
         try:
             return await answer
+        except (TimeoutError, asyncio.CancelledError):
+            self._given_up.add(ref)
+            raise
         finally:
             timer.cancel()
             self._answers.pop(ref, None)
@@ -275,8 +279,12 @@ class Channels:
 
     def _on_frame(self, frame: Any) -> None:
         ref = frame.get("ref") if isinstance(frame, Mapping) else None
-        if isinstance(ref, str) and ref in self._answers:
+        ref = ref if isinstance(ref, str) else ""
+        if ref in self._answers:
             self._answer(ref, frame)
+            return
+        if ref in self._given_up:  # it is no answer to a request of catching up
+            self._given_up.discard(ref)
             return
         try:
             parsed = parse(frame)
@@ -361,6 +369,7 @@ class Channels:
             answer.set_exception(error)
 
     def _lose_answers(self) -> None:
+        self._given_up.clear()
         for ref in tuple(self._answers):
             self._fail(ref, NotConnected("the link broke before the answer came"))
 

@@ -168,3 +168,25 @@ async def test_a_message_is_discarded_beside_rows_of_another_form() -> None:
     await harness.platform.settle()
     assert storage.tables["outbox"] == {"me/x": "{}"}
     harness.end()
+
+
+# --- requests ---
+
+
+async def test_a_late_answer_to_a_request_changes_no_channel(harness: ChannelHarness) -> None:
+    channel = harness.channels.open("orders")
+    got = harness.read(channel)
+    await harness.connect(orders=batch(0))
+    late = asyncio.create_task(harness.channels.request("stock", timeout=3))
+    await harness.platform.advance(4)
+    with pytest.raises(TimeoutError):
+        await late
+    answer = {
+        "type": "error",
+        "code": "forbidden",
+        "roomId": "orders",
+        "ref": harness.sent("stock")[0]["ref"],
+    }
+    await harness.receive(answer, item(1))
+    assert seqs(got) == [1]
+    assert channel.is_live
