@@ -207,8 +207,9 @@ class Channels:
 
     async def history(self, name: str, before: int | None, limit: int) -> History:
         """Return a page of earlier items."""
+        oldest = self._oldest.get(name)
         if before is None:
-            before = self._oldest.get(name)
+            before = oldest
         if before is None or before <= 1:
             return History((), before is not None)
         data = {"roomId": name, "before": before, "limit": min(limit, HISTORY_LIMIT)}
@@ -216,7 +217,8 @@ class Channels:
         if not isinstance(answer, PlainBatch):
             raise MalformedFrame("the answer to history must be a batch")
         items = tuple(map(item_of, answer.messages))
-        self._oldest[name] = min([before, *(each.seq for each in items if each.seq is not None)])
+        if self._oldest.get(name) == oldest:  # else a new page has begun meanwhile
+            self._oldest[name] = min([before, *(each.seq for each in items if each.seq is not None)])
         return History(items, answer.complete)
 
     async def _ask_history(self, data: Mapping[str, Any]) -> Mapping[str, Any]:
