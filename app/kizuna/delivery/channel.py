@@ -123,8 +123,8 @@ class Channel:
         self._is_read = True
         try:
             while not self._unread:
-                if self._refusal is not None:
-                    refusal, self._refusal = self._refusal, None
+                refusal, self._refusal = self._refusal, None
+                if refusal is not None and not self.is_live:  # else it has ended
                     raise refusal
                 self._raise_end()
                 self._news.clear()

@@ -59,6 +59,17 @@ async def test_numbers_of_a_server_without_catching_up_hold_nothing_back() -> No
     harness.end()
 
 
+async def test_a_refusal_that_has_ended_raises_no_more(harness: ChannelHarness) -> None:
+    channel = harness.channels.open("orders")
+    refusal = {"type": "error", "code": "forbidden", "message": "no", "roomId": "orders"}
+    await harness.connect(orders=refusal)
+    await harness.reconnect(orders=batch(1, item(1)))
+    got = harness.read(channel)
+    await harness.platform.settle()
+    assert seqs(got) == [1]
+    assert not harness.loops[0].done()
+
+
 # --- closing ---
 
 
