@@ -129,7 +129,7 @@ class ChannelReader(Generic[Message, Ack]):
 
     def receive_batch(self, batch: BatchFrame[Message], asked: Asked | None = None) -> Changes:
         """Take the answer to a hello, join or sync that was sent from the position ``asked``."""
-        if self._precedes_first_item(batch, asked):
+        if self._precedes_first_item(batch, asked) or self._is_of_earlier_reader(asked):
             return []
         was_restored = self._is_of_restored_history(batch, asked)
         origin = Origin.FIRST_PAGE if was_restored or self._sequence.epoch is None else Origin.MISSED
@@ -190,6 +190,11 @@ class ChannelReader(Generic[Message, Ack]):
         if batch.epoch != EMPTY_EPOCH or known in (None, EMPTY_EPOCH) or self._is_stale:
             return False
         return asked is None or asked.epoch != known
+
+    def _is_of_earlier_reader(self, asked: Asked | None) -> bool:
+        """Return whether this late batch answers a request of before the channel was opened again at its beginning."""
+        is_first = self._start is Start.BEGINNING and self._sequence.epoch is None
+        return is_first and (asked is None or asked.after != 0)
 
     def _belongs(self, epoch: str | None) -> bool:
         """Return whether a frame belongs to the history here; before the first batch none does.

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from kizuna import PLAIN, NotConnected
-from kizuna.delivery import Channels, MemoryStorage, Refused
+from kizuna.delivery import Channels, MemoryStorage, Refused, Start
 from kizuna.testing import MemoryLocks
 from tests.kizuna.delivery.channel_harness import ChannelHarness, ack, batch, item
 from tests.kizuna.delivery.test_channels import seqs
@@ -68,6 +68,19 @@ async def test_a_refusal_that_has_ended_raises_no_more(harness: ChannelHarness) 
     await harness.platform.settle()
     assert seqs(got) == [1]
     assert not harness.loops[0].done()
+
+
+async def test_a_channel_opened_again_from_the_beginning_loses_nothing(harness: ChannelHarness) -> None:
+    channel = harness.channels.open("orders")
+    await harness.connect(orders=batch(3, item(2), item(3), limited=True))
+    await harness.receive(item(5))
+    await harness.platform.advance(0.3)
+    channel.close()
+    got = harness.read(harness.channels.open("orders", at=Start.BEGINNING))
+    await harness.receive(batch(5, item(4), item(5), ref=harness.sent("sync")[0]["ref"]))
+    everything = [item(seq) for seq in range(1, 6)]
+    await harness.receive(batch(5, *everything, ref=harness.sent("join")[0]["ref"]))
+    assert seqs(got) == [1, 2, 3, 4, 5]
 
 
 # --- closing ---
