@@ -99,6 +99,7 @@ class Channels:
         self._refs = itertools.count(1)
         self._tasks = TaskSet()
         self._loaded = asyncio.Event()
+        self._turn = asyncio.Lock()  # of those who wait for it, since an event lets a later one pass
         self._is_loading = False
         self._is_closed = False
         self._was_open = False
@@ -190,7 +191,8 @@ class Channels:
         payload = _checked(data)
         _checked(meta)
         self._begin()
-        await self._loaded.wait()  # messages of an earlier page first
+        async with self._turn:
+            await self._loaded.wait()  # messages of an earlier page first
         message_id = secrets.token_urlsafe(16)
         frame = {"action": "sendMessage", "clientMessageId": message_id, "roomId": name, **payload}
         message = PendingMessage(id=message_id, channel=name, data=frame, meta=dict(meta))

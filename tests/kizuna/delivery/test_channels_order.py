@@ -9,7 +9,7 @@ import pytest
 
 from kizuna import PLAIN, NotConnected
 from kizuna.delivery import Channels, MemoryStorage, Refused, Start
-from kizuna.testing import MemoryLocks
+from kizuna.testing import MemoryLocks, MemoryStorage as BreakableStorage
 from tests.kizuna.delivery.channel_harness import ChannelHarness, ack, batch, item
 from tests.kizuna.delivery.test_channels import seqs
 
@@ -191,6 +191,22 @@ async def test_a_message_is_discarded_beside_rows_of_another_form() -> None:
     receipt.discard()
     await harness.platform.settle()
     assert storage.tables["outbox"] == {"me/x": "{}"}
+    harness.end()
+
+
+async def test_messages_written_while_the_storage_is_read_keep_their_order() -> None:
+    storage = BreakableStorage()
+    storage.is_stuck = True
+    harness = ChannelHarness(storage)
+    channel = harness.channels.open("orders")
+    sending = [asyncio.create_task(channel.send({"sku": number})) for number in range(2)]
+    await harness.platform.settle()
+    storage.release()
+    for number in range(2, 20):
+        sending.append(asyncio.create_task(channel.send({"sku": number})))
+        await asyncio.sleep(0)
+    await asyncio.gather(*sending)
+    assert [receipt.data["sku"] for receipt in channel.waiting] == list(range(20))
     harness.end()
 
 
