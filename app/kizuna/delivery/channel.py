@@ -85,7 +85,7 @@ class Channel:
             meta: JSON that is kept with it until it is stored by the server, and not sent.
 
         Raises:
-            ValueError: A reserved key, or what JSON cannot carry.
+            ValueError: A reserved key in ``data``, or what JSON cannot carry.
             OutboxFull: Too many messages wait.
             NotConnected: All channels were closed.
         """

@@ -188,14 +188,13 @@ class Channels:
 
     async def send(self, name: str, data: Mapping[str, Any], meta: Mapping[str, Any]) -> Receipt:
         """Keep a message and send it as soon as possible."""
-        payload = _checked(data)
-        _checked(meta)
+        payload, kept = _payload(data), _json(meta)
         self._begin()
         async with self._turn:
             await self._loaded.wait()  # messages of an earlier page first
         message_id = secrets.token_urlsafe(16)
         frame = {"action": "sendMessage", "clientMessageId": message_id, "roomId": name, **payload}
-        message = PendingMessage(id=message_id, channel=name, data=frame, meta=dict(meta))
+        message = PendingMessage(id=message_id, channel=name, data=frame, meta=kept)
         receipt = self._receipts[message_id] = self._receipt(message)
         try:
             if not await self.engine.sender.enqueue(message):
@@ -408,7 +407,7 @@ def _is_message(row: PendingMessage) -> bool:
     return is_message
 
 
-def _checked(data: Mapping[str, Any]) -> dict[str, Any]:
+def _payload(data: Mapping[str, Any]) -> dict[str, Any]:
     """Return ``data`` as it will arrive.
 
     Raises:
@@ -417,8 +416,17 @@ def _checked(data: Mapping[str, Any]) -> dict[str, Any]:
     reserved = sorted(RESERVED & data.keys())
     if reserved:
         raise ValueError(f"{', '.join(reserved)}: a key of wire KIZUNA itself; give your own another name")
+    return _json(data)
+
+
+def _json(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``data`` as JSON brings it back.
+
+    Raises:
+        ValueError: What JSON cannot carry.
+    """
     try:
-        checked: dict[str, Any] = json.loads(json.dumps(dict(data), allow_nan=False))
+        copy: dict[str, Any] = json.loads(json.dumps(dict(data), allow_nan=False))
     except TypeError as error:
         raise ValueError(f"not JSON: {error}") from None
-    return checked
+    return copy

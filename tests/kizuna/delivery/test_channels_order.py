@@ -210,6 +210,15 @@ async def test_messages_written_while_the_storage_is_read_keep_their_order() -> 
     harness.end()
 
 
+async def test_meta_may_have_any_key_and_is_kept_as_it_was(harness: ChannelHarness) -> None:
+    meta = {"type": "gift", "sizes": [1]}
+    receipt = await harness.channels.open("orders").send({"sku": 7}, meta=meta)
+    meta["sizes"] = []
+    assert receipt.meta == {"type": "gift", "sizes": [1]}
+    again = await harness.channels.open("orders").send({"sku": 7}, meta={"sizes": (1, 2)})
+    assert again.meta == {"sizes": [1, 2]}
+
+
 # --- requests ---
 
 
