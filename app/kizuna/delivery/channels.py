@@ -264,6 +264,7 @@ class Channels:
         if self._is_closed:
             raise NotConnected("the channels are closed")
         if not self._is_loading:
+            asyncio.get_running_loop()  # raises outside of one, before anything has begun
             self._is_loading = True
             self._tasks.start(self._load())
 

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from kizuna import PLAIN, NotConnected
+from kizuna import PLAIN, NotConnected, connect
 from kizuna.delivery import Channels, MemoryStorage, Refused, Start
-from kizuna.testing import MemoryLocks, MemoryStorage as BreakableStorage
+from kizuna.testing import FakePlatform, MemoryLocks, MemoryStorage as BreakableStorage
 from tests.kizuna.delivery.channel_harness import ChannelHarness, ack, batch, item
 from tests.kizuna.delivery.test_channels import seqs
 
@@ -217,6 +217,18 @@ async def test_meta_may_have_any_key_and_is_kept_as_it_was(harness: ChannelHarne
     assert receipt.meta == {"type": "gift", "sizes": [1]}
     again = await harness.channels.open("orders").send({"sku": 7}, meta={"sizes": (1, 2)})
     assert again.meta == {"sizes": [1, 2]}
+
+
+def test_opening_outside_of_a_loop_raises_and_spoils_nothing() -> None:
+    channels = Channels(connect("ws://127.0.0.1/ws", platform=FakePlatform()))
+    with pytest.raises(RuntimeError, match="no running event loop"):
+        channels.open("orders")
+
+    async def send() -> None:
+        await asyncio.wait_for(channels.open("orders").send({"sku": 7}), 10)
+        channels.close()
+
+    asyncio.run(send())
 
 
 # --- requests ---
