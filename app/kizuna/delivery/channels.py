@@ -48,12 +48,14 @@ from kizuna.platform import Locks, Storage, TimerHandle
 
 logger = logging.getLogger("kizuna.channels")
 
-#: Statuses in which no link is being opened for the first time or again.
+#: The status in which a link is being opened and prepared, so that what depends on it is kept.
 _CONNECTING = "connecting"
 
 
 class Channels:
     """The channels of one client over one connection, with one outbox for all. Make it before the connection opens.
+
+    One for each connection: a second one would leave the channels of the first.
 
     Args:
         connection: A connection over wire KIZUNA. Over another one nothing is acknowledged or caught up: a message is
