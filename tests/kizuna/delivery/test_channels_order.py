@@ -59,6 +59,13 @@ async def test_numbers_of_a_server_without_catching_up_hold_nothing_back() -> No
     harness.end()
 
 
+async def test_an_item_without_a_number_is_delivered_as_it_comes(harness: ChannelHarness) -> None:
+    got = harness.read(harness.channels.open("orders"))
+    await harness.connect(orders=batch(1, item(1)))
+    await harness.receive({**item(1), "seq": None, "epoch": None}, item(2))
+    assert seqs(got) == [1, None, 2]
+
+
 async def test_a_refusal_that_has_ended_raises_no_more(harness: ChannelHarness) -> None:
     channel = harness.channels.open("orders")
     refusal = {"type": "error", "code": "forbidden", "message": "no", "roomId": "orders"}
@@ -130,6 +137,21 @@ async def test_a_link_prepared_by_others_opens_after_the_close() -> None:
     await harness.platform.settle()
     assert harness.connection.is_connected()
     assert harness.sent("hello") == []
+    harness.end()
+
+
+async def test_a_message_that_waits_for_the_storage_at_the_close_is_refused() -> None:
+    storage = BreakableStorage()
+    storage.is_stuck = True
+    harness = ChannelHarness(storage)
+    sending = asyncio.create_task(harness.channels.open("orders").send({"sku": 7}))
+    await harness.platform.settle()
+    harness.channels.close()
+    storage.release()
+    with pytest.raises(NotConnected, match="the channels are closed"):
+        await sending
+    await harness.platform.settle()
+    assert storage.tables.get("outbox", {}) == {}
     harness.end()
 
 
