@@ -270,7 +270,7 @@ MAX_PORT = 65535
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 #: RFC 3986, appendix B. A page would need longer to import ``urllib.parse`` than half of this library.
 _URL = re.compile(r"(?:([^:/?#]+):)?(?://([^/?#]*))?([^#]*)(?:#(.*))?", re.DOTALL)
-_HOST = re.compile(r"(?:[^@]*@)?(\[[0-9a-f:.%]+\]|[^:\[\]@]+)(?::(\d*))?", re.IGNORECASE)
+_HOST = re.compile(r"(?:[^@]*@)?(\[[0-9a-f:.%]+\]|[^:\[\]@\s]+)(?::(\d*))?", re.IGNORECASE)
 
 
 def default_platform() -> Platform:

@@ -49,6 +49,7 @@ from kizuna.runtime.transport import (
     Prepare,
     Transport,
     check_arguments,
+    check_ping,
 )
 from kizuna.store import Store
 from kizuna.wire import KIZUNA, Numbers, Options, Wire
@@ -87,7 +88,8 @@ class WebSocketService(Generic[Value]):
         self._home = Home(self._address)
         self._get_access_token = get_access_token
         self.platform = platform = platform or default_platform()  #: where it runs
-        check_arguments(get_access_token, codec, wire, options)
+        check_arguments(get_access_token, codec, wire, options, platform)
+        check_ping(wire, codec)
         self._codec = codec
         self._decode = codec.decode
         self.wire = wire  #: which frames are the connection's own

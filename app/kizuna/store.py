@@ -13,6 +13,7 @@ costs no rendering.
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
@@ -81,9 +82,18 @@ class Store(Generic[State]):
         """Call ``listener(part)`` whenever ``selector(state)`` changes; return the unsubscribe function.
 
         Parts are compared by identity first, then by equality. An error in a listener affects no other.
+
+        Raises:
+            TypeError: No two functions, or a listener that is async: nobody would await it.
         """
+        if not callable(selector):
+            raise TypeError(
+                f"subscribe() needs a selector such as lambda state: state.status, not {selector!r}"
+            )
         if not callable(listener):
             raise TypeError(f"subscribe() needs a function that takes the part, not {listener!r}")
+        if inspect.iscoroutinefunction(listener):
+            raise TypeError("subscribe() needs a plain function, not an async one: let it create a task")
         subscription = _Subscription(selector, listener, selector(self._state))
         self._subscriptions.append(subscription)
 

@@ -17,12 +17,14 @@ from kizuna import (
     BYTES,
     JSON,
     PLAIN,
+    TEXT,
     Disconnected,
     KizunaError,
     LinkHandle,
     NotConnected,
     TryLater,
     Unauthorized,
+    Wire,
     connect,
 )
 from kizuna.runtime.subscribers import MAX_PLACES, ErrorReports
@@ -45,7 +47,20 @@ AT_ONCE: list[tuple[Callable[[], Any], str]] = [
     (lambda: make(None), "url: must be a text, or a function that returns one, not None"),
     (lambda: make(f"{URL}#general"), "url: must have no fragment (#...): WebSockets accept none"),
     (lambda: make(protocols="v1"), "protocols: must be a list of texts, not 'v1'"),
+    (lambda: make("wss://exam ple.org/ws"), "url: is not a URL, for its host or its port"),
     (lambda: make(wire="article"), "wire: must be a Wire such as kizuna.PLAIN, not 'article'"),
+    (
+        lambda: make(codec=TEXT, wire=Wire(ping={"op": "ping"})),
+        "wire: its ping does not fit the codec: TEXT sends str, not dict",
+    ),
+    (
+        lambda: connect(URL, platform="browser"),  # type: ignore[arg-type]
+        "platform: must be an object such as AioPlatform(), not 'browser'",
+    ),
+    (
+        lambda: connect(URL, platform=FakePlatform),  # type: ignore[arg-type]
+        "platform: must be an object such as AioPlatform(), not <class",
+    ),
     (lambda: make(codec="text"), "codec: must have encode() and decode(), as kizuna.TEXT has, not 'text'"),
     (lambda: make(codec=None), "codec: must have encode() and decode(), as kizuna.TEXT has, not None"),
     (
@@ -68,6 +83,14 @@ AT_ONCE: list[tuple[Callable[[], Any], str]] = [
     (
         lambda: make().subscribe(lambda state: state.status, None),
         "subscribe() needs a function that takes the part, not None",
+    ),
+    (
+        lambda: make().subscribe("status", print),
+        "subscribe() needs a selector such as lambda state: state.status, not 'status'",
+    ),
+    (
+        lambda: make().subscribe(lambda state: state.status, fail_later),
+        "subscribe() needs a plain function, not an async one: let it create a task",
     ),
     (lambda: make().send(1), "nothing was sent, as the connection is idle: await connect() before"),
     (
@@ -124,7 +147,10 @@ async def test_what_cannot_be_sent_is_said_to_the_caller(mistake: Callable[[Any]
 
 #: The status of a connection -> how it comes to be, and what is said of a frame that is sent then.
 NOT_CONNECTED: dict[str, tuple[Callable[[ServiceHarness], Any], str]] = {
-    "connecting": (lambda harness: harness.service.try_now(), "send again once it is connected"),
+    "connecting": (
+        lambda harness: harness.service.try_now(),
+        "send again once it is connected; in before_connected() call link.send()",
+    ),
     "waiting": (lambda harness: harness.socket.drop(), "send again once it is connected"),
     "suspended": (lambda harness: harness.platform.suspend(), "send again once it is connected"),
     "closed": (lambda harness: harness.service.disconnect(), "connect() opens it again"),
@@ -279,7 +305,7 @@ async def test_errors_of_listener_preparation_and_codec_reach_the_loop(reported:
     with pytest.raises(Disconnected):
         await connecting
     first = [context["message"] for context in reported if "exception" in context]
-    assert first == ["error in a listener", "error in the codec", "error in prepare"]
+    assert first == ["error in a listener", "error in the codec", "error in before_connected"]
 
 
 @pytest.mark.parametrize("provider", [fail, fail_later, lambda: undefined, lambda: 7])  # type: ignore[name-defined]  # noqa: F821
@@ -316,13 +342,27 @@ async def test_a_preparation_whose_link_is_gone_is_no_mistake(reported: list[dic
     harness = ServiceHarness()
 
     def prepare(link: LinkHandle) -> None:
-        raise NotConnected("the link is closed")
+        harness.socket.drop()
+        link.send({})
 
     harness.service.before_connected(prepare)
     connecting = await harness.begin()
     harness.socket.accept()
     await harness.platform.settle()
     assert (harness.status, reported) == ("waiting", [])
+    harness.service.disconnect()
+    await asyncio.gather(connecting, return_exceptions=True)
+
+
+async def test_a_preparation_that_sends_over_the_connection_is_told_of_its_link(
+    reported: list[dict[str, Any]],
+):
+    harness = ServiceHarness(wire=PLAIN)
+    harness.service.before_connected(lambda link: harness.service.send({}))
+    connecting = await harness.begin()
+    harness.socket.accept()
+    await harness.platform.settle()
+    assert "in before_connected() call link.send()" in str(reported[0]["exception"])
     harness.service.disconnect()
     await asyncio.gather(connecting, return_exceptions=True)
 

@@ -396,7 +396,7 @@ async def test_a_preparation_that_raises_is_tried_again(caplog: pytest.LogCaptur
     assert harness.status == "waiting"
     assert harness.service.state.reason is not None
     assert harness.service.state.reason.words == "no such room"
-    assert "error in prepare" in caplog.text
+    assert "error in before_connected" in caplog.text
     await harness.platform.advance(1)
     await harness.serve()
     await connecting

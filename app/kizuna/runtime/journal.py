@@ -233,6 +233,7 @@ _DEFAULT = "The server ended each connection: its log says why."
 
 _TO_SEND = {
     Status.IDLE: "await connect() before",
+    Status.CONNECTING: "send again once it is connected; in before_connected() call link.send()",
     Status.CLOSED: "connect() opens it again",
     Status.REJECTED: "the server wants no further attempt, so sign in again before connect()",
     Status.EXHAUSTED: "try_now() makes an attempt",

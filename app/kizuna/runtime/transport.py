@@ -188,8 +188,8 @@ class Transport:
                 if preparing is not None:
                     await preparing
         except Exception as error:  # noqa: BLE001 - the user's function may raise anything
-            if not isinstance(error, NotConnected):  # the link is gone: no mistake
-                self._report("error in prepare", error)
+            if self.is_open or not isinstance(error, NotConnected):  # else the link is gone: no mistake
+                self._report("error in before_connected", error)
             self._dispatch(events.PrepareFailed(self._link, str(error)))
         else:
             self._dispatch(events.LinkPrepared(self._link))
@@ -313,7 +313,9 @@ class Arrivals:
 _TOO_MANY = 100
 
 
-def check_arguments(get_access_token: object, codec: object, wire: object, options: object) -> None:
+def check_arguments(
+    get_access_token: object, codec: object, wire: object, options: object, platform: object
+) -> None:
     """Check what a type checker would have found, for users without one.
 
     Raises:
@@ -329,12 +331,29 @@ def check_arguments(get_access_token: object, codec: object, wire: object, optio
         )
     if not isinstance(wire, Wire):
         raise ConfigurationError("wire", f"must be a Wire such as kizuna.PLAIN, not {wire!r}")
+    if isinstance(platform, type) or not hasattr(platform, "open_socket"):
+        raise ConfigurationError("platform", f"must be an object such as AioPlatform(), not {platform!r}")
     if options is not None:
         if not isinstance(options, Mapping):
             raise ConfigurationError(
                 "options", f"must be a dict such as {{'max_retries': 3}}, not {options!r}"
             )
         _warn_of_milliseconds(options)
+
+
+def check_ping(wire: Wire, codec: Codec[Any]) -> None:
+    """Check that the codec takes the wire's ping: the connection could never send it.
+
+    Raises:
+        ConfigurationError: It does not.
+    """
+    ping = wire.ping_at(0.0)
+    if ping is None:
+        return
+    try:
+        codec.encode(ping)
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError("wire", f"its ping does not fit the codec: {error}") from error
 
 
 def _warn_of_milliseconds(options: Mapping[str, object]) -> None:
