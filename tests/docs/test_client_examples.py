@@ -85,6 +85,12 @@ async def test_a_countdown_and_try_now(code: str, page: FakePage, printed: Print
     text_of, connection = names["text_of"], names["connection"]
     names["time"] = SimpleNamespace(monotonic=lambda: page.now().monotonic)
     assert text_of(connection.state) == "connected"
+    shown: list[str] = []
+    names["show"] = shown.append
+    counting = asyncio.create_task(names["count_down"]())
+    await page.settle()
+    counting.cancel()
+    assert shown == ["connected"]
     page.socket.drop()
     assert text_of(connection.state) == "the connection broke; next try in 1 s"
     names["on_click"](None)
