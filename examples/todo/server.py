@@ -130,7 +130,7 @@ def field(frame: Frame, name: str, kind: Any) -> Any:
 
 
 async def talk(socket: WebSocket) -> None:
-    await socket.accept()  # whoever comes: add a sign-in of your own
+    await socket.accept()  # anybody: add a sign-in of your own
     clients.add(client := Client())
     writing = asyncio.create_task(client.write(socket))
     try:

@@ -261,7 +261,9 @@ class Policy(StrEnum):
     """What to do after a close."""
 
     RETRY = "retry"  #: within the budget
-    RETRY_LATER = "retry later"  #: after RETRY_LATER_SECONDS at least; the budget is given back: the server lives
+    RETRY_LATER = (
+        "retry later"  #: after RETRY_LATER_SECONDS at least; the budget is given back: the server lives
+    )
     RENEW_TOKEN = "renew the token"  #: every attempt does; a second refusal in a row is a rejection
     STOP = "stop"  #: no further attempt
 

@@ -98,6 +98,7 @@ class Channel:
             NotConnected: There is no link, or it broke.
             Refused: The server refused.
             TimeoutError: It did not answer.
+            MalformedFrame: Its answer is no batch.
         """
         return await self._channels.history(self.name, before, limit)
 

@@ -26,6 +26,7 @@ from kizuna.delivery.changes import (
     Closed,
     Items,
     NewPage,
+    Origin,
     Progress,
     RequestFailed,
     Restored,
@@ -219,7 +220,7 @@ class Channels:
         answer = parse(await self._ask_history(data))
         if not isinstance(answer, PlainBatch):
             raise MalformedFrame("the answer to history must be a batch")
-        items = tuple(map(item_of, answer.messages))
+        items = tuple(item_of(each, Origin.FIRST_PAGE) for each in answer.messages)
         if self._oldest.get(name) == oldest:  # else a new page has begun meanwhile
             self._oldest[name] = min([before, *(each.seq for each in items if each.seq is not None)])
         return History(items, answer.complete)
