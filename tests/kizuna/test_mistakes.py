@@ -354,6 +354,21 @@ async def test_a_preparation_whose_link_is_gone_is_no_mistake(reported: list[dic
     await asyncio.gather(connecting, return_exceptions=True)
 
 
+async def test_a_preparation_that_gets_no_answer_is_no_mistake(reported: list[dict[str, Any]]):
+    harness = ServiceHarness(wire=PLAIN)
+
+    def prepare(link: LinkHandle) -> None:
+        raise TimeoutError("no answer")
+
+    harness.service.before_connected(prepare)
+    connecting = await harness.begin()
+    harness.socket.accept()
+    await harness.platform.settle()
+    assert (harness.status, reported) == ("waiting", [])
+    harness.service.disconnect()
+    await asyncio.gather(connecting, return_exceptions=True)
+
+
 async def test_a_preparation_that_sends_over_the_connection_is_told_of_its_link(
     reported: list[dict[str, Any]],
 ):

@@ -18,7 +18,7 @@ from kizuna.delivery.changes import Changes, Closed, Earlier, Later, Live, Reque
 from kizuna.delivery.frames import VERSION, BatchFrame, ErrorFrame, Head
 from kizuna.delivery.reader import Ack, Asked, ChannelReader, Message, Position, Start
 from kizuna.delivery.requests import Request, Requests
-from kizuna.errors import KizunaError, NotConnected
+from kizuna.errors import NotConnected
 from kizuna.platform import Instant, TimerHandle
 
 logger = logging.getLogger("kizuna.catch_up")
@@ -379,7 +379,7 @@ class CatchUp(Generic[Message, Ack]):
             self._candidate.note_answer(channel)
             self._candidate.positions.pop(channel, None)
         if self._caught_up is not None and not self._caught_up.done() and not self._entered:
-            self._caught_up.set_exception(KizunaError("the server does not send missed messages"))
+            self._caught_up.set_exception(TimeoutError("the server does not send missed messages"))
         self._note_caught_up()
 
 

@@ -188,7 +188,9 @@ class Transport:
                 if preparing is not None:
                     await preparing
         except Exception as error:  # noqa: BLE001 - the user's function may raise anything
-            if self.is_open or not isinstance(error, NotConnected):  # else the link is gone: no mistake
+            # A link that is gone, and an answer that does not come, are no mistakes of the function.
+            is_trouble = isinstance(error, OSError) or (isinstance(error, NotConnected) and not self.is_open)
+            if not is_trouble:
                 self._report("error in before_connected", error)
             self._dispatch(events.PrepareFailed(self._link, str(error)))
         else:
