@@ -15,6 +15,7 @@ NETWORK_TROUBLE = (
     r"can.t establish a connection to the server at ws:",  # Firefox
     r"connection to ws:.* was interrupted while the page was loading",  # Firefox
     r"kizuna\.service: no token: TokenUnavailable",  # a warning of the page, which Python writes as an error
+    r"the connection is exhausted: ",  # likewise, in a page that configures no logging
     r"Failed to load resource: (net::ERR_|the server responded with a status of 50[234])",
 )
 
