@@ -575,8 +575,9 @@ class WebSocketService(Generic[Value]):
             return
         try:
             self._transports[link].send(self._codec.encode(ping))
-        except KizunaError as error:  # the link is failing: its close, or the silence, follows
-            logger.warning("could not send a ping: %s", error)
+        except KizunaError as error:  # mostly the link is failing: its close, or the silence, follows
+            is_trouble = isinstance(error, NotConnected)
+            logger.log(logging.INFO if is_trouble else logging.WARNING, "could not send a ping: %s", error)
 
     def _cancel_timer(self, timer: Timer) -> None:
         handle = self._timers.pop(timer, None)

@@ -311,6 +311,7 @@ async def test_half_a_surrogate_pair_stops_nobody():
 
 
 async def test_a_socket_that_refuses_a_frame_is_not_connected(caplog: pytest.LogCaptureFixture):
+    caplog.set_level("INFO")
     harness = ServiceHarness()
     socket = await harness.connect()
 

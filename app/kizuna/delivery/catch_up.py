@@ -364,7 +364,7 @@ class CatchUp(Generic[Message, Ack]):
 
     def _on_unanswered(self, request: Request) -> Changes:
         """Give up a request that the server does not answer."""
-        logger.warning("no response to %s", request.action)
+        logger.info("no response to %s", request.action)
         if request.action != HISTORY:
             self._give_up(request.channel)
         return []
