@@ -29,9 +29,11 @@ class Record:
 
     def __init__(self, *values: object, **named: object) -> None:
         fields = self.__dict__
-        fields.update(self._defaults)
+        if len(values) < len(self._fields):  # else a frame would pay for what it does not need
+            fields.update(self._defaults)
         fields.update(zip(self._fields, values, strict=False))
-        fields.update(named)
+        if named:
+            fields.update(named)
         if len(fields) != len(self._fields) or len(values) > len(fields):
             raise TypeError(f"{type(self).__name__} takes {', '.join(self._fields) or 'nothing'}")
 

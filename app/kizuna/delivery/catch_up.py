@@ -233,9 +233,8 @@ class CatchUp(Generic[Message, Ack]):
             return [Earlier(batch.room_id, tuple(batch.messages), before, batch.epoch, batch.complete)]
         watermark = reader.watermark
         changes = reader.receive_batch(batch, asked)
-        is_late = (
-            batch.ref is not None and request is None
-        )  # the answer to a repetition, or to what was given up
+        # The answer to a repetition, or to what was given up.
+        is_late = batch.ref is not None and request is None
         changes += self._continue_sync(
             reader, batch, moved=reader.watermark != watermark, waits=batch.complete or is_late
         )
