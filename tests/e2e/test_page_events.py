@@ -27,6 +27,9 @@ STEADY = {
     "probeTimeout": 2,
     "stableAfter": 1,
     "staleAttemptAfter": 600,
+    # A first attempt that a slow machine gave up would be followed by none.
+    "connectTimeout": 300,
+    "prepareTimeout": 300,
 }
 
 #: Attempts, pings and rollovers follow one another within seconds. Nothing is given up for being late: a machine may
