@@ -17,7 +17,7 @@ except ModuleNotFoundError as error:
         "kizuna.testing.FakePlatform()"
     ) from error
 
-from kizuna.browser.proxies import BrowserSocket, BrowserTimer, NetworkWatch, PageWatch, Soon, now, page_state
+from kizuna.browser.proxies import BrowserSocket, NetworkWatch, PageWatch, Soon, now, page_state
 from kizuna.browser.ticks import Ticks
 from kizuna.platform import (
     Instant,
@@ -79,24 +79,22 @@ def browser_platform(worker_url: str | None = None) -> BrowserPlatform | WorkerP
     """Return the platform of this page, or of this worker.
 
     Args:
-        worker_url: As BrowserPlatform has it. A worker needs none.
+        worker_url: As BrowserPlatform has it.
     """
-    return WorkerPlatform() if is_worker() else BrowserPlatform(worker_url)
+    return WorkerPlatform(worker_url) if is_worker() else BrowserPlatform(worker_url)
 
 
-class BrowserPlatform:
-    """The Platform implementation for pages, with one worker for all services that share it.
+class _WatchedPlatform:
+    """The part that pages and workers share: sockets, and timers set here and in a worker of their own.
 
     Args:
-        worker_url: Where the page's host serves ``kizuna.browser.ticks.WORKER_SOURCE``, relative to the page, for a
-            Content-Security-Policy that allows workers from ``'self'`` alone. None: a ``blob:`` URL.
+        worker_url: As BrowserPlatform has it.
     """
 
     def __init__(self, worker_url: str | None = None) -> None:
         self._ticks = Ticks(worker_url, self._on_slept)
-        self._soon = Soon()
         self._can_reload_worker = worker_url is not None
-        self._watches: dict[PageWatch, Callable[[PageEvent], None]] = {}
+        self._watches: dict[NetworkWatch, Callable[[PageEvent], None]] = {}
 
     def now(self) -> Instant:
         """Return the current moment."""
@@ -112,8 +110,43 @@ class BrowserPlatform:
         return BrowserSocket(url, listener, protocols)
 
     def call_at(self, when: float, callback: Callable[[], None]) -> TimerHandle:
-        """Set a timer in the page and, while the page is watched, one in the worker."""
+        """Set a timer here and, while somebody watches the page, one in the worker of the timers."""
         return self._ticks.call_at(when, callback)
+
+    def _watch(self, watch: NetworkWatch, listener: Callable[[PageEvent], None]) -> Callable[[], None]:
+        """Keep a watch until the returned function is called; the worker of the timers runs meanwhile."""
+        self._watches[watch] = listener
+        self._ticks.start()
+
+        def close() -> None:
+            watch.close()
+            self._watches.pop(watch, None)
+            if not self._watches:
+                self._ticks.stop()
+
+        return close
+
+    def _on_slept(self) -> None:
+        for listener in tuple(self._watches.values()):
+            listener(MachineSlept())
+
+    def _restart_ticks(self) -> None:
+        """Try again to start a missing worker. One that was refused as a ``blob:`` would be refused again."""
+        if self._watches and self._can_reload_worker:
+            self._ticks.start()
+
+
+class BrowserPlatform(_WatchedPlatform):
+    """The Platform implementation for pages, with one worker for all services that share it.
+
+    Args:
+        worker_url: Where the page's host serves ``kizuna.browser.ticks.WORKER_SOURCE``, relative to the page, for a
+            Content-Security-Policy that allows workers from ``'self'`` alone. None: a ``blob:`` URL.
+    """
+
+    def __init__(self, worker_url: str | None = None) -> None:
+        super().__init__(worker_url)
+        self._soon = Soon()
 
     def call_soon(self, callback: Callable[[], None]) -> None:
         """Call ``callback`` after the browser has had its turn, in a hidden page, too."""
@@ -131,52 +164,30 @@ class BrowserPlatform:
                 self._restart_ticks()
             listener(event)
 
-        watch = PageWatch(on_event)
-        self._watches[watch] = listener
-        self._ticks.start()
+        end = self._watch(PageWatch(on_event), listener)
         self._soon.start()
 
         def close() -> None:
-            watch.close()
-            self._watches.pop(watch, None)
+            end()
             if not self._watches:
-                self._ticks.stop()
                 self._soon.stop()
 
         return close
 
-    def _on_slept(self) -> None:
-        for listener in tuple(self._watches.values()):
-            listener(MachineSlept())
 
-    def _restart_ticks(self) -> None:
-        """Try again to start a missing worker. One that was refused as a ``blob:`` would be refused again."""
-        if self._watches and self._can_reload_worker:
-            self._ticks.start()
-
-
-class WorkerPlatform:
+class WorkerPlatform(_WatchedPlatform):
     """The Platform implementation for web workers.
 
-    A worker has no document. Nothing tells it that the page is hidden, and its timers are not held back then; when the
-    page is frozen it stands still as well, and its late timers are a reason to doubt the connection, as after sleep.
+    A worker has no document, nothing tells it that the page is hidden, and its timers are not held back then. The
+    worker of the timers, inside this one, tells a long computation from sleep. When the page is frozen, both stand
+    still, and that counts as sleep.
+
+    Args:
+        worker_url: As BrowserPlatform has it; relative to the origin.
     """
 
-    def now(self) -> Instant:
-        """Return the current moment."""
-        return now()
-
-    def random(self) -> float:
-        """Return a number in [0, 1)."""
-        return random.random()
-
-    def open_socket(self, url: str, listener: SocketListener, protocols: Sequence[str] = ()) -> Socket:
-        """Begin to open a native WebSocket, as :class:`kizuna.Platform` says."""
-        return BrowserSocket(url, listener, protocols)
-
-    def call_at(self, when: float, callback: Callable[[], None]) -> TimerHandle:
-        """Set a timer in this worker."""
-        return BrowserTimer(when, callback)
+    def __init__(self, worker_url: str | None = None) -> None:
+        super().__init__(worker_url and resolved(worker_url, base_url()))
 
     def call_soon(self, callback: Callable[[], None]) -> None:
         """Call ``callback`` after what the running event loop has to do already: a worker paints nothing."""
@@ -184,11 +195,11 @@ class WorkerPlatform:
 
     def page(self) -> PageState:
         """Return the page as far as a worker knows: visible, and online unless the browser reports no network."""
-        return PageState(visible=True, online=js.navigator.onLine, throttled=True)
+        return PageState(visible=True, online=js.navigator.onLine, throttled=not self._ticks.are_on_time)
 
     def watch_page(self, listener: Callable[[PageEvent], None]) -> Callable[[], None]:
-        """Pass the network's events to ``listener`` until the returned function is called."""
-        return NetworkWatch(js.self, listener).close
+        """Pass the network's events to ``listener``, with exact timers, until the returned function is called."""
+        return self._watch(NetworkWatch(js.self, listener), listener)
 
 
 def is_worker() -> bool:

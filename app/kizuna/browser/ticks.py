@@ -3,7 +3,7 @@
 Browsers delay those of a hidden page: to one wake-up a second, Chromium after some minutes to one a minute. Those of a
 dedicated worker run on time. So each timer is set twice, in the page and in the worker, and the first to fire counts.
 In a frozen page neither runs. The worker also notices that the machine slept, which the page cannot tell from a long
-computation.
+computation; for that a program in a worker, whose timers are not delayed, has one, too.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ class Ticks:
     def _warn_once(self, why: str) -> None:
         if not self._has_warned:
             self._has_warned = True
-            logger.warning("timers may be late while the page is hidden: no worker (%s)", why)
+            logger.warning("no worker for the timers (%s): they may be late while the page is hidden", why)
 
 
 def _trusted(url: str) -> js.TrustedScriptURL | str:

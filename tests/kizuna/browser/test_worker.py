@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import functools
 import sys
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from kizuna import ARTICLE, ConfigurationError, connect
-from kizuna.platform import PageEvent, PageState, WentOffline, WentOnline, whole_url
+from kizuna.platform import MachineSlept, PageEvent, PageState, WentOffline, WentOnline, whole_url
 from tests.kizuna.platform_contract import Ear
 
 
@@ -34,9 +35,9 @@ def test_a_worker_is_visible_and_online_as_the_browser_says(worker: Any) -> None
     from kizuna.browser import browser_platform
 
     platform = browser_platform()
-    assert platform.page() == PageState(visible=True, online=True)
+    assert platform.page() == PageState(visible=True, online=True, throttled=True)
     worker.navigator.onLine = False
-    assert platform.page() == PageState(visible=True, online=False)
+    assert platform.page() == PageState(visible=True, online=False, throttled=True)
 
 
 def test_a_worker_is_told_of_the_network_until_the_watch_ends(worker: Any) -> None:
@@ -50,7 +51,32 @@ def test_a_worker_is_told_of_the_network_until_the_watch_ends(worker: Any) -> No
     stop()
     stop()
     assert worker.self.listeners == []
-    assert worker.Worker.made == []
+
+
+def test_a_worker_tells_a_computation_from_sleep_by_its_own_worker(worker: Any) -> None:
+    from kizuna.browser import browser_platform
+
+    platform, told = browser_platform(), list[PageEvent]()
+    stop = platform.watch_page(told.append)
+    (ticking,) = worker.Worker.made
+    fired: list[str] = []
+    platform.call_at(platform.now().monotonic + 2, lambda: fired.append("due"))
+    (number,) = ticking.armed
+    ticking.tick(number)
+    assert (fired, worker.timeouts, platform.page().throttled) == (["due"], {}, False)
+    ticking.onmessage(SimpleNamespace(data=SimpleNamespace(slept=60_000)))
+    assert told == [MachineSlept()]
+    stop()
+    assert (ticking.is_terminated, platform.page().throttled) == (True, True)
+
+
+def test_a_worker_url_in_a_worker_is_relative_to_the_origin(worker: Any) -> None:
+    """Its own script may be a ``blob:``, to which nothing is relative."""
+    from kizuna.browser import browser_platform
+
+    stop = browser_platform("boot/ticks.js").watch_page(lambda event: None)
+    assert [ticking.url for ticking in worker.Worker.made] == ["https://example.org/boot/ticks.js"]
+    stop()
 
 
 def test_a_worker_sets_timers_of_its_own(worker: Any) -> None:
