@@ -94,6 +94,8 @@ class Channel:
     async def history(self, before: int | None = None, limit: int = 100) -> History:
         """Return the items before the number ``before``, at most ``limit``; None: before the oldest one delivered.
 
+        Empty and not complete while nothing has arrived, and where another history has begun: a Reset follows.
+
         Raises:
             NotConnected: There is no link, or it broke.
             Refused: The server refused.

@@ -17,6 +17,7 @@ import logging
 import secrets
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
+from weakref import WeakSet
 
 from kizuna.delivery.carrier import Connection, Link
 from kizuna.delivery.catch_up import HISTORY_LIMIT
@@ -52,11 +53,12 @@ logger = logging.getLogger("kizuna.channels")
 #: The status in which a link is being opened and prepared, so that what depends on it is kept.
 _CONNECTING = "connecting"
 
+#: The connections that have channels.
+_IN_USE: WeakSet[Connection] = WeakSet()
+
 
 class Channels:
     """The channels of one client over one connection, with one outbox for all. Make it before the connection opens.
-
-    One for each connection: a second one would leave the channels of the first.
 
     Args:
         connection: A connection over wire KIZUNA. Over another one nothing is acknowledged or caught up: a message is
@@ -65,6 +67,10 @@ class Channels:
         locks: The locks among the tabs or processes that share ``storage``: without them each sends the messages of
             all, which the server de-duplicates. None: nobody else uses it.
         person: Whose messages these are. Those of others in the same storage are left alone. Without "/".
+
+    Raises:
+        ValueError: ``person`` is no such name.
+        RuntimeError: The connection has channels, which are not closed: two would leave each other's channels.
     """
 
     def __init__(
@@ -77,6 +83,11 @@ class Channels:
     ) -> None:
         if not person or "/" in person:
             raise ValueError(f"person: must be a name without '/', not {person!r}")
+        if connection in _IN_USE:
+            raise RuntimeError(
+                "this connection has Channels already: open all channels with those, or close() them first"
+            )
+        _IN_USE.add(connection)
         self.connection = connection
         self._person = person
         self._platform = connection.platform
@@ -176,6 +187,7 @@ class Channels:
     def close(self) -> None:
         """End all channels and loops, and stop sending. Waiting messages stay stored."""
         self._is_closed = True
+        _IN_USE.discard(self.connection)
         for unsubscribe in self._subscriptions:
             unsubscribe()
         for channel in tuple(self._channels.values()):
@@ -213,17 +225,28 @@ class Channels:
         """Return a page of earlier items."""
         oldest = self._oldest.get(name)
         if before is None:
-            before = oldest
+            before = oldest or self._next_number(name)
         if before is None or before <= 1:
             return History((), before is not None)
         data = {"roomId": name, "before": before, "limit": min(limit, HISTORY_LIMIT)}
         answer = parse(await self._ask_history(data))
         if not isinstance(answer, PlainBatch):
             raise MalformedFrame("the answer to history must be a batch")
+        reader = self.engine.catch_up.reader(name)
+        if reader is not None and reader.epoch not in (None, answer.epoch):
+            return History((), complete=False)
         items = tuple(item_of(each, Origin.FIRST_PAGE) for each in answer.messages)
         if self._oldest.get(name) == oldest:  # else a new page has begun meanwhile
             self._oldest[name] = min([before, *(each.seq for each in items if each.seq is not None)])
         return History(items, answer.complete)
+
+    def _next_number(self, name: str) -> int | None:
+        """Return the number that a channel's next item will have; None while that is not known."""
+        reader = self.engine.catch_up.reader(name)
+        is_known = (
+            reader is not None and reader.epoch is not None and self.engine.catch_up.status(name).caught_up
+        )
+        return reader.watermark + 1 if reader is not None and is_known else None
 
     async def _ask_history(self, data: Mapping[str, Any]) -> Mapping[str, Any]:
         for _ in range(MAX_TRIES - 1):

@@ -250,7 +250,7 @@ def remedy(reason: Reason, wire: Wire) -> str:
     if reason.kind is ReasonKind.TIMEOUT and wire.ready is not None:
         return (
             f"The wire {wire.name!r} awaits a frame {wire.ready!r}. A server that sends none needs wire=PLAIN, "
-            "or a Wire of its own."
+            "or a Wire of its own; one of wire KIZUNA answers the hello of kizuna.delivery.Channels with it."
         )
     if reason.kind is ReasonKind.TIMEOUT:
         return "The network or the server is slow: connect_timeout can be longer."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -31,13 +31,6 @@ from kizuna.testing import MemoryLocks, MemoryStorage as BreakableStorage
 from tests.kizuna.delivery.channel_harness import ChannelHarness, ack, batch, item
 
 WEEK = 7 * 24 * 3600.0
-
-
-@pytest.fixture
-async def harness() -> AsyncIterator[ChannelHarness]:
-    harness = ChannelHarness()
-    yield harness
-    harness.end()
 
 
 def seqs(got: Sequence[Delivered]) -> list[object]:
@@ -541,42 +534,6 @@ async def test_a_request_fails_by_an_error_by_time_and_with_the_link(harness: Ch
         await lost
 
 
-async def test_earlier_items_come_page_by_page(harness: ChannelHarness) -> None:
-    channel = harness.channels.open("orders")
-    assert await channel.history() == ((), False)
-    await harness.connect(orders=batch(9, item(8), item(9), limited=True))
-    asking = asyncio.create_task(channel.history(limit=2))
-    await harness.platform.advance(6)
-    for question in harness.sent("history"):
-        assert question["before"] == 8
-    await harness.receive(batch(9, item(6), item(7), complete=False, ref=harness.sent("history")[-1]["ref"]))
-    page = await asking
-    assert ([each.seq for each in page.items], page.complete) == ([6, 7], False)
-    asking = asyncio.create_task(channel.history())
-    await harness.platform.settle()
-    assert harness.sent("history")[-1]["before"] == 6
-    await harness.receive(batch(9, item(1), ref=harness.sent("history")[-1]["ref"]))
-    assert [each.seq for each in (await asking).items] == [1]
-    assert await channel.history() == ((), True)
-    assert await channel.history(before=1) == ((), True)
-
-
-async def test_a_history_without_an_answer_fails_after_some_tries(harness: ChannelHarness) -> None:
-    channel = harness.channels.open("orders")
-    await harness.connect(orders=batch(9, item(9), limited=True))
-    asking = asyncio.create_task(channel.history())
-    for _ in range(4):
-        await harness.platform.advance(5)
-        await harness.receive({"type": "pong"})
-    with pytest.raises(TimeoutError):
-        await asking
-    asking = asyncio.create_task(channel.history())
-    await harness.platform.settle()
-    await harness.receive({"type": "news", "ref": harness.sent("history")[-1]["ref"]})
-    with pytest.raises(ValueError, match="must be a batch"):
-        await asking
-
-
 async def test_a_failed_request_of_the_layer_itself_is_logged(
     harness: ChannelHarness, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -585,3 +542,11 @@ async def test_a_failed_request_of_the_layer_itself_is_logged(
     await harness.connect(orders=batch(0))
     await harness.receive({"type": "error", "code": "internal", "message": "not now"})
     assert "the server could not serve a request: not now (internal)" in caplog.text
+
+
+async def test_a_connection_has_one_channels_until_they_are_closed(harness: ChannelHarness) -> None:
+    """Two would leave each other's channels at the next pong."""
+    with pytest.raises(RuntimeError, match="has Channels already"):
+        Channels(harness.connection)
+    harness.channels.close()
+    Channels(harness.connection).close()

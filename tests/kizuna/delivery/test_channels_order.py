@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -12,14 +11,6 @@ from kizuna.delivery import Channels, MemoryStorage, Refused, Start
 from kizuna.testing import FakePlatform, MemoryLocks, MemoryStorage as BreakableStorage
 from tests.kizuna.delivery.channel_harness import ChannelHarness, ack, batch, item
 from tests.kizuna.delivery.test_channels import seqs
-
-
-@pytest.fixture
-async def harness() -> AsyncIterator[ChannelHarness]:
-    harness = ChannelHarness()
-    yield harness
-    harness.end()
-
 
 # --- reading ---
 
@@ -273,21 +264,3 @@ async def test_a_late_answer_to_a_request_changes_no_channel(harness: ChannelHar
     await harness.receive(answer, item(1))
     assert seqs(got) == [1]
     assert channel.is_live
-
-
-async def test_history_goes_on_from_a_page_that_began_meanwhile(harness: ChannelHarness) -> None:
-    channel = harness.channels.open("orders")
-    await harness.connect(orders=batch(9, item(8), item(9), limited=True))
-    asking = asyncio.create_task(channel.history())
-    await harness.platform.settle()
-    await harness.receive(item(12))
-    await harness.platform.advance(0.3)
-    await harness.receive(batch(900, item(900), limited=True, ref=harness.sent("sync")[0]["ref"]))
-    await harness.receive(batch(900, item(6), item(7), ref=harness.sent("history")[0]["ref"]))
-    assert [each.seq for each in (await asking).items] == [6, 7]
-    asking = asyncio.create_task(channel.history())
-    await harness.platform.settle()
-    assert harness.sent("history")[-1]["before"] == 900
-    harness.channels.close()
-    with pytest.raises(NotConnected):
-        await asking
