@@ -3,7 +3,7 @@
 python -m tests.reports.bench.start                      # prints the tables
 python -m tests.reports.bench.start --write              # also into docs/benchmarks.md
 python -m tests.reports.bench.start --rounds 1 --network localhost --page own --page stock --engine Chromium --quick
-python -m tests.reports.bench.start --rounds 10 --network localhost --page own --before SITE  # another commit's build
+python -m tests.reports.bench.start --rounds 10 --returns 3 --network localhost --page own --before SITE  # another
 
 The pages take turns within each round, so that other load slows all equally. The seconds depend on the
 machine, the ratios hardly. docs/benchmarks.md says what is measured and how.
@@ -25,7 +25,7 @@ from playwright.sync_api import Error, sync_playwright
 
 from tests.reports.bench import start_report
 from tests.reports.bench.start_pages import NETWORKS, PAGES, lay_out, machine, serving, versions
-from tests.reports.bench.start_visits import Visit, engines, visit_twice
+from tests.reports.bench.start_visits import Visit, engines, visit_with_one_profile
 from tools.reports.documents import publish
 from tools.setup.browsers import find_browsers
 
@@ -61,12 +61,12 @@ def measure(
     for number, stop in enumerate(stops, 1):
         loads.append(os.getloadavg()[0])
         try:
-            pair = go(*stop)
+            seen = go(*stop)
         except (AssertionError, Error) as error:
             repeated.append(f"{', '.join(stop)}: {str(error).splitlines()[0]}")
-            pair = go(*stop)
-        visits += pair
-        took = ", ".join(f"{visit.seen.get('live', visit.seen['painted']):.0f} ms" for visit in pair)
+            seen = go(*stop)
+        visits += seen
+        took = ", ".join(f"{visit.seen.get('live', visit.seen['painted']):.0f} ms" for visit in seen)
         print(f"{number}/{len(stops)} {', '.join(stop)}: {took}", file=sys.stderr, flush=True)
     return visits, repeated, loads
 
@@ -85,6 +85,13 @@ def main() -> None:
         parser.add_argument(option, choices=choices, action="append", help="once for each; without it: all")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument(
+        "--returns",
+        type=int,
+        default=1,
+        metavar="N",
+        help="warm visits after each cold one: more say it more exactly",
+    )
+    parser.add_argument(
         "--quick", action="store_true", help="compress less, in seconds: for trying things out"
     )
     parser.add_argument("--write", action="store_true", help="put the tables into docs/benchmarks.md")
@@ -101,7 +108,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         folders = lay_out(Path(folder, "pages"), quick=args.quick, before=args.before)
         with serving(folders, Path(folder), networks) as hosts:
-            visits, repeated, loads = measure(partial(visit_twice, found, playwright, hosts), stops)
+            go = partial(visit_with_one_profile, found, playwright, hosts, returns=args.returns)
+            visits, repeated, loads = measure(go, stops)
     told = origin(" ".join([PROGRAM, *sys.argv[1:]]), visits, args.rounds, loads)
     publish("start", start_report.report(visits, told, repeated), write=args.write)
 

@@ -1,7 +1,7 @@
-"""One visit of one page in one engine, for tests/reports/bench/start.py.
+"""The visits of one page in one engine, for tests/reports/bench/start.py.
 
-Each pair of visits, the first and the second, has a browser of its own that was started for it with an empty profile
-and has shown another host's page. So the first visit finds nothing kept, and the second what a first visit leaves.
+A first visit and those that return have a browser of their own that was started for them with an empty profile and has
+shown another host's page. So the first visit finds nothing kept, and the second what a first visit leaves.
 """
 
 from __future__ import annotations
@@ -100,17 +100,24 @@ def _in_webkit(browser: WebKitGTK, elsewhere: str, url: str) -> Iterator[Value]:
     browser.get(elsewhere)
 
 
-def visit_twice(
-    found: Browsers, playwright: Playwright, hosts: Hosts, engine: str, network: str, page: str
+def visit_with_one_profile(
+    found: Browsers,
+    playwright: Playwright,
+    hosts: Hosts,
+    engine: str,
+    network: str,
+    page: str,
+    *,
+    returns: int = 1,
 ) -> list[Visit]:
-    """Return the first and the second visit. Raises AssertionError if the page started another way."""
+    """Return the first visit and ``returns`` later ones. Raises AssertionError if the page started another way."""
     asked, host, way = PAGES[page]
     origin = hosts[host, network]
     line = origin if isinstance(origin, FaultProxy) else None
     visits = []
     elsewhere = f"{hosts['react', 'localhost'].url}/health"
     with started(engine, found, playwright, elsewhere) as (version, visiting):
-        for kind in KINDS:
+        for kind in (COLD, *[WARM] * returns):
             before = line.counts.bytes_down if line else 0
             with visiting(f"{origin.url}/?lang=en{way and f'&start={way}'}") as value:
                 told = value("measured")
