@@ -95,11 +95,14 @@ async def serve_app() -> AsyncIterator[Callable[[Any], str]]:
         await task
 
 
+@pytest.mark.parametrize("framework", ["Starlette", "FastAPI"])
 async def test_a_starlette_server_answers_pings_and_closes_with_codes(
-    codes: list[str], serve_app: Callable[[Any], str]
+    codes: list[str], serve_app: Callable[[Any], str], framework: str
 ):
-    server, client = codes
-    host = serve_app((await run(server))["app"])
+    server, with_fastapi, client = codes
+    app = (await run(server if framework == "Starlette" else server + with_fastapi))["app"]
+    assert type(app).__name__ == framework
+    host = serve_app(app)
     connection = (await run(client.replace('"/ws"', f'"{host}/ws"')))["connection"]
     async with connection:
         await until(connection, lambda state: state.rtt is not None)
