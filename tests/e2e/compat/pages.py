@@ -7,15 +7,18 @@ address is answered from npm's package.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Page, Route
 
 from tools.setup import compat
 from tools.setup.compat import Cell
+from tools.setup.jupyterlite import JupyterLite
 
 #: Sends back what comes. {"busy": SECONDS} makes it compute so long; {"end": true} ends it.
 PROGRAM = """\
@@ -77,11 +80,22 @@ def lay(folder: Path, cell: Cell, wheel: Path, url: str) -> Path:
     return lay_program(folder, body, PROGRAM.format(url=url), wheel)
 
 
-def lay_pyscript(folder: Path, core: str, wheel: Path, *, kind: str, where: str = "") -> str:
-    """Lay PyScript and its configuration into a folder, and return the body of the page."""
+def lay_pyscript(
+    folder: Path,
+    core: str,
+    wheel: Path,
+    *,
+    kind: str,
+    where: str = "",
+    config: Mapping[str, Any] | None = None,
+) -> str:
+    """Lay PyScript and its configuration into a folder, and return the body of the page.
+
+    Without ``config``, PyScript unpacks the wheel.
+    """
     (folder / "pyscript").symlink_to(compat.find(core))
-    config = {"files": {f"./{wheel.name}": "./*"}}
-    (folder / "pyscript.json").write_text(json.dumps(config), encoding="utf-8")
+    written = {"files": {f"./{wheel.name}": "./*"}} if config is None else config
+    (folder / "pyscript.json").write_text(json.dumps(written), encoding="utf-8")
     return _PYSCRIPT.format(type=kind, where=where)
 
 
@@ -90,6 +104,26 @@ def lay_program(folder: Path, body: str, program: str, wheel: Path) -> Path:
     (folder / "index.html").write_text(_HEAD + body, encoding="utf-8")
     (folder / "main.py").write_text(program, encoding="utf-8")
     shutil.copy2(wheel, folder)
+    return folder
+
+
+def lay_pyodide(version: str, installed: JupyterLite, folder: Path) -> Path:
+    """Lay Pyodide into a folder, with the wheel that installs others, and return it.
+
+    The wheels of Pyodide's own list are not those of PyPI, and are not in npm's package.
+    """
+    package = compat.find(f"pyodide@{version}")
+    (wheel,) = installed.wheels.glob("micropip-*.whl")
+    lock = json.loads((package / "pyodide-lock.json").read_text(encoding="utf-8"))
+    micropip = lock["packages"]["micropip"]
+    assert micropip["file_name"] == wheel.name
+    micropip["sha256"] = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    lock["packages"] = {"micropip": micropip}
+    folder.mkdir()
+    for path in (*package.iterdir(), wheel):
+        (folder / path.name).symlink_to(path)
+    (folder / "pyodide-lock.json").unlink()
+    (folder / "pyodide-lock.json").write_text(json.dumps(lock), encoding="utf-8")
     return folder
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import subprocess
 from pathlib import Path
 from urllib.parse import urlencode
@@ -32,7 +30,7 @@ def test_a_cell_of_jupyterlite_outlives_the_server(page: Page, wheel: Path, tmp_
     site = build_site(installed, wheel, tmp_path / "site")
     pyodide = compat.read().jupyterlite
     pages.answer_for_the_network(
-        page, f"pyodide/v{pyodide}/full/", lay_pyodide(pyodide, installed, tmp_path / "pyodide")
+        page, f"pyodide/v{pyodide}/full/", pages.lay_pyodide(pyodide, installed, tmp_path / "pyodide")
     )
     told = Told(page)
     with TalkServer(page) as server, StaticHost(site) as host, told.noted():
@@ -60,24 +58,4 @@ def build_site(installed: JupyterLite, wheel: Path, folder: Path) -> Path:
     build = [str(installed.python.with_name("jupyter-lite")), "build", "--apps", "repl", "--no-sourcemaps"]
     command = [*build, "--no-unused-shared-packages", "--output-dir", str(folder), *wheels]
     subprocess.run(command, cwd=folder.parent, check=True, capture_output=True)
-    return folder
-
-
-def lay_pyodide(version: str, installed: JupyterLite, folder: Path) -> Path:
-    """Lay Pyodide into a folder, with the wheel that the kernel needs at once, and return it.
-
-    The wheels of Pyodide's own list are not those of PyPI, and are not in npm's package.
-    """
-    package = compat.find(f"pyodide@{version}")
-    (wheel,) = installed.wheels.glob("micropip-*.whl")
-    lock = json.loads((package / "pyodide-lock.json").read_text(encoding="utf-8"))
-    micropip = lock["packages"]["micropip"]
-    assert micropip["file_name"] == wheel.name
-    micropip["sha256"] = hashlib.sha256(wheel.read_bytes()).hexdigest()
-    lock["packages"] = {"micropip": micropip}
-    folder.mkdir()
-    for path in (*package.iterdir(), wheel):
-        (folder / path.name).symlink_to(path)
-    (folder / "pyodide-lock.json").unlink()
-    (folder / "pyodide-lock.json").write_text(json.dumps(lock), encoding="utf-8")
     return folder
