@@ -7,7 +7,7 @@ import string
 import unicodedata
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import example, given, strategies as st
 
 from chat import protocol
 from chat.protocol import (
@@ -470,15 +470,18 @@ def test_bad_names(value):
         check_person_name("name", value)
 
 
+@example("\ufa70")  # of Unicode 4.1
 @given(st.text(max_size=60))
 def test_a_name_that_was_accepted_is_accepted_again_unchanged(value):
+    """It is in normal form C, but for characters that came after Unicode 3.2: Pythons do not agree on those."""
     try:
         name = check_person_name("name", value)
     except InvalidField:
         return
     assert check_person_name("name", name) == name
     assert 1 <= len(name) <= MAX_NAME_CHARACTERS
-    assert unicodedata.is_normalized("NFC", name)
+    if all(unicodedata.ucd_3_2_0.category(char) != "Cn" for char in name):
+        assert unicodedata.is_normalized("NFC", name)
 
 
 def test_a_name_that_composing_makes_longer_is_measured_as_it_is_shown():
