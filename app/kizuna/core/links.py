@@ -361,8 +361,8 @@ def _decide(reason: Reason, payload: Mapping[str, Any], policy: Policy) -> Serve
         kind = ReasonKind.UNSUPPORTED if reason.words == ReasonKind.UNSUPPORTED else ReasonKind.REJECTED
         reason = reason._replace(kind=kind)
     retry_after = finite_number(payload.get("retryAfter"))
-    if retry_after is None and policy is Policy.RETRY_LATER:
-        retry_after = RETRY_LATER_SECONDS
+    if retry_after is None or retry_after <= 0:  # no word, or none that asks for time
+        retry_after = RETRY_LATER_SECONDS if policy is Policy.RETRY_LATER else None
     return ServerClose(reason, policy, retry_after)
 
 

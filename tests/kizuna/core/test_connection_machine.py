@@ -465,6 +465,8 @@ class World(RuleBasedStateMachine):
         match event:
             case events.FrameReceived(link=link, frame={"type": "bye"} as frame) if link in self.open:
                 word = frame
+            case events.TokenFailed(link=link, retry_after=float() as seconds) if link in self.fetching:
+                return seconds
             # A refusal that names a time, while the next link is on its way, is no refusal and asks for nothing.
             case events.SocketClosed(link=link, code=code, reason=reason) if (
                 link in self.open and close_policy(code) is not Policy.STOP
@@ -473,7 +475,7 @@ class World(RuleBasedStateMachine):
                 with contextlib.suppress(ValueError):
                     word = json.loads(reason)
         match word:
-            case {"retryAfter": int() | float() as seconds} if seconds is not True and abs(seconds) < 2**53:
+            case {"retryAfter": int() | float() as seconds} if seconds is not True and 0 < seconds < 2**53:
                 return float(seconds)
         return unsaid
 

@@ -74,6 +74,13 @@ def test_busy_server_names_a_delay_or_gets_the_default():
     assert closed(1001).retry_after is None
 
 
+@pytest.mark.parametrize("seconds", [0, -1, -0.5])
+def test_a_server_that_names_no_time_asks_for_none(seconds: float):
+    """Else it would give the budget back, and nobody would learn that it closes every connection."""
+    assert closed(1001, retryAfter=seconds).retry_after is None
+    assert closed(1013, retryAfter=seconds).retry_after == links.RETRY_LATER_SECONDS
+
+
 @pytest.mark.parametrize("value", [0, 0.5, -3, 2**53 - 1])
 def test_a_number_is_taken(value: float):
     assert finite_number(value) == value
