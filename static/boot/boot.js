@@ -8,6 +8,21 @@
   // promises (JSPI; docs/starting.md). Pyodide works without it.
   delete globalThis.WebAssembly?.Suspending;
 
+  // What earlier pages have stored, under the names of kizuna/browser/storage.py. Storage may be forbidden.
+  const folder = new URL(".", document.baseURI).pathname;
+  const own = (name) => (folder === "/" ? name : folder + name);
+  function stored(name) {
+    try {
+      return sessionStorage.getItem(own(name)) ?? localStorage.getItem(own(name));
+    } catch {
+      return null;
+    }
+  }
+
+  // The page opens with the room where somebody is remembered who has not left (chat/identity.py), else with the form.
+  const name = stored("kizuna.name");
+  root.dataset.opens = name && stored(`kizuna.left.${name}`) === null ? "room" : "join";
+
   const asked = new URLSearchParams(location.search).get("lang");
   const spoken = asked ? [asked] : [...(navigator.languages ?? []), navigator.language ?? "en"];
   const known = spoken.map((tag) => tag.toLowerCase().split("-")[0]).find((tag) => tag === "en" || tag === "ja");
@@ -33,6 +48,17 @@
     clearTimeout(timer);
     timer = setTimeout(() => loading() && then(), timeout);
   }
+
+  // What is pressed before Python lives counts: ui/shell/screen_view.py joins then.
+  addEventListener("submit", (event) => {
+    if (!loading() || event.target.id !== "join-form") return;
+    event.preventDefault();
+    event.target.setAttribute("aria-busy", "true");
+  });
+  addEventListener("DOMContentLoaded", () => {
+    // Not on a touch screen, which would open its keyboard over the page.
+    if (loading() && root.dataset.opens === "join" && !matchMedia("(pointer: coarse)").matches) part("join-name").focus();
+  });
 
   // A pause is no failure: on a slow network Python's files take long. After 30 s the text says so.
   const slow = () => showPhase("slow", 60_000, slow);

@@ -20,10 +20,11 @@ class ScreenView:
         self._texts = texts
         self._join = by_id("join")
         self._room = by_id("room")
+        self._form = by_id("join-form")
         self._name_field = by_id("join-name")
         self._name_field.setAttribute("maxlength", str(MAX_NAME_CHARACTERS))
         self._is_joined: bool | None = None  #: as drawn last
-        listeners.on(by_id("join-form"), "submit", self._submit)
+        listeners.on(self._form, "submit", self._submit)
         listeners.on(by_id("leave"), "click", lambda _: actions.leave())
 
     def part(self, state: ChatState) -> object:
@@ -44,6 +45,11 @@ class ScreenView:
             avatar = by_id("own-avatar")
             avatar.textContent = initial(name)
             avatar.setAttribute("data-hue", hue(state.user_id or name))
+        if (
+            self._form.getAttribute("aria-busy") == "true"
+        ):  # Join was pressed before Python lived: static/boot/boot.js
+            self._form.removeAttribute("aria-busy")
+            self._actions.join(self._name_field.value)
         if self._is_joined is not (name is not None):
             self._is_joined = name is not None
             self._focus(self._is_joined)
@@ -51,13 +57,11 @@ class ScreenView:
 
     def _focus(self, joined: bool) -> None:
         """Focus the field, but not on a touch screen, which would open its keyboard over the page."""
+        if joined is False and self._join.contains(js.document.activeElement):
+            return  # the form was in use before Python lived
         if not js.matchMedia("(pointer: coarse)").matches:
             (by_id("composer-text") if joined else self._name_field).focus()
 
     def _submit(self, event: js.Event) -> None:
         event.preventDefault()
-        name = self._name_field.value.strip()
-        if name:
-            self._actions.join(name)
-        else:
-            self._name_field.focus()
+        self._actions.join(self._name_field.value)
