@@ -28,7 +28,15 @@ from chat.restore_wait import RestoreWait
 from chat.room import Room
 from chat.store import ChatStore, NoticeKind
 from chat.timeline import Delivery
-from kizuna import ConnectionFailed, ConnectionState, LinkHandle, Platform, Status, WebSocketService
+from kizuna import (
+    ConnectionFailed,
+    ConnectionState,
+    LinkHandle,
+    Platform,
+    Status,
+    StorageFailed,
+    WebSocketService,
+)
 from kizuna.delivery import (
     Changes,
     Closed,
@@ -80,6 +88,7 @@ class ChatSession:
         self._platform = platform
         self._make_id = make_id
         self._cache = cache
+        self._rows = rows
         self._kizuna_wire = kizuna_wire
         self._delivery: DeliveryEngine[Message, Ack] = DeliveryEngine(
             platform.now,
@@ -159,11 +168,44 @@ class ChatSession:
             self._store.notify(NoticeKind.STILL_WAITING, count=waiting, name=name)
 
     @one_event
+    def rename(self, name: str) -> None:
+        """Give the person another name, and connect again with it. An invalid name gives a notice."""
+        if self._store.state.name is None:
+            return
+        try:
+            name = self._identity.rename(name)
+        except InvalidField as error:
+            self._store.notify(NoticeKind.RENAME_REFUSED, problem=error.reason, **error.params)
+            return
+        self._store.clear_notice(NoticeKind.RENAME_REFUSED)
+        if name != self._store.state.name:
+            self._store.change(name=name, suggested_name=name)
+            self._service.disconnect()
+            self._tasks.start(self._connect())
+
+    @one_event
+    def forget(self) -> None:
+        """Leave, and delete all that this browser has stored of the person, their waiting messages included."""
+        person = self._identity.person_key
+        self._leave(remember=False)
+        self._store.change(notice=None, suggested_name="", user_id=None)
+        self._identity.forget()
+        self._tasks.start(self._forget_rows(person))
+
+    async def _forget_rows(self, person: str) -> None:
+        try:
+            await self._rows.delete_all(person)
+        except StorageFailed:
+            logger.exception("the waiting messages could not be deleted")
+
+    @one_event
     def follow_other_tabs(self) -> None:
         """Leave if this person has left in another tab, and note what they have read in others. Call it when another
         tab may have changed something."""
         name = self._store.state.name
-        if name is not None and self._identity.has_left:
+        if name is not None and self._identity.is_forgotten:
+            self.forget()
+        elif name is not None and self._identity.has_left:
             self._leave(remember=False)  # or it would undo a join in another tab since
             self._store.notify(NoticeKind.LEFT_ELSEWHERE, name=name)
         self._mark_read_elsewhere()

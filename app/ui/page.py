@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import js
 
+from chat.preferences import Preferences
 from chat.store import ChatStore
 from ui.actions import Actions
 from ui.composer.files import FileGuard
@@ -25,6 +26,7 @@ from ui.rooms.presence_view import PresenceView
 from ui.rooms.view import RoomsView
 from ui.shell.announcer_view import AnnouncerView
 from ui.shell.document_view import DocumentView
+from ui.shell.menu_view import MenuView
 from ui.shell.notice_view import NoticeView
 from ui.shell.screen_view import ScreenView
 
@@ -32,12 +34,20 @@ from ui.shell.screen_view import ScreenView
 class Page:
     """The composition of the views. Each is drawn when its part of the state changes."""
 
-    def __init__(self, store: ChatStore, actions: Actions, texts: Texts, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        store: ChatStore,
+        actions: Actions,
+        texts: Texts,
+        now: Callable[[], float],
+        preferences: Preferences,
+    ) -> None:
         """``now``: monotonic seconds, on the clock of ``ConnectionState.retry_at``."""
         self._store = store
         self._actions = actions
         self._texts = texts
         self._now = now
+        self._preferences = preferences
         self._closers: list[Callable[[], None]] = []
         self._outage = Outage()
         self._seen_views: tuple[View, ...] = ()  #: those that depend on whether the page is visible
@@ -70,7 +80,7 @@ class Page:
         formats = Formats(texts)
         document = DocumentView(self._store, texts, outage)
         messages = MessagesView(actions, texts, formats, scheduler, listeners)
-        composer = ComposerView(self._store, actions, texts, scheduler, listeners)
+        composer = ComposerView(self._store, actions, texts, self._preferences, scheduler, listeners)
         MessageKeys(
             by_id("messages"), by_id("rows"), listeners, leave=composer.focus, focus_end=messages.focus_end
         )
@@ -81,6 +91,7 @@ class Page:
         self._seen_views = (connection, document, messages, announcer)
         for view in (
             ScreenView(actions, texts, listeners),
+            MenuView(actions, texts, self._preferences, listeners),
             connection,
             document,
             RoomsView(actions, texts, listeners, composer.focus),

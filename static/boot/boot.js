@@ -23,7 +23,20 @@
   const name = stored("kizuna.name");
   root.dataset.opens = name && stored(`kizuna.left.${name}`) === null ? "room" : "join";
 
-  const asked = new URLSearchParams(location.search).get("lang");
+  // The theme, without a flash of another one: CSS reads data-theme, which the menu changes too (ui/shell/menu_view.py).
+  const colours = [...document.querySelectorAll('meta[name="theme-color"]')];
+  const showTheme = () => {
+    for (const colour of colours) {
+      const scheme = colour.content === "#12141b" ? "dark" : "light";
+      const chosen = root.dataset.theme;
+      colour.media = ["light", "dark"].includes(chosen) ? (chosen === scheme ? "all" : "not all") : `(prefers-color-scheme: ${scheme})`;
+    }
+  };
+  root.dataset.theme = stored("kizuna.theme") ?? "system";
+  showTheme();
+  new MutationObserver(showTheme).observe(root, { attributeFilter: ["data-theme"] });
+
+  const asked = new URLSearchParams(location.search).get("lang") ?? stored("kizuna.language");
   const spoken = asked ? [asked] : [...(navigator.languages ?? []), navigator.language ?? "en"];
   const known = spoken.map((tag) => tag.toLowerCase().split("-")[0]).find((tag) => tag === "en" || tag === "ja");
   root.lang = known ?? "en";

@@ -25,7 +25,6 @@ class ScreenView:
         self._name_field.setAttribute("maxlength", str(MAX_NAME_CHARACTERS))
         self._is_joined: bool | None = None  #: as drawn last
         listeners.on(self._form, "submit", self._submit)
-        listeners.on(by_id("leave"), "click", lambda _: actions.leave())
 
     def part(self, state: ChatState) -> object:
         """Return the person and the room."""
