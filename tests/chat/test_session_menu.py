@@ -17,7 +17,7 @@ async def test_a_renamed_person_connects_again_and_sends_what_waited(harness: Se
     harness.socket.drop()
     await harness.send("as Mika")
     harness.session.rename("Mika-2")
-    await harness.open_link()
+    await harness.open_link(head=1)
     assert (harness.state.name, harness.state.connection.status) == ("Mika-2", Status.CONNECTED)
     assert [asked["name"] for asked in harness.tokens_asked] == ["Mika", "Mika-2"]
     assert harness.entries() == [("words 1", Delivery.RECEIVED), ("as Mika", Delivery.SENDING)]
