@@ -28,15 +28,7 @@ from chat.restore_wait import RestoreWait
 from chat.room import Room
 from chat.store import ChatStore, NoticeKind
 from chat.timeline import Delivery
-from kizuna import (
-    ConnectionFailed,
-    ConnectionState,
-    LinkHandle,
-    Platform,
-    Status,
-    StorageFailed,
-    WebSocketService,
-)
+from kizuna import ConnectionFailed, ConnectionState, LinkHandle, Platform, Status, WebSocketService
 from kizuna.delivery import (
     Changes,
     Closed,
@@ -190,13 +182,7 @@ class ChatSession:
         self._leave(remember=False)
         self._store.change(notice=None, suggested_name="", user_id=None)
         self._identity.forget()
-        self._tasks.start(self._forget_rows(person))
-
-    async def _forget_rows(self, person: str) -> None:
-        try:
-            await self._rows.delete_all(person)
-        except StorageFailed:
-            logger.exception("the waiting messages could not be deleted")
+        self._tasks.start(self._rows.delete_all(person))
 
     @one_event
     def follow_other_tabs(self) -> None:
@@ -406,7 +392,8 @@ class ChatSession:
     def _on_frame(self, data: Mapping[str, Any]) -> None:
         try:
             if not self._kizuna_wire:
-                data = article.complete_frame(data, self._room_of_echo(data))
+                shown = self._store.state.room_id
+                data = article.complete_frame(data, article.room_of_echo(data, self._rooms, shown))
             frame = protocol.parse_down(data)
         except protocol.ProtocolError as error:
             self._on_bad_frame(str(error))
@@ -431,13 +418,6 @@ class ChatSession:
                 self._store.notify(NoticeKind.SERVER_ERROR)
             case _:  # bye is handled by the connection
                 pass
-
-    def _room_of_echo(self, data: Mapping[str, Any]) -> str:
-        """Return the room of a frame without one: that with a pending message of this text, else the shown one."""
-        for room in self._rooms:
-            if any(entry.content == data.get("content") for entry in room.log.pending):
-                return room.room_id
-        return self._store.state.room_id
 
     @one_event
     def _on_bad_frame(self, problem: str) -> None:

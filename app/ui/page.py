@@ -29,7 +29,9 @@ from ui.shell.document_view import DocumentView
 from ui.shell.inspector_button import InspectorButton, Panel
 from ui.shell.menu_view import MenuView
 from ui.shell.notice_view import NoticeView
+from ui.shell.notifier_view import NotifierView
 from ui.shell.screen_view import ScreenView
+from ui.shell.tab_icon_view import TabIconView
 
 
 class Page:
@@ -90,12 +92,15 @@ class Page:
         self._closers += [document.close, messages.close, composer.close]
         connection = ConnectionView(actions, texts, formats, outage, scheduler, listeners)
         announcer = AnnouncerView(texts, formats, outage)
-        self._seen_views = (connection, document, messages, announcer)
+        notifier = NotifierView(texts, self._preferences, listeners)
+        self._seen_views = (connection, document, messages, announcer, notifier)
         for view in (
             ScreenView(actions, texts, listeners),
             MenuView(actions, texts, self._preferences, listeners),
             connection,
             document,
+            TabIconView(outage),
+            notifier,
             RoomsView(actions, texts, listeners, composer.focus),
             PresenceView(texts),
             NoticeView(actions, texts, listeners),

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
-import pytest
-
 from chat.store import NoticeKind
 from chat.timeline import Delivery
 from kizuna.core.states import Status
@@ -71,14 +67,3 @@ async def test_a_person_forgotten_in_one_tab_is_forgotten_in_the_others(harness:
     again = other.reloaded()
     again.session.start()
     assert again.state.name is None
-
-
-async def test_rows_that_cannot_be_deleted_are_reported(
-    harness: SessionHarness, caplog: pytest.LogCaptureFixture
-) -> None:
-    await harness.join()
-    harness.browser.storage.is_broken = True
-    with caplog.at_level(logging.ERROR, logger="kizuna.chat"):
-        harness.session.forget()
-        await harness.platform.settle()
-    assert harness.state.name is None

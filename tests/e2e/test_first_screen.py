@@ -22,7 +22,7 @@ window.shifts = [];
 new PerformanceObserver((list) => {
     for (const entry of list.getEntries())
         if (!entry.hadRecentInput)
-            shifts.push([entry.value, ...entry.sources.map(({ node }) => node?.id || node?.className || node?.nodeName)]);
+            shifts.push([entry.value, ...entry.sources.map(({ node }) => node?.id || node?.nodeName)]);
 }).observe({ type: "layout-shift", buffered: true });
 """
 MAX_SHIFT = 0.05

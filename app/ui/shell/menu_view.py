@@ -6,13 +6,22 @@ from typing import Any
 
 import js
 
-from chat.preferences import ENTER_BREAKS, ENTER_SENDS, Preference, Preferences
+from chat.preferences import (
+    ENTER_BREAKS,
+    ENTER_SENDS,
+    NOTIFY_TEXT,
+    NOTIFY_WHO,
+    Preference,
+    Preferences,
+)
 from chat.store import ChatState, NoticeKind
+from kizuna.delivery import TaskSet
 from ui.actions import Actions
 from ui.composer.drafts import delete_drafts
 from ui.kit.dom import Listeners, by_id
 from ui.kit.texts import Texts
 from ui.shell.menu_keys import focus_after
+from ui.shell.notifier_view import can_notify, may_notify
 
 _CONTROLS = "input, select, button"
 
@@ -33,7 +42,10 @@ class MenuView:
         self._touch_screen = js.matchMedia("(pointer: coarse)")
         self._name: str | None = None
         self._waiting = 0
-        self._is_refused = False  #: the typed name
+        self._notify = by_id("notify")
+        self._notify_text = by_id("notify-text")
+        self._tasks = TaskSet()
+        by_id("notify-switches").hidden = not can_notify()
         listeners.on(self._button, "keydown", self._open_by_key)
         listeners.on(self._menu, "beforetoggle", self._before_toggle)
         listeners.on(self._menu, "keydown", self._key)
@@ -63,6 +75,14 @@ class MenuView:
         self._name_field.value = self._name or ""
         for select in self._menu.querySelectorAll("select"):
             select.value = self._value_of(Preference(select.getAttribute("data-preference")))
+        by_id("notify-problem").textContent = ""
+        self._draw_switches()
+
+    def _draw_switches(self) -> None:
+        choice = self._preferences.get(Preference.NOTIFY)
+        self._notify.checked = bool(choice)
+        self._notify_text.checked = choice == NOTIFY_TEXT
+        self._notify_text.disabled = not choice
 
     def _value_of(self, preference: Preference) -> str:
         if preference is Preference.ENTER:
@@ -99,6 +119,8 @@ class MenuView:
 
     def _choose(self, event: js.Event) -> None:
         key = event.target.getAttribute("data-preference")
+        if event.target.matches("[role=switch]"):
+            self._tasks.start(self._choose_notifications())
         if not key:
             return
         preference = Preference(str(key))
@@ -111,6 +133,14 @@ class MenuView:
             address.searchParams.delete("lang")  # it would win
             js.history.replaceState(None, "", address.href)
             js.location.reload()  # nothing is lost: unsent messages and the draft are stored
+
+    async def _choose_notifications(self) -> None:
+        """Store what the switches say. The browser asks the person for the permission, now and only now."""
+        choice = (NOTIFY_TEXT if self._notify_text.checked else NOTIFY_WHO) if self._notify.checked else ""
+        is_denied = bool(choice) and not await may_notify()
+        self._preferences.set(Preference.NOTIFY, "" if is_denied else choice)
+        by_id("notify-problem").textContent = self._texts("menu.notify_denied") if is_denied else ""
+        self._draw_switches()
 
     def _rename(self, event: js.Event) -> None:
         event.preventDefault()

@@ -37,7 +37,7 @@ class ScreenView:
         self._join.hidden = name is not None
         by_id("room-name").textContent = state.room_id
         by_id("join-lead").textContent = self._texts("join.lead", room=state.room_id)
-        if name is None and not self._name_field.value:
+        if name is None and (self._is_joined or not self._name_field.value):
             self._name_field.value = state.suggested_name
         if name is not None:
             by_id("own-name").textContent = name
