@@ -165,6 +165,49 @@ def test_enter_breaks_the_line_once_it_is_chosen(new_person: Callable[..., UserP
     person.wait_for_texts("one\nt")
 
 
+#: Notifications that a test can read: permission is given when the page asks.
+FAKE_NOTIFICATIONS = """
+window.notifications = [];
+window.Notification = class extends EventTarget {
+    static permission = "default";
+    static async requestPermission() { return (Notification.permission = "granted"); }
+    constructor(title, { body }) { super(); notifications.push([title, body]); }
+    close() { notifications.push(["closed"]); }
+};
+"""
+PRETEND = """(hidden) => {
+    Object.defineProperty(document, "hidden", { get: () => hidden, configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+def test_only_a_hidden_page_notifies_and_only_by_choice(
+    new_person: Callable[..., UserPage], peer: Peer, room: str
+) -> None:
+    person = new_person("Nell")
+    person.page.add_init_script(FAKE_NOTIFICATIONS)
+    person.open(room)
+    person.join()
+    notifications = "() => window.notifications"
+    assert person.run("() => Notification.permission") == "default", "nobody was asked at the start"
+    person.run(PRETEND, True)
+    peer.say("not chosen yet")
+    person.wait_for_text("not chosen yet")
+    person.run(PRETEND, False)
+    person.open_menu()
+    person.page.get_by_role("switch", name="Notify me while this tab is hidden").check()
+    expect(person.page.get_by_role("switch", name="Show the text of messages")).to_be_enabled()
+    peer.say("seen")
+    person.wait_for_text("seen")
+    assert person.run(notifications) == []
+    person.run(PRETEND, True)
+    peer.say("a secret")
+    told = [f"#{room}", "1 new message from Peer"]
+    eventually(lambda: person.run(notifications) == [told], what="a notification without the text")
+    person.run(PRETEND, False)
+    eventually(lambda: person.run(notifications) == [told, ["closed"]], what="it goes when the page is seen")
+
+
 def test_a_renamed_person_keeps_messages_and_draft(
     new_person: Callable[..., UserPage], peer: Peer, room: str
 ) -> None:
