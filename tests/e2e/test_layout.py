@@ -107,6 +107,20 @@ def test_narrow_windows_have_the_rooms_and_their_unread_in_a_drawer(
     expect(link_to(ada, room)).to_be_visible()
 
 
+def test_another_room_is_announced_with_its_unread_messages(
+    ada: UserPage, server: KizunaServer, room: str
+) -> None:
+    other = f"other-{room}"
+    ada.enter(other)
+    ada.enter(room)
+    with Peer(server, other) as peer:
+        peer.say("one", "two")
+        expect(link_to(ada, other)).to_contain_text("2 unread")
+    link_to(ada, other).click()
+    expect(ada.page.locator("#say-politely").get_by_text(f"#{other}, 2 unread", exact=True)).to_have_count(1)
+    expect(ada.page.get_by_role("heading", level=2, name=other)).to_be_visible()
+
+
 def test_what_is_seen_first_in_the_header_comes_first_by_keyboard(ada: UserPage) -> None:
     order = """() => [...document.querySelectorAll("#top > :is(h1, div, button)")]
         .filter((part) => part.offsetWidth > 1 && !part.matches("[popover]"))
