@@ -25,6 +25,7 @@ from ui.rooms.presence_view import PresenceView
 from ui.rooms.view import RoomsView
 from ui.shell.announcer_view import AnnouncerView
 from ui.shell.document_view import DocumentView
+from ui.shell.inspector_button import InspectorButton, Panel
 from ui.shell.notice_view import NoticeView
 from ui.shell.screen_view import ScreenView
 
@@ -75,6 +76,7 @@ class Page:
             by_id("messages"), by_id("rows"), listeners, leave=composer.focus, focus_end=messages.focus_end
         )
         FileGuard(actions, listeners)
+        self._closers.append(InspectorButton(self._open_inspector, listeners).close)
         self._closers += [document.close, messages.close, composer.close]
         connection = ConnectionView(actions, texts, formats, outage, scheduler, listeners)
         announcer = AnnouncerView(texts, formats, outage)
@@ -93,6 +95,11 @@ class Page:
         ):
             scheduler.add(view)
         self._closers.append(self._store.subscribe(lambda state: state, scheduler.update))
+
+    def _open_inspector(self, close: Callable[[], None]) -> Panel:
+        from ui.inspector.view import InspectorView  # few open it, and no start waits for it
+
+        return InspectorView(self._texts, close)
 
     def _enter_room(self) -> None:
         room_id = room_of(js.location.hash) or self._store.state.room_id or DEFAULT_ROOM
