@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from chat.protocol import Ack, Message
 from chat.room import Room
 
 #: An object without a type is a message if it has the fields that the article's store reads.
@@ -16,6 +17,19 @@ def complete_frame(frame: Mapping[str, Any], room_id: str) -> Mapping[str, Any]:
     if frame.get("type") not in (None, "message") or any(name not in frame for name in _MESSAGE_FIELDS):
         return frame
     return {"roomId": room_id, "senderName": frame["senderId"], **frame, "type": "message"}
+
+
+def place_echoes(
+    room: Room, items: Iterable[Message | Ack], add: Callable[[Message], bool]
+) -> Iterator[str | None]:
+    """Add messages, and yield the client ids of those that turned out to be this person's own. ``add``: returns whether
+    a message is new."""
+    for message in items:
+        assert isinstance(message, Message)
+        awaited = None if room.log.is_known(message) else room.log.pending_for(message)
+        room.note_unnumbered(message, add(message))
+        if awaited is not None:
+            yield awaited.client_message_id
 
 
 def room_of_echo(data: Mapping[str, Any], rooms: Iterable[Room], shown: str) -> str:

@@ -194,7 +194,7 @@ class ChatSession:
         elif name is not None and self._identity.has_left:
             self._leave(remember=False)  # or it would undo a join in another tab since
             self._store.notify(NoticeKind.LEFT_ELSEWHERE, name=name)
-        self._mark_read_elsewhere()
+        self._rooms.mark_read(self._cache.read_marks())
 
     @one_event
     def enter_room(self, name: str) -> None:
@@ -361,11 +361,8 @@ class ChatSession:
     def _on_cached(self, cached_rooms: list[CachedRoom], rooms: JoinedRooms) -> None:
         if rooms is not self._rooms:  # they left meanwhile: the channels are another person's
             return
-        for cached in cached_rooms:
-            room = rooms.reopen(cached.room_id, cached.entered_at)
-            if room is not None and cached.epoch is not None:
-                room.restore(cached.epoch, cached.messages, cached.seen)
-        self._mark_read_elsewhere()
+        rooms.restore(cached_rooms)
+        self._rooms.mark_read(self._cache.read_marks())
 
     @one_event
     def _on_connection(self, state: ConnectionState) -> None:
@@ -403,7 +400,7 @@ class ChatSession:
         self._apply(self._delivery.receive(frame))
         match frame:
             case protocol.Batch():
-                self._mark_read_elsewhere()
+                self._rooms.mark_read(self._cache.read_marks())
                 self._fill_screen()
             case Ready():
                 self._identify(frame.user_id)
@@ -467,15 +464,10 @@ class ChatSession:
         self._cache.save_soon(room)
 
     def _place_echoes(self, room: Room, change: Items[Message | Ack]) -> None:
-        """Add messages of the article's server, which may be those of this person."""
-        for message in change.items:
-            assert isinstance(message, Message)
-            awaited = None if room.log.is_known(message) else room.log.pending_for(message)
-            is_new = self._store.add_message(message) if room is self._shown else room.log.add(message)
-            room.note_unnumbered(message, is_new)
-            if awaited is not None:
-                self._sender.acknowledge(awaited.client_message_id)
-                self._apply(self._sender.send_due())
+        add = self._store.add_message if room is self._shown else room.log.add
+        for own in article.place_echoes(room, change.items, add):
+            self._sender.acknowledge(own)
+            self._apply(self._sender.send_due())
 
     def _on_progress(self, message: PendingMessage, state: Delivery) -> None:
         room = self._rooms.get(message.channel)
@@ -542,13 +534,6 @@ class ChatSession:
         self._rooms.identify(user_id)
         self._identity.user_id = user_id
         self._store.change(user_id=user_id)
-
-    def _mark_read_elsewhere(self) -> None:
-        """Note what the person has read in other tabs."""
-        for room_id, (epoch, seq) in self._cache.read_marks().items():
-            room = self._rooms.get(room_id)
-            if room is not None:
-                room.mark_read_up_to(epoch, seq)
 
     def _show(self, room: Room | None) -> None:
         """Put the current room into the view state."""
