@@ -12,10 +12,14 @@ from chat.room import Room
 _MESSAGE_FIELDS = ("messageId", "senderId", "content", "timestamp")
 
 
-def complete_frame(frame: Mapping[str, Any], room_id: str) -> Mapping[str, Any]:
-    """Return ``frame`` with the missing fields of a message: ``room_id``, and the sender's id as name."""
+def complete_frame(frame: Mapping[str, Any], rooms: Iterable[Room], shown: str) -> Mapping[str, Any]:
+    """Return ``frame`` with the missing fields of a message: the room, and the sender's id as name.
+
+    The room is the one with a pending message of this text, else the ``shown`` one.
+    """
     if frame.get("type") not in (None, "message") or any(name not in frame for name in _MESSAGE_FIELDS):
         return frame
+    room_id = _room_of_echo(frame, rooms) or shown
     return {"roomId": room_id, "senderName": frame["senderId"], **frame, "type": "message"}
 
 
@@ -32,9 +36,8 @@ def place_echoes(
             yield awaited.client_message_id
 
 
-def room_of_echo(data: Mapping[str, Any], rooms: Iterable[Room], shown: str) -> str:
-    """Return the room of a frame without one: that with a pending message of this text, else the ``shown`` one."""
+def _room_of_echo(frame: Mapping[str, Any], rooms: Iterable[Room]) -> str | None:
     for room in rooms:
-        if any(entry.content == data.get("content") for entry in room.log.pending):
+        if any(entry.content == frame.get("content") for entry in room.log.pending):
             return room.room_id
-    return shown
+    return None

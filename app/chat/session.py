@@ -178,11 +178,10 @@ class ChatSession:
     @one_event
     def forget(self) -> None:
         """Leave, and delete all that this browser has stored of the person, their waiting messages included."""
-        person = self._identity.person_key
         self._leave(remember=False)
         self._store.change(notice=None, suggested_name="", user_id=None)
         self._identity.forget()
-        self._tasks.start(self._rows.delete_all(person))
+        self._tasks.start(self._rows.delete_all(self._identity.person_key))
 
     @one_event
     def follow_other_tabs(self) -> None:
@@ -389,8 +388,7 @@ class ChatSession:
     def _on_frame(self, data: Mapping[str, Any]) -> None:
         try:
             if not self._kizuna_wire:
-                shown = self._store.state.room_id
-                data = article.complete_frame(data, article.room_of_echo(data, self._rooms, shown))
+                data = article.complete_frame(data, self._rooms, self._store.state.room_id)
             frame = protocol.parse_down(data)
         except protocol.ProtocolError as error:
             self._on_bad_frame(str(error))
@@ -413,8 +411,6 @@ class ChatSession:
             case protocol.GatewayError():
                 logger.warning("the gateway could not serve a request: %s", frame.message)
                 self._store.notify(NoticeKind.SERVER_ERROR)
-            case _:  # bye is handled by the connection
-                pass
 
     @one_event
     def _on_bad_frame(self, problem: str) -> None:
@@ -471,10 +467,9 @@ class ChatSession:
 
     def _on_progress(self, message: PendingMessage, state: Delivery) -> None:
         room = self._rooms.get(message.channel)
-        is_shown = room is not None and room.log.own(message.id) is not None
-        if room is not None:
+        if room is not None and room.log.own(message.id) is not None:
             room.log.mark(message.id, state, message.failure)
-        if message.failure is not None and not is_shown:
+        elif message.failure is not None:
             self._store.notify(NoticeKind.FAILED_UNSEEN)
 
     @one_event
@@ -563,11 +558,9 @@ class ChatSession:
     def _fill_screen(self) -> None:
         """Load earlier messages if the newest page has only a few long ones."""
         room = self._current_room
-        if (
-            room is not None
-            and len(room.log) < MIN_VISIBLE_MESSAGES
-            and self._channels.status(room.room_id).caught_up
-        ):
+        if room is None or len(room.log) >= MIN_VISIBLE_MESSAGES:
+            return
+        if self._channels.status(room.room_id).caught_up:
             self._load_earlier(room)
 
     def _load_earlier(self, room: Room) -> None:
