@@ -105,7 +105,8 @@ async def _open_page(config: Config) -> None:
         kizuna_wire=config.wire.ready is not None,
     )
     _ask_to_persist_at_first_message(store)
-    Page(store, session, page_texts(), time.monotonic, Preferences(settings)).open()
+    preferences = Preferences(LocalSettings(prefix))  # where static/boot/boot.js reads them
+    Page(store, session, page_texts(), time.monotonic, preferences).open()
     session.start()
     # What the start has made stays as long as the page. In a flood the garbage collector would look through it time and
     # again, for half of its time.
