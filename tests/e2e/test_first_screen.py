@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -104,3 +105,26 @@ def test_who_comes_back_is_not_asked_for_a_name(new_person: Callable[..., UserPa
     expect(person.name_box).to_be_hidden()
     let_python_come()
     person.wait_until_in()
+
+
+def test_the_browser_finds_no_fault_with_the_manifest_and_its_icons(ada: UserPage) -> None:
+    manifest = ada.cdp.send("Page.getAppManifest")
+    assert manifest["errors"] == []
+    assert manifest["manifest"]["scope"] == f"{ada.home}/"
+    fetched = """async (icons) => {
+        const answers = await Promise.all(icons.map((icon) => fetch(icon, { cache: "no-store" })));
+        return answers.map(({ status, headers }) => [status, headers.get("Content-Type")]);
+    }"""
+    icons = [icon["url"] for icon in manifest["manifest"]["icons"]]
+    kinds = ["image/svg+xml", "image/png", "image/png", "image/png"]
+    assert ada.run(fetched, icons) == [[200, kind] for kind in kinds]
+
+
+def test_the_tabs_icon_shows_a_lost_connection(quinn: UserPage) -> None:
+    quinn.watch.allow_network_trouble()
+    icon = quinn.page.locator("#tab-icon")
+    plain = icon.get_attribute("href")
+    with quinn.network.down():
+        expect(icon).to_have_attribute("href", re.compile("kizuna-offline"))
+    quinn.come_back()
+    expect(icon).to_have_attribute("href", str(plain))
