@@ -16,6 +16,7 @@ from chat.cache import RoomCache
 from chat.config import CONFIG_FILE, Config, parse_config
 from chat.identity import Identity
 from chat.migration import Migration
+from chat.preferences import Preferences
 from chat.read_marks import ReadMarks
 from chat.session import ChatSession
 from chat.store import ChatStore
@@ -104,7 +105,8 @@ async def _open_page(config: Config) -> None:
         kizuna_wire=config.wire.ready is not None,
     )
     _ask_to_persist_at_first_message(store)
-    Page(store, session, page_texts(), time.monotonic).open()
+    preferences = Preferences(LocalSettings(prefix))  # where static/boot/boot.js reads them
+    Page(store, session, page_texts(), time.monotonic, preferences).open()
     session.start()
     # What the start has made stays as long as the page. In a flood the garbage collector would look through it time and
     # again, for half of its time.

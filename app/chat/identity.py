@@ -14,13 +14,16 @@ from chat.admission import (
     OriginForbidden,
     TokenUnavailable,
 )
-from chat.protocol import check_id, check_person_name
+from chat.protocol import InvalidField, check_id, check_person_name
 from kizuna import KizunaError, Settings, TryLater
 
 NAME_KEY = "kizuna.name"
 LEFT_KEY = "kizuna.left."
 SECRET_KEY = "kizuna.secret-for."
 USER_KEY = "kizuna.user."
+FORGOTTEN_KEY = (
+    "kizuna.forgotten"  #: the key of the person who was forgotten last, so that their other tabs leave
+)
 
 INTERCEPTED = "intercepted"
 BANNED = "banned"
@@ -78,7 +81,14 @@ class Identity:
         """Whether the current person, or else the remembered one, left on purpose in any tab. Then no page joins
         automatically, and nothing of theirs is stored."""
         name = self.name or self.remembered_name
-        return name is not None and self._settings.get(LEFT_KEY + name) is not None
+        if name is None:
+            return False
+        return self.is_forgotten or self._settings.get(LEFT_KEY + name) is not None
+
+    @property
+    def is_forgotten(self) -> bool:
+        """Whether the current person was forgotten in any tab."""
+        return self.name is not None and self._settings.get(FORGOTTEN_KEY) == self.person_key
 
     @property
     def left_person_key(self) -> str | None:
@@ -111,6 +121,31 @@ class Identity:
         self.save_secret(name, self._secret)
         self._admission = Admission(self._endpoints, name, self._secret)
         self.user_id = self._remembered_user_id()
+
+    def rename(self, name: str) -> str:
+        """Give the current person another name, and return it as it is stored. The secret stays the same, and so does
+        the user. The next token has the name. Raises protocol.InvalidField, also for the name of another person."""
+        name = check_person_name("name", name)
+        if self._settings.get(self._secret_key(name)) not in (None, self._secret):
+            raise InvalidField("name", "is another person's in this browser", "taken")
+        self.name = name
+        self._settings.set(NAME_KEY, name)
+        self._tab.set(NAME_KEY, name)
+        self._settings.delete(LEFT_KEY + name)
+        self.save_secret(name, self._secret)
+        self._admission = Admission(self._endpoints, name, self._secret)
+        return name
+
+    def forget(self) -> None:
+        """Delete all that is stored of the current person. A later person with this name is another one."""
+        name, key = self.name or "", self.person_key
+        for settings in (self._settings, self._tab):
+            if settings.get(NAME_KEY) == name:
+                settings.delete(NAME_KEY)
+        for stored in (LEFT_KEY + name, self._secret_key(name), USER_KEY + key):
+            self._settings.delete(stored)
+        self._settings.set(FORGOTTEN_KEY, key)
+        self.user_id = None
 
     def leave(self, *, remember: bool = True) -> None:
         """Forget the token and, with ``remember``, store that the person left on purpose."""

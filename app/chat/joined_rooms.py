@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from chat.cache import CachedRoom
 from chat.protocol import MAX_ROOMS_PER_HELLO, Ack, Message
+from chat.read_marks import Marks
 from chat.room import Room
 from chat.store import RoomSummary
 from chat.timeline import Delivery
@@ -59,6 +61,20 @@ class JoinedRooms:
         if room is not None:
             room.entered_at = entered_at
         return room
+
+    def restore(self, cached_rooms: Iterable[CachedRoom]) -> None:
+        """Open the rooms that an earlier page stored."""
+        for cached in cached_rooms:
+            room = self.reopen(cached.room_id, cached.entered_at)
+            if room is not None and cached.epoch is not None:
+                room.restore(cached.epoch, cached.messages, cached.seen)
+
+    def mark_read(self, marks: Marks) -> None:
+        """Mark as read what the person has read in other tabs."""
+        for room_id, (epoch, seq) in marks.items():
+            room = self._rooms.get(room_id)
+            if room is not None:
+                room.mark_read_up_to(epoch, seq)
 
     def leave(self, room_id: str) -> Room | None:
         """Leave the room. Return the room to show instead; None if it is the last one, which stays."""

@@ -80,6 +80,7 @@ class ChatSession:
         self._platform = platform
         self._make_id = make_id
         self._cache = cache
+        self._rows = rows
         self._kizuna_wire = kizuna_wire
         self._delivery: DeliveryEngine[Message, Ack] = DeliveryEngine(
             platform.now,
@@ -159,14 +160,40 @@ class ChatSession:
             self._store.notify(NoticeKind.STILL_WAITING, count=waiting, name=name)
 
     @one_event
+    def rename(self, name: str) -> None:
+        """Give the person another name, and connect again with it. An invalid name gives a notice."""
+        if self._store.state.name is None:
+            return
+        try:
+            name = self._identity.rename(name)
+        except InvalidField as error:
+            self._store.notify(NoticeKind.RENAME_REFUSED, problem=error.reason, **error.params)
+            return
+        self._store.clear_notice(NoticeKind.RENAME_REFUSED)
+        if name != self._store.state.name:
+            self._store.change(name=name, suggested_name=name)
+            self._service.disconnect()
+            self._tasks.start(self._connect())
+
+    @one_event
+    def forget(self) -> None:
+        """Leave, and delete all that this browser has stored of the person, their waiting messages included."""
+        self._leave(remember=False)
+        self._store.change(notice=None, suggested_name="", user_id=None)
+        self._identity.forget()
+        self._tasks.start(self._rows.delete_all(self._identity.person_key))
+
+    @one_event
     def follow_other_tabs(self) -> None:
         """Leave if this person has left in another tab, and note what they have read in others. Call it when another
         tab may have changed something."""
         name = self._store.state.name
-        if name is not None and self._identity.has_left:
+        if name is not None and self._identity.is_forgotten:
+            self.forget()
+        elif name is not None and self._identity.has_left:
             self._leave(remember=False)  # or it would undo a join in another tab since
             self._store.notify(NoticeKind.LEFT_ELSEWHERE, name=name)
-        self._mark_read_elsewhere()
+        self._rooms.mark_read(self._cache.read_marks())
 
     @one_event
     def enter_room(self, name: str) -> None:
@@ -333,11 +360,8 @@ class ChatSession:
     def _on_cached(self, cached_rooms: list[CachedRoom], rooms: JoinedRooms) -> None:
         if rooms is not self._rooms:  # they left meanwhile: the channels are another person's
             return
-        for cached in cached_rooms:
-            room = rooms.reopen(cached.room_id, cached.entered_at)
-            if room is not None and cached.epoch is not None:
-                room.restore(cached.epoch, cached.messages, cached.seen)
-        self._mark_read_elsewhere()
+        rooms.restore(cached_rooms)
+        self._rooms.mark_read(self._cache.read_marks())
 
     @one_event
     def _on_connection(self, state: ConnectionState) -> None:
@@ -364,7 +388,7 @@ class ChatSession:
     def _on_frame(self, data: Mapping[str, Any]) -> None:
         try:
             if not self._kizuna_wire:
-                data = article.complete_frame(data, self._room_of_echo(data))
+                data = article.complete_frame(data, self._rooms, self._store.state.room_id)
             frame = protocol.parse_down(data)
         except protocol.ProtocolError as error:
             self._on_bad_frame(str(error))
@@ -374,7 +398,7 @@ class ChatSession:
         self._apply(self._delivery.receive(frame))
         match frame:
             case protocol.Batch():
-                self._mark_read_elsewhere()
+                self._rooms.mark_read(self._cache.read_marks())
                 self._fill_screen()
             case Ready():
                 self._identify(frame.user_id)
@@ -387,15 +411,6 @@ class ChatSession:
             case protocol.GatewayError():
                 logger.warning("the gateway could not serve a request: %s", frame.message)
                 self._store.notify(NoticeKind.SERVER_ERROR)
-            case _:  # bye is handled by the connection
-                pass
-
-    def _room_of_echo(self, data: Mapping[str, Any]) -> str:
-        """Return the room of a frame without one: that with a pending message of this text, else the shown one."""
-        for room in self._rooms:
-            if any(entry.content == data.get("content") for entry in room.log.pending):
-                return room.room_id
-        return self._store.state.room_id
 
     @one_event
     def _on_bad_frame(self, problem: str) -> None:
@@ -445,22 +460,16 @@ class ChatSession:
         self._cache.save_soon(room)
 
     def _place_echoes(self, room: Room, change: Items[Message | Ack]) -> None:
-        """Add messages of the article's server, which may be those of this person."""
-        for message in change.items:
-            assert isinstance(message, Message)
-            awaited = None if room.log.is_known(message) else room.log.pending_for(message)
-            is_new = self._store.add_message(message) if room is self._shown else room.log.add(message)
-            room.note_unnumbered(message, is_new)
-            if awaited is not None:
-                self._sender.acknowledge(awaited.client_message_id)
-                self._apply(self._sender.send_due())
+        add = self._store.add_message if room is self._shown else room.log.add
+        for own in article.place_echoes(room, change.items, add):
+            self._sender.acknowledge(own)
+            self._apply(self._sender.send_due())
 
     def _on_progress(self, message: PendingMessage, state: Delivery) -> None:
         room = self._rooms.get(message.channel)
-        is_shown = room is not None and room.log.own(message.id) is not None
-        if room is not None:
+        if room is not None and room.log.own(message.id) is not None:
             room.log.mark(message.id, state, message.failure)
-        if message.failure is not None and not is_shown:
+        elif message.failure is not None:
             self._store.notify(NoticeKind.FAILED_UNSEEN)
 
     @one_event
@@ -521,13 +530,6 @@ class ChatSession:
         self._identity.user_id = user_id
         self._store.change(user_id=user_id)
 
-    def _mark_read_elsewhere(self) -> None:
-        """Note what the person has read in other tabs."""
-        for room_id, (epoch, seq) in self._cache.read_marks().items():
-            room = self._rooms.get(room_id)
-            if room is not None:
-                room.mark_read_up_to(epoch, seq)
-
     def _show(self, room: Room | None) -> None:
         """Put the current room into the view state."""
         waiting = self._sender.waiting
@@ -556,11 +558,9 @@ class ChatSession:
     def _fill_screen(self) -> None:
         """Load earlier messages if the newest page has only a few long ones."""
         room = self._current_room
-        if (
-            room is not None
-            and len(room.log) < MIN_VISIBLE_MESSAGES
-            and self._channels.status(room.room_id).caught_up
-        ):
+        if room is None or len(room.log) >= MIN_VISIBLE_MESSAGES:
+            return
+        if self._channels.status(room.room_id).caught_up:
             self._load_earlier(room)
 
     def _load_earlier(self, room: Room) -> None:

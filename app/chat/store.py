@@ -19,6 +19,7 @@ class NoticeKind(StrEnum):
     MESSAGE_REFUSED = "message_refused"  #: the message is invalid; params: problem and its own
     OUTBOX_FULL = "outbox_full"  #: too many messages are waiting; params: limit
     NAME_REFUSED = "name_refused"  #: by the page or by the server; params: problem and its own
+    RENAME_REFUSED = "rename_refused"  #: as NAME_REFUSED, of a person who has joined
     ROOM_REFUSED = "room_refused"  #: the address names no valid room; params: room, problem and its own
     BAD_FRAME = "bad_frame"  #: the server sent an invalid frame; params: count
     SERVER_ERROR = "server_error"  #: the server could not serve a request; the console has details

@@ -16,6 +16,12 @@ class Actions(Protocol):
     def leave(self) -> None:
         """Disconnect on purpose, until join()."""
 
+    def rename(self, name: str) -> None:
+        """Give the person another name. An invalid name gives a notice."""
+
+    def forget(self) -> None:
+        """Leave, and delete all that this browser has stored of the person, unsent messages included."""
+
     def follow_other_tabs(self) -> None:
         """Leave if the person has left in another tab. May be called at any time."""
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import js
 
+from chat.preferences import Preferences
 from chat.store import ChatStore
 from ui.actions import Actions
 from ui.composer.files import FileGuard
@@ -25,19 +26,31 @@ from ui.rooms.presence_view import PresenceView
 from ui.rooms.view import RoomsView
 from ui.shell.announcer_view import AnnouncerView
 from ui.shell.document_view import DocumentView
+from ui.shell.inspector_button import InspectorButton, Panel
+from ui.shell.menu_view import MenuView
 from ui.shell.notice_view import NoticeView
+from ui.shell.notifier_view import NotifierView
 from ui.shell.screen_view import ScreenView
+from ui.shell.tab_icon_view import TabIconView
 
 
 class Page:
     """The composition of the views. Each is drawn when its part of the state changes."""
 
-    def __init__(self, store: ChatStore, actions: Actions, texts: Texts, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        store: ChatStore,
+        actions: Actions,
+        texts: Texts,
+        now: Callable[[], float],
+        preferences: Preferences,
+    ) -> None:
         """``now``: monotonic seconds, on the clock of ``ConnectionState.retry_at``."""
         self._store = store
         self._actions = actions
         self._texts = texts
         self._now = now
+        self._preferences = preferences
         self._closers: list[Callable[[], None]] = []
         self._outage = Outage()
         self._seen_views: tuple[View, ...] = ()  #: those that depend on whether the page is visible
@@ -70,19 +83,24 @@ class Page:
         formats = Formats(texts)
         document = DocumentView(self._store, texts, outage)
         messages = MessagesView(actions, texts, formats, scheduler, listeners)
-        composer = ComposerView(self._store, actions, texts, scheduler, listeners)
+        composer = ComposerView(self._store, actions, texts, self._preferences, scheduler, listeners)
         MessageKeys(
             by_id("messages"), by_id("rows"), listeners, leave=composer.focus, focus_end=messages.focus_end
         )
         FileGuard(actions, listeners)
+        self._closers.append(InspectorButton(self._open_inspector, listeners).close)
         self._closers += [document.close, messages.close, composer.close]
         connection = ConnectionView(actions, texts, formats, outage, scheduler, listeners)
         announcer = AnnouncerView(texts, formats, outage)
-        self._seen_views = (connection, document, messages, announcer)
+        notifier = NotifierView(texts, self._preferences, listeners)
+        self._seen_views = (connection, document, messages, announcer, notifier)
         for view in (
             ScreenView(actions, texts, listeners),
+            MenuView(actions, texts, self._preferences, listeners),
             connection,
             document,
+            TabIconView(outage),
+            notifier,
             RoomsView(actions, texts, listeners, composer.focus),
             PresenceView(texts),
             NoticeView(actions, texts, listeners),
@@ -93,6 +111,11 @@ class Page:
         ):
             scheduler.add(view)
         self._closers.append(self._store.subscribe(lambda state: state, scheduler.update))
+
+    def _open_inspector(self, close: Callable[[], None]) -> Panel:
+        from ui.inspector.view import InspectorView  # few open it, and no start waits for it
+
+        return InspectorView(self._texts, close)
 
     def _enter_room(self) -> None:
         room_id = room_of(js.location.hash) or self._store.state.room_id or DEFAULT_ROOM

@@ -8,7 +8,35 @@
   // promises (JSPI; docs/starting.md). Pyodide works without it.
   delete globalThis.WebAssembly?.Suspending;
 
-  const asked = new URLSearchParams(location.search).get("lang");
+  // What earlier pages have stored, under the names of kizuna/browser/storage.py. Storage may be forbidden.
+  const folder = new URL(".", document.baseURI).pathname;
+  const own = (name) => (folder === "/" ? name : folder + name);
+  function stored(name) {
+    try {
+      return sessionStorage.getItem(own(name)) ?? localStorage.getItem(own(name));
+    } catch {
+      return null;
+    }
+  }
+
+  // The page opens with the room where somebody is remembered who has not left (chat/identity.py), else with the form.
+  const name = stored("kizuna.name");
+  root.dataset.opens = name && stored(`kizuna.left.${name}`) === null ? "room" : "join";
+
+  // The theme, without a flash of another one: CSS reads data-theme, which the menu changes too (ui/shell/menu_view.py).
+  const colours = [...document.querySelectorAll('meta[name="theme-color"]')];
+  const showTheme = () => {
+    for (const colour of colours) {
+      const scheme = colour.content === "#12141b" ? "dark" : "light";
+      const chosen = root.dataset.theme;
+      colour.media = ["light", "dark"].includes(chosen) ? (chosen === scheme ? "all" : "not all") : `(prefers-color-scheme: ${scheme})`;
+    }
+  };
+  root.dataset.theme = stored("kizuna.theme") ?? "system";
+  showTheme();
+  new MutationObserver(showTheme).observe(root, { attributeFilter: ["data-theme"] });
+
+  const asked = new URLSearchParams(location.search).get("lang") ?? stored("kizuna.language");
   const spoken = asked ? [asked] : [...(navigator.languages ?? []), navigator.language ?? "en"];
   const known = spoken.map((tag) => tag.toLowerCase().split("-")[0]).find((tag) => tag === "en" || tag === "ja");
   root.lang = known ?? "en";
@@ -33,6 +61,17 @@
     clearTimeout(timer);
     timer = setTimeout(() => loading() && then(), timeout);
   }
+
+  // What is pressed before Python lives counts: ui/shell/screen_view.py joins then.
+  addEventListener("submit", (event) => {
+    if (!loading() || event.target.id !== "join-form") return;
+    event.preventDefault();
+    event.target.setAttribute("aria-busy", "true");
+  });
+  addEventListener("DOMContentLoaded", () => {
+    // Not on a touch screen, which would open its keyboard over the page.
+    if (loading() && root.dataset.opens === "join" && !matchMedia("(pointer: coarse)").matches) part("join-name").focus();
+  });
 
   // A pause is no failure: on a slow network Python's files take long. After 30 s the text says so.
   const slow = () => showPhase("slow", 60_000, slow);

@@ -51,7 +51,6 @@
       rows.append(row);
     }
     part("room-name").textContent = room;
-    part("place").hidden = false;
     root.dataset.cachedView = "";
     view.scrollTop = view.scrollHeight;
     const watcher = new MutationObserver(() => {
@@ -63,11 +62,11 @@
       delete root.dataset.cachedView;
       rows.replaceChildren();
     };
-    watcher.observe(root, { attributes: true, subtree: true, attributeFilter: ["data-page", "data-count", "hidden"] });
+    watcher.observe(root, { attributes: true, subtree: true, attributeFilter: ["data-page", "data-joined", "data-count", "hidden"] });
   }
 
   function isOver() {
-    const shows = () => part("messages").dataset.count !== "0" || !part("empty").hidden || !part("join").hidden;
+    const shows = () => part("messages").dataset.count !== "0" || !part("empty").hidden || root.dataset.joined === undefined;
     return root.dataset.page === "failed" || (root.dataset.page === "live" && shows());
   }
 
@@ -79,6 +78,13 @@
       console.info(`The last view of the room is not available: ${error}`);
     }
   };
+  // The name of the room, before the messages.
+  attempt(() => {
+    const room = decodeURIComponent(here().slice(2));
+    part("room-name").textContent = room;
+    part("place").hidden = root.dataset.opens !== "room";
+    for (const place of part("join-lead").querySelectorAll("bdi")) place.textContent = room;
+  });
   attempt(() => {
     const stored = localStorage.getItem(KEY);
     try {

@@ -138,6 +138,12 @@ async function putPage(cache) {
   await cache.put(SCOPE, response);
 }
 
+// On a phone the page's notifications are given by this worker.
+addEventListener("notificationclick", (event) => {
+  event.notification.close();
+  event.waitUntil(clients.matchAll({ type: "window" }).then(([page]) => page?.focus()));
+});
+
 // --- answering ---
 
 // Behind a sign-in gate, only a request to the host leads to the gate's form.

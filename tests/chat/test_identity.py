@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chat.admission import Answer, Endpoints, Intercepted, TokenUnavailable
-from chat.identity import Identity
+from chat.identity import FORGOTTEN_KEY, Identity
 from chat.protocol import InvalidField
 from kizuna.errors import TryLater
 from kizuna.testing import VirtualClock
@@ -221,3 +221,68 @@ def test_the_name_in_storage_tells_neither_name_nor_secret() -> None:
     person.join("Mika")
     assert "Mika" not in person.person_key
     assert "secret" not in person.person_key
+
+
+async def test_a_renamed_person_is_the_same_user_with_the_new_name() -> None:
+    server, settings = Server(), MemorySettings()
+    person = identity(server, settings)
+    person.join("Mika")
+    key = person.person_key
+    await person.get_token()
+    assert person.rename(" Mika-2 ") == "Mika-2"
+    await person.get_token()
+    assert [asked["name"] for asked in server.asked] == ["Mika", "Mika-2"]
+    assert len({asked["clientSecret"] for asked in server.asked}) == 1
+    assert person.person_key == key
+    again = identity(server, settings)
+    assert again.remembered_name == "Mika-2"
+    again.join("Mika-2")
+    assert again.person_key == key
+    assert again.rename("Mika") == "Mika", "the name that one had before is one's own"
+
+
+def test_nobody_gets_the_name_of_another_person_of_this_browser() -> None:
+    settings = MemorySettings()
+    person = identity(Server(), settings)
+    person.join("Ren")
+    person.join("Mika")
+    with pytest.raises(InvalidField) as refused:
+        person.rename("Ren")
+    assert refused.value.reason == "taken"
+    with pytest.raises(InvalidField):
+        person.rename("\u202e")
+    assert (person.name, person.remembered_name) == ("Mika", "Mika")
+
+
+async def test_of_who_is_forgotten_nothing_is_stored_but_a_mark() -> None:
+    settings, tab = MemorySettings(), MemorySettings()
+    person = identity(Server(), settings, tab)
+    person.join("Mika")
+    await person.get_token()
+    key = person.person_key
+    assert not person.is_forgotten
+    person.forget()
+    assert person.is_forgotten
+    assert person.has_left
+    assert settings == {FORGOTTEN_KEY: key}
+    assert tab == {}
+    assert identity(Server(), settings, tab).remembered_name is None
+    again = Identity(
+        settings, Endpoints(Server(), "/token", "/ticket", VirtualClock().now), lambda: "another secret"
+    )
+    again.join("Mika")
+    assert not again.is_forgotten
+    assert again.person_key != key
+
+
+def test_forgetting_one_person_leaves_the_others_of_the_browser() -> None:
+    settings = MemorySettings()
+    person = identity(Server(), settings)
+    person.join("Ren")
+    key = person.person_key
+    person.join("Mika")
+    person.forget()
+    other = identity(Server(), settings)
+    other.join("Ren")
+    assert other.person_key == key
+    assert not other.has_left

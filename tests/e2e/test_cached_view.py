@@ -79,6 +79,7 @@ def test_who_leaves_leaves_nothing_behind(newcomer: UserPage) -> None:
     newcomer.page.evaluate("dispatchEvent(new Event('pagehide'))")
     assert "what I said" in newcomer.page.evaluate(KEPT)
     eventually(lambda: "what I said" in str(newcomer.kept()["rooms"]), what="the room is kept")
+    newcomer.open_menu()
     newcomer.page.get_by_role("button", name="Leave", exact=True).click()
     expect(newcomer.name_box).to_be_visible()
     eventually(lambda: "what I said" not in str(newcomer.kept()), what="the room is forgotten")

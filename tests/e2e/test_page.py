@@ -67,7 +67,10 @@ def test_japanese_words_on_a_phone_in_the_dark(new_person: Callable[..., UserPag
     newcomer.page.get_by_role("textbox", name=words["composer.label"], exact=True).fill("こんにちは")
     newcomer.page.get_by_role("button", name=words["composer.send"], exact=True).click()
     expect(newcomer.page.get_by_role("article")).to_contain_text("こんにちは")
+    newcomer.open_menu()
     expect(newcomer.page.get_by_role("button", name=words["leave"], exact=True)).to_be_visible()
+    keep_picture(newcomer, "menu-dark-phone-ja")
+    newcomer.page.keyboard.press("Escape")
     assert fits(newcomer)
     keep_picture(newcomer, "room-dark-phone-ja")
 

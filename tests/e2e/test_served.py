@@ -185,6 +185,7 @@ def test_two_copies_on_one_origin_share_neither_people_nor_words(
         join(page)
         says(page, "only for b")
         expect(page.get_by_text("only for a")).to_have_count(0)
+        page.locator("#person").click()
         page.get_by_role("button", name="Leave", exact=True).click()
         expect(page.get_by_role("textbox", name="Your name")).to_be_visible()
         page.goto(f"{url}/a/")

@@ -149,6 +149,7 @@ def test_names_and_rooms_that_cannot_be_are_told_at_their_fields(ada: UserPage, 
     expect(field).to_have_accessible_description("")
 
     ada.watch.allow("status of 400")
+    ada.open_menu()
     ada.page.get_by_role("button", name="Leave", exact=True).click()
     ada.page.route(
         "**/token", lambda route: route.fulfill(status=400, json={"code": "invalid_field", "field": "name"})

@@ -44,6 +44,10 @@ PRESS_TRY_NOW = """() => {
     if (button.checkVisibility()) button.click();
 }"""
 
+OPEN_MENU = """() => {
+    if (!document.getElementById("menu").matches(":popover-open")) document.getElementById("person").click();
+}"""
+
 CLAIM_OFFLINE = """(offline) => {
     if (offline) Object.defineProperty(navigator, "onLine", {get: () => false, configurable: true});
     else delete navigator.onLine;
@@ -148,8 +152,13 @@ class PageDriver(ABC):
         self.press("Join")
         self.wait_until_in()
 
+    def open_menu(self) -> None:
+        """Press the button with the person's name, unless the menu is open."""
+        self.run(OPEN_MENU)
+
     def leave(self) -> None:
-        """Press Leave, and wait until the connection is closed."""
+        """Press Leave in the menu, and wait until the connection is closed."""
+        self.open_menu()
         self.press("Leave")
         self.wait_for_status("closed")
 

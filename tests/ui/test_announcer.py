@@ -127,3 +127,11 @@ def test_failures_that_come_again_or_in_another_room_are_said_again(announcer: A
         announcer.set_unsent(room, count)
         heard += said(announcer, 10.0 * now)
     assert [words.rstrip("\u200b") for words in heard] == ["<unsent.words count=2>"] * 3
+
+
+def test_another_room_is_announced_with_what_was_unread_there(announcer: Announcer):
+    announcer.enter_room("tea", 3)
+    assert announcer.due(0.0) == [Announcement("<announce.room_unread room=tea count=3>")]
+    assert announcer.due(0.0) == []
+    announcer.enter_room("general", 0)
+    assert announcer.due(0.0) == [Announcement("<announce.room room=general count=0>")]

@@ -1,6 +1,7 @@
 """The banner says what happened, what is safe, and what to do."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -57,8 +58,9 @@ def test_offline_blames_no_server(say: Say):
 
 
 def test_exhausted_says_what_to_do(say: Say):
-    assert say(Phase.FAILED, Status.EXHAUSTED, reason="unreachable") == BannerText(
-        "<banner.exhausted>", "<reason.unreachable><banner.exhausted_action><banner.safe>"
+    assert say(Phase.FAILED, Status.EXHAUSTED, reason="unreachable", last_connected_at=7.0) == BannerText(
+        "<banner.exhausted>",
+        "<reason.unreachable><banner.exhausted_action><banner.safe><banner.last_connected time=at 7000>",
     )
 
 
@@ -93,7 +95,16 @@ def test_the_return_counts_what_was_sent_if_anything_was(keys: Texts):
     outage = Outage()
     outage.phase = Phase.SUCCESS
     state = state_of(Status.CONNECTED)
+    assert banner_text(state, outage, keys, str) == BannerText("<banner.connected>", "")
+    outage.was_connected = True
     assert banner_text(state, outage, keys, str) == BannerText("<banner.back>", "")
+
+
+def test_a_page_that_catches_up_has_lost_nothing_any_longer(keys: Texts):
+    outage = Outage()
+    outage.phase = Phase.TROUBLE
+    state = replace(state_of(Status.CONNECTING, last_connected_at=7.0), catching_up=True)
+    assert banner_text(state, outage, keys, str) == BannerText("<status.catching_up>", "")
 
 
 def test_a_reason_without_words_is_admitted(keys: Texts):

@@ -31,7 +31,7 @@ def pressed(
     **modifiers: bool,
 ) -> bool:
     """Whether this key sends."""
-    return is_send_key(key, composing=composing, key_code=key_code, coarse=coarse, **modifiers)
+    return is_send_key(key, composing=composing, key_code=key_code, breaks=coarse, **modifiers)
 
 
 def test_enter_sends():

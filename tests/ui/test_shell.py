@@ -72,9 +72,18 @@ def test_the_page_obeys_its_own_policy():
     assert "<style" not in INDEX
 
 
+#: Where the source lies, for those who want to read it: not a part of the page.
+ELSEWHERE = "https://github.com/YOU/kizuna"
+
+
 def test_every_address_is_relative_so_that_the_page_works_under_any_path():
     for value in PAGE.all("src") + PAGE.all("href"):
-        assert not re.match(r"/|\w+:", value), value
+        assert not re.match(r"/|\w+:", value.removeprefix(ELSEWHERE).removeprefix("/tree/main/docs")), value
+
+
+def test_only_links_of_the_first_screen_lead_elsewhere():
+    tags = [tag for tag, attrs in PAGE.elements if attrs.get("href", "").startswith(ELSEWHERE)]
+    assert tags == ["a", "a"]
 
 
 @pytest.mark.parametrize("tag_attribute", ["src", "href"])
@@ -82,7 +91,7 @@ def test_every_file_that_the_page_names_exists(tag_attribute: str):
     if not (ROOT / "static" / "vendor" / "pyodide").exists():
         pytest.skip("the runtime has not been fetched")
     for value in PAGE.all(tag_attribute):
-        if value and not value.startswith("#"):
+        if value and not value.startswith(("#", "?", ELSEWHERE)):
             assert (ROOT / value).is_file(), value
 
 
@@ -124,8 +133,21 @@ def test_the_contract_of_the_page():
 
 
 def test_words_before_python_exist_in_both_languages():
-    splash = INDEX[INDEX.index('<div class="splash"') : INDEX.index('<div class="app"')]
+    splash = INDEX[INDEX.index('<div class="splash"') : INDEX.index('<div class="cached-view"')]
     assert splash.count('<span lang="en">') == splash.count('<span lang="ja">') > 10
+
+
+@pytest.mark.parametrize(("language", "number"), [("en", 1), ("ja", 2)])
+def test_the_form_before_python_has_the_words_of_the_catalogue(language: str, number: int):
+    catalogue = json.loads((ROOT / "static" / "i18n" / f"{language}.json").read_text(encoding="utf-8"))
+    form = INDEX[INDEX.index('<section class="join"') : INDEX.index('<section class="room"')]
+    both = r'<span lang="en">(.*?)</span><span lang="ja">(.*?)</span>'
+    texts = {found[1]: found[number + 1] for found in re.finditer(rf'data-text="([\w.]+)">{both}', form)}
+    assert texts == {key: catalogue[key] for key in re.findall(r'data-text="([\w.]+)"', form)}
+    assert len(texts) > 8
+    lead = re.search(rf'id="join-lead">{both}', form)
+    assert lead is not None
+    assert lead[number].replace("<bdi>general</bdi>", "{room}") == catalogue["join.lead"]
 
 
 def test_text_never_becomes_html():

@@ -29,8 +29,15 @@ def test_every_state_is_told_with_an_icon_of_the_sprite(
 
 
 def test_a_wait_is_told_with_its_seconds_if_there_are_any():
-    assert pill(Status.WAITING, 8) == Pill(Kind.WARN, "waiting", "status.waiting_seconds", 8)
-    assert pill(Status.WAITING).key == "status.waiting"
+    assert pill(Status.WAITING, 8, last_connected_at=1.0) == Pill(
+        Kind.WARN, "waiting", "status.waiting_seconds", 8
+    )
+    assert pill(Status.WAITING, last_connected_at=1.0).key == "status.waiting"
+
+
+def test_who_was_never_connected_does_not_reconnect():
+    assert pill(Status.WAITING, 8) == Pill(Kind.WARN, "waiting", "status.trying_seconds", 8)
+    assert pill(Status.WAITING).key == "status.trying"
 
 
 def test_a_wait_that_is_over_is_told_as_connecting_never_as_zero():

@@ -22,7 +22,7 @@ class Addresses:
     """The addresses of the page's parts, relative to the page."""
 
     styles: str
-    icon: str
+    images: Mapping[str, str]  #: the icons and the manifest: address in the source tree -> address
     boot: str  #: static/boot/boot.js
     cached_view: str  #: static/boot/cached_view.js
     launcher: str  #: static/boot/python.js
@@ -53,7 +53,8 @@ def built_page(source: str, addresses: Addresses, policy: str) -> str:
         f'<link rel="stylesheet" href="{addresses.styles}">\n  ',
         "its stylesheets",
     )
-    page.replace(r'href="static/icons/[\w.-]+"', f'href="{addresses.icon}"', "its icon")
+    for old, new in addresses.images.items():
+        page.replace(f'="{re.escape(old)}"', f'="{new}"', f"its icon {old}")
     page.replace(r'src="static/boot/boot\.js"', f'src="{addresses.boot}"', "static/boot/boot.js")
     page.replace(
         r'src="static/boot/cached_view\.js"', f'src="{addresses.cached_view}"', "static/boot/cached_view.js"
@@ -106,7 +107,7 @@ class _Page:
     def check(self) -> None:
         """Raise BuildError for an address of the source tree that is still there."""
         without_comments = re.sub(r"<!--.*?-->", "", self.text, flags=re.DOTALL)
-        left = re.findall(r'(?:src|href)="((?:static|app)/[^"]*)"', without_comments)
+        left = re.findall(r'(?:src|href|data-\w+)="((?:static|app)/[^"]*)"', without_comments)
         if left:
             raise BuildError(
                 f"index.html: the build does not know {', '.join(left)}: adapt tools/build/page.py"

@@ -47,6 +47,10 @@ RENAMED_SCRIPTS = (
     "updates.js",
     SCRIPT.name,
 )
+MANIFEST = "manifest.webmanifest"
+#: Icons that the manifest names, and those of them that the page does not.
+IN_MANIFEST = ("icons/kizuna.svg", "icons/icon-192.png", "icons/icon-512.png", "icons/maskable-512.png")
+NOT_IN_PAGE = IN_MANIFEST[1:]
 PYODIDE_FILES = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm")
 #: PyScript without the plugins that the page disables. The hashes in these names are PyScript's own.
 PYSCRIPT_FILES = ("core.js", "core-*.js", "error-*.js", "LICENSE")
@@ -172,7 +176,7 @@ def _add_assets(root: Path, site: Path, python: Python, page: str) -> Addresses:
     core = [name for name in pyscript_files if name.startswith("core")]
     return Addresses(
         styles=assets.add("page.css", b"".join((root / path).read_bytes() for path in stylesheets(page))),
-        icon=assets.add("kizuna.svg", (static / "icons" / "kizuna.svg").read_bytes()),
+        images=_images(assets, static),
         boot=assets.add("boot.js", starter),
         cached_view=assets.add("cached_view.js", (boot / "cached_view.js").read_bytes()),
         launcher=assets.add("python.js", launcher),
@@ -186,6 +190,18 @@ def _add_assets(root: Path, site: Path, python: Python, page: str) -> Addresses:
         fetched=tuple(f"{pyodide}{name}" for name in PYODIDE_FILES if name.endswith(".wasm")),
         start_files=_start_files(assets, pyodide, vendor, python),
     )
+
+
+def _images(assets: Assets, static: Path) -> dict[str, str]:
+    """Add the icons and the manifest, which names some of them. Return address in the source tree -> address."""
+    icons = {
+        f"icons/{path.name}": assets.add(path.name, path.read_bytes())
+        for path in sorted((static / "icons").iterdir())
+    }
+    manifest = static / MANIFEST
+    text = _importing(manifest, {icon: _beside(path) for icon, path in icons.items() if icon in IN_MANIFEST})
+    images = {**icons, MANIFEST: assets.add(MANIFEST, text)}
+    return {f"static/{name}": path for name, path in images.items() if name not in NOT_IN_PAGE}
 
 
 def _start_files(assets: Assets, pyodide: str, vendor: Path, python: Python) -> dict[str, Any]:

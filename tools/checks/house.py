@@ -240,6 +240,16 @@ def imports(source: Source) -> Iterator[tuple[int, str]]:
             yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
 
 
+def imports_at_start(source: Source) -> Iterator[str]:
+    """Yield the modules, or their names, that importing this module imports; none of functions."""
+    for node in _run_at_import(source.tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
 def _local_names(source: Source) -> Iterator[tuple[str, str]]:
     """Yield local and full name of each import: `from time import sleep as nap` gives (nap, time.sleep)."""
     for node in source.nodes:

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-#: Where a published wheel says whose repository it comes from.
-PUBLISHED = ("pyproject.toml", "README-library.md", "docs/library/quickstart.md")
+#: Where a published wheel, and the page, say whose repository they come from.
+PUBLISHED = ("pyproject.toml", "README-library.md", "docs/library/quickstart.md", "index.html")
 #: Stands for the owner until somebody publishes.
 NOBODY = "github.com/YOU/"
 

@@ -102,6 +102,29 @@ class Navigator(JsProxy):
     def locks(self) -> LockManager: ...
     @property
     def connection(self) -> EventTarget: ...
+    @property
+    def serviceWorker(self) -> ServiceWorkerContainer:
+        """Only in a secure context (https, localhost)."""
+    async def setAppBadge(self, number: int, /) -> None:
+        """Only in some browsers."""
+
+class ServiceWorkerRegistration(JsProxy):
+    async def showNotification(self, title: str, options: JsProxy) -> None: ...
+
+class ServiceWorkerContainer(JsProxy):
+    @property
+    def controller(self) -> Worker | None: ...
+    @property
+    def ready(self) -> JsPromise[ServiceWorkerRegistration]: ...
+
+class Notification(EventTarget):
+    permission: str
+    @classmethod
+    def new(cls, title: str, options: JsProxy) -> Notification:
+        """Raises JsException (TypeError) on phones, where only a service worker may give notifications."""
+    @staticmethod
+    async def requestPermission() -> str: ...
+    def close(self) -> None: ...
 
 class Performance(JsProxy):
     def now(self) -> float: ...

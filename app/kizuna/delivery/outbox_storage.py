@@ -102,6 +102,14 @@ class OutboxStorage:
         keys = [key for key in found if key.split("/", 2)[2:] == [row_id]]
         await self._storage.write(TABLE, {}, [self._key(person, row_id), *keys])
 
+    async def delete_all(self, person: str) -> None:
+        """Delete the rows of all messages of the person, in all tabs.
+
+        Raises:
+            StorageFailed: They could not be deleted.
+        """
+        await self._storage.write(TABLE, {}, await self._storage.keys(TABLE, f"{person}/"))
+
     async def load(self, person: str) -> list[PendingMessage]:
         """Return the person's rows of this tab and of closed tabs, which now belong to this tab; oldest first.
 

@@ -26,16 +26,16 @@ def is_send_key(
     alt: bool = False,
     composing: bool,
     key_code: int,
-    coarse: bool,
+    breaks: bool,
 ) -> bool:
     """Return whether this key sends the message: Enter alone or with Ctrl or Cmd, but never an input method's Enter.
 
-    On-screen keyboards (``coarse``) have no Shift+Enter, and iOS sets Shift after a full stop: there Enter breaks the
-    line and the button sends.
+    ``breaks``: Enter breaks the line, and the button sends. On-screen keyboards have no Shift+Enter, and iOS sets Shift
+    after a full stop.
     """
     if key != "Enter" or composing or key_code == IME_KEY_CODE or shift or alt:
         return False
-    return control or not coarse
+    return control or not breaks
 
 
 def is_composing_after(event: str, is_composing: bool | None, before: bool) -> bool:

@@ -8,9 +8,11 @@ from functools import partial
 import js
 from pyodide.ffi import JsException
 
+from chat.preferences import Preferences
 from chat.store import ChatState, ChatStore, NoticeKind
 from kizuna.browser import page_prefix
 from ui.actions import Actions
+from ui.composer.drafts import DRAFT, move_drafts
 from ui.composer.rules import (
     BUSY_AFTER,
     MAX_KIB,
@@ -28,8 +30,6 @@ from ui.composer.send_queue import SendQueue
 from ui.kit.dom import Listeners, by_id
 from ui.kit.render import RenderScheduler
 from ui.kit.texts import Texts
-
-_DRAFT = "kizuna.draft."
 
 #: Notices about the field, and whether they mean that its text is invalid.
 _REFUSALS = {
@@ -52,10 +52,12 @@ class ComposerView:
         store: ChatStore,
         actions: Actions,
         texts: Texts,
+        preferences: Preferences,
         scheduler: RenderScheduler,
         listeners: Listeners,
     ) -> None:
         self._actions = actions
+        self._preferences = preferences
         self._texts = texts
         self._scheduler = scheduler
         self._form = by_id("composer")
@@ -113,6 +115,7 @@ class ComposerView:
     def _move(self, place: Place) -> None:
         self._queue.return_unsent()
         self._save_draft(self._place)
+        move_drafts(self._place[0], place[0])  # of a person who is renamed
         self._enter(place)
 
     def _enter(self, place: Place) -> None:
@@ -139,9 +142,18 @@ class ComposerView:
         for event in ("compositionstart", "compositionend", "blur"):
             on(self._field, event, self._compose)
         on(self._touch_screen, "change", lambda _: self._name_enter_key())
+        self._preferences.on_change(self._name_enter_key)
+
+    @property
+    def _enter_breaks(self) -> bool:
+        return self._preferences.enter_breaks(touch_screen=self._touch_screen.matches)
 
     def _name_enter_key(self) -> None:
-        self._field.setAttribute("enterkeyhint", "enter" if self._touch_screen.matches else "send")
+        breaks = self._enter_breaks
+        self._field.setAttribute("enterkeyhint", "enter" if breaks else "send")
+        by_id("composer-hint").textContent = self._texts(
+            "composer.hint_breaks" if breaks else "composer.hint"
+        )
 
     def _compose(self, event: js.Event) -> None:
         was, says = self._composing, getattr(event, "isComposing", None)
@@ -158,7 +170,7 @@ class ComposerView:
             alt=event.altKey,
             composing=event.isComposing,
             key_code=event.keyCode,
-            coarse=self._touch_screen.matches,
+            breaks=self._enter_breaks,
         ):
             event.preventDefault()
             self._send()
@@ -264,7 +276,7 @@ def _place(state: ChatState) -> Place:
 def _key_of_draft(place: Place) -> str | None:
     """Return the storage key; None before joining, when no draft is stored."""
     name, room_id = place
-    return None if name is None else f"{page_prefix()}{_DRAFT}{room_id}/{name}"
+    return None if name is None else f"{page_prefix()}{DRAFT}{room_id}/{name}"
 
 
 def _load_draft(place: Place) -> str:

@@ -30,7 +30,8 @@ def banner_text(
         return None
     if outage.phase is Phase.SUCCESS:
         sent = outage.sent
-        return BannerText(texts("banner.back"), texts("banner.sent", count=sent) if sent else "")
+        title = texts("banner.back" if outage.was_connected else "banner.connected")
+        return BannerText(title, texts("banner.sent", count=sent) if sent else "")
     title, sentences = _outage_text(state, texts, time_of, origin)
     text = texts("sentences.between").join(sentence for sentence in sentences if sentence)
     return BannerText(title, text, reloads=_is_unsupported(state))
@@ -65,7 +66,9 @@ def _outage_text(
     if status is Status.REJECTED:
         return texts("banner.rejected"), (reason, texts("banner.rejected_action"))
     if status is Status.EXHAUSTED:
-        return texts("banner.exhausted"), (reason, texts("banner.exhausted_action"), safe)
+        return texts("banner.exhausted"), (reason, texts("banner.exhausted_action"), safe, last)
+    if state.catching_up:  # a link is open, and nothing is lost any longer
+        return texts("status.catching_up"), ()
     if status is Status.OFFLINE:
         return texts("banner.offline"), (safe, last)
     return texts("banner.not_yet" if at is None else "banner.lost"), (reason, safe, last)

@@ -40,6 +40,7 @@ class Outage:
 
     def __init__(self) -> None:
         self.phase = Phase.NONE
+        self.was_connected = False  #: before this outage
         self._down_since: float | None = None
         self._success_until = 0.0
         self._waiting_before = 0
@@ -71,6 +72,7 @@ class Outage:
         if status in _OPEN:
             return self._connected(state, now)
         self._waiting_before = state.waiting
+        self.was_connected = state.last_connected_at is not None
         if self._down_since is None:
             self._down_since = now
         if status in _FINAL:

@@ -33,6 +33,10 @@ _CONNECTING = Pill(Kind.BUSY, "busy", "status.connecting")
 _RECONNECTING = Pill(Kind.BUSY, "busy", "status.reconnecting")
 _CATCHING_UP = Pill(Kind.BUSY, "busy", "status.catching_up")
 
+# Without and with a number. Who was never connected does not reconnect.
+_TRYING = ("status.trying", "status.trying_seconds")
+_WAITING = ("status.waiting", "status.waiting_seconds")
+
 _BY_STATUS = {
     Status.IDLE: Pill(Kind.IDLE, "idle", "status.idle"),
     Status.CONNECTED: Pill(Kind.OK, "connected", "status.connected"),
@@ -49,7 +53,7 @@ def pill_for(state: ChatState, seconds: int | None) -> Pill:
     """Return the pill for ``state``, ``seconds`` before the next attempt (None: no number)."""
     connection = state.connection
     if connection.status is Status.WAITING:
-        return _waiting(seconds)
+        return _waiting(seconds, *(_TRYING if state.last_connected_at is None else _WAITING))
     if state.catching_up and connection.status in (Status.CONNECTED, Status.CONNECTING):
         return _CATCHING_UP
     if connection.status is Status.CONNECTING:
@@ -62,9 +66,9 @@ def is_reconnecting(state: ChatState) -> bool:
     return state.last_connected_at is not None or state.connection.attempt > 1
 
 
-def _waiting(seconds: int | None) -> Pill:
+def _waiting(seconds: int | None, key: str, key_with_seconds: str) -> Pill:
     if seconds is None:
-        return Pill(Kind.WARN, "waiting", "status.waiting")
+        return Pill(Kind.WARN, "waiting", key)
     if seconds == 0:  # the attempt is about to start; 0 is never shown
         return _CONNECTING
-    return Pill(Kind.WARN, "waiting", "status.waiting_seconds", seconds)
+    return Pill(Kind.WARN, "waiting", key_with_seconds, seconds)

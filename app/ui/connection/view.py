@@ -1,4 +1,4 @@
-"""The connection on the page: pill, "Try now", banner. static/boot/updates.js handles its "Reload"."""
+"""The connection on the page: pill, and banner with "Try now". static/boot/updates.js handles its "Reload"."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ui.kit.texts import Texts
 
 
 class ConnectionView:
-    """The pill, the button and the banner. The button never moves in the document."""
+    """The pill, and the banner with the button, which never moves in the document."""
 
     def __init__(
         self,
@@ -95,20 +95,17 @@ class ConnectionView:
             return
         self._button_drawn = wanted
         shown, busy = wanted
-        had_focus = not shown and self._button.contains(js.document.activeElement)
-        self._button.hidden = not shown
+        _set_hidden(self._button, not shown)
         # Not `disabled`: that would remove the focus.
         self._button.setAttribute("aria-disabled", "true" if busy else "false")
         self._button.setAttribute("aria-busy", "true" if busy else "false")
-        if had_focus:
-            by_id("composer-text").focus()
 
     def _draw_banner(self, words: BannerText | None) -> None:
         wanted = (self._outage.phase, words)
         if wanted == self._banner_drawn:
             return
         self._banner_drawn = wanted
-        self._banner.hidden = words is None
+        _set_hidden(self._banner, words is None)
         self._banner.setAttribute("data-kind", self._outage.phase)
         if words is not None:
             by_id("banner-title").textContent = words.title
@@ -119,3 +116,11 @@ class ConnectionView:
         if self._button_rule.press(self._scheduler.now()):
             self._scheduler.mark(self)
             self._actions.try_now()
+
+
+def _set_hidden(element: js.Element, hidden: bool) -> None:
+    """Hide or show an element. The focus does not get lost with it: it moves to the message field."""
+    had_focus = hidden and element.contains(js.document.activeElement)
+    element.hidden = hidden
+    if had_focus:
+        by_id("composer-text").focus()

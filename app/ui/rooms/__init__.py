@@ -1,1 +1,1 @@
-"""The bar of rooms, the room in the address, presence and typing."""
+"""The list of rooms, the room in the address, presence and typing."""

@@ -1,4 +1,4 @@
-"""Rules of the bar of rooms."""
+"""Rules of the list of rooms."""
 
 from __future__ import annotations
 

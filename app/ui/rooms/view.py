@@ -1,4 +1,4 @@
-"""The bar of rooms, and the form for another one."""
+"""The rooms, at the side or in a drawer, and the form for another one."""
 
 from __future__ import annotations
 
@@ -16,9 +16,13 @@ from ui.messages.failures import refusal_text
 from ui.rooms.address import address_of, room_from_input, room_of
 from ui.rooms.rules import badge, only_appends
 
+#: As in static/css/shell.css.
+_AT_THE_SIDE = "(min-width: 64rem)"
+
 
 class RoomsView:
-    """The bar of rooms. Its links and its form change the address, which the page follows."""
+    """The list of rooms, whose links and form change the address, which the page follows. In narrow windows it is a
+    drawer, which the browser opens and closes: a popover."""
 
     def __init__(
         self, actions: Actions, texts: Texts, listeners: Listeners, focus_composer: Callable[[], None]
@@ -27,7 +31,9 @@ class RoomsView:
         self._actions = actions
         self._texts = texts
         self._focus_composer = focus_composer
-        self._bar = by_id("rooms")
+        self._rooms = by_id("rooms")
+        self._button = by_id("rooms-button")
+        self._unread = by_id("rooms-unread")
         self._list = by_id("room-list")
         self._field = by_id("go-room")
         self._problem = by_id("go-problem")
@@ -38,6 +44,8 @@ class RoomsView:
         listeners.on(self._list, "click", self._click)
         listeners.on(by_id("go"), "submit", self._submit)
         listeners.on(self._field, "input", lambda _: self._show_problem(""))
+        # At the side it is no popover, which would lie over the messages.
+        listeners.on(js.matchMedia(_AT_THE_SIDE), "change", lambda _: self._close_drawer())
 
     def part(self, state: ChatState) -> object:
         """Return the rooms."""
@@ -45,7 +53,8 @@ class RoomsView:
 
     def draw(self, state: ChatState, now: float) -> float | None:
         """Draw the rooms, and which one is shown."""
-        self._bar.hidden = state.name is None
+        self._rooms.hidden = self._button.hidden = state.name is None
+        self._draw_unread(state.unread_everywhere - state.unread)
         had_focus = self._list.contains(js.document.activeElement)
         self._place([room.room_id for room in state.rooms])
         for room in state.rooms:
@@ -55,6 +64,12 @@ class RoomsView:
         if state.room_id != self._shown:
             self._room_shown(state.room_id)
         return None
+
+    def _draw_unread(self, count: int) -> None:
+        """Draw the unread messages of the rooms that are not shown, on the button of the drawer."""
+        self._unread.hidden = not badge(count)
+        by_id("rooms-unread-number").textContent = badge(count)
+        by_id("rooms-unread-words").textContent = self._texts("rooms.unread", count=count)
 
     def _place(self, rooms: list[str]) -> None:
         before = list(self._items)
@@ -96,6 +111,7 @@ class RoomsView:
         item = self._items.get(room_id)
         if item is not None:
             item.scrollIntoView(block="nearest", inline="nearest")
+        self._close_drawer()
         if room_id == self._requested_room:
             self._requested_room = self._field.value = ""
             self._focus_composer()
@@ -110,6 +126,12 @@ class RoomsView:
         button = event.target.closest("[data-room]")
         if button:
             self._actions.leave_room(str(button.getAttribute("data-room")))
+        elif event.target.closest("[aria-current]"):
+            self._close_drawer()  # another room does so when it is shown
+
+    def _close_drawer(self) -> None:
+        if self._rooms.matches(":popover-open"):
+            self._rooms.hidePopover()  # the browser gives the focus back to the button
 
     def _submit(self, event: js.Event) -> None:
         event.preventDefault()

@@ -33,6 +33,7 @@ class Announcer:
         self._messages_at = float("-inf")
         self._unsent: tuple[str, int] = ("", 0)
         self._unsent_announced: tuple[str, int] = ("", 0)
+        self._room: tuple[str, int] | None = None
         self._status = ""
         self._status_announced = ""
         self._status_at_once = False
@@ -50,6 +51,10 @@ class Announcer:
         announced_room, announced = self._unsent_announced
         self._unsent_announced = (room_id, min(announced, count) if announced_room == room_id else 0)
 
+    def enter_room(self, room_id: str, unread: int) -> None:
+        """Add that another room is shown, which had so many unread messages."""
+        self._room = (room_id, unread)
+
     def set_status(self, words: str, *, at_once: bool = False) -> None:
         """Set the text of the connection's state; empty: none."""
         self._status, self._status_at_once = words, at_once
@@ -57,6 +62,11 @@ class Announcer:
     def due(self, now: float) -> list[Announcement]:
         """Return the announcements to make now."""
         announcements: list[Announcement] = []
+        if self._room is not None:
+            room_id, unread = self._room
+            self._room = None
+            key = "announce.room_unread" if unread else "announce.room"
+            announcements.append(self._announcement(self._texts(key, room=room_id, count=unread)))
         if not self._status:
             self._status_announced = ""
         elif self._status != self._status_announced and now >= self._status_due():

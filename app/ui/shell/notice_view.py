@@ -15,6 +15,7 @@ _PLACES = {
     NoticeKind.TEXT_TOO_LONG: "composer-problem",
     NoticeKind.DRAFT_CUT: "composer-problem",
     NoticeKind.NAME_REFUSED: "join-problem",
+    NoticeKind.RENAME_REFUSED: "rename-problem",
 }
 _ELSEWHERE = "notice-text"
 

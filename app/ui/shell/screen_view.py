@@ -20,11 +20,11 @@ class ScreenView:
         self._texts = texts
         self._join = by_id("join")
         self._room = by_id("room")
+        self._form = by_id("join-form")
         self._name_field = by_id("join-name")
         self._name_field.setAttribute("maxlength", str(MAX_NAME_CHARACTERS))
         self._is_joined: bool | None = None  #: as drawn last
-        listeners.on(by_id("join-form"), "submit", self._submit)
-        listeners.on(by_id("leave"), "click", lambda _: actions.leave())
+        listeners.on(self._form, "submit", self._submit)
 
     def part(self, state: ChatState) -> object:
         """Return the person and the room."""
@@ -37,13 +37,18 @@ class ScreenView:
         self._join.hidden = name is not None
         by_id("room-name").textContent = state.room_id
         by_id("join-lead").textContent = self._texts("join.lead", room=state.room_id)
-        if name is None and not self._name_field.value:
+        if name is None and (self._is_joined or not self._name_field.value):
             self._name_field.value = state.suggested_name
         if name is not None:
             by_id("own-name").textContent = name
             avatar = by_id("own-avatar")
             avatar.textContent = initial(name)
             avatar.setAttribute("data-hue", hue(state.user_id or name))
+        if (
+            self._form.getAttribute("aria-busy") == "true"
+        ):  # Join was pressed before Python lived: static/boot/boot.js
+            self._form.removeAttribute("aria-busy")
+            self._actions.join(self._name_field.value)
         if self._is_joined is not (name is not None):
             self._is_joined = name is not None
             self._focus(self._is_joined)
@@ -51,13 +56,11 @@ class ScreenView:
 
     def _focus(self, joined: bool) -> None:
         """Focus the field, but not on a touch screen, which would open its keyboard over the page."""
+        if joined is False and self._join.contains(js.document.activeElement):
+            return  # the form was in use before Python lived
         if not js.matchMedia("(pointer: coarse)").matches:
             (by_id("composer-text") if joined else self._name_field).focus()
 
     def _submit(self, event: js.Event) -> None:
         event.preventDefault()
-        name = self._name_field.value.strip()
-        if name:
-            self._actions.join(name)
-        else:
-            self._name_field.focus()
+        self._actions.join(self._name_field.value)

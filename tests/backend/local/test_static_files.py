@@ -40,6 +40,8 @@ PUBLIC = {
     "static/vendor/python_stdlib.zip": "application/zip",
     "static/vendor/lock.json": "application/json",
     "static/icons/k.svg": "image/svg+xml",
+    "static/icons/k.png": "image/png",
+    "static/k.webmanifest": "application/manifest+json",
     "static/what.ever": "application/octet-stream",
 }
 

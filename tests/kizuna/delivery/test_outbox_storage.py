@@ -238,6 +238,16 @@ async def test_row_is_deleted_in_whichever_tab_has_it(browser: Browser):
     assert list(browser.rows) == ["mika/two/b"]
 
 
+async def test_all_rows_of_a_person_are_deleted_in_every_tab(browser: Browser):
+    first, _ = browser.tab("one")
+    second, _ = browser.tab("two")
+    await first.save("mika", row("a"))
+    await second.save("mika", row("b"))
+    await second.save("ren", row("c"))
+    await first.delete_all("mika")
+    assert list(browser.rows) == ["ren/two/c"]
+
+
 async def test_row_that_cannot_be_read_is_claimed_anyway(browser: Browser, caplog: pytest.LogCaptureFixture):
     rows, _ = browser.tab("one")
     await rows.save("mika", row("a"))

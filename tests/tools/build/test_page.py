@@ -14,7 +14,13 @@ ROOT = Path(__file__).parents[3]
 POLICY = "default-src 'self'; connect-src 'self' wss://chat.example"
 ADDRESSES = Addresses(
     styles="assets/page.1.css",
-    icon="assets/kizuna.1.svg",
+    images={
+        "static/icons/kizuna.svg": "assets/kizuna.1.svg",
+        "static/icons/kizuna-unread.svg": "assets/kizuna-unread.1.svg",
+        "static/icons/kizuna-offline.svg": "assets/kizuna-offline.1.svg",
+        "static/icons/touch-icon.png": "assets/touch-icon.1.png",
+        "static/manifest.webmanifest": "assets/manifest.1.webmanifest",
+    },
     boot="assets/boot.1.js",
     cached_view="assets/cached_view.1.js",
     launcher="assets/python.1.js",
@@ -36,14 +42,16 @@ def page(source: str) -> str:
 
 
 def test_every_address_is_relative_and_of_the_site(page: str):
-    addresses = re.findall(r'(?:src|href)="([^"#]*)"', page)
+    addresses = re.findall(
+        r'(?:src|href)="([^"#?]*)"', page.replace('href="https://github.com/YOU/kizuna', 'href="#')
+    )
     assert addresses
     assert [address for address in addresses if address and not address.startswith("assets/")] == []
 
 
 def test_everything_that_the_page_loads_is_there_once(page: str):
     scripts = (ADDRESSES.boot, ADDRESSES.cached_view, ADDRESSES.launcher, *ADDRESSES.modules)
-    for path in (ADDRESSES.styles, ADDRESSES.icon, *scripts):
+    for path in (ADDRESSES.styles, *ADDRESSES.images.values(), *scripts):
         assert page.count(f'"{path}"') == 1
     assert page.count(f'src="{ADDRESSES.interpreter}"') == 1
     assert f"./{ADDRESSES.interpreter}&quot;" in page  # PyScript's configuration
@@ -87,7 +95,8 @@ def test_stylesheets_keep_their_order():
         ('src="static/boot/python.js"', "static/boot/python.js"),
         ('config="pyscript.toml"', "PyScript's configuration"),
         ('http-equiv="Content-Security-Policy"', "Content-Security-Policy"),
-        ("static/icons/", "its icon"),
+        ("static/icons/kizuna.svg", "its icon static/icons/kizuna.svg"),
+        ("static/manifest.webmanifest", "static/manifest.webmanifest"),
     ],
 )
 def test_a_part_that_is_no_longer_where_it_was_is_named(source: str, part: str, named: str):
