@@ -192,37 +192,39 @@ class ChatSession:
             self._switch_room(next_room.room_id)
         self._channels.reconcile()
 
-    async def send_message(self, text: str) -> bool:
-        """Send ``text`` now or as soon as possible. Return once it is stored, so that a crash cannot lose it; False if
-        it was refused, with a notice."""
-        room_id, name, client_message_id = self._store.state.room_id, self._store.state.name, self._make_id()
+    @one_event
+    def send_message(self, text: str) -> bool:
+        """Show ``text`` as queued, and send it as soon as possible. It is kept at once, so that a crash loses nothing.
+        Return False if it was refused, with a notice."""
+        room_id, rooms, wait = self._store.state.room_id, self._rooms, self._wait
+        if self._store.state.name is None or wait is None:
+            return False
         try:
-            frame = SendMessage(
-                client_message_id=client_message_id,
-                room_id=room_id,
-                content=protocol.check_content("message", text),
-            )
-            rooms = self._rooms
-            if name is None or self._wait is None:
-                return False
-            await self._wait.restored()  # earlier messages first, however long their storage takes
-            message = message_to_send(frame, self._wall_ms())
-            if rooms is not self._rooms or not await self._sender.enqueue(message):
-                return False
+            content = protocol.check_content("message", text)
+            frame = SendMessage(client_message_id=self._make_id(), room_id=room_id, content=content)
+            person = self._identity.person_key
+            draft = self._sender.keep(person, message_to_send(frame, self._wall_ms()))
         except InvalidField as error:
             self._store.notify(NoticeKind.MESSAGE_REFUSED, problem=error.reason, **error.params)
             return False
         except OutboxFull as error:
             self._store.notify(NoticeKind.OUTBOX_FULL, limit=error.limit)
             return False
-        self._on_enqueued(message)
+        self._add_own(draft)
+        self._presence.reset_typing(room_id)
+        self._store.clear_notice(NoticeKind.MESSAGE_REFUSED)
+        self._tasks.start(self._store_draft(person, draft, rooms, wait))
         return True
 
-    @one_event
-    def _on_enqueued(self, message: PendingMessage) -> None:
-        self._add_own(message)
-        self._presence.reset_typing(message.channel)
-        self._store.clear_notice(NoticeKind.MESSAGE_REFUSED)
+    async def _store_draft(
+        self, person: str, draft: PendingMessage, rooms: JoinedRooms, wait: RestoreWait
+    ) -> None:
+        await wait.restored()  # earlier messages first, however long their storage takes
+        stored = await self._sender.store(person, draft)
+        if stored is None:
+            self.scope.run(rooms.discard, draft.id)
+        elif stored.failure is not None or rooms is not self._rooms:
+            self.scope.run(self._add_own, stored)
         self._sender.send_due()
 
     def notify_typing(self) -> None:
@@ -415,7 +417,8 @@ class ChatSession:
                 case Progress(message, state):
                     self._on_progress(message, Delivery(state))
                 case Restored(pending):
-                    for own in pending:
+                    for own in (*pending, *self._sender.drafts):
+                        self._rooms.discard(own.id)  # earlier messages go before those written meanwhile
                         self._add_own(own)
                     self._sender.send_due()
                 case Closed(channel):

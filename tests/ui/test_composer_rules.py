@@ -5,7 +5,6 @@ import pytest
 from chat.protocol import MAX_CONTENT_BYTES
 from ui.composer.rules import (
     MAX_KIB,
-    BusyDelay,
     bytes_left,
     characters_in,
     cut,
@@ -183,13 +182,3 @@ def test_positions_are_counted_as_javascript_counts_them(text: str):
 
 def test_a_position_inside_of_a_character_is_before_it():
     assert characters_in("a\U0001f375", 2) == 1
-
-
-def test_only_who_waits_for_long_is_told():
-    patience = BusyDelay(0.3)
-    assert patience.update(False, 9.0) == (False, None)
-    assert patience.update(True, 10.0) == (False, 10.3)
-    assert patience.update(True, 10.2) == (False, 10.3)
-    assert patience.update(True, 10.3) == (True, None)
-    assert patience.update(False, 10.4) == (False, None)
-    assert patience.update(True, 11.0) == (False, 11.3)

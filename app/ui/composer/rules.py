@@ -7,7 +7,6 @@ from collections.abc import Collection
 from chat.protocol import MAX_CONTENT_BYTES
 
 IME_KEY_CODE = 229  #: WebKit reports the Enter that ends a composition afterwards, with this code
-BUSY_AFTER = 0.3  #: seconds of storing a message before the form is shown as busy
 MAX_KIB = 64  #: the field's limit in UTF-8; with megabytes of text a browser takes a second for each key
 _MAX_BYTES = MAX_KIB * 1024
 _COUNTED_FROM = MAX_CONTENT_BYTES * 3 // 4
@@ -112,22 +111,3 @@ def characters_in(text: str, units: int) -> int:
 
 def _size(text: str) -> int:
     return len(text.encode("utf-8", "surrogatepass"))
-
-
-class BusyDelay:
-    """Decides when waiting has taken long enough to be shown."""
-
-    def __init__(self, delay: float) -> None:
-        """``delay``: seconds."""
-        self._delay = delay
-        self._since: float | None = None
-
-    def update(self, waiting: bool, now: float) -> tuple[bool, float | None]:
-        """Return whether it has, and when to call again without a change."""
-        if not waiting:
-            self._since = None
-            return False, None
-        if self._since is None:
-            self._since = now
-        until = self._since + self._delay
-        return (True, None) if now >= until else (False, until)
