@@ -97,6 +97,7 @@ class ChatSession:
         self._presence = PresenceTracker(platform, self.scope, self._channels.send)
         self._tasks = TaskSet()
         self._wait: RestoreWait | None = None  # for the stored data of the person
+        self._was_connected = False  # since the person has joined
         self._is_reading = True  # whether the person sees the end of the shown room
         self._bad_frames = 0
         service.run_slices_in(self.scope.run)
@@ -133,6 +134,7 @@ class ChatSession:
         name = self._identity.name or ""
         self._rooms = JoinedRooms(self._identity.user_id, self._channels, has_history=self._kizuna_wire)
         self._rooms.enter(self._store.state.room_id, self._wall_ms())
+        self._was_connected = False
         self._store.change(name=name, suggested_name=name, user_id=self._identity.user_id)
         self._store.clear_notice(NoticeKind.NAME_REFUSED)
         wait = self._wait = RestoreWait(self._platform)
@@ -256,6 +258,13 @@ class ChatSession:
             self._load_earlier(room)
 
     @one_event
+    def show_from(self, key: str) -> None:
+        """Show messages from this one on."""
+        room = self._current_room
+        if room is not None:
+            room.log.show_from(key)
+
+    @one_event
     def show_later(self) -> None:
         """Show messages after those on the page."""
         room = self._current_room
@@ -344,12 +353,19 @@ class ChatSession:
     @one_event
     def _on_connection(self, state: ConnectionState) -> None:
         is_open, before = state.is_connected, self._store.state
+        self._was_connected = self._was_connected or is_open
         self._store.change(
             connection=state,
             last_connected_at=self._platform.now().wall if is_open else before.last_connected_at,
             token_problem=self._identity.problem,
+            received=self._rooms.received,
         )
         self._store.set_connected(is_open)
+        if before.is_connected and not is_open:
+            self._store.change(losses=before.losses + 1)
+            self._rooms.begin_gaps(before.losses + 1, self._wall_ms())
+        elif is_open and not before.is_connected:
+            self._rooms.end_gaps(self._wall_ms())
         if not is_open and (before.is_connected or state.status is not Status.CONNECTING):
             self._presence.link_lost()
             self._apply(self._delivery.link_lost())
@@ -508,6 +524,8 @@ class ChatSession:
         room = self._current_room
         if room is not self._shown:
             self._switch_shown(room)
+        if room is not None and not self._was_connected and room.unread_from is None:
+            room.begin_visit()  # the page was opened
         if room is not None and self._is_reading and not room.log.has_later and room.mark_read():
             self._cache.save_soon(room)
         self._show(room)
@@ -518,6 +536,7 @@ class ChatSession:
         self._shown = room
         if room is not None:
             room.log.show()
+            room.begin_visit()
 
     def _identify(self, user_id: str) -> None:
         self._rooms.identify(user_id)
@@ -538,6 +557,8 @@ class ChatSession:
             self._store.show(
                 None,
                 first_unread=None,
+                unread_from=None,
+                gaps=(),
                 rooms=(),
                 caught_up=False,
                 catching_up=False,
@@ -551,6 +572,8 @@ class ChatSession:
             room.log,
             rooms=self._rooms.summaries(),
             first_unread=room.first_unread,
+            unread_from=room.unread_from,
+            gaps=tuple(room.gaps),
             waiting=waiting,
             **self._channels.status(room_id)._asdict(),
             **self._presence.of_room(room_id)._asdict(),

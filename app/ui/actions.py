@@ -44,6 +44,9 @@ class Actions(Protocol):
     def show_earlier(self) -> None:
         """Show messages before those on the page, requested from the server if necessary."""
 
+    def show_from(self, key: str) -> None:
+        """Show messages from the one with this key on, if it is in memory."""
+
     def show_later(self) -> None:
         """Show messages after those on the page."""
 

@@ -69,7 +69,7 @@ class Page:
         actions, texts, outage, scheduler = self._actions, self._texts, self._outage, self._scheduler
         formats = Formats(texts)
         document = DocumentView(self._store, texts, outage)
-        messages = MessagesView(actions, texts, formats, scheduler, listeners)
+        messages = MessagesView(actions, texts, formats, outage.shown_gaps, scheduler, listeners)
         composer = ComposerView(self._store, actions, texts, scheduler, listeners)
         MessageKeys(
             by_id("messages"), by_id("rows"), listeners, leave=composer.focus, focus_end=messages.focus_end

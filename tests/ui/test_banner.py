@@ -89,11 +89,20 @@ def test_a_page_of_a_forbidden_origin_names_the_setting(keys: Texts):
     assert words == BannerText("<banner.rejected>", f"{told}<banner.rejected_action>")
 
 
-def test_the_return_counts_what_was_sent_if_anything_was(keys: Texts):
+@pytest.mark.parametrize(
+    ("sent", "received", "text"),
+    [
+        (0, 0, ""),
+        (3, 0, "<banner.sent count=3>"),
+        (0, 7, "<banner.received count=7>"),
+        (2, 7, "<banner.sent_and_received sent=2 received=7>"),
+    ],
+)
+def test_the_return_counts_what_was_sent_and_received(keys: Texts, sent: int, received: int, text: str):
     outage = Outage()
     outage.phase = Phase.SUCCESS
-    state = state_of(Status.CONNECTED)
-    assert banner_text(state, outage, keys, str) == BannerText("<banner.back>", "")
+    outage._waiting_before, outage.received = sent, received
+    assert banner_text(state_of(Status.CONNECTED), outage, keys, str) == BannerText("<banner.back>", text)
 
 
 def test_a_reason_without_words_is_admitted(keys: Texts):

@@ -7,7 +7,7 @@ from typing import Any
 import js
 from pyodide.ffi import JsException
 
-from chat.timeline import Delivery, Entry
+from chat.timeline import Delivery, Entry, Gap
 from ui.kit.dom import Template, icon, part
 from ui.kit.formats import Formats
 from ui.kit.texts import Texts
@@ -15,7 +15,7 @@ from ui.messages.avatars import hue, initial
 from ui.messages.failures import failure_text
 from ui.messages.links import Piece, pieces
 from ui.messages.long_messages import LongMessages, may_be_long
-from ui.messages.rows import DayRow, MessageRow, Row
+from ui.messages.rows import DayRow, GapRow, MessageRow, Row
 
 _ICONS = {Delivery.SENT: "sent", Delivery.FAILED: "failed"}
 _WAITING_ICON = "waiting"
@@ -36,6 +36,7 @@ class RowFactory:
         self._message = Template("template-message", texts)
         self._day = Template("template-day", texts)
         self._unread = Template("template-unread", texts)
+        self._gap = Template("template-gap", texts)
         self._prepared: dict[tuple[str, str, bool], Any] = {}
 
     def make(self, row: Row, today: str) -> Any:
@@ -45,6 +46,10 @@ class RowFactory:
         if isinstance(row, DayRow):
             element = self._day.make()
             self.name_day(element, row, today)
+            return element
+        if isinstance(row, GapRow):
+            element = self._gap.make()
+            part(element, "gap").textContent = self._gap_words(row.gap)
             return element
         return self._unread.make()
 
@@ -68,6 +73,12 @@ class RowFactory:
         day = part(element, "day")
         day.setAttribute("datetime", row.day)
         day.textContent = self._formats.day_words(row.timestamp, today)
+
+    def _gap_words(self, gap: Gap) -> str:
+        since, until = self._formats.time(gap.since), self._formats.time(gap.until or gap.since)
+        if since == until:
+            return self._texts("messages.gap_at", time=since)
+        return self._texts("messages.gap", since=since, until=until)
 
     def _make_message(self, row: MessageRow) -> Any:
         entry = row.entry
