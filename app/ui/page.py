@@ -18,6 +18,7 @@ from ui.kit.dom import Listeners, by_id, fill
 from ui.kit.formats import Formats
 from ui.kit.render import RenderScheduler, View
 from ui.kit.texts import Texts
+from ui.messages.copying import MessageCopier
 from ui.messages.keyboard import MessageKeys
 from ui.messages.view import MessagesView
 from ui.rooms.address import DEFAULT_ROOM, address_of, room_of
@@ -74,6 +75,7 @@ class Page:
         MessageKeys(
             by_id("messages"), by_id("rows"), listeners, leave=composer.focus, focus_end=messages.focus_end
         )
+        MessageCopier(by_id("rows"), listeners)
         FileGuard(actions, listeners)
         self._closers += [document.close, messages.close, composer.close]
         connection = ConnectionView(actions, texts, formats, outage, scheduler, listeners)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from chat.names import characters_over
 from chat.protocol import MAX_CONTENT_BYTES
 
 IME_KEY_CODE = 229  #: WebKit reports the Enter that ends a composition afterwards, with this code
@@ -85,12 +86,13 @@ def trimmed(text: str) -> str:
     return text.strip("\n").rstrip() if text.strip() else ""
 
 
-def bytes_left(text: str) -> int | None:
-    """Return how many bytes are left for the message (negative: too long); None below three quarters of the limit."""
+def characters_left(text: str) -> int | None:
+    """Return about how many characters are left for the message (negative: too long); None below three quarters of the
+    limit, which is in bytes."""
     if len(text) * _MAX_BYTES_PER_CHARACTER < _COUNTED_FROM:
         return None
     size = _size(text)
-    return MAX_CONTENT_BYTES - size if size >= _COUNTED_FROM else None
+    return -characters_over(text, size, MAX_CONTENT_BYTES) if size >= _COUNTED_FROM else None
 
 
 def units_of(text: str) -> int:

@@ -12,7 +12,7 @@ from kizuna.browser import page_prefix
 from ui.actions import Actions
 from ui.composer.rules import (
     MAX_KIB,
-    bytes_left,
+    characters_left,
     cut,
     fits,
     fits_with,
@@ -199,7 +199,7 @@ class ComposerView:
         if not self._sizes_itself:
             self._field.style.setProperty("height", "auto")
             self._field.style.setProperty("height", f"{self._field.scrollHeight}px")
-        left = bytes_left(text)
+        left = characters_left(text)
         self._count.hidden = left is None
         if left is not None:
             key = "composer.left" if left >= 0 else "composer.over"

@@ -278,7 +278,8 @@ class MessagesView:
         self._jump_box.hidden = following
         if not following:
             words = self._texts("messages.new", count=new) if new else self._texts("messages.latest")
-            by_id("jump-words").textContent = words
+            by_id("jump-words").textContent = by_id("jump-button").title = words
+            by_id("jump-number").textContent = str(new) if new else ""
 
     def _jump(self) -> None:
         if self._timeline is not None and self._timeline.has_later:
