@@ -40,7 +40,7 @@ def jump(person: UserPage) -> Locator:
     return person.page.get_by_role("button", name="Jump to first unread")
 
 
-def test_an_outage_is_a_line_in_the_log_and_what_it_held_back_is_counted(ada: UserPage, peer: Peer) -> None:
+def test_an_outage_is_a_line_in_the_log_and_is_counted(ada: UserPage, peer: Peer) -> None:
     ada.say("before")
     ada.wait_for_text("before", state="sent")
     ada.watch.allow("WebSocket connection to .* failed")

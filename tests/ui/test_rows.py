@@ -87,6 +87,6 @@ def test_a_time_without_a_connection_is_a_line_that_ends_a_group(layout: Layout,
     assert [same_row(old, new) for old, new in zip(before, later, strict=True)].count(False) == 1
 
 
-def test_a_time_without_a_connection_at_the_end_and_one_of_other_messages(layout: Layout, entry: Make):
+def test_a_gap_may_be_last_or_belong_to_messages_not_loaded(layout: Layout, entry: Make):
     gaps = [Gap(1, "not loaded", 1.0, 2.0), Gap(2, "a", 1.0, 2.0)]
     assert shape(layout.rows([entry("a")], None, gaps)) == "dMg"
