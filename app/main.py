@@ -93,7 +93,8 @@ async def _open_page(config: Config) -> None:
         old_database.close()
     else:
         await migration.migrate_secrets(identity)
-    rows = OutboxStorage(FallbackStorage(database, lambda: session.on_storage_failed()), locks, tab_id)
+    fallback = FallbackStorage(database, lambda: session.on_storage_failed())
+    rows = OutboxStorage(fallback, locks, tab_id, drafts=settings)
     session = ChatSession(
         store,
         service,

@@ -94,6 +94,21 @@ class JoinedRooms:
         ordered = sorted(self._rooms.values(), key=lambda room: (room.entered_at, room.room_id))
         return tuple([RoomSummary(room.room_id, room.unread) for room in ordered])
 
+    @property
+    def received(self) -> int:
+        """How many messages of others have arrived, without first pages."""
+        return sum([room.received for room in self._rooms.values()])
+
+    def begin_gaps(self, number: int, since: float) -> None:
+        """Note that the connection was lost."""
+        for room in self:
+            room.begin_gap(number, since)
+
+    def end_gaps(self, until: float) -> None:
+        """Note that the connection is back."""
+        for room in self:
+            room.end_gap(until)
+
     def discard(self, client_message_id: str) -> None:
         """Remove an own message that was deleted, or taken over by another tab. An acknowledged one stays: the server
         has it."""

@@ -10,11 +10,10 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
-from typing import Protocol
 
 from chat import cache
 from chat.identity import LEFT_KEY, NAME_KEY, USER_KEY, Identity
-from kizuna import Settings, Storage, StorageFailed
+from kizuna import ListedSettings, Settings, Storage, StorageFailed
 from kizuna.delivery import OUTBOX_TABLE, OutboxStorage
 
 logger = logging.getLogger("kizuna.migration")
@@ -24,21 +23,14 @@ SECRET_KEY = "kizuna.secret."
 DRAFT_KEY = "kizuna.draft."
 
 
-class OldSettings(Settings, Protocol):
-    """Settings that can list their keys."""
-
-    def names(self, prefix: str) -> list[str]:
-        """Return, for each key that starts with ``prefix``, the rest of the key."""
-
-
 class Migration:
     """The migration of data under the old keys: in ``settings``, in the ``tab``'s, and in the tables of ``storage``.
     ``rows_in`` returns the outbox in a storage, as a tab with its own id."""
 
     def __init__(
         self,
-        settings: OldSettings,
-        tab: OldSettings,
+        settings: ListedSettings,
+        tab: ListedSettings,
         storage: Storage,
         rows_in: Callable[[Storage], OutboxStorage],
     ) -> None:

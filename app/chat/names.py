@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from itertools import groupby
+from math import ceil
 from unicodedata import normalize, ucd_3_2_0
 
 MAX_PERSON_CHARACTERS = 40
@@ -146,3 +147,11 @@ def _is_in_words(char: str) -> bool:
     if category == "Cn":
         return not _LATER_SIGN.match(char)
     return category[0] in "LMN" or char in _ALSO_IN_WORDS
+
+
+def characters_over(text: str, size: int, max_bytes: int) -> int:
+    """Return by about how many characters ``text``, of ``size`` bytes, is too long; negative: how many are left. Three
+    digits count, since characters have one to four bytes."""
+    exact = (size - max_bytes) * len(text) / size
+    digit: int = 10 ** max(0, len(str(abs(int(exact)))) - 3)
+    return ceil(exact / digit) * digit

@@ -104,7 +104,7 @@ def check_text(name: str, value: Any, *, max_bytes: int) -> str:
         raise InvalidField(name, f"must be text, not {_kind(value)}")
     if (size := byte_length(name, value)) > max_bytes:
         problem = f"takes {size:,} bytes of UTF-8; at most {max_bytes:,} are allowed"
-        raise InvalidField(name, problem, "too_large", count=size - max_bytes)
+        raise InvalidField(name, problem, "too_large", count=names.characters_over(value, size, max_bytes))
     return value
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence as Messages
+from dataclasses import replace
 from typing import TypeAlias
 
 from chat.protocol import Ack, Message
 from chat.room_log import RoomLog, key_of
-from chat.timeline import Delivery
+from chat.timeline import Delivery, Gap
 from kizuna.delivery import Begin, ChannelReader, Earlier, Items, NewPage, Origin, Position, Reset, Stored
 
 #: The reader of a room's channel: messages of the server, and acks of own ones.
 RoomReader: TypeAlias = ChannelReader[Message, Ack]
+#: Times without a connection that are remembered.
+MAX_GAPS = 20
 
 
 class Room:
@@ -30,6 +34,9 @@ class Room:
         self.unread = 0  #: messages of others since then, by the server's numbers
         self.first_unread: str | None = None  #: the key of the first of them that is in memory
         self.log = RoomLog(me, has_history=has_history)
+        self.unread_from: str | None = None  #: the first message that was unread when the visit began
+        self.received = 0  #: messages of others that arrived, without first pages
+        self.gaps: deque[Gap] = deque(maxlen=MAX_GAPS)
         self._own_unseen: set[int] = set()  # seqs of own messages after ``seen``
         self._oldest_stored = 1  # as far as known: the oldest seq that the server still has
 
@@ -42,6 +49,23 @@ class Room:
     def watermark(self) -> int:
         """The seq up to which everything has arrived."""
         return self.reader.watermark
+
+    def begin_visit(self) -> None:
+        """Note what is unread, since the person has come to the room."""
+        self.unread_from = self.first_unread
+
+    def begin_gap(self, number: int, since: float) -> None:
+        """Note that the connection was lost. Of losses without a message in between the last one counts."""
+        after = self.log.last_key
+        if after is not None:
+            if self.gaps and self.gaps[-1].after == after:
+                self.gaps.pop()
+            self.gaps.append(Gap(number, after, since))
+
+    def end_gap(self, until: float) -> None:
+        """Note that the connection is back."""
+        if self.gaps and self.gaps[-1].until is None:
+            self.gaps.append(replace(self.gaps.pop(), until=until))
 
     def mark_read(self) -> bool:
         """Mark everything as read. Return whether anything was new."""
@@ -92,6 +116,7 @@ class Room:
     def note_unnumbered(self, message: Message, is_new: bool) -> None:
         """Count ``message``, which was added to the log if it ``is_new``: the article's server has no seq."""
         if is_new and message.sender_id != self.log.me:
+            self.received += 1
             self.unread += 1
             self.first_unread = self.first_unread or key_of(message)
 
@@ -115,14 +140,19 @@ class Room:
                     self._own_unseen.add(item.seq)
             elif item.seq is None:
                 self.note_unnumbered(item, self.log.add(item))
-            elif self.log.add(item, arrives=arrives) and item.seq > self.seen:
-                if item.sender_id == self.log.me:
-                    self._own_unseen.add(item.seq)
-                else:
-                    self.unread += 1
-                    self.first_unread = self.first_unread or key_of(item)
+            elif self.log.add(item, arrives=arrives):
+                self._note_new(item, item.seq, arrives)
         if change.origin is not Origin.LIVE:
             self._count_unread()
+
+    def _note_new(self, message: Message, seq: int, arrives: bool) -> None:
+        is_own, is_unseen = message.sender_id == self.log.me, seq > self.seen
+        self.received += arrives and not is_own
+        if is_own and is_unseen:
+            self._own_unseen.add(seq)
+        elif is_unseen:
+            self.unread += 1
+            self.first_unread = self.first_unread or key_of(message)
 
     def begin_page(self, page: NewPage) -> None:
         """Drop the messages here; pending ones stay. Call end_page() after the other changes of the same frame."""
@@ -130,8 +160,10 @@ class Room:
             self.seen = min(self.seen, page.head)
         elif isinstance(page, Begin):  # what was said before the person came is not unread
             self.seen = page.head
-        elif page.is_empty:  # what was said meanwhile has expired
-            self.seen = max(self.seen, page.first - 1)
+        else:
+            self.received += page.first - 1 - page.after  # which are requested when the reader scrolls there
+            if page.is_empty:  # what was said meanwhile has expired
+                self.seen = max(self.seen, page.first - 1)
         self.log.restart()
         self._own_unseen.clear()
         self._oldest_stored = 1

@@ -28,6 +28,8 @@ MAX_FOLLOWING, MAX_NOT_SHOWN, MAX_SCROLLED_UP, MAX_WITHOUT_HISTORY = 2_000, 200,
 MAX_FOLLOWED_ROWS, WINDOW, MAX_ROWS = 200, 60, 400
 #: By how many messages the window moves when the reader comes to its edge.
 STEP = 100
+#: Messages shown before the one that the window is moved to.
+BEFORE_UNREAD = 10
 #: What stays in memory before and after the window when the middle is cut, and of the newest messages.
 AROUND, TAIL = 1_000, 2_000
 #: The latest messages of others that are published for announcements: far more than arrive in one.
@@ -96,6 +98,11 @@ class RoomLog:
             if seq is not None:
                 return seq
         return None
+
+    @property
+    def last_key(self) -> str | None:
+        """The key of the newest stored message in memory."""
+        return key_of(self._messages[self._stored - 1]) if self._stored else None
 
     def newest(self, count: int) -> Sequence[Message | Entry]:
         """Return the newest stored messages that are in memory without a gap, oldest first."""
@@ -288,6 +295,15 @@ class RoomLog:
         moved = self._move_start(STEP)
         self.version += moved > 0
         return moved > 0
+
+    def show_from(self, key: str) -> None:
+        """Move the window up to the message with this key, if it is in memory before the window."""
+        keys = map(key_of, self._messages[: self._start])
+        at = next((at for at, each in enumerate(keys) if each == key), None)
+        if at is not None:
+            self._follows = False
+            self._move_start(self._start - max(0, at - BEFORE_UNREAD))
+            self.version += 1
 
     def show_later(self) -> None:
         """Move the window down, over missing messages to those after them."""

@@ -98,6 +98,7 @@ class ChatSession:
         self._presence = PresenceTracker(platform, self.scope, self._channels.send)
         self._tasks = TaskSet()
         self._wait: RestoreWait | None = None  # for the stored data of the person
+        self._was_connected = False  # since the person has joined
         self._is_reading = True  # whether the person sees the end of the shown room
         self._bad_frames = 0
         service.run_slices_in(self.scope.run)
@@ -134,6 +135,7 @@ class ChatSession:
         name = self._identity.name or ""
         self._rooms = JoinedRooms(self._identity.user_id, self._channels, has_history=self._kizuna_wire)
         self._rooms.enter(self._store.state.room_id, self._wall_ms())
+        self._was_connected = False
         self._store.change(name=name, suggested_name=name, user_id=self._identity.user_id)
         self._store.clear_notice(NoticeKind.NAME_REFUSED)
         wait = self._wait = RestoreWait(self._platform)
@@ -219,37 +221,39 @@ class ChatSession:
             self._switch_room(next_room.room_id)
         self._channels.reconcile()
 
-    async def send_message(self, text: str) -> bool:
-        """Send ``text`` now or as soon as possible. Return once it is stored, so that a crash cannot lose it; False if
-        it was refused, with a notice."""
-        room_id, name, client_message_id = self._store.state.room_id, self._store.state.name, self._make_id()
+    @one_event
+    def send_message(self, text: str) -> bool:
+        """Show ``text`` as queued, and send it as soon as possible. It is kept at once, so that a crash loses nothing.
+        Return False if it was refused, with a notice."""
+        room_id, rooms, wait = self._store.state.room_id, self._rooms, self._wait
+        if self._store.state.name is None or wait is None:
+            return False
         try:
-            frame = SendMessage(
-                client_message_id=client_message_id,
-                room_id=room_id,
-                content=protocol.check_content("message", text),
-            )
-            rooms = self._rooms
-            if name is None or self._wait is None:
-                return False
-            await self._wait.restored()  # earlier messages first, however long their storage takes
-            message = message_to_send(frame, self._wall_ms())
-            if rooms is not self._rooms or not await self._sender.enqueue(message):
-                return False
+            content = protocol.check_content("message", text)
+            frame = SendMessage(client_message_id=self._make_id(), room_id=room_id, content=content)
+            person = self._identity.person_key
+            draft = self._sender.keep(person, message_to_send(frame, self._wall_ms()))
         except InvalidField as error:
             self._store.notify(NoticeKind.MESSAGE_REFUSED, problem=error.reason, **error.params)
             return False
         except OutboxFull as error:
             self._store.notify(NoticeKind.OUTBOX_FULL, limit=error.limit)
             return False
-        self._on_enqueued(message)
+        self._add_own(draft)
+        self._presence.reset_typing(room_id)
+        self._store.clear_notice(NoticeKind.MESSAGE_REFUSED)
+        self._tasks.start(self._store_draft(person, draft, rooms, wait))
         return True
 
-    @one_event
-    def _on_enqueued(self, message: PendingMessage) -> None:
-        self._add_own(message)
-        self._presence.reset_typing(message.channel)
-        self._store.clear_notice(NoticeKind.MESSAGE_REFUSED)
+    async def _store_draft(
+        self, person: str, draft: PendingMessage, rooms: JoinedRooms, wait: RestoreWait
+    ) -> None:
+        await wait.restored()  # earlier messages first, however long their storage takes
+        stored = await self._sender.store(person, draft)
+        if stored is None:
+            self.scope.run(rooms.discard, draft.id)
+        elif stored.failure is not None or rooms is not self._rooms:
+            self.scope.run(self._add_own, stored)
         self._sender.send_due()
 
     def notify_typing(self) -> None:
@@ -279,6 +283,13 @@ class ChatSession:
         room = self._current_room
         if room is not None and not room.log.show_earlier():
             self._load_earlier(room)
+
+    @one_event
+    def show_from(self, key: str) -> None:
+        """Show messages from this one on."""
+        room = self._current_room
+        if room is not None:
+            room.log.show_from(key)
 
     @one_event
     def show_later(self) -> None:
@@ -366,12 +377,19 @@ class ChatSession:
     @one_event
     def _on_connection(self, state: ConnectionState) -> None:
         is_open, before = state.is_connected, self._store.state
+        self._was_connected = self._was_connected or is_open
         self._store.change(
             connection=state,
             last_connected_at=self._platform.now().wall if is_open else before.last_connected_at,
             token_problem=self._identity.problem,
+            received=self._rooms.received,
         )
         self._store.set_connected(is_open)
+        if before.is_connected and not is_open:
+            self._store.change(losses=before.losses + 1)
+            self._rooms.begin_gaps(before.losses + 1, self._wall_ms())
+        elif is_open and not before.is_connected:
+            self._rooms.end_gaps(self._wall_ms())
         if not is_open and (before.is_connected or state.status is not Status.CONNECTING):
             self._presence.link_lost()
             self._apply(self._delivery.link_lost())
@@ -430,7 +448,8 @@ class ChatSession:
                 case Progress(message, state):
                     self._on_progress(message, Delivery(state))
                 case Restored(pending):
-                    for own in pending:
+                    for own in (*pending, *self._sender.drafts):
+                        self._rooms.discard(own.id)  # earlier messages go before those written meanwhile
                         self._add_own(own)
                     self._sender.send_due()
                 case Closed(channel):
@@ -514,6 +533,8 @@ class ChatSession:
         room = self._current_room
         if room is not self._shown:
             self._switch_shown(room)
+        if room is not None and not self._was_connected and room.unread_from is None:
+            room.begin_visit()  # the page was opened
         if room is not None and self._is_reading and not room.log.has_later and room.mark_read():
             self._cache.save_soon(room)
         self._show(room)
@@ -524,6 +545,7 @@ class ChatSession:
         self._shown = room
         if room is not None:
             room.log.show()
+            room.begin_visit()
 
     def _identify(self, user_id: str) -> None:
         self._rooms.identify(user_id)
@@ -537,6 +559,8 @@ class ChatSession:
             self._store.show(
                 None,
                 first_unread=None,
+                unread_from=None,
+                gaps=(),
                 rooms=(),
                 caught_up=False,
                 catching_up=False,
@@ -550,6 +574,8 @@ class ChatSession:
             room.log,
             rooms=self._rooms.summaries(),
             first_unread=room.first_unread,
+            unread_from=room.unread_from,
+            gaps=tuple(room.gaps),
             waiting=waiting,
             **self._channels.status(room_id)._asdict(),
             **self._presence.of_room(room_id)._asdict(),

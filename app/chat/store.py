@@ -9,7 +9,7 @@ from typing import Any
 
 from chat.protocol import Message
 from chat.room_log import RoomLog
-from chat.timeline import EMPTY, Timeline
+from chat.timeline import EMPTY, Gap, Timeline
 from kizuna import ConnectionState, ReasonKind, Store
 
 
@@ -74,6 +74,12 @@ class ChatState:
     first_unread: str | None = (
         None  #: the key of the first unread message of the room shown, if it is in memory
     )
+    unread_from: str | None = (
+        None  #: the key of the first message that was unread when the room was entered, or the page opened
+    )
+    gaps: tuple[Gap, ...] = ()  #: when there was no connection, in the room shown
+    losses: int = 0  #: how often the connection was lost
+    received: int = 0  #: messages of others that have arrived in all rooms, without first pages
     present: int | None = None  #: people in the room shown; None: unknown
     present_or_more: bool = False  #: there may be more people than that
     typing: tuple[str, ...] = ()  #: names of those who are typing in the room shown

@@ -80,4 +80,14 @@ class Timeline:
         return tuple(entry for entry in self.pending if entry.state is Delivery.FAILED)
 
 
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A time without a connection, in one room. Times are milliseconds since 1970."""
+
+    number: int  #: which loss of the connection it was, from 1
+    after: str  #: the key of the last message before it
+    since: float
+    until: float | None = None  #: None: it is not over
+
+
 EMPTY = Timeline()

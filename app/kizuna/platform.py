@@ -196,6 +196,13 @@ class Settings(Protocol):
         """Delete ``key``."""
 
 
+class ListedSettings(Settings, Protocol):
+    """Settings that can list their keys."""
+
+    def names(self, prefix: str) -> list[str]:
+        """Return, for each key that begins with ``prefix``, the rest of the key."""
+
+
 class Storage(Protocol):
     """Texts in tables, shared by all pages of one origin, that outlive the pages.
 

@@ -31,9 +31,9 @@ class Actions(Protocol):
     def leave_room(self, name: str) -> None:
         """Leave a room, and show another one if it was shown. The last room cannot be left."""
 
-    async def send_message(self, text: str) -> bool:
-        """Send a text now or as soon as possible. Return once it is stored, so that a crash cannot lose it; False if it
-        was refused, with a notice."""
+    def send_message(self, text: str) -> bool:
+        """Show a text as queued, and send it as soon as possible. It is kept at once, so that a crash loses nothing.
+        Return False if it was refused, with a notice."""
 
     def set_reading(self, is_reading: bool) -> None:
         """Say whether the person sees the end of the shown room: then what arrives there is read."""
@@ -49,6 +49,9 @@ class Actions(Protocol):
 
     def show_earlier(self) -> None:
         """Show messages before those on the page, requested from the server if necessary."""
+
+    def show_from(self, key: str) -> None:
+        """Show messages from the one with this key on, if it is in memory."""
 
     def show_later(self) -> None:
         """Show messages after those on the page."""

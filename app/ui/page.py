@@ -19,6 +19,7 @@ from ui.kit.dom import Listeners, by_id, fill
 from ui.kit.formats import Formats
 from ui.kit.render import RenderScheduler, View
 from ui.kit.texts import Texts
+from ui.messages.copying import MessageCopier
 from ui.messages.keyboard import MessageKeys
 from ui.messages.view import MessagesView
 from ui.rooms.address import DEFAULT_ROOM, address_of, room_of
@@ -82,11 +83,12 @@ class Page:
         actions, texts, outage, scheduler = self._actions, self._texts, self._outage, self._scheduler
         formats = Formats(texts)
         document = DocumentView(self._store, texts, outage)
-        messages = MessagesView(actions, texts, formats, scheduler, listeners)
+        messages = MessagesView(actions, texts, formats, outage.shown_gaps, scheduler, listeners)
         composer = ComposerView(self._store, actions, texts, self._preferences, scheduler, listeners)
         MessageKeys(
             by_id("messages"), by_id("rows"), listeners, leave=composer.focus, focus_end=messages.focus_end
         )
+        MessageCopier(by_id("rows"), listeners)
         FileGuard(actions, listeners)
         self._closers.append(InspectorButton(self._open_inspector, listeners).close)
         self._closers += [document.close, messages.close, composer.close]

@@ -34,6 +34,9 @@ class MemorySettings(dict[str, str]):
     def delete(self, key: str) -> None:
         self.pop(key, None)
 
+    def names(self, prefix: str) -> list[str]:
+        return [key.removeprefix(prefix) for key in self if key.startswith(prefix)]
+
 
 class Browser:
     """The settings, storage and locks that the pages of one browser share."""
@@ -46,6 +49,11 @@ class Browser:
     def rows(self, table: str) -> dict[str, str]:
         """Return what is committed in a table."""
         return self.storage.tables.get(table, {})
+
+    @property
+    def drafts(self) -> list[str]:
+        """The ids of messages that are kept and not stored yet."""
+        return [key.split("/")[-1] for key in self.settings.names("kizuna.unstored.")]
 
 
 class SessionHarness:
@@ -95,7 +103,7 @@ class SessionHarness:
             self.identity,
             self.platform,
             make_id,
-            OutboxStorage(storage, self.locks, f"tab-{page}"),
+            OutboxStorage(storage, self.locks, f"tab-{page}", self.settings),
             RoomCache(
                 FallbackStorage(self.browser.storage),
                 ReadMarks(self.settings),
@@ -140,7 +148,7 @@ class SessionHarness:
 
     async def send(self, text: str) -> bool:
         """Send a message, and let everything settle."""
-        is_taken = await self.session.send_message(text)
+        is_taken = self.session.send_message(text)
         await self.platform.settle()
         return is_taken
 

@@ -332,7 +332,7 @@ async def test_a_message_of_40_kib_is_refused_and_nothing_else_is_touched(harnes
     assert not await harness.send("x" * 40 * 1024)
     assert harness.state.notice is not None
     assert harness.state.notice.kind is NoticeKind.MESSAGE_REFUSED
-    assert harness.state.notice.params == {"problem": "too_large", "count": 24 * 1024}
+    assert harness.state.notice.params == {"problem": "too_large", "count": 24_600}
     assert harness.entries() == []
     assert await harness.send("short")
     assert harness.state.notice is None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Any
 
@@ -25,45 +24,97 @@ async def started(harness: SessionHarness) -> SessionHarness:
     return harness
 
 
-# --- committed before it shows ---
+# --- shown at once, kept at once, stored a little later ---
 
 
-async def test_a_message_shows_only_once_it_is_committed(harness: SessionHarness) -> None:
+async def test_a_message_shows_at_once_and_is_sent_once_it_is_stored(harness: SessionHarness) -> None:
     await harness.join()
     harness.browser.storage.is_stuck = True
-    saying = asyncio.create_task(harness.session.send_message("hello"))
+    assert harness.session.send_message("hello")
+    assert harness.entries() == [("hello", Delivery.QUEUED)]
     await harness.platform.settle()
-    assert harness.entries() == []
+    assert (harness.entries(), harness.state.waiting) == ([("hello", Delivery.QUEUED)], 1)
     assert harness.sent("sendMessage") == []
     harness.browser.storage.release()
-    assert await saying
     await harness.platform.settle()
-    assert harness.entries() == [("hello", Delivery.SENDING)]
+    assert (harness.entries(), harness.state.waiting) == ([("hello", Delivery.SENDING)], 1)
+    assert harness.browser.drafts == []
+
+
+@pytest.mark.parametrize("loses", [True, False])
+async def test_a_crash_before_the_commit_loses_and_doubles_nothing(
+    harness: SessionHarness, loses: bool
+) -> None:
+    """``loses``: the commit is lost, else the browser completes it after the crash."""
+    await harness.join()
+    harness.browser.storage.is_stuck = True
+    texts = ["one", "two", "three"]
+    for text in texts:
+        assert harness.session.send_message(text)
+    await harness.platform.settle()
+    assert harness.browser.drafts == ["c1", "c2", "c3"]
+    kept = dict(harness.settings)
+    if loses:
+        harness.browser.storage.is_broken = True
+    harness.browser.storage.release()
+    await harness.platform.settle()
+    harness.browser.storage.is_broken = False
+    harness.settings.update(kept)  # the crash came before they were dropped
+    again = await started(harness.reloaded())
+    assert again.entries() == [(text, Delivery.QUEUED) for text in texts]
+    assert (again.browser.drafts, len(again.browser.rows("outbox"))) == ([], 3)
+    await again.open_link()
+    for seq in range(1, 4):
+        await again.receive(ack(f"c{seq}", seq))
+    assert [frame["content"] for frame in again.sent("sendMessage")] == texts
+    again.session.leave()
 
 
 async def test_a_crash_right_after_saying_loses_nothing(harness: SessionHarness) -> None:
     await harness.join()
     harness.socket.drop()
-    assert await harness.session.send_message("hello")
+    await harness.send("hello")
+    assert (harness.browser.drafts, len(harness.browser.rows("outbox"))) == ([], 1)
     again = await started(harness.reloaded())
     assert again.entries() == [("hello", Delivery.QUEUED)]
     again.session.leave()
 
 
-async def test_a_crash_before_the_commit_sends_nothing(harness: SessionHarness) -> None:
+async def test_a_draft_of_a_message_that_arrived_is_not_said_twice(harness: SessionHarness) -> None:
+    """Another tab had adopted and sent it, and the crashed one had not dropped it: the id tells."""
     await harness.join()
-    harness.browser.storage.is_stuck = True
-    saying = asyncio.create_task(harness.session.send_message("hello"))
-    await harness.platform.settle()
-    saying.cancel()
-    harness.browser.storage.release()
+    await harness.send("hello")
+    ((key, row),) = harness.browser.rows("outbox").items()
+    harness.browser.rows("outbox").clear()
+    harness.settings[f"kizuna.unstored.{key}"] = row
     again = await started(harness.reloaded())
-    assert again.entries() == []
+    mine = message(1, clientMessageId="c1", senderId="id-of-Mika", content="hello")
+    await again.open_link(head=1, messages=[mine])
+    assert again.entries() == [("hello", Delivery.SENT)]
+    assert again.sent("sendMessage") == []
+    assert (again.browser.drafts, again.browser.rows("outbox")) == ([], {})
     again.session.leave()
 
 
+async def test_a_living_tab_sends_what_a_crashed_one_had_not_stored(harness: SessionHarness) -> None:
+    await harness.join()
+    other = await started(SessionHarness(harness.browser))
+    await other.open_link()
+    harness.browser.storage.is_stuck = True
+    assert harness.session.send_message("hello")
+    await harness.platform.advance(6)
+    assert other.entries() == []
+    harness.crash()
+    harness.browser.storage.tables.clear()
+    harness.browser.storage.release()
+    await other.platform.advance(6)
+    assert [frame["clientMessageId"] for frame in other.sent("sendMessage")] == ["c1"]
+    assert harness.browser.drafts == []
+    other.session.leave()
+
+
 async def test_earlier_messages_go_first_however_long_their_storage_takes(harness: SessionHarness) -> None:
-    """A busy browser answers after the page has connected: what is typed meanwhile waits in the field."""
+    """A busy browser answers after the page has connected: what is typed meanwhile waits, on the screen too."""
     await harness.join()
     harness.socket.drop()
     for text in ("one", "two"):
@@ -76,12 +127,13 @@ async def test_earlier_messages_go_first_however_long_their_storage_takes(harnes
     await again.platform.advance(RESTORE_TIMEOUT)
     await again.open_link()
     assert again.state.caught_up
-    saying = asyncio.create_task(again.session.send_message("three"))
+    assert again.session.send_message("three")
     await again.platform.advance(3)
-    assert not saying.done()
+    assert (again.entries(), again.state.waiting) == ([("three", Delivery.QUEUED)], 1)
+    assert again.sent("sendMessage") == []
     again.browser.storage.release()
     await again.platform.settle()
-    assert await saying
+    assert [text for text, _ in again.entries()] == ["one", "two", "three"]
     for seq in range(1, 4):
         await again.receive(ack(again.sent("sendMessage")[-1]["clientMessageId"], seq))
     assert [frame["content"] for frame in again.sent("sendMessage")] == ["one", "two", "three"]
@@ -89,35 +141,64 @@ async def test_earlier_messages_go_first_however_long_their_storage_takes(harnes
     await again.platform.settle()
 
 
-async def test_words_of_who_leaves_before_the_outbox_is_read_are_dropped(
-    harness: SessionHarness,
+@pytest.mark.parametrize("waits", [0, RESTORE_TIMEOUT])
+async def test_words_stored_after_their_author_left_wait_for_them(
+    harness: SessionHarness, waits: float
 ) -> None:
-    harness.browser.storage.is_stuck = True
-    harness.session.join("Mika")
-    await harness.platform.advance(RESTORE_TIMEOUT)
-    saying = asyncio.create_task(harness.session.send_message("hello"))
+    """Before the stored data is loaded (``waits``), and after that."""
+    if waits:
+        harness.browser.storage.is_stuck = True
+        harness.session.join("Mika")
+        await harness.platform.advance(waits)
+    else:
+        await harness.join()
+        harness.browser.storage.is_stuck = True
+    assert harness.session.send_message("hello")
     await harness.platform.settle()
     harness.session.leave()
+    harness.session.join("Ren")
     harness.browser.storage.release()
     await harness.platform.settle()
-    assert not await saying
-    assert harness.browser.rows("outbox") == {}
+    assert harness.entries() == []
+    assert (harness.browser.drafts, len(harness.browser.rows("outbox"))) == ([], 1)
+    harness.session.leave()
+    harness.session.join("Mika")
+    await harness.platform.settle()
+    assert harness.entries() == [("hello", Delivery.QUEUED)]
 
 
-async def test_words_kept_after_their_author_left_are_dropped(harness: SessionHarness) -> None:
+async def test_words_deleted_while_they_are_stored_are_not_sent(harness: SessionHarness) -> None:
     await harness.join()
     harness.browser.storage.is_stuck = True
-    saying = asyncio.create_task(harness.session.send_message("hello"))
+    for text in ("better not", "hello"):
+        assert harness.session.send_message(text)
     await harness.platform.settle()
-    harness.session.leave()
+    harness.session.discard("c1")
+    assert harness.browser.drafts == ["c2"]
     harness.browser.storage.release()
-    assert not await saying
-    assert harness.browser.rows("outbox") == {}
+    await harness.platform.settle()
+    assert [frame["content"] for frame in harness.sent("sendMessage")] == ["hello"]
+    assert harness.entries() == [("hello", Delivery.SENDING)]
+    assert len(harness.browser.rows("outbox")) == 1
+    assert harness.state.notice is None
+
+
+async def test_words_written_in_another_room_meanwhile_are_shown_there(harness: SessionHarness) -> None:
+    await harness.join()
+    harness.browser.storage.is_stuck = True
+    harness.session.enter_room("tea")
+    assert harness.session.send_message("a cup?")
+    harness.session.enter_room("general")
+    harness.session.leave_room("tea")
+    harness.session.enter_room("tea")
+    assert harness.entries() == [("a cup?", Delivery.QUEUED)]
+    harness.browser.storage.release()
+    await harness.platform.settle()
 
 
 async def test_a_message_for_a_closing_socket_goes_out_over_the_next_link(harness: SessionHarness) -> None:
     await harness.join()
-    assert await harness.session.send_message("hello")
+    assert harness.session.send_message("hello")
     harness.socket.is_open = False  # CLOSING: the page has not been told yet
     await harness.platform.settle()
     assert harness.entries() == [("hello", Delivery.QUEUED)]
@@ -152,8 +233,9 @@ async def test_a_full_outbox_refuses_the_next_message_with_the_reason(harness: S
     await harness.join()
     harness.socket.drop()
     for number in range(DEFAULT_LIMIT):
-        assert await harness.session.send_message(f"words {number}")
-    assert not await harness.session.send_message("one too many")
+        assert harness.session.send_message(f"words {number}")
+    assert not harness.session.send_message("one too many")
+    await harness.platform.settle()
     assert harness.state.notice is not None
     assert (harness.state.notice.kind, harness.state.notice.params) == (
         NoticeKind.OUTBOX_FULL,

@@ -25,6 +25,21 @@ FORBID_DATABASE = """{
 }"""
 
 
+#: Holds the outbox, so that no page can commit to it, until the page with this script is closed.
+HOLD_OUTBOX = """() => new Promise((held, failed) => {
+    const opening = indexedDB.open("kizuna");
+    opening.onerror = () => failed(opening.error);
+    opening.onsuccess = () => {
+        const store = opening.result.transaction("outbox", "readwrite").objectStore("outbox");
+        const hold = () => {
+            store.count().onsuccess = hold;
+            held();
+        };
+        hold();
+    };
+})"""
+
+
 @pytest.mark.deep
 def test_a_reload_shows_what_was_said_before_any_connection(
     new_person: NewPerson, server: object, room: str
@@ -69,6 +84,41 @@ def test_what_is_typed_while_down_outlives_a_crash_of_the_tab(
     assert peer.heard == ["first", "second"]
     after.wait_for_texts("first", "second")
     eventually(lambda: after.kept()["outbox"] == [], what="nothing is left to send")
+
+
+@pytest.mark.parametrize("end", ["crash", "close"])
+def test_a_page_that_ends_before_the_commit_sends_each_message_once(
+    new_person: NewPerson, room: str, peer: Peer, end: str
+) -> None:
+    ada = new_person("Ada")
+    ada.open(room)
+    ada.join()
+    holder = ada.page.context.new_page()
+    holder.goto(f"{ada.home}/static/config.json")
+    holder.evaluate(HOLD_OUTBOX)
+    texts = ["one", "two", "three"]
+    for text in texts:
+        ada.message_box.press_sequentially(text)
+        ada.message_box.press("Enter")
+        expect(ada.message_box).to_have_value("")
+    ada.wait_for_texts(*texts)
+    assert {shown.state for shown in ada.messages} == {"queued"}
+    if end == "crash":
+        ada.watch.allow("the page crashed")
+        with pytest.raises(Error):
+            ada.page.goto("chrome://crash")
+    ada.page.close()
+    holder.close()
+    after = ada.another_tab()
+    after.open(room)
+    after.wait_until_in()
+    peer.wait_to_hear("three")
+    assert peer.heard == texts
+    after.wait_for_texts(*texts)
+    eventually(lambda: after.kept()["outbox"] == [], what="nothing is left to send")
+    assert (
+        after.page.evaluate("() => Object.keys(localStorage).filter((key) => key.includes('unstored'))") == []
+    )
 
 
 def test_what_a_closed_tab_was_sending_is_sent_by_the_other_one(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -78,3 +80,53 @@ def test_who_goes_to_new_messages_by_key_reads_on_at_the_first(ada: UserPage, pe
     ada.page.keyboard.press("ArrowDown")
     expect(ada.article("new two")).to_be_focused()
     expect(ada.article("new two")).to_be_in_viewport()
+
+
+SELECT = """([first, last]) => {
+    const content = (text) => [...document.querySelectorAll("[data-part=content]")]
+        .find((each) => each.textContent === text).firstChild;
+    const range = document.createRange();
+    range.setStart(content(first), 1);
+    range.setEnd(content(last), 2);
+    getSelection().removeAllRanges();
+    getSelection().addRange(range);
+    const clipboardData = new DataTransfer();
+    document.body.dispatchEvent(new ClipboardEvent("copy", {clipboardData, bubbles: true, cancelable: true}));
+    return clipboardData.getData("text/plain");
+}"""
+
+
+def test_several_messages_are_copied_as_lines_with_time_and_name(ada: UserPage, peer: Peer) -> None:
+    peer.say("first", "second")
+    ada.say("third")
+    ada.wait_for_texts("first", "second", "third")
+    times = ada.log.locator("time[data-part=time]").all_text_contents()
+    copied = ada.page.evaluate(SELECT, ["first", "third"])
+    assert copied == "\n".join(
+        f"[{time}] {line}"
+        for time, line in zip(times, ["Peer: irst", "Peer: second", "Ada: th"], strict=True)
+    )
+    assert ada.page.evaluate(SELECT, ["first", "first"]) == "", "what is in one message is copied as it is"
+
+
+def test_messages_have_names_and_links_are_reached_through_them(ada: UserPage, peer: Peer) -> None:
+    peer.say("https://a.example/ https://b.example/", "last")
+    ada.wait_for_texts("https://a.example/ https://b.example/", "last")
+    article = ada.log.get_by_role("article", name=re.compile(r"^Peer, \d+:\d\d")).first
+    ada.message_box.focus()
+    ada.page.keyboard.press("Shift+Tab")
+    expect(ada.log).to_be_focused()
+    ada.page.keyboard.press("Home")
+    expect(article).to_be_focused()
+    ada.page.keyboard.press("Tab")
+    expect(article.get_by_role("link").first).to_be_focused()
+
+
+def test_a_letter_typed_on_a_message_is_written_in_the_field(ada: UserPage, peer: Peer) -> None:
+    peer.say("read me")
+    ada.article("read me").focus()
+    ada.page.keyboard.press("h")
+    expect(ada.message_box).to_be_focused()
+    ada.page.keyboard.type("ello")
+    expect(ada.message_box).to_have_value("hello")
+    ada.message_box.fill("")

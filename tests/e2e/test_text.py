@@ -161,3 +161,48 @@ def test_names_and_rooms_that_cannot_be_are_told_at_their_fields(ada: UserPage, 
         expect(name).to_have_accessible_description(re.compile(reason))
         expect(name).to_have_value(refused)
     ada.page.unroute("**/token")
+
+
+CODE = """look:
+```py
+x = 1  # %s
+if x != 2: -> `y`
+```
+and `<b>inline</b>`, www.example.org, ada@example.org"""
+
+
+def test_code_is_elements_of_its_own_and_changes_no_character(ada: UserPage, peer: Peer) -> None:
+    peer.say(CODE % ("a line that scrolls " * 20))
+    article = ada.log.get_by_role("article")
+    block = article.get_by_role("group", name="Code")
+    expect(block).to_have_text(
+        "x = 1  # %sif x != 2: -> `y`" % ("a line that scrolls " * 20), use_inner_text=False
+    )
+    codes = article.locator("code")
+    assert codes.all_text_contents()[1:] == ["<b>inline</b>"]
+    assert codes.evaluate_all("all => all.map(each => each.getAttribute('translate'))") == ["no", "no"]
+    assert codes.first.evaluate("each => getComputedStyle(each).fontVariantLigatures") == "none"
+    assert "monospace" in codes.first.evaluate("each => getComputedStyle(each).fontFamily")
+    assert fits(ada), "the block scrolls, not the log"
+    expect(block).to_have_attribute("tabindex", "0")
+    block.focus()
+    ada.page.keyboard.press("ArrowRight")
+    eventually(lambda: block.evaluate("each => each.scrollLeft > 0"), what="the block scrolls by key")
+    links = article.get_by_role("link")
+    assert links.evaluate_all("all => all.map(each => [each.textContent, each.getAttribute('href')])") == [
+        ["www.example.org", "https://www.example.org"],
+        ["ada@example.org", "mailto:ada@example.org"],
+    ]
+
+
+def test_the_time_stands_in_the_last_line_if_there_is_room(ada: UserPage, peer: Peer) -> None:
+    peer.say("short", "🎉", "words " * 100 + "\nend")
+    articles = ada.log.get_by_role("article")
+    expect(articles).to_have_count(3)
+    below = """(article) => article.querySelector(".bubble").clientHeight
+        - article.querySelector("[data-part=content]").offsetHeight"""
+    line = "each => parseFloat(getComputedStyle(each).lineHeight)"
+    heights = articles.evaluate_all(f"all => all.map({below})")
+    assert max(heights) < 1.2 * articles.first.evaluate(line), "the padding, and no line for the time"
+    size = "each => parseFloat(getComputedStyle(each.querySelector('[data-part=content]')).fontSize)"
+    assert articles.nth(1).evaluate(size) == 2 * articles.first.evaluate(size)

@@ -86,9 +86,12 @@ async def walks() -> list[Walk]:
             await harness.platform.settle()
         found[-1].states = len(harness.seen_states)
 
+    def say() -> None:
+        harness.session.send_message("hello")
+
     own = message(2, clientMessageId="c1", senderId="id-of-Mika", senderName="Mika", content="hello")
     await walk("message of another person", lambda: harness.socket.receive(message(1)))
-    await walk("own message, from Enter to the wire", lambda: harness.session.send_message("hello"))
+    await walk("own message, from Enter to the wire", say)
     await walk("its ack", lambda: harness.socket.receive(ack("c1", 2)))
     await walk("its broadcast", lambda: harness.socket.receive(own))
     harness.session.leave()

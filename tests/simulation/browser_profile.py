@@ -26,6 +26,11 @@ class BrowserProfile:
         """Return the committed rows of a table."""
         return self.storage.tables.get(table, {})
 
+    @property
+    def drafts(self) -> set[str]:
+        """The ids of messages that are kept and not stored yet."""
+        return {key.split("/")[-1] for key in self.settings.names("kizuna.unstored.")}
+
 
 class PageStorage:
     """One page's access to its browser's tables.

@@ -129,7 +129,7 @@ class ChatMachine(RuleBasedStateMachine):
     @rule(tab=TAB, which=WHICH, what=st.sampled_from(["retry", "discard", "try now", "scroll"]))
     def press_a_button(self, tab: str, which: int, what: str) -> None:
         page = self._running_page(tab)
-        if page is None or page.saying is not None:
+        if page is None:
             return
         waiting = [e for e in page.state.timeline.pending if e.state is not Delivery.SENT]
         if what == "retry":

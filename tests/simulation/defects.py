@@ -90,6 +90,11 @@ def keeps_nothing(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(OutboxStorage, "save", save)
 
 
+def keeps_no_draft(patch: pytest.MonkeyPatch) -> None:
+    """A message whose row is not committed is nowhere."""
+    patch.setattr(OutboxStorage, "keep_draft", lambda self, person, row: None)
+
+
 def adopts_nothing(patch: pytest.MonkeyPatch) -> None:
     """A closed page's rows are not adopted."""
 
@@ -110,5 +115,6 @@ ALL: dict[Defect, int] = {
     never_asks_for_what_is_missing: 2,
     ignores_heads: 2,
     keeps_nothing: 1,
+    keeps_no_draft: 0,
     adopts_nothing: 0,
 }

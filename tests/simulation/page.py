@@ -55,7 +55,7 @@ class ChatPage:
         self.owner = f"tab-{number}"  #: part of its rows' keys
         self.lifetime = Lifetime()
         self.was_in_back_forward_cache = False
-        self.saying: SentMessage | None = None  #: the message that say() is storing
+        self.saying: SentMessage | None = None  #: the message that say() hands over
         self._ids = itertools.count(1)
         self.locks = PageLocks(tab.browser.held)
         self.storage = PageStorage(world.loop, tab.browser, self.lifetime)
@@ -78,7 +78,8 @@ class ChatPage:
             codec=JSON_OBJECTS,
             options=self.world.options,
         )
-        rows = OutboxStorage(FallbackStorage(self.storage), self.locks, self.owner)
+        fallback = FallbackStorage(self.storage, self._note_failed_storage)
+        rows = OutboxStorage(fallback, self.locks, self.owner, self.tab.browser.settings)
         marks = ReadMarks(self.tab.browser.settings)
         cache = RoomCache(FallbackStorage(self.storage), marks, self.platform, lambda: not identity.has_left)
         self.session = ChatSession(
@@ -121,7 +122,7 @@ class ChatPage:
             return f"will send what it does not show: {hidden}"
         pending = self.state.timeline.pending
         waiting = {entry.client_message_id for entry in pending if entry.state is not Delivery.SENT}
-        forgotten = waiting - {key.split("/")[-1] for key in rows}
+        forgotten = waiting - {key.split("/")[-1] for key in rows} - browser.drafts
         if forgotten and not self.was_in_back_forward_cache:  # else another page may have sent them meanwhile
             return f"shows as pending what no page will send: {forgotten}"
         return None
@@ -134,18 +135,21 @@ class ChatPage:
             self.world.loop.call_now(self.lifetime, act, *args)
 
     def say(self, said: SentMessage) -> None:
-        """Send a text as the composer does: one after another."""
+        """Send a text as the composer does."""
 
-        async def say() -> None:
+        def say() -> None:
             self.saying = said
-            said.is_kept = await self.session.send_message(said.text)
-            said.is_in_memory_only = bool(said.is_kept) and not any(
-                key.endswith(f"/{said.id}") for key in self.tab.browser.rows(TABLE)
-            )
+            said.is_kept = self.session.send_message(said.text)
             self.saying = None
 
-        self.saying = said
-        self.run(lambda: self.world.loop.create_task(say()))
+        self.run(say)
+
+    def _note_failed_storage(self) -> None:
+        """Note that what is being stored is in this page's memory only, and that the page says so."""
+        for said in self.world.sent.said:
+            if said.id in self.tab.browser.drafts:
+                said.is_in_memory_only = True
+                said.page = self.number
 
     def freeze(self, *, aside: bool) -> None:
         """Stop the page's code, in place or ``aside`` in the back/forward cache."""

@@ -19,7 +19,7 @@ class SentMessage:
     page: int  #: number of the page that sent it
     place: int  #: among all messages
     id: str = ""
-    is_kept: bool | None = None  #: what say() returned; None if it has not returned
+    is_kept: bool | None = None  #: whether the page kept it; None: unknown
     is_in_memory_only: bool = False  #: the disk failed, and the page said so
     is_retried: bool = False  #: sent again by hand, so its place in the order has changed
     is_discarded: bool = False

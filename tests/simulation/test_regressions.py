@@ -105,7 +105,7 @@ async def test_a_nack_after_the_ack_is_ignored():
     assert harness.state.waiting == 0
 
 
-def test_a_message_refused_after_leaving_is_sent_by_no_tab(world: ChatWorld):
+def test_a_message_stored_after_leaving_waits_for_its_author(world: ChatWorld):
     page = world.page_of("ada-2")
     world.tabs["ada-2"].browser.storage.is_stuck = True
     world.say(page, "kept too late")

@@ -129,8 +129,8 @@ class ChatWorld(ExitStack):
         page.die()
 
     def say(self, page: ChatPage, text: str) -> None:
-        """Type a text and press Enter, unless the text before is still being stored."""
-        if page.is_joined and page.saying is None and not page.lifetime.is_frozen:
+        """Type a text and press Enter."""
+        if page.is_joined and not page.lifetime.is_frozen:
             self.clock.move_to(self.now + KEY_STROKE)
             page.say(self.sent.say(text, page.state.room_id, page.tab.person, page.number))
 
@@ -301,6 +301,7 @@ class ChatWorld(ExitStack):
         for tab in self.tabs.values():  # a row of a broken disk would be sent as a duplicate
             left = {key.split("/")[-1] for key in tab.browser.rows(TABLE)} - stored
             assert not left, f"rows are left that no page sends: {left}"
+            assert not tab.browser.drafts, f"drafts are left: {tab.browser.drafts}"
 
 
 class LoggedErrors(logging.Handler):

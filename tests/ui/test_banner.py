@@ -91,13 +91,23 @@ def test_a_page_of_a_forbidden_origin_names_the_setting(keys: Texts):
     assert words == BannerText("<banner.rejected>", f"{told}<banner.rejected_action>")
 
 
-def test_the_return_counts_what_was_sent_if_anything_was(keys: Texts):
+@pytest.mark.parametrize(
+    ("sent", "received", "text"),
+    [
+        (0, 0, ""),
+        (3, 0, "<banner.sent count=3>"),
+        (0, 7, "<banner.received count=7>"),
+        (2, 7, "<banner.sent_and_received sent=2 received=7>"),
+    ],
+)
+def test_the_return_counts_what_was_sent_and_received(keys: Texts, sent: int, received: int, text: str):
     outage = Outage()
     outage.phase = Phase.SUCCESS
+    outage._waiting_before, outage.received = sent, received
     state = state_of(Status.CONNECTED)
-    assert banner_text(state, outage, keys, str) == BannerText("<banner.connected>", "")
+    assert banner_text(state, outage, keys, str) == BannerText("<banner.connected>", text)
     outage.was_connected = True
-    assert banner_text(state, outage, keys, str) == BannerText("<banner.back>", "")
+    assert banner_text(state, outage, keys, str) == BannerText("<banner.back>", text)
 
 
 def test_a_page_that_catches_up_has_lost_nothing_any_longer(keys: Texts):

@@ -5,9 +5,8 @@ import pytest
 from chat.protocol import MAX_CONTENT_BYTES
 from ui.composer.rules import (
     MAX_KIB,
-    BusyDelay,
-    bytes_left,
     characters_in,
+    characters_left,
     cut,
     fits,
     fits_with,
@@ -159,18 +158,20 @@ def test_empty_lines_around_a_message_are_not_sent(typed: str, sent: str):
 
 
 def test_the_room_left_is_told_only_near_the_limit():
-    assert bytes_left("x" * 1_000) is None
-    assert bytes_left("x" * (MAX_CONTENT_BYTES // 2)) is None
-    assert bytes_left("x" * (MAX_CONTENT_BYTES - 10)) == 10
-    assert bytes_left("x" * (MAX_CONTENT_BYTES + 10)) == -10
+    assert characters_left("x" * 1_000) is None
+    assert characters_left("x" * (MAX_CONTENT_BYTES // 2)) is None
+    assert characters_left("x" * (MAX_CONTENT_BYTES - 10)) == 10
+    assert characters_left("x" * (MAX_CONTENT_BYTES + 10)) == -10
 
 
-def test_bytes_are_counted_not_characters():
-    assert bytes_left("絆" * (MAX_CONTENT_BYTES // 3)) == MAX_CONTENT_BYTES % 3
+def test_the_limit_is_in_bytes_and_told_in_characters():
+    assert characters_left("絆" * 20_000) == -14_600
+    assert characters_left("x" * (MAX_CONTENT_BYTES - 1_234)) == 1_230
+    assert characters_left("絆" * (MAX_CONTENT_BYTES // 3)) == 0
 
 
 def test_half_of_a_surrogate_pair_can_be_typed_and_counted():
-    assert bytes_left("\ud83d" * MAX_CONTENT_BYTES) == -2 * MAX_CONTENT_BYTES
+    assert characters_left("\ud83d" * MAX_CONTENT_BYTES) == -11_000
 
 
 @pytest.mark.parametrize("text", ["", "abc", "絆", "a\U0001f375b\U0001f375", "\ud83d"])
@@ -183,13 +184,3 @@ def test_positions_are_counted_as_javascript_counts_them(text: str):
 
 def test_a_position_inside_of_a_character_is_before_it():
     assert characters_in("a\U0001f375", 2) == 1
-
-
-def test_only_who_waits_for_long_is_told():
-    patience = BusyDelay(0.3)
-    assert patience.update(False, 9.0) == (False, None)
-    assert patience.update(True, 10.0) == (False, 10.3)
-    assert patience.update(True, 10.2) == (False, 10.3)
-    assert patience.update(True, 10.3) == (True, None)
-    assert patience.update(False, 10.4) == (False, None)
-    assert patience.update(True, 11.0) == (False, 11.3)

@@ -44,6 +44,18 @@ from ui.messages.links import MAX_LINK_CHARACTERS, MAX_LINKS, pieces
         ("https://vi.example.org/Việt_Nam", ["https://vi.example.org/Việt_Nam"]),
         ("https://ru.example.org/wiki/Чат.", ["https://ru.example.org/wiki/Чат"]),
         ("https://example.com🎉 “https://example.org”…", ["https://example.com", "https://example.org"]),
+        # Without a scheme
+        ("see www.example.org/a.", ["https://www.example.org/a"]),
+        ("(WWW.Example.org: yes)", ["https://WWW.Example.org"]),
+        (
+            "ada@example.org, <ben.b+c@mail.example.org>",
+            ["mailto:ada@example.org", "mailto:ben.b+c@mail.example.org"],
+        ),
+        ("mail ada@example.org.", ["mailto:ada@example.org"]),
+        ("adaへada@example.orgです", []),
+        ("www. www.. wwww.example.org awww.example.org", []),
+        ("@ada a@b a@@b.example a@b.example@c.example ada@example", []),
+        ("https://ada@b.example/ and x@y", []),
         # What would seem to lead elsewhere
         ("https://evil.example/\u202emoc.elgoog//:sptth and", ["https://evil.example/"]),
         (
@@ -74,14 +86,34 @@ def test_addresses_are_found_in_sentences_of_every_script(text: str, links: list
     st.text()
     | st.lists(
         st.sampled_from(
-            ["https://a.b", "(", ")", ".", " ", "x", "http://", "\n", "を", "/", "@", "\u202e", "mailto:"]
+            [
+                "https://a.b",
+                "(",
+                ")",
+                ".",
+                " ",
+                "x",
+                "http://",
+                "\n",
+                "を",
+                "/",
+                "@",
+                "\u202e",
+                "mailto:",
+                "www.",
+                "example.org",
+            ]
         )
     ).map("".join)
 )
 def test_the_pieces_are_the_text(text: str):
     found = pieces(text)
     assert "".join(piece.text for piece in found) == text
-    assert all(piece.link == piece.text for piece in found if piece.link)
+    assert all(
+        piece.link in (piece.text, f"https://{piece.text}", f"mailto:{piece.text}")
+        for piece in found
+        if piece.link
+    )
     assert all(
         piece.link.lower().startswith(("http://", "https://", "mailto:")) for piece in found if piece.link
     )

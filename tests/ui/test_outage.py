@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from chat.store import ChatState
+from chat.timeline import Gap
 from kizuna.core.states import ConnectionState, Status
 from ui.connection.outage import FIRST_GRACE, GRACE, SUCCESS_FOR, Outage, Phase
 
@@ -140,3 +141,30 @@ def test_asking_again_changes_nothing(outage: Outage):
     for _ in range(3):
         assert outage.update(replace(CONNECTED, waiting=1), 30.0) == 30.0 + SUCCESS_FOR
         assert (phase(outage), outage.sent) == (Phase.SUCCESS, 1)
+
+
+def test_what_the_end_of_an_outage_brought_is_counted_once(outage: Outage):
+    outage.update(replace(down(), received=5), 10.0)
+    outage.update(replace(down(), received=5), 20.0)
+    outage.update(replace(CONNECTED, received=12), 30.0)
+    assert outage.received == 7
+    outage.update(replace(CONNECTED, received=20), 31.0)
+    assert outage.received == 7
+    outage.update(replace(down(), received=20), 40.0)
+    outage.update(replace(down(), received=20), 50.0)
+    outage.update(replace(CONNECTED, received=3), 60.0)  # a room was left meanwhile
+    assert outage.received == 0
+
+
+def test_only_an_outage_that_was_shown_and_is_over_gets_a_line(outage: Outage):
+    short, long = Gap(1, "a", 1.0, 2.0), Gap(2, "b", 3.0, None)
+    outage.update(replace(down(), losses=1, gaps=(replace(short, until=None),)), 10.0)
+    outage.update(replace(CONNECTED, losses=1, gaps=(short,)), 11.0)
+    lost = replace(down(), losses=2, gaps=(short, long))
+    outage.update(lost, 20.0)
+    outage.update(lost, 30.0)
+    assert outage.shown_gaps(lost) == ()
+    over = replace(long, until=4.0)
+    back = replace(CONNECTED, losses=2, gaps=(short, over))
+    outage.update(back, 31.0)
+    assert outage.shown_gaps(back) == (over,)

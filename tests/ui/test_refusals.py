@@ -67,9 +67,14 @@ def test_what_went_wrong_has_no_english_words_in_japanese(key: str) -> None:
         assert not ENGLISH.search(re.sub(r"\{\w+\}|ALLOWED_ORIGINS", "", form))  # a setting has one name
 
 
-def test_the_bytes_too_many_are_counted() -> None:
+def test_the_characters_too_many_are_counted() -> None:
     notice = notice_of(NoticeKind.MESSAGE_REFUSED, check_content, "x" * 16_385)
-    assert notice_text(notice, TEXTS["en"]) == "This message can't be sent: it is 1 byte too long."
+    assert (
+        notice_text(notice, TEXTS["en"]) == "This message can't be sent: it is too long by about 1 character."
+    )
+    many = notice_of(NoticeKind.MESSAGE_REFUSED, check_content, "x" * 60_000)
+    texts = Texts(CATALOGUES["en"], "en", number=lambda number: f"{number:,}")
+    assert "too long by about 43,700 characters" in notice_text(many, texts)
 
 
 def test_a_quoted_name_turns_nothing_around_and_shows_what_it_hides(keys: Texts) -> None:

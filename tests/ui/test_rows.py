@@ -1,12 +1,13 @@
 """Messages are grouped by author; lines mark days and the unread."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
-from chat.timeline import Entry
-from ui.messages.rows import DayRow, Layout, MessageRow, Row, UnreadRow
+from chat.timeline import Entry, Gap
+from ui.messages.rows import DayRow, GapRow, Layout, MessageRow, Row, UnreadRow, same_row
 
 Make = Callable[..., Entry]
 
@@ -18,7 +19,7 @@ def layout() -> Layout:
 
 def shape(rows: tuple[Row, ...]) -> str:
     """One letter a row: a day, an unread line, a message that begins a group (M) or continues one (m)."""
-    letters = {DayRow: "d", UnreadRow: "u"}
+    letters = {DayRow: "d", UnreadRow: "u", GapRow: "g"}
     return "".join(
         ("m" if row.continues else "M") if isinstance(row, MessageRow) else letters[type(row)] for row in rows
     )
@@ -72,3 +73,20 @@ def test_what_comes_before_is_laid_out_anew(layout: Layout, entry: Make):
     tail = [entry("c", at=3)]
     assert shape(layout.rows(tail, None)) == "dM"
     assert shape(layout.rows([entry("a", at=1), entry("b", at=2), *tail], None)) == "dMmm"
+
+
+def test_a_time_without_a_connection_is_a_line_that_ends_a_group(layout: Layout, entry: Make):
+    entries = [entry("a"), entry("b"), entry("c")]
+    gap = Gap(1, "b", 1.0, 2.0)
+    assert shape(layout.rows(entries, None)) == "dMmm"
+    assert shape(layout.rows(entries, None, [gap])) == "dMmgM"
+    assert shape(layout.rows(entries, "c", [gap])) == "dMmguM"
+    before = layout.rows(entries, "c", [gap])
+    assert all(old is new for old, new in zip(before, layout.rows(entries, "c", [gap]), strict=True))
+    later = layout.rows(entries, "c", [replace(gap, until=3.0)])
+    assert [same_row(old, new) for old, new in zip(before, later, strict=True)].count(False) == 1
+
+
+def test_a_gap_may_be_last_or_belong_to_messages_not_loaded(layout: Layout, entry: Make):
+    gaps = [Gap(1, "not loaded", 1.0, 2.0), Gap(2, "a", 1.0, 2.0)]
+    assert shape(layout.rows([entry("a")], None, gaps)) == "dMg"

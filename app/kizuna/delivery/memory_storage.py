@@ -1,4 +1,4 @@
-"""Storage and locks of one process, for programs that need not outlive it."""
+"""Storage, settings and locks of one process, for programs that need not outlive it."""
 
 from __future__ import annotations
 
@@ -35,6 +35,29 @@ class MemoryStorage:
         if after is not None:
             rows[key] = after
         return before
+
+
+class MemorySettings:
+    """Settings in memory. They end with the process."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, str] = {}
+
+    def get(self, key: str) -> str | None:
+        """Return the last value of ``key``, or None."""
+        return self._values.get(key)
+
+    def set(self, key: str, value: str) -> None:
+        """Store ``value``."""
+        self._values[key] = value
+
+    def delete(self, key: str) -> None:
+        """Delete ``key``."""
+        self._values.pop(key, None)
+
+    def names(self, prefix: str) -> list[str]:
+        """Return, for each key that begins with ``prefix``, the rest of the key."""
+        return [key.removeprefix(prefix) for key in self._values if key.startswith(prefix)]
 
 
 class NoLocks:

@@ -5,6 +5,10 @@ A tab holds a lock of its name while it is open and may send. Rows of a tab that
 of the same person. So the messages of a closed or crashed tab are sent by another one, and those of an open tab by
 that tab alone.
 
+A commit takes a while. Until then a row can be kept as a draft, in settings that are written at once. A draft has the
+same key, is dropped when its row is committed, and is adopted together with the rows: it becomes a row, unless its row
+exists.
+
 Ownership only saves work. A message appears once because of its id, which never changes.
 """
 
@@ -13,18 +17,20 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from kizuna.delivery.memory_storage import MemorySettings
 from kizuna.delivery.pending_message import Failure, PendingMessage
 from kizuna.errors import StorageFailed
-from kizuna.platform import Locks, Storage
+from kizuna.platform import ListedSettings, Locks, Storage
 
 logger = logging.getLogger("kizuna.outbox")
 
 TABLE = "outbox"
 _LOCK = "kizuna.tab."
+_DRAFT = "kizuna.unstored."
 
 
 class OutboxStorage:
@@ -34,12 +40,16 @@ class OutboxStorage:
         storage: Where the rows are.
         locks: The locks among the tabs.
         tab: A name that no other tab has ever had, without "/".
+        drafts: Where the drafts are: shared by the tabs, as ``storage`` is. None: they end with the page.
     """
 
-    def __init__(self, storage: Storage, locks: Locks, tab: str) -> None:
+    def __init__(
+        self, storage: Storage, locks: Locks, tab: str, drafts: ListedSettings | None = None
+    ) -> None:
         self._storage = storage
         self._locks = locks
         self._tab = tab
+        self._drafts: ListedSettings = MemorySettings() if drafts is None else drafts
         self._unlock: Callable[[], None] | None = None  # frees the lock of this tab's name
         self._locking = asyncio.Lock()  # one request at a time: a second one would be refused
         self._release_count = 0
@@ -52,14 +62,28 @@ class OutboxStorage:
             self._unlock()
             self._unlock = None
 
+    def keep_draft(self, person: str, row: PendingMessage) -> None:
+        """Keep a row at once, until save() has written it: a crash meanwhile does not lose it."""
+        self._drafts.set(_DRAFT + self._key(person, row.id), _text(row))
+
+    def drop_draft(self, person: str, row_id: str) -> None:
+        """Drop the draft of a row, if there is one."""
+        self._drafts.delete(_DRAFT + self._key(person, row_id))
+
+    def is_draft_adopted(self, person: str, row_id: str) -> bool:
+        """Return whether another tab has adopted the draft of a row, while this one was suspended."""
+        is_gone = self._drafts.get(_DRAFT + self._key(person, row_id)) is None
+        return is_gone and self._locks.interruptions > 0  # else all stored data was deleted
+
     async def save(self, person: str, row: PendingMessage) -> None:
-        """Write a row. It outlives the page once this returns.
+        """Write a row, and drop its draft. It outlives the page once this returns.
 
         Raises:
             StorageFailed: It could not be written.
         """
         await self._lock_tab()
         await self._storage.write(TABLE, {self._key(person, row.id): _text(row)})
+        self.drop_draft(person, row.id)
 
     async def claim(self, person: str, row: PendingMessage) -> bool:
         """Mark a row as about to be sent. Return whether it is still this tab's; else it must not be sent."""
@@ -132,7 +156,8 @@ class OutboxStorage:
     async def _adopt(self, person: str) -> list[PendingMessage]:
         adopted = []
         found = await self._storage.keys(TABLE, f"{person}/")
-        for tab in sorted({_tab_of(key) for key in found} - {self._tab}):
+        drafts = self._draft_keys(f"{person}/")
+        for tab in sorted({_tab_of(key) for key in (*found, *drafts)} - {self._tab}):
             release = await self._locks.try_lock(_LOCK + tab)
             if release is None:
                 continue
@@ -145,11 +170,23 @@ class OutboxStorage:
     async def _take_over(self, person: str, tab: str) -> list[PendingMessage]:
         # Read again: under the lock, no other tab adopts them.
         left = await self._storage.read(TABLE, f"{person}/{tab}/")
-        rows = {key: row for key, text in left.items() for row in self._read(key, text)}
-        puts = {self._key(person, row.id): left[key] for key, row in rows.items()}
+        drafts = self._read_drafts(f"{person}/{tab}/")
+        texts = {**drafts, **left}  # a draft whose row exists is done
+        rows = {key: row for key, text in texts.items() for row in self._read(key, text)}
+        puts = {self._key(person, row.id): texts[key] for key, row in rows.items()}
         if rows:
             await self._storage.write(TABLE, puts, rows)
+        for key in drafts.keys() & {*rows, *left}:
+            self._drafts.delete(_DRAFT + key)
         return list(rows.values())
+
+    def _draft_keys(self, prefix: str) -> list[str]:
+        return [prefix + rest for rest in self._drafts.names(_DRAFT + prefix)]
+
+    def _read_drafts(self, prefix: str) -> Mapping[str, str]:
+        """Return the drafts whose keys begin with ``prefix``."""
+        found = {key: self._drafts.get(_DRAFT + key) for key in self._draft_keys(prefix)}
+        return {key: text for key, text in found.items() if text is not None}
 
     async def _lock_tab(self) -> None:
         """Take the lock that shows that this tab is open, before it owns a row."""

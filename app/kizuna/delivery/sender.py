@@ -1,14 +1,16 @@
 """The sending of a person's messages, and their states.
 
-A message is stored in a row (kizuna.delivery.outbox_storage) before it counts as queued, is sent one at a time per
-channel with the same id at every try, and its row is deleted when the server has acknowledged it. Rows of a closed or
-crashed tab of the same person are found within ADOPT_INTERVAL and sent by this one.
+A message is stored in a row (kizuna.delivery.outbox_storage) before it is sent, one at a time per channel and with the
+same id at every try, and its row is deleted when the server has acknowledged it. Rows of a closed or crashed tab of the
+same person are found within ADOPT_INTERVAL and sent by this one. Who shows a message before it is stored keeps it as a
+draft first: keep(), then store().
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from kizuna.delivery.carrier import Carrier
@@ -71,6 +73,9 @@ class OutboxSender:
         self._person: str | None = None
         self._outbox = self._new_outbox()
         self._being_stored = 0
+        self._drafts: dict[str, PendingMessage] = {}  # kept, and not stored yet, in the order written
+        self._author = ""  # of the drafts
+        self._withdrawn: set[str] = set()  # drafts that were deleted while they were being stored
         self._newest = 0  # milliseconds since 1970, of the newest row
         self._number = 0
         self._send_timer: TimerHandle | None = None
@@ -79,7 +84,7 @@ class OutboxSender:
     @property
     def waiting(self) -> int:
         """How many messages are not acknowledged yet."""
-        return len(self._outbox)
+        return len(self._outbox) + len(self._drafts)
 
     @property
     def has_messages(self) -> bool:
@@ -90,8 +95,9 @@ class OutboxSender:
 
     async def start_for(self, person: str) -> Changes:
         """Send the messages of this person from now on. Return when their stored rows are loaded."""
+        drafts = self._drafts if person == self._author else {}
         self.stop()
-        self._person = person
+        self._person, self._drafts = person, drafts
         changes = self._add_stored(await self._storage.load(person), person)
         if person == self._person:
             self._schedule_adoption(person)
@@ -102,10 +108,53 @@ class OutboxSender:
         self._cancel_send_timer()
         self._cancel_adoption()
         self._person = None
+        self._drafts = {}  # they are stored, for their author
         self._release_rows_if_idle()
         self._outbox = self._new_outbox()
 
     # --- one message ---
+
+    @property
+    def drafts(self) -> tuple[PendingMessage, ...]:
+        """The messages that are kept and not stored yet, in the order written."""
+        return tuple(self._drafts.values())
+
+    def keep(self, person: str, message: PendingMessage) -> PendingMessage:
+        """Keep a message as a draft, at once, and return it for store(). Raises OutboxFull.
+
+        The rows of its person need not be loaded yet.
+        """
+        if self.waiting >= self._outbox.limit:
+            raise OutboxFull(self._outbox.limit)
+        self._author = person
+        draft = self._drafts[message.id] = self._numbered(message)
+        self._storage.keep_draft(person, draft)
+        return draft
+
+    async def store(self, person: str, draft: PendingMessage) -> PendingMessage | None:
+        """Store a draft and queue it. Return it, with a failure if closed tabs left too many messages.
+
+        None: it was deleted, another tab has adopted it, or its person left, for whom it stays stored.
+        """
+        is_adopted = self._storage.is_draft_adopted(person, draft.id)
+        if draft.id not in self._withdrawn and not is_adopted:
+            with self._storing():
+                await self._storage.save(person, draft)
+        self._drafts.pop(draft.id, None)
+        if draft.id in self._withdrawn:
+            self._withdrawn.discard(draft.id)
+            await self._storage.delete_everywhere(person, draft.id)
+            return None
+        return None if is_adopted or person != self._person else self._queue(draft)
+
+    def _queue(self, row: PendingMessage) -> PendingMessage:
+        """Add a stored message to the outbox; it fails if there are too many."""
+        try:
+            self._outbox.add(row)
+        except OutboxFull:
+            row = replace(row, failure=TOO_MANY)
+            self._outbox.add(row)
+        return row
 
     async def enqueue(self, message: PendingMessage) -> bool:
         """Store a message and queue it. Return False if its person left meanwhile. Raises OutboxFull."""
@@ -114,17 +163,22 @@ class OutboxSender:
             return False
         if len(self._outbox) + self._being_stored >= self._outbox.limit:
             raise OutboxFull(self._outbox.limit)
-        self._being_stored += 1
-        try:
+        with self._storing():
             await self._storage.save(person, row)
             if person != self._person:
                 await self._storage.delete(person, row.id)
                 return False
+        self._outbox.add(row)
+        return True
+
+    @contextmanager
+    def _storing(self) -> Iterator[None]:
+        self._being_stored += 1
+        try:
+            yield
         finally:
             self._being_stored -= 1
             self._release_rows_if_idle()
-        self._outbox.add(row)
-        return True
 
     def _release_rows_if_idle(self) -> None:
         """Let other tabs adopt the rows of a person who left, unless one is being stored and dropped just now."""
@@ -150,7 +204,8 @@ class OutboxSender:
 
     def pending_in(self, channel: str) -> list[PendingMessage]:
         """Return the waiting and failed messages of this channel, in the order written."""
-        return self._outbox.in_channel(channel)
+        drafts = [draft for draft in self._drafts.values() if draft.channel == channel]
+        return self._outbox.in_channel(channel) + drafts
 
     def get(self, message_id: str) -> PendingMessage | None:
         """Return the message that waits or has failed."""
@@ -168,6 +223,10 @@ class OutboxSender:
 
     def discard(self, message_id: str) -> bool:
         """Delete a message. Return True if it was sent already, so that it may have arrived."""
+        if self._drafts.pop(message_id, None) is not None:
+            self._withdrawn.add(message_id)
+            self._storage.drop_draft(self._author, message_id)
+            return False
         message = self._outbox.remove(message_id)
         if message is None:
             return False
@@ -269,12 +328,7 @@ class OutboxSender:
             message = row
             if row.is_sent and row.failure is None and not self._acknowledges:
                 message = replace(row, failure=UNCONFIRMED)
-            try:
-                self._outbox.add(message)
-            except OutboxFull:  # two full tabs were closed: the rest fails
-                message = replace(row, failure=TOO_MANY)
-                self._outbox.add(message)
-            restored.append(message)
+            restored.append(self._queue(message))  # if two full tabs were closed, the rest fails
             self._newest = max(self._newest, row.written_at)
         return [Restored(tuple(restored))]
 

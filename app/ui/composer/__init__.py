@@ -1,1 +1,1 @@
-"""The message field, its send queue, and the strip for unsent messages."""
+"""The message field, and the strip for unsent messages."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from chat.names import characters_over
 from chat.protocol import MAX_CONTENT_BYTES
 
 IME_KEY_CODE = 229  #: WebKit reports the Enter that ends a composition afterwards, with this code
-BUSY_AFTER = 0.3  #: seconds of storing a message before the form is shown as busy
 MAX_KIB = 64  #: the field's limit in UTF-8; with megabytes of text a browser takes a second for each key
 _MAX_BYTES = MAX_KIB * 1024
 _COUNTED_FROM = MAX_CONTENT_BYTES * 3 // 4
@@ -86,12 +86,13 @@ def trimmed(text: str) -> str:
     return text.strip("\n").rstrip() if text.strip() else ""
 
 
-def bytes_left(text: str) -> int | None:
-    """Return how many bytes are left for the message (negative: too long); None below three quarters of the limit."""
+def characters_left(text: str) -> int | None:
+    """Return about how many characters are left for the message (negative: too long); None below three quarters of the
+    limit, which is in bytes."""
     if len(text) * _MAX_BYTES_PER_CHARACTER < _COUNTED_FROM:
         return None
     size = _size(text)
-    return MAX_CONTENT_BYTES - size if size >= _COUNTED_FROM else None
+    return -characters_over(text, size, MAX_CONTENT_BYTES) if size >= _COUNTED_FROM else None
 
 
 def units_of(text: str) -> int:
@@ -112,22 +113,3 @@ def characters_in(text: str, units: int) -> int:
 
 def _size(text: str) -> int:
     return len(text.encode("utf-8", "surrogatepass"))
-
-
-class BusyDelay:
-    """Decides when waiting has taken long enough to be shown."""
-
-    def __init__(self, delay: float) -> None:
-        """``delay``: seconds."""
-        self._delay = delay
-        self._since: float | None = None
-
-    def update(self, waiting: bool, now: float) -> tuple[bool, float | None]:
-        """Return whether it has, and when to call again without a change."""
-        if not waiting:
-            self._since = None
-            return False, None
-        if self._since is None:
-            self._since = now
-        until = self._since + self._delay
-        return (True, None) if now >= until else (False, until)

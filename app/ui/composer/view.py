@@ -1,9 +1,8 @@
-"""The message field, which keeps a text until it is stored."""
+"""The message field, whose text is kept as a draft until it is sent."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 import js
 from pyodide.ffi import JsException
@@ -14,19 +13,15 @@ from kizuna.browser import page_prefix
 from ui.actions import Actions
 from ui.composer.drafts import DRAFT, move_drafts
 from ui.composer.rules import (
-    BUSY_AFTER,
     MAX_KIB,
-    BusyDelay,
-    bytes_left,
-    characters_in,
+    characters_left,
     cut,
     fits,
     fits_with,
     is_composing_after,
     is_send_key,
-    units_of,
+    trimmed,
 )
-from ui.composer.send_queue import SendQueue
 from ui.kit.dom import Listeners, by_id
 from ui.kit.render import RenderScheduler
 from ui.kit.texts import Texts
@@ -64,15 +59,13 @@ class ComposerView:
         self._field = by_id("composer-text")
         self._count = by_id("composer-count")
         self._refused = False  #: a notice of _REFUSALS is shown
-        self._busy_delay = BusyDelay(BUSY_AFTER)
-        self._composing = (
-            False  #: an input method is active, and would lose its text if the field were written to
-        )
+        self._composing = False  #: an input method is active
         self._touch_screen = js.matchMedia("(pointer: coarse)")
         # CSS sizes the field by its content, where the browser supports it.
         self._sizes_itself = js.CSS.supports("field-sizing", "content")
         self._is_measured = False
-        self._queues: dict[Place, SendQueue] = {}
+        self._text = ""  #: the content of the field
+        self._drafts: dict[Place, str] = {}  #: the texts of other places
         self._place = _place(store.state)
         self._enter(self._place)
         # Not at the next frame: a text must not be sent to another room than the one in which Enter was pressed.
@@ -86,48 +79,37 @@ class ComposerView:
 
     def draw(self, state: ChatState, now: float) -> float | None:
         """Draw the state around the field, and never overwrite typed text."""
-        self._clear()
         kind = state.notice.kind if state.notice is not None else None
         self._refused = kind in _REFUSALS
         self._field.setAttribute("aria-invalid", "true" if kind and _REFUSALS.get(kind) else "false")
         if not self._is_measured:
             self._measure()
-        busy, wake = self._busy_delay.update(self._queue.is_busy, now)
-        self._form.setAttribute("aria-busy", "true" if busy else "false")
-        return wake
+        return None
 
     def focus(self) -> None:
         """Focus the field."""
         self._field.focus()
 
     def close(self) -> None:
-        """Unsubscribe from the store, and cancel the sending."""
+        """Unsubscribe from the store."""
         self._unsubscribe()
-        for queue in self._queues.values():
-            queue.close()
 
     # --- the person and the room ---
 
-    @property
-    def _queue(self) -> SendQueue:
-        return self._queues[self._place]
-
     def _move(self, place: Place) -> None:
-        self._queue.return_unsent()
-        self._save_draft(self._place)
+        self._drafts[self._place] = self._text
         move_drafts(self._place[0], place[0])  # of a person who is renamed
         self._enter(place)
 
     def _enter(self, place: Place) -> None:
         self._place = place
-        if place not in self._queues:
+        draft = self._drafts.pop(place, None)
+        if draft is None:
             draft = _load_draft(place)
-            if not fits(draft):
-                draft = cut(draft)
-                self._actions.show_notice(NoticeKind.DRAFT_CUT, limit=MAX_KIB)
-            self._queues[place] = SendQueue(draft, self._actions.send_message, partial(self._on_done, place))
-        self._queue.clear()
-        self._fill(self._queue.text)
+        if not fits(draft):
+            draft = cut(draft)
+            self._actions.show_notice(NoticeKind.DRAFT_CUT, limit=MAX_KIB)
+        self._fill(draft)
         self._is_measured = False  # when it is drawn: now it may be hidden
         self._scheduler.mark(self)
 
@@ -156,10 +138,8 @@ class ComposerView:
         )
 
     def _compose(self, event: js.Event) -> None:
-        was, says = self._composing, getattr(event, "isComposing", None)
-        self._composing = is_composing_after(event.type, says, was)
-        if was and not self._composing:
-            self._scheduler.mark(self)
+        says = getattr(event, "isComposing", None)
+        self._composing = is_composing_after(event.type, says, self._composing)
 
     def _key(self, event: js.KeyboardEvent) -> None:
         self._compose(event)
@@ -184,25 +164,23 @@ class ComposerView:
 
     def _changes(self, event: js.InputEvent) -> None:
         self._compose(event)
-        queue, field = self._queue, self._field
         inserted = str(event.data or "")
-        if inserted and not fits_with(queue.shown, field.selectionStart, field.selectionEnd, inserted):
+        if inserted and not fits_with(
+            self._text, self._field.selectionStart, self._field.selectionEnd, inserted
+        ):
             event.preventDefault()
             self._actions.show_notice(NoticeKind.TEXT_TOO_LONG, limit=MAX_KIB)
-        elif queue.has_sent_words:
-            queue.touch(characters_in(queue.shown, field.selectionStart))
 
     def _changed(self, event: js.InputEvent) -> None:
         self._compose(event)
-        text, shown = self._field.value, self._queue.shown
-        if len(text) > len(shown) and not fits(text):  # beforeinput could not refuse it
-            self._write(shown)
+        text = self._field.value
+        if len(text) > len(self._text) and not fits(text):  # beforeinput could not refuse it
+            self._fill(self._text)
+            self._measure()
             self._actions.show_notice(NoticeKind.TEXT_TOO_LONG, limit=MAX_KIB)
             return
-        if not getattr(event, "inputType", ""):  # a program set the text
-            self._queue.touch(0)
-        self._queue.edit(text)
-        self._save_draft(self._place)
+        self._text = text
+        self._save_draft()
         self._measure()
         if self._refused:
             self._actions.dismiss_notice()
@@ -212,35 +190,19 @@ class ComposerView:
     # --- sending ---
 
     def _send(self) -> None:
-        self._queue.edit(self._field.value)  # a program may have set it without an event
-        self._queue.send()
-        self._scheduler.mark(self)
-
-    def _on_done(self, place: Place) -> None:
-        self._save_draft(place)
-        self._scheduler.mark(self)
-        if place == self._place:
-            self._clear()
-
-    def _clear(self) -> None:
-        """Remove stored texts from the field, as soon as no input method is active."""
-        if not self._composing and self._queue.clear():
-            self._write(self._queue.text)
-            if self._refused:
-                self._actions.dismiss_notice()
-
-    def _write(self, text: str) -> None:
-        """Remove text from the beginning of the field; the cursor stays between the same characters."""
-        field = self._field
-        gone = units_of(field.value) - units_of(text)
-        start, end = field.selectionStart - gone, field.selectionEnd - gone
-        self._fill(text)
-        if text and field.matches(":focus"):
-            field.setSelectionRange(max(0, start), max(0, end))
+        """Hand the text over. It is kept before the draft is deleted: no moment is without either."""
+        self._text = self._field.value  # a program may have set it without an event
+        text = trimmed(self._text)
+        if not text or not self._actions.send_message(text):
+            return
+        self._fill("")
+        self._save_draft()
         self._measure()
+        if self._refused:
+            self._actions.dismiss_notice()
 
     def _fill(self, text: str) -> None:
-        self._field.value = text
+        self._text = self._field.value = text
         self._composing = False  # this end has no event
 
     def _measure(self) -> None:
@@ -249,20 +211,20 @@ class ComposerView:
         if not self._sizes_itself:
             self._field.style.setProperty("height", "auto")
             self._field.style.setProperty("height", f"{self._field.scrollHeight}px")
-        left = bytes_left(text)
+        left = characters_left(text)
         self._count.hidden = left is None
         if left is not None:
             key = "composer.left" if left >= 0 else "composer.over"
             self._count.textContent = self._texts(key, count=abs(left))
             self._count.toggleAttribute("data-over", left < 0)
 
-    def _save_draft(self, place: Place) -> None:
-        key, text = _key_of_draft(place), self._queues[place].draft
+    def _save_draft(self) -> None:
+        key = _key_of_draft(self._place)
         if key is None:
             return
         try:
-            if text:
-                js.sessionStorage.setItem(key, text)
+            if self._text:
+                js.sessionStorage.setItem(key, self._text)
             else:
                 js.sessionStorage.removeItem(key)
         except JsException:

@@ -29,12 +29,20 @@ def banner_text(
     if outage.phase is Phase.NONE:
         return None
     if outage.phase is Phase.SUCCESS:
-        sent = outage.sent
         title = texts("banner.back" if outage.was_connected else "banner.connected")
-        return BannerText(title, texts("banner.sent", count=sent) if sent else "")
+        return BannerText(title, _back_text(outage, texts))
     title, sentences = _outage_text(state, texts, time_of, origin)
     text = texts("sentences.between").join(sentence for sentence in sentences if sentence)
     return BannerText(title, text, reloads=_is_unsupported(state))
+
+
+def _back_text(outage: Outage, texts: Texts) -> str:
+    sent, received = outage.sent, outage.received
+    if sent and received:
+        return texts("banner.sent_and_received", sent=sent, received=received)
+    if received:
+        return texts("banner.received", count=received)
+    return texts("banner.sent", count=sent) if sent else ""
 
 
 def _is_unsupported(state: ChatState) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from chat.store import ChatState
+from chat.timeline import Gap
 from kizuna import Status
 
 GRACE = 3.0  #: seconds without a connection before the banner shows
@@ -45,6 +46,9 @@ class Outage:
         self._success_until = 0.0
         self._waiting_before = 0
         self._waiting_now = 0
+        self._received_before = 0
+        self.received = 0  #: how many messages of others the end of the outage brought
+        self._shown: set[int] = set()  #: the losses of the connection that were shown
 
     @property
     def sent(self) -> int:
@@ -55,6 +59,10 @@ class Outage:
     def in_trouble(self) -> bool:
         """Whether the outage is shown."""
         return self.phase in (Phase.TROUBLE, Phase.FAILED)
+
+    def shown_gaps(self, state: ChatState) -> tuple[Gap, ...]:
+        """Return the times without a connection that were shown, and are over."""
+        return tuple([gap for gap in state.gaps if gap.until is not None and gap.number in self._shown])
 
     def page_shown(self, now: float) -> None:
         """Restart the grace when the page becomes visible."""
@@ -75,13 +83,21 @@ class Outage:
         self.was_connected = state.last_connected_at is not None
         if self._down_since is None:
             self._down_since = now
+            self._received_before = state.received
         if status in _FINAL:
-            self.phase = Phase.FAILED
+            self._show(Phase.FAILED, state)
             return None
         grace = FIRST_GRACE if state.last_connected_at is None else GRACE
         shown_at = self._down_since + grace
-        self.phase = Phase.TROUBLE if now >= shown_at else Phase.NONE
-        return None if now >= shown_at else shown_at
+        if now < shown_at:
+            self.phase = Phase.NONE
+            return shown_at
+        self._show(Phase.TROUBLE, state)
+        return None
+
+    def _show(self, phase: Phase, state: ChatState) -> None:
+        self.phase = phase
+        self._shown.add(state.losses)
 
     def _connected(self, state: ChatState, now: float) -> float | None:
         self._down_since = None
@@ -89,6 +105,7 @@ class Outage:
             return None
         if self.in_trouble:
             self.phase = Phase.SUCCESS
+            self.received = max(0, state.received - self._received_before)
             self._success_until = now + SUCCESS_FOR
         if self.phase is Phase.SUCCESS and now >= self._success_until:
             self.phase = Phase.NONE

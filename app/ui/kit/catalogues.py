@@ -16,10 +16,11 @@ def page_texts(folder: Path = FOLDER) -> Texts:
     """Return the texts of the language that static/boot/boot.js chose (``?lang=``, else the browser's)."""
     chosen = js.document.documentElement.lang
     language = chosen if chosen in LANGUAGES else "en"
-    plurals = js.Intl.PluralRules.new(language)
+    plurals, numbers = js.Intl.PluralRules.new(language), js.Intl.NumberFormat.new(language)
     return Texts(
         read_catalogue(folder, language),
         language,
         fallback=read_catalogue(folder, "en"),
         plural=plurals.select,
+        number=numbers.format,
     )

@@ -29,7 +29,7 @@ def placeholders(text: str | Mapping[str, str]) -> set[str]:
 class Texts:
     """The texts of one language. A missing key is taken from ``fallback``, the English catalogue.
 
-    ``plural`` returns the plural category of a number; in the page that is ``Intl.PluralRules``.
+    ``plural`` returns the plural category of a number, ``number`` its text; in the page both are those of ``Intl``.
     """
 
     def __init__(
@@ -39,11 +39,13 @@ class Texts:
         *,
         fallback: Catalogue | None = None,
         plural: Callable[[float], str] = lambda number: "one" if number == 1 else "other",
+        number: Callable[[int], str] = str,
     ) -> None:
         self.language = language
         self._catalogue = catalogue
         self._fallback = fallback or {}
         self._plural = plural
+        self._number = number
 
     def __call__(self, key: str, **params: str | int) -> str:
         """Return the text of ``key`` with ``params`` inserted; ``count`` selects the plural form."""
@@ -53,7 +55,10 @@ class Texts:
         if not isinstance(text, str):
             form = self._plural(int(params.get("count", 0)))
             text = text.get(form) or text["other"]
-        return _PLACEHOLDER.sub(lambda match: str(params.get(match[1], match[0])), text)
+        return _PLACEHOLDER.sub(lambda match: self._written(params.get(match[1], match[0])), text)
+
+    def _written(self, value: str | int) -> str:
+        return value if isinstance(value, str) else self._number(value)
 
     def has(self, key: str) -> bool:
         """Return whether there is a text for ``key`` in either catalogue."""

@@ -8,7 +8,7 @@ from zlib import crc32
 
 from chat.names import INVISIBLE
 
-HUES = 8  #: colours in static/css/messages.css
+HUES = 24  #: colours in static/css/messages.css, 15 degrees apart
 
 _ZWJ, _VIRAMA = "\u200d", 9
 _NOTHING_TO_SEE = re.compile(f"[\\s{INVISIBLE}]+")

@@ -14,7 +14,7 @@ _KEYS = {"ArrowUp", "ArrowDown", "Home", "End", "Escape"}
 
 class MessageKeys:
     """The keys of the list: Tab enters it, Up, Down, Home and End move in it, Tab reaches the buttons of the focused
-    message, Escape returns to the message field."""
+    message, Escape returns to the message field, and so does a letter, which is written there."""
 
     def __init__(
         self,
@@ -35,7 +35,12 @@ class MessageKeys:
 
     def _key(self, event: js.KeyboardEvent) -> None:
         key = event.key
-        if key not in _KEYS or event.shiftKey or event.ctrlKey or event.altKey or event.metaKey:
+        if event.ctrlKey or event.altKey or event.metaKey:
+            return
+        if _is_letter(key) and event.target.matches("article, [role=log]"):
+            self._leave()  # where the browser then writes it
+            return
+        if key not in _KEYS or event.shiftKey:
             return
         if key == "Escape":
             self._leave()
@@ -73,6 +78,11 @@ class MessageKeys:
             if element and element.matches("article"):
                 return element
         return None
+
+
+def _is_letter(key: str) -> bool:
+    """Return whether this key writes a character; a space scrolls."""
+    return len(key) == 1 and key != " "
 
 
 def _set_tab_stops(article: Any, stop: bool) -> None:

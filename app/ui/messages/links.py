@@ -23,10 +23,15 @@ _OTHER_SCRIPT = r"\u0590-\u1dff\u2070-\U0010ffff"
 
 _LINK = re.compile(
     # Case is ignored in the scheme only: in a class "k" would match a letter above U+2070, the Kelvin sign.
-    rf"(?<![A-Za-z0-9])(?i:https?://|mailto:)(?:[^{_NEVER}{_OTHER_SCRIPT}]|(?<![A-Za-z0-9])[^{_NEVER}\x00-\u058f])+"
+    rf"(?<![A-Za-z0-9])(?i:https?://|mailto:|www\.(?=[A-Za-z0-9]))(?:[^{_NEVER}{_OTHER_SCRIPT}]|(?<![A-Za-z0-9])[^{_NEVER}\x00-\u058f])+"
+    r"|(?<![\w.+%@-])[A-Za-z0-9_][A-Za-z0-9_.+%-]{0,63}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,63}(?![\w@-])"
 )
 #: A valid address. One with a user name before the host is not a link, since it looks like another host.
-_LEADS = re.compile(r"mailto:.|https?://[^/?#@]+(?:[/?#]|\Z)", re.IGNORECASE)
+_LEADS = re.compile(
+    r"mailto:.|(?:https?://|www\.[^/?#@.]+\.)[^/?#@]+(?:[/?#]|\Z)|[^:/?#@]+@[^:/?#@]+\Z", re.IGNORECASE
+)
+#: What is in front of an address that was written without it.
+_WITHOUT_SCHEME = re.compile(r"(?P<web>www\.)|(?P<mail>[^:/?#@]+@)", re.IGNORECASE)
 #: "https://example.org/" before hiragana, which are particles of the sentence and rarely part of an address.
 _ROOT = re.compile(r"https?://[^/?#]+/(?=[\u3041-\u309f])", re.IGNORECASE)
 _PUNCTUATION = ".,:;!?*_~"
@@ -44,7 +49,7 @@ class Piece:
 def pieces(text: str) -> list[Piece]:
     """Split ``text`` into pieces that together are ``text`` again."""
     found: list[Piece] = []
-    if ":" not in text:  # most texts
+    if ":" not in text and "@" not in text and "www." not in text:  # most texts
         return [Piece(text)]
     at = links = 0
     for match in _LINK.finditer(text):
@@ -53,7 +58,7 @@ def pieces(text: str) -> list[Piece]:
             continue
         if match.start() > at:
             found.append(Piece(text[at : match.start()]))
-        found.append(Piece(address, address))
+        found.append(Piece(address, _with_scheme(address)))
         at = match.start() + len(address)
         links += 1
         if links == MAX_LINKS:
@@ -61,6 +66,13 @@ def pieces(text: str) -> list[Piece]:
     if at < len(text) or not found:
         found.append(Piece(text[at:]))
     return found
+
+
+def _with_scheme(address: str) -> str:
+    match = _WITHOUT_SCHEME.match(address)
+    if match is None:
+        return address
+    return ("https://" if match["web"] else "mailto:") + address
 
 
 def _address(found: str) -> str:

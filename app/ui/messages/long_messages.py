@@ -28,9 +28,12 @@ class LongMessages:
 
     def observe(self, content: Any) -> None:
         """Shorten this content of a new row if it is too tall, now and after each change of width."""
-        content.setAttribute("data-foldable", "")
         self._new.append(content)
-        self._observer.observe(content)
+        self._observer.observe(content.parentElement)  # the content has no box of its own
+
+    def observe_block(self, block: Any) -> None:
+        """Let Tab stop at a block of code while it scrolls sideways, now and after each change of width."""
+        self._observer.observe(block)
 
     def measure(self) -> None:
         """Show the buttons of rows that were just added, before their height is used."""
@@ -43,8 +46,8 @@ class LongMessages:
         if part(article, "unfold").contains(js.document.activeElement):
             article.focus()
         content = part(article, "content")
-        content.removeAttribute("data-foldable")
-        _draw(content)
+        self._observer.unobserve(content.parentElement)
+        _fold(article, False)
 
     def close(self) -> None:
         """Stop observing."""
@@ -52,12 +55,32 @@ class LongMessages:
 
     def _resized(self, entries: Any) -> None:
         for entry in entries:
-            if entry.target.isConnected:
-                _draw(entry.target)
+            target = entry.target
+            if target.isConnected and target.matches("pre"):
+                _let_scroll(target)
+            elif target.isConnected:
+                _draw(part(target, "content"))
+
+
+def _let_scroll(block: Any) -> None:
+    scrolls = block.scrollWidth > block.clientWidth
+    if scrolls != block.hasAttribute("tabindex"):
+        block.toggleAttribute("tabindex", scrolls)
+        if scrolls:
+            block.tabIndex = 0
 
 
 def _draw(content: Any) -> None:
-    button = part(content.closest("article"), "unfold")
-    fits = content.scrollHeight <= content.clientHeight
-    if button.hidden != fits:
-        button.hidden = fits
+    article = content.closest("article")
+    if article.hasAttribute("data-folded"):
+        is_long = content.scrollHeight > content.clientHeight
+    else:
+        line = float(js.getComputedStyle(content).lineHeight.removesuffix("px"))
+        is_long = content.offsetHeight > (LINES + 0.5) * line
+    if is_long != article.hasAttribute("data-folded"):
+        _fold(article, is_long)
+
+
+def _fold(article: Any, folded: bool) -> None:
+    article.toggleAttribute("data-folded", folded)
+    part(article, "unfold").hidden = not folded

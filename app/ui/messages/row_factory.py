@@ -7,18 +7,21 @@ from typing import Any
 import js
 from pyodide.ffi import JsException
 
-from chat.timeline import Delivery, Entry
+from chat.timeline import Delivery, Entry, Gap
 from ui.kit.dom import Template, icon, part
 from ui.kit.formats import Formats
 from ui.kit.texts import Texts
 from ui.messages.avatars import hue, initial
+from ui.messages.code import Kind, Span, spans
+from ui.messages.emoji import is_emoji_only
 from ui.messages.failures import failure_text
 from ui.messages.links import Piece, pieces
 from ui.messages.long_messages import LongMessages, may_be_long
-from ui.messages.rows import DayRow, MessageRow, Row
+from ui.messages.rows import DayRow, GapRow, MessageRow, Row
 
 _ICONS = {Delivery.SENT: "sent", Delivery.FAILED: "failed"}
 _WAITING_ICON = "waiting"
+_FIRST_EMOJI = "\u2000"  # those before it are keycaps: digits
 _ON_ITS_WAY = (Delivery.QUEUED, Delivery.SENDING)
 #: Parts that a stored message has no use for.
 _PARTS_BEFORE_STORED = ("withdraw", "failure")
@@ -36,6 +39,7 @@ class RowFactory:
         self._message = Template("template-message", texts)
         self._day = Template("template-day", texts)
         self._unread = Template("template-unread", texts)
+        self._gap = Template("template-gap", texts)
         self._prepared: dict[tuple[str, str, bool], Any] = {}
 
     def make(self, row: Row, today: str) -> Any:
@@ -45,6 +49,10 @@ class RowFactory:
         if isinstance(row, DayRow):
             element = self._day.make()
             self.name_day(element, row, today)
+            return element
+        if isinstance(row, GapRow):
+            element = self._gap.make()
+            part(element, "gap").textContent = self._gap_words(row.gap)
             return element
         return self._unread.make()
 
@@ -68,6 +76,12 @@ class RowFactory:
         day = part(element, "day")
         day.setAttribute("datetime", row.day)
         day.textContent = self._formats.day_words(row.timestamp, today)
+
+    def _gap_words(self, gap: Gap) -> str:
+        since, until = self._formats.time(gap.since), self._formats.time(gap.until or gap.since)
+        if since == until:
+            return self._texts("messages.gap_at", time=since)
+        return self._texts("messages.gap", since=since, until=until)
 
     def _make_message(self, row: MessageRow) -> Any:
         entry = row.entry
@@ -107,7 +121,7 @@ class RowFactory:
             self._draw_sender(element, new)
         if (old.message_id, old.seq) != (new.message_id, new.seq):
             self._draw_ids(element, new)
-        if old.timestamp != new.timestamp:
+        if (old.timestamp, old.sender_name) != (new.timestamp, new.sender_name):
             self._draw_time(element, new)
         if (old.content, old.deleted) != (new.content, new.deleted):
             self._draw_content(element, new)
@@ -126,6 +140,9 @@ class RowFactory:
         time.setAttribute("datetime", moment.iso)
         time.title = moment.full
         time.textContent = moment.time
+        element.setAttribute(
+            "aria-label", self._texts("message.name", name=entry.sender_name, time=moment.time)
+        )
 
     def _draw_content(self, element: Any, entry: Entry) -> None:
         content = part(element, "content")
@@ -133,13 +150,34 @@ class RowFactory:
             element.setAttribute("data-deleted", "")  # for good
             content.textContent = self._texts("message.deleted")
             return
-        found = pieces(entry.content)
-        if len(found) == 1 and found[0].link is None:
-            content.textContent = entry.content
+        text = entry.content
+        if "`" in text:
+            content.replaceChildren(*[node for span in spans(text) for node in self._nodes(span)])
         else:
-            content.replaceChildren(*[_node(piece) for piece in found])
+            found = pieces(text)
+            if len(found) == 1 and found[0].link is None:
+                content.textContent = text
+                if text[:1] > _FIRST_EMOJI and is_emoji_only(text):
+                    element.setAttribute("data-emoji", "")
+            else:
+                content.replaceChildren(*map(_node, found))
         if may_be_long(entry.content):
             self._long_messages.observe(content)
+
+    def _nodes(self, span: Span) -> list[Any]:
+        if span.kind is Kind.TEXT:
+            return list(map(_node, pieces(span.text)))
+        code = js.document.createElement("code")
+        code.setAttribute("translate", "no")
+        code.textContent = span.text
+        if span.kind is Kind.INLINE:
+            return [code]
+        block = js.document.createElement("pre")
+        block.setAttribute("role", "group")
+        block.setAttribute("aria-label", self._texts("message.code"))
+        block.append(code)
+        self._long_messages.observe_block(block)
+        return [block]
 
     def _draw_delivery(self, element: Any, entry: Entry) -> None:
         element.setAttribute("data-state", entry.state)
@@ -162,11 +200,11 @@ class RowFactory:
 
 
 def _node(piece: Piece) -> Any:
-    link = _link(piece.link) if piece.link is not None else None
+    link = _link(piece.link, piece.text) if piece.link is not None else None
     return js.document.createTextNode(piece.text) if link is None else link
 
 
-def _link(address: str) -> Any:
+def _link(address: str, text: str) -> Any:
     """Return a link, or None if the browser rejects the address: a bad port, an incomplete IPv6 address."""
     try:
         url = js.URL.new(address)
@@ -176,7 +214,9 @@ def _link(address: str) -> Any:
     link.setAttribute("href", address)  # http, https or mailto, see ui/messages/links.py
     link.setAttribute("rel", "noopener noreferrer nofollow")
     link.setAttribute("target", "_blank")
+    link.setAttribute("data-roving", "")  # a stop of Tab in the focused message only
+    link.tabIndex = -1
     link.setAttribute("dir", "ltr")  # also isolates its direction from the text around
     link.title = url.href  # the real address, in ASCII
-    link.textContent = address
+    link.textContent = text
     return link

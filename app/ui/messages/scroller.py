@@ -35,6 +35,7 @@ class Scroller:
         self.near_end = True
         self.at_end = True
         self._seen_top = 0.0  #: the scroll position that was noted last
+        self._seen_size = self._size()  #: and the size of list and rows then
         self.has_later = False  #: messages lie after those in the list: its end is not followed
         self._anchor: Anchor | None = None  #: the reader's last place
         listeners.on(box, "scroll", lambda _: self._scrolled(), passive=True)
@@ -91,7 +92,7 @@ class Scroller:
 
     def note_scroll(self) -> None:
         """Note where the reader has scrolled to, if its event is still to come: the next draw must not undo it."""
-        if self._box.scrollTop != self._seen_top:
+        if self._box.scrollTop != self._seen_top and self._size() == self._seen_size:
             self._note_place()
             self.following = not self.has_later and self._follows()
 
@@ -102,6 +103,8 @@ class Scroller:
         self._anchor = self.anchor()
 
     def _scrolled(self) -> None:
+        if self._size() != self._seen_size:
+            return  # the browser has scrolled, since rows are lower; the observer restores the place
         self._note_place()
         self.following = not self.has_later and self._follows()
         self._anchor = self.anchor()
@@ -118,3 +121,7 @@ class Scroller:
         self.near_end = rest < NEAR
         self.at_end = rest < 2
         self._seen_top = top
+        self._seen_size = self._size()
+
+    def _size(self) -> tuple[float, float, float]:
+        return self._box.clientWidth, self._box.clientHeight, self._rows.offsetHeight

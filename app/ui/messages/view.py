@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import js
 
 from chat.room_log import MAX_ROWS
 from chat.store import ChatState
-from chat.timeline import Timeline
+from chat.timeline import Gap, Timeline
 from ui.actions import Actions
 from ui.kit.dom import Listeners, by_id
 from ui.kit.formats import Formats
@@ -18,8 +18,9 @@ from ui.kit.texts import Texts
 from ui.messages.diff import Insert, Move, Remove, Replace, Step, plan
 from ui.messages.long_messages import LongMessages
 from ui.messages.row_factory import RowFactory
-from ui.messages.rows import DayRow, Layout, Row
+from ui.messages.rows import UNREAD_KEY, DayRow, Layout, Row
 from ui.messages.scroller import Scroller
+from ui.messages.unread_line import UnreadLine
 
 
 class MessagesView:
@@ -30,9 +31,12 @@ class MessagesView:
         actions: Actions,
         texts: Texts,
         formats: Formats,
+        shown_gaps: Callable[[ChatState], tuple[Gap, ...]],
         scheduler: RenderScheduler,
         listeners: Listeners,
     ) -> None:
+        """``shown_gaps`` returns the times without a connection that the person was told of."""
+        self._shown_gaps = shown_gaps
         self._actions = actions
         self._texts = texts
         self._formats = formats
@@ -52,14 +56,20 @@ class MessagesView:
         self._room: str | None = None
         self._today = ""
         self._around: tuple[bool, bool, str] | None = None  #: the drawn state around the rows
-        self._unread_from: str | None = None
-        self._was_hidden = False
+        self._unread_line = UnreadLine()
+        self._gaps: tuple[Gap, ...] = ()
+        self._is_focused: bool = js.document.hasFocus()
+        self._jump_unread = by_id("jump-unread")
+        self._jumps_to: str | None = None  #: the message that gets the focus when it is drawn
         self._is_jumping = False
         self._focuses_last = False  #: the last message gets the focus when the end is drawn
         self._is_reading: bool | None = None  #: as the session was told last
         self._place: tuple[bool, bool] | None = None  #: the same
         self._first: str | None = None  #: the first message shown when earlier ones were asked for last
         listeners.on(by_id("jump-button"), "click", lambda _: self._jump())
+        listeners.on(by_id("jump-unread-button"), "click", lambda _: self._jump_to_unread())
+        for event in ("blur", "focus"):
+            listeners.on(js.window, event, lambda _: self._focus_changed())
         listeners.on(self._list, "click", self._click)
         # Not at the next frame: what arrives meanwhile on a hidden page is not read.
         listeners.on(js.document, "visibilitychange", lambda _: self._tell_reading())
@@ -75,15 +85,19 @@ class MessagesView:
             state.name,
             state.unread,
             state.first_unread,
+            state.unread_from,
+            state.gaps,
         )
 
     def draw(self, state: ChatState, now: float) -> float | None:
         """Draw the rows, then what depends on the scroll position."""
         if state.room_id != self._room:
             self._enter(state.room_id)
+        self._gaps = self._shown_gaps(state)
         self._note_unread(state)
         self._draw_list(state)
         self._draw_jump(state)
+        self._draw_jump_unread(state)
         if self._focuses_last and not state.timeline.has_later:
             self._focuses_last = False
             self._focus_last()
@@ -114,7 +128,7 @@ class MessagesView:
         self._room = room
         self._scroller.following = True
         self._place = None
-        self._unread_from = None
+        self._jumps_to = None
         self._first = None
 
     def _draw_list(self, state: ChatState) -> None:
@@ -127,7 +141,7 @@ class MessagesView:
         self._timeline = timeline
         entries = timeline.entries
         self._scroller.has_later = timeline.has_later
-        rows = self._layout.rows(entries, self._unread_from)
+        rows = self._layout.rows(entries, self._unread_line.before, self._gaps)
         steps = plan(self._rows, rows)
         today = self._formats.today()
         around = (state.loading_earlier, not entries and state.caught_up, state.room_id)
@@ -220,13 +234,42 @@ class MessagesView:
             self._actions.set_place(follows=place[0], holds_focus=place[1])
 
     def _note_unread(self, state: ChatState) -> None:
-        """Mark the first message that arrived while the page was hidden, until it is hidden again."""
-        hidden = js.document.hidden
-        if hidden and not self._was_hidden:
-            self._unread_from = None
-        if hidden and self._unread_from is None:
-            self._unread_from = state.first_unread
-        self._was_hidden = hidden
+        is_away = js.document.hidden or not self._is_focused
+        self._unread_line.update(state, self._gaps, is_away=is_away, has_seen_end=self._scroller.following)
+
+    def _focus_changed(self) -> None:
+        self._is_focused = js.document.hasFocus()
+        self._scheduler.mark(self)
+
+    def _draw_jump_unread(self, state: ChatState) -> None:
+        """Offer the way to the first unread message while its line is out of sight above; go there if asked to."""
+        key = self._unread_line.before
+        if self._jumps_to is not None and self._jumps_to in self._elements:
+            self._show_first(self._jumps_to)
+            self._jumps_to = None
+        line = self._elements.get(UNREAD_KEY) if key is not None else None
+        if line:
+            is_above = line.getBoundingClientRect().bottom <= self._box.getBoundingClientRect().top
+        else:
+            is_above = key is not None and state.timeline.has_earlier
+        self._jump_unread.hidden = not is_above
+
+    def _jump_to_unread(self) -> None:
+        key = self._unread_line.before
+        if key is not None and key in self._elements:
+            self._show_first(key)
+        elif key is not None:
+            self._jumps_to = key
+            self._scroller.following = False
+            self._actions.show_from(key)
+        self._scheduler.mark(self)
+
+    def _show_first(self, key: str) -> None:
+        """Scroll to a message, and focus it."""
+        article = self._elements[key]
+        self._scroller.following = False
+        (self._elements.get(UNREAD_KEY) or article).scrollIntoView(block="start")
+        article.focus(preventScroll=True)
 
     def _draw_jump(self, state: ChatState) -> None:
         following, new = self._scroller.following, state.unread
@@ -235,7 +278,8 @@ class MessagesView:
         self._jump_box.hidden = following
         if not following:
             words = self._texts("messages.new", count=new) if new else self._texts("messages.latest")
-            by_id("jump-words").textContent = words
+            by_id("jump-words").textContent = by_id("jump-button").title = words
+            by_id("jump-number").textContent = str(new) if new else ""
 
     def _jump(self) -> None:
         if self._timeline is not None and self._timeline.has_later:
