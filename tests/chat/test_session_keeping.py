@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -199,6 +200,8 @@ async def test_words_written_in_another_room_meanwhile_are_shown_there(harness: 
 async def test_a_message_for_a_closing_socket_goes_out_over_the_next_link(harness: SessionHarness) -> None:
     await harness.join()
     assert harness.session.send_message("hello")
+    while not harness.browser.rows("outbox"):  # noqa: ASYNC110 - nothing tells of a commit
+        await asyncio.sleep(0)
     harness.socket.is_open = False  # CLOSING: the page has not been told yet
     await harness.platform.settle()
     assert harness.entries() == [("hello", Delivery.QUEUED)]
@@ -242,6 +245,25 @@ async def test_a_full_outbox_refuses_the_next_message_with_the_reason(harness: S
         {"limit": DEFAULT_LIMIT},
     )
     assert len(harness.browser.rows("outbox")) == DEFAULT_LIMIT
+
+
+async def test_a_message_behind_a_full_outbox_of_a_closed_tab_fails_visibly(harness: SessionHarness) -> None:
+    await harness.join()
+    harness.socket.drop()
+    for number in range(DEFAULT_LIMIT):
+        assert harness.session.send_message(f"words {number}")
+    await harness.platform.settle()
+    again = harness.reloaded()
+    again.session.start()
+    assert again.session.send_message("one too many")
+    await again.platform.settle()
+    assert [entry.content for entry in again.state.timeline.failed] == ["one too many"]
+    again.session.leave()
+
+
+async def test_who_has_not_joined_sends_nothing(harness: SessionHarness) -> None:
+    assert not harness.session.send_message("hello")
+    assert harness.browser.drafts == []
 
 
 # --- the same person comes back ---
