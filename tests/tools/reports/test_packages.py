@@ -17,7 +17,7 @@ def test_the_document_is_up_to_date():
     assert rewritten(page, "packages", packages.section()) == page, "run `make diagrams`"
 
 
-@pytest.mark.parametrize(("package", "most"), [("kizuna", 15), ("ui", 8), ("backend", 7)])
+@pytest.mark.parametrize(("package", "most"), [("kizuna", 15), ("ui", 9), ("backend", 7)])
 def test_a_package_has_few_parts_and_no_circle(graph: grimp.ImportGraph, package: str, most: int):
     assert len(packages.parts(graph, package)) <= most
     assert not packages.has_circle(packages.imports_between_parts(graph, package))
