@@ -59,6 +59,20 @@ def test_only_the_latest_are_kept():
     assert [entry.event for entry in journal.entries] == [f"socket opened (link {n})" for n in (7, 8, 9)]
 
 
+def test_frames_displace_no_other_events_and_stand_between_them():
+    journal = Journal(limit=2)
+    journal.record(events.SocketOpened(1), at(0), Status.CONNECTING)
+    for number in range(10):
+        journal.record_frame(1, {"type": f"kind{number}"}, at(number), Status.CONNECTED)
+    journal.record(events.SocketClosed(1, 1001), at(10), Status.WAITING)
+    assert [(entry.kind, entry.link, entry.detail) for entry in journal.entries] == [
+        ("socket opened", 1, ""),
+        ("frame received", 1, "kind8"),
+        ("frame received", 1, "kind9"),
+        ("socket closed", 1, "1001"),
+    ]
+
+
 async def test_service_records_a_journal_readable_as_json():
     harness = ServiceHarness(lambda: "SECRET")
     await harness.connect()
