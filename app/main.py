@@ -14,6 +14,7 @@ from chat import cache
 from chat.admission import Endpoints
 from chat.cache import RoomCache
 from chat.config import CONFIG_FILE, Config, parse_config
+from chat.diagnosis import Diagnosis
 from chat.identity import Identity
 from chat.migration import Migration
 from chat.read_marks import ReadMarks
@@ -32,6 +33,7 @@ from kizuna.browser import (
     page_prefix,
 )
 from kizuna.delivery import OUTBOX_TABLE, FallbackStorage, OutboxStorage, TaskSet
+from kizuna.testing import FaultPlatform
 from ui.kit.catalogues import page_texts
 from ui.kit.http import InvalidJson, get_json, post_json
 from ui.page import Page
@@ -63,7 +65,8 @@ async def _start() -> None:
 
 
 async def _open_page(config: Config) -> None:
-    platform = BrowserPlatform(TICKS_FILE)
+    # From the start, so that a person can break the very link that stands; while no fault is armed frames pass it by.
+    platform = FaultPlatform(BrowserPlatform(TICKS_FILE))
     endpoints = Endpoints(post_json, config.token_url, config.ticket_url, platform.now, js.document.baseURI)
     prefix = page_prefix()
     settings, tab = LocalSettings(prefix), TabSettings(prefix)
@@ -104,7 +107,8 @@ async def _open_page(config: Config) -> None:
         kizuna_wire=config.wire.ready is not None,
     )
     _ask_to_persist_at_first_message(store)
-    Page(store, session, page_texts(), time.monotonic).open()
+    diagnosis = Diagnosis(service, session.statistics, lambda: platform.now().wall)
+    Page(store, session, page_texts(), time.monotonic, diagnosis, platform).open()
     session.start()
     # What the start has made stays as long as the page. In a flood the garbage collector would look through it time and
     # again, for half of its time.

@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 import js
 
+from chat.diagnosis import Diagnosis
 from chat.store import ChatStore
+from kizuna.testing import FaultPlatform
 from ui.actions import Actions
 from ui.composer.files import FileGuard
 from ui.composer.unsent_view import UnsentView
@@ -33,10 +35,20 @@ from ui.shell.screen_view import ScreenView
 class Page:
     """The composition of the views. Each is drawn when its part of the state changes."""
 
-    def __init__(self, store: ChatStore, actions: Actions, texts: Texts, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        store: ChatStore,
+        actions: Actions,
+        texts: Texts,
+        now: Callable[[], float],
+        diagnosis: Diagnosis,
+        faults: FaultPlatform,
+    ) -> None:
         """``now``: monotonic seconds, on the clock of ``ConnectionState.retry_at``."""
         self._store = store
         self._actions = actions
+        self._diagnosis = diagnosis
+        self._faults = faults
         self._texts = texts
         self._now = now
         self._closers: list[Callable[[], None]] = []
@@ -99,7 +111,9 @@ class Page:
     def _open_inspector(self, close: Callable[[], None]) -> Panel:
         from ui.inspector.view import InspectorView  # few open it, and no start waits for it
 
-        return InspectorView(self._texts, close)
+        return InspectorView(
+            self._texts, self._scheduler, self._store, self._actions, self._diagnosis, self._faults, close
+        )
 
     def _enter_room(self) -> None:
         room_id = room_of(js.location.hash) or self._store.state.room_id or DEFAULT_ROOM
