@@ -110,14 +110,14 @@ def test_each_message_is_written_while_its_fault_is_armed() -> None:
 
 
 @pytest.mark.parametrize("fault", [Fault.REFUSE, Fault.FIREWALL])
-def test_a_server_out_of_reach_is_left_by_a_drop_and_tried_again_at_once(fault: Fault) -> None:
+def test_a_server_out_of_reach_drops_and_is_tried_again(fault: Fault) -> None:
     world = FakeWorld()
     run(world)
     at = world.did.index(f"arm {fault}")
     assert world.did[at : at + 5] == [f"arm {fault}", "arm drop", "send", f"lift {fault}", "try now"]
 
 
-def test_a_page_that_does_not_heal_ends_the_tour_in_time_and_is_told() -> None:
+def test_a_page_that_does_not_heal_ends_the_tour() -> None:
     world = FakeWorld(heals=False)
     _, result = run(world)
     assert world.now <= 100 + LONGEST + 0.2
