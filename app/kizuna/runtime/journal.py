@@ -14,8 +14,10 @@ from kizuna.core.states import CONNECTED_STATUSES, ConnectionState, Reason, Reas
 from kizuna.platform import Instant
 from kizuna.wire import Wire
 
-#: Entries kept, of frames and of all else: some hours of a restless connection, in a few dozen kilobytes.
+#: Entries kept: some hours of a restless connection, in a few dozen kilobytes.
 LIMIT = 500
+#: The part of them that frames may have to themselves: a day of frames does not displace what happened else.
+_SHARE_OF_FRAMES = 0.2
 
 _WORDS = re.compile(r"(?<!^)(?=[A-Z])")
 
@@ -51,15 +53,15 @@ class _Record:
 
 
 class Journal:
-    """The latest events, without tokens or what people wrote: at most ``limit`` frames, and as many of all else.
+    """The latest events, at most ``limit`` entries, without tokens or what people wrote.
 
-    Every frame is recorded, so recording makes no words: they are made when somebody reads the entries. A day of frames
-    does not displace what happened to the connection.
+    Every frame is recorded, so recording makes no words: they are made when somebody reads the entries.
     """
 
     def __init__(self, limit: int = LIMIT) -> None:
-        self._frames: deque[_Record] = deque(maxlen=limit)
-        self._others: deque[_Record] = deque(maxlen=limit)
+        self._limit = limit
+        self._frames: deque[_Record] = deque()
+        self._others: deque[_Record] = deque()
         self._last: _Record | None = None
         self._count = 0
 
@@ -108,6 +110,9 @@ class Journal:
             self._count += 1
             self._last = _Record(self._count, now.wall, kind, link, detail, status)
             (self._frames if kind is events.FrameReceived else self._others).append(self._last)
+            if len(self._frames) + len(self._others) > self._limit:
+                has_many_frames = len(self._frames) > self._limit * _SHARE_OF_FRAMES
+                (self._frames if has_many_frames else self._others).popleft()
 
 
 def describe(event: Event) -> str:

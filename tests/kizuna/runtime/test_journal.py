@@ -60,16 +60,21 @@ def test_only_the_latest_are_kept():
 
 
 def test_frames_displace_no_other_events_and_stand_between_them():
-    journal = Journal(limit=2)
-    journal.record(events.SocketOpened(1), at(0), Status.CONNECTING)
+    journal = Journal(limit=5)
+    for link in (1, 2, 3):
+        journal.record(events.SocketOpened(link), at(0), Status.CONNECTING)
     for number in range(10):
-        journal.record_frame(1, {"type": f"kind{number}"}, at(number), Status.CONNECTED)
-    journal.record(events.SocketClosed(1, 1001), at(10), Status.WAITING)
+        journal.record_frame(3, {"type": f"kind{number}"}, at(number), Status.CONNECTED)
+    journal.record(events.SocketClosed(3, 1001), at(10), Status.WAITING)
     assert [(entry.kind, entry.link, entry.detail) for entry in journal.entries] == [
-        ("socket opened", 1, ""),
-        ("frame received", 1, "kind8"),
-        ("frame received", 1, "kind9"),
-        ("socket closed", 1, "1001"),
+        *(("socket opened", link, "") for link in (1, 2, 3)),
+        ("frame received", 3, "kind9"),
+        ("socket closed", 3, "1001"),
+    ]
+    journal.record(events.SocketOpened(4), at(11), Status.CONNECTING)
+    assert [entry.event for entry in journal.entries][::3] == [
+        "socket opened (link 2)",
+        "socket closed: 1001 (link 3)",
     ]
 
 
