@@ -131,18 +131,22 @@ def test_what_is_written_while_it_is_broken_arrives_once(ada: UserPage, peer: Pe
     assert sorted(peer.heard) == ["one", "three", "two"]
 
 
-@pytest.mark.parametrize(("name", "status"), [("Server down", "waiting"), ("Firewall (403)", "waiting")])
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("Server down", "The server isn't responding."), ("Firewall (403)", "A sign-in page or a firewall")],
+)
 def test_what_is_written_to_a_server_out_of_reach_arrives(
-    ada: UserPage, peer: Peer, name: str, status: str
+    ada: UserPage, peer: Peer, name: str, reason: str
 ) -> None:
     inspector = open_by_keyboard(ada)
     press(inspector, name)
     expect(inspector.get_by_role("button", name=name, exact=True)).to_have_attribute("aria-pressed", "true")
-    ada.wait_for_status(status)
+    ada.wait_for_status("waiting")
     ada.say("into the outage")
     peer.say("meanwhile")
     expect(figure(inspector, "outbox")).to_have_text("1")
-    expect(inspector.locator('[data-event="failed_code"]').first).to_be_attached()
+    expect(inspector.locator('[data-event="failed"]').first).to_be_attached()
+    expect(ada.page.get_by_text(reason)).to_be_visible()
     expect(inspector.locator("[data-now]")).not_to_have_text(["connected"])
     press(inspector, name)
     ada.try_now_if_shown()

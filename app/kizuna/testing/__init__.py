@@ -64,3 +64,7 @@ def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_MODULES.get(name, 'fake_platform')}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

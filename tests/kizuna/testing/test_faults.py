@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kizuna import PLAIN, WebSocketService, Wire, connect
+from kizuna import PLAIN, WebSocketService, Wire, connect, testing
 from kizuna.core.states import Status
 from kizuna.platform import (
     Instant,
@@ -92,6 +92,10 @@ def test_the_faults_load_no_fakes_and_no_conformance():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["kizuna.testing", "kizuna.testing.faults"]
+
+
+def test_the_names_of_the_package_are_listed():
+    assert {"FakePlatform", "FaultPlatform"} <= {*dir(testing)} == {*testing.__all__}
 
 
 def test_a_name_that_is_not_exported_is_an_error():
