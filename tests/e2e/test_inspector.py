@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Locator, expect
@@ -13,17 +14,17 @@ from tests.support.peer import Peer
 from tests.support.user_page import UserPage
 
 
-def inspector_of(person: UserPage) -> Locator:
+def inspector_of(person: UserPage, role: Literal["complementary", "dialog"] = "complementary") -> Locator:
     """Return the inspector."""
-    return person.page.get_by_role("complementary", name="Connection")
+    return person.page.get_by_role(role, name="Connection", exact=True)
 
 
-def open_by_keyboard(person: UserPage) -> Locator:
+def open_by_keyboard(person: UserPage, role: Literal["complementary", "dialog"] = "complementary") -> Locator:
     """Open the inspector with the keyboard, and return it."""
     pill = person.page.get_by_role("status").get_by_role("button", name="Connected", exact=True)
     pill.focus()
     pill.press("Enter")
-    inspector = inspector_of(person)
+    inspector = inspector_of(person, role)
     expect(inspector.get_by_role("heading", name="Connection", exact=True)).to_be_focused()
     return inspector
 
@@ -50,11 +51,11 @@ def test_on_a_phone_a_sheet_covers_the_rest_until_it_is_closed(ada: UserPage) ->
     assert size is not None
     ada.page.set_viewport_size({"width": 360, "height": 740})
     try:
-        inspector = open_by_keyboard(ada)
+        open_by_keyboard(ada, "dialog")
         assert ada.run("() => document.querySelector('main').inert")
         ada.page.set_viewport_size(size)
         expect(ada.page.locator("main[inert]")).to_have_count(0)
-        inspector.get_by_role("button", name="Close", exact=True).click()
+        inspector_of(ada).get_by_role("button", name="Close", exact=True).click()
         expect(ada.page.locator("#connection-button")).to_be_focused()
     finally:
         ada.page.set_viewport_size(size)

@@ -10,7 +10,7 @@ from chat.diagnosis import Diagnosis
 from chat.store import ChatState
 from ui.inspector.elements import Line, html, section, svg
 from ui.inspector.figures import duration
-from ui.inspector.happenings import Happening, Strip, happenings, strip
+from ui.inspector.happenings import Happening, Look, Strip, happenings, strip
 from ui.kit.days import iso
 from ui.kit.locales import locales_of
 from ui.kit.texts import Texts
@@ -18,6 +18,8 @@ from ui.kit.texts import Texts
 #: Lines of the list.
 _MOST = 100
 _WIDTH, _HEIGHT = 360, 28
+#: The better, the higher: not told by colour alone.
+_HEIGHTS = {Look.OK: 20, Look.BUSY: 14, Look.WARN: 9, Look.BAD: 6, Look.IDLE: 3}
 
 
 class HistoryPart:
@@ -56,8 +58,9 @@ class HistoryPart:
         parts = []
         for span in wanted.spans:
             x, width = span.start * _WIDTH, (span.end - span.start) * _WIDTH
-            size = {"x": f"{x:.1f}", "width": f"{max(width, 1.0):.1f}", "y": "8", "height": f"{_HEIGHT - 8}"}
-            parts.append(svg("rect", class_="strip-span", data_kind=str(span.look), **size))
+            place = {"x": f"{x:.1f}", "y": f"{_HEIGHT - _HEIGHTS[span.look]}"}
+            size = {"width": f"{max(width, 1.0):.1f}", "height": f"{_HEIGHTS[span.look]}"}
+            parts.append(svg("rect", class_="strip-span", data_kind=str(span.look), **place, **size))
         for mark in wanted.marks:
             x = min(mark * _WIDTH, _WIDTH - 1.5)
             parts.append(svg("rect", class_="strip-mark", x=f"{x:.1f}", width="1.5", y="0", height="6"))
