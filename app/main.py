@@ -7,13 +7,16 @@ import logging
 import random
 import secrets
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import js
 
 from chat import cache
-from chat.admission import Endpoints
+from chat.admission import Answer, Endpoints, PostJson
 from chat.cache import RoomCache
 from chat.config import CONFIG_FILE, Config, parse_config
+from chat.diagnosis import Diagnosis
 from chat.identity import Identity
 from chat.migration import Migration
 from chat.preferences import Preferences
@@ -33,6 +36,7 @@ from kizuna.browser import (
     page_prefix,
 )
 from kizuna.delivery import OUTBOX_TABLE, FallbackStorage, OutboxStorage, TaskSet
+from kizuna.testing import Fault, FaultPlatform
 from ui.kit.catalogues import page_texts
 from ui.kit.http import InvalidJson, get_json, post_json
 from ui.page import Page
@@ -64,8 +68,11 @@ async def _start() -> None:
 
 
 async def _open_page(config: Config) -> None:
-    platform = BrowserPlatform(TICKS_FILE)
-    endpoints = Endpoints(post_json, config.token_url, config.ticket_url, platform.now, js.document.baseURI)
+    # From the start, so that a person can break the very link that stands; while no fault is armed frames pass it by.
+    platform = FaultPlatform(BrowserPlatform(TICKS_FILE))
+    endpoints = Endpoints(
+        _post_through(platform), config.token_url, config.ticket_url, platform.now, js.document.baseURI
+    )
     prefix = page_prefix()
     settings, tab = LocalSettings(prefix), TabSettings(prefix)
     identity = Identity(settings, endpoints, lambda: secrets.token_urlsafe(32), tab)
@@ -107,11 +114,25 @@ async def _open_page(config: Config) -> None:
     )
     _ask_to_persist_at_first_message(store)
     preferences = Preferences(LocalSettings(prefix))  # where static/boot/boot.js reads them
-    Page(store, session, page_texts(), time.monotonic, preferences).open()
+    diagnosis = Diagnosis(service, session.statistics, lambda: platform.now().wall)
+    Page(store, session, page_texts(), time.monotonic, preferences, diagnosis, platform).open()
     session.start()
     # What the start has made stays as long as the page. In a flood the garbage collector would look through it time and
     # again, for half of its time.
     gc.freeze()
+
+
+def _post_through(faults: FaultPlatform) -> PostJson:
+    """Return a function that posts JSON, unless a fault prevents it: the platform knows only the sockets."""
+
+    async def post(url: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> Answer:
+        if Fault.FIREWALL in faults.armed:
+            return 403, None, None  # a page of the firewall's own, and no JSON
+        if Fault.REFUSE in faults.armed:
+            raise OSError("refused on command")
+        return await post_json(url, body, headers)
+
+    return post
 
 
 def _ask_to_persist_at_first_message(store: ChatStore) -> None:

@@ -33,6 +33,7 @@ from kizuna.delivery import (
     Changes,
     Closed,
     DeliveryEngine,
+    DeliveryStatistics,
     Earlier,
     Items,
     NewPage,
@@ -339,6 +340,10 @@ class ChatSession:
     def dismiss_notice(self) -> None:
         """Close the notice."""
         self._store.change(notice=None)
+
+    def statistics(self) -> DeliveryStatistics:
+        """Return the numbers of messages since the page opened."""
+        return self._delivery.statistics()
 
     # --- the connection ---
 

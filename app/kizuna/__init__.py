@@ -14,7 +14,15 @@ if sys.implementation.name == "micropython":
 from collections.abc import Sequence
 
 from kizuna.codec import BYTES, JSON, JSON_OBJECTS, TEXT, Codec, Value
-from kizuna.core.states import ConnectionState, Reason, ReasonKind, Status
+from kizuna.core.states import (
+    ConnectionState,
+    Reason,
+    ReasonKind,
+    Status,
+    Transition,
+    Trigger,
+    transitions,
+)
 from kizuna.errors import (
     ConfigurationError,
     ConnectionFailed,
@@ -44,7 +52,7 @@ from kizuna.platform import (
     Storage,
     TimerHandle,
 )
-from kizuna.runtime.journal import Statistics
+from kizuna.runtime.journal import JournalEntry, Statistics
 from kizuna.runtime.subscribers import FrameStream, Handler
 from kizuna.runtime.transport import Frame, GetAccessToken, LinkHandle, Prepare
 from kizuna.service import WebSocketService
@@ -74,6 +82,7 @@ __all__ = [
     "GetAddress",
     "Handler",
     "Instant",
+    "JournalEntry",
     "KizunaError",
     "LinkHandle",
     "ListedSettings",
@@ -98,11 +107,14 @@ __all__ = [
     "StorageFailed",
     "Store",
     "TimerHandle",
+    "Transition",
+    "Trigger",
     "TryLater",
     "Unauthorized",
     "WebSocketService",
     "Wire",
     "connect",
+    "transitions",
 ]
 
 __version__ = "0.1.0"

@@ -531,7 +531,7 @@ class WebSocketService(Generic[Value]):
     def _execute(self, command: events.Command) -> None:
         match command:
             case events.FetchToken(link=link):
-                self._recorder.record_attempt()
+                self._recorder.record_attempt(self.platform.now())
                 self._transports[link] = Transport(
                     link,
                     self.platform,

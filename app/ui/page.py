@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 import js
 
+from chat.diagnosis import Diagnosis
 from chat.preferences import Preferences
 from chat.store import ChatStore
+from kizuna.testing import FaultPlatform
 from ui.actions import Actions
 from ui.composer.files import FileGuard
 from ui.composer.unsent_view import UnsentView
@@ -45,10 +47,14 @@ class Page:
         texts: Texts,
         now: Callable[[], float],
         preferences: Preferences,
+        diagnosis: Diagnosis,
+        faults: FaultPlatform,
     ) -> None:
         """``now``: monotonic seconds, on the clock of ``ConnectionState.retry_at``."""
         self._store = store
         self._actions = actions
+        self._diagnosis = diagnosis
+        self._faults = faults
         self._texts = texts
         self._now = now
         self._preferences = preferences
@@ -117,7 +123,9 @@ class Page:
     def _open_inspector(self, close: Callable[[], None]) -> Panel:
         from ui.inspector.view import InspectorView  # few open it, and no start waits for it
 
-        return InspectorView(self._texts, close)
+        return InspectorView(
+            self._texts, self._scheduler, self._store, self._actions, self._diagnosis, self._faults, close
+        )
 
     def _enter_room(self) -> None:
         room_id = room_of(js.location.hash) or self._store.state.room_id or DEFAULT_ROOM

@@ -28,7 +28,8 @@ def test_the_names_of_the_package_are_these():
     assert set(kizuna.__all__) == {
         *("connect", "ARTICLE", "KIZUNA", "PLAIN", "Wire", "Options", "Status", "WebSocketService"),
         *("Codec", "JSON", "JSON_OBJECTS", "TEXT", "BYTES"),
-        *("ConnectionState", "Reason", "ReasonKind", "Statistics"),
+        *("ConnectionState", "Reason", "ReasonKind", "Statistics", "JournalEntry"),
+        *("Transition", "Trigger", "transitions"),
         *(
             "Frame",
             "FrameStream",

@@ -214,3 +214,18 @@ def test_closed_draws_nothing(frames: RenderScheduler, host: FakeHost):
     frames.close()
     host.frame()
     assert (log, host.closed) == ([], True)
+
+
+def test_a_removed_view_is_neither_drawn_nor_woken(host: FakeHost, frames: RenderScheduler):
+    log: list[str] = []
+    view = FakeView(log, "a", wake=3.0)
+    frames.add(view)
+    host.frame()
+    assert host.wake_at == 3.0
+    frames.mark(view)
+    frames.remove(view)
+    assert host.wake_at is None
+    frames.update(ChatState(room_id="other"))
+    host.frame()
+    assert log == ["a"]
+    frames.remove(view)  # no effect

@@ -12,10 +12,15 @@ import pytest
 
 from chat.identity import PROBLEMS
 from chat.protocol import REFUSED, InvalidField
-from chat.store import NoticeKind
+from chat.store import ChatState, NoticeKind
 from chat.timeline import Delivery
+from kizuna import Statistics, Status
 from kizuna.core.states import ReasonKind
+from kizuna.delivery import DeliveryStatistics
 from kizuna.delivery.catch_up import FORBIDDEN
+from kizuna.testing import Fault
+from ui.inspector.figures import CLOSE_CODES, count_figures, state_figures
+from ui.inspector.tour import STEPS, key_of
 from ui.kit.texts import LANGUAGES, Texts, placeholders, read_catalogue
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -80,7 +85,40 @@ def keys_made_up() -> Iterator[str]:
         f"problem.{reason}" for reason in (REFUSED, *literals("InvalidField"), *literals("InvalidName"))
     )
     yield from (f"delivery.{state}" for state in Delivery if state is not Delivery.RECEIVED)
+    yield from keys_of_the_inspector()
 
+
+def keys_of_the_inspector() -> Iterator[str]:
+    """The same of the inspector."""
+    numbers = Statistics(0, 0, 0, 0, 0, 0, 0.0, None, None, None)
+    counted = DeliveryStatistics(0, 0, 0, 0, 0, 0, 0)
+    figures = state_figures(ChatState(), numbers, None, 0.0, Texts({}, "en")) + count_figures(
+        numbers, counted
+    )
+    yield from (f"figure.{figure.name}" for figure in figures)
+    yield from (f"state.{status}{end}" for status in Status for end in ("", ".means"))
+    yield from (f"close.{code}" for code in CLOSE_CODES)
+    yield from (f"happened.{key}" for key in HAPPENED)
+    yield from (f"tour.{key_of(step)}" for step in STEPS)
+    yield from (f"break.{key_of(fault)}" for fault in Fault if fault is not Fault.NO_GOODBYE)
+
+
+#: All that ui.inspector.happenings tells.
+HAPPENED = {
+    *(
+        "attempt",
+        "attempt_after",
+        "quiet_attempt",
+        "connected",
+        "failed",
+        "failed_code",
+        "dropped",
+        "dropped_code",
+    ),
+    *("suspect", "trusted", "rollover", "doubt", "try_now", "bye", "hidden", "shown", "left", "resumed"),
+    *("online", "offline_flag", "network", "slept"),
+    *("offline", "suspended", "exhausted", "rejected", "closed"),
+}
 
 NOT_KEYS = {"kizuna.draft"}
 

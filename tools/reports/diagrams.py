@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from kizuna.core import states
-from kizuna.core.states import LINK_TABLE, STATUS_TABLE, LinkState, Status, Trigger
+from kizuna.core.states import LINK_TABLE, LinkState, Status, Trigger
 from tools.reports.documents import ROOT, rewritten
 
 DOCUMENT = ROOT / "docs" / "states.md"
@@ -36,12 +36,7 @@ Arrow = tuple[str, str, str]
 
 def status_arrows() -> set[Arrow]:
     """Every arrow of the status table."""
-    return {
-        (status, trigger, target)
-        for status, rows in STATUS_TABLE.items()
-        for trigger, row in rows.items()
-        for target in row.to
-    }
+    return {(source, trigger, target) for source, trigger, target in states.transitions()}
 
 
 def link_arrows() -> set[Arrow]:

@@ -250,6 +250,24 @@ def row(status: Status, trigger: Trigger) -> Row:
     return STATUS_TABLE[status].get(trigger, IGNORED)
 
 
+class Transition(NamedTuple):
+    """One arrow of the status diagram: ``trigger`` may lead from a status to another one, or to the same."""
+
+    source: Status
+    trigger: Trigger
+    target: Status
+
+
+def transitions() -> tuple[Transition, ...]:
+    """Return every transition of the status table, in its order."""
+    return tuple(
+        Transition(status, trigger, target)
+        for status, rows in STATUS_TABLE.items()
+        for trigger, row in rows.items()
+        for target in row.to
+    )
+
+
 class LinkState(StrEnum):
     """The state of one link."""
 

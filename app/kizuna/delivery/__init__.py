@@ -27,7 +27,7 @@ from kizuna.delivery.changes import (
 )
 from kizuna.delivery.channel import Channel, Delivered, History, Item
 from kizuna.delivery.channels import Channels
-from kizuna.delivery.engine import DeliveryEngine
+from kizuna.delivery.engine import DeliveryEngine, DeliveryStatistics
 from kizuna.delivery.fallback_storage import FallbackStorage
 from kizuna.delivery.memory_storage import MemoryStorage, NoLocks
 from kizuna.delivery.outbox import Outbox, OutboxFull
@@ -64,6 +64,7 @@ __all__ = [
     "Delivered",
     "DeliveryEngine",
     "DeliveryFailed",
+    "DeliveryStatistics",
     "Discarded",
     "Earlier",
     "Failure",

@@ -35,7 +35,7 @@ from kizuna.delivery.changes import (
     Stored,
 )
 from kizuna.delivery.channel import Channel, History, item_of
-from kizuna.delivery.engine import DeliveryEngine
+from kizuna.delivery.engine import DeliveryEngine, DeliveryStatistics
 from kizuna.delivery.fallback_storage import FallbackStorage
 from kizuna.delivery.frames import RESERVED, MalformedFrame, PlainAck, PlainBatch, PlainMessage, parse
 from kizuna.delivery.memory_storage import MemoryStorage, NoLocks
@@ -124,6 +124,10 @@ class Channels:
         )
 
     # --- for applications ---
+
+    def statistics(self) -> DeliveryStatistics:
+        """Return the numbers of messages since these channels were made."""
+        return self.engine.statistics()
 
     def open(self, name: str, at: Start | Position = Start.NEWEST) -> Channel:
         """Return the channel of this name, opened at ``at`` unless it is open already.

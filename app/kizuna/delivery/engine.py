@@ -10,17 +10,31 @@ applies the changes. All others use :class:`~kizuna.delivery.channels.Channels`.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Any, Generic
+from typing import Any, Generic, NamedTuple
 
 from kizuna.delivery.carrier import Carrier, Link
 from kizuna.delivery.catch_up import CatchUp
-from kizuna.delivery.changes import Changes, Later, Stored
+from kizuna.delivery.changes import Changes, Earlier, Items, Later, Origin, Stored
 from kizuna.delivery.frames import BatchFrame, ErrorFrame, Head, NackFrame
 from kizuna.delivery.outbox_storage import OutboxStorage
 from kizuna.delivery.pending_message import PendingMessage
 from kizuna.delivery.reader import Ack, Message
 from kizuna.delivery.sender import OutboxSender
 from kizuna.platform import Instant
+
+
+class DeliveryStatistics(NamedTuple):
+    """Numbers of messages since the engine was made."""
+
+    sent: int  #: own ones that were given to a connection
+    resent: int  #: times that one was given to a connection again, under the same id
+    acknowledged: int  #: own ones that the server has stored
+    received: int  #: items of the channels, each once and in order; not the acknowledged ones
+    duplicates: (
+        int  #: items that came again, and were dropped; not the first broadcast of an acknowledged one
+    )
+    gaps_filled: int  #: times that missed items were requested and came
+    fetched: int  #: the items that came so
 
 
 class DeliveryEngine(Generic[Message, Ack]):
@@ -54,6 +68,20 @@ class DeliveryEngine(Generic[Message, Ack]):
         self._acknowledges = acknowledges
         self._is_item = is_item
         self._is_own = is_own
+        self._received = self._duplicates = self._gaps_filled = self._fetched = 0
+        self._echoes = 0  # broadcasts of messages whose acks were delivered as items: they may come, or not
+
+    def statistics(self) -> DeliveryStatistics:
+        """Return the numbers of messages since this was made."""
+        return DeliveryStatistics(
+            sent=self.sender.sent,
+            resent=self.sender.resent,
+            acknowledged=self.sender.acknowledged,
+            received=self._received,
+            duplicates=self._duplicates,
+            gaps_filled=self._gaps_filled,
+            fetched=self._fetched,
+        )
 
     # --- the link ---
 
@@ -105,6 +133,11 @@ class DeliveryEngine(Generic[Message, Ack]):
         if reader is not None:
             changes = reader.receive(message) if self._acknowledges else reader.pass_on(message)
             self.catch_up.schedule_sync(reader)
+            if not changes:
+                if reader.has_delivered(message):
+                    self._count_duplicate(message)
+            elif isinstance(changes[0], Items):  # pragma: no branch - nothing else comes of a message
+                self._received += len(changes[0].items) - len(stored)
         return changes + stored + (self.sender.send_due() if stored else [])
 
     def _on_ack(self, ack: Ack) -> Changes:
@@ -115,16 +148,42 @@ class DeliveryEngine(Generic[Message, Ack]):
         as_item = pending is not None and self._is_item(ack)
         changes, seq = reader.receive_ack(ack, as_item=as_item)
         self.catch_up.schedule_sync(reader)
+        if as_item and changes and isinstance(changes[0], Items):
+            self._received += len(changes[0].items) - 1  # what waited behind it
+            self._echoes += 1
         if not (as_item and changes):  # else it is among the items
             changes.append(Stored(ack.room_id, ack.client_message_id, seq, ack))
         return changes + self.sender.send_due()
 
     def _on_batch(self, batch: BatchFrame[Message]) -> Changes:
+        reader = self.catch_up.reader(batch.room_id)
+        watermark = reader.watermark if reader is not None and reader.epoch == batch.epoch else 0
         changes = self.catch_up.on_batch(batch)
+        self._count_batch(batch, changes, watermark)
         if self.sender.has_messages:
             for message in batch.messages:
                 changes += self._settle(message)
         return changes + self.sender.send_due()
+
+    def _count_batch(self, batch: BatchFrame[Message], changes: Changes, watermark: int) -> None:
+        """Count what a batch has brought, and what of it was delivered before: up to ``watermark``."""
+        for change in changes:
+            if isinstance(change, Earlier):
+                return
+            if isinstance(change, Items):
+                self._received += len(change.items)
+                if change.origin is Origin.MISSED:
+                    self._gaps_filled += 1
+                    self._fetched += len(change.items)
+        for message in batch.messages:
+            if message.seq is not None and message.seq <= watermark:
+                self._count_duplicate(message)
+
+    def _count_duplicate(self, message: Message) -> None:
+        if self._echoes and self._is_own(message):
+            self._echoes -= 1
+        else:
+            self._duplicates += 1
 
     def _settle(self, message: Message) -> Changes:
         """Delete an own message that the server has, with or without an ack."""

@@ -85,6 +85,14 @@ class ChannelReader(Generic[Message, Ack]):
         """Return the client message ids of acknowledged own messages that wait behind a gap."""
         return frozenset(item.client_message_id or "" for item in self._sequence.held)
 
+    def has_delivered(self, message: Message) -> bool:
+        """Return whether an item of this number was delivered."""
+        return (
+            message.seq is not None
+            and message.epoch == self._sequence.epoch
+            and message.seq <= self._sequence.watermark
+        )
+
     def asked(self) -> Asked:
         """Return the position to request from."""
         if not self.is_blank:

@@ -80,6 +80,7 @@ class OutboxSender:
         self._number = 0
         self._send_timer: TimerHandle | None = None
         self._adoption_timer: TimerHandle | None = None
+        self.sent = self.resent = self.acknowledged = 0  #: messages so far, as DeliveryStatistics has them
 
     @property
     def waiting(self) -> int:
@@ -189,6 +190,7 @@ class OutboxSender:
         """Delete a message that the server has stored; return it, or None if it is not here."""
         message = self._outbox.remove(message_id or "")
         if message is not None:
+            self.acknowledged += 1
             self._later.write(self._storage.delete(self._person or "", message.id))
         return message
 
@@ -285,6 +287,10 @@ class OutboxSender:
             return []  # due again at the end of the link
         except FrameTooLarge as error:
             return self._fail(message.id, Failure("too_large", str(error))) + self.send_due()
+        if message.is_sent:
+            self.resent += 1
+        else:
+            self.sent += 1
         return [Progress(self._outbox.note_sent(message), SendState.SENDING)]
 
     def _take_off(self, message: PendingMessage) -> Changes:

@@ -16,6 +16,8 @@ from kizuna.wire import Wire
 
 #: Entries kept: some hours of a restless connection, in a few dozen kilobytes.
 LIMIT = 500
+#: The part of them that frames may have to themselves: a day of frames does not displace what happened else.
+_SHARE_OF_FRAMES = 0.2
 
 _WORDS = re.compile(r"(?<!^)(?=[A-Z])")
 
@@ -24,25 +26,30 @@ class JournalEntry(NamedTuple):
     """One event, or the same one ``times`` in a row. ``at``: time of the last of them, seconds since 1970."""
 
     at: float
-    event: str
+    event: str  #: kind, detail and link, in words
     status: Status  #: where the connection stood afterwards
     times: int = 1
+    kind: str = ""  #: such as "socket closed"
+    link: int | None = None  #: number of the link that it belongs to
+    detail: str = ""  #: the close code, the timer, the type of the frame
 
 
 class _Record:
     """What an entry is made of when somebody reads it."""
 
-    __slots__ = ("at", "detail", "kind", "link", "status", "times")
+    __slots__ = ("at", "detail", "kind", "link", "number", "status", "times")
 
-    def __init__(self, at: float, kind: type[Event], link: int | None, detail: str, status: Status) -> None:
-        self.at, self.kind, self.link, self.detail, self.status, self.times = (
-            at,
-            kind,
-            link,
-            detail,
-            status,
-            1,
-        )
+    def __init__(
+        self, number: int, at: float, kind: type[Event], link: int | None, detail: str, status: Status
+    ) -> None:
+        self.number, self.at, self.kind, self.link = number, at, kind, link
+        self.detail, self.status, self.times = detail, status, 1
+
+    def entry(self) -> JournalEntry:
+        """Return it in words."""
+        kind = _name_of_kind(self.kind)
+        words = _words(kind, self.link, self.detail)
+        return JournalEntry(self.at, words, self.status, self.times, kind, self.link, self.detail)
 
 
 class Journal:
@@ -52,18 +59,17 @@ class Journal:
     """
 
     def __init__(self, limit: int = LIMIT) -> None:
-        self._records: deque[_Record] = deque(maxlen=limit)
+        self._limit = limit
+        self._frames: deque[_Record] = deque()
+        self._others: deque[_Record] = deque()
         self._last: _Record | None = None
+        self._count = 0
 
     @property
     def entries(self) -> tuple[JournalEntry, ...]:
         """Return the entries, oldest first."""
-        return tuple(
-            JournalEntry(
-                record.at, _words(record.kind, record.link, record.detail), record.status, record.times
-            )
-            for record in self._records
-        )
+        records = sorted((*self._frames, *self._others), key=lambda record: record.number)
+        return tuple(record.entry() for record in records)
 
     def to_json(self) -> str:
         """Return the entries as JSON, to attach to a report."""
@@ -101,13 +107,17 @@ class Journal:
             last.at = now.wall
             last.times += 1
         else:
-            self._last = _Record(now.wall, kind, link, detail, status)
-            self._records.append(self._last)
+            self._count += 1
+            self._last = _Record(self._count, now.wall, kind, link, detail, status)
+            (self._frames if kind is events.FrameReceived else self._others).append(self._last)
+            if len(self._frames) + len(self._others) > self._limit:
+                has_many_frames = len(self._frames) > self._limit * _SHARE_OF_FRAMES
+                (self._frames if has_many_frames else self._others).popleft()
 
 
 def describe(event: Event) -> str:
     """Return ``event`` in words, without its content: frames and close reasons hold what people wrote."""
-    return _words(type(event), getattr(event, "link", None), _detail(event))
+    return _words(_name_of_kind(type(event)), getattr(event, "link", None), _detail(event))
 
 
 def _detail(event: Any) -> str:
@@ -129,9 +139,12 @@ def _name_of(name: object) -> str:
     return name if type(name) is str and len(name) < 32 and name.isidentifier() else "?"
 
 
-def _words(kind: type[Event], link: int | None, detail: str) -> str:
-    name = _WORDS.sub(" ", kind.__name__).lower()
-    return f"{name}{f': {detail}' if detail else ''}{'' if link is None else f' (link {link})'}"
+def _name_of_kind(kind: type[Event]) -> str:
+    return _WORDS.sub(" ", kind.__name__).lower()
+
+
+def _words(kind: str, link: int | None, detail: str) -> str:
+    return f"{kind}{f': {detail}' if detail else ''}{'' if link is None else f' (link {link})'}"
 
 
 #: Round trips that median and 95th percentile are taken from: the last hour at one heartbeat every 30 s.
@@ -151,6 +164,8 @@ class Statistics(NamedTuple):
     rtt_last: float | None  #: round trip from a ping to its pong
     rtt_median: float | None
     rtt_p95: float | None
+    seconds: float = 0.0  #: since the first attempt
+    round_trips: tuple[float, ...] = ()  #: the latest, at most 120, oldest first
 
 
 class StatisticsRecorder:
@@ -159,13 +174,16 @@ class StatisticsRecorder:
     def __init__(self) -> None:
         self._attempts = self._connections = self._drops = self._rollovers = 0
         self._frames = self.malformed = 0
+        self._began: float | None = None
         self._connected_before = 0.0
         self._connected_since: float | None = None
         self._round_trips: deque[float] = deque(maxlen=ROUND_TRIPS)
 
-    def record_attempt(self) -> None:
+    def record_attempt(self, now: Instant) -> None:
         """Count an attempt."""
         self._attempts += 1
+        if self._began is None:
+            self._began = now.monotonic
 
     def record_frame(self) -> None:
         """Count a well-formed frame."""
@@ -208,6 +226,8 @@ class StatisticsRecorder:
             rtt_last=self._round_trips[-1] if ordered else None,
             rtt_median=_percentile(ordered, 0.5),
             rtt_p95=_percentile(ordered, 0.95),
+            seconds=0.0 if self._began is None else now.monotonic - self._began,
+            round_trips=tuple(self._round_trips),
         )
 
     def _connected_for(self, now: Instant) -> float:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Protocol
 
 import js
+
+from ui.kit.texts import Texts
 
 _SVG = "http://www.w3.org/2000/svg"
 
@@ -55,3 +58,43 @@ class Line:
         if text != self._text:
             self._text = text
             self.element.textContent = text
+
+
+def section(title: str) -> Any:
+    """Return a new section with this heading."""
+    part = html("section", class_="inspector-part")
+    part.append(html("h3", title, class_="inspector-heading"))
+    return part
+
+
+class Named(Protocol):
+    """A figure: its name, and what it says."""
+
+    @property
+    def name(self) -> str:
+        """The name, for data-figure, and the key of its label."""
+
+    @property
+    def words(self) -> str:
+        """The text."""
+
+
+class FigureList:
+    """A list of names and figures."""
+
+    def __init__(self, texts: Texts) -> None:
+        self._texts = texts
+        self._lines: dict[str, Line] = {}
+        self.element = html("dl", class_="figures")
+
+    def draw(self, figures: Iterable[Named]) -> None:
+        """Show these figures, always the same ones."""
+        for figure in figures:
+            line = self._lines.get(figure.name)
+            if line is None:
+                value = html("dd", data_figure=figure.name)
+                row = html("div", class_="figure")
+                row.append(html("dt", self._texts(f"figure.{figure.name}")), value)
+                self.element.append(row)
+                line = self._lines[figure.name] = Line(value)
+            line.write(figure.words)

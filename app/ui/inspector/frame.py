@@ -46,8 +46,14 @@ class Frame:
         self._make_inert(is_inert=False)
 
     def _cover(self) -> None:
-        """Let nothing behind a sheet take the focus."""
-        self._make_inert(is_inert=not self._fits.matches)
+        """Let nothing behind a sheet take the focus: it is a dialog."""
+        is_sheet = not self._fits.matches
+        self.root.setAttribute("role", "dialog" if is_sheet else "complementary")
+        if is_sheet:
+            self.root.setAttribute("aria-modal", "true")
+        else:
+            self.root.removeAttribute("aria-modal")
+        self._make_inert(is_inert=is_sheet)
 
     def _make_inert(self, *, is_inert: bool) -> None:
         for part in js.document.querySelectorAll(_BEHIND):

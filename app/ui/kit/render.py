@@ -61,6 +61,13 @@ class RenderScheduler:
         self._parts[view] = view.part(self._read())
         self.mark(view)
 
+    def remove(self, view: View) -> None:
+        """Draw ``view`` no more."""
+        self._parts.pop(view, None)
+        self._marked.discard(view)
+        self._wakes.pop(view, None)
+        self._schedule_wake()
+
     def update(self, state: ChatState) -> None:
         """Draw the views whose part of the state has changed."""
         for view, before in self._parts.items():

@@ -16,6 +16,7 @@ from websockets.server import ServerProtocol
 
 from kizuna.aio import AioPlatform, websocket
 from kizuna.platform import PausableSocket
+from kizuna.testing import FaultPlatform
 from tests.kizuna.platform_contract import CONTRACT, Duty, Ear
 from tests.support.process import LOOPBACK, PATIENCE, free_port
 from tests.support.socket_server import SIZE, SocketServer
@@ -102,6 +103,11 @@ async def raw_server(
 @pytest.mark.parametrize("duty", CONTRACT, ids=lambda duty: duty.__name__)
 async def test_the_platform_keeps_the_contract(duty: Duty, server: SocketServer) -> None:
     await duty(AioPlatform(), server.url)
+
+
+@pytest.mark.parametrize("duty", CONTRACT, ids=lambda duty: duty.__name__)
+async def test_a_platform_with_faults_keeps_it_while_none_is_armed(duty: Duty, server: SocketServer) -> None:
+    await duty(FaultPlatform(AioPlatform()), server.url)
 
 
 async def test_calls_come_soon_and_in_order() -> None:

@@ -59,6 +59,25 @@ def test_only_the_latest_are_kept():
     assert [entry.event for entry in journal.entries] == [f"socket opened (link {n})" for n in (7, 8, 9)]
 
 
+def test_frames_displace_no_other_events_and_stand_between_them():
+    journal = Journal(limit=5)
+    for link in (1, 2, 3):
+        journal.record(events.SocketOpened(link), at(0), Status.CONNECTING)
+    for number in range(10):
+        journal.record_frame(3, {"type": f"kind{number}"}, at(number), Status.CONNECTED)
+    journal.record(events.SocketClosed(3, 1001), at(10), Status.WAITING)
+    assert [(entry.kind, entry.link, entry.detail) for entry in journal.entries] == [
+        *(("socket opened", link, "") for link in (1, 2, 3)),
+        ("frame received", 3, "kind9"),
+        ("socket closed", 3, "1001"),
+    ]
+    journal.record(events.SocketOpened(4), at(11), Status.CONNECTING)
+    assert [entry.event for entry in journal.entries][::3] == [
+        "socket opened (link 2)",
+        "socket closed: 1001 (link 3)",
+    ]
+
+
 async def test_service_records_a_journal_readable_as_json():
     harness = ServiceHarness(lambda: "SECRET")
     await harness.connect()

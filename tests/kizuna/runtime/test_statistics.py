@@ -27,7 +27,7 @@ def test_a_percentile_is_the_value_that_its_share_does_not_exceed(
 def test_nothing_is_counted_before_anything_happened():
     numbers = StatisticsRecorder().snapshot(ServiceHarness().platform.now())
     assert numbers[:7] == (0, 0, 0, 0, 0, 0, 0.0)
-    assert numbers[7:] == (None, None, None)
+    assert numbers[7:] == (None, None, None, 0.0, ())
 
 
 async def test_connections_drops_and_time_are_counted():
@@ -42,7 +42,7 @@ async def test_connections_drops_and_time_are_counted():
     await harness.platform.advance(60)
     numbers = harness.service.statistics()
     assert (numbers.attempts, numbers.connections, numbers.drops, numbers.rollovers) == (2, 2, 1, 0)
-    assert numbers.seconds_connected == 6
+    assert (numbers.seconds_connected, numbers.seconds) == (6, 67)
 
 
 async def test_frames_are_counted_also_those_that_cannot_be_read():
@@ -68,6 +68,8 @@ async def test_round_trips_are_measured_and_the_oldest_forgotten():
     assert numbers.rtt_last == pytest.approx(0.2, abs=0.001)
     assert numbers.rtt_median == pytest.approx(0.2, abs=0.001)
     assert numbers.rtt_p95 == pytest.approx(0.4, abs=0.001)
+    assert len(numbers.round_trips) == ROUND_TRIPS
+    assert numbers.round_trips[:2] == pytest.approx((0.4, 0.2), abs=0.001)
     harness.service.disconnect()
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tools.checks.house import Source, imports_at_start
 
-APP = Path(__file__).resolve().parents[2] / "app"
+APP = Path(__file__).resolve().parents[3] / "app"
 
 
 def loaded_from(first: str) -> set[str]:
