@@ -71,8 +71,12 @@
     return root.dataset.page === "failed" || (root.dataset.page === "live" && shows());
   }
 
+  // The demo (app/demo) neither shows nor replaces the view of the chat. ui/kit/demo_mode.py has the same rule.
+  const isDemo = () => new URLSearchParams(location.search).has("demo");
+
   // Storage may be forbidden, full, or hold invalid data.
   const attempt = (action) => {
+    if (isDemo()) return;
     try {
       action();
     } catch (error) {
