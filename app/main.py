@@ -38,7 +38,7 @@ from kizuna.browser import (
 from kizuna.delivery import OUTBOX_TABLE, FallbackStorage, NoLocks, OutboxStorage, TaskSet
 from kizuna.testing import Fault, FaultPlatform
 from ui.kit.catalogues import FOLDER as CATALOGUES, page_texts
-from ui.kit.demo_mode import address_of_demo, is_demo, storage_prefix
+from ui.kit.demo_mode import become_demo, is_demo, storage_prefix
 from ui.kit.http import InvalidJson, get_json, post_json
 from ui.kit.on_demand import import_on_demand
 from ui.page import Page
@@ -88,7 +88,7 @@ async def _start() -> None:
     try:
         config = await _load_config()
         if config.demo and not is_demo():
-            js.history.replaceState(None, "", address_of_demo())
+            become_demo()
         await _open_page(config)
     except ConfigurationError as error:
         show_failure(str(error), cause="config")

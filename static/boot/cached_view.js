@@ -71,12 +71,9 @@
     return root.dataset.page === "failed" || (root.dataset.page === "live" && shows());
   }
 
-  // The demo (app/demo) neither shows nor replaces the view of the chat. ui/kit/demo_mode.py has the same rule.
-  const isDemo = () => new URLSearchParams(location.search).has("demo");
-
   // Storage may be forbidden, full, or hold invalid data.
   const attempt = (action) => {
-    if (isDemo()) return;
+    if (root.dataset.demo !== undefined) return; // the demo neither shows nor replaces the view of the chat
     try {
       action();
     } catch (error) {

@@ -1,4 +1,5 @@
-"""Whether the page is the demo, and where it stores things then. ``?demo`` in its address says so."""
+"""Whether the page is the demo, and where it stores things then. ``?demo`` in its address says so, at each start, as
+it does in static/boot/boot.js."""
 
 from __future__ import annotations
 
@@ -19,11 +20,12 @@ def storage_prefix() -> str:
     return f"{page_prefix()}demo/" if is_demo() else page_prefix()
 
 
-def address_of_demo() -> str:
-    """Return the page's address with ``?demo`` in it."""
+def become_demo() -> None:
+    """Make this page the demo, as if its address had asked for it."""
     address = js.URL.new(js.location.href)
     address.searchParams.set(_PARAMETER, "")
-    return address.href
+    js.history.replaceState(None, "", address.href)
+    js.document.documentElement.setAttribute("data-demo", "")
 
 
 def address_without_demo() -> str:
