@@ -14,7 +14,7 @@ from chat.read_marks import ReadMarks
 from chat.session import ChatSession
 from chat.store import ChatStore
 from demo import Demo
-from kizuna import JSON_OBJECTS, KIZUNA, WebSocketService
+from kizuna import JSON_OBJECTS, KIZUNA, Platform, WebSocketService
 from kizuna.delivery import NoLocks, OutboxStorage
 from kizuna.testing import FakePlatform
 from tests.chat.session_harness import MemorySettings
@@ -40,11 +40,18 @@ class DemoPage:
 
     _numbers = itertools.count(1)
 
-    def __init__(self, settings: TabSettings | None = None, say: Callable[..., str] | None = None) -> None:
+    def __init__(
+        self,
+        settings: TabSettings | None = None,
+        say: Callable[..., str] | None = None,
+        around: Callable[[Platform], Platform] = lambda platform: platform,
+    ) -> None:
+        """``around``: returns the platform that the session gets instead of the demo's."""
         self.settings = TabSettings() if settings is None else settings
         self.browser = FakePlatform()
         self.demo = Demo(self.browser, self.settings, say or texts())
         self.server = self.demo.server
+        self.platform = around(self.demo.platform)
         endpoints = Endpoints(
             self.server.post_json, demo.TOKEN_URL, demo.TICKET_URL, self.browser.now, "https://page.example/"
         )
@@ -52,7 +59,7 @@ class DemoPage:
         self.service = WebSocketService(
             demo.WEB_SOCKET_URL,
             self.identity.get_token,
-            platform=self.demo.platform,
+            platform=self.platform,
             codec=JSON_OBJECTS,
             wire=KIZUNA,
         )
@@ -61,10 +68,10 @@ class DemoPage:
             self.store,
             self.service,
             self.identity,
-            self.demo.platform,
+            self.platform,
             lambda: f"message-{next(self._numbers)}",
             OutboxStorage(self.demo.storage, NoLocks(), f"tab-{next(self._numbers)}"),
-            RoomCache(self.demo.storage, ReadMarks(self.settings), self.demo.platform),
+            RoomCache(self.demo.storage, ReadMarks(self.settings), self.platform),
         )
 
     async def open(self) -> None:
