@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from tests.support.demo_visit import GREETING, break_and_heal, lost_or_doubled, open_demo
+from tests.support.fault_proxy import FaultProxy
 from tests.support.site import Copy, StaticHost, run_python
+from tests.support.user_page import UserPage
 from tests.support.waiting import PATIENCE
 from tests.support.watch import Watch
 from tools.build.page import start_files_of
 
-GREETING = "Hello! This is a demo."
 #: What a page has stored, and the names of its databases; PyScript's own are no part of the chat.
 STORED = """async () => ({
     local: Object.keys(localStorage),
@@ -78,19 +80,14 @@ def test_the_demo_greets_without_any_server(host: StaticHost, visit: Visit) -> N
     assert not [path for path in host.asked if re.search(r"/(ws|token|ticket)\b", path)]
 
 
-def test_an_outage_of_the_demo_heals_and_loses_nothing(host: StaticHost, visit: Visit) -> None:
-    page = visit(host)
-    expect(message(page, GREETING)).to_be_visible()
-    page.context.set_offline(True)
-    expect(page.locator("html")).to_have_attribute("data-status", "offline")
-    say(page, "one")
-    say(page, "two")
-    expect(message(page, "two")).to_have_attribute("data-state", "queued")
-    page.context.set_offline(False)
-    expect(page.locator("html")).to_have_attribute("data-caught-up", "true")
-    for text in ("one", "two"):
-        expect(message(page, text)).to_have_count(1)
-        expect(message(page, text)).to_have_attribute("data-state", "sent")
+def test_what_breaks_in_the_demo_heals_and_loses_nothing(host: StaticHost, chromium: Browser) -> None:
+    with FaultProxy(host.port) as network, chromium.new_context() as context:
+        guest = UserPage(context.new_page(), network, "Guest", host.url.removesuffix("/"))
+        open_demo(guest)
+        written = break_and_heal(guest)
+        assert lost_or_doubled(guest, written) == []
+        assert guest.watch.problems == []
+        assert guest.watch.sockets_opened == []
 
 
 def test_the_demo_stores_nothing_outside_its_tab(host: StaticHost, visit: Visit) -> None:
