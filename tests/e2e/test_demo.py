@@ -74,7 +74,7 @@ def test_the_demo_greets_without_any_server(host: StaticHost, visit: Visit) -> N
     expect(message(page, GREETING)).to_be_visible()
     expect(page.locator("html")).to_have_attribute("data-status", "connected")
     line = page.get_by_role("complementary", name="Demo")
-    expect(line).to_contain_text("Demo: no server, two bots")
+    expect(line).to_contain_text("Demo without a server")
     say(page, "hello")
     expect(message(page, "I have “hello”.")).to_be_visible()
     assert not [path for path in host.asked if re.search(r"/(ws|token|ticket)\b", path)]
