@@ -6,6 +6,25 @@ from tests.support.page_driver import PageDriver
 from tests.support.waiting import PATIENCE, eventually
 
 GREETING = "Hello! This is a demo."
+#: The faults of the inspector's buttons -> the statuses until they are over; none: messages arrive meanwhile.
+FAULTS: dict[str, tuple[str, ...]] = {
+    "drop": (),
+    "duplicates": (),
+    "slow": (),
+    "offline": (),
+    "clock jump": (),
+    "refuse": ("waiting", "connecting"),
+    "firewall": ("waiting", "connecting"),
+    "black hole": ("suspect", "connecting", "waiting"),
+}
+OVER_BY_THEMSELVES = ("drop", "clock jump")
+OPEN_INSPECTOR = "() => document.getElementById('connection-button').click()"
+PRESS_FAULT = "(fault) => document.querySelector(`[data-fault='${fault}']`).click()"
+CRASH = """() => {
+    const buttons = [...document.querySelectorAll("#inspector button")];
+    const crash = buttons.find((button) => button.textContent === "Crash and reload");
+    setTimeout(() => crash.click());
+}"""
 
 
 def open_demo(person: PageDriver, room: str = "general") -> None:
@@ -27,25 +46,56 @@ def wait_to_hear(person: PageDriver, beginning: str) -> None:
 
 def break_and_heal(person: PageDriver) -> list[str]:
     """Break the connection of an open demo in every way, write meanwhile, and return what was written."""
+    written = [f"written during {fault}" for fault in FAULTS]
+    person.run(OPEN_INSPECTOR)
+    for fault, text in zip(FAULTS, written, strict=True):
+        person.run(PRESS_FAULT, fault)
+        person.say(text)
+        if statuses := FAULTS[fault]:
+            person.wait_for_text(text)
+            person.wait_for_status(*statuses)
+        else:
+            person.wait_for_text(text, state="sent")
+        if fault not in OVER_BY_THEMSELVES:
+            person.run(PRESS_FAULT, fault)
+        person.try_now_if_shown()
+        person.wait_for_text(text, state="sent")
+        person.wait_until_in()
+    assert _figure(person, "drops") >= len([fault for fault in FAULTS if FAULTS[fault]])
+    assert _figure(person, "duplicates") > 0
+    return [*written, *_lose_the_network(person), *_restart_the_server(person), *_crash(person)]
+
+
+def _figure(person: PageDriver, name: str) -> int:
+    return int(person.run("(name) => document.querySelector(`[data-figure='${name}']`).textContent", name))
+
+
+def _lose_the_network(person: PageDriver) -> list[str]:
     person.set_offline(True)
     person.wait_for_status("offline")
     person.say("written offline")
     person.wait_for_text("written offline", state="queued")
     person.set_offline(False)
     person.wait_for_text("written offline", state="sent")
+    return ["written offline"]
+
+
+def _restart_the_server(person: PageDriver) -> list[str]:
     person.say("restart")
     person.wait_for_status("waiting", "connecting")
     person.say("written while it restarts")
     person.wait_for_text("written while it restarts", state="sent")
-    _load_again(person)
-    person.wait_until_in()
-    person.say("written after a reload")
-    person.wait_for_text("written after a reload", state="sent")
-    return ["written offline", "restart", "written while it restarts", "written after a reload"]
+    return ["restart", "written while it restarts"]
 
 
-def _load_again(person: PageDriver) -> None:
-    person.run("() => { window.isEarlier = true; setTimeout(() => location.reload()); }")
+def _crash(person: PageDriver) -> list[str]:
+    """Reload without a goodbye, while the server is out of reach."""
+    person.run(PRESS_FAULT, "refuse")
+    person.wait_for_status("waiting", "connecting")
+    person.say("written before the crash")
+    person.wait_for_text("written before the crash", state="queued")
+    person.run("() => { window.isEarlier = true; }")
+    person.run(CRASH)
     eventually(
         lambda: person.run("() => window.isEarlier !== true"),
         PATIENCE,
@@ -53,6 +103,9 @@ def _load_again(person: PageDriver) -> None:
         pause=person.pause,
     )
     person.wait_until_started()
+    person.wait_until_in()
+    person.wait_for_text("written before the crash", state="sent")
+    return ["written before the crash"]
 
 
 def lost_or_doubled(person: PageDriver, written: list[str]) -> list[str]:
