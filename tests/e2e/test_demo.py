@@ -14,7 +14,7 @@ from tests.support.demo_visit import GREETING, break_and_heal, lost_or_doubled, 
 from tests.support.fault_proxy import FaultProxy
 from tests.support.site import Copy, StaticHost, run_python
 from tests.support.user_page import UserPage
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import PATIENCE, eventually
 from tests.support.watch import Watch
 from tools.build.page import start_files_of
 
@@ -24,6 +24,14 @@ STORED = """async () => ({
     session: Object.keys(sessionStorage),
     databases: (await indexedDB.databases()).map(({ name }) => name).filter((name) => !name.includes("@")),
 })"""
+
+#: Whether the service worker keeps the page, its snapshot and the demo.
+IS_KEPT = """async () => {
+    const kept = await Promise.all((await caches.keys()).map(async (name) => (await caches.open(name)).keys()));
+    const paths = kept.flat().map(({ url }) => new URL(url).pathname);
+    const wanted = [/\\/$/, /\\/start\\.\\w+\\.snapshot$/, /\\/demo\\.\\w+\\.zip$/];
+    return wanted.every((pattern) => paths.some((path) => pattern.test(path)));
+}"""
 
 Visit = Callable[..., Page]
 
@@ -103,6 +111,18 @@ def test_the_demo_stores_nothing_outside_its_tab(host: StaticHost, visit: Visit)
     assert stored["databases"] == []
     assert stored["session"]
     assert all(key.startswith(f"{host.PATH}demo/") for key in stored["session"])
+
+
+def test_a_demo_that_was_open_opens_without_a_network(host: StaticHost, chromium: Browser) -> None:
+    with chromium.new_context() as context:
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE * 1000)
+        page.goto(f"{host.url}?demo&lang=en", wait_until="commit")
+        expect(message(page, GREETING)).to_be_visible()
+        eventually(lambda: page.evaluate(IS_KEPT), what="a demo in the cache")
+        host.in_order = False
+        page.reload(wait_until="commit")
+        expect(message(page, "You opened the page again.")).to_be_visible()
 
 
 def test_leaving_the_demo_opens_the_chat(host: StaticHost, visit: Visit) -> None:
