@@ -13,14 +13,12 @@ from __future__ import annotations
 import argparse
 import contextlib
 import fcntl
-import io
 import json
 import os
 import shutil
 import sys
 import tempfile
 import time
-import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -31,7 +29,6 @@ from backend.auth.origins import origin_of
 from tools.build.assets import BEST, QUICK, Assets, compress
 from tools.build.errors import BuildError
 from tools.build.page import Addresses, built_page, page_bytes, read_page, stylesheets
-from tools.build.page_files import demo_files
 from tools.build.policy import connect_sources, headers_file, policy_for_page
 from tools.build.python import Python, make_python
 from tools.build.snapshot import packed
@@ -187,20 +184,11 @@ def _add_assets(root: Path, site: Path, python: Python, page: str) -> Addresses:
             *(f"{pyodide}{name}" for name in PYODIDE_FILES if name.endswith(".mjs")),
         ),
         fetched=tuple(f"{pyodide}{name}" for name in PYODIDE_FILES if name.endswith(".wasm")),
-        start_files=_start_files(assets, pyodide, root, python),
+        start_files=_start_files(assets, pyodide, vendor, python),
     )
 
 
-def demo_archive(root: Path) -> bytes:
-    """Return the archive of the demo, which the page unpacks beside its program."""
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as archive:
-        for source, place in demo_files(root).items():
-            archive.writestr(zipfile.ZipInfo(place), (root / source).read_bytes())
-    return content.getvalue()
-
-
-def _start_files(assets: Assets, pyodide: str, root: Path, python: Python) -> dict[str, Any]:
+def _start_files(assets: Assets, pyodide: str, vendor: Path, python: Python) -> dict[str, Any]:
     """Return the data for static/boot/interpreter.js."""
     memory = python.snapshot.read_bytes()
     content, stretches = packed(memory)
@@ -208,13 +196,11 @@ def _start_files(assets: Assets, pyodide: str, root: Path, python: Python) -> di
         "library": assets.add("library.zip", python.library.read_bytes()),
         "program": assets.add("program.zip", python.program.read_bytes()),
         "snapshot": assets.add("start.snapshot", content),
-        "demo": assets.add("demo.zip", demo_archive(root)),
+        "demo": assets.add("demo.zip", python.demo.read_bytes()),
         "nothing": assets.add("nothing.zip", EMPTY_ARCHIVE),
         "wasm": f"{pyodide}pyodide.asm.wasm",
     }
-    lock = json.loads(
-        (root / "static" / "vendor" / "pyodide" / "pyodide-lock.json").read_text(encoding="utf-8")
-    )
+    lock = json.loads((vendor / "pyodide" / "pyodide-lock.json").read_text(encoding="utf-8"))
     return {
         **files,
         "pyodide": pyodide,
