@@ -8,6 +8,7 @@ import random
 import secrets
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import js
@@ -23,7 +24,7 @@ from chat.preferences import Preferences
 from chat.read_marks import ReadMarks
 from chat.session import ChatSession
 from chat.store import ChatStore
-from kizuna import JSON_OBJECTS, ConfigurationError
+from kizuna import JSON_OBJECTS, KIZUNA, ConfigurationError, ListedSettings, Locks, Platform, Storage
 from kizuna.browser import (
     BrowserPlatform,
     ConsoleHandler,
@@ -35,17 +36,46 @@ from kizuna.browser import (
     get_websocket_service,
     page_prefix,
 )
-from kizuna.delivery import OUTBOX_TABLE, FallbackStorage, OutboxStorage, TaskSet
+from kizuna.delivery import OUTBOX_TABLE, FallbackStorage, NoLocks, OutboxStorage, TaskSet
 from kizuna.testing import Fault, FaultPlatform
-from ui.kit.catalogues import page_texts
+from ui.kit.catalogues import FOLDER as CATALOGUES, page_texts
+from ui.kit.demo_mode import become_demo, is_demo, storage_prefix
 from ui.kit.http import InvalidJson, get_json, post_json
+from ui.kit.on_demand import import_on_demand
 from ui.page import Page
+from ui.shell.demo_line import show_demo_line
 from ui.shell.start_failure import show_failure
 
 #: kizuna.browser.ticks.WORKER_SOURCE as a file: the page's Content-Security-Policy forbids workers from blobs.
 TICKS_FILE = "static/boot/ticks.js"
 
+TABLES = (OUTBOX_TABLE, cache.TABLE)
+
+#: The demo's files in the source tree. The built site has them in one archive.
+DEMO_FILES = (
+    "app/demo/__init__.py",
+    "app/demo/conversation.py",
+    "app/demo/platform.py",
+    "app/demo/server.py",
+    "app/demo/tab_storage.py",
+    "static/i18n/demo/en.json",
+    "static/i18n/demo/ja.json",
+)
+DEMO_TEXTS = CATALOGUES / "demo"
+
 _tasks = TaskSet()
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What the chat is built on: the browser's, or the demo's."""
+
+    platform: Platform
+    post_json: PostJson
+    settings: ListedSettings
+    tab: ListedSettings
+    storage: Storage
+    locks: Locks
 
 
 def start() -> None:
@@ -57,7 +87,10 @@ def start() -> None:
 
 async def _start() -> None:
     try:
-        await _open_page(await _load_config())
+        config = await _load_config()
+        if config.demo and not is_demo():
+            become_demo()
+        await _open_page(config)
     except ConfigurationError as error:
         show_failure(str(error), cause="config")
     except OSError as error:
@@ -68,13 +101,20 @@ async def _start() -> None:
 
 
 async def _open_page(config: Config) -> None:
+    if is_demo():
+        config, outside = await _demo_outside(config)
+    else:
+        outside = _browser_outside()
     # From the start, so that a person can break the very link that stands; while no fault is armed frames pass it by.
-    platform = FaultPlatform(BrowserPlatform(TICKS_FILE))
+    platform = FaultPlatform(outside.platform)
+    settings, tab = outside.settings, outside.tab
     endpoints = Endpoints(
-        _post_through(platform), config.token_url, config.ticket_url, platform.now, js.document.baseURI
+        _post_through(platform, outside.post_json),
+        config.token_url,
+        config.ticket_url,
+        platform.now,
+        js.document.baseURI,
     )
-    prefix = page_prefix()
-    settings, tab = LocalSettings(prefix), TabSettings(prefix)
     identity = Identity(settings, endpoints, lambda: secrets.token_urlsafe(32), tab)
     service = get_websocket_service(
         config.web_socket_url,
@@ -84,24 +124,15 @@ async def _open_page(config: Config) -> None:
         wire=config.wire,
         options=config.options,
     )
-    store = ChatStore()
-    tables, locks, tab_id = (OUTBOX_TABLE, cache.TABLE), WebLocks(), _new_id()
-    database = IndexedDb(f"{prefix}kizuna", tables)
-    old_database = IndexedDb("kizuna", tables) if prefix else database
-    migration_tab_id = _new_id()
-    migration = Migration(
-        LocalSettings(),
-        TabSettings(),
-        old_database,
-        lambda storage: OutboxStorage(storage, locks, migration_tab_id),
+    store, database = ChatStore(), outside.storage
+    if not is_demo():
+        await _migrate(identity, outside)
+    rows = OutboxStorage(
+        FallbackStorage(database, lambda: session.on_storage_failed()),
+        outside.locks,
+        _new_id(),
+        drafts=settings,
     )
-    if prefix:
-        await migration.migrate_all(identity, settings, tab, database)
-        old_database.close()
-    else:
-        await migration.migrate_secrets(identity)
-    fallback = FallbackStorage(database, lambda: session.on_storage_failed())
-    rows = OutboxStorage(fallback, locks, tab_id, drafts=settings)
     session = ChatSession(
         store,
         service,
@@ -112,8 +143,9 @@ async def _open_page(config: Config) -> None:
         RoomCache(FallbackStorage(database), ReadMarks(settings), platform, lambda: not identity.has_left),
         kizuna_wire=config.wire.ready is not None,
     )
-    _ask_to_persist_at_first_message(store)
-    preferences = Preferences(LocalSettings(prefix))  # where static/boot/boot.js reads them
+    if not is_demo():
+        _ask_to_persist_at_first_message(store)
+    preferences = Preferences(LocalSettings(page_prefix()))  # where static/boot/boot.js reads them
     diagnosis = Diagnosis(service, session.statistics, lambda: platform.now().wall)
     Page(store, session, page_texts(), time.monotonic, preferences, diagnosis, platform).open()
     session.start()
@@ -122,17 +154,64 @@ async def _open_page(config: Config) -> None:
     gc.freeze()
 
 
-def _post_through(faults: FaultPlatform) -> PostJson:
-    """Return a function that posts JSON, unless a fault prevents it: the platform knows only the sockets."""
+def _post_through(faults: FaultPlatform, post_real: PostJson) -> PostJson:
+    """Return ``post_real``, unless a fault prevents it: the platform knows only the sockets."""
 
     async def post(url: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> Answer:
         if Fault.FIREWALL in faults.armed:
             return 403, None, None  # a page of the firewall's own, and no JSON
         if Fault.REFUSE in faults.armed:
             raise OSError("refused on command")
-        return await post_json(url, body, headers)
+        return await post_real(url, body, headers)
 
     return post
+
+
+def _browser_outside() -> Outside:
+    prefix = storage_prefix()
+    return Outside(
+        platform=BrowserPlatform(TICKS_FILE),
+        post_json=post_json,
+        settings=LocalSettings(prefix),
+        tab=TabSettings(prefix),
+        storage=IndexedDb(f"{prefix}kizuna", TABLES),
+        locks=WebLocks(),
+    )
+
+
+async def _demo_outside(config: Config) -> tuple[Config, Outside]:
+    """Load the demo, show that it is one, and return what the chat is built on, with the addresses of its server."""
+    demo = await import_on_demand("demo", DEMO_FILES)
+    texts, settings = page_texts(DEMO_TEXTS), TabSettings(storage_prefix())
+    show_demo_line(texts, can_leave=not config.demo)
+    parts = demo.Demo(BrowserPlatform(TICKS_FILE), settings, texts)
+    outside = Outside(
+        platform=parts.platform,
+        post_json=parts.server.post_json,
+        settings=settings,
+        tab=settings,
+        storage=parts.storage,
+        locks=NoLocks(),
+    )
+    urls = {"web_socket_url": demo.WEB_SOCKET_URL, "token_url": demo.TOKEN_URL, "ticket_url": demo.TICKET_URL}
+    return replace(config, **urls, wire=KIZUNA), outside
+
+
+async def _migrate(identity: Identity, outside: Outside) -> None:
+    """Take over what earlier versions stored."""
+    prefix, tab_id = page_prefix(), _new_id()
+    old_database = IndexedDb("kizuna", TABLES) if prefix else None
+    migration = Migration(
+        LocalSettings(),
+        TabSettings(),
+        old_database or outside.storage,
+        lambda storage: OutboxStorage(storage, outside.locks, tab_id),
+    )
+    if old_database is None:
+        await migration.migrate_secrets(identity)
+    else:
+        await migration.migrate_all(identity, outside.settings, outside.tab, outside.storage)
+        old_database.close()
 
 
 def _ask_to_persist_at_first_message(store: ChatStore) -> None:

@@ -10,6 +10,8 @@
 An address may be relative to the page, as in a link: ``/ws``, ``./ws``, ``ws``. An empty one means ``ws``, ``token`` or
 ``ticket`` beside the page. There are no tickets if ``ticketUrl`` is empty and either ``tokenUrl`` is absolute or the
 wire is ``article``. Only this file, never the page's address, decides where a token is sent.
+
+``{"demo": true}`` is the file of a site without a server, which always shows the demo.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ from kizuna import ARTICLE, KIZUNA, ConfigurationError, Numbers, Options, Wire
 #: The file's address, relative to the page.
 CONFIG_FILE = "static/config.json"
 
-_KEYS = ("webSocketUrl", "tokenUrl", "ticketUrl", "wire", "connection")
+_URLS = ("webSocketUrl", "tokenUrl", "ticketUrl")
+_KEYS = (*_URLS, "wire", "connection", "demo")
 _WS, _HTTP = ("ws", "wss"), ("http", "https")
 _WIRES = {"kizuna": KIZUNA, "article": ARTICLE}
 
@@ -41,13 +44,15 @@ _RENAMED = {
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """The checked configuration, with absolute URLs. ``ticket_url``: None if there are no tickets."""
+    """The checked configuration, with absolute URLs. ``ticket_url``: None if there are no tickets. ``demo``: the site
+    has no server, only the demo."""
 
     web_socket_url: str
     token_url: str
     ticket_url: str | None
     wire: Wire
     options: Options
+    demo: bool = False
 
 
 def parse_config(data: Any, page_url: str) -> Config:
@@ -78,7 +83,21 @@ def parse_config(data: Any, page_url: str) -> Config:
         ticket_url=urljoin(page_url, ticket_address) if ticket_address else None,
         wire=_WIRES[wire],
         options=_options(connection),
+        demo=_demo(data),
     )
+
+
+def _demo(data: Mapping[str, Any]) -> bool:
+    """Return whether the site is a demo, which names no server."""
+    demo = data.get("demo", False)
+    if not isinstance(demo, bool):
+        raise _wrong("demo", "must be true or false")
+    named = [key for key in _URLS if data.get(key)]
+    if demo and named:
+        raise _wrong(
+            "demo", f"must be false where a server is named, as in {named[0]}: ?demo opens the demo there"
+        )
+    return demo
 
 
 def _options(numbers: Mapping[str, Any]) -> Options:

@@ -124,5 +124,8 @@
     clearTimeout(timer);
   }).observe(root, { attributeFilter: ["data-page"] });
 
+  // The demo (app/demo) joins by itself. CSS and cached_view.js read data-demo.
+  if (new URLSearchParams(location.search).has("demo")) Object.assign(root.dataset, { demo: "", opens: "room" });
+
   if (typeof WebAssembly !== "object" || !CSS.supports("color", "light-dark(#000, #fff)")) fail("old", navigator.userAgent);
 })();

@@ -72,6 +72,7 @@
 
   // Storage may be forbidden, full, or hold invalid data.
   const attempt = (action) => {
+    if (root.dataset.demo !== undefined) return; // the demo neither shows nor replaces the view of the chat
     try {
       action();
     } catch (error) {

@@ -23,7 +23,7 @@ const ANSWER_TIMEOUT = 10_000;
 const address = (path) => new URL(path, SCOPE).href;
 const isHashed = (url) => url.startsWith(address("assets/")); // the name contains a hash of the content
 const digests = new Map(
-  Object.entries({ ...BUILD.files, ...BUILD.ways.snapshot, ...BUILD.ways.ordinary }).map(([path, digest]) => [address(path), digest]),
+  Object.entries({ ...BUILD.files, ...BUILD.ways.snapshot, ...BUILD.ways.ordinary, ...BUILD.ways.demo }).map(([path, digest]) => [address(path), digest]),
 );
 const pages = [SCOPE, address("index.html")];
 const config = address(BUILD.config);
@@ -83,7 +83,7 @@ async function noteRefusal() {
   void registration.unregister(); // takes effect at the end of this installation
 }
 
-// Store what one way of starting needs ("snapshot" or "ordinary"), and everything that is missing: the browser, or a page
+// Store what one way of starting needs ("snapshot" or "ordinary"), or the demo, and everything that is missing: the browser, or a page
 // that unregistered this worker, may have deleted it.
 async function keep(way) {
   const cache = await caches.open(MINE);

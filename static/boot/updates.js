@@ -62,6 +62,7 @@ async function register() {
   setInterval(() => registration.update().catch(() => {}), CHECK_INTERVAL);
   const { active } = await workers.ready;
   active.postMessage({ type: "keep", way: root.dataset.start });
+  if (root.dataset.demo !== undefined) active.postMessage({ type: "keep", way: "demo" });
   // This visit took the small download; store the snapshot, so that the next visit starts quicker.
   if (root.dataset.startSaves !== undefined && !navigator.connection?.saveData) active.postMessage({ type: "keep", way: "snapshot" });
 }

@@ -120,6 +120,12 @@ def test_an_earlier_name_of_a_number_is_read_with_a_warning(earlier: str, name: 
     assert options == {name: 7}
 
 
+def test_a_site_without_a_server_is_a_demo() -> None:
+    assert parse_config({"demo": True, "webSocketUrl": ""}, OWN).demo
+    assert not parse_config({"demo": False, "tokenUrl": TOKENS}, OWN).demo
+    assert not parse_config({}, OWN).demo
+
+
 def test_a_wrong_number_is_named_as_it_was_written() -> None:
     with (
         pytest.warns(FutureWarning),
@@ -156,6 +162,11 @@ def test_earlier_and_present_name_of_one_number_together_are_refused() -> None:
         ({"ticketUrl": None}, "ticketUrl"),
         ({"wire": "carrier pigeon"}, "wire"),
         ({"wire": ["article"]}, "wire"),
+        ({"demo": 1}, "demo: must be true or false"),
+        (
+            {"demo": True, "ticketUrl": "./ticket"},
+            "demo: must be false where a server is named, as in ticketUrl",
+        ),
         ({"connection": []}, "connection"),
         ({"connection": {"maxRetrys": 3}}, "connection.maxRetrys"),
         ({"connection": {"maxRetries": "five"}}, "connection.maxRetries"),

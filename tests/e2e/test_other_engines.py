@@ -12,6 +12,7 @@ from selenium.webdriver import WebKitGTK
 
 from tests.e2e.conftest import present, skip_without
 from tests.support import browsers
+from tests.support.demo_visit import break_and_heal, lost_or_doubled, open_demo
 from tests.support.fault_proxy import FaultProxy
 from tests.support.peer import Peer
 from tests.support.server import KizunaServer
@@ -106,6 +107,35 @@ def test_webkit(willow: WebKitPage, peer: Peer, server: KizunaServer, room: str)
         willow.wait_until_in()
         another.wait_to_hear("typed meanwhile")
     willow.wait_for_messages(("from WebKit", "sent"), ("to WebKit", "received"), ("typed meanwhile", "sent"))
+
+
+@pytest.mark.deep
+def test_firefox_heals_the_demo_without_any_server(
+    playwright: Playwright, installed: Browsers, site: Path
+) -> None:
+    with (
+        StaticHost(site) as host,
+        FaultProxy(host.port) as network,
+        firefox(playwright, installed) as browser,
+    ):
+        fiona = UserPage(browser.new_page(), network, "Guest", host.url.removesuffix("/"))
+        open_demo(fiona)
+        written = break_and_heal(fiona)
+        assert lost_or_doubled(fiona, written) == []
+        assert fiona.watch.problems == []
+        assert fiona.watch.sockets_opened == []
+
+
+@pytest.mark.deep
+def test_webkit_heals_the_demo_without_any_server(installed: Browsers, site: Path) -> None:
+    with (
+        StaticHost(site) as host,
+        webkit(installed) as browser,
+    ):
+        willow = WebKitPage(browser, host.url.removesuffix("/"), "Guest")
+        open_demo(willow)
+        written = break_and_heal(willow)
+        assert lost_or_doubled(willow, written) == []
 
 
 @pytest.mark.deep

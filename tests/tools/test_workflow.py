@@ -122,8 +122,10 @@ def test_it_writes_the_configuration_that_the_build_reads_without_any_package(
         environment = {**os.environ, "PYTHONPATH": step["env"]["PYTHONPATH"], "KIZUNA_BACKEND": backend}
         return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
-    missing = write("")
-    assert missing.returncode == 1
-    assert "KIZUNA_BACKEND=https://chat.example.org" in missing.stderr
+    wrong = write("chat.example.org")
+    assert wrong.returncode == 1
+    assert "such as https://chat.example.org" in wrong.stderr
+    assert write("").returncode == 0
+    assert '"demo": true' in (tmp_path / "page.json").read_text(encoding="utf-8")
     assert write("https://chat.example.org").returncode == 0
     assert "wss://chat.example.org/ws" in (tmp_path / "page.json").read_text(encoding="utf-8")

@@ -3,7 +3,8 @@
 KIZUNA_BACKEND=https://chat.example.org python -m tools.build.page_config --to page.json
 KIZUNA_CONFIG='{"webSocketUrl": ...}' python -m tools.build.page_config --to page.json
 
-.github/workflows/pages.yml calls it. It needs the standard library and app/ alone.
+Without either the page is a demo, which needs no server. .github/workflows/pages.yml calls this module. It needs the
+standard library and app/ alone.
 """
 
 from __future__ import annotations
@@ -30,13 +31,13 @@ class UnusableConfig(Exception):
 
 
 def page_config(environment: Mapping[str, str]) -> dict[str, Any]:
-    """Return the configuration. Raises UnusableConfig unless exactly one variable is set, to a usable value."""
+    """Return the configuration; that of a demo if neither variable is set.
+
+    Raises UnusableConfig if both are set, or one to an unusable value.
+    """
     backend, given = (environment.get(name, "").strip() for name in ("KIZUNA_BACKEND", "KIZUNA_CONFIG"))
     if not backend and not given:
-        raise UnusableConfig(
-            "neither KIZUNA_BACKEND nor KIZUNA_CONFIG is set: name the server in one of them, "
-            "such as KIZUNA_BACKEND=https://chat.example.org (docs/hosting.md)"
-        )
+        return {"demo": True}
     if backend and given:
         raise UnusableConfig("KIZUNA_BACKEND and KIZUNA_CONFIG are both set: remove one of them")
     config = _of_backend(backend) if backend else _of_json(given)
@@ -44,6 +45,8 @@ def page_config(environment: Mapping[str, str]) -> dict[str, Any]:
         parsed = parse_config(config, ELSEWHERE)
     except ConfigurationError as error:
         raise UnusableConfig(f"KIZUNA_CONFIG: {error}") from None
+    if parsed.demo:
+        return config
     urls = (parsed.web_socket_url, parsed.token_url, parsed.ticket_url or "https:")
     if not all(url.startswith(("wss:", "https:")) for url in urls):
         raise UnusableConfig("a page on https reaches wss:// and https:// only")
@@ -89,6 +92,8 @@ def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] 
         mark = "::error::" if environment.get("GITHUB_ACTIONS") else ""
         print(f"{mark}The page cannot be built: {error}", file=sys.stderr)
         return 1
+    if config.get("demo"):
+        print("Neither KIZUNA_BACKEND nor KIZUNA_CONFIG names a server: the page is a demo (docs/hosting.md)")
     args.to.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     return 0
 

@@ -6,12 +6,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 HEADING = "[files]\n"
-#: What runs on CPython alone, from app/.
-NOT_IN_A_PAGE = tuple(
-    map(
+#: The package that the page loads only as a demo, from app/, and its catalogues, from static/.
+DEMO, DEMO_TEXTS = Path("demo"), Path("i18n", "demo")
+#: What no page loads when it starts, from app/: what runs on CPython alone, and the demo.
+NOT_IN_A_PAGE = (
+    *map(
         Path,
         ("kizuna/__main__.py", "kizuna/aio", "kizuna/testing/conformance", "kizuna/testing/pytest_plugin.py"),
-    )
+    ),
+    DEMO,
 )
 
 
@@ -32,6 +35,14 @@ def page_modules(root: Path) -> dict[Path, Path]:
         for place, path in modules.items()
         if not any(place.is_relative_to(other) for other in NOT_IN_A_PAGE)
     }
+
+
+def demo_files(root: Path) -> dict[str, str]:
+    """Return what the page fetches for the demo, from the root of the tree, and where Python finds it."""
+    modules = (root / "app" / DEMO).rglob("*.py")
+    catalogues = (root / "static" / DEMO_TEXTS).glob("*.json")
+    paths = sorted(path.relative_to(root) for path in (*modules, *catalogues))
+    return {path.as_posix(): path.relative_to(path.parts[0]).as_posix() for path in paths}
 
 
 def rewritten(settings: str, files: dict[str, str]) -> str:

@@ -7,18 +7,20 @@ its engine's table of functions, and one of a newer Node does not load in WebKit
 from __future__ import annotations
 
 import ast
+import io
 import json
 import os
 import re
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tools.build.errors import BuildError
-from tools.build.page_files import page_modules
+from tools.build.page_files import demo_files, page_modules
 
 INSIDE = Path(__file__).with_name("inside.py")
 RUNNER = Path(__file__).with_name("python.mjs")
@@ -39,16 +41,17 @@ LATE = (
 
 @dataclass(frozen=True, slots=True)
 class Python:
-    """The archives of the standard library and the program, and the snapshot."""
+    """The archives of the standard library, of the program and of the demo, and the snapshot."""
 
     library: Path
     program: Path
     snapshot: Path
+    demo: Path
     version: str  #: Pyodide's
 
 
 def make_python(root: Path, work: Path, node: Path) -> Python:
-    """Make the three files in the folder ``work``. Raises BuildError with the output of Python or Node."""
+    """Make the files in the folder ``work``. Raises BuildError with the output of Python or Node."""
     _check(node)
     vendor = root / "static" / "vendor"
     files = program_files(root)
@@ -64,7 +67,18 @@ def make_python(root: Path, work: Path, node: Path) -> Python:
     # The snapshot has every module of the library loaded, so a start from it needs no library.
     everything = sorted({*modules, *also, *json.loads(needed["result"])})
     run.call(f"settle({everything!r})", library=str(library), snapshot=str(snapshot))
-    return Python(library, program, snapshot, needed["version"])
+    demo = work / "demo.zip"
+    demo.write_bytes(demo_archive(root))
+    return Python(library, program, snapshot, demo, needed["version"])
+
+
+def demo_archive(root: Path) -> bytes:
+    """Return the archive of the demo, which the page unpacks beside its program (ui/kit/on_demand.py)."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as archive:
+        for source, place in demo_files(root).items():
+            archive.writestr(zipfile.ZipInfo(place), (root / source).read_bytes())
+    return content.getvalue()
 
 
 def program_files(root: Path) -> dict[str, str]:

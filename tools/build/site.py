@@ -212,6 +212,7 @@ def _start_files(assets: Assets, pyodide: str, vendor: Path, python: Python) -> 
         "library": assets.add("library.zip", python.library.read_bytes()),
         "program": assets.add("program.zip", python.program.read_bytes()),
         "snapshot": assets.add("start.snapshot", content),
+        "demo": assets.add("demo.zip", python.demo.read_bytes()),
         "nothing": assets.add("nothing.zip", EMPTY_ARCHIVE),
         "wasm": f"{pyodide}pyodide.asm.wasm",
     }

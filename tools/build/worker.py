@@ -19,8 +19,8 @@ SCRIPT = Path("static", "boot", "service_worker.js")
 HELPER = Path("static", "boot", "compressed.js")
 #: The folders of a version's files, beside index.html. static/config.json is no part of a version: it changes alone.
 _FOLDERS = (ASSETS, "static/boot")
-#: Way of starting -> the files of start_files that it needs beyond those of every start.
-WAYS = {"snapshot": ("snapshot", "nothing"), "ordinary": ("library", "program")}
+#: Way of starting -> the files of start_files that it needs beyond those of every start; and those of the demo alone.
+WAYS = {"snapshot": ("snapshot", "nothing"), "ordinary": ("library", "program"), "demo": ("demo",)}
 _PLACE = "const BUILD = null;"
 
 

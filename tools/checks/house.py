@@ -19,7 +19,7 @@ MAX_FILE_LINES = 600
 LONG_FUNCTION = 40
 
 #: The packages of the page.
-PAGE = {"chat", "kizuna", "ui"}
+PAGE = {"chat", "demo", "kizuna", "ui"}
 
 #: Modules that exist only in a browser.
 BROWSER_MODULES = {"js", "pyodide", "pyodide_js"}

@@ -12,7 +12,7 @@ assert (await anext(orders)).data == {"sku": 7}
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -51,7 +51,7 @@ class FakeChannelServer(FakeServer):
         self._entered: WeakKeyDictionary[FakeClient, set[str]] = WeakKeyDictionary()  # after hello
         self._epochs = itertools.count(1)
         self._ids = itertools.count(1)
-        self._handlers = {
+        self.handlers: dict[str, Callable[[FakeClient, Mapping[str, Any]], object]] = {  #: by action
             "hello": self.on_hello,
             "join": self.on_join,
             "leave": lambda client, frame: self._entered[client].discard(_text(frame, "roomId")),
@@ -90,13 +90,13 @@ class FakeChannelServer(FakeServer):
             client.send(_error("malformed_frame", "must be one JSON object"))
         elif frame.get("action") == "ping":
             self._pong(client, frame.get("t"))
-        elif not isinstance(action := frame.get("action"), str) or action not in self._handlers:
+        elif not isinstance(action := frame.get("action"), str) or action not in self.handlers:
             client.send(_error("unknown_frame", f"unknown action {action!r}"))
         elif action != "hello" and client not in self._entered:
             client.send(_error("hello_first", f"say hello before {action}"))
         else:
             try:
-                self._handlers[action](client, frame)
+                self.handlers[action](client, frame)
             except ValueError as error:
                 client.send(_refusal(frame, str(error)))
 
@@ -108,7 +108,7 @@ class FakeChannelServer(FakeServer):
             return
         positions = [position for position in frame.get("rooms", ()) if isinstance(position, dict)]
         self._entered[client] = {_text(position, "roomId") for position in positions}
-        client.send({"type": "ready"})
+        client.send(self.ready(client))
         for position in positions:
             client.send(self.after(position, None))
 
@@ -123,8 +123,7 @@ class FakeChannelServer(FakeServer):
         log = self.log(channel)
         known = log.ids.get(message_id)
         item = log.items[known - 1] if known else self.stored(channel, message_id, frame)
-        ack = {key: item[key] for key in ("roomId", "epoch", "seq", "clientMessageId", "messageId")}
-        client.send({"type": "ack", **ack, "duplicate": known is not None})
+        client.send({**self.ack(item), "duplicate": known is not None})
         if not known:
             self.send_item(channel, item)
 
@@ -137,6 +136,15 @@ class FakeChannelServer(FakeServer):
         items, complete = log.items[first : before - 1], first == 0
         following = None if complete else first + 1
         client.send(log.batch(channel, items, frame.get("ref"), complete=complete, next=following))
+
+    def ready(self, client: FakeClient) -> dict[str, Any]:
+        """Return the answer to hello."""
+        return {"type": "ready"}
+
+    def ack(self, item: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the ack of an item."""
+        keys = ("roomId", "epoch", "seq", "clientMessageId", "messageId")
+        return {"type": "ack", **{key: item[key] for key in keys}}
 
     def after(self, position: Mapping[str, Any], ref: Any) -> dict[str, Any]:
         """Return the batch for a client at ``position``."""
@@ -170,9 +178,12 @@ class FakeChannelServer(FakeServer):
 
     def send_item(self, channel: str, item: Mapping[str, Any]) -> None:
         """Send an item to everybody in its channel."""
-        for client in self.clients:
-            if channel in self._entered.get(client, ()):
-                client.send(item)
+        for client in self.clients_in(channel):
+            client.send(item)
+
+    def clients_in(self, channel: str) -> list[FakeClient]:
+        """Return the open connections that have entered a channel, the oldest first."""
+        return [client for client in self.clients if channel in self._entered.get(client, ())]
 
     def log(self, channel: str) -> FakeLog:
         """Return the items of a channel."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from kizuna.browser import TabSettings, page_prefix
+from kizuna.browser import TabSettings
+from ui.kit.demo_mode import storage_prefix
 
 #: Precedes the room, "/" and the person's name in the key of a draft.
 DRAFT = "kizuna.draft."
@@ -12,7 +13,7 @@ def move_drafts(before: str | None, after: str | None) -> None:
     """Give the drafts of one name to another. None: no person, who has no drafts."""
     if before is None or after is None or before == after:
         return
-    tab = TabSettings(page_prefix())
+    tab = TabSettings(storage_prefix())
     for room, key in _drafts_of(before, tab):
         tab.set(f"{DRAFT}{room}/{after}", tab.get(key) or "")
         tab.delete(key)
@@ -20,7 +21,7 @@ def move_drafts(before: str | None, after: str | None) -> None:
 
 def delete_drafts(name: str) -> None:
     """Delete the drafts of a name."""
-    tab = TabSettings(page_prefix())
+    tab = TabSettings(storage_prefix())
     for _, key in _drafts_of(name, tab):
         tab.delete(key)
 

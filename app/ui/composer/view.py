@@ -9,7 +9,6 @@ from pyodide.ffi import JsException
 
 from chat.preferences import Preferences
 from chat.store import ChatState, ChatStore, NoticeKind
-from kizuna.browser import page_prefix
 from ui.actions import Actions
 from ui.composer.drafts import DRAFT, move_drafts
 from ui.composer.rules import (
@@ -22,6 +21,7 @@ from ui.composer.rules import (
     is_send_key,
     trimmed,
 )
+from ui.kit.demo_mode import storage_prefix
 from ui.kit.dom import Listeners, by_id
 from ui.kit.render import RenderScheduler
 from ui.kit.texts import Texts
@@ -238,7 +238,7 @@ def _place(state: ChatState) -> Place:
 def _key_of_draft(place: Place) -> str | None:
     """Return the storage key; None before joining, when no draft is stored."""
     name, room_id = place
-    return None if name is None else f"{page_prefix()}{DRAFT}{room_id}/{name}"
+    return None if name is None else f"{storage_prefix()}{DRAFT}{room_id}/{name}"
 
 
 def _load_draft(place: Place) -> str:

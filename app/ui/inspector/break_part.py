@@ -11,7 +11,6 @@ import js
 from chat.diagnosis import Diagnosis
 from chat.store import ChatState, ChatStore
 from kizuna import Status
-from kizuna.delivery import TaskSet
 from kizuna.testing import Fault, FaultPlatform
 from ui.actions import Actions
 from ui.inspector.elements import Line, button, html, section
@@ -118,7 +117,6 @@ class TourPart:
         self._diagnosis = diagnosis
         self._before = diagnosis.delivery()  # when the tour began
         self._faults = faults
-        self._tasks = TaskSet()
         self._tour: Tour | None = None
         self._room = ""
         self._home = ""  # the room before the tour
@@ -135,10 +133,7 @@ class TourPart:
 
     def send(self, text: str) -> None:
         """Send a message."""
-        self._tasks.start(self._send(text))
-
-    async def _send(self, text: str) -> None:
-        await self._actions.send_message(text)
+        self._actions.send_message(text)
 
     def arm(self, fault: Fault, seconds: float | None = None) -> None:
         """Let a fault happen."""

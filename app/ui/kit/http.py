@@ -1,4 +1,4 @@
-"""JSON over HTTP, for the configuration and for tokens."""
+"""HTTP: JSON for the configuration and for tokens, and files that are loaded on demand."""
 
 from __future__ import annotations
 
@@ -32,6 +32,17 @@ async def get_json(url: str) -> tuple[int, Any]:
         if response.ok:
             raise InvalidJson(response.status) from None
         return response.status, None
+
+
+async def get_bytes(url: str) -> bytes:
+    """GET ``url``. Raises OSError if the server cannot be reached or answers anything but 200."""
+    try:
+        response = await js.fetch(url)
+        if not response.ok:
+            raise OSError(f"{url}: HTTP {response.status}")
+        return bytes((await response.arrayBuffer()).to_bytes())
+    except JsException as error:
+        raise OSError(f"{url}: {error.message}") from None
 
 
 async def post_json(

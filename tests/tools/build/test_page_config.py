@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from chat.config import parse_config
 from tools.build.page_config import UnusableConfig, main, page_config
 
 URLS = {
@@ -34,11 +35,20 @@ def test_a_whole_configuration_is_taken_as_it_is():
     assert page_config({"KIZUNA_CONFIG": json.dumps(config)}) == config
 
 
+@pytest.mark.parametrize("environment", [{}, {"KIZUNA_BACKEND": " ", "KIZUNA_CONFIG": ""}])
+def test_a_repository_that_names_no_server_gets_a_demo(
+    environment: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    path = tmp_path / "page.json"
+    assert main(["--to", str(path)], environment) == 0
+    assert parse_config(json.loads(path.read_text(encoding="utf-8")), "https://page.example/").demo
+    assert "the page is a demo" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("environment", "told"),
     [
-        ({}, "neither KIZUNA_BACKEND nor KIZUNA_CONFIG is set"),
-        ({"KIZUNA_BACKEND": " ", "KIZUNA_CONFIG": ""}, "neither"),
+        ({"KIZUNA_CONFIG": '{"demo": true, "tokenUrl": "https://a.example/token"}'}, "tokenUrl"),
         ({"KIZUNA_BACKEND": "https://a.example", "KIZUNA_CONFIG": "{}"}, "both set"),
         ({"KIZUNA_BACKEND": "http://a.example"}, "must be an address such as https://chat.example.org"),
         ({"KIZUNA_BACKEND": "chat.example.org"}, "must be an address"),
@@ -60,8 +70,8 @@ def test_what_cannot_work_is_said(environment: dict[str, str], told: str):
 
 def test_the_exit_code_says_whether_the_file_was_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     path = tmp_path / "page.json"
-    assert main(["--to", str(path)], {"GITHUB_ACTIONS": "true"}) == 1
-    assert capsys.readouterr().err.startswith("::error::The page cannot be built: neither KIZUNA_BACKEND")
+    assert main(["--to", str(path)], {"GITHUB_ACTIONS": "true", "KIZUNA_BACKEND": "here"}) == 1
+    assert capsys.readouterr().err.startswith("::error::The page cannot be built: KIZUNA_BACKEND must be")
     assert not path.exists()
     assert main(["--to", str(path)], {"KIZUNA_BACKEND": "https://chat.example.org"}) == 0
     assert json.loads(path.read_text(encoding="utf-8")) == URLS

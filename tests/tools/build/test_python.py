@@ -17,9 +17,11 @@ from tests.support.site import shared_site
 from tools.build import python as build_python, site as build
 from tools.build.errors import BuildError
 from tools.build.page import start_files_of
+from tools.build.page_files import demo_files
 from tools.build.python import (
     HOME,
     Python,
+    demo_archive,
     imports_of,
     make_python,
     modules_of,
@@ -46,6 +48,15 @@ def test_the_program_is_what_pyscript_fetches_of_the_source_tree():
     assert files.keys() == expected.keys()
     for place, source in expected.items():
         assert files[place] == (ROOT / source).read_text(encoding="utf-8")
+
+
+def test_the_demo_is_an_archive_of_its_own():
+    files = demo_files(ROOT)
+    assert not {f"{HOME}/{place}" for place in files.values()} & program_files(ROOT).keys()
+    with zipfile.ZipFile(io.BytesIO(demo_archive(ROOT))) as archive:
+        assert {name: archive.read(name) for name in archive.namelist()} == {
+            place: (ROOT / source).read_bytes() for source, place in files.items()
+        }
 
 
 def test_modules_have_the_names_by_which_they_are_imported():
@@ -214,8 +225,11 @@ def test_what_was_there_before_goes_and_a_failed_build_leaves_it(
     assert [path.name for path in tmp_path.iterdir() if path.is_dir() and path != site] == []
     assert (site / "static" / "old.txt").exists()
     (tmp_path / "config.json").write_text("{}")
-    made = Python(tmp_path / "library", tmp_path / "program", tmp_path / "snapshot", version="1")
-    for path in (made.library, made.program, made.snapshot):
+    library, program, snapshot, demo = (
+        tmp_path / name for name in ("library", "program", "snapshot", "demo")
+    )
+    made = Python(library, program, snapshot, demo, version="1")
+    for path in (library, program, snapshot, demo):
         path.write_bytes(b"made")
     monkeypatch.setattr(build, "make_python", lambda *_: made)
     build.build(BuildOptions(root=ROOT, site=site, config=tmp_path / "config.json", quality=1))

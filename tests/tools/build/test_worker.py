@@ -21,6 +21,7 @@ CONTENTS = {
     "assets/nothing.1.zip": b"nothing",
     "assets/library.1.zip": b"library",
     "assets/program.1.zip": b"program",
+    "assets/demo.1.zip": b"demo",
     "static/boot/ticks.js": b"ticks",
 }
 START_FILES = {
@@ -28,6 +29,7 @@ START_FILES = {
     "nothing": "assets/nothing.1.zip",
     "library": "assets/library.1.zip",
     "program": "assets/program.1.zip",
+    "demo": "assets/demo.1.zip",
 }
 
 
@@ -68,8 +70,10 @@ def test_the_repositorys_worker_accepts_a_list_for_each_start(site: Path):
     assert {way: set(files) for way, files in build["ways"].items()} == {
         "snapshot": {"assets/start.1.snapshot", "assets/nothing.1.zip"},
         "ordinary": {"assets/library.1.zip", "assets/program.1.zip"},
+        "demo": {"assets/demo.1.zip"},
     }
-    assert build["files"] | build["ways"]["snapshot"] | build["ways"]["ordinary"] == digests
+    ways = build["ways"]
+    assert build["files"] | ways["snapshot"] | ways["ordinary"] | ways["demo"] == digests
     assert build["config"] == "static/config.json"
 
 
