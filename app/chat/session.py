@@ -561,18 +561,7 @@ class ChatSession:
         """Put the current room into the view state."""
         waiting = self._sender.waiting
         if room is None:
-            self._store.show(
-                None,
-                first_unread=None,
-                unread_from=None,
-                gaps=(),
-                rooms=(),
-                caught_up=False,
-                catching_up=False,
-                present=None,
-                typing=(),
-                waiting=waiting,
-            )
+            self._store.show_no_room(waiting=waiting)
             return
         room_id = room.room_id
         self._store.show(

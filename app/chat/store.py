@@ -120,6 +120,18 @@ class ChatStore(Store[ChatState]):
         self._log = RoomLog() if log is None else log
         self.change(timeline=EMPTY if log is None else log.publish(), **parts)
 
+    def show_no_room(self, **parts: Any) -> None:
+        """Show no room, and replace these parts of the state."""
+        nothing = {
+            "first_unread": None,
+            "unread_from": None,
+            "gaps": (),
+            "rooms": (),
+            "present": None,
+            "typing": (),
+        }
+        self.show(None, **nothing, caught_up=False, catching_up=False, **parts)
+
     def add_message(self, message: Message) -> bool:
         """Add ``message`` to the log that is shown. A duplicate changes nothing and notifies no listener: return False.
 
