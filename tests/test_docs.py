@@ -54,6 +54,14 @@ def test_every_test_file_and_link_that_a_document_names_exists(document: Path):
     assert missing_commands(text) == []
 
 
+def test_each_of_the_24_behaviours_names_a_test():
+    rows = re.findall(
+        r"^\| (\d+) \| .* \| (.*) \|$", (ROOT / "docs" / "behaviours.md").read_text("utf-8"), re.MULTILINE
+    )
+    assert [int(number) for number, _ in rows] == [*range(1, 25)]
+    assert [number for number, shown_by in rows if not re.search(r"`test_\w+`", shown_by)] == []
+
+
 def test_a_name_that_means_nothing_is_noticed(tmp_path: Path):
     assert missing_tests("`test_that_" + "is_not_there`") == ["test_that_" + "is_not_there"]
     assert missing_files("`tests/nowhere.py`") == ["tests/nowhere.py"]

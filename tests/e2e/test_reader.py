@@ -117,3 +117,23 @@ def test_all_messages_of_the_window_are_printed_black_on_white(greta: UserPage, 
             expect(greta.page.get_by_role(role)).to_have_count(0)
     finally:
         greta.page.emulate_media(media="null", color_scheme="light")
+
+
+def test_nothing_moves_for_people_who_want_no_motion(quinn: UserPage, peer: Peer) -> None:
+    running = "() => document.getAnimations().filter(({ playState }) => playState === 'running').length"
+    quinn.watch.allow_network_trouble()
+    quinn.page.emulate_media(reduced_motion="reduce")
+    try:
+        peer.say("good morning")
+        quinn.wait_for_text("good morning")
+        assert quinn.run(running) == 0
+        with quinn.network.accept_and_hang():
+            quinn.network.reset()
+            quinn.wait_for_status("connecting")
+            assert quinn.run(running) == 0
+            quinn.page.emulate_media(reduced_motion="no-preference")
+            expect(quinn.page.locator("#connection")).to_have_attribute("data-kind", "busy")
+            assert quinn.run(running) > 0
+    finally:
+        quinn.page.emulate_media(reduced_motion="null")
+    quinn.wait_until_in()
