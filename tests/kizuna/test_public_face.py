@@ -43,7 +43,7 @@ def test_the_names_of_the_package_are_these():
             "Platform",
         ),
         *("Instant", "PageEvent", "PageState", "Socket", "SocketListener", "TimerHandle"),
-        *("Numbers", "Store", "Storage", "Locks", "Settings"),
+        *("Numbers", "Store", "Storage", "Locks", "Settings", "ListedSettings"),
         *(
             "KizunaError",
             "ConfigurationError",
