@@ -166,8 +166,14 @@ class PageDriver(ABC):
         """Connect again, in whatever state the test before has left the page."""
         if self.status in ("closed", "idle"):
             self.join()
-        self.try_now_if_shown()
+        self._until(self._is_back, "connected")
         self.wait_until_in()
+
+    def _is_back(self) -> bool:
+        """Press Try now, which comes with the banner after some seconds, where the next attempt may be far."""
+        if self.status in ("waiting", "offline", "exhausted"):
+            self.try_now_if_shown()
+        return self.status == "connected"
 
     def try_now_if_shown(self) -> None:
         """Press the button, if it is visible."""
