@@ -236,13 +236,3 @@ def test_every_target_that_a_row_names_is_taken_and_no_other():
     assert taken - promised == set()
     missing = sorted(f"{status} --{action}--> {target}" for status, action, target in promised - taken)
     assert missing == []
-
-
-def test_the_transitions_are_every_target_of_the_table_in_its_order():
-    found = states.transitions()
-    assert len(found) == sum(len(row.to) for rows in states.STATUS_TABLE.values() for row in rows.values())
-    assert found[0] == (Status.IDLE, Trigger.CONNECT, Status.CONNECTING)
-    assert {(each.source, each.target) for each in found} >= {
-        (Status.CONNECTED, Status.SUSPECT),
-        (Status.EXHAUSTED, Status.EXHAUSTED),  # a quiet attempt
-    }
