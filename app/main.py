@@ -67,7 +67,7 @@ _tasks = TaskSet()
 
 
 @dataclass(frozen=True, slots=True)
-class Outside:
+class Environment:
     """What the chat is built on: the browser's, or the demo's."""
 
     platform: Platform
@@ -102,14 +102,14 @@ async def _start() -> None:
 
 async def _open_page(config: Config) -> None:
     if is_demo():
-        config, outside = await _demo_outside(config)
+        config, environment = await _demo_environment(config)
     else:
-        outside = _browser_outside()
+        environment = _browser_environment()
     # From the start, so that a person can break the very link that stands; while no fault is armed frames pass it by.
-    platform = FaultPlatform(outside.platform)
-    settings, tab = outside.settings, outside.tab
+    platform = FaultPlatform(environment.platform)
+    settings, tab = environment.settings, environment.tab
     endpoints = Endpoints(
-        _post_through(platform, outside.post_json),
+        _post_through(platform, environment.post_json),
         config.token_url,
         config.ticket_url,
         platform.now,
@@ -124,12 +124,12 @@ async def _open_page(config: Config) -> None:
         wire=config.wire,
         options=config.options,
     )
-    store, database = ChatStore(), outside.storage
+    store, database = ChatStore(), environment.storage
     if not is_demo():
-        await _migrate(identity, outside)
+        await _migrate(identity, environment)
     rows = OutboxStorage(
         FallbackStorage(database, lambda: session.on_storage_failed()),
-        outside.locks,
+        environment.locks,
         _new_id(),
         drafts=settings,
     )
@@ -167,9 +167,9 @@ def _post_through(faults: FaultPlatform, post_real: PostJson) -> PostJson:
     return post
 
 
-def _browser_outside() -> Outside:
+def _browser_environment() -> Environment:
     prefix = storage_prefix()
-    return Outside(
+    return Environment(
         platform=BrowserPlatform(TICKS_FILE),
         post_json=post_json,
         settings=LocalSettings(prefix),
@@ -179,13 +179,13 @@ def _browser_outside() -> Outside:
     )
 
 
-async def _demo_outside(config: Config) -> tuple[Config, Outside]:
+async def _demo_environment(config: Config) -> tuple[Config, Environment]:
     """Load the demo, show that it is one, and return what the chat is built on, with the addresses of its server."""
     demo = await import_on_demand("demo", DEMO_FILES)
     texts, settings = page_texts(DEMO_TEXTS), TabSettings(storage_prefix())
     show_demo_line(texts, can_leave=not config.demo)
     parts = demo.Demo(BrowserPlatform(TICKS_FILE), settings, texts)
-    outside = Outside(
+    environment = Environment(
         platform=parts.platform,
         post_json=parts.server.post_json,
         settings=settings,
@@ -194,23 +194,23 @@ async def _demo_outside(config: Config) -> tuple[Config, Outside]:
         locks=NoLocks(),
     )
     urls = {"web_socket_url": demo.WEB_SOCKET_URL, "token_url": demo.TOKEN_URL, "ticket_url": demo.TICKET_URL}
-    return replace(config, **urls, wire=KIZUNA), outside
+    return replace(config, **urls, wire=KIZUNA), environment
 
 
-async def _migrate(identity: Identity, outside: Outside) -> None:
+async def _migrate(identity: Identity, environment: Environment) -> None:
     """Take over what earlier versions stored."""
     prefix, tab_id = page_prefix(), _new_id()
     old_database = IndexedDb("kizuna", TABLES) if prefix else None
     migration = Migration(
         LocalSettings(),
         TabSettings(),
-        old_database or outside.storage,
-        lambda storage: OutboxStorage(storage, outside.locks, tab_id),
+        old_database or environment.storage,
+        lambda storage: OutboxStorage(storage, environment.locks, tab_id),
     )
     if old_database is None:
         await migration.migrate_secrets(identity)
     else:
-        await migration.migrate_all(identity, outside.settings, outside.tab, outside.storage)
+        await migration.migrate_all(identity, environment.settings, environment.tab, environment.storage)
         old_database.close()
 
 

@@ -17,8 +17,8 @@ from chat.identity import NAME_KEY
 from demo.conversation import Conversation
 from demo.platform import DemoPlatform
 from demo.server import DemoServer
-from demo.tab_storage import ListedSettings, TabStorage
-from kizuna import Platform
+from demo.tab_storage import TabStorage
+from kizuna import ListedSettings, Platform
 
 __all__ = ["Demo", "DemoPlatform", "DemoServer", "ListedSettings", "TabStorage"]
 

@@ -15,8 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from chat import protocol
 from chat.admission import Answer
-from demo.tab_storage import ListedSettings
-from kizuna import Platform
+from kizuna import ListedSettings, Platform
 from kizuna.testing import FakeChannelServer, FakeClient, FakeSocket
 
 #: Seconds that a token is valid: an hour, as that of the real server.

@@ -3,16 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Protocol
 
-from kizuna import Settings
-
-
-class ListedSettings(Settings, Protocol):
-    """Settings that can list their keys."""
-
-    def names(self, prefix: str) -> list[str]:
-        """Return, for each key that begins with ``prefix``, the rest of the key."""
+from kizuna import ListedSettings
 
 
 class TabStorage:

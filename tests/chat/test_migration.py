@@ -20,18 +20,11 @@ ROW = PendingMessage(
 )
 
 
-class ListedSettings(MemorySettings):
-    """Settings that can list their keys."""
-
-    def names(self, prefix: str) -> list[str]:
-        return [key.removeprefix(prefix) for key in self if key.startswith(prefix)]
-
-
 class Browser:
     """The data of an earlier version in one browser, and its present pages."""
 
     def __init__(self) -> None:
-        self.settings, self.tab, self.storage = ListedSettings(), ListedSettings(), MemoryStorage()
+        self.settings, self.tab, self.storage = MemorySettings(), MemorySettings(), MemoryStorage()
         self.locks: dict[str, object] = {}
 
     def was_here(self, name: str, secret: str, token_url: str, user_id: str | None = None) -> str:

@@ -23,13 +23,6 @@ from ui.kit.texts import Texts, read_catalogue
 CATALOGUES = Path(__file__).parents[2] / "static" / "i18n" / "demo"
 
 
-class TabSettings(MemorySettings):
-    """The settings of a tab, which list their keys."""
-
-    def names(self, prefix: str) -> list[str]:
-        return [key.removeprefix(prefix) for key in self if key.startswith(prefix)]
-
-
 def texts(language: str = "en") -> Texts:
     """What the bots can say."""
     return Texts(read_catalogue(CATALOGUES, language), language)
@@ -42,12 +35,12 @@ class DemoPage:
 
     def __init__(
         self,
-        settings: TabSettings | None = None,
+        settings: MemorySettings | None = None,
         say: Callable[..., str] | None = None,
         around: Callable[[Platform], Platform] = lambda platform: platform,
     ) -> None:
         """``around``: returns the platform that the session gets instead of the demo's."""
-        self.settings = TabSettings() if settings is None else settings
+        self.settings = MemorySettings() if settings is None else settings
         self.browser = FakePlatform()
         self.demo = Demo(self.browser, self.settings, say or texts())
         self.server = self.demo.server

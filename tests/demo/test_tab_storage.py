@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from demo import TabStorage
-from tests.demo.demo_page import TabSettings
+from tests.chat.session_harness import MemorySettings
 
 
 async def test_rows_of_a_table_are_read_by_their_prefix():
-    storage = TabStorage(TabSettings())
+    storage = TabStorage(MemorySettings())
     await storage.write("rooms", {"b/2": "two", "b/1": "one", "c/1": "other"})
     await storage.write("outbox", {"b/1": "not this"})
     assert await storage.read("rooms", "b/") == {"b/1": "one", "b/2": "two"}
@@ -17,7 +17,7 @@ async def test_rows_of_a_table_are_read_by_their_prefix():
 
 
 async def test_a_row_is_changed_or_deleted():
-    storage = TabStorage(TabSettings())
+    storage = TabStorage(MemorySettings())
     assert await storage.change("rooms", "a", lambda row: f"{row}!") is None
     assert await storage.change("rooms", "a", lambda row: None) == "None!"
     assert await storage.change("rooms", "a", lambda row: None) is None

@@ -185,7 +185,11 @@ window.notifications = [];
 window.Notification = class extends EventTarget {
     static permission = "default";
     static async requestPermission() { return (Notification.permission = "granted"); }
-    constructor(title, { body }) { super(); notifications.push([title, body]); }
+    constructor(title, { body, data }) {
+        super();
+        Object.assign(window.newest = this, { data });
+        notifications.push([title, body]);
+    }
     close() { notifications.push(["closed"]); }
 };
 """
@@ -218,8 +222,15 @@ def test_only_a_hidden_page_notifies_and_only_by_choice(
     peer.say("a secret")
     told = [f"#{room}", "1 new message from Peer"]
     eventually(lambda: person.run(notifications) == [told], what="a notification without the text")
+    person.run("() => { window.newest.dispatchEvent(new Event('click')); }")
+    eventually(lambda: person.run(notifications) == [told, ["closed"]], what="it goes when it is pressed")
+    assert person.address.endswith(f"#/{room}")
+    peer.say("another one")
+    eventually(lambda: person.run(notifications) == [told, ["closed"], told], what="another one")
     person.run(PRETEND, False)
-    eventually(lambda: person.run(notifications) == [told, ["closed"]], what="it goes when the page is seen")
+    eventually(
+        lambda: person.run(notifications) == [told, ["closed"]] * 2, what="it goes when the page is seen"
+    )
 
 
 def test_a_renamed_person_keeps_messages_and_draft(

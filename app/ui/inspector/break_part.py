@@ -39,17 +39,9 @@ _FAULTS = (
 class BreakPart:
     """The section "Break it". Closed, it leaves nothing broken."""
 
-    def __init__(
-        self,
-        texts: Texts,
-        store: ChatStore,
-        actions: Actions,
-        diagnosis: Diagnosis,
-        faults: FaultPlatform,
-        listeners: Listeners,
-    ) -> None:
-        self._texts = texts
+    def __init__(self, texts: Texts, faults: FaultPlatform, tour: TourPart, listeners: Listeners) -> None:
         self._faults = faults
+        self._tour = tour
         self._buttons: dict[Fault, Any] = {}
         self.element = section(texts("inspector.break"))
         self.element.append(html("p", texts("break.lead"), class_="soft"))
@@ -61,8 +53,7 @@ class BreakPart:
         reload_button = button(texts("break.reload"))
         listeners.on(reload_button, "click", lambda _: self._reload())
         buttons.append(reload_button)
-        self._tour = TourPart(texts, store, actions, diagnosis, faults, listeners)
-        self.element.append(buttons, self._tour.element)
+        self.element.append(buttons, tour.element)
 
     def draw(self, state: ChatState, now: float) -> float | None:
         """Show which faults are armed, and go on with the tour."""

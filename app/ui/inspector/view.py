@@ -8,10 +8,10 @@ from chat.diagnosis import Diagnosis
 from chat.store import ChatState, ChatStore
 from kizuna.testing import FaultPlatform
 from ui.actions import Actions
-from ui.inspector.break_part import BreakPart
+from ui.inspector.break_part import BreakPart, TourPart
 from ui.inspector.figures_part import FiguresPart
-from ui.inspector.frame import Frame
 from ui.inspector.history_part import HistoryPart
+from ui.inspector.panel import Panel
 from ui.inspector.report_part import ReportPart
 from ui.inspector.status_part import StatusPart
 from ui.kit.dom import Listeners
@@ -37,14 +37,15 @@ class InspectorView:
     ) -> None:
         self._scheduler = scheduler
         self._listeners = listeners = Listeners()
-        self._frame = Frame(texts, listeners, close)
-        self._break = BreakPart(texts, store, actions, diagnosis, faults, listeners)
+        self._panel = Panel(texts, listeners, close)
+        tour = TourPart(texts, store, actions, diagnosis, faults, listeners)
+        self._break = BreakPart(texts, faults, tour, listeners)
         status, figures = StatusPart(texts, diagnosis), FiguresPart(texts, diagnosis)
         history, report = HistoryPart(texts, diagnosis), ReportPart(texts, diagnosis, listeners)
         self._parts = (status, history, figures, report)
         self._connection: object = None  # as drawn last
         self._due = 0.0
-        self._frame.body.append(
+        self._panel.body.append(
             status.element,
             self._break.element,
             history.element,
@@ -72,4 +73,4 @@ class InspectorView:
         self._scheduler.remove(self)
         self._break.close()
         self._listeners.close()
-        self._frame.close()
+        self._panel.close()

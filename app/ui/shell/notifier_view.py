@@ -37,8 +37,8 @@ class NotifierView:
     def __init__(self, texts: Texts, preferences: Preferences, listeners: Listeners) -> None:
         self._notifier = Notifier(texts)
         self._preferences = preferences
-        self._listeners = listeners
         self._given: dict[str, Any] = {}
+        self._on_click = listeners.keep(self._go)  # one for all notifications
         self._tasks = TaskSet()
 
     def part(self, state: ChatState) -> object:
@@ -48,7 +48,8 @@ class NotifierView:
     def draw(self, state: ChatState, now: float) -> float | None:
         """Give those that are due."""
         hidden = js.document.hidden
-        choice = self._preferences.get(Preference.NOTIFY) if can_notify() else ""
+        # What a visible page shows is no reason to read the preference.
+        choice = self._preferences.get(Preference.NOTIFY) if hidden and can_notify() else ""
         for notification in self._notifier.update(state, choice, hidden=hidden):
             if js.Notification.permission == GRANTED:
                 self._give(notification)
@@ -64,6 +65,7 @@ class NotifierView:
                 "body": notification.text,
                 "tag": f"{js.document.baseURI} {notification.room_id}",
                 "icon": str(by_id("tab-icon").href),
+                "data": notification.room_id,
             },
             dict_converter=js.Object.fromEntries,
         )
@@ -72,14 +74,14 @@ class NotifierView:
         except JsException:  # on a phone only the service worker may
             self._tasks.start(_give_by_worker(notification.title, options))
             return
-
-        def go(_: js.Event) -> None:
-            js.window.focus()
-            js.location.hash = address_of(notification.room_id)
-            given.close()
-
-        self._listeners.on(given, "click", go)
+        given.addEventListener("click", self._on_click)
         self._given[notification.room_id] = given
+
+    def _go(self, event: js.Event) -> None:
+        room_id = str(event.target.data)
+        js.window.focus()
+        js.location.hash = address_of(room_id)
+        self._given.pop(room_id).close()
 
 
 async def _give_by_worker(title: str, options: JsProxy) -> None:

@@ -1,4 +1,4 @@
-"""The frame of the inspector: beside the messages where there is room, else a sheet over them."""
+"""The panel of the inspector: beside the messages where there is room, else a sheet over them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BESIDE = "(min-width: 64rem)"
 _BEHIND = "#app > :is(header, nav, main)"
 
 
-class Frame:
+class Panel:
     """The panel with its title and the button that closes it. The focus goes in; ``close()`` removes everything."""
 
     def __init__(self, texts: Texts, listeners: Listeners, close: Callable[[], None]) -> None:
